@@ -1,0 +1,50 @@
+"""What every verb's command shares: its options, and how an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from haplane.cli.output import Output
+from haplane.errors import ExitCode, HaplaneError
+
+inventory_argument = click.argument("inventory", type=click.Path(dir_okay=False))
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+yes_option = click.option("--yes", "-y", "assume_yes", is_flag=True, help="Do not ask before acting.")
+debug_option = click.option("--debug", is_flag=True, help="Show a traceback for an unexpected error.")
+
+
+def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
+    """Wrap a command that takes ``output`` first: it is made here, and errors end in its words and exit code."""
+
+    @debug_option
+    @functools.wraps(function)
+    def wrapper(*args: Any, debug: bool, **kwargs: Any) -> None:
+        output = Output(as_json=bool(kwargs.pop("as_json", False)))
+        try:
+            code = function(output, *args, **kwargs) or ExitCode.DONE
+        except HaplaneError as error:
+            if debug:
+                raise
+            output.error(error)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            output.error(HaplaneError("interrupted", next_step="run the same command again to complete it"))
+            code = ExitCode.FAILED
+        except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user
+            if debug:
+                raise
+            output.error(
+                HaplaneError(
+                    f"unexpected {type(error).__name__}: {error}",
+                    next_step="run again with --debug for the traceback, and please report it",
+                )
+            )
+            code = ExitCode.FAILED
+        sys.exit(int(code))
+
+    return wrapper
