@@ -1,0 +1,132 @@
+"""Reading certificates: what one says, whether an authority issued it, and how long it still holds.
+
+Certificates come from hosts, so every field is untrusted: whatever is malformed is a Refused naming its source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
+
+from haplane.errors import Refused
+from haplane.pki.authority import is_authority, parse_certificate
+from haplane.pki.leaf import Address, Usage
+
+MALFORMED = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    x509.InvalidVersion,
+)
+
+
+@dataclass(frozen=True)
+class CertificateFacts:
+    """What a certificate says. Names are RFC 4514 text, moments are UTC, key ids and fingerprint lower-case hex."""
+
+    subject: str
+    common_name: str
+    organizations: tuple[str, ...]
+    issuer: str
+    dns_names: tuple[str, ...]
+    addresses: tuple[Address, ...]
+    not_before: datetime
+    not_after: datetime
+    usages: frozenset[Usage]
+    is_authority: bool
+    subject_key_id: str | None
+    authority_key_id: str | None
+    fingerprint: str
+    certificate: x509.Certificate = field(repr=False, compare=False)
+
+    @classmethod
+    def from_pem(cls, pem: bytes, source: str = "certificate") -> CertificateFacts:
+        """The facts of the first certificate in ``pem``. Raises Refused naming ``source`` when malformed."""
+        certificate = parse_certificate(pem, source)
+        try:
+            return cls(
+                subject=certificate.subject.rfc4514_string(),
+                common_name=next(iter(_attributes(certificate, NameOID.COMMON_NAME)), ""),
+                organizations=_attributes(certificate, NameOID.ORGANIZATION_NAME),
+                issuer=certificate.issuer.rfc4514_string(),
+                dns_names=tuple(_alternative_names(certificate).get_values_for_type(x509.DNSName)),
+                addresses=_addresses(certificate),
+                not_before=certificate.not_valid_before_utc,
+                not_after=certificate.not_valid_after_utc,
+                usages=_usages(certificate),
+                is_authority=is_authority(certificate),
+                subject_key_id=_subject_key_id(certificate),
+                authority_key_id=_authority_key_id(certificate),
+                fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+                certificate=certificate,
+            )
+        except MALFORMED as error:
+            raise Refused("a malformed certificate", where=source, why=f"{error}") from error
+
+    def days_left(self, now: datetime) -> float:
+        """Days until it expires; negative once it has."""
+        return (self.not_after - now).total_seconds() / 86400
+
+    def is_valid_at(self, now: datetime) -> bool:
+        """Whether ``now`` lies within its validity."""
+        return self.not_before <= now <= self.not_after
+
+    def issued_by(self, authority: CertificateFacts) -> bool:
+        """Whether that authority's name and signature are on it. Its validity is another question."""
+        if not authority.is_authority:
+            return False
+        try:
+            self.certificate.verify_directly_issued_by(authority.certificate)
+        except (InvalidSignature, *MALFORMED):
+            return False
+        return True
+
+    def missing_names(self, names: frozenset[str]) -> frozenset[str]:
+        """Those of the DNS names and addresses (as text) a server is called by that it does not speak for."""
+        return names - set(self.dns_names) - {str(address) for address in self.addresses}
+
+
+def _attributes(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> tuple[str, ...]:
+    return tuple(str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(oid))
+
+
+def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return x509.SubjectAlternativeName([])
+
+
+def _addresses(certificate: x509.Certificate) -> tuple[Address, ...]:
+    values = _alternative_names(certificate).get_values_for_type(x509.IPAddress)
+    return tuple(value for value in values if isinstance(value, Address))
+
+
+def _usages(certificate: x509.Certificate) -> frozenset[Usage]:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(usage for usage in Usage if usage.value in usages)
+
+
+def _subject_key_id(certificate: x509.Certificate) -> str | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _authority_key_id(certificate: x509.Certificate) -> str | None:
+    try:
+        identifier = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    except x509.ExtensionNotFound:
+        return None
+    return None if identifier is None else identifier.hex()

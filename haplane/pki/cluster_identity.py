@@ -1,0 +1,124 @@
+"""Everything secret that makes a cluster this cluster: made once before any host is touched, held by every master.
+
+A surviving master's files are enough to rebuild it (:meth:`ClusterIdentity.from_files`); nothing is kept elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from haplane.errors import Refused
+from haplane.pki import paths
+from haplane.pki.authority import KeyPair, authority_hash, is_authority, new_authority, parse_certificate
+from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
+from haplane.pki.keys import SigningPair, new_elliptic_key
+
+
+@dataclass(frozen=True)
+class ClusterIdentity:
+    """The authorities, the service-account and snapshot-signing pairs, and the encryption-at-rest keys.
+
+    ``encryption_keys`` holds the key that writes first, then those that only read. No secret is in its ``repr``.
+    """
+
+    kubernetes: KeyPair
+    front_proxy: KeyPair
+    etcd: KeyPair
+    service_account: SigningPair
+    signing: SigningPair
+    encryption_keys: tuple[EncryptionKey, ...]
+
+    @classmethod
+    def generate(cls, cluster_name: str, now: datetime) -> ClusterIdentity:
+        """A new identity; its authorities carry kubeadm's common names and the cluster's name as organization."""
+        return cls(
+            kubernetes=new_authority("kubernetes", organization=cluster_name, now=now),
+            front_proxy=new_authority("front-proxy-ca", organization=cluster_name, now=now),
+            etcd=new_authority("etcd-ca", organization=cluster_name, now=now),
+            service_account=SigningPair.generate(new_elliptic_key()),
+            signing=SigningPair.generate(Ed25519PrivateKey.generate()),
+            encryption_keys=(EncryptionKey.generate(),),
+        )
+
+    @property
+    def kubernetes_authority_hash(self) -> str:
+        """``sha256:HEX`` for ``kubeadm join --discovery-token-ca-cert-hash``."""
+        return authority_hash(self.kubernetes.certificate)
+
+    def to_files(self) -> dict[str, bytes]:
+        """Content by absolute path on a master; :func:`haplane.pki.paths.is_private` says which must be 0600."""
+        return {
+            **key_pair_files(paths.KUBERNETES_AUTHORITY, self.kubernetes),
+            **key_pair_files(paths.FRONT_PROXY_AUTHORITY, self.front_proxy),
+            **key_pair_files(paths.ETCD_AUTHORITY, self.etcd),
+            **_signing_files(paths.SERVICE_ACCOUNT, self.service_account),
+            **_signing_files(paths.SIGNING, self.signing),
+            paths.ENCRYPTION: render_encryption(self.encryption_keys),
+        }
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> ClusterIdentity:
+        """The identity a master's files hold; other paths in ``files`` are ignored.
+
+        Raises Refused naming the files that are absent, damaged, or whose keys are not those of their certificates.
+        """
+        if absent := [path for path in IDENTITY_PATHS if path not in files]:
+            raise Refused(
+                "the cluster's identity is not complete",
+                where=", ".join(absent),
+                why="absent on the master it was read from",
+                next_step="read it from a master that has them all, or restore a snapshot with `haplane restore`",
+            )
+        return cls(
+            kubernetes=_authority(files, paths.KUBERNETES_AUTHORITY),
+            front_proxy=_authority(files, paths.FRONT_PROXY_AUTHORITY),
+            etcd=_authority(files, paths.ETCD_AUTHORITY),
+            service_account=_signing_pair(files, paths.SERVICE_ACCOUNT),
+            signing=_signing_pair(files, paths.SIGNING),
+            encryption_keys=parse_encryption(files[paths.ENCRYPTION], paths.ENCRYPTION),
+        )
+
+
+IDENTITY_PATHS = (
+    *(f"{stem}.crt" for stem in (paths.KUBERNETES_AUTHORITY, paths.FRONT_PROXY_AUTHORITY, paths.ETCD_AUTHORITY)),
+    *(f"{stem}.key" for stem in (paths.KUBERNETES_AUTHORITY, paths.FRONT_PROXY_AUTHORITY, paths.ETCD_AUTHORITY)),
+    *(f"{stem}.{half}" for stem in (paths.SERVICE_ACCOUNT, paths.SIGNING) for half in ("key", "pub")),
+    paths.ENCRYPTION,
+)
+"""Every file of :meth:`ClusterIdentity.to_files`: what has to be read from a master to rebuild the identity."""
+
+
+def key_pair_files(stem: str, pair: KeyPair) -> dict[str, bytes]:
+    """A certificate and its key as ``STEM.crt`` and ``STEM.key``."""
+    return {f"{stem}.crt": pair.certificate, f"{stem}.key": pair.private_key}
+
+
+def _signing_files(stem: str, pair: SigningPair) -> dict[str, bytes]:
+    return {f"{stem}.pub": pair.public_key, f"{stem}.key": pair.private_key}
+
+
+def _authority(files: Mapping[str, bytes], stem: str) -> KeyPair:
+    pair = KeyPair(files[f"{stem}.crt"], files[f"{stem}.key"])
+    _refuse(pair.disagreement(stem))
+    if not is_authority(parse_certificate(pair.certificate, f"{stem}.crt")):
+        _refuse(f"{stem}.crt is not an authority's certificate")
+    return pair
+
+
+def _signing_pair(files: Mapping[str, bytes], stem: str) -> SigningPair:
+    pair = SigningPair(files[f"{stem}.pub"], files[f"{stem}.key"])
+    _refuse(pair.disagreement(stem))
+    return pair
+
+
+def _refuse(disagreement: str | None) -> None:
+    if disagreement is not None:
+        raise Refused(
+            "the cluster's keys disagree",
+            why=disagreement,
+            next_step="compare these files with another master's before anything is changed",
+        )
