@@ -1,0 +1,1 @@
+"""Every promise as a drill: a fault on a live cluster, watched by probes, reported in seconds and lost writes."""

@@ -1,0 +1,143 @@
+"""What the probes saw, judged. Pure: requests in, seconds and counts out.
+
+The definition this file holds: **a gap lasts from the send time of the first request that was not answered 2xx
+within its deadline to the next success.** Requests are taken in the order they were sent, kinds apart; the next
+success is the first successful request sent after the failed ones, and it counts from the moment its answer was
+complete. Nothing is rounded, averaged or forgiven, and a gap that never ended is a gap.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from haplane.errors import HaplaneError
+
+Kind = Literal["read", "write"]
+KINDS: tuple[Kind, ...] = ("read", "write")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. All times are seconds of the monotonic clock, the same in every process of one machine.
+
+    ``number`` counts the requests of a kind from 0; ``ok`` means answered 2xx, whole, within the deadline.
+    """
+
+    kind: Kind
+    number: int
+    scheduled: float
+    sent: float
+    done: float
+    ok: bool
+    status: int | None = None
+    error: str | None = None
+
+    def to_line(self) -> str:
+        """One line of JSON, with its newline."""
+        return json.dumps(asdict(self), separators=(",", ":")) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without service; ``ended`` is None when no later request succeeded."""
+
+    began: float
+    ended: float | None
+    last_seen: float
+    failed: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted; for one that never ended, how long it was watched."""
+        return (self.last_seen if self.ended is None else self.ended) - self.began
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One kind of request over one span of time. ``late_seconds`` is the prober's own worst delay in sending."""
+
+    requests: int
+    failed: int
+    gap_seconds: float
+    gaps: int
+    recovered: bool
+    late_seconds: float
+
+
+def parse(lines: Iterable[str]) -> list[Request]:
+    """Read what a prober has written so far; a last line still being written is left for the next time.
+
+    Raises HaplaneError when a complete line is not a request.
+    """
+    requests = []
+    for line in lines:
+        if not line.endswith("\n"):
+            break
+        try:
+            requests.append(Request(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise HaplaneError(
+                "the prober wrote a line that is not a request", where=line[:120], why=str(error)
+            ) from None
+    return requests
+
+
+def of_kind(requests: Iterable[Request], kind: Kind) -> list[Request]:
+    """Requests of one kind in the order they were sent."""
+    return sorted((request for request in requests if request.kind == kind), key=lambda request: request.sent)
+
+
+def gaps(requests: Sequence[Request]) -> list[Gap]:
+    """The gaps in requests of one kind, which must be in the order they were sent."""
+    found: list[Gap] = []
+    run: list[Request] = []
+    for request in requests:
+        if not request.ok:
+            run.append(request)
+        elif run:
+            found.append(_gap(run, request.done))
+            run = []
+    if run:
+        found.append(_gap(run, None))
+    return found
+
+
+def _gap(run: Sequence[Request], ended: float | None) -> Gap:
+    return Gap(began=run[0].sent, ended=ended, last_seen=max(request.done for request in run), failed=len(run))
+
+
+def service(requests: Iterable[Request], kind: Kind, *, since: float = 0.0, until: float | None = None) -> Service:
+    """How one kind fared among the requests sent in [since, until). A gap belongs to the span it began in."""
+    watched = of_kind(requests, kind)
+    inside = [request for request in watched if request.sent >= since and (until is None or request.sent < until)]
+    begun = [gap for gap in gaps(watched) if gap.began >= since and (until is None or gap.began < until)]
+    return Service(
+        requests=len(inside),
+        failed=sum(not request.ok for request in inside),
+        gap_seconds=max((gap.seconds for gap in begun), default=0.0),
+        gaps=len(begun),
+        recovered=all(gap.ended is not None for gap in begun),
+        late_seconds=max((request.sent - request.scheduled for request in inside), default=0.0),
+    )
+
+
+def steady_seconds(requests: Iterable[Request]) -> float:
+    """For how long, up to the last answer, every kind has been answered without a failure."""
+    every = list(requests)
+    return min(_steady(of_kind(every, kind)) for kind in KINDS)
+
+
+def _steady(requests: Sequence[Request]) -> float:
+    failures = [request.sent for request in requests if not request.ok]
+    successes = [request.sent for request in requests if request.ok]
+    if not successes:
+        return 0.0
+    return max(0.0, max(successes) - max(failures, default=min(successes)))
+
+
+def acknowledged_writes(requests: Iterable[Request]) -> frozenset[int]:
+    """The numbers of the writes the cluster has promised to keep."""
+    return frozenset(request.number for request in requests if request.kind == "write" and request.ok)

@@ -1,0 +1,96 @@
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from haplane.drills.client import Client, NoReply
+from haplane.drills.probes import Probes, lost_writes
+from haplane.drills.timeline import acknowledged_writes, service, steady_seconds
+from haplane.drills.waiting import wait_until
+from haplane.errors import HaplaneError
+
+
+def watched(probes, seconds):
+    begin = time.monotonic()
+    wait_until(lambda: time.monotonic() - begin >= seconds and steady_seconds(probes.requests()) >= 0.3, 10, "steady")
+
+
+@pytest.mark.parametrize(("fail", "minimum"), [("hang", 0.5), ("500", 0.5), ("refuse", 0.5)])
+def test_an_outage_is_measured_and_no_request_waits_for_another(api, fail, minimum):
+    with Probes(api.target, "drill") as probes:
+        watched(probes, 0.5)
+        api.fail = fail
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() - began >= minimum, 2, "the outage to last")
+        api.fail = None
+        api.healed.set()
+        watched(probes, 1.5)
+        requests = probes.stop()
+    for kind in ("read", "write"):
+        seen = service(requests, kind)
+        assert seen.recovered
+        # "hang" keeps the ones already waiting: those still answered within their second were no outage
+        assert (0 if fail == "hang" else minimum - 0.1) <= seen.gap_seconds <= minimum + 0.5
+        assert seen.late_seconds < 0.3
+        numbers = [request.number for request in requests if request.kind == kind]
+        assert sorted(numbers) == list(range(len(numbers)))
+    assert len(requests) <= api.connections <= len(requests) + 2
+    acknowledged = acknowledged_writes(requests)
+    assert lost_writes(Client(api.target), "drill", acknowledged) == ()
+
+
+def test_a_silent_server_never_delays_the_schedule(api):
+    api.fail = "hang"
+    with Probes(api.target, "drill") as probes:
+        wait_until(lambda: len(probes.requests()) >= 40, 5, "forty requests")
+        requests = probes.stop()
+    assert not any(request.ok for request in requests)
+    assert max(request.sent - request.scheduled for request in requests) < 0.3
+    assert max(request.done - request.sent for request in requests) < 1.5
+    assert {request.error for request in requests} == {"waiting for the answer: no answer within 1 s"}
+    assert service(requests, "write").gap_seconds >= 1.0
+
+
+def test_a_write_that_vanished_or_changed_is_lost(api):
+    with Probes(api.target, "drill", per_second=100) as probes:
+        wait_until(lambda: len(acknowledged_writes(probes.requests())) >= 20, 5, "twenty writes")
+        requests = probes.stop()
+    del api.stored["write-3"]
+    api.stored["write-5"]["data"]["number"] = "6"
+    assert lost_writes(Client(api.target), "drill", acknowledged_writes(requests)) == (3, 5)
+
+
+def test_writes_are_read_back_page_by_page(api):
+    for number in range(1203):
+        api.stored[f"write-{number}"] = {"metadata": {"name": f"write-{number}"}, "data": {"number": str(number)}}
+    assert lost_writes(Client(api.target), "drill", range(1205)) == (1203, 1204)
+
+
+def test_the_prober_ends_with_its_parent_and_shows_no_key(api):
+    with Probes(api.target, "drill") as probes:
+        wait_until(probes.requests, 5, "a request")
+        process = probes._process
+        command_line = Path(f"/proc/{process.pid}/cmdline").read_text()
+        environment = Path(f"/proc/{process.pid}/environ").read_text()
+        files = {str(entry.readlink()) for entry in Path(f"/proc/{process.pid}/fd").iterdir()}
+    assert process.returncode == 0
+    assert "BEGIN" not in command_line + environment
+    assert not any(name.endswith(".pem") for name in files)
+    assert "PRIVATE" not in repr(api.target)
+
+
+def test_a_prober_that_dies_says_why(api):
+    with Probes(api.target, "drill") as probes:
+        wait_until(probes.requests, 5, "a request")
+        probes._process.send_signal(signal.SIGKILL)
+        probes._process.wait()
+        with pytest.raises(HaplaneError, match="the prober failed"):
+            probes.requests()
+
+
+def test_a_server_of_another_authority_gets_no_request(api, stranger):
+    mistaken = replace(stranger.target, authority=api.target.authority)
+    with pytest.raises(NoReply, match="TLS handshake: SSLCertVerificationError"):
+        Client(mistaken).request("GET", "/readyz")

@@ -1,0 +1,101 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haplane.drills.timeline import Request, acknowledged_writes, gaps, of_kind, parse, service, steady_seconds
+
+PERIOD = 0.05
+
+
+def at(number, ok, answer=0.01, kind="read"):
+    sent = number * PERIOD
+    return Request(kind, number, sent, sent, sent + (answer if ok else 1.0), ok, 200 if ok else None)
+
+
+def reads(pattern):
+    return [at(number, mark == ".") for number, mark in enumerate(pattern)]
+
+
+def test_a_gap_lasts_from_the_first_failure_sent_to_the_end_of_the_next_success():
+    (gap,) = gaps(reads("..XXX.."))
+    assert (gap.began, gap.failed) == (2 * PERIOD, 3)
+    assert gap.seconds == pytest.approx(3 * PERIOD + 0.01)
+
+
+def test_each_run_of_failures_is_a_gap_of_its_own():
+    assert [gap.failed for gap in gaps(reads("X.XX..X."))] == [1, 2, 1]
+
+
+def test_a_gap_that_never_ended_is_a_gap_and_is_not_recovered():
+    seen = service(reads("..XX"), "read")
+    assert seen.gaps == 1
+    assert not seen.recovered
+    assert seen.gap_seconds == pytest.approx(PERIOD + 1.0)
+
+
+def test_a_gap_belongs_to_the_span_it_began_in():
+    requests = reads("..XXXX....X.")
+    first = service(requests, "read", until=4 * PERIOD)
+    second = service(requests, "read", since=4 * PERIOD)
+    assert (first.gaps, first.failed, second.gaps, second.failed) == (1, 2, 1, 3)
+    assert first.gap_seconds == pytest.approx(4 * PERIOD + 0.01)
+
+
+def test_kinds_are_judged_apart_and_steady_only_together():
+    requests = [at(number, True) for number in range(40)]
+    requests += [at(number, number > 20, kind="write") for number in range(40)]
+    assert service(requests, "read").failed == 0
+    assert service(requests, "write").failed == 21
+    assert steady_seconds(requests) == pytest.approx(19 * PERIOD)
+    assert steady_seconds([at(number, True) for number in range(40)]) == 0.0
+    assert acknowledged_writes(requests) == frozenset(range(21, 40))
+
+
+def test_a_line_still_being_written_is_left_for_later():
+    lines = [at(0, True).to_line(), at(1, False).to_line(), at(2, True).to_line()[:-5]]
+    assert [request.number for request in parse(lines)] == [0, 1]
+
+
+@st.composite
+def timelines(draw):
+    """Any order of answers: a slow success may complete long after the ones sent behind it."""
+    outcomes = draw(st.lists(st.tuples(st.booleans(), st.floats(0.001, 1.0), st.floats(0, 0.2)), max_size=60))
+    sent, requests = 0.0, []
+    for number, (ok, answer, pause) in enumerate(outcomes):
+        requests.append(Request("read", number, sent, sent, sent + (answer if ok else 1.0), ok))
+        sent += pause + 0.001
+    return requests
+
+
+@given(timelines(), st.randoms(use_true_random=False))
+def test_gaps_account_for_every_failure_whatever_the_order_of_answers(requests, random):
+    shuffled = requests[:]
+    random.shuffle(shuffled)
+    found = gaps(of_kind(shuffled, "read"))
+    assert sum(gap.failed for gap in found) == sum(not request.ok for request in requests)
+    for request in requests:
+        if not request.ok:
+            later = [other.done for other in requests if other.ok and other.sent > request.sent]
+            holding = [gap for gap in found if gap.began <= request.sent <= gap.began + gap.seconds]
+            assert holding
+            assert (holding[-1].ended is None) == (not later)
+    for gap in found:
+        assert gap.seconds > 0
+        successes = [other for other in requests if other.ok and other.sent > gap.began]
+        if successes:
+            assert gap.ended == successes[0].done
+
+
+@given(timelines(), st.floats(0, 10))
+def test_two_spans_hold_what_the_whole_holds(requests, boundary):
+    whole = service(requests, "read")
+    parts = [service(requests, "read", until=boundary), service(requests, "read", since=boundary)]
+    assert sum(part.requests for part in parts) == whole.requests
+    assert sum(part.failed for part in parts) == whole.failed
+    assert sum(part.gaps for part in parts) == whole.gaps
+    assert max(part.gap_seconds for part in parts) == whole.gap_seconds
+
+
+@given(timelines())
+def test_lines_read_back_as_the_requests_they_were(requests):
+    assert parse(request.to_line() for request in requests) == requests
