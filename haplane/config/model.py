@@ -1,7 +1,9 @@
 """The validated inventory: hosts and settings, frozen. Pure: no file and no network is touched here.
 
-Field errors (types, ranges, unknown names) are raised by pydantic; what concerns several fields at once is checked
-in :mod:`haplane.config.rules`. Both are turned into haplane's errors by :mod:`haplane.config.load`.
+What concerns one field is checked here, by types that name the remedy; what concerns several fields at once is
+checked in :mod:`haplane.config.rules`. Both are turned into haplane's errors by :mod:`haplane.config.load`.
+
+Every string has a pattern of its own that allows neither newlines nor characters a shell would act on.
 """
 
 from __future__ import annotations
@@ -11,37 +13,46 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-DnsName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
-UserName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
-CheckName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")]
-Seconds = Annotated[float, Field(gt=0)]
-
-type_scalar = str | int | float | bool
-ComponentSettings = dict[str, "type_scalar | dict[str, type_scalar]"]
+from haplane.config.values import (
+    Address,
+    AgeRecipient,
+    CheckName,
+    ComponentSettings,
+    DnsName,
+    EndpointText,
+    FilePath,
+    HostName,
+    InterfaceName,
+    KubernetesVersion,
+    Name,
+    Network,
+    Port,
+    UserName,
+    between,
+    many,
+    named,
+)
 
 
 class Settings(BaseModel):
-    """Frozen, and a name nobody knows is an error."""
+    """Frozen, no conversions between types, and a name nobody knows is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Ssh(Settings):
-    """How one host is reached; the names on the right are pyinfra's host data.
+    """How one host is reached; in the file these are pyinfra's ``ssh_hostname``, ``ssh_port``, ... and ``_sudo``.
 
     ``config_file`` (``ssh_config_file``) may name jump hosts (ProxyJump); ``known_hosts_file`` with
     ``strict_host_key_checking="yes"`` refuses unknown host keys, ``"accept-new"`` records them on first contact.
     """
 
-    hostname: str
+    hostname: DnsName
     port: Port = 22
     user: UserName = "root"
-    key: str | None = None
-    config_file: str | None = None
-    known_hosts_file: str | None = None
+    key: FilePath | None = None
+    config_file: FilePath | None = None
+    known_hosts_file: FilePath | None = None
     strict_host_key_checking: Literal["yes", "accept-new", "no"] = "accept-new"
     sudo: bool = False
 
@@ -50,7 +61,7 @@ class Host(Settings):
     """One machine. ``address`` is its address in the cluster's network, never guessed from an interface."""
 
     name: HostName
-    address: IPv4Address
+    address: Address
     ssh: Ssh
 
 
@@ -67,17 +78,35 @@ class Endpoint(Settings):
 class Keepalived(Settings):
     """VRRP of the floating address. ``advert_seconds`` is the interval between adverts, in seconds."""
 
-    router_id: Annotated[int, Field(ge=1, le=255)] = 51
-    advert_seconds: Annotated[float, Field(ge=0.1, le=10)] = 0.5
+    router_id: Annotated[int, between(1, 255)] = 51
+    advert_seconds: Annotated[float, between(0.1, 10)] = 0.5
 
 
 class Tuning(Settings):
-    """What a special machine (the lab's nested hosts) needs and a real one does not."""
+    """What a special machine (the lab's nested hosts) needs and a real one does not.
 
-    ignored_preflight_checks: tuple[CheckName, ...] = ()
+    ``kubelet`` and ``kube_proxy`` are merged into their KubeletConfiguration and KubeProxyConfiguration.
+    """
+
+    ignored_preflight_checks: Annotated[tuple[CheckName, ...], many] = ()
     kubelet: ComponentSettings = Field(default_factory=dict)
     kube_proxy: ComponentSettings = Field(default_factory=dict)
     containerd_restrict_oom_score_adj: bool = False
+
+
+TUNINGS = {
+    # A host nested in a container may not raise its OOM score, set kernel parameters or drive systemd's cgroups.
+    "nested": Tuning(
+        ignored_preflight_checks=(
+            "SystemVerification",
+            "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
+            "NumCPU",
+        ),
+        kubelet={"cgroupDriver": "cgroupfs", "failCgroupV1": False},
+        kube_proxy={"conntrack": {"maxPerCore": 0, "min": 0}},
+        containerd_restrict_oom_score_adj=True,
+    )
+}
 
 
 class Lab(Settings):
@@ -88,37 +117,40 @@ class Lab(Settings):
     ``extra_hosts`` are made like the others but are in no group (a later worker, a jump host, an S3 server).
     """
 
-    network: IPv4Network = IPv4Network("10.89.0.0/24")
-    gateway: IPv4Address = IPv4Address("10.89.0.1")
-    bridge: Annotated[str, Field(pattern=r"^[a-z0-9]{1,12}$")] = "haplane0"
-    nat_interface_hosts: tuple[HostName, ...] = ()
-    bare_hosts: tuple[HostName, ...] = ()
-    extra_hosts: dict[HostName, IPv4Address] = Field(default_factory=dict)
+    network: Network = IPv4Network("10.89.0.0/24")
+    gateway: Address = IPv4Address("10.89.0.1")
+    bridge: InterfaceName = "haplane0"
+    nat_interface_hosts: Annotated[tuple[HostName, ...], many] = ()
+    bare_hosts: Annotated[tuple[HostName, ...], many] = ()
+    extra_hosts: dict[HostName, Address] = Field(default_factory=dict)
 
 
 class Cluster(Settings):
-    """Everything in the inventory that is not a host."""
+    """Everything in the inventory that is not a host.
+
+    In the file ``endpoint`` is ``"ADDRESS:PORT"`` or ``"ADDRESS"``, and ``tuning`` may be the name of one of TUNINGS.
+    """
 
     name: Name
-    endpoint: Endpoint
+    endpoint: Annotated[Endpoint, EndpointText]
     endpoint_is_external: bool = False
-    kubernetes_version: str = "1.35.4"
+    kubernetes_version: KubernetesVersion = "1.35.4"
     apiserver_port: Port = 6443
-    pod_network: IPv4Network = IPv4Network("10.244.0.0/16")
-    service_network: IPv4Network = IPv4Network("10.96.0.0/16")
+    pod_network: Network = IPv4Network("10.244.0.0/16")
+    service_network: Network = IPv4Network("10.96.0.0/16")
     dns_domain: DnsName = "cluster.local"
     allow_single_master: bool = False
     masters_run_pods: bool = False
-    node_monitor_grace_seconds: Annotated[int, Field(ge=5, le=3600)] = 50
-    unreachable_toleration_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
-    pod_network_manifest: str | None = None
+    node_monitor_grace_seconds: Annotated[int, between(5, 3600)] = 50
+    unreachable_toleration_seconds: Annotated[int, between(0, 86400)] = 300
+    pod_network_manifest: FilePath | None = None
     flannel_backend: Literal["vxlan", "host-gw"] = "vxlan"
     proxy_mode: Literal["nftables", "iptables", "ipvs"] = "nftables"
     keepalived: Keepalived = Keepalived()
-    bundle: str | None = None
-    package_directory: str | None = None
-    snapshot_recipients: tuple[str, ...] = ()
-    tuning: Tuning = Tuning()
+    bundle: FilePath | None = None
+    package_directory: FilePath | None = None
+    snapshot_recipients: Annotated[tuple[AgeRecipient, ...], many] = ()
+    tuning: Annotated[Tuning, named(TUNINGS)] = Tuning()
     lab: Lab | None = None
 
 
@@ -127,10 +159,10 @@ class Inventory(Settings):
 
     path: str
     cluster: Cluster
-    masters: tuple[Host, ...]
-    etcd: tuple[Host, ...]
-    load_balancers: tuple[Host, ...] = ()
-    workers: tuple[Host, ...] = ()
+    masters: Annotated[tuple[Host, ...], many]
+    etcd: Annotated[tuple[Host, ...], many]
+    load_balancers: Annotated[tuple[Host, ...], many] = ()
+    workers: Annotated[tuple[Host, ...], many] = ()
 
     @property
     def etcd_is_external(self) -> bool:

@@ -1,0 +1,90 @@
+"""What pydantic found wrong, as our problems: the field as written in the file, the value, the remedy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from haplane.config.model import Cluster, Endpoint, Keepalived, Lab, Tuning
+from haplane.config.problem import ABSENT, Problem, unknown
+
+HOST_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "address": ("address",),
+    "ssh_hostname": ("ssh", "hostname"),
+    "ssh_port": ("ssh", "port"),
+    "ssh_user": ("ssh", "user"),
+    "ssh_key": ("ssh", "key"),
+    "ssh_config_file": ("ssh", "config_file"),
+    "ssh_known_hosts_file": ("ssh", "known_hosts_file"),
+    "ssh_strict_host_key_checking": ("ssh", "strict_host_key_checking"),
+    "_sudo": ("ssh", "sudo"),
+}
+_SETTING_AT = {place: setting for setting, place in HOST_SETTINGS.items()}
+
+_MAPPINGS: Mapping[tuple[str, ...], type[BaseModel]] = {
+    (): Cluster,
+    ("endpoint",): Endpoint,
+    ("keepalived",): Keepalived,
+    ("tuning",): Tuning,
+    ("lab",): Lab,
+}
+
+_WHOLE = ("a whole number", "write a whole number, without quotes")
+_MAPPING = ("a mapping", "write it in braces: {...}")
+_WANTED = {
+    "string_type": ("a text", "write it in quotes"),
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "float_type": ("a number", "write a number, without quotes"),
+    "finite_number": ("a finite number", "write a finite number"),
+    "bool_type": ("True or False", "write True or False, without quotes"),
+    "tuple_type": ("a list", "write it in brackets: [...]"),
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "is_instance_of": ("a text", "write it in quotes"),
+}
+
+
+def cluster_problems(error: ValidationError) -> Iterator[Problem]:
+    """Everything wrong in the mapping ``cluster``."""
+    for details in error.errors(include_url=False):
+        place = details["loc"]
+        field = "cluster" + "".join(f"[{key!r}]".replace("'", '"') for key in place if key != "[key]")
+        if details["type"] == "extra_forbidden":
+            known = _MAPPINGS[tuple(map(str, place[:-1]))].model_fields
+            yield unknown(field, place[-1], details["input"], known)
+        else:
+            yield _problem(field, details)
+
+
+def host_problems(error: ValidationError, label: str, data: Container[object]) -> Iterator[Problem]:
+    """Everything wrong in one host's data; ``label`` is ``GROUP: NAME``."""
+    for details in error.errors(include_url=False):
+        setting = _SETTING_AT.get(tuple(map(str, details["loc"])))
+        if setting == "ssh_hostname" and setting not in data:
+            continue  # it stands for the address, about which there is a problem of its own
+        yield _problem(f"{label}: {setting}" if setting else label, details)
+
+
+def _problem(field: str, details: ErrorDetails) -> Problem:
+    kind, context, value = details["type"], details.get("ctx", {}), details["input"]
+    if kind == "haplane":
+        return Problem(field, value, str(context["problem"]), str(context["remedy"]))
+    if kind == "missing":
+        return Problem(field, ABSENT, "is missing", "add it")
+    if kind == "literal_error":
+        return Problem(field, value, "not one of the choices", f"use {context['expected']}")
+    if kind == "invalid_key":
+        return Problem(field, value, "its name is not a text", "write the name in quotes")
+    if kind in _WANTED:
+        wanted, remedy = _WANTED[kind]
+        return Problem(field, value, f"the wrong type, {wanted} is wanted", remedy)
+    return Problem(field, value, details["msg"], "correct it")
+
+
+def top_level(errors: Sequence[ErrorDetails]) -> frozenset[str]:
+    """The settings of ``cluster`` in which something is wrong."""
+    return frozenset(str(details["loc"][0]) for details in errors if details["loc"])
