@@ -30,6 +30,7 @@ class ApiServer:
         (directory / "ca.pem").write_bytes(authority.certificate)
         self.fail = None
         self.stored = {}
+        self.deleted = []
         self.healed = threading.Event()
         self.connections = 0
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=directory / "ca.pem")
@@ -89,10 +90,14 @@ class Handler(BaseHTTPRequestHandler):
             self.server.api.stored[body["metadata"]["name"]] = body
         self._answer(body, 201)
 
+    def do_DELETE(self):
+        self.server.api.deleted.append(self.path)
+        self._answer({})
+
     def _list(self):
         query = parse_qs(urlsplit(self.path).query)
         start, limit = int(query.get("continue", ["0"])[0]), int(query["limit"][0])
-        items = list(self.server.api.stored.values())
+        items = [item for item in self.server.api.stored.values() if item.get("kind") != "Namespace"]
         more = str(start + limit) if start + limit < len(items) else ""
         return {"metadata": {"continue": more}, "items": items[start : start + limit]}
 

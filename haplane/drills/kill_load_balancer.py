@@ -1,0 +1,27 @@
+"""A load balancer loses its power, by default the one that holds the endpoint's address."""
+
+from __future__ import annotations
+
+from haplane.drills.story import Fault, Scene, Sight, Story, host_of, power_cut
+from haplane.errors import Refused
+
+
+def plan(scene: Scene, sight: Sight, wanted: str | None) -> Fault:
+    """The load balancer asked for, or else the holder of the address. Raises Refused when there is only one."""
+    balancers = scene.inventory.balancer_hosts
+    if len(balancers) < 2:
+        raise Refused(
+            "there is no second load balancer to take over",
+            where=scene.inventory.path,
+            why="without one this drill is a plain outage of the endpoint for as long as it lasts",
+        )
+    host = host_of(balancers, wanted or sight.endpoint_holder or balancers[0].name, "a load balancer")
+    holds = host == sight.endpoint_holder
+    return power_cut(scene, host, "the load balancer that holds the address" if holds else "a standby load balancer")
+
+
+STORY = Story(
+    "kill-load-balancer",
+    "Cut the power of one load balancer, HOST or the one that holds the endpoint's address.",
+    plan,
+)

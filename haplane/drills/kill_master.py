@@ -1,0 +1,17 @@
+"""A master loses its power."""
+
+from __future__ import annotations
+
+from haplane.drills.story import Fault, Scene, Sight, Story, host_of, power_cut
+
+
+def plan(scene: Scene, sight: Sight, wanted: str | None) -> Fault:
+    """The master asked for, or else one that does not lead etcd: kill-etcd-leader is the other story."""
+    masters = scene.inventory.masters
+    if wanted is None:
+        wanted = next((host.name for host in masters if host.name != sight.etcd_leader), masters[0].name)
+    host = host_of(masters, wanted, "a master")
+    return power_cut(scene, host, "a master that leads etcd" if host == sight.etcd_leader else "a master")
+
+
+STORY = Story("kill-master", "Cut the power of one master, HOST or any that does not lead etcd.", plan)

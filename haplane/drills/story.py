@@ -1,0 +1,79 @@
+"""What a drill is: a fault that is planned, announced, applied, watched and always undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from haplane.config.model import Host, Inventory
+from haplane.domain.progress import Progress
+from haplane.drills.client import Target
+from haplane.errors import BadInput
+
+
+class Machines(Protocol):
+    """Power over machines, by host name. Both do nothing to a machine that is already so."""
+
+    def kill(self, hosts: tuple[str, ...]) -> None:
+        """Cut the power: nothing is said to anybody, connections are not closed."""
+
+    def start(self, hosts: tuple[str, ...]) -> None:
+        """Power on."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The cluster at one moment: what is wrong with it in one sentence each, and who holds which office."""
+
+    problems: tuple[str, ...]
+    etcd_leader: str | None
+    endpoint_holder: str | None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All a drill may use. ``look`` observes the cluster anew with every call."""
+
+    inventory: Inventory
+    machines: Machines
+    look: Callable[[], Sight]
+    target: Target
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One outage, decided but not begun. ``announcement`` is a sentence; ``undo`` also follows half an ``apply``."""
+
+    host: str
+    announcement: str
+    apply: Callable[[], None]
+    undo: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A drill by name. ``plan`` takes the scene, what was seen just now, and the host asked for, if any."""
+
+    name: str
+    summary: str
+    plan: Callable[[Scene, Sight, str | None], Fault]
+
+
+def power_cut(scene: Scene, host: str, what_it_is: str) -> Fault:
+    """The fault most stories are made of: one machine loses its power and gets it back."""
+    return Fault(
+        host=host,
+        announcement=f"The power of {host} ({what_it_is}) is cut, and switched on again once service has recovered.",
+        apply=lambda: scene.machines.kill((host,)),
+        undo=lambda: scene.machines.start((host,)),
+    )
+
+
+def host_of(hosts: tuple[Host, ...], wanted: str, what: str) -> str:
+    """The name asked for. Raises BadInput, listing the right ones, when no host in ``hosts`` has it."""
+    names = [host.name for host in hosts]
+    if wanted not in names:
+        raise BadInput(f"{wanted} is not {what}", where="HOST", next_step=f"choose one of {', '.join(names)}")
+    return wanted
