@@ -148,7 +148,7 @@ def _check_setting(names: re.Pattern[str], name: object, setting: object) -> Non
             raise refusal(
                 f"{name} has characters that are not allowed here", "use letters, digits, spaces, ._/@+,=:%-"
             )
-    elif not isinstance(setting, bool | int | float) or not math.isfinite(setting):
+    elif not isinstance(setting, int | float) or (isinstance(setting, float) and not math.isfinite(setting)):
         raise refusal(
             f"{name} is not a text, number, True or False, or one level of mapping of these", "write one of these"
         )

@@ -1,0 +1,67 @@
+"""An example for real machines: copy it, and change names, addresses and keys.
+
+Check it without contacting any host: `haplane up THIS_FILE --dry-run` refuses a wrong setting before it connects.
+It is a plain pyinfra inventory: a group is a list of hosts, or a list and the data its hosts share.
+"""
+
+# How the machines are reached. Any of these may also be given for a single host. Relative paths are relative to this
+# file. There is no setting for a password: use a key or an ssh agent, and sudo that does not ask.
+_ssh = {
+    "ssh_user": "admin",
+    "_sudo": True,
+    "ssh_key": "~/.ssh/id_ed25519",
+    "ssh_known_hosts_file": "~/.ssh/known_hosts",
+    "ssh_strict_host_key_checking": "yes",  # or "accept-new": record a host's key on first contact
+    # "ssh_config_file": "~/.ssh/config",   # for jump hosts (ProxyJump)
+}
+
+# 3 masters survive the loss of one, 5 of two. `address` is the one in the cluster's network, never guessed from an
+# interface; give ssh_hostname too where the machine is reached in another way.
+masters = (
+    [
+        ("master-1", {"address": "10.0.0.21", "ssh_hostname": "master-1.example.org"}),
+        ("master-2", {"address": "10.0.0.22", "ssh_hostname": "master-2.example.org"}),
+        ("master-3", {"address": "10.0.0.23", "ssh_hostname": "master-3.example.org"}),
+    ],
+    _ssh,
+)
+
+# haproxy and keepalived. Leave the group out and they run beside the API servers on the masters: the endpoint then
+# needs another port than 6443, such as 8443.
+load_balancers = (
+    [
+        ("balancer-1", {"address": "10.0.0.11"}),  # without ssh_hostname a host is reached at its address
+        ("balancer-2", {"address": "10.0.0.12"}),
+    ],
+    _ssh,
+)
+
+# etcd runs on the masters. For machines of its own list 3, 5 or 7 of them:
+# etcd = ([("etcd-1", {"address": "10.0.0.31"}), ...], _ssh)
+
+# Workers are optional; any machine can join later with the stock `kubeadm join` that `haplane up` prints.
+workers = ([("worker-1", {"address": "10.0.0.41"})], _ssh)
+
+cluster = {
+    "name": "prod",
+    # A free address of the hosts' network, held by one load balancer at a time. With a load balancer of your own:
+    # its address or DNS name here, no group load_balancers, and "endpoint_is_external": True.
+    "endpoint": "10.0.0.10:6443",
+    "kubernetes_version": "1.35.4",
+    # Networks that no machine is in. Choose them once: they cannot be changed later.
+    "pod_network": "10.244.0.0/16",
+    "service_network": "10.96.0.0/16",
+    "flannel_backend": "vxlan",  # "host-gw" is faster where all nodes share one layer-2 network
+    # "pod_network_manifest": "calico.yaml",  # another pod network instead of flannel
+    # Unique among the keepalived instances of that network, 1-255.
+    "keepalived": {"router_id": 51, "advert_seconds": 0.5},
+    "masters_run_pods": False,
+    # How soon a silent node counts as lost, and how long its pods are waited for before they are replaced.
+    "node_monitor_grace_seconds": 50,
+    "unreachable_toleration_seconds": 300,
+    # Who can open the snapshots: public keys, made with `haplane keys new`.
+    # "snapshot_recipients": ["age1..."],
+    # Where the bundle was built (`haplane bundle build`), and .deb files for hosts without a package mirror.
+    # "bundle": "~/haplane-bundle",
+    # "package_directory": "debs",
+}
