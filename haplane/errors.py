@@ -84,7 +84,7 @@ class DeadlinePassed(HaplaneError):
     exit_code = ExitCode.DEADLINE
 
 
-class Problems(BadInput):
+class Several(HaplaneError):
     """Several problems found at once, each with its own where and remedy."""
 
     def __init__(self, what: str, problems: Iterable[HaplaneError]) -> None:
@@ -93,3 +93,15 @@ class Problems(BadInput):
 
     def __str__(self) -> str:
         return "\n".join([self.what, *(str(problem) for problem in self.problems)])
+
+
+class Problems(Several, BadInput):
+    """Everything that is wrong with the user's input."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class UnfitHosts(Several, Refused):
+    """Everything on the hosts that forbids going on; nothing was changed."""
+
+    exit_code = ExitCode.REFUSED

@@ -1,0 +1,91 @@
+"""Everything each host should be, put together from its files, keys, binaries, images and units."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from haplane.bundle.manifest import Manifest
+from haplane.config.model import Host, Inventory
+from haplane.desired.files import runs_haproxy, wanted_files
+from haplane.desired.keys import due_keys, key_paths
+from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
+from haplane.domain.observed import HostReport
+from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, ClusterWants, Wants
+from haplane.pki import paths
+from haplane.pki.authority import certificate_fingerprint
+
+UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived")
+
+
+def wants_of(
+    inventory: Inventory, host: Host, report: HostReport, manifest: Manifest, etcd_authority: bytes, now: datetime
+) -> Wants:
+    """What ``host`` should be, given the interface its address is on and the leaves it already has."""
+    roles = inventory.roles(host)
+    files = wanted_files(
+        inventory,
+        host,
+        interface=report.interface_of(str(host.address)) or "",
+        etcd_token=etcd_token(inventory, etcd_authority),
+        initial_cluster={member.name: str(member.address) for member in inventory.etcd},
+    )
+    return Wants(
+        roles=roles,
+        files=files,
+        bundle={file.path: file.sha256 for file in manifest.needed_by(roles)},
+        images=tuple(image.reference for image in manifest.images if set(image.roles) & set(roles)),
+        identity=key_paths(inventory, host),
+        packages=packages(inventory, host),
+        units=units(inventory, host),
+        keys=due_keys(inventory, host, report, etcd_authority, now),
+    )
+
+
+def etcd_token(inventory: Inventory, etcd_authority: bytes) -> str:
+    """One token per formed cluster, the same on every host and in every interrupted run: the authority is new too."""
+    return f"{inventory.cluster.name}-{certificate_fingerprint(etcd_authority)[:16]}"
+
+
+def packages(inventory: Inventory, host: Host) -> tuple[str, ...]:
+    """Debian packages that are not in the bundle; each brings a unit of its own name."""
+    found = ["haproxy"] if runs_haproxy(inventory, host) else []
+    return (*found, "keepalived") if host in inventory.balancer_hosts else tuple(found)
+
+
+def units(inventory: Inventory, host: Host) -> tuple[str, ...]:
+    """Units that have to be up and enabled."""
+    found = ["containerd", "kubelet"] if host in inventory.nodes else []
+    found += ["etcd"] if host in inventory.etcd else []
+    return (*found, *packages(inventory, host))
+
+
+def cluster_wants(inventory: Inventory, manifest: Manifest) -> ClusterWants:
+    """What exists once."""
+    return ClusterWants(
+        masters=tuple(host.name for host in inventory.masters),
+        etcd=tuple(host.name for host in inventory.etcd),
+        workers=tuple(host.name for host in inventory.workers),
+        masters_run_pods=inventory.cluster.masters_run_pods,
+        applied=hashlib.sha256((cluster_manifest(inventory, manifest) + COREDNS_PATCH).encode()).hexdigest(),
+    )
+
+
+def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
+    """What to ask every host for, alike: each says what of it there is."""
+    files: set[str] = {*MASTER_EVIDENCE, SUPER_ADMIN_CONFIG}
+    for host in inventory.hosts:
+        files |= set(key_paths(inventory, host))
+        placeholder = wanted_files(inventory, host, interface="", etcd_token="", initial_cluster={})  # noqa: S106
+        files |= {file.path for file in placeholder}
+    return {
+        "files": sorted(files),
+        "bundle": sorted({file.path for file in manifest.everything()}),
+        "certificates": [f"{paths.ETCD_PKI}/*.crt", f"{paths.KUBERNETES_PKI}/*.crt", f"{paths.KUBERNETES_PKI}/etcd/*.crt"],
+        "units": [f"{unit}.service" for unit in UNITS],
+        "apiserver_port": inventory.cluster.apiserver_port,
+        "endpoint_address": inventory.cluster.endpoint.address,
+        "ping_endpoint": not inventory.cluster.endpoint_is_external,
+    }
+
+

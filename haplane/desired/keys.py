@@ -1,0 +1,119 @@
+"""Which keys and certificates belong on which host, when they are due, and what is in them.
+
+A machine that is only an etcd member holds no Kubernetes key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from haplane.config.model import Host, Inventory
+from haplane.domain.files import Part, WantedFile
+from haplane.domain.observed import HostReport
+from haplane.errors import Refused
+from haplane.pki import paths
+from haplane.pki.certificates import CertificateFacts
+from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
+from haplane.pki.etcd_leaves import (
+    apiserver_client_files,
+    etcd_server_files,
+    healthcheck_client_files,
+    reason_to_reissue,
+)
+
+HAPROXY_CLIENT = f"{paths.ETCD_PKI}/haproxy.pem"
+SERVER_STEMS = (paths.ETCD_SERVER, paths.ETCD_PEER)
+
+
+def key_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
+    """Every key and certificate that haplane puts on the host; kubeadm makes the others there."""
+    found: list[str] = []
+    if host in inventory.masters:
+        found += [*IDENTITY_PATHS, *_pair(paths.APISERVER_ETCD_CLIENT)]
+    if host in inventory.etcd:
+        found += [path for stem in SERVER_STEMS for path in _pair(stem)]
+    if host in inventory.etcd or _dials_etcd_through_haproxy(inventory, host):
+        found += [paths.ETCD_MEMBER_AUTHORITY, *_pair(paths.ETCD_HEALTHCHECK_CLIENT)]
+    if _dials_etcd_through_haproxy(inventory, host):
+        found.append(HAPROXY_CLIENT)
+    return tuple(found)
+
+
+def leaf_stems(inventory: Inventory, host: Host) -> tuple[str, ...]:
+    """Those of :func:`key_paths` that expire, without their endings."""
+    found = {path.removesuffix(".crt") for path in key_paths(inventory, host) if path.endswith(".crt")}
+    authorities = {
+        paths.KUBERNETES_AUTHORITY,
+        paths.FRONT_PROXY_AUTHORITY,
+        paths.ETCD_AUTHORITY,
+        paths.ETCD_MEMBER_AUTHORITY.removesuffix(".crt"),
+    }
+    return tuple(sorted(found - authorities))
+
+
+def due_keys(
+    inventory: Inventory, host: Host, report: HostReport, etcd_authority: bytes, now: datetime
+) -> dict[str, str]:
+    """Leaves on the host that must be issued anew, with the reason; absent ones are the plan's to find."""
+    authority = CertificateFacts.from_pem(etcd_authority, "etcd's authority")
+    due: dict[str, str] = {}
+    for stem in leaf_stems(inventory, host):
+        pem = report.certificates.get(f"{stem}.crt")
+        if not pem:
+            continue
+        why = _reason(pem, f"{host.name}:{stem}.crt", authority, _names(host, stem), now)
+        if why is not None:
+            due |= dict.fromkeys(_pair(stem), why)
+            if stem == paths.ETCD_HEALTHCHECK_CLIENT and _dials_etcd_through_haproxy(inventory, host):
+                due[HAPROXY_CLIENT] = why
+    return due
+
+
+def key_files(
+    inventory: Inventory, host: Host, identity: ClusterIdentity, due: Iterable[str], now: datetime
+) -> tuple[WantedFile, ...]:
+    """The due ones as files; a certificate is never given without its key, nor a key without its certificate."""
+    files = dict(identity.to_files()) if host in inventory.masters else {}
+    if host in inventory.masters:
+        files |= apiserver_client_files(identity, now)
+    if host in inventory.etcd:
+        files |= etcd_server_files(identity, host.name, host.address, now)
+    files |= healthcheck_client_files(identity, now)
+    healthcheck = (files[path] for path in _pair(paths.ETCD_HEALTHCHECK_CLIENT))
+    files[HAPROXY_CLIENT] = b"".join(healthcheck)
+    stems = {_stem(path) for path in due}
+    wanted = (path for path in key_paths(inventory, host) if _stem(path) in stems)
+    return tuple(_secret(path, files[path]) for path in wanted)
+
+
+def _secret(path: str, content: bytes) -> WantedFile:
+    private = paths.is_private(path) or path == HAPROXY_CLIENT
+    part = Part.ETCD if path.startswith(paths.ETCD_PKI) else Part.CONTROL_PLANE
+    return WantedFile(path, content, part, 0o600 if private else 0o644, secret=private)
+
+
+def _reason(pem: str, source: str, authority: CertificateFacts, names: frozenset[str], now: datetime) -> str | None:
+    try:
+        leaf = CertificateFacts.from_pem(pem.encode(), source)
+    except Refused:
+        return "it cannot be read"
+    return reason_to_reissue(leaf, authority, names=names, now=now)
+
+
+def _names(host: Host, stem: str) -> frozenset[str]:
+    return frozenset({host.name, str(host.address), "127.0.0.1"}) if stem in SERVER_STEMS else frozenset()
+
+
+def _dials_etcd_through_haproxy(inventory: Inventory, host: Host) -> bool:
+    return host in inventory.masters and inventory.etcd_is_external
+
+
+def _pair(stem: str) -> tuple[str, str]:
+    return f"{stem}.crt", f"{stem}.key"
+
+
+def _stem(path: str) -> str:
+    if path == HAPROXY_CLIENT:  # made of this leaf, so it changes with it
+        return paths.ETCD_HEALTHCHECK_CLIENT
+    return path.rsplit(".", 1)[0]

@@ -1,0 +1,55 @@
+"""What haplane applies through the API, once for the whole cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from haplane.bundle.manifest import Manifest
+from haplane.config.model import Inventory
+from haplane.errors import BadInput
+from haplane.render import render
+
+COREDNS_PATCH = json.dumps(
+    {
+        "spec": {
+            "template": {
+                "spec": {
+                    "topologySpreadConstraints": [
+                        {
+                            "maxSkew": 1,
+                            "topologyKey": "kubernetes.io/hostname",
+                            "whenUnsatisfiable": "DoNotSchedule",
+                            "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+                            "matchLabelKeys": ["pod-template-hash"],
+                        }
+                    ]
+                }
+            }
+        }
+    }
+)
+"""kubeadm only prefers to spread CoreDNS: started before the other masters are Ready, both would land on one."""
+
+
+def cluster_manifest(inventory: Inventory, manifest: Manifest) -> str:
+    """The pod network: flannel, or the user's own manifest. Raises BadInput when that cannot be read."""
+    own = inventory.cluster.pod_network_manifest
+    if own is None:
+        image = next(image.reference for image in manifest.images if "flannel" in image.reference)
+        return render(
+            "flannel.yaml.j2",
+            pod_network=str(inventory.cluster.pod_network),
+            backend=inventory.cluster.flannel_backend,
+            image=image,
+            command="/opt/bin/flanneld",
+        )
+    try:
+        return Path(own).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(
+            "the pod network's manifest cannot be read",
+            where=f"{inventory.path}: cluster.pod_network_manifest = {own}",
+            why=str(error),
+            next_step="give the path of a YAML file, or leave the setting out to get flannel",
+        ) from None

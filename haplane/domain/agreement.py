@@ -1,0 +1,76 @@
+"""Whose cluster these hosts are: whether they carry one identity, none, or several. Pure.
+
+The invariant: an identity that any host may have served from is never replaced, and two are never mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+from haplane.domain.observed import HostReport
+from haplane.errors import HaplaneError, Refused, UnfitHosts
+
+
+class Origin(Enum):
+    """Where the cluster's identity comes from."""
+
+    NEW = "made now"
+    MASTERS = "read back from the masters"
+
+
+def origin_of_identity(masters: Sequence[str], reports: Mapping[str, HostReport], paths: Sequence[str]) -> Origin:
+    """``paths`` are the files of an identity.
+
+    Raises UnfitHosts naming each file that two masters hold differently, and Refused when an identity that has been
+    used is nowhere complete.
+    """
+    known = {name: reports[name] for name in masters if name in reports}
+    if disagreements := [error for path in paths if (error := _disagreement(path, known))]:
+        raise UnfitHosts("these masters are not of one cluster; nothing was changed", disagreements)
+    held = {path for report in known.values() for path in paths if path in report.files}
+    if held == set(paths):
+        return Origin.MASTERS
+    used = [name for name, report in reports.items() if report.etcd.bootstrapped or report.etcd.has_data]
+    if used:
+        raise Refused(
+            "no reachable master holds the cluster's whole identity, but etcd has data",
+            where=f"etcd data on {', '.join(used)}",
+            why=f"missing everywhere: {', '.join(sorted(set(paths) - held)[:3])}",
+            next_step="switch on a master that has it, or take haplane off these hosts with `haplane reset`",
+        )
+    return Origin.NEW
+
+
+def _disagreement(path: str, reports: Mapping[str, HostReport]) -> HaplaneError | None:
+    holders: dict[str, list[str]] = {}
+    for name, report in reports.items():
+        if path in report.files:
+            holders.setdefault(report.files[path].sha256, []).append(name)
+    if len(holders) < 2:
+        return None
+    sides = " / ".join(", ".join(names) for names in holders.values())
+    return HaplaneError(
+        f"{path} differs between masters",
+        where=sides,
+        why="they were set up as, or restored from, different clusters",
+        next_step="take haplane off the ones that do not belong: `haplane reset INVENTORY HOST`, then run `up` again",
+    )
+
+
+def foreign_etcd(
+    authority_digest: str | None, members: Sequence[str], reports: Mapping[str, HostReport], path: str
+) -> list[HaplaneError]:
+    """Members whose etcd authority is not this cluster's: another cluster's remains."""
+    return [
+        HaplaneError(
+            f"{name} holds etcd of another cluster",
+            where=f"{name}: {path}",
+            why="its authority is not the one the masters hold",
+            next_step=f"if its data may go: `haplane reset INVENTORY {name}`",
+        )
+        for name in members
+        if name in reports
+        and path in reports[name].files
+        and reports[name].files[path].sha256 != authority_digest
+    ]

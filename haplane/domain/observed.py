@@ -1,0 +1,216 @@
+"""What a host said of itself, validated: hosts' answers are untrusted input.
+
+The shape is that of ``facts/on_host/observe.py``. Everything is frozen; unknown keys are ignored, so that a newer
+observer can be read by an older judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from haplane.errors import HaplaneError
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Observed(BaseModel):
+    """Frozen, and tolerant of what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Machine(Observed):
+    """The machine itself. Sizes in bytes."""
+
+    hostname: str
+    os_id: str
+    os_version: str
+    architecture: str
+    kernel: str
+    init: str
+    user_id: int
+    cpus: int
+    memory_bytes: int
+    swap_bytes: int
+    disk_free_bytes: int
+    cgroups: str
+    missing_commands: tuple[str, ...]
+    apt: bool
+
+
+class File(Observed):
+    """A regular file. ``mode`` holds the permission bits."""
+
+    sha256: Sha256
+    mode: int
+    user_id: int
+
+
+class Unit(Observed):
+    """A loaded systemd service."""
+
+    active: bool
+    enabled: bool
+    needs_reload: bool
+
+
+class EtcdMember(Observed):
+    """One entry of the member list as this member has it."""
+
+    id: Annotated[int, Field(alias="ID")]
+    name: str = ""
+    peer_urls: Annotated[tuple[str, ...], Field(alias="peerURLs")] = ()
+    is_learner: Annotated[bool, Field(alias="isLearner")] = False
+
+
+class EtcdHeader(Observed):
+    """Who answered."""
+
+    cluster_id: int = 0
+    member_id: int = 0
+    revision: int = 0
+
+
+class EtcdStatus(Observed):
+    """``etcdctl endpoint status`` of the local member. Sizes in bytes."""
+
+    header: EtcdHeader
+    version: str = ""
+    db_size: Annotated[int, Field(alias="dbSize")] = 0
+    leader: int = 0
+    is_learner: Annotated[bool, Field(alias="isLearner")] = False
+    errors: tuple[str, ...] = ()
+
+
+class Etcd(Observed):
+    """The local member. ``bootstrapped`` says that it has once been part of a healthy cluster."""
+
+    bootstrapped: bool
+    has_data: bool
+    status: EtcdStatus | None
+    members: tuple[EtcdMember, ...] | None
+    reads_through_quorum: bool
+
+
+class Apiserver(Observed):
+    """/readyz of the API server on this host; ``detail`` says what was answered."""
+
+    ready: bool
+    detail: str
+
+
+class Node(Observed):
+    """A Node object. ``taints`` are KEY:EFFECT."""
+
+    name: str
+    uid: str
+    ready: bool
+    labels: tuple[str, ...]
+    taints: tuple[str, ...]
+    unschedulable: bool
+    kubelet_version: str
+    address: str
+
+
+class Kubernetes(Observed):
+    """The cluster as the API server on this host tells it; ``uid`` is that of the kube-system namespace.
+
+    ``objects`` names those of haplane's once-only objects that exist; ``applied`` is the fingerprint of what was
+    last applied through the API.
+    """
+
+    uid: str | None
+    nodes: tuple[Node, ...]
+    objects: tuple[str, ...] = ()
+    applied: str | None = None
+    coredns_ready: int = 0
+
+
+class Server(Observed):
+    """One line of haproxy's ``show stat``."""
+
+    backend: str
+    name: str
+    status: str
+
+
+class Balancer(Observed):
+    """``endpoint_answers``: somebody else answers at the floating address."""
+
+    holds_endpoint: bool
+    endpoint_answers: bool
+    servers: tuple[Server, ...] | None
+
+
+class HostReport(Observed):
+    """One host's whole answer. Times are seconds since the epoch by that host's clock."""
+
+    machine: Machine
+    addresses: dict[str, tuple[str, ...]]
+    listening: dict[int, str]
+    files: dict[str, File]
+    bundle: dict[str, Sha256]
+    certificates: dict[str, str | None]
+    units: dict[str, Unit]
+    images: tuple[str, ...] | None
+    etcd: Etcd
+    apiserver: Apiserver
+    kubernetes: Kubernetes | None
+    balancer: Balancer
+    snapshots: dict[str, object] | None
+    started_at: float
+    finished_at: float
+
+    @property
+    def fresh(self) -> bool:
+        """Nothing of a cluster is on this machine: no identity, no etcd data, no API server."""
+        return not (self.etcd.has_data or self.etcd.bootstrapped or "/etc/kubernetes/pki/ca.crt" in self.files)
+
+    def interface_of(self, address: str) -> str | None:
+        """The interface that has this address."""
+        return next((name for name, found in self.addresses.items() if address in found), None)
+
+    def unit_is_up(self, name: str) -> bool:
+        """Active, and enabled to be so after a reboot."""
+        unit = self.units.get(name)
+        return unit is not None and unit.active and unit.enabled
+
+
+class Observation(BaseModel):
+    """One moment of the whole cluster: a report for each host that answered, a reason for each that did not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reports: dict[str, HostReport]
+    unreachable: dict[str, str] = Field(default_factory=dict)
+
+    def of(self, names: Iterable[str]) -> list[HostReport]:
+        """Reports of those of the named hosts that answered."""
+        return [self.reports[name] for name in names if name in self.reports]
+
+    def kubernetes(self) -> Kubernetes | None:
+        """The cluster as told by any API server that answers, one that knows the most nodes first."""
+        told = [report.kubernetes for report in self.reports.values() if report.kubernetes is not None]
+        return max(told, key=lambda cluster: len(cluster.nodes), default=None)
+
+
+def parse_report(host: str, text: str) -> HostReport:
+    """A host's JSON answer. Raises HaplaneError when it is not of the agreed shape."""
+    try:
+        return HostReport.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise HaplaneError(
+            f"{host} gave an answer that cannot be read",
+            where=f"{host}: observation, field {'.'.join(map(str, first['loc'])) or '(all)'}",
+            why=first["msg"],
+            next_step="check what `python3` and the login shell print on that host, then run again",
+        ) from None
+
+
+def agreed(values: Sequence[object]) -> bool:
+    """Whether all values are the same."""
+    return all(value == values[0] for value in values[1:])

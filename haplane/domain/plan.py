@@ -1,0 +1,259 @@
+"""From what is wanted and what was observed to what has to be done. Pure: no I/O, no clock.
+
+The invariant: an empty plan means that every host is as the inventory says; carrying out a plan and deciding again
+gives an empty plan. Steps say nothing of order or of how; phases do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from haplane.domain.files import Part, WantedFile
+from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
+
+ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
+MASTER_EVIDENCE = (
+    "/etc/kubernetes/kubelet.conf",
+    ADMIN_CONFIG,
+    "/etc/kubernetes/controller-manager.conf",
+    "/etc/kubernetes/scheduler.conf",
+    "/etc/kubernetes/manifests/kube-apiserver.yaml",
+    "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+    "/etc/kubernetes/manifests/kube-scheduler.yaml",
+    "/var/lib/kubelet/config.yaml",
+)
+"""A master without one of these has not been through kubeadm's phases, or has lost what they made."""
+
+SUPER_ADMIN_CONFIG = "/etc/kubernetes/super-admin.conf"
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+CONTROL_PLANE_TAINT = f"{CONTROL_PLANE_LABEL}:NoSchedule"
+ONCE_ONLY_OBJECTS = ("haplane", "kubeadm-config", "coredns", "kube-proxy")
+
+
+class Kind(Enum):
+    """What a step does."""
+
+    PACKAGES = "install packages"
+    FILES = "write files"
+    KEYS = "issue keys and certificates"
+    BUNDLE = "push binaries"
+    IMAGES = "import images"
+    RUNTIME = "start the container runtime"
+    FORM_ETCD = "form the etcd cluster"
+    ETCD = "restart etcd"
+    BALANCER = "start the load balancer"
+    INITIALISE = "run kubeadm's phases"
+    CONTROL_PLANE = "restart the control plane"
+    KUBELET = "start the kubelet"
+    TIDY = "remove super-admin.conf"
+    CLUSTER = "apply what exists once in the cluster"
+    MARK = "set labels and taints"
+    JOIN = "join as a worker"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do on one host. ``items`` are what it is done to: paths, images, units, packages."""
+
+    kind: Kind
+    host: str
+    why: str
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What one host should be. ``bundle`` maps paths to digests; ``keys`` maps paths of leaves to why they are due."""
+
+    roles: tuple[str, ...]
+    files: tuple[WantedFile, ...] = ()
+    bundle: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClusterWants:
+    """What the cluster as a whole should be. ``applied`` is the fingerprint of the once-only objects."""
+
+    masters: tuple[str, ...]
+    etcd: tuple[str, ...]
+    workers: tuple[str, ...]
+    masters_run_pods: bool
+    applied: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps, in no order."""
+
+    steps: tuple[Step, ...] = ()
+
+    def of(self, *kinds: Kind) -> tuple[Step, ...]:
+        """Steps of these kinds."""
+        return tuple(step for step in self.steps if step.kind in kinds)
+
+    def hosts(self, *kinds: Kind) -> tuple[str, ...]:
+        """Hosts with a step of these kinds, each once, in the plan's order."""
+        return tuple(dict.fromkeys(step.host for step in self.of(*kinds)))
+
+    def items(self, host: str, kind: Kind) -> tuple[str, ...]:
+        """Everything that a host's steps of this kind are done to."""
+        return tuple(item for step in self.of(kind) if step.host == host for item in step.items)
+
+    def describe(self, *kinds: Kind) -> list[str]:
+        """``HOSTS: what it does (why)``, hosts with the same step sharing a line."""
+        lines: dict[tuple[Kind, str], list[str]] = {}
+        for step in self.of(*kinds):
+            lines.setdefault((step.kind, step.why), []).append(step.host)
+        return [f"{', '.join(hosts)}: {kind.value} ({why})" for (kind, why), hosts in lines.items()]
+
+
+def decide(cluster: ClusterWants, wants: Mapping[str, Wants], observation: Observation) -> Plan:
+    """Everything that has to be done on the hosts that answered."""
+    reports = observation.reports
+    steps: list[Step] = []
+    for name, wanted in wants.items():
+        if name in reports:
+            steps += host_steps(name, wanted, reports[name])
+    steps += etcd_steps(cluster, wants, reports)
+    steps += master_steps(cluster, wants, reports)
+    steps += cluster_steps(cluster, reports, observation.kubernetes())
+    return Plan(tuple(steps))
+
+
+def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
+    """What concerns one host by itself, whatever its roles."""
+    files = changed_files(wanted.files, report)
+    parts = {file.part for file in files}
+    binaries = tuple(path for path, sha256 in wanted.bundle.items() if report.bundle.get(path) != sha256)
+    images = tuple(image for image in wanted.images if image not in (report.images or ()))
+    identity = tuple(path for path in wanted.identity if path not in report.files)
+    keys = {**{path: "not there yet" for path in identity}, **wanted.keys}
+    packages = tuple(package for package in wanted.packages if package not in report.units)
+    steps = [
+        _step(Kind.PACKAGES, name, packages, ", ".join(packages)),
+        _step(Kind.FILES, name, tuple(file.path for file in files), _few([file.path for file in files])),
+        _step(Kind.KEYS, name, tuple(keys), _reasons(keys)),
+        _step(Kind.BUNDLE, name, binaries, f"{len(binaries)} files differ"),
+        _step(Kind.IMAGES, name, images, f"{len(images)} missing"),
+    ]
+    if "containerd" in wanted.units:
+        steps.append(_unit_step(Kind.RUNTIME, name, "containerd", report, changed=Part.CONTAINERD in parts))
+    for unit, part in (("haproxy", Part.HAPROXY), ("keepalived", Part.KEEPALIVED)):
+        if unit in wanted.units:
+            steps.append(_unit_step(Kind.BALANCER, name, unit, report, changed=part in parts))
+    return [step for step in steps if step is not None]
+
+
+def changed_files(files: Iterable[WantedFile], report: HostReport) -> tuple[WantedFile, ...]:
+    """Those that are absent or differ in content or mode."""
+    found = report.files
+    return tuple(
+        file
+        for file in files
+        if file.path not in found or (found[file.path].sha256, found[file.path].mode) != (file.sha256, file.mode)
+    )
+
+
+def etcd_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mapping[str, HostReport]) -> list[Step]:
+    """Form the cluster once, when no member has ever been part of one; afterwards members are only restarted."""
+    if must_form_etcd(cluster.etcd, reports):
+        return [Step(Kind.FORM_ETCD, name, f"{len(cluster.etcd)} members") for name in cluster.etcd]
+    steps = []
+    for name in cluster.etcd:
+        report = reports.get(name)
+        if report is None:
+            continue
+        changed = any(file.part is Part.ETCD for file in changed_files(wants[name].files, report))
+        steps.append(_unit_step(Kind.ETCD, name, "etcd", report, changed=changed or _etcd_keys_due(wants[name])))
+    return [step for step in steps if step is not None]
+
+
+def must_form_etcd(members: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
+    """Only when every member answered and none has ever been part of a healthy cluster."""
+    return all(name in reports and not reports[name].etcd.bootstrapped for name in members)
+
+
+def _etcd_keys_due(wanted: Wants) -> bool:
+    return any(path.startswith("/etc/etcd/pki/") for path in wanted.keys)
+
+
+def master_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mapping[str, HostReport]) -> list[Step]:
+    """kubeadm's phases where they have not run; a restart where their input changed; the kubelet where it is down."""
+    steps: list[Step | None] = []
+    for name in cluster.masters + cluster.workers:
+        report = reports.get(name)
+        if report is None:
+            continue
+        if name in cluster.workers:
+            evidence: tuple[str, ...] = ("/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/config.yaml")
+        else:
+            evidence = MASTER_EVIDENCE
+        changed = {file.part for file in changed_files(wants[name].files, report)}
+        if missing := tuple(path for path in evidence if path not in report.files):
+            kind = Kind.JOIN if name in cluster.workers else Kind.INITIALISE
+            steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))
+            continue
+        if Part.CONTROL_PLANE in changed:
+            steps.append(Step(Kind.CONTROL_PLANE, name, "its configuration changed"))
+        steps.append(_unit_step(Kind.KUBELET, name, "kubelet", report, changed=Part.KUBELET in changed))
+        if SUPER_ADMIN_CONFIG in report.files:
+            steps.append(Step(Kind.TIDY, name, "the cluster-admins binding replaces it"))
+    return [step for step in steps if step is not None]
+
+
+def cluster_steps(
+    cluster: ClusterWants, reports: Mapping[str, HostReport], kubernetes: Kubernetes | None
+) -> list[Step]:
+    """What is applied through the API by any one master."""
+    known = {node.name: node for node in kubernetes.nodes} if kubernetes else {}
+    objects = kubernetes.objects if kubernetes else ()
+    steps = []
+    if missing := tuple(name for name in ONCE_ONLY_OBJECTS if name not in objects):
+        steps.append(Step(Kind.CLUSTER, "the cluster", f"{', '.join(missing)} missing"))
+    elif kubernetes is not None and kubernetes.applied != cluster.applied:
+        steps.append(Step(Kind.CLUSTER, "the cluster", "what it was made from changed"))
+    for name in cluster.masters:
+        if name in reports and not is_marked(known.get(name), masters_run_pods=cluster.masters_run_pods):
+            steps.append(Step(Kind.MARK, name, "as the inventory says"))
+    return steps
+
+
+def is_marked(node: Node | None, *, masters_run_pods: bool) -> bool:
+    """Whether a master's Node object has the control-plane label, and the taint exactly when no pods may run on it."""
+    if node is None:
+        return False
+    return CONTROL_PLANE_LABEL in node.labels and (CONTROL_PLANE_TAINT in node.taints) is not masters_run_pods
+
+
+def _unit_step(kind: Kind, host: str, unit: str, report: HostReport, *, changed: bool) -> Step | None:
+    state = report.units.get(unit)
+    if state is None:
+        return Step(kind, host, f"{unit} not there yet", (unit,))
+    if not state.active:
+        return Step(kind, host, f"{unit} is stopped", (unit,))
+    if not state.enabled:
+        return Step(kind, host, f"{unit} is disabled", (unit,))
+    return Step(kind, host, f"{unit}: its files changed", (unit,)) if changed else None
+
+
+def _step(kind: Kind, host: str, items: tuple[str, ...], why: str) -> Step | None:
+    return Step(kind, host, why, items) if items else None
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _reasons(keys: Mapping[str, str]) -> str:
+    grouped: dict[str, list[str]] = {}
+    for path, why in keys.items():
+        grouped.setdefault(why, []).append(path)
+    return "; ".join(f"{_few(paths)}: {why}" for why, paths in grouped.items())

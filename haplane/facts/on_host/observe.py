@@ -1,0 +1,295 @@
+"""Runs on a host, with nothing but Python's standard library: says what is there, changes nothing.
+
+Takes one JSON request as its argument and writes one JSON document. Every probe has a deadline, so that a hung
+component makes its own answer empty and never the report late. The shape of request and report is
+:mod:`haplane.domain.observed`.
+"""
+
+import concurrent.futures
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+PROBE_SECONDS = 5
+STAMPS = "/var/lib/haplane/stamps.json"
+
+
+def main() -> None:
+    request = json.loads(sys.argv[1])
+    started_at = time.time()
+    probes = {
+        "machine": machine,
+        "addresses": addresses,
+        "listening": listening,
+        "files": lambda: files(request["files"]),
+        "bundle": lambda: bundle_files(request["bundle"]),
+        "certificates": lambda: certificates(request["certificates"]),
+        "units": lambda: units(request["units"]),
+        "images": images,
+        "etcd": etcd,
+        "apiserver": lambda: apiserver(request["apiserver_port"]),
+        "kubernetes": lambda: kubernetes(request["apiserver_port"]),
+        "balancer": lambda: balancer(request["endpoint_address"], request["ping_endpoint"]),
+        "snapshots": snapshots,
+    }
+    with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
+        futures = {name: pool.submit(probe) for name, probe in probes.items()}
+        report = {name: future.result() for name, future in futures.items()}
+    report["started_at"] = started_at
+    report["finished_at"] = time.time()
+    json.dump(report, sys.stdout)
+
+
+def run(*command: str, seconds: float = PROBE_SECONDS) -> "str | None":
+    """A command's output, or None when it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed commands, no shell
+            command, capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def read(path: str) -> "str | None":
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def machine() -> dict:
+    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read("/etc/os-release") or "", re.M))
+    memory = dict(re.findall(r"^(\w+):\s+(\d+) kB", read("/proc/meminfo") or "", re.M))
+    disk = shutil.disk_usage("/var/lib")
+    cgroups = "v2" if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else "v1"
+    return {
+        "hostname": socket.gethostname(),
+        "os_id": release.get("ID", ""),
+        "os_version": release.get("VERSION_ID", ""),
+        "architecture": platform.machine(),
+        "kernel": platform.release(),
+        "init": read("/proc/1/comm").strip(),
+        "user_id": os.geteuid(),
+        "cpus": os.cpu_count(),
+        "memory_bytes": int(memory.get("MemTotal", 0)) * 1024,
+        "swap_bytes": int(memory.get("SwapTotal", 0)) * 1024,
+        "disk_free_bytes": disk.free,
+        "cgroups": cgroups,
+        "missing_commands": [name for name in ("zstd", "systemctl", "tar", "ip") if not shutil.which(name)],
+        "apt": shutil.which("apt-get") is not None,
+    }
+
+
+def addresses() -> dict:
+    """interface -> [IPv4 address, ...]"""
+    links = json.loads(run("ip", "-j", "-4", "address") or "[]")
+    return {link["ifname"]: [a["local"] for a in link.get("addr_info", [])] for link in links if link.get("ifname")}
+
+
+def listening() -> dict:
+    """TCP port -> program that listens on it ("" when not known)"""
+    ports = {}
+    for line in (run("ss", "-Hlntp") or "").splitlines():
+        fields = line.split()
+        program = re.search(r'"([^"]+)"', line)
+        ports[fields[3].rsplit(":", 1)[1]] = program.group(1) if program else ""
+    return ports
+
+
+def digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else slow(file)
+
+
+def slow(file) -> str:  # noqa: ANN001
+    summary = hashlib.sha256()
+    for chunk in iter(lambda: file.read(1 << 20), b""):
+        summary.update(chunk)
+    return summary.hexdigest()
+
+
+def files(paths: list) -> dict:
+    """path -> sha256, mode, owner; absent paths are left out"""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            if stat.S_ISREG(status.st_mode):
+                found[path] = {"sha256": digest(path), "mode": status.st_mode & 0o7777, "user_id": status.st_uid}
+    return found
+
+
+def bundle_files(paths: list) -> dict:
+    """path -> sha256 of what was pushed; a file that no longer is as its stamp says is hashed again"""
+    stamps = json.loads(read(STAMPS) or "{}")
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            stamp = stamps.get(path) or {}
+            same = [status.st_size, status.st_mtime_ns, status.st_ino] == stamp.get("seen")
+            found[path] = stamp["sha256"] if same else digest(path)
+    return found
+
+
+def certificates(patterns: list) -> dict:
+    """path -> PEM of the public certificate"""
+    paths = sorted(path for pattern in patterns for path in glob.glob(pattern))
+    return {path: read(path) for path in paths[:100]}
+
+
+def units(names: list) -> dict:
+    """unit -> active, enabled, needs_reload, since (seconds since the epoch of its last start)"""
+    shown = run(
+        "systemctl", "show", "--timestamp=unix",
+        "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,ActiveEnterTimestamp", *names,
+    )  # fmt: skip
+    found = {}
+    for block in (shown or "").split("\n\n"):
+        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if fields.get("LoadState") == "loaded":
+            found[fields["Id"].removesuffix(".service") if "Id" in fields else ""] = {
+                "active": fields.get("ActiveState") == "active",
+                "enabled": fields.get("UnitFileState") in ("enabled", "static", "enabled-runtime"),
+                "needs_reload": fields.get("NeedDaemonReload") == "yes",
+            }
+    return found
+
+
+def images() -> "list | None":
+    """References known to containerd, None when it does not answer"""
+    listed = run("ctr", "--connect-timeout", "1s", "-n", "k8s.io", "images", "list", "-q")
+    return listed.split() if listed is not None else None
+
+
+def etcd() -> "dict | None":
+    """This machine's member as it sees itself, its member list, and whether a read through quorum succeeds"""
+    pki = "/etc/etcd/pki"
+    found = {
+        "bootstrapped": os.path.exists("/etc/etcd/bootstrapped"),
+        "has_data": os.path.isdir("/var/lib/etcd/member"),
+        "status": None,
+        "members": None,
+        "reads_through_quorum": False,
+    }
+    if not os.path.exists(pki + "/healthcheck-client.crt") or not found["has_data"]:
+        return found
+    common = (
+        "etcdctl", "--endpoints=https://127.0.0.1:2379", f"--cacert={pki}/ca.crt", "--command-timeout=2s",
+        f"--cert={pki}/healthcheck-client.crt", f"--key={pki}/healthcheck-client.key", "-w", "json",
+    )  # fmt: skip
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        status = pool.submit(run, *common, "endpoint", "status")
+        members = pool.submit(run, *common, "member", "list", "--consistency=s")
+        read_back = pool.submit(run, *common, "get", "haplane-health")
+    with contextlib.suppress(ValueError, LookupError):
+        found["status"] = json.loads(status.result() or "[]")[0]["Status"]
+    with contextlib.suppress(ValueError, LookupError):
+        found["members"] = json.loads(members.result() or "{}")["members"]
+    found["reads_through_quorum"] = read_back.result() is not None
+    return found
+
+
+def apiserver(port: int) -> dict:
+    """/readyz of the API server beside us, asked without credentials"""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # only "does it answer ready" is asked, of the loopback address
+    if not os.path.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"):
+        return {"ready": False, "detail": "no manifest"}
+    try:
+        url = "https://127.0.0.1:%d/readyz" % port
+        with urllib.request.urlopen(url, timeout=3, context=context) as answer:  # noqa: S310 - https only
+            return {"ready": answer.status == 200, "detail": str(answer.status)}
+    except urllib.error.HTTPError as error:
+        return {"ready": False, "detail": "HTTP %d" % error.code}
+    except OSError as error:
+        return {"ready": False, "detail": str(getattr(error, "reason", error))}
+
+
+def kubernetes(port: int) -> "dict | None":
+    """Nodes and the cluster's identity as the API server beside us tells them"""
+    if not os.path.exists("/etc/kubernetes/admin.conf"):
+        return None
+    common = (
+        "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=3s",
+        "--server=https://127.0.0.1:%d" % port,
+    )  # fmt: skip
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        listed = pool.submit(run, *common, "get", "nodes,namespaces", "-o", "json")
+        system = pool.submit(
+            run, *common, "--namespace=kube-system", "get", "configmap/haplane", "configmap/kubeadm-config",
+            "deployment/coredns", "daemonset/kube-proxy", "--ignore-not-found", "-o", "json",
+        )  # fmt: skip
+    try:
+        items = json.loads(listed.result() or "{}")["items"]
+        objects = json.loads(system.result() or '{"items": []}').get("items", [])
+    except (ValueError, LookupError):
+        return None
+    uids = {item["metadata"]["name"]: item["metadata"]["uid"] for item in items if item["kind"] == "Namespace"}
+    applied = [item.get("data", {}).get("applied") for item in objects if item["metadata"]["name"] == "haplane"]
+    return {
+        "uid": uids.get("kube-system"),
+        "nodes": [node(item) for item in items if item["kind"] == "Node"],
+        "objects": sorted(item["metadata"]["name"] for item in objects),
+        "applied": applied[0] if applied else None,
+        "coredns_ready": sum(
+            item["status"].get("readyReplicas", 0) for item in objects if item["metadata"]["name"] == "coredns"
+        ),
+    }
+
+
+def node(item: dict) -> dict:
+    conditions = {c["type"]: c["status"] for c in item["status"].get("conditions", [])}
+    return {
+        "name": item["metadata"]["name"],
+        "uid": item["metadata"]["uid"],
+        "ready": conditions.get("Ready") == "True",
+        "labels": sorted(k for k in item["metadata"].get("labels", {}) if "node-role" in k or "exclude-from" in k),
+        "taints": sorted(f"{t['key']}:{t['effect']}" for t in item["spec"].get("taints", [])),
+        "unschedulable": bool(item["spec"].get("unschedulable")),
+        "kubelet_version": item["status"]["nodeInfo"]["kubeletVersion"],
+        "address": next((a["address"] for a in item["status"]["addresses"] if a["type"] == "InternalIP"), ""),
+    }
+
+
+def balancer(endpoint: str, ping: bool) -> dict:
+    """haproxy's servers, and who answers at the endpoint's address while we do not hold it"""
+    held = any(endpoint in found for found in addresses().values())
+    answered = ping and not held and run("ping", "-c1", "-W0.5", "-n", endpoint, seconds=2) is not None
+    return {"holds_endpoint": held, "endpoint_answers": bool(answered), "servers": haproxy_servers()}
+
+
+def haproxy_servers() -> "list | None":
+    """[{backend, name, status}] from haproxy's admin socket"""
+    with contextlib.suppress(OSError, LookupError), socket.socket(socket.AF_UNIX) as admin:
+        admin.settimeout(2)
+        admin.connect("/run/haproxy/admin.sock")
+        admin.sendall(b"show stat -1 4 -1\n")
+        text = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+        rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
+        return [{"backend": row[0], "name": row[1], "status": row[17]} for row in rows]
+    return None
+
+
+def snapshots() -> "dict | None":
+    """What the snapshot agent last wrote of itself"""
+    return json.loads(read("/var/lib/haplane/snapshots/status.json") or "null")
+
+
+main()

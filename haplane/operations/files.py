@@ -1,0 +1,60 @@
+"""Many small files onto a host in one command, secrets included: nothing of them is ever on a command line."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import tarfile
+from collections.abc import Generator, Sequence
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from haplane.domain.files import WantedFile
+from haplane.facts.files import FileStates
+
+PLACE = r"""
+set -eu
+umask 077
+staging=$(mktemp -d /run/haplane.XXXXXX)
+trap 'rm -rf "$staging"' EXIT
+base64 -d | tar -x -p -C "$staging"
+cd "$staging"
+find . -type f | while read -r file; do
+    target="/${file#./}"
+    (umask 022 && mkdir -p "$(dirname "$target")")
+    cp -p "$file" "$target.haplane-new"
+    sync "$target.haplane-new"
+    mv -f "$target.haplane-new" "$target"
+done
+"""
+"""Each file is complete under a name of its own, and on disk, before it takes its final name."""
+
+
+@operation()
+def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
+    """Put files that differ where they belong, each whole or not at all, owned by root.
+
+    + files: the wanted files; what is already there with the same content and mode is left alone
+    """
+    found = host.get_fact(FileStates, paths=json.dumps([file.path for file in files])) if files else {}
+    changed = [file for file in files if found.get(file.path) != [file.sha256, file.mode]]
+    if not changed:
+        host.noop("every file is as wanted")
+        return
+    yield StringCommand("sh", "-c", QuoteString(PLACE), _stdin=base64.b64encode(archive(changed)).decode())
+
+
+def archive(files: Sequence[WantedFile]) -> bytes:
+    """A tar of the files, relative to the root, with their modes and no times."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as members:
+        for file in files:
+            member = tarfile.TarInfo(file.path.lstrip("/"))
+            member.size, member.mode = len(file.content), file.mode
+            members.addfile(member, io.BytesIO(file.content))
+    return buffer.getvalue()
+
+

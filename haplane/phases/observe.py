@@ -1,0 +1,107 @@
+"""Ask every host at once what is there, and decide from it what has to be done."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from haplane.config.model import Inventory
+from haplane.desired.hosts import cluster_wants, request_for, wants_of
+from haplane.domain import preflight
+from haplane.domain.agreement import Origin, foreign_etcd, origin_of_identity
+from haplane.domain.observed import Observation
+from haplane.domain.plan import Kind, decide
+from haplane.errors import HaplaneError, Unreachable, UnfitHosts
+from haplane.facts.host_report import HostReportFact
+from haplane.phases.phase import Run
+from haplane.pki import paths
+from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
+from haplane.remote.session import gather
+
+CANDIDATE_AUTHORITY = f"{paths.ETCD_AUTHORITY}.crt"
+
+
+def observe(run: Run) -> None:
+    """One composite fact per host. Raises Unreachable when no host answers."""
+    asked_at = time.time()
+    names = ", ".join(host.name for host in run.inventory.hosts)
+    run.progress(names, "observing")
+    gathered = gather(run.inventory.hosts, HostReportFact, request=request_for(run.inventory, run.manifest))
+    reports = {name: report for name, report in gathered.values.items() if report is not None}
+    silent = {name: "gave no report" for name in gathered.values if name not in reports}
+    run.observation = Observation(reports=reports, unreachable={**gathered.failed, **silent})
+    run.window = preflight.Window(asked_at, time.time())
+    if not reports:
+        raise unreachable(run)
+
+
+def unreachable(run: Run) -> Unreachable:
+    """Who did not answer, and why."""
+    lost = run.observation.unreachable
+    return Unreachable(
+        f"{', '.join(sorted(lost))} cannot be reached; nothing was changed",
+        why="; ".join(f"{name}: {why}" for name, why in sorted(lost.items())),
+        next_step="check that they are on and that ssh to them works, then run again",
+    )
+
+
+def refuse_unfit_hosts(run: Run) -> None:
+    """Raises UnfitHosts with every problem of every host."""
+    inventory, reports = run.inventory, run.observation.reports
+    found = preflight.problems(_expectations(inventory), reports, run.window, run.manifest.architecture)
+    digests = {
+        report.files[CANDIDATE_AUTHORITY].sha256
+        for host in inventory.masters
+        if (report := reports.get(host.name)) and CANDIDATE_AUTHORITY in report.files
+    }
+    members = [host.name for host in inventory.etcd]
+    found += foreign_etcd(next(iter(digests), None), members, reports, paths.ETCD_MEMBER_AUTHORITY)
+    if found:
+        raise UnfitHosts("these hosts are not fit; nothing was changed", found)
+
+
+def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
+    cluster = inventory.cluster
+    return {
+        host.name: preflight.Expectations(
+            address=str(host.address),
+            is_node=host in inventory.nodes,
+            is_balancer=host in inventory.balancer_hosts,
+            ports=preflight.ports_of(
+                inventory.roles(host), apiserver_port=cluster.apiserver_port, endpoint_port=cluster.endpoint.port
+            ),
+            endpoint=str(cluster.endpoint),
+            packages_are_local=cluster.package_directory is not None,
+        )
+        for host in inventory.hosts
+    }
+
+
+def decide_what_to_do(run: Run) -> None:
+    """From the observation to the plan. A new cluster's identity is made here, in memory."""
+    reports = run.observation.reports
+    masters = [host.name for host in run.inventory.masters]
+    origin = origin_of_identity(masters, reports, IDENTITY_PATHS)
+    if origin is Origin.NEW:
+        if run.observation.unreachable:
+            raise unreachable(run)
+        run.identity = ClusterIdentity.generate(run.inventory.cluster.name, run.now())
+        run.etcd_authority = run.identity.etcd.certificate
+    else:
+        run.etcd_authority = _etcd_authority(run)
+    for host in run.reachable(run.inventory.hosts):
+        wants = wants_of(run.inventory, host, run.report(host), run.manifest, run.etcd_authority, run.now())
+        if origin is Origin.NEW:  # leftovers of an identity that never served are replaced whole
+            wants = replace(wants, keys=dict.fromkeys(wants.identity, "a new cluster"))
+        run.wants[host.name] = wants
+    run.plan = decide(cluster_wants(run.inventory, run.manifest), run.wants, run.observation)
+    if run.observation.unreachable and run.plan.of(Kind.FORM_ETCD, Kind.INITIALISE):
+        raise unreachable(run)
+
+
+def _etcd_authority(run: Run) -> bytes:
+    for host in run.reachable(run.inventory.masters):
+        pem = run.report(host).certificates.get(CANDIDATE_AUTHORITY)
+        if pem:
+            return pem.encode()
+    raise HaplaneError("no master shows etcd's authority", next_step="run again with --debug")

@@ -1,0 +1,78 @@
+"""What a phase is, and what a run carries from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from haplane.bundle.manifest import Manifest
+from haplane.config.model import Host, Inventory
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.plan import Kind, Plan, Wants
+from haplane.domain.preflight import Window
+from haplane.domain.progress import Progress
+from haplane.errors import HaplaneError
+from haplane.pki.cluster_identity import ClusterIdentity
+from haplane.remote.push import Push
+
+
+@dataclass
+class Run:
+    """One run of a verb: what it was given, then what its phases found out."""
+
+    inventory: Inventory
+    manifest: Manifest
+    bundle: Path
+    progress: Progress
+    observation: Observation = field(default_factory=lambda: Observation(reports={}))
+    window: Window = field(default_factory=lambda: Window(0, 0))
+    identity: ClusterIdentity | None = None
+    etcd_authority: bytes = b""
+    wants: dict[str, Wants] = field(default_factory=dict)
+    plan: Plan = field(default_factory=Plan)
+    image_pushes: list[Push] = field(default_factory=list)
+    join_command: str | None = None
+
+    def hosts(self, *kinds: Kind) -> list[Host]:
+        """The hosts that have a step of these kinds, in the inventory's order."""
+        named = self.plan.hosts(*kinds)
+        return [host for host in self.inventory.hosts if host.name in named]
+
+    def report(self, host: Host) -> HostReport:
+        """What the host last said. Raises KeyError when it did not answer."""
+        return self.observation.reports[host.name]
+
+    def reachable(self, hosts: Sequence[Host]) -> list[Host]:
+        """Those that answered."""
+        return [host for host in hosts if host.name in self.observation.reports]
+
+    def some_master(self) -> Host:
+        """Any master that answered: none of them is special."""
+        found = self.reachable(self.inventory.masters)
+        if not found:
+            raise HaplaneError("no master answers", next_step="switch one on and run again")
+        return found[0]
+
+    @staticmethod
+    def now() -> datetime:
+        """This machine's clock."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A title, the kinds of steps it carries out, and how. Without such steps in the plan it does not run."""
+
+    title: str
+    kinds: tuple[Kind, ...]
+    carry_out: Callable[[Run], None]
+
+    def describe(self, run: Run) -> list[str]:
+        """What it will do, in the words of the plan it will run from."""
+        return run.plan.describe(*self.kinds)
+
+    def should_run(self, run: Run) -> bool:
+        """Whether the plan has a step for it."""
+        return bool(run.plan.of(*self.kinds))

@@ -1,0 +1,82 @@
+"""Runs on a host, with nothing but Python's standard library: takes a tar stream of files, each final by itself.
+
+Every member is written under a temporary name beside its place, unpacked if it is compressed, made durable, stamped,
+and only then renamed: a stream that is cut leaves whole files and nothing else. Image archives are handed to
+containerd as soon as they are complete, while the next one arrives.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+
+STAMPS = "/var/lib/haplane/stamps.json"
+IMAGE_DIRECTORY = "/var/lib/haplane/images/"
+
+
+def main() -> None:
+    os.umask(0o022)
+    os.makedirs(os.path.dirname(STAMPS), exist_ok=True)
+    imports = []
+    with tarfile.open(fileobj=sys.stdin.buffer, mode="r|", bufsize=1 << 20) as members:
+        for member in members:
+            path = "/" + member.name
+            receive(members.extractfile(member), path, member)
+            if path.startswith(IMAGE_DIRECTORY):
+                imports.append((path, import_image(path)))
+    failed = [path for path, process in imports if process.wait() != 0]
+    if failed:
+        sys.exit("containerd did not import " + ", ".join(failed))
+
+
+def receive(source, path: str, member: tarfile.TarInfo) -> None:  # noqa: ANN001
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = path + ".haplane-new"
+    try:
+        with open(temporary, "wb") as target:
+            if member.pax_headers.get("HAPLANE.compression") == "zstd":
+                unpack(source, target, path)
+            else:
+                shutil.copyfileobj(source, target, 1 << 20)
+        os.chmod(temporary, member.mode)
+        stamp(path, temporary, member.pax_headers["HAPLANE.sha256"])
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def unpack(source, target, path: str) -> None:  # noqa: ANN001
+    """zstd checks its own checksum over the content"""
+    zstd = subprocess.Popen(["zstd", "-dcq"], stdin=subprocess.PIPE, stdout=target)
+    shutil.copyfileobj(source, zstd.stdin, 1 << 20)
+    zstd.stdin.close()
+    if zstd.wait() != 0:
+        sys.exit("zstd cannot unpack " + path)
+
+
+def stamp(path: str, temporary: str, sha256: str) -> None:
+    """Size, time and inode survive the rename; a stamp of a file that never took its place matches nothing"""
+    status = os.stat(temporary)
+    stamps = {}
+    with contextlib.suppress(OSError, ValueError), open(STAMPS, encoding="utf-8") as file:
+        stamps = json.load(file)
+    stamps[path] = {"seen": [status.st_size, status.st_mtime_ns, status.st_ino], "sha256": sha256}
+    with open(STAMPS + ".new", "w", encoding="utf-8") as file:
+        json.dump(stamps, file)
+    os.replace(STAMPS + ".new", STAMPS)
+
+
+def import_image(path: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        ["ctr", "-n", "k8s.io", "images", "import", "--local", path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+main()

@@ -1,0 +1,93 @@
+"""Raw OpenSSH streams: for what pyinfra's transport is too slow for, or must not hold as text."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import subprocess
+import tarfile
+from collections.abc import Iterable
+
+from haplane.config.model import Host
+from haplane.errors import HaplaneError, Unreachable
+
+CONNECT_SECONDS = 10
+UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
+
+
+def ssh_command(host: Host, *command: str) -> list[str]:
+    """The argv that runs ``command`` (words, quoted here) on the host as root."""
+    ssh = host.ssh
+    options = [
+        "BatchMode=yes",
+        f"ConnectTimeout={CONNECT_SECONDS}",
+        "ServerAliveInterval=5",
+        "ServerAliveCountMax=3",
+        f"StrictHostKeyChecking={ssh.strict_host_key_checking}",
+        "LogLevel=ERROR",
+    ]
+    if ssh.known_hosts_file:
+        options.append(f"UserKnownHostsFile={ssh.known_hosts_file}")
+    argv = ["ssh", "-p", str(ssh.port), "-l", ssh.user]
+    argv += [word for option in options for word in ("-o", option)]
+    argv += ["-F", ssh.config_file] if ssh.config_file else []
+    argv += ["-i", ssh.key, "-o", "IdentitiesOnly=yes"] if ssh.key else []
+    words = (("sudo", "-n") if ssh.sudo else ()) + command
+    return [*argv, ssh.hostname, shlex.join(words)]
+
+
+def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> bytes:
+    """The standard output of a command on the host.
+
+    Raises Unreachable when the host cannot be reached and HaplaneError when the command fails or hangs. Neither holds
+    the command's input or output, which may be secret.
+    """
+    try:
+        done = subprocess.run(
+            ssh_command(host, *command), input=stdin, capture_output=True, timeout=deadline_seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise failed(host, command[0], f"no answer within {deadline_seconds:.0f} s") from None
+    if done.returncode == UNREACHABLE_CODE:
+        raise Unreachable(
+            f"{host.name} cannot be reached",
+            where=f"{host.ssh.user}@{host.ssh.hostname} port {host.ssh.port}",
+            why=last_line(done.stderr),
+            next_step=f"try `ssh -p {host.ssh.port} {host.ssh.user}@{host.ssh.hostname} true`",
+        )
+    if done.returncode != 0:
+        raise failed(host, command[0], last_line(done.stderr) or f"exit code {done.returncode}")
+    return done.stdout
+
+
+def read_files(host: Host, paths: Iterable[str]) -> dict[str, bytes]:
+    """Content by path, as one stream into memory; absent files are left out. Fit for secrets."""
+    listed = "\0".join(path.lstrip("/") for path in paths).encode()
+    archive = run(
+        host, "tar", "--create", "--directory=/", "--ignore-failed-read", "--null", "--files-from=-", stdin=listed
+    )
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        for member in members:
+            file = members.extractfile(member)
+            if file is not None:
+                found["/" + member.name] = file.read()
+    return found
+
+
+def read_file(host: Host, path: str) -> bytes:
+    """One file's content. Raises as :func:`run` does."""
+    return run(host, "cat", path)
+
+
+def failed(host: Host, command: str, why: str) -> HaplaneError:
+    """A command that did not do what it was sent for."""
+    return HaplaneError(
+        f"a command failed on {host.name}", where=f"{host.name}: {command}", why=why, next_step="run again"
+    )
+
+
+def last_line(text: bytes) -> str:
+    """The last line that says something; ssh and most tools put the reason there."""
+    lines = [line for line in text.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""

@@ -1,0 +1,30 @@
+"""Templates to text. A name that a template uses and nobody gives is an error, never an empty string."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+@cache
+def _environment() -> Environment:
+    packaged = Path(__file__).parent / "_templates"
+    directory = packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(directory),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - configuration files, not HTML; values are validated by the inventory model
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["json"] = lambda value: json.dumps(value, sort_keys=True)
+    return environment
+
+
+def render(template: str, **values: object) -> str:
+    """The text of ``templates/TEMPLATE`` with these values. Raises jinja2.UndefinedError for a missing one."""
+    return _environment().get_template(template).render(**values)
