@@ -1,0 +1,111 @@
+"""``haplane lab``: hosts made on this machine, and their power switches and cables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from haplane.cli.output import Output
+from haplane.cli.run import inventory_argument, json_option, reports_errors
+from haplane.config.load import load_inventory
+from haplane.lab import lifecycle
+from haplane.lab.disk import REAL_DIRECTORIES
+from haplane.lab.identity import ssh_command
+from haplane.lab.plan import plan
+from haplane.lab.status import status as host_states
+
+hosts_argument = click.argument("hosts", nargs=-1, metavar="[HOST]...")
+between_option = click.option("--between", is_flag=True, help="Only the wire between the two hosts named.")
+
+
+@click.group()
+def command() -> None:
+    """Make real hosts on this machine from an inventory, and cut their power and cables. No HOST means all."""
+
+
+def verb(function: Callable[..., Any]) -> click.Command:
+    """A command that takes an inventory and hosts."""
+    return command.command()(inventory_argument(hosts_argument(reports_errors(function))))
+
+
+@verb
+def up(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
+    """Make hosts and power them on; safe to repeat."""
+    loaded = load_inventory(inventory)
+    lifecycle.up(loaded, output.progress, hosts)
+    first = plan(loaded).select(hosts)[0]
+    output.line(f"{len(plan(loaded).select(hosts))} hosts answer. To look into one:")
+    output.line(f"  {' '.join(ssh_command(first))}")
+
+
+@command.command()
+@inventory_argument
+@reports_errors
+def down(output: Output, inventory: str) -> None:
+    """Remove the whole lab, disks included; the base image stays."""
+    lifecycle.down(load_inventory(inventory), output.progress)
+
+
+@command.command()
+@inventory_argument
+@json_option
+@reports_errors
+def status(output: Output, inventory: str) -> None:
+    """Show what each host is doing."""
+    states = host_states(load_inventory(inventory))
+    rows = [(one.name, one.address, one.state, one.pid, "yes" if one.ssh_answers else "no") for one in states]
+    output.table(("host", "address", "state", "pid", "ssh"), rows)
+    output.document({"hosts": [asdict(one) for one in states]})
+
+
+@verb
+def kill(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
+    """Cut the power of hosts; their disks stay."""
+    lifecycle.kill(load_inventory(inventory), hosts)
+    output.line(f"{_named(hosts)}: off")
+
+
+@verb
+def start(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
+    """Power on hosts that are off, and wait until they answer."""
+    lifecycle.start(load_inventory(inventory), hosts, output.progress)
+
+
+@command.command()
+@inventory_argument
+@hosts_argument
+@between_option
+@reports_errors
+def cut(output: Output, inventory: str, hosts: tuple[str, ...], between: bool) -> None:
+    """Unplug hosts, or cut the wire between two."""
+    lifecycle.cut(load_inventory(inventory), hosts, between=between)
+    output.line(f"{_named(hosts)}: {'no longer hear each other' if between else 'unplugged'}")
+
+
+@command.command()
+@inventory_argument
+@hosts_argument
+@between_option
+@reports_errors
+def heal(output: Output, inventory: str, hosts: tuple[str, ...], between: bool) -> None:
+    """Plug hosts in again and mend their wires."""
+    lifecycle.heal(load_inventory(inventory), hosts, between=between)
+    output.line(f"{_named(hosts)}: connected")
+
+
+@command.command()
+@inventory_argument
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+@click.option("--only", type=click.Choice(sorted(REAL_DIRECTORIES)), help="Only this part of the disk.")
+@reports_errors
+def wipe(output: Output, inventory: str, hosts: tuple[str, ...], only: str | None) -> None:
+    """Destroy the disks of hosts that are off."""
+    lifecycle.wipe(load_inventory(inventory), hosts, only)
+    output.line(f"{_named(hosts)}: {only or 'disk'} wiped")
+
+
+def _named(hosts: tuple[str, ...]) -> str:
+    return ", ".join(hosts) or "all hosts"

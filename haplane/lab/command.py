@@ -1,0 +1,101 @@
+"""Run the machine's own tools, and wait for what they bring about."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from haplane.errors import DeadlinePassed, HaplaneError, Refused
+
+TOOLS = {
+    "chroot": "coreutils",
+    "debootstrap": "debootstrap",
+    "ip": "iproute2",
+    "mount": "mount",
+    "nft": "nftables",
+    "setsid": "util-linux",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "systemd-nspawn": "systemd-container",
+    "unshare": "util-linux",
+}
+"""Every program the lab runs, and the Debian package that brings it."""
+
+PACKAGES = tuple(sorted({*TOOLS.values(), "debian-archive-keyring"}))
+"""What to install on a Debian machine before the first lab."""
+
+POLL_SECONDS = 0.05
+
+
+def require_machine() -> None:
+    """Raise Refused unless this is Linux, we are root and every tool is there; all missing ones are named."""
+    if platform.system() != "Linux":
+        raise Refused(
+            "the lab needs Linux",
+            why=f"this is {platform.system()}; its hosts are Linux namespaces of this machine",
+            next_step="run it in a Debian virtual machine, or use inventories/vagrant.py",
+        )
+    if os.geteuid() != 0:
+        raise Refused(
+            "the lab needs root", why="it makes network namespaces, mounts and cgroups", next_step="run it with sudo"
+        )
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        packages = sorted({TOOLS[tool] for tool in missing})
+        raise Refused(
+            f"the lab needs {', '.join(missing)}, not installed on this machine",
+            next_step=f"apt-get install {' '.join(packages)}",
+        )
+
+
+def run(*argv: str | Path, stdin: str | None = None, timeout: float = 30.0) -> str:
+    """The program's output. Raises HaplaneError with its standard error, DeadlinePassed after ``timeout`` seconds."""
+    words = [str(word) for word in argv]
+    try:
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DeadlinePassed(f"{words[0]} did not end within {timeout:.0f} s", where=shlex.join(words)) from error
+    except FileNotFoundError as error:
+        raise Refused(
+            f"{words[0]} is not installed", next_step=f"apt-get install {TOOLS.get(words[0], '')}"
+        ) from error
+    if done.returncode != 0:
+        why = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        raise HaplaneError(f"{words[0]} failed", where=shlex.join(words), why=why)
+    return done.stdout
+
+
+def wait_until(
+    condition: Callable[[], bool], *, seconds: float, what: str, why: Callable[[], str] | None = None
+) -> None:
+    """Return as soon as ``condition()`` holds; after ``seconds`` raise DeadlinePassed saying ``what`` it was."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            raise DeadlinePassed(f"{what}: not within {seconds:.0f} s", why=why() if why else None)
+        time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def exclusive(path: Path, *, seconds: float, what: str) -> Iterator[None]:
+    """Hold a file lock; wait up to ``seconds`` for another holder."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("w") as lock:
+
+        def taken() -> bool:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        wait_until(taken, seconds=seconds, what=f"{what}, which another run is doing")
+        yield

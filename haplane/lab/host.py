@@ -1,0 +1,179 @@
+"""One host's life: booted with systemd-nspawn, found by its cgroup, ended as by a power cut.
+
+Its overlay is mounted in the mount namespace its processes live in, so that the mount dies with them: nothing that
+kills a host, however rudely, leaves a mount on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from haplane.errors import HaplaneError
+from haplane.lab import cgroups, network, paths
+from haplane.lab.command import run, wait_until
+from haplane.lab.disk import REAL_DIRECTORIES, ensure_disk
+from haplane.lab.identity import ssh_command
+from haplane.lab.image import lower_directories
+from haplane.lab.plan import LabHost, Plan
+
+ENTER = """
+while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done
+shift
+exec setsid --fork unshare --mount sh -c "$@"
+"""
+"""Enter every cgroup, then leave a process behind that is no one's child. Arguments: cgroup.procs files, --, BOOT."""
+
+BOOT = """
+mount -t overlay overlay -o "$1" "$2" || exit 1
+shift 2
+exec "$@"
+"""
+"""Mount the disk, become systemd-nspawn. Arguments: the mount's options, its place, the command."""
+
+NSPAWN_ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes", "SYSTEMD_NSPAWN_USE_CGNS": "yes"}
+NSPAWN_STATE = Path("/run/systemd/nspawn")
+DEVICES = (Path("/dev/kmsg"), Path("/dev/fuse"))
+
+
+def boot(plan: Plan, host: LabHost) -> None:
+    """Power a host on: its network, cgroups and disk, then its init. Returns at once; it must not be running."""
+    clear(host)
+    ensure_disk(plan, host)
+    network.plug(plan, host)
+    directory = paths.host_directory(plan.name, host.name)
+    lower = ":".join(str(path) for path in lower_directories(host))
+    options = f"lowerdir={lower},upperdir={directory / 'upper'},workdir={directory / 'work'}"
+    entrances = [str(path) for path in cgroups.make(host.cgroup)]
+    launch = ["sh", "-c", ENTER, "enter", *entrances, "--", BOOT, "boot", options, str(directory / "root")]
+    launch += nspawn_command(host, directory)
+    with (directory / "console.log").open("w") as console:
+        subprocess.run(
+            launch,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            env=os.environ | NSPAWN_ENVIRONMENT,
+            cwd="/",
+            check=True,
+        )
+
+
+def nspawn_command(host: LabHost, directory: Path) -> list[str]:
+    """The words that boot a host whose disk is mounted on ``directory/root``."""
+    binds = [f"--bind={device}" for device in DEVICES if device.exists()]
+    binds += [f"--bind={directory / name}:{place}" for name, place in REAL_DIRECTORIES.items()]
+    return [
+        *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--console=pipe"),
+        *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
+        *("--capability=all", "--system-call-filter=@known"),
+        f"--machine={host.machine}",
+        f"--hostname={host.name}",
+        f"--directory={directory / 'root'}",
+        f"--network-namespace-path={network.NAMESPACES / host.namespace}",
+        *binds,
+    ]
+
+
+def running(host: LabHost) -> bool:
+    """Whether the host's init runs."""
+    return init_process(host) is not None
+
+
+def init_process(host: LabHost) -> int | None:
+    """The id, on this machine, of the host's init."""
+    return next((process for process in sorted(cgroups.members(host.cgroup)) if _is_init(process)), None)
+
+
+def _is_init(process: int) -> bool:
+    """Whether it is process 1 of a namespace directly below ours; a pod's process 1 is two levels below."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+    return namespace_ids(status)[1:] == ("1",)
+
+
+def namespace_ids(status: str) -> tuple[str, ...]:
+    """The process's id in each nested process namespace, from the text of /proc/PID/status (see proc(5))."""
+    lines = [line.split() for line in status.splitlines() if line.startswith("NSpid:")]
+    return tuple(lines[0][1:]) if lines else ()
+
+
+def power_cut(hosts: Sequence[LabHost]) -> None:
+    """End hosts as if their power failed, all at the same moment: the cables go first, then every process."""
+    network.unplug(hosts)
+    for host in hosts:
+        _kill(host)
+    for host in hosts:
+        clear(host)
+
+
+def clear(host: LabHost) -> None:
+    """Remove whatever is left of a host that is off, or half dead: processes, cgroups, namespaces, its cable."""
+    wait_until(lambda: not _kill(host), seconds=20, what=f"{host.name}: ending its processes")
+    if cgroups.exists(host.cgroup):
+        cgroups.remove(host.cgroup)
+    network.remove(host)
+    _remove_nspawn_state(host)
+
+
+def _remove_nspawn_state(host: LabHost) -> None:
+    """Remove what a systemd-nspawn that was killed leaves behind; its lock is named by the disk's inode."""
+    mailbox = NSPAWN_STATE / "propagate" / host.machine
+    if mailbox.is_dir():
+        mailbox.rmdir()
+    upper = paths.host_directory(host.lab, host.name) / "upper"
+    if upper.exists():
+        for lock in (NSPAWN_STATE / "locks").glob(f"inode-*:{upper.stat().st_ino}"):
+            lock.unlink()
+
+
+def _kill(host: LabHost) -> bool:
+    """Kill what runs in the host's cgroup; whether there was anything."""
+    processes = cgroups.members(host.cgroup)
+    for process in processes:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    return bool(processes)
+
+
+def wait_for_ssh(plan: Plan, host: LabHost, seconds: float) -> None:
+    """Return when sshd answers and lets us in. Raises HaplaneError or DeadlinePassed with the console log's tail."""
+    log = paths.host_directory(plan.name, host.name) / "console.log"
+
+    def dialled() -> bool:
+        if not cgroups.members(host.cgroup):
+            raise HaplaneError(f"{host.name} went off while booting", where=str(log), why=_tail(log))
+        return answers_on_port_22(host)
+
+    wait_until(dialled, seconds=seconds, what=f"{host.name}: sshd answering", why=lambda: f"{log}:\n{_tail(log)}")
+    wait_until(lambda: lets_in(host), seconds=seconds, what=f"{host.name}: logging in with {paths.client_key()}")
+
+
+def answers_on_port_22(host: LabHost) -> bool:
+    """Whether something listens there."""
+    try:
+        with socket.create_connection((str(host.address), 22), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def lets_in(host: LabHost) -> bool:
+    """Whether a command can be run there over SSH."""
+    try:
+        run(*ssh_command(host, "true"), timeout=5)
+    except HaplaneError:
+        return False
+    return True
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no console log)"

@@ -1,0 +1,139 @@
+"""What a lab consists of: every name and address, computed from the inventory. Pure.
+
+Names of namespaces, links and cgroups are functions of the lab's name and the host's name alone, so that leftovers of
+a killed lab are found without any record of it, and nothing that is not ours is ever touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from haplane.config.model import Inventory, Lab
+from haplane.errors import BadInput
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """One machine of the lab. ``behind_nat``: eth0 is a closed NAT with the default route, eth1 the lab's network."""
+
+    lab: str
+    name: str
+    address: IPv4Address
+    behind_nat: bool = False
+    bare: bool = False
+
+    @property
+    def namespace(self) -> str:
+        """Its network namespace, as ``ip netns`` names it."""
+        return f"{self.lab}.{self.name}"
+
+    @property
+    def nat_namespace(self) -> str:
+        """The namespace that plays the NAT router, where it is behind one."""
+        return f"{self.namespace}.nat"
+
+    @property
+    def port(self) -> str:
+        """The link on the bridge that its cable is plugged into; at most 15 characters, whatever the names."""
+        return "hl" + hashlib.sha256(self.namespace.encode()).hexdigest()[:12]
+
+    @property
+    def interface(self) -> str:
+        """The name, inside the host, of its interface in the lab's network."""
+        return "eth1" if self.behind_nat else "eth0"
+
+    @property
+    def hardware_address(self) -> str:
+        """A MAC that survives the host's death, as a real machine's does."""
+        return ":".join(f"{octet:02x}" for octet in (2, 0, *self.address.packed))
+
+    @property
+    def cgroup(self) -> str:
+        """Its cgroup below the root of every hierarchy."""
+        return f"haplane/{self.lab}/{self.name}"
+
+    @property
+    def machine(self) -> str:
+        """The name systemd-nspawn knows it by (64 characters at most)."""
+        return f"{self.lab}-{self.name}"[:64].rstrip("-")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole lab."""
+
+    name: str
+    network: IPv4Network
+    gateway: IPv4Address
+    bridge: str
+    hosts: tuple[LabHost, ...]
+
+    @property
+    def owner(self) -> str:
+        """The alias on links that belong to this lab."""
+        return f"haplane lab {self.name}"
+
+    def select(self, names: Sequence[str]) -> tuple[LabHost, ...]:
+        """The hosts of these names, in the lab's order; all of them for none. Raises BadInput for an unknown name."""
+        known = [host.name for host in self.hosts]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise BadInput(
+                f"no lab host is named {', '.join(unknown)}", next_step=f"the hosts are {', '.join(known)}"
+            )
+        return tuple(host for host in self.hosts if not names or host.name in names)
+
+
+def plan(inventory: Inventory) -> Plan:
+    """The lab an inventory describes. Raises BadInput when it describes none, or one that cannot be."""
+    lab = inventory.cluster.lab
+    if lab is None:
+        raise BadInput(
+            "this inventory has no lab",
+            where=f"{inventory.path}: cluster.lab",
+            why="its hosts are real machines, which haplane does not make",
+            next_step="use inventories/lab.py",
+        )
+    addresses = {host.name: host.address for host in inventory.hosts} | dict(lab.extra_hosts)
+    _check(inventory.path, lab, addresses)
+    hosts = tuple(
+        LabHost(
+            lab=inventory.cluster.name,
+            name=name,
+            address=address,
+            behind_nat=name in lab.nat_interface_hosts,
+            bare=name in lab.bare_hosts,
+        )
+        for name, address in addresses.items()
+    )
+    return Plan(inventory.cluster.name, lab.network, lab.gateway, lab.bridge, hosts)
+
+
+def _check(path: str, lab: Lab, addresses: dict[str, IPv4Address]) -> None:
+    places = {"cluster.lab.gateway": lab.gateway} | {f"host {name}": address for name, address in addresses.items()}
+    taken: dict[IPv4Address, str] = {}
+    for place, address in places.items():
+        if not _usable(address, lab.network):
+            raise BadInput(
+                f"{address} is not an address of a host in the lab's network {lab.network}",
+                where=f"{path}: {place}",
+                next_step=f"choose one of {lab.network[1]} to {lab.network[-2]}",
+            )
+        if address in taken:
+            raise BadInput(f"{address} is also the address of {taken[address]}", where=f"{path}: {place}")
+        taken[address] = place
+    for field, names in (("nat_interface_hosts", lab.nat_interface_hosts), ("bare_hosts", lab.bare_hosts)):
+        _check_known(f"{path}: cluster.lab.{field}", names, addresses)
+
+
+def _check_known(where: str, names: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise BadInput(f"no host is named {', '.join(unknown)}", where=where, next_step=f"one of {', '.join(known)}")
+
+
+def _usable(address: IPv4Address, network: IPv4Network) -> bool:
+    return address in network and address not in (network.network_address, network.broadcast_address)
