@@ -55,7 +55,7 @@ def _cluster(value: object, context: Context) -> tuple[Cluster, frozenset[str], 
     if not isinstance(value, dict):
         what = "is missing" if value is ABSENT else "not a mapping"
         problem = Problem("cluster", value, what, 'write cluster = {"name": "...", "endpoint": "ADDRESS:PORT"}')
-        return Cluster.model_validate(stand_in), frozenset(Cluster.model_fields), [problem]
+        return Cluster.model_validate(stand_in), frozenset(stand_in), [problem]
     try:
         return Cluster.model_validate(value, context=context), frozenset(), []
     except ValidationError as error:

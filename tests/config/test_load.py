@@ -1,0 +1,149 @@
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from haplane.config.load import load_inventory
+from haplane.config.model import Inventory
+from haplane.errors import BadInput
+
+ROOT = Path(__file__).parents[2]
+INVENTORIES = sorted((ROOT / "inventories").glob("*.py"))
+
+STOCK_HOST = re.compile(r"^\[(\S+)\].*?^--> Data:\n(\{.*?^\})", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("path", INVENTORIES, ids=lambda path: path.stem)
+def test_stock_pyinfra_sees_the_same_hosts(path: Path) -> None:
+    stock = [Path(sys.executable).with_name("pyinfra"), path, "debug-inventory"]
+    run = subprocess.run(stock, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    seen = {name: json.loads(data) for name, data in STOCK_HOST.findall(run.stdout)}
+    inventory = load_inventory(path)
+    assert set(seen) == {host.name for host in inventory.hosts}
+    for host in inventory.hosts:
+        data = seen[host.name]
+        assert (data["address"], data["ssh_user"], data.get("_sudo", False)) == (
+            str(host.address),
+            host.ssh.user,
+            host.ssh.sudo,
+        )
+        assert data.get("ssh_hostname", str(host.address)) == host.ssh.hostname
+
+
+def test_the_lab() -> None:
+    inventory = load_inventory(ROOT / "inventories" / "lab.py")
+    assert [host.name for host in inventory.masters] == ["m1", "m2", "m3"]
+    assert inventory.etcd == inventory.masters
+    assert str(inventory.cluster.endpoint) == "10.89.0.10:6443"
+    assert inventory.cluster.tuning.kubelet == {"cgroupDriver": "cgroupfs", "failCgroupV1": False}
+    assert inventory.cluster.lab is not None
+    assert inventory.cluster.lab.extra_hosts == {"w1": IPv4Address("10.89.0.31")}
+    assert inventory.masters[0].ssh.key == str(Path.home() / ".cache/haplane/lab/id_ed25519")
+
+
+def test_five_masters_and_separate_etcd() -> None:
+    assert len(load_inventory(ROOT / "inventories" / "lab5.py").masters) == 5
+    external = load_inventory(ROOT / "inventories" / "lab_external_etcd.py")
+    assert external.etcd_is_external
+    assert external.balancer_hosts == external.masters
+
+
+def test_host_data_goes_before_group_data_and_is_gathered_from_all_groups(write: Callable[..., Path]) -> None:
+    masters = [(f"m{number}", {"address": f"10.0.0.2{number}"}) for number in (1, 2, 3)]
+    masters[0][1]["ssh_user"] = "admin"
+    path = write(
+        masters=(masters, {"ssh_user": "root", "_sudo": True}), etcd=(["m1", "m2", "m3"], {"ssh_port": 2200})
+    )
+    inventory = load_inventory(path)
+    assert [host.ssh.user for host in inventory.masters] == ["admin", "root", "root"]
+    assert {host.ssh.port for host in inventory.masters} == {2200}
+    assert inventory.etcd == inventory.masters
+    assert inventory.masters[0].ssh.sudo
+
+
+def test_paths_are_relative_to_the_file_and_hostname_defaults_to_the_address(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(cluster={"bundle": "made here/bundle", "pod_network_manifest": "~/pods.yaml"})
+    monkeypatch.chdir(path.parent)
+    cluster = load_inventory("inventory.py").cluster
+    assert cluster.bundle == str(path.parent / "made here/bundle")
+    assert cluster.pod_network_manifest == str(Path.home() / "pods.yaml")
+    assert load_inventory(path).masters[0].ssh.hostname == "10.0.0.21"
+
+
+def test_what_the_file_prints_stays_off_stdout(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write()
+    path.write_text(path.read_text() + "\nprint('hello')")
+    load_inventory(path)
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_one_master_when_asked_for(write: Callable[..., Path]) -> None:
+    path = write(masters=[("m1", {"address": "10.0.0.21"})], cluster={"allow_single_master": True})
+    assert len(load_inventory(path).etcd) == 1
+
+
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())
+    | st.binary(max_size=4)
+    | st.sampled_from(["m1", "m2", "10.0.0.1", "10.0.0.0/8", "10.0.0.1:80", "nested", "1.35.4", 10**300])
+)
+keys = (
+    st.text(max_size=3) | st.integers() | st.sampled_from(["address", "ssh_port", "ssh_key", "_sudo", "name", "lab"])
+)
+anything = st.recursive(
+    plain,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(keys, inner, max_size=3)
+        | st.frozensets(plain, max_size=2)
+    ),
+    max_leaves=8,
+)
+member = (
+    st.tuples(st.sampled_from(["m1", "m2", "m3"]) | plain, st.dictionaries(keys, anything, max_size=3)) | anything
+)
+group = st.lists(member, max_size=4)
+group = group | st.tuples(group, st.dictionaries(keys, anything, max_size=2)) | anything
+names = st.fixed_dictionaries(
+    {},
+    optional={
+        "masters": group,
+        "etcd": group,
+        "load_balancers": group,
+        "workers": group,
+        "other": anything,
+        "cluster": anything
+        | st.dictionaries(st.sampled_from(sorted(["lab", "endpoint", "name", "tuning", "pod_network"])), anything)
+        | st.fixed_dictionaries({"name": st.just("x"), "endpoint": st.just("10.0.0.1")}, optional={"lab": anything}),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=names)
+def test_whatever_a_file_holds_the_answer_is_an_inventory_or_bad_input(
+    tmp_path_factory: pytest.TempPathFactory, names: dict[str, object]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed.py"
+    lines = ["from math import inf, nan", *(f"{name} = {value!r}" for name, value in names.items())]
+    path.write_text("\n".join(lines))
+    try:
+        assert isinstance(load_inventory(path), Inventory)
+    except BadInput as error:
+        assert str(error).encode()  # and it can be printed
