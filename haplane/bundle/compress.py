@@ -1,0 +1,38 @@
+"""Hashing and zstd, the two things done to every file of a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+from haplane.bundle.process import run
+from haplane.errors import HaplaneError
+
+ZSTD_LEVEL = 12  # kubelet: 9 gives 20.6 MB in 1.0 s, 12 gives 20.4 MB in 1.9 s, 15 gives 20.3 MB in 7.2 s
+CHUNK = 1 << 20
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def compress(source: Path, target: Path) -> None:
+    """Write a zstd-compressed copy; the same source gives the same bytes on any number of cores."""
+    options = ["--quiet", "--force", "--threads=0", f"-{ZSTD_LEVEL}"]
+    run(["zstd", *options, str(source), "-o", str(target)], what=f"compressing {source.name}")
+
+
+def decompressed_sha256(path: Path) -> str:
+    """The SHA-256, in hex, of what a zstd file holds. Raises HaplaneError when it cannot be decompressed."""
+    digest = hashlib.sha256()
+    command = ["zstd", "--quiet", "--decompress", "--stdout", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while chunk := process.stdout.read(CHUNK) if process.stdout else b"":
+            digest.update(chunk)
+        complaint = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+    if process.returncode != 0:
+        raise HaplaneError("this file cannot be decompressed", where=str(path), why=complaint)
+    return digest.hexdigest()

@@ -1,0 +1,130 @@
+"""What a bundle directory holds: every file and image with its hash, size and destination on hosts.
+
+The directory and this manifest are the same whatever source the bundle came from::
+
+    DIRECTORY/manifest.json
+    DIRECTORY/files/usr/local/bin/kubelet.zst     a file, compressed once when the bundle was made
+    DIRECTORY/images/kube-apiserver.tar           an image archive, stored as it goes to hosts
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from haplane.errors import BadInput
+
+MANIFEST = "manifest.json"
+
+Role = Literal["master", "etcd", "worker", "load-balancer"]
+Source = Literal["official", "modules"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _inside_the_bundle(stored: str) -> str:
+    path = PurePosixPath(stored)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError("must be a path inside the bundle")
+    return stored
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BundleFile(_Frozen):
+    """One file for hosts, of a component of the lock.
+
+    ``sha256`` and ``size`` (bytes) are of the file as it lies on a host at ``path``; ``stored`` is where its copy,
+    compressed or not, lies in the bundle directory.
+    """
+
+    component: str
+    path: Annotated[str, Field(pattern=r"^/")]
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0)]
+    mode: int
+    stored: Annotated[str, AfterValidator(_inside_the_bundle)]
+    stored_size: Annotated[int, Field(ge=0)]
+    compression: Literal["zstd", "none"]
+    roles: tuple[Role, ...]
+
+
+class BundleImage(_Frozen):
+    """One container image: ``reference`` as manifests name it, ``file`` its OCI archive for ``ctr images import``."""
+
+    reference: str
+    file: BundleFile
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles whose hosts run this image."""
+        return self.file.roles
+
+
+class Manifest(_Frozen):
+    """A complete bundle.
+
+    ``versions`` maps each component to its version. ``checksums`` says how each component was verified: ``pinned``
+    (by haplane's lock: sha256, or for modules go.sum) or ``published`` (by what the release site itself says).
+    """
+
+    format: Literal[1] = 1
+    kubernetes_version: str
+    etcd_version: str
+    architecture: str
+    source: Source
+    versions: dict[str, str]
+    checksums: dict[str, Literal["pinned", "published"]]
+    files: tuple[BundleFile, ...]
+    images: tuple[BundleImage, ...]
+
+    def everything(self) -> Iterator[BundleFile]:
+        """Files and image archives alike."""
+        yield from self.files
+        yield from (image.file for image in self.images)
+
+    def needed_by(self, roles: Iterable[str]) -> tuple[BundleFile, ...]:
+        """The files and image archives that a host with these roles gets."""
+        wanted = set(roles)
+        return tuple(file for file in self.everything() if wanted.intersection(file.roles))
+
+
+def default_directory(kubernetes_version: str, architecture: str = "amd64") -> Path:
+    """Where a bundle lives unless the user says otherwise: in $XDG_CACHE_HOME, or ~/.cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "haplane" / "bundles" / f"{kubernetes_version}-{architecture}"
+
+
+def load_manifest(directory: Path) -> Manifest:
+    """The manifest of a bundle whose files are all there (sizes are checked; ``verify`` hashes).
+
+    Raises BadInput, with the command that cures it, when the bundle is absent, unreadable or incomplete.
+    """
+    path = directory / MANIFEST
+    cure = f"haplane bundle build --directory {directory}"
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BadInput("there is no bundle here", where=str(directory), next_step=cure) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        raise BadInput("this bundle's manifest is damaged", where=str(path), why=why, next_step=cure) from error
+    except OSError as error:
+        raise BadInput("this bundle cannot be read", where=str(path), why=str(error), next_step=cure) from error
+    for file in manifest.everything():
+        if not is_stored(directory, file):
+            where = str(directory / file.stored)
+            raise BadInput("a file of this bundle is missing or cut short", where=where, next_step=cure)
+    return manifest
+
+
+def is_stored(directory: Path, file: BundleFile) -> bool:
+    """Whether the file's stored copy is there and has its size."""
+    stored = directory / file.stored
+    return stored.is_file() and stored.stat().st_size == file.stored_size

@@ -1,0 +1,40 @@
+"""Proves a bundle byte for byte."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from haplane.bundle.compress import decompressed_sha256, file_sha256
+from haplane.bundle.manifest import BundleFile, load_manifest
+from haplane.domain.progress import Progress
+from haplane.errors import BadInput, HaplaneError
+
+
+def verify(directory: Path, progress: Progress) -> list[HaplaneError]:
+    """Hash every file as hosts would get it; returns a problem for each that is not what the manifest says.
+
+    Raises BadInput when there is no complete bundle to hash.
+    """
+    files = list(load_manifest(directory).everything())
+    problems = []
+    with ThreadPoolExecutor() as pool:
+        for number, problem in enumerate(pool.map(partial(_check, directory), files), 1):
+            progress("bundle", f"hashed {number} of {len(files)} files", number / len(files))
+            if problem is not None:
+                problems.append(problem)
+    return problems
+
+
+def _check(directory: Path, file: BundleFile) -> HaplaneError | None:
+    stored = directory / file.stored
+    cure = f"delete it and run: haplane bundle build --directory {directory}"
+    try:
+        actual = decompressed_sha256(stored) if file.compression == "zstd" else file_sha256(stored)
+    except (HaplaneError, OSError) as error:
+        return BadInput(f"{file.path} cannot be read", where=str(stored), why=str(error), next_step=cure)
+    if actual == file.sha256:
+        return None
+    why = f"its SHA-256 is {actual}, the manifest says {file.sha256}"
+    return BadInput(f"{file.path} is damaged", where=str(stored), why=why, next_step=cure)
