@@ -110,14 +110,14 @@ def _duplicates(draft: Draft) -> Iterator[Problem]:
                 f"{one.name} has it too",
                 "one address, one machine",
             )
-        elif (one.ssh.hostname, one.ssh.port, one.ssh.config_file) == (
-            other.ssh.hostname,
-            other.ssh.port,
-            other.ssh.config_file,
-        ):
+        elif _reached_at(one) == _reached_at(other):
             remedy = "give each machine its own ssh_hostname or ssh_port"
             what = f"leads to the same machine as that of {one.name}"
             yield Problem(f"{_label(draft, other)}: ssh_hostname", other.ssh.hostname, what, remedy)
+
+
+def _reached_at(host: Host) -> tuple[str, int, str | None]:
+    return host.ssh.hostname, host.ssh.port, host.ssh.config_file
 
 
 def _label(draft: Draft, host: Host) -> str:

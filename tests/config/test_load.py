@@ -7,11 +7,12 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from haplane.config.explain import HOST_SETTINGS
 from haplane.config.load import load_inventory
-from haplane.config.model import Inventory
+from haplane.config.model import Cluster, Inventory, Lab, Tuning
 from haplane.errors import BadInput
 
 ROOT = Path(__file__).parents[2]
@@ -128,22 +129,44 @@ names = st.fixed_dictionaries(
         "load_balancers": group,
         "workers": group,
         "other": anything,
-        "cluster": anything
-        | st.dictionaries(st.sampled_from(sorted(["lab", "endpoint", "name", "tuning", "pod_network"])), anything)
-        | st.fixed_dictionaries({"name": st.just("x"), "endpoint": st.just("10.0.0.1")}, optional={"lab": anything}),
+        "cluster": anything | st.dictionaries(st.sampled_from(sorted(Cluster.model_fields)), anything, max_size=3),
     },
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(names=names)
-def test_whatever_a_file_holds_the_answer_is_an_inventory_or_bad_input(
-    tmp_path_factory: pytest.TempPathFactory, names: dict[str, object]
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "fuzzed.py"
-    lines = ["from math import inf, nan", *(f"{name} = {value!r}" for name, value in names.items())]
-    path.write_text("\n".join(lines))
+def loads_or_refuses(path: Path, names: dict[str, object]) -> None:
+    path.write_text(
+        "\n".join(["from math import inf, nan", *(f"{name} = {value!r}" for name, value in names.items())])
+    )
     try:
         assert isinstance(load_inventory(path), Inventory)
     except BadInput as error:
         assert str(error).encode()  # and it can be printed
+
+
+fuzzed = settings(max_examples=200, deadline=None)
+
+
+@fuzzed
+@given(names=names)
+def test_whatever_a_file_holds_it_loads_or_is_bad_input(
+    tmp_path_factory: pytest.TempPathFactory, names: dict[str, object]
+) -> None:
+    loads_or_refuses(tmp_path_factory.getbasetemp() / "fuzzed.py", names)
+
+
+@fuzzed
+@given(
+    setting=st.sampled_from(sorted(Cluster.model_fields)),
+    host_setting=st.sampled_from(sorted(HOST_SETTINGS)),
+    value=anything | st.dictionaries(st.sampled_from(sorted({*Lab.model_fields, *Tuning.model_fields})), anything),
+    host_value=plain,
+)
+def test_whatever_one_setting_holds_it_loads_or_is_bad_input(
+    tmp_path_factory: pytest.TempPathFactory, setting: str, host_setting: str, value: object, host_value: object
+) -> None:
+    masters = [(f"m{number}", {"address": f"10.0.0.2{number}"}) for number in (1, 2, 3)]
+    cluster = {"name": "test", "endpoint": "10.0.0.10:8443", setting: value}
+    path = tmp_path_factory.getbasetemp() / "fuzzed.py"
+    loads_or_refuses(path, {"masters": masters, "cluster": cluster})
+    loads_or_refuses(path, {"masters": (masters, {host_setting: host_value}), "cluster": cluster})
