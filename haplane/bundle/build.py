@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from haplane.bundle.download import Site
 from haplane.bundle.lock import Component, Lock, load_lock
 from haplane.bundle.manifest import Manifest, Source
 from haplane.bundle.modules import ModulesMaker
@@ -22,16 +23,22 @@ def build(source: Source, directory: Path, version: str, mirror: str | None, pro
     themselves. Raises BadInput for a version that is not pinned and for tools this machine lacks, Locked while
     another run builds there, HaplaneError when something cannot be built, fetched or written.
     """
-    if source == "modules" and mirror is not None:
-        raise BadInput("a mirror is for the official source", next_step="set GOPROXY to fetch Go modules elsewhere")
     lock = load_lock(version)
     store = Store(directory.absolute())
-    maker = ModulesMaker(lock.architecture) if source == "modules" else OfficialMaker(lock.architecture, mirror)
+    maker = _maker(source, lock.architecture, mirror)
     try:
         with store.locked():
             return _complete(store, lock, maker, progress)
     except OSError as error:
         raise HaplaneError("the bundle cannot be written", where=str(directory), why=str(error)) from error
+
+
+def _maker(source: Source, architecture: str, mirror: str | None) -> Maker:
+    if source == "official":
+        return OfficialMaker(architecture, Site(mirror))
+    if mirror is not None:
+        raise BadInput("a mirror is for the official source", next_step="set GOPROXY to fetch Go modules elsewhere")
+    return ModulesMaker(architecture)
 
 
 def _complete(store: Store, lock: Lock, maker: Maker, progress: Progress) -> Manifest:

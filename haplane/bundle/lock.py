@@ -73,6 +73,11 @@ class Download(_Frozen):
     sha256: Sha256 | None = None
     published: str | None = None
 
+    @property
+    def file_name(self) -> str:
+        """The artifact's own name."""
+        return self.url.rpartition("/")[2]
+
     @model_validator(mode="after")
     def _has_a_checksum(self) -> Download:
         if (self.sha256 is None) == (self.published is None):
