@@ -37,11 +37,20 @@ def etcd_server_files(
 
 
 def healthcheck_client_files(identity: ClusterIdentity, now: datetime) -> dict[str, bytes]:
-    """The client leaf of etcdctl on members and of haproxy's TLS checks, with etcd's authority beside it."""
+    """The client leaf of etcdctl on members, with etcd's authority beside it."""
     leaf = issue(identity.etcd, "etcd-healthcheck-client", usages=(Usage.CLIENT,), now=now)
     return {
         paths.ETCD_MEMBER_AUTHORITY: identity.etcd.certificate,
         **key_pair_files(paths.ETCD_HEALTHCHECK_CLIENT, leaf),
+    }
+
+
+def haproxy_client_files(identity: ClusterIdentity, now: datetime) -> dict[str, bytes]:
+    """What haproxy checks members with, on masters whose etcd is on other machines."""
+    leaf = issue(identity.etcd, "haproxy", usages=(Usage.CLIENT,), now=now)
+    return {
+        paths.ETCD_MEMBER_AUTHORITY: identity.etcd.certificate,
+        paths.ETCD_HAPROXY_CLIENT: leaf.certificate + leaf.private_key,
     }
 
 

@@ -18,8 +18,9 @@ ETCD_MEMBER_AUTHORITY = f"{ETCD_PKI}/ca.crt"
 ETCD_SERVER = f"{ETCD_PKI}/server"
 ETCD_PEER = f"{ETCD_PKI}/peer"
 ETCD_HEALTHCHECK_CLIENT = f"{ETCD_PKI}/healthcheck-client"
+ETCD_HAPROXY_CLIENT = f"{ETCD_PKI}/haproxy.pem"  # haproxy wants the certificate and its key in one file
 
 
 def is_private(path: str) -> bool:
     """Whether the file at ``path`` holds a secret and must be root's alone (0600); the others may be read (0644)."""
-    return path.endswith(".key") or path == ENCRYPTION
+    return path.endswith(".key") or path in (ENCRYPTION, ETCD_HAPROXY_CLIENT)

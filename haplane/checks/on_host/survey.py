@@ -1,0 +1,217 @@
+"""Runs on a host, with nothing but Python's standard library: answers a list of questions, changes nothing.
+
+Takes one JSON request as its argument and writes one JSON answer, of the shapes in ``haplane/checks/survey.py``.
+Of private keys only modes and owners are told. Every probe has a deadline.
+"""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import contextlib
+import glob
+import hashlib
+import http.client
+import json
+import os
+import pwd
+import re
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+PROBE_SECONDS = 5
+WHOLE_SECONDS = 60  # whatever hangs, the host is left alone after this long
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
+
+
+def main() -> None:
+    """Answer all questions at once."""
+    signal.alarm(WHOLE_SECONDS)
+    request = json.loads(base64.b64decode(sys.argv[1]))
+    questions = {
+        "requests": lambda asked: ask(**asked),
+        "versions": lambda command: output(*command),
+        "documents": lambda command: document(output(*command)),
+        "hashes": digest,
+    }
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        pending = {
+            kind: {name: pool.submit(question, asked) for name, asked in request[kind].items()}
+            for kind, question in questions.items()
+        }
+        report: dict[str, Any] = {
+            "units": units(request["units"]),
+            "stats": stats(request["stats"]),
+            "certificates": certificates(request["certificates"]),
+            "settings": {path: read(path) for path in request["settings"]},
+            "kubelet_client_certificate": kubelet_client_certificate(),
+            "addresses": addresses(),
+            "haproxy_servers": haproxy_servers(),
+        }
+        for kind, futures in pending.items():
+            report[kind] = {name: future.result() for name, future in futures.items()}
+    json.dump(report, sys.stdout)
+
+
+def output(*command: str) -> str | None:
+    """A command's output, or None when it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=2 * PROBE_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def document(text: str | None) -> Any:  # noqa: ANN401 - any JSON
+    """The JSON a command wrote, or None."""
+    try:
+        return json.loads(text or "null")
+    except ValueError:
+        return None
+
+
+def read(path: str) -> str | None:
+    """A small text file, or None when it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - one style in this script
+            return file.read(1 << 20)
+    except OSError:
+        return None
+
+
+def units(names: list[str]) -> dict[str, dict[str, str]]:
+    """Unit -> its active and enabled states in systemd's words; units systemd does not know are left out."""
+    found = {}
+    shown = output("systemctl", "show", "--property=Id,ActiveState,UnitFileState,LoadState,User", *names) or ""
+    for block in shown.split("\n\n"):
+        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if fields.get("LoadState") == "loaded":
+            found[fields.get("Id", "").removesuffix(".service")] = {
+                "active": fields.get("ActiveState", ""),
+                "enabled": fields.get("UnitFileState", ""),
+                "user": fields.get("User", "") or "root",
+            }
+    return found
+
+
+def digest(path: str) -> str | None:
+    """Hexadecimal SHA-256 of a file, or None when it cannot be read."""
+    summary = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            while chunk := file.read(1 << 20):
+                summary.update(chunk)
+    except OSError:
+        return None
+    return summary.hexdigest()
+
+
+def stats(patterns: list[str]) -> dict[str, dict[str, Any]]:
+    """Path -> permission bits, owner and kind of everything that matches; links are followed."""
+    found = {}
+    for path in sorted({path for pattern in patterns for path in glob.glob(pattern, recursive=True)}):  # noqa: PTH207
+        try:
+            status = os.stat(path)  # noqa: PTH116
+        except OSError:
+            continue
+        found[path] = {
+            "mode": stat.S_IMODE(status.st_mode),
+            "owner": owner(status.st_uid),
+            "directory": stat.S_ISDIR(status.st_mode),
+        }
+    return found
+
+
+def owner(user_id: int) -> str:
+    """A user's name, or its number when it has none."""
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
+
+
+def certificates(patterns: list[str]) -> dict[str, str]:
+    """Path -> the public certificates in a file, or in a kubeconfig's client-certificate-data; never a key."""
+    found = {}
+    for path in sorted({path for pattern in patterns for path in glob.glob(pattern)}):  # noqa: PTH207
+        text = read(path) or ""
+        if embedded := re.search(r"^\s*client-certificate-data:\s*(\S+)", text, re.M):
+            text = base64.b64decode(embedded.group(1)).decode("ascii", "replace")
+        if found_in_file := CERTIFICATE.findall(text):
+            found[path] = "".join(found_in_file)
+    return found
+
+
+def kubelet_client_certificate() -> str | None:
+    """The file kubelet.conf names as client certificate; None when it embeds one or is absent."""
+    named = re.search(r"^\s*client-certificate:\s*(\S+)", read("/etc/kubernetes/kubelet.conf") or "", re.M)
+    return named.group(1) if named else None
+
+
+def addresses() -> list[str]:
+    """All IP addresses this host has now."""
+    links = document(output("ip", "-j", "address")) or []
+    return [address["local"] for link in links for address in link.get("addr_info", []) if "local" in address]
+
+
+def haproxy_servers() -> list[dict[str, str]] | None:
+    """What haproxy says of its servers on the admin socket; None when there is none."""
+    try:
+        with socket.socket(socket.AF_UNIX) as admin:
+            admin.settimeout(PROBE_SECONDS)
+            admin.connect("/run/haproxy/admin.sock")
+            admin.sendall(b"show stat -1 4 -1\n")
+            text = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+    except OSError:
+        return None
+    rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
+    return [{"backend": row[0], "name": row[1], "status": row[17]} for row in rows if len(row) > 17]
+
+
+def ask(url: str, authority: str, certificate: str | None, key: str | None, wait: bool) -> dict[str, Any]:
+    """One HTTPS request, or with ``wait`` only a handshake and whether the server then hangs up.
+
+    ``status`` is the HTTP answer, ``served`` the SHA-256 of the certificate the server showed, ``refused`` whether
+    it ended the connection with a TLS alert.
+    """
+    answer: dict[str, Any] = {"status": None, "served": None, "refused": False, "error": None}
+    target = urlsplit(url)
+    try:
+        context = ssl.create_default_context(cafile=authority)
+        if certificate and key:
+            context.load_cert_chain(certificate, key)
+        connection = http.client.HTTPSConnection(
+            target.hostname or "", target.port, timeout=PROBE_SECONDS, context=context
+        )
+        connection.connect()
+        answer["served"] = hashlib.sha256(connection.sock.getpeercert(binary_form=True) or b"").hexdigest()
+        if wait:
+            # Nothing is sent: an alert is then not lost in the reset that unread data would cause.
+            connection.sock.settimeout(2)
+            with contextlib.suppress(socket.timeout):
+                connection.sock.recv(1)
+        connection.request("GET", target.path)
+        answer["status"] = connection.getresponse().status
+    except ssl.SSLError as error:
+        answer["refused"] = "ALERT" in (error.reason or "")
+        answer["error"] = error.reason or str(error)
+    except (OSError, http.client.HTTPException) as error:
+        answer["error"] = f"{type(error).__name__}: {error}"
+    return answer
+
+
+main()

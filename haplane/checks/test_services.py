@@ -1,0 +1,29 @@
+"""Services run, and will run after a reboot."""
+
+from __future__ import annotations
+
+from haplane.checks.fleet import Machine
+from haplane.checks.questions import units
+from haplane.config.model import Inventory
+
+
+def test_services_run(machine: Machine, inventory: Inventory) -> None:
+    """Active and enabled."""
+    problems = []
+    for name in units(inventory, machine.host):
+        unit = machine.survey.units.get(name)
+        if unit is None:
+            problems.append(f"{name} is not installed")
+        elif (unit.active, unit.enabled) != ("active", "enabled"):
+            problems.append(f"{name} is {unit.active} and {unit.enabled or 'not enabled'}")
+    assert not problems, "\n".join(problems)
+
+
+def test_haproxy_has_every_master_in_service(balancer: Machine, inventory: Inventory) -> None:
+    """Every master in service with haproxy."""
+    servers = balancer.survey.haproxy_servers
+    assert servers is not None, "haproxy does not answer on its admin socket"
+    states = {server.name: server.status for server in servers if server.backend == "apiservers"}
+    out = [f"{master.name} is {states.get(master.name, 'unknown to it')}" for master in inventory.masters]
+    problems = [line for line in out if not line.endswith(" UP")]
+    assert not problems, "\n".join(problems)

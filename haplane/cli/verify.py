@@ -1,0 +1,84 @@
+"""``haplane verify``: whether a cluster is what its inventory says, and works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from haplane.cli.output import Output
+from haplane.cli.run import inventory_argument, json_option, reports_errors
+from haplane.errors import ExitCode
+from haplane.workflows.verify import Verification, verify
+
+WORDS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
+
+
+@click.command()
+@inventory_argument
+@click.option(
+    "--with-pods",
+    is_flag=True,
+    help="Also start one small pod per node, in a namespace that is removed, and try pod network, service and DNS.",
+)
+@json_option
+@reports_errors
+def command(output: Output, inventory: str, with_pods: bool) -> ExitCode:
+    """Check a cluster against its inventory: services, files, certificates, etcd, API.
+
+    Reads only, unless --with-pods is given. Exit code 0 when all is well, 6 when a check fails, 3 when a host cannot
+    be reached.
+    """
+    found = verify(Path(inventory), with_pods=with_pods, progress=output.progress)
+    output.document(document(found))
+    output.table(("suite", "check", "result", "hosts"), rows(found))
+    for line in complaints(found):
+        output.line(line)
+    output.line()
+    output.line(summary(found))
+    return found.exit_code
+
+
+def document(found: Verification) -> dict[str, object]:
+    """The shape of --json."""
+    counts = found.counts
+    return {
+        "passed": counts["passed"],
+        "failed": counts["failed"],
+        "skipped": counts["skipped"],
+        "unreachable": list(found.unreachable),
+        "checks": [check.model_dump() for check in found.checks],
+    }
+
+
+def rows(found: Verification) -> list[tuple[str, str, str, str]]:
+    """Suite, check, result and hosts: one line for each check and result."""
+    hosts: dict[tuple[str, str, str], list[str]] = {}
+    for check in found.checks:
+        hosts.setdefault((check.group, check.check, check.outcome), []).append(check.host)
+    return [(group, name, WORDS[outcome], ", ".join(names)) for (group, name, outcome), names in hosts.items()]
+
+
+def complaints(found: Verification) -> list[str]:
+    """What is wrong or was left out, and where; hosts that say the same are named together."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    silent = set(found.unreachable)
+    for check in found.checks:
+        left_out = check.outcome == "skipped" and check.host in silent
+        if check.outcome != "passed" and not left_out:
+            heading = f"{WORDS[check.outcome]}: {check.group}: {check.check}"
+            hosts.setdefault((heading, check.message), []).append(check.host)
+    lines: list[str] = []
+    for (heading, message), names in hosts.items():
+        where = f" [{', '.join(names)}]" if any(names) else ""
+        lines += ["", heading + where, *(f"  {line}" for line in message.splitlines())]
+    return lines
+
+
+def summary(found: Verification) -> str:
+    """The last line."""
+    counts = found.counts
+    text = f"{counts['passed']} checks passed, {counts['failed']} failed, {counts['skipped']} skipped"
+    if found.unreachable:
+        text += f"; unreachable: {', '.join(found.unreachable)}"
+    return text
