@@ -16,7 +16,7 @@ def plan(scene: Scene, sight: Sight, wanted: str | None) -> Fault:
             why=f"{sight.etcd_leader} does",
             next_step="leave HOST out, or name the leader",
         )
-    return power_cut(scene, sight.etcd_leader, "its member leads etcd")
+    return power_cut(scene, sight.etcd_leader, "the machine whose member leads etcd")
 
 
 STORY = Story("kill-etcd-leader", "Cut the power of the machine whose etcd member leads.", plan)

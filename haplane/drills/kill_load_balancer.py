@@ -7,7 +7,12 @@ from haplane.errors import Refused
 
 
 def plan(scene: Scene, sight: Sight, wanted: str | None) -> Fault:
-    """The load balancer asked for, or else the holder of the address. Raises Refused when there is only one."""
+    """The power of the one that is chosen. Raises Refused when there is only one."""
+    return power_cut(scene, *chosen(scene, sight, wanted))
+
+
+def chosen(scene: Scene, sight: Sight, wanted: str | None) -> tuple[str, str]:
+    """The load balancer asked for, or else the holder of the address, and which of the two roles it has."""
     balancers = scene.inventory.balancer_hosts
     if len(balancers) < 2:
         raise Refused(
@@ -17,7 +22,7 @@ def plan(scene: Scene, sight: Sight, wanted: str | None) -> Fault:
         )
     host = host_of(balancers, wanted or sight.endpoint_holder or balancers[0].name, "a load balancer")
     holds = host == sight.endpoint_holder
-    return power_cut(scene, host, "the load balancer that holds the address" if holds else "a standby load balancer")
+    return host, "the load balancer that holds the address" if holds else "a standby load balancer"
 
 
 STORY = Story(

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from haplane.drills.client import SECONDS_PER_REQUEST, Client, NoReply, Reply, Target
-from haplane.drills.timeline import KINDS, Kind, Request
+from haplane.drills.timeline import ENDPOINT_KINDS, Kind, Request
 
 PER_SECOND = 20
 READ_PATH = "/api/v1/namespaces/kube-system"
@@ -59,16 +59,16 @@ class Prober:
     def run(self, stop: threading.Event) -> None:
         """Probe until ``stop`` is set, then wait for the requests under way (at most a deadline)."""
         # Twice as many threads as can be waiting at once: a thread is never what a request waits for.
-        threads = int(2 * len(KINDS) * self._per_second * SECONDS_PER_REQUEST) + 2
-        period = 1 / (self._per_second * len(KINDS))
+        threads = int(2 * len(ENDPOINT_KINDS) * self._per_second * SECONDS_PER_REQUEST) + 2
+        period = 1 / (self._per_second * len(ENDPOINT_KINDS))
         start = time.monotonic()
         with ThreadPoolExecutor(threads, "probe") as pool:
             for tick in itertools.count():
                 scheduled = start + tick * period
                 if stop.wait(max(0.0, scheduled - time.monotonic())):
                     return
-                number, turn = divmod(tick, len(KINDS))
-                pool.submit(self._send, KINDS[turn], number, scheduled)
+                number, turn = divmod(tick, len(ENDPOINT_KINDS))
+                pool.submit(self._send, ENDPOINT_KINDS[turn], number, scheduled)
 
     def _send(self, kind: Kind, number: int, scheduled: float) -> None:
         sent = time.monotonic()

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from haplane.drills.timeline import Request, Service, acknowledged_writes, service
+from haplane.drills.story import Fault, Story
+from haplane.drills.timeline import IN_CLUSTER_KINDS, Request, Service, acknowledged_writes, service
 
 
 @dataclass(frozen=True)
-class Moments:
-    """When the fault was applied, when it was undone, and when all was healthy again; monotonic seconds."""
+class Watched:
+    """Everything seen during a drill: at the endpoint, inside the cluster, and when the fault was applied and undone
+    and the cluster healthy again, in seconds of this machine's monotonic clock.
+    """
 
+    requests: Sequence[Request]
+    in_cluster: Sequence[Request]
     faulted: float
     restored: float
     healthy: float
@@ -22,15 +27,18 @@ class Moments:
 class Report:
     """``reads`` and ``writes`` cover the fault until it was undone; ``..._at_return`` from then to the end.
 
+    ``in_cluster`` holds ``service`` and ``dns`` as a pod on a surviving master saw them, when that was asked for.
     ``healthy_again_seconds`` counts from undoing the fault until the whole cluster was healthy.
     """
 
     drill: str
     host: str
+    role: str
     reads: Service
     writes: Service
     reads_at_return: Service
     writes_at_return: Service
+    in_cluster: dict[str, Service]
     acknowledged_writes: int
     lost_writes: tuple[int, ...]
     healthy_again_seconds: float
@@ -52,24 +60,31 @@ class Report:
             ("longest gap in writes", _gap(self.writes)),
             ("reads while it came back", _gap(self.reads_at_return)),
             ("writes while it came back", _gap(self.writes_at_return)),
+            *((f"{kind} as seen from a pod", _gap(span)) for kind, span in self.in_cluster.items()),
             ("healthy again after", f"{self.healthy_again_seconds:.1f} s"),
             ("acknowledged writes", f"{self.acknowledged_writes}"),
             ("of these lost", f"{len(self.lost_writes)}"),
         ]
 
 
-def summarise(drill: str, host: str, requests: Sequence[Request], lost: tuple[int, ...], moments: Moments) -> Report:
-    """Judge what the probes saw from the fault on; what came before it was only the proof of a steady start."""
+def summarise(story: Story, fault: Fault, watched: Watched, lost: tuple[int, ...]) -> Report:
+    """Judge what was seen from the fault on; what came before was only the proof of a steady start.
+
+    The in-cluster prober's times are another machine's, so that one is judged as a whole.
+    """
+    requests, faulted, restored = watched.requests, watched.faulted, watched.restored
     return Report(
-        drill=drill,
-        host=host,
-        reads=service(requests, "read", since=moments.faulted, until=moments.restored),
-        writes=service(requests, "write", since=moments.faulted, until=moments.restored),
-        reads_at_return=service(requests, "read", since=moments.restored),
-        writes_at_return=service(requests, "write", since=moments.restored),
+        drill=story.name,
+        host=fault.host,
+        role=fault.role,
+        reads=service(requests, "read", since=faulted, until=restored),
+        writes=service(requests, "write", since=faulted, until=restored),
+        reads_at_return=service(requests, "read", since=restored),
+        writes_at_return=service(requests, "write", since=restored),
+        in_cluster={kind: service(watched.in_cluster, kind) for kind in IN_CLUSTER_KINDS if watched.in_cluster},
         acknowledged_writes=len(acknowledged_writes(requests)),
         lost_writes=lost,
-        healthy_again_seconds=moments.healthy - moments.restored,
+        healthy_again_seconds=watched.healthy - restored,
     )
 
 

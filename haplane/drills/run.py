@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 from haplane.drills.client import Client
-from haplane.drills.probes import Probes, lost_writes, make_namespace, remove_namespace
-from haplane.drills.report import Moments, Report, summarise
+from haplane.drills.probes import endpoint_prober, host_with_dns, in_cluster_prober
+from haplane.drills.recording import Recording
+from haplane.drills.report import Report, Watched, summarise
 from haplane.drills.story import Fault, Scene, Sight, Story
 from haplane.drills.timeline import acknowledged_writes, steady_seconds
 from haplane.drills.waiting import wait_until
+from haplane.drills.writes import lost_writes, make_namespace, remove_namespace
 from haplane.errors import DeadlinePassed, Refused
 
 STEADY_BEFORE_SECONDS = 2.0
@@ -33,47 +36,58 @@ def decide(story: Story, scene: Scene, wanted: str | None) -> Fault:
     return story.plan(scene, sight, wanted)
 
 
-def run(story: Story, scene: Scene, fault: Fault) -> Report:
+def run(story: Story, scene: Scene, fault: Fault, *, in_cluster: bool = False) -> Report:
     """Carry the drill out. The fault is undone and the drill's namespace removed however this ends.
 
-    Raises DeadlinePassed when the cluster is not steady at the beginning or not healthy at the end.
+    With ``in_cluster`` a pod's network on a surviving master is watched as well. Raises DeadlinePassed when the
+    cluster is not steady at the beginning or not healthy at the end.
     """
     client = Client(scene.target)
     namespace = f"haplane-drill-{secrets.token_hex(4)}"
     make_namespace(client, namespace)
     try:
-        with Probes(scene.target, namespace) as probes:
-            scene.progress(story.name, "probing the endpoint: 20 reads and 20 writes a second")
-            _wait_until_steady(probes, 0.0, STEADY_BEFORE_SECONDS, START_SECONDS)
-            faulted = time.monotonic()
-            try:
-                scene.progress(fault.host, "fault applied")
-                fault.apply()
-                _recovers(probes, faulted, scene)
-            finally:
-                restored = time.monotonic()
-                scene.progress(fault.host, "fault undone")
-                fault.undo()
-            _wait_until_healthy(scene)
-            healthy = time.monotonic()
-            _wait_until_steady(probes, healthy, STEADY_AFTER_SECONDS, RECOVERY_SECONDS)
-            requests = probes.stop()
+        watched = _carry_out(story, scene, fault, namespace, in_cluster)
         scene.progress(story.name, "reading every acknowledged write back")
-        lost = lost_writes(client, namespace, acknowledged_writes(requests))
+        lost = lost_writes(client, namespace, acknowledged_writes(watched.requests))
     finally:
         remove_namespace(client, namespace)
-    return summarise(story.name, fault.host, requests, lost, Moments(faulted, restored, healthy))
+    return summarise(story, fault, watched, lost)
 
 
-def _wait_until_steady(probes: Probes, since: float, seconds: float, deadline: float) -> None:
+def _carry_out(story: Story, scene: Scene, fault: Fault, namespace: str, in_cluster: bool) -> Watched:
+    with endpoint_prober(scene.target, namespace) as endpoint, _pod_prober(scene, fault, in_cluster) as pod:
+        scene.progress(story.name, "probing the endpoint: 20 reads and 20 writes a second")
+        _wait_until_steady(endpoint, 0.0, STEADY_BEFORE_SECONDS, START_SECONDS)
+        faulted = time.monotonic()
+        try:
+            scene.progress(fault.host, "fault applied")
+            fault.apply()
+            _wait_for_recovery(endpoint, faulted, scene)
+        finally:
+            restored = time.monotonic()
+            scene.progress(fault.host, "fault undone")
+            fault.undo()
+        _wait_until_healthy(scene)
+        healthy = time.monotonic()
+        _wait_until_steady(endpoint, healthy, STEADY_AFTER_SECONDS, RECOVERY_SECONDS)
+        return Watched(endpoint.stop(), pod.stop() if pod else [], faulted, restored, healthy)
+
+
+def _pod_prober(scene: Scene, fault: Fault, wanted: bool) -> Recording | AbstractContextManager[None]:
+    if not wanted:
+        return nullcontext()
+    return in_cluster_prober(scene.inventory, host_with_dns(scene.inventory, without=fault.host))
+
+
+def _wait_until_steady(probes: Recording, since: float, seconds: float, deadline: float) -> None:
     def steady() -> bool:
         return steady_seconds(request for request in probes.requests() if request.sent >= since) >= seconds
 
     wait_until(steady, deadline, f"{seconds:g} s in which every read and write is answered")
 
 
-def _recovers(probes: Probes, faulted: float, scene: Scene) -> None:
-    """Wait for steady service after the fault; when it does not come the report says so, and the fault is undone."""
+def _wait_for_recovery(probes: Recording, faulted: float, scene: Scene) -> None:
+    """When it does not come the report will say so; the fault must be undone all the same."""
     try:
         _wait_until_steady(probes, faulted, STEADY_AFTER_SECONDS, RECOVERY_SECONDS)
     except DeadlinePassed:

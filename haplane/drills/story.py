@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from haplane.config.model import Host, Inventory
 from haplane.domain.progress import Progress
 from haplane.drills.client import Target
 from haplane.errors import BadInput
-
-
-class Machines(Protocol):
-    """Power over machines, by host name. Both do nothing to a machine that is already so."""
-
-    def kill(self, hosts: tuple[str, ...]) -> None:
-        """Cut the power: nothing is said to anybody, connections are not closed."""
-
-    def start(self, hosts: tuple[str, ...]) -> None:
-        """Power on."""
+from haplane.lab.driver import Machines
 
 
 @dataclass(frozen=True)
@@ -44,9 +34,13 @@ class Scene:
 
 @dataclass(frozen=True)
 class Fault:
-    """One outage, decided but not begun. ``announcement`` is a sentence; ``undo`` also follows half an ``apply``."""
+    """One outage, decided but not begun. ``announcement`` is a sentence; ``undo`` also follows half an ``apply``.
+
+    ``role`` is what the host is at this moment, as in "the load balancer that holds the address".
+    """
 
     host: str
+    role: str
     announcement: str
     apply: Callable[[], None]
     undo: Callable[[], None]
@@ -61,11 +55,12 @@ class Story:
     plan: Callable[[Scene, Sight, str | None], Fault]
 
 
-def power_cut(scene: Scene, host: str, what_it_is: str) -> Fault:
+def power_cut(scene: Scene, host: str, role: str) -> Fault:
     """The fault most stories are made of: one machine loses its power and gets it back."""
     return Fault(
         host=host,
-        announcement=f"The power of {host} ({what_it_is}) is cut, and switched on again once service has recovered.",
+        role=role,
+        announcement=f"The power of {host} ({role}) is cut, and switched on again once service has recovered.",
         apply=lambda: scene.machines.kill((host,)),
         undo=lambda: scene.machines.start((host,)),
     )

@@ -15,8 +15,9 @@ from typing import Literal
 
 from haplane.errors import HaplaneError
 
-Kind = Literal["read", "write"]
-KINDS: tuple[Kind, ...] = ("read", "write")
+Kind = Literal["read", "write", "service", "dns"]
+ENDPOINT_KINDS: tuple[Kind, ...] = ("read", "write")
+IN_CLUSTER_KINDS: tuple[Kind, ...] = ("service", "dns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,17 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One kind of request over one span of time. ``late_seconds`` is the prober's own worst delay in sending."""
+    """One kind of request over one span of time.
+
+    ``gap_seconds`` is the longest gap; ``disturbed_seconds`` goes from the first failure to the end of the last gap,
+    however much succeeded between; ``late_seconds`` is the prober's own worst delay in sending.
+    """
 
     requests: int
     failed: int
     gap_seconds: float
     gaps: int
+    disturbed_seconds: float
     recovered: bool
     late_seconds: float
 
@@ -119,6 +125,7 @@ def service(requests: Iterable[Request], kind: Kind, *, since: float = 0.0, unti
         failed=sum(not request.ok for request in inside),
         gap_seconds=max((gap.seconds for gap in begun), default=0.0),
         gaps=len(begun),
+        disturbed_seconds=begun[-1].began + begun[-1].seconds - begun[0].began if begun else 0.0,
         recovered=all(gap.ended is not None for gap in begun),
         late_seconds=max((request.sent - request.scheduled for request in inside), default=0.0),
     )
@@ -127,7 +134,7 @@ def service(requests: Iterable[Request], kind: Kind, *, since: float = 0.0, unti
 def steady_seconds(requests: Iterable[Request]) -> float:
     """For how long, up to the last answer, every kind has been answered without a failure."""
     every = list(requests)
-    return min(_steady(of_kind(every, kind)) for kind in KINDS)
+    return min(_steady(of_kind(every, kind)) for kind in ENDPOINT_KINDS)
 
 
 def _steady(requests: Sequence[Request]) -> float:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from haplane.drills.client import Client, NoReply
-from haplane.drills.probes import Probes, lost_writes
+from haplane.drills.probes import endpoint_prober
 from haplane.drills.timeline import acknowledged_writes, service, steady_seconds
 from haplane.drills.waiting import wait_until
+from haplane.drills.writes import lost_writes
 from haplane.errors import HaplaneError
 
 
@@ -19,7 +20,7 @@ def watched(probes, seconds):
 
 @pytest.mark.parametrize(("fail", "minimum"), [("hang", 0.5), ("500", 0.5), ("refuse", 0.5)])
 def test_an_outage_is_measured_and_no_request_waits_for_another(api, fail, minimum):
-    with Probes(api.target, "drill") as probes:
+    with endpoint_prober(api.target, "drill") as probes:
         watched(probes, 0.5)
         api.fail = fail
         began = time.monotonic()
@@ -43,7 +44,7 @@ def test_an_outage_is_measured_and_no_request_waits_for_another(api, fail, minim
 
 def test_a_silent_server_never_delays_the_schedule(api):
     api.fail = "hang"
-    with Probes(api.target, "drill") as probes:
+    with endpoint_prober(api.target, "drill") as probes:
         wait_until(lambda: len(probes.requests()) >= 40, 5, "forty requests")
         requests = probes.stop()
     assert not any(request.ok for request in requests)
@@ -54,7 +55,7 @@ def test_a_silent_server_never_delays_the_schedule(api):
 
 
 def test_a_write_that_vanished_or_changed_is_lost(api):
-    with Probes(api.target, "drill", per_second=100) as probes:
+    with endpoint_prober(api.target, "drill", per_second=100) as probes:
         wait_until(lambda: len(acknowledged_writes(probes.requests())) >= 20, 5, "twenty writes")
         requests = probes.stop()
     del api.stored["write-3"]
@@ -69,7 +70,7 @@ def test_writes_are_read_back_page_by_page(api):
 
 
 def test_the_prober_ends_with_its_parent_and_shows_no_key(api):
-    with Probes(api.target, "drill") as probes:
+    with endpoint_prober(api.target, "drill") as probes:
         wait_until(probes.requests, 5, "a request")
         process = probes._process
         command_line = Path(f"/proc/{process.pid}/cmdline").read_text()
@@ -82,7 +83,7 @@ def test_the_prober_ends_with_its_parent_and_shows_no_key(api):
 
 
 def test_a_prober_that_dies_says_why(api):
-    with Probes(api.target, "drill") as probes:
+    with endpoint_prober(api.target, "drill") as probes:
         wait_until(probes.requests, 5, "a request")
         probes._process.send_signal(signal.SIGKILL)
         probes._process.wait()

@@ -1,0 +1,111 @@
+"""From fresh hosts to three Ready nodes: the reference script and `haplane up`, in turn on the same lab.
+
+    .venv/bin/python benchmarks/bootstrap.py [--rounds 5] [--json FILE]
+
+Each run gets hosts that did not exist before. The script's time ends when all nodes are Ready; haplane's is the whole
+command, from its start to its exit, verification included. Seconds differ between machines: the ratio is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import reference_tree
+
+from haplane.bundle.manifest import Manifest, default_directory
+from haplane.config.load import load_inventory
+from haplane.desired.manifests import pod_network_manifest
+
+HERE = Path(__file__).parent
+INVENTORY = HERE / "inventory.py"
+HAPLANE = [sys.executable, "-m", "haplane"]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--json", type=Path, help="also write every measurement here")
+    chosen = options.parse_args()
+    inventory = load_inventory(INVENTORY)
+    bundle = Path(inventory.cluster.bundle or default_directory(inventory.cluster.kubernetes_version))
+    measured: dict[str, list[float]] = {"script": [], "haplane": []}
+    with tempfile.TemporaryDirectory(prefix="haplane-bench-") as scratch:
+        tree = Path(scratch) / "tree"
+        manifest = reference_tree.make(bundle, tree)
+        flannel = Path(scratch) / "flannel.yaml"
+        flannel.write_text(flannel_manifest(inventory, manifest))
+        try:
+            for number in range(1, chosen.rounds + 1):
+                measured["script"].append(script(inventory, manifest, tree, flannel))
+                measured["haplane"].append(haplane())
+                print(
+                    f"round {number}: script {measured['script'][-1]:.1f} s, haplane {measured['haplane'][-1]:.1f} s",
+                    flush=True,
+                )
+        finally:
+            subprocess.run([*HAPLANE, "lab", "down", INVENTORY], check=True, stderr=subprocess.DEVNULL)
+    report(measured, chosen.json)
+
+
+def report(measured: dict[str, list[float]], target: Path | None) -> None:
+    medians = {name: statistics.median(seconds) for name, seconds in measured.items()}
+    for name, seconds in measured.items():
+        print(f"{name:8} median {medians[name]:5.1f} s   of {', '.join(f'{one:.1f}' for one in seconds)}")
+    ratio = medians["haplane"] / medians["script"]
+    print(f"haplane takes {ratio:.2f} of the script's time")
+    if target:
+        target.write_text(json.dumps({"seconds": measured, "medians": medians, "ratio": ratio}, indent=2) + "\n")
+
+
+def fresh_lab() -> None:
+    for verb in ("down", "up"):
+        subprocess.run([*HAPLANE, "lab", verb, INVENTORY], check=True, capture_output=True)
+
+
+def script(inventory, manifest: Manifest, tree: Path, flannel: Path) -> float:
+    fresh_lab()
+    with tempfile.TemporaryDirectory(prefix="haplane-bench-") as work:
+        environment = {
+            **os.environ,
+            "KEY": inventory.masters[0].ssh.key,
+            "TREE": str(tree),
+            "FLANNEL": str(flannel),
+            "WORK": work,
+            "NETWORK": str(inventory.cluster.lab.network.network_address).rpartition(".")[0],
+            "VERSION": manifest.kubernetes_version,
+            "PAUSE": next(image.reference for image in manifest.images if "/pause:" in image.reference),
+        }
+        done = subprocess.run([HERE / "bash_script.sh"], env=environment, capture_output=True, text=True, check=False)
+    laps = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if line)
+    if done.returncode != 0 or "nodes-ready" not in laps:
+        sys.exit(f"the reference script failed:\n{done.stdout}\n{done.stderr}")
+    print("  script: " + ", ".join(f"{lap} {seconds}" for lap, seconds in laps.items()), flush=True)
+    return float(laps["nodes-ready"])
+
+
+def haplane() -> float:
+    fresh_lab()
+    began = time.monotonic()
+    done = subprocess.run([*HAPLANE, "up", "--yes", INVENTORY], capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - began
+    if done.returncode != 0:
+        sys.exit(f"haplane up failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return seconds
+
+
+def flannel_manifest(inventory, manifest: Manifest) -> str:
+    """The same manifest as haplane's, so that both start the same pods."""
+    image = next(image.reference for image in manifest.images if "flannel" in image.reference)
+    return pod_network_manifest(inventory, flannel_image=image, flannel_command="/opt/bin/flanneld")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The writes of a drill: where they go, and whether all that were acknowledged are still there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from haplane.drills.client import Client, NoReply, Reply
+from haplane.drills.probe import WRITE_LABEL, configmaps_path
+from haplane.drills.waiting import wait_until
+from haplane.errors import HaplaneError
+
+ANSWER_SECONDS = 30.0
+PAGE = 500
+
+
+def make_namespace(client: Client, namespace: str) -> None:
+    """Create the namespace the writes go to. Raises HaplaneError when the API server will not."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {WRITE_LABEL: "true"}}}
+    reply = ask(client, "POST", "/api/v1/namespaces", body)
+    if not reply.ok and reply.status != 409:  # a first try that was answered too late may have made it
+        raise HaplaneError(f"cannot create the namespace {namespace}", why=f"{reply.status}: {reply.body[:300]!r}")
+
+
+def remove_namespace(client: Client, namespace: str) -> None:
+    """Ask for the namespace to be deleted; the cluster does so in its own time."""
+    ask(client, "DELETE", f"/api/v1/namespaces/{namespace}")
+
+
+def lost_writes(client: Client, namespace: str, acknowledged: Iterable[int]) -> tuple[int, ...]:
+    """The acknowledged writes that cannot be read back, or hold something else, in order."""
+    kept = set(_read_back(client, namespace))
+    return tuple(sorted(number for number in acknowledged if number not in kept))
+
+
+def _read_back(client: Client, namespace: str) -> list[int]:
+    numbers: list[int] = []
+    more = ""
+    while True:
+        path = f"{configmaps_path(namespace)}?labelSelector={WRITE_LABEL}%3Dwrite&limit={PAGE}&continue={quote(more)}"
+        reply = ask(client, "GET", path)
+        if not reply.ok:
+            raise HaplaneError("cannot read the writes back", why=f"{reply.status}: {reply.body[:300]!r}")
+        page = reply.document()
+        numbers += [int(item["data"]["number"]) for item in page["items"] if _is_whole(item)]
+        more = page["metadata"].get("continue", "")
+        if not more:
+            return numbers
+
+
+def _is_whole(item: dict[str, Any]) -> bool:
+    number = item.get("data", {}).get("number")
+    return number is not None and item["metadata"]["name"] == f"write-{number}"
+
+
+def ask(client: Client, method: str, path: str, body: object = None) -> Reply:
+    """A request that must be answered in the end: tried again until the endpoint answers other than 5xx or 429.
+
+    Raises DeadlinePassed when it does not within 30 s.
+    """
+    last = ""
+
+    def answered() -> Reply | None:
+        nonlocal last
+        try:
+            reply = client.request(method, path, body, seconds=10.0)
+        except NoReply as error:
+            last = str(error)
+            return None
+        last = f"{reply.status}: {reply.body[:200]!r}"
+        return None if reply.status >= 500 or reply.status == 429 else reply
+
+    return wait_until(answered, ANSWER_SECONDS, f"an answer to {method} {path}", why=lambda: last)
