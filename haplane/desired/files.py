@@ -14,7 +14,6 @@ from haplane.render import render
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10.1"  # kubeadm 1.35, cmd/kubeadm/app/constants
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 KUBEADM_CONFIG = "/etc/kubernetes/haplane/kubeadm.yaml"
-BOOTSTRAP_DROP_IN = "/run/systemd/system/etcd.service.d/haplane-bootstrap.conf"
 
 
 def wanted_files(
@@ -68,14 +67,12 @@ def node_files(inventory: Inventory) -> list[WantedFile]:
 def etcd_unit(host: Host, token: str, initial_cluster: Mapping[str, str]) -> WantedFile:
     """The member's unit, which never forms a cluster by itself."""
     peers = ",".join(f"{name}=https://{address}:2380" for name, address in sorted(initial_cluster.items()))
-    text = render(
-        "etcd.service.j2", name=host.name, address=str(host.address), token=token, initial_cluster=peers
-    )
+    text = render("etcd.service.j2", name=host.name, address=str(host.address), token=token, initial_cluster=peers)
     return _file("/etc/systemd/system/etcd.service", text, Part.ETCD)
 
 
 def master_files(inventory: Inventory, host: Host) -> list[WantedFile]:
-    """kubeadm's configuration and the files its API server reads besides."""
+    """Kubeadm's configuration and the files its API server reads besides."""
     directory = "/etc/kubernetes/haplane"
     return [
         _file(f"{directory}/authentication.yaml", render("authentication.yaml.j2"), Part.CONTROL_PLANE, 0o600),
@@ -87,7 +84,12 @@ def master_files(inventory: Inventory, host: Host) -> list[WantedFile]:
 def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
     """The InitConfiguration every master runs, alike but for its own name and address."""
     cluster = inventory.cluster
-    names = [cluster.endpoint.address, "127.0.0.1", "localhost", *(str(master.address) for master in inventory.masters)]
+    names = [
+        cluster.endpoint.address,
+        "127.0.0.1",
+        "localhost",
+        *(str(master.address) for master in inventory.masters),
+    ]
     return render(
         "kubeadm.yaml.j2",
         name=host.name,

@@ -81,11 +81,13 @@ def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
     return {
         "files": sorted(files),
         "bundle": sorted({file.path for file in manifest.everything()}),
-        "certificates": [f"{paths.ETCD_PKI}/*.crt", f"{paths.KUBERNETES_PKI}/*.crt", f"{paths.KUBERNETES_PKI}/etcd/*.crt"],
+        "certificates": [
+            f"{paths.ETCD_PKI}/*.crt",
+            f"{paths.KUBERNETES_PKI}/*.crt",
+            f"{paths.KUBERNETES_PKI}/etcd/*.crt",
+        ],
         "units": [f"{unit}.service" for unit in UNITS],
         "apiserver_port": inventory.cluster.apiserver_port,
         "endpoint_address": inventory.cluster.endpoint.address,
         "ping_endpoint": not inventory.cluster.endpoint_is_external,
     }
-
-

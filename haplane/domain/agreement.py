@@ -70,7 +70,5 @@ def foreign_etcd(
             next_step=f"if its data may go: `haplane reset INVENTORY {name}`",
         )
         for name in members
-        if name in reports
-        and path in reports[name].files
-        and reports[name].files[path].sha256 != authority_digest
+        if name in reports and path in reports[name].files and reports[name].files[path].sha256 != authority_digest
     ]

@@ -185,7 +185,7 @@ def _etcd_keys_due(wanted: Wants) -> bool:
 
 
 def master_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mapping[str, HostReport]) -> list[Step]:
-    """kubeadm's phases where they have not run; a restart where their input changed; the kubelet where it is down."""
+    """Kubeadm's phases where they have not run; a restart where their input changed; the kubelet where it is down."""
     steps: list[Step | None] = []
     for name in cluster.masters + cluster.workers:
         report = reports.get(name)

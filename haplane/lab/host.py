@@ -29,11 +29,14 @@ exec setsid --fork unshare --mount sh -c "$@"
 """Enter every cgroup, then leave a process behind that is no one's child. Arguments: cgroup.procs files, --, BOOT."""
 
 BOOT = """
-mount -t overlay overlay -o "$1" "$2" || exit 1
-shift 2
-exec "$@"
+mount -t overlay overlay -o "$2" "$3" || exit 1
+cgroup=$1; shift 3
+while "$@"; [ $? = 133 ]; do find /sys/fs/cgroup -path "*/$cgroup/*" -depth -type d -exec rmdir {} +; done
 """
-"""Mount the disk, become systemd-nspawn. Arguments: the mount's options, its place, the command."""
+"""Mount the disk, then run systemd-nspawn, again when the host reboots (code 133), its old cgroups removed.
+
+Arguments: the cgroup, the mount's options and place, the command.
+"""
 
 NSPAWN_ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes", "SYSTEMD_NSPAWN_USE_CGNS": "yes"}
 NSPAWN_STATE = Path("/run/systemd/nspawn")
@@ -49,8 +52,8 @@ def boot(plan: Plan, host: LabHost) -> None:
     lower = ":".join(str(path) for path in lower_directories(host))
     options = f"lowerdir={lower},upperdir={directory / 'upper'},workdir={directory / 'work'}"
     entrances = [str(path) for path in cgroups.make(host.cgroup)]
-    launch = ["sh", "-c", ENTER, "enter", *entrances, "--", BOOT, "boot", options, str(directory / "root")]
-    launch += nspawn_command(host, directory)
+    launch = ["sh", "-c", ENTER, "enter", *entrances, "--", BOOT, "boot", host.cgroup, options]
+    launch += [str(directory / "root"), *nspawn_command(host, directory)]
     with (directory / "console.log").open("w") as console:
         subprocess.run(
             launch,

@@ -56,5 +56,3 @@ def archive(files: Sequence[WantedFile]) -> bytes:
             member.size, member.mode = len(file.content), file.mode
             members.addfile(member, io.BytesIO(file.content))
     return buffer.getvalue()
-
-

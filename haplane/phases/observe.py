@@ -11,7 +11,7 @@ from haplane.domain import preflight
 from haplane.domain.agreement import Origin, foreign_etcd, origin_of_identity
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, decide
-from haplane.errors import HaplaneError, Unreachable, UnfitHosts
+from haplane.errors import HaplaneError, UnfitHosts, Unreachable
 from haplane.facts.host_report import HostReportFact
 from haplane.phases.phase import Run
 from haplane.pki import paths

@@ -32,6 +32,7 @@ class Run:
     etcd_authority: bytes = b""
     wants: dict[str, Wants] = field(default_factory=dict)
     plan: Plan = field(default_factory=Plan)
+    binary_pushes: list[Push] = field(default_factory=list)
     image_pushes: list[Push] = field(default_factory=list)
     join_command: str | None = None
 

@@ -44,12 +44,14 @@ def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object
     with _connected(hosts, tolerate=True) as session:
         if session.state.active_hosts:
             facts = get_facts(session.state, fact, kwargs={**arguments, "_timeout": FACT_SECONDS})
-            session.values = {host.name: value for host, value in facts.items() if host not in session.state.failed_hosts}
+            session.values = {
+                host.name: value for host, value in facts.items() if host not in session.state.failed_hosts
+            }
         reasons = {host.name: session.reason(host.name) for host in hosts if host.name not in session.values}
         return Gathered(session.values, reasons)
 
 
-def deploy(hosts: Sequence[Host], recipe: Callable[..., None], progress: Progress, **arguments: object) -> None:
+def deploy(hosts: Sequence[Host], recipe: Callable[..., object], progress: Progress, **arguments: object) -> None:
     """Run one pyinfra recipe on all hosts at once.
 
     Raises Unreachable when a host cannot be connected to (nothing was done anywhere), HaplaneError with the operation

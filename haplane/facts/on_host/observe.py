@@ -96,7 +96,7 @@ def machine() -> dict:
 
 
 def addresses() -> dict:
-    """interface -> [IPv4 address, ...]"""
+    """Interface -> [IPv4 address, ...]"""
     links = json.loads(run("ip", "-j", "-4", "address") or "[]")
     return {link["ifname"]: [a["local"] for a in link.get("addr_info", [])] for link in links if link.get("ifname")}
 
@@ -124,7 +124,7 @@ def slow(file) -> str:  # noqa: ANN001
 
 
 def files(paths: list) -> dict:
-    """path -> sha256, mode, owner; absent paths are left out"""
+    """Path -> sha256, mode, owner; absent paths are left out"""
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
@@ -135,7 +135,7 @@ def files(paths: list) -> dict:
 
 
 def bundle_files(paths: list) -> dict:
-    """path -> sha256 of what was pushed; a file that no longer is as its stamp says is hashed again"""
+    """Path -> sha256 of what was pushed; a file that no longer is as its stamp says is hashed again"""
     stamps = json.loads(read(STAMPS) or "{}")
     found = {}
     for path in paths:
@@ -148,13 +148,13 @@ def bundle_files(paths: list) -> dict:
 
 
 def certificates(patterns: list) -> dict:
-    """path -> PEM of the public certificate"""
+    """Path -> PEM of the public certificate"""
     paths = sorted(path for pattern in patterns for path in glob.glob(pattern))
     return {path: read(path) for path in paths[:100]}
 
 
 def units(names: list) -> dict:
-    """unit -> active, enabled, needs_reload, since (seconds since the epoch of its last start)"""
+    """Unit -> active, enabled, needs_reload, since (seconds since the epoch of its last start)"""
     shown = run(
         "systemctl", "show", "--timestamp=unix",
         "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,ActiveEnterTimestamp", *names,
@@ -269,7 +269,7 @@ def node(item: dict) -> dict:
 
 
 def balancer(endpoint: str, ping: bool) -> dict:
-    """haproxy's servers, and who answers at the endpoint's address while we do not hold it"""
+    """Haproxy's servers, and who answers at the endpoint's address while we do not hold it"""
     held = any(endpoint in found for found in addresses().values())
     answered = ping and not held and run("ping", "-c1", "-W0.5", "-n", endpoint, seconds=2) is not None
     return {"holds_endpoint": held, "endpoint_answers": bool(answered), "servers": haproxy_servers()}

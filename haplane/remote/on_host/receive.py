@@ -51,7 +51,7 @@ def receive(source, path: str, member: tarfile.TarInfo) -> None:  # noqa: ANN001
 
 
 def unpack(source, target, path: str) -> None:  # noqa: ANN001
-    """zstd checks its own checksum over the content"""
+    """Zstd checks its own checksum over the content"""
     zstd = subprocess.Popen(["zstd", "-dcq"], stdin=subprocess.PIPE, stdout=target)
     shutil.copyfileobj(source, zstd.stdin, 1 << 20)
     zstd.stdin.close()

@@ -1,0 +1,62 @@
+"""``haplane up``."""
+
+from __future__ import annotations
+
+import click
+
+from haplane.cli.output import Output
+from haplane.cli.run import inventory_argument, json_option, reports_errors, yes_option
+from haplane.config.load import load_inventory
+from haplane.errors import ExitCode
+from haplane.workflows.up import Outcome, up
+
+
+@click.command("up")
+@inventory_argument
+@click.option("--dry-run", is_flag=True, help="Show what would be done and touch nothing.")
+@yes_option
+@json_option
+@reports_errors
+def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
+    """Converge the hosts to INVENTORY: a new cluster, a repaired one, or nothing at all."""
+    loaded = load_inventory(inventory)
+
+    def confirm(lines: tuple[str, ...]) -> bool:
+        show_plan(output, lines)
+        return assume_yes or click.confirm("Go ahead?", err=True)
+
+    outcome = up(loaded, confirm=confirm, dry_run=dry_run, progress=output.progress)
+    if dry_run:
+        show_plan(output, outcome.plan)
+    present(output, outcome, dry_run=dry_run)
+    return ExitCode.DONE if dry_run else outcome.exit_code
+
+
+def show_plan(output: Output, lines: tuple[str, ...]) -> None:
+    """What will be done, a line each."""
+    output.line("What has to be done:" if lines else "Nothing to change: every host is as the inventory says.")
+    for line in lines:
+        output.line(f"  {line}")
+
+
+def present(output: Output, outcome: Outcome, *, dry_run: bool) -> None:
+    """The short summary, or the document."""
+    output.document(
+        {
+            "changed": outcome.changed,
+            "dry_run": dry_run,
+            "plan": outcome.plan,
+            "skipped": outcome.skipped,
+            "status": outcome.status.document() if outcome.status else None,
+            "join_command": outcome.join_command,
+        }
+    )
+    for name in outcome.skipped:
+        output.warn(f"skipped: {name} cannot be reached")
+    if not outcome.changed:
+        if not dry_run and not outcome.plan:
+            output.line("Nothing to change: every host is as the inventory says.")
+        return
+    if outcome.status is not None:
+        for problem in outcome.status.problems:
+            output.warn(f"not healthy: {problem}")

@@ -1,0 +1,111 @@
+"""pyinfra deploys: each the same steps on every host it is given; what differs is looked up by the host's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyinfra.api.deploy import deploy
+from pyinfra.context import host
+from pyinfra.operations import server
+
+from haplane.domain.files import WantedFile
+from haplane.operations import cluster, etcd, files, kubeadm, packages, units
+
+KERNEL = """
+set -eu
+while read -r module; do
+    case $module in '#'*) continue ;; esac
+    modprobe "$module" 2>/dev/null || test -d "/sys/module/$module" || echo "kernel module $module is not available"
+done < /etc/modules-load.d/haplane.conf
+sysctl -q -e -p /etc/sysctl.d/99-haplane.conf
+"""
+
+
+@deploy("Prepare the host")
+def prepare_host(
+    packages_of: Mapping[str, Sequence[str]],
+    files_of: Mapping[str, Sequence[WantedFile]],
+    package_directory: str | None,
+) -> None:
+    """Packages, then configuration, keys and certificates, then kernel settings where they are part of it."""
+    mine = files_of.get(host.name, ())
+    packages.installed(packages_of.get(host.name, ()), package_directory, name="Install packages", _timeout=600)
+    files.place(mine, name="Write configuration, keys and certificates", _timeout=60)
+    kernel = any(file.path.startswith("/etc/sysctl.d/") for file in mine)
+    server.shell(
+        commands=[KERNEL, "systemctl daemon-reload"] if kernel else ["systemctl daemon-reload"],
+        name="Have the kernel and systemd take it up",
+        _timeout=60,
+    )
+
+
+@deploy("Start the container runtime")
+def start_runtime(changed: Mapping[str, bool]) -> None:
+    """containerd, running and enabled."""
+    units.up("containerd", changed=changed.get(host.name, False), name="Start containerd", _timeout=60)
+    server.shell(
+        commands=["until ctr --connect-timeout 1s version >/dev/null 2>&1; do sleep 0.1; done"],
+        name="Wait for containerd",
+        _timeout=60,
+    )
+
+
+@deploy("Form the etcd cluster")
+def form_etcd(drop_in: str) -> None:
+    """All members start together; none is ever allowed to do so again once they are healthy."""
+    etcd.start_new_cluster(drop_in, name="Start etcd members together", _timeout=30)
+    etcd.settle_new_cluster(name="Wait for quorum", _timeout=90)
+
+
+@deploy("Restart the etcd member")
+def restart_etcd() -> None:
+    """One member; the caller sees to it that quorum stays without it."""
+    units.up("etcd", changed=True, name="Restart etcd", _timeout=90)
+    etcd.wait_for_member(name="Wait until it reads through quorum", _timeout=90)
+
+
+@deploy("Start the load balancer")
+def start_balancer(units_of: Mapping[str, Sequence[str]]) -> None:
+    """Haproxy takes a changed configuration up by a reload, which keeps connections; keepalived likewise."""
+    mine = units_of.get(host.name, ())
+    server.shell(
+        commands=["haproxy -c -q -f /etc/haproxy/haproxy.cfg"], name="Check haproxy's configuration", _timeout=30
+    )
+    for unit in mine:
+        units.up(unit, changed=True, reloads=True, name=f"Start {unit}", _timeout=60)
+
+
+@deploy("Run kubeadm's phases")
+def initialise_master(config: str, evidence: Sequence[str]) -> None:
+    """The same phases on every master, at the same time."""
+    kubeadm.run_phases(config, evidence, name="Run kubeadm's phases", _timeout=360)
+
+
+@deploy("Start the kubelet")
+def start_kubelet(changed: Mapping[str, bool]) -> None:
+    """The kubelet of a node that has been through kubeadm."""
+    units.up("kubelet", changed=changed.get(host.name, False), name="Start the kubelet", _timeout=60)
+
+
+@deploy("Apply what exists once")
+def apply_cluster(config: str, manifest: str, patch: str, applied: str) -> None:
+    """Through the API, from one master, whichever."""
+    cluster.apply_once(config, manifest, patch, applied, name="Apply add-ons and the pod network", _timeout=180)
+
+
+@deploy("Mark masters")
+def mark_masters(nodes: Sequence[str], *, run_pods: bool) -> None:
+    """Labels and taints, for all masters at once."""
+    cluster.mark_masters(nodes, run_pods=run_pods, name="Label and taint masters", _timeout=120)
+
+
+@deploy("Remove super-admin.conf")
+def remove_super_admin(path: str) -> None:
+    """It bypasses authorization; once the cluster-admins binding exists nobody needs it."""
+    kubeadm.absent(path, name="Remove super-admin.conf", _timeout=30)
+
+
+@deploy("Wait for nodes")
+def wait_for_nodes(nodes: Sequence[str]) -> None:
+    """Every node Ready and CoreDNS available, as the API server tells it."""
+    cluster.wait_until_ready(nodes, name="Wait until nodes are Ready and DNS is available", _timeout=200)

@@ -1,0 +1,264 @@
+"""From one observation to what an operator wants to know. Pure; correct with hosts down, without quorum, before ``up``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from haplane.domain.observed import EtcdMember, HostReport, Node, Observation
+from haplane.domain.quorum import majority
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The inventory's names, and addresses by name."""
+
+    cluster: str
+    endpoint: str
+    endpoint_is_external: bool
+    kubernetes_version: str
+    masters: tuple[str, ...]
+    etcd: tuple[str, ...]
+    balancers: tuple[str, ...]
+    workers: tuple[str, ...]
+    addresses: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """``uid`` is that of the kube-system namespace, None while no API server tells it."""
+
+    name: str
+    endpoint: str
+    kubernetes_version: str
+    uid: str | None
+
+
+@dataclass(frozen=True)
+class MasterStatus:
+    """``ready`` is the Node's condition, ``apiserver_ready`` the API server's own /readyz."""
+
+    name: str
+    address: str
+    reachable: bool
+    ready: bool
+    apiserver_ready: bool
+    kubelet_version: str | None
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """``id`` is hexadecimal as etcdctl prints it; ``healthy`` means that it reads through quorum."""
+
+    name: str
+    id: str | None
+    address: str
+    healthy: bool
+    leader: bool
+    learner: bool
+    db_bytes: int | None
+    revision: int | None
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """``can_lose``: how many more of the healthy ones may be lost before writes stop."""
+
+    voters: int
+    healthy: int
+    needed: int
+    can_lose: int
+
+
+@dataclass(frozen=True)
+class EtcdCluster:
+    """All members, and the arithmetic."""
+
+    members: tuple[MemberStatus, ...]
+    quorum: Quorum
+
+
+@dataclass(frozen=True)
+class BalancerStatus:
+    """``haproxy``: it answers on its admin socket."""
+
+    name: str
+    reachable: bool
+    haproxy: bool
+    holds_endpoint: bool
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """A worker as the API server tells it."""
+
+    name: str
+    ready: bool
+    kubelet_version: str
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Moments are ISO 8601 in UTC; nothing is known of them yet when all are None."""
+
+    last_taken_at: str | None = None
+    last_verified_at: str | None = None
+    age_seconds: float | None = None
+    local: int | None = None
+    remote: int | None = None
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """The first to expire of all that were seen on any host."""
+
+    expires_first: str | None
+    days_left: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """One moment of the cluster. ``problems`` say why it is not healthy."""
+
+    cluster: ClusterStatus
+    healthy: bool
+    problems: tuple[str, ...]
+    masters: tuple[MasterStatus, ...]
+    workers: tuple[NodeStatus, ...]
+    etcd: EtcdCluster
+    load_balancers: tuple[BalancerStatus, ...]
+    snapshots: Snapshots
+    certificates: Certificates
+
+    def document(self) -> dict[str, object]:
+        """For --json."""
+        return asdict(self)
+
+
+def summarise(
+    roster: Roster, observation: Observation, *, endpoint_answers: bool, certificates: Certificates
+) -> Status:
+    """``endpoint_answers``: /readyz through the endpoint, asked from the controller."""
+    kubernetes = observation.kubernetes()
+    nodes = {node.name: node for node in kubernetes.nodes} if kubernetes else {}
+    masters = tuple(_master(name, roster, observation, nodes) for name in roster.masters)
+    etcd = _etcd(roster, observation)
+    balancers = tuple(_balancer(name, observation) for name in roster.balancers)
+    workers = tuple(
+        NodeStatus(node.name, node.ready, node.kubelet_version)
+        for name, node in sorted(nodes.items())
+        if name not in roster.masters
+    )
+    problems = (
+        *(f"{name}: not reachable ({why})" for name, why in sorted(observation.unreachable.items())),
+        *_master_problems(masters),
+        *(f"worker {worker.name}: not Ready" for worker in workers if not worker.ready),
+        *_etcd_problems(etcd),
+        *_balancer_problems(roster, balancers),
+        *([] if endpoint_answers else [f"the endpoint {roster.endpoint} does not answer ready"]),
+        *_certificate_problems(certificates),
+    )
+    return Status(
+        cluster=ClusterStatus(
+            name=roster.cluster,
+            endpoint=roster.endpoint,
+            kubernetes_version=roster.kubernetes_version,
+            uid=kubernetes.uid if kubernetes else None,
+        ),
+        healthy=not problems,
+        problems=problems,
+        masters=masters,
+        workers=workers,
+        etcd=etcd,
+        load_balancers=balancers,
+        snapshots=Snapshots(),
+        certificates=certificates,
+    )
+
+
+def _master(name: str, roster: Roster, observation: Observation, nodes: Mapping[str, Node]) -> MasterStatus:
+    report = observation.reports.get(name)
+    node = nodes.get(name)
+    return MasterStatus(
+        name=name,
+        address=roster.addresses[name],
+        reachable=report is not None,
+        ready=node is not None and node.ready,
+        apiserver_ready=report is not None and report.apiserver.ready,
+        kubelet_version=node.kubelet_version if node else None,
+    )
+
+
+def _master_problems(masters: tuple[MasterStatus, ...]) -> list[str]:
+    reachable = [master for master in masters if master.reachable]
+    not_serving = [
+        f"{master.name}: its API server is not ready" for master in reachable if not master.apiserver_ready
+    ]
+    return not_serving + [f"{master.name}: node not Ready" for master in masters if not master.ready]
+
+
+def _etcd(roster: Roster, observation: Observation) -> EtcdCluster:
+    listed = _listed_members(roster, observation)
+    members = tuple(_member(name, roster, observation.reports.get(name), listed.get(name)) for name in roster.etcd)
+    voters = sum(not member.is_learner for member in listed.values()) or len(roster.etcd)
+    healthy = sum(member.healthy and not member.learner for member in members)
+    needed = majority(voters)
+    return EtcdCluster(members, Quorum(voters, healthy, needed, max(0, healthy - needed)))
+
+
+def _listed_members(roster: Roster, observation: Observation) -> dict[str, EtcdMember]:
+    """The member list of whichever member has applied the most."""
+    reports = [report for report in observation.of(roster.etcd) if report.etcd.members]
+    newest = max(
+        reports, key=lambda report: report.etcd.status.header.revision if report.etcd.status else 0, default=None
+    )
+    return {member.name: member for member in newest.etcd.members or ()} if newest else {}
+
+
+def _member(name: str, roster: Roster, report: HostReport | None, listed: EtcdMember | None) -> MemberStatus:
+    status = report.etcd.status if report else None
+    return MemberStatus(
+        name=name,
+        id=format(listed.id, "x") if listed else None,
+        address=roster.addresses[name],
+        healthy=bool(report and status and report.etcd.reads_through_quorum and not status.errors),
+        leader=bool(status and status.leader == status.header.member_id),
+        learner=bool(listed and listed.is_learner),
+        db_bytes=status.db_size if status else None,
+        revision=status.header.revision if status else None,
+    )
+
+
+def _etcd_problems(etcd: EtcdCluster) -> list[str]:
+    found = [f"etcd member {member.name}: not healthy" for member in etcd.members if not member.healthy]
+    quorum = etcd.quorum
+    if quorum.healthy < quorum.needed:
+        found.append(f"etcd has no quorum: {quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed")
+    if quorum.voters != len(etcd.members):
+        found.append(f"etcd has {quorum.voters} voters, the inventory names {len(etcd.members)}")
+    return found
+
+
+def _balancer(name: str, observation: Observation) -> BalancerStatus:
+    report = observation.reports.get(name)
+    return BalancerStatus(
+        name=name,
+        reachable=report is not None,
+        haproxy=report is not None and report.balancer.servers is not None,
+        holds_endpoint=report is not None and report.balancer.holds_endpoint,
+    )
+
+
+def _balancer_problems(roster: Roster, balancers: tuple[BalancerStatus, ...]) -> list[str]:
+    found = [f"{one.name}: haproxy does not answer" for one in balancers if one.reachable and not one.haproxy]
+    holders = [one.name for one in balancers if one.holds_endpoint]
+    if len(holders) > 1:
+        found.append(f"{' and '.join(holders)} both hold the endpoint's address")
+    if balancers and not holders and not roster.endpoint_is_external:
+        found.append("no load balancer holds the endpoint's address")
+    return found
+
+
+def _certificate_problems(certificates: Certificates, soon_days: float = 7) -> list[str]:
+    days = certificates.days_left
+    return [f"a certificate expires in {days:.0f} days"] if days is not None and days < soon_days else []

@@ -1,0 +1,82 @@
+"""What exists once in a cluster, applied through the API by whichever master is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+
+KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=20s"
+KUBECTL_WAIT = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
+
+APPLY = f"""
+set -eu
+config=$1 patch=$2 applied=$3
+network=$(mktemp /run/haplane.XXXXXX)
+trap 'rm -f "$network"' EXIT
+cat > "$network"
+kubeadm init phase upload-config all --config "$config"
+kubeadm init phase bootstrap-token --config "$config" --skip-token-print &
+bootstrap=$!
+kubeadm init phase addon kube-proxy --config "$config" &
+proxy=$!
+{KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f "$network" &
+apply=$!
+kubeadm init phase addon coredns --config "$config"
+{KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
+wait $bootstrap
+wait $proxy
+wait $apply
+{KUBECTL} --namespace=kube-system create configmap haplane --from-literal=applied="$applied" --dry-run=client -o json |
+    {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f -
+"""
+"""The ConfigMap comes last: it says that all of it was applied, so an interrupted run is taken up again."""
+
+MARK = f"""
+set -eu
+for node in $2; do
+    until {KUBECTL} get node "$node" >/dev/null 2>&1; do sleep 0.3; done
+done
+{KUBECTL} label --overwrite node $2 node-role.kubernetes.io/control-plane= \
+    node.kubernetes.io/exclude-from-external-load-balancers=
+case $1 in
+taint) {KUBECTL} taint --overwrite node $2 node-role.kubernetes.io/control-plane=:NoSchedule ;;
+untaint) {KUBECTL} taint node $2 node-role.kubernetes.io/control-plane:NoSchedule- || true ;;
+esac
+"""
+
+
+@operation()
+def apply_once(config: str, manifest: str, patch: str, applied: str) -> Generator[StringCommand, None, None]:
+    """Upload kubeadm's configuration, the bootstrap rules and the add-ons, and apply the pod network.
+
+    + config: kubeadm's configuration on the host
+    + manifest: the pod network's YAML
+    + patch: a strategic merge patch of CoreDNS's Deployment
+    + applied: the fingerprint kept of all this in the ConfigMap kube-system/haplane
+    """
+    words = [QuoteString(word) for word in (config, patch, applied)]
+    yield StringCommand("sh", "-c", QuoteString(APPLY), "sh", *words, _stdin=manifest)
+
+
+@operation()
+def mark_masters(nodes: Sequence[str], *, run_pods: bool) -> Generator[StringCommand, None, None]:
+    """Label nodes as masters, and taint them unless pods may run there.
+
+    + nodes: their names
+    + run_pods: whether pods that tolerate nothing may run on them
+    """
+    wish = "untaint" if run_pods else "taint"
+    yield StringCommand("sh", "-c", QuoteString(MARK), "sh", wish, QuoteString(" ".join(nodes)))
+
+
+@operation()
+def wait_until_ready(nodes: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Wait until these nodes are Ready and CoreDNS is available.
+
+    + nodes: their names
+    """
+    names = [QuoteString(f"node/{name}") for name in nodes]
+    yield StringCommand(KUBECTL_WAIT, "wait --for=condition=Ready --timeout=150s", *names)
+    yield StringCommand(KUBECTL_WAIT, "--namespace=kube-system rollout status deployment/coredns --timeout=150s")

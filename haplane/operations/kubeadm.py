@@ -1,0 +1,45 @@
+"""kubeadm's own phases, the same ones on every master."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from haplane.facts.paths import ExistingPaths
+
+ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-token,addon,show-join-command"
+MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+
+
+@operation()
+def run_phases(config: str, evidence: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Run preflight, certs, kubeconfig, control-plane, kubelet-start, wait-control-plane and kubelet-finalize.
+
+    What exists once in a cluster is skipped: it is applied through the API afterwards. A master that an interrupted
+    run left half way skips kubeadm's preflight, which takes its own files for a stranger's.
+
+    + config: kubeadm's configuration on the host
+    + evidence: the files a master that has been through them has
+    """
+    present = host.get_fact(ExistingPaths, paths=list(evidence))
+    if set(present) == set(evidence):
+        host.noop("kubeadm's phases have run")
+        return
+    skipped = ONCE_ONLY_PHASES + (",preflight" if present else "")
+    yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
+    yield StringCommand("kubeadm", "init", "--config", QuoteString(config), f"--skip-phases={skipped}")
+
+
+@operation()
+def absent(path: str) -> Generator[StringCommand, None, None]:
+    """Remove a file.
+
+    + path: the file
+    """
+    if path not in host.get_fact(ExistingPaths, paths=[path]):
+        host.noop(f"{path} is not there")
+        return
+    yield StringCommand("rm", "-f", QuoteString(path))

@@ -1,0 +1,31 @@
+"""Debian packages that are not in the bundle: haproxy and keepalived."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from haplane.facts.units import UnitState
+
+APT = "DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Options::=--force-confold -qq --yes --no-install-recommends"
+
+
+@operation()
+def installed(packages: Sequence[str], directory: str | None = None) -> Generator[StringCommand, None, None]:
+    """Install packages that each bring a service of their own name.
+
+    + packages: their names
+    + directory: a directory on the host with .deb files to install from, instead of the configured repositories
+    """
+    missing = [name for name in packages if host.get_fact(UnitState, unit=name).get("LoadState") != "loaded"]
+    if not missing:
+        host.noop("every package is installed")
+        return
+    if directory is not None:
+        yield StringCommand("cd", QuoteString(directory), "&&", APT, "--no-download install ./*.deb")
+        return
+    names = [QuoteString(name) for name in missing]
+    yield StringCommand(APT, "update", "&&", APT, "install", *names)

@@ -1,0 +1,81 @@
+"""Wait until the cluster serves, then look at all of it once more and judge."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.request
+from datetime import datetime
+
+from haplane.config.model import Inventory
+from haplane.deploys.recipes import wait_for_nodes
+from haplane.domain.observed import Observation
+from haplane.domain.status import Certificates, Roster, Status, summarise
+from haplane.errors import Refused
+from haplane.phases.observe import observe
+from haplane.phases.phase import Run
+from haplane.pki.certificates import CertificateFacts
+from haplane.remote.session import deploy
+
+ENDPOINT_SECONDS = 3
+
+
+def confirm_health(run: Run) -> Status:
+    """Status after the wait; raises HaplaneError when nodes do not become Ready within the recipe's deadline."""
+    nodes = [host.name for host in run.reachable(run.inventory.nodes)]
+    deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes)
+    observe(run)
+    return judge(run)
+
+
+def judge(run: Run) -> Status:
+    """Status of what was last observed."""
+    return summarise(
+        roster(run.inventory),
+        run.observation,
+        endpoint_answers=endpoint_answers(run.inventory),
+        certificates=first_to_expire(run.observation, run.now()),
+    )
+
+
+def roster(inventory: Inventory) -> Roster:
+    """The inventory's names and addresses."""
+    cluster = inventory.cluster
+    return Roster(
+        cluster=cluster.name,
+        endpoint=str(cluster.endpoint),
+        endpoint_is_external=cluster.endpoint_is_external,
+        kubernetes_version=cluster.kubernetes_version,
+        masters=tuple(host.name for host in inventory.masters),
+        etcd=tuple(host.name for host in inventory.etcd),
+        balancers=tuple(host.name for host in inventory.balancer_hosts),
+        workers=tuple(host.name for host in inventory.workers),
+        addresses={host.name: str(host.address) for host in inventory.hosts},
+    )
+
+
+def endpoint_answers(inventory: Inventory) -> bool:
+    """Whether /readyz through the endpoint says so, asked from here without credentials."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # only "is it ready" is asked; nothing that is answered is trusted
+    url = f"https://{inventory.cluster.endpoint}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=ENDPOINT_SECONDS, context=context) as answer:  # noqa: S310 - https
+            return int(answer.status) == 200
+    except (OSError, ValueError):
+        return False
+
+
+def first_to_expire(observation: Observation, now: datetime) -> Certificates:
+    """Over every certificate that any host showed; one that cannot be read is the plan's business."""
+    moments = []
+    for name, report in observation.reports.items():
+        for path, pem in report.certificates.items():
+            try:
+                moments.append(CertificateFacts.from_pem((pem or "").encode(), f"{name}:{path}").not_after)
+            except Refused:
+                continue
+    if not moments:
+        return Certificates(None, None)
+    first = min(moments)
+    return Certificates(first.isoformat(), round((first - now).total_seconds() / 86400, 1))

@@ -1,0 +1,51 @@
+"""Send binaries first, because etcd and the container runtime need them, then images beside everything else."""
+
+from __future__ import annotations
+
+from haplane.deploys.recipes import start_runtime
+from haplane.domain.files import Part
+from haplane.domain.plan import Kind, changed_files
+from haplane.phases.phase import Phase, Run
+from haplane.remote.push import Push, wait_for_all
+from haplane.remote.session import deploy
+
+
+def push_binaries(run: Run) -> None:
+    """Start one stream per host, with the binaries that differ there."""
+    run.binary_pushes = [push for push in _pushes(run, images=False) if push is not None]
+
+
+def start_container_runtime(run: Run) -> None:
+    """Wait for the binaries, start containerd, and let the images stream in behind the phases that follow."""
+    wait_for_all(run.binary_pushes)
+    runtime_hosts = run.hosts(Kind.RUNTIME, Kind.IMAGES)
+    changed = {
+        host.name: any(
+            file.part is Part.CONTAINERD for file in changed_files(run.wants[host.name].files, run.report(host))
+        )
+        for host in runtime_hosts
+    }
+    deploy(runtime_hosts, start_runtime, run.progress, changed=changed)
+    run.image_pushes = [push for push in _pushes(run, images=True) if push is not None]
+
+
+def _pushes(run: Run, *, images: bool) -> list[Push | None]:
+    hosts = run.hosts(Kind.BUNDLE, Kind.IMAGES)
+    return [_push(run, host.name, images=images) for host in hosts]
+
+
+def _push(run: Run, name: str, *, images: bool) -> Push | None:
+    differing = set(run.plan.items(name, Kind.BUNDLE))
+    unknown = set(run.plan.items(name, Kind.IMAGES))
+    if images:
+        files = [
+            image.file for image in run.manifest.images if image.reference in unknown or image.file.path in differing
+        ]
+        files = [file for file in files if set(file.roles) & set(run.wants[name].roles)]
+    else:
+        files = [file for file in run.manifest.files if file.path in differing]
+    return Push(run.inventory.host(name), run.bundle, files, run.progress) if files else None
+
+
+PUSH_BINARIES = Phase("Push binaries", (Kind.BUNDLE,), push_binaries)
+START_CONTAINER_RUNTIME = Phase("Start the container runtime", (Kind.RUNTIME, Kind.IMAGES), start_container_runtime)

@@ -1,0 +1,87 @@
+"""``haplane up``: converge the hosts to the inventory. The tuple below is the tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from haplane.bundle.manifest import default_directory, load_manifest
+from haplane.config.model import Inventory
+from haplane.domain.progress import Progress
+from haplane.domain.status import Status
+from haplane.errors import ExitCode, HaplaneError
+from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
+from haplane.phases.confirm_health import confirm_health
+from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
+from haplane.phases.observe import decide_what_to_do, observe, refuse_unfit_hosts
+from haplane.phases.phase import Run
+from haplane.phases.prepare_hosts import PREPARE_HOSTS
+from haplane.phases.push_bundle import PUSH_BINARIES, START_CONTAINER_RUNTIME
+from haplane.phases.start_balancers import START_BALANCERS
+from haplane.phases.start_etcd import FORM_ETCD, RESTART_ETCD
+
+PHASES = (
+    PUSH_BINARIES,
+    PREPARE_HOSTS,
+    START_CONTAINER_RUNTIME,
+    START_BALANCERS,
+    FORM_ETCD,
+    RESTART_ETCD,
+    INITIALISE_MASTERS,
+    START_KUBELETS,
+    APPLY_CLUSTER,
+    MARK_MASTERS,
+    TIDY_MASTERS,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended. ``plan`` is what was shown; ``status`` is None when nothing was done."""
+
+    changed: bool
+    plan: tuple[str, ...]
+    status: Status | None
+    skipped: tuple[str, ...]
+    join_command: str | None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """6 when hosts were skipped or the cluster is not healthy afterwards."""
+        complete = not self.skipped and (self.status is None or self.status.healthy)
+        return ExitCode.DONE if complete else ExitCode.INCOMPLETE
+
+
+def up(
+    inventory: Inventory, *, confirm: Callable[[tuple[str, ...]], bool], dry_run: bool, progress: Progress
+) -> Outcome:
+    """Observe, decide, show and ask (``confirm`` gets the plan's lines), act, verify."""
+    run = prepare(inventory, progress)
+    observe(run)
+    refuse_unfit_hosts(run)
+    decide_what_to_do(run)
+    lines = tuple(line for phase in PHASES for line in phase.describe(run))
+    skipped = tuple(sorted(run.observation.unreachable))
+    if not lines or dry_run or not confirm(lines):
+        return Outcome(changed=False, plan=lines, status=None, skipped=skipped, join_command=None)
+    for phase in PHASES:
+        if phase.should_run(run):
+            progress("up", phase.title)
+            phase.carry_out(run)
+    status = confirm_health(run)
+    return Outcome(changed=True, plan=lines, status=status, skipped=skipped, join_command=run.join_command)
+
+
+def prepare(inventory: Inventory, progress: Progress) -> Run:
+    """A run with its bundle. Raises BadInput when there is none for this inventory, before any host is contacted."""
+    cluster = inventory.cluster
+    directory = Path(cluster.bundle).expanduser() if cluster.bundle else default_directory(cluster.kubernetes_version)
+    manifest = load_manifest(directory)
+    if manifest.kubernetes_version != cluster.kubernetes_version:
+        raise HaplaneError(
+            "the bundle is of another Kubernetes version",
+            where=f"{directory}: {manifest.kubernetes_version}, the inventory wants {cluster.kubernetes_version}",
+            next_step=f"haplane bundle build --kubernetes-version {cluster.kubernetes_version}",
+        )
+    return Run(inventory=inventory, manifest=manifest, bundle=directory, progress=progress)
