@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from haplane.config.model import Host
+from haplane.domain.status import Status
 from haplane.drills.kill_load_balancer import chosen
-from haplane.drills.story import Fault, Scene, Sight, Story
+from haplane.drills.story import Fault, Scene, Story
 from haplane.remote.openssh import run
 
 # Masked for as long as the drill lasts: systemd would have it back before anybody had noticed.
@@ -12,9 +13,9 @@ KILL = "systemctl mask --runtime --quiet haproxy && systemctl kill --kill-whom=a
 REVIVE = "systemctl unmask --runtime --quiet haproxy && systemctl reset-failed haproxy; systemctl start haproxy"
 
 
-def plan(scene: Scene, sight: Sight, wanted: str | None) -> Fault:
+def plan(scene: Scene, status: Status, wanted: str | None) -> Fault:
     """On the load balancer asked for, or else on the holder of the address. Raises Refused when there is only one."""
-    name, role = chosen(scene, sight, wanted)
+    name, role = chosen(scene, status, wanted)
     host = scene.inventory.host(name)
     return Fault(
         host=name,

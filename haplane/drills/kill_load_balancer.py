@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from haplane.drills.story import Fault, Scene, Sight, Story, host_of, power_cut
+from haplane.domain.status import Status
+from haplane.drills.story import Fault, Scene, Story, endpoint_holder, host_of, power_cut
 from haplane.errors import Refused
 
 
-def plan(scene: Scene, sight: Sight, wanted: str | None) -> Fault:
+def plan(scene: Scene, status: Status, wanted: str | None) -> Fault:
     """The power of the one that is chosen. Raises Refused when there is only one."""
-    return power_cut(scene, *chosen(scene, sight, wanted))
+    return power_cut(scene, *chosen(scene, status, wanted))
 
 
-def chosen(scene: Scene, sight: Sight, wanted: str | None) -> tuple[str, str]:
+def chosen(scene: Scene, status: Status, wanted: str | None) -> tuple[str, str]:
     """The load balancer asked for, or else the holder of the address, and which of the two roles it has."""
     balancers = scene.inventory.balancer_hosts
     if len(balancers) < 2:
@@ -20,9 +21,9 @@ def chosen(scene: Scene, sight: Sight, wanted: str | None) -> tuple[str, str]:
             where=scene.inventory.path,
             why="without one this drill is a plain outage of the endpoint for as long as it lasts",
         )
-    host = host_of(balancers, wanted or sight.endpoint_holder or balancers[0].name, "a load balancer")
-    holds = host == sight.endpoint_holder
-    return host, "the load balancer that holds the address" if holds else "a standby load balancer"
+    holder = endpoint_holder(status)
+    host = host_of(balancers, wanted or holder or balancers[0].name, "a load balancer")
+    return host, "the load balancer that holds the address" if host == holder else "a standby load balancer"
 
 
 STORY = Story(

@@ -10,7 +10,7 @@ from haplane.drills.client import Client
 from haplane.drills.probes import endpoint_prober, host_with_dns, in_cluster_prober
 from haplane.drills.recording import Recording
 from haplane.drills.report import Report, Watched, summarise
-from haplane.drills.story import Fault, Scene, Sight, Story
+from haplane.drills.story import Fault, Scene, Story
 from haplane.drills.timeline import acknowledged_writes, steady_seconds
 from haplane.drills.waiting import wait_until
 from haplane.drills.writes import lost_writes, make_namespace, remove_namespace
@@ -25,15 +25,15 @@ HEALTH_SECONDS = 300.0
 
 def decide(story: Story, scene: Scene, wanted: str | None) -> Fault:
     """What the drill would do now. Raises Refused when the cluster is not whole: a second fault proves nothing."""
-    sight = scene.look()
-    if sight.problems:
+    status = scene.look()
+    if not status.healthy:
         raise Refused(
             f"{story.name}: the cluster is not healthy, and a second fault could take it down",
             where=scene.inventory.cluster.name,
-            why="; ".join(sight.problems),
+            why="; ".join(status.problems),
             next_step=f"haplane status {scene.inventory.path}",
         )
-    return story.plan(scene, sight, wanted)
+    return story.plan(scene, status, wanted)
 
 
 def run(story: Story, scene: Scene, fault: Fault, *, in_cluster: bool = False) -> Report:
@@ -95,13 +95,11 @@ def _wait_for_recovery(probes: Recording, faulted: float, scene: Scene) -> None:
 
 
 def _wait_until_healthy(scene: Scene) -> None:
-    seen: list[Sight] = []
+    problems: tuple[str, ...] = ()
 
     def healthy() -> bool:
-        seen[:] = [scene.look()]
-        return not seen[0].problems
+        nonlocal problems
+        problems = scene.look().problems
+        return not problems
 
-    def problems() -> str:
-        return "; ".join(seen[0].problems)
-
-    wait_until(healthy, HEALTH_SECONDS, "the cluster is healthy again", every=1.0, why=problems)
+    wait_until(healthy, HEALTH_SECONDS, "the cluster is healthy again", every=1.0, why=lambda: "; ".join(problems))

@@ -7,18 +7,10 @@ from dataclasses import dataclass
 
 from haplane.config.model import Host, Inventory
 from haplane.domain.progress import Progress
+from haplane.domain.status import Status
 from haplane.drills.client import Target
 from haplane.errors import BadInput
 from haplane.lab.driver import Machines
-
-
-@dataclass(frozen=True)
-class Sight:
-    """The cluster at one moment: what is wrong with it in one sentence each, and who holds which office."""
-
-    problems: tuple[str, ...]
-    etcd_leader: str | None
-    endpoint_holder: str | None
 
 
 @dataclass(frozen=True)
@@ -27,7 +19,7 @@ class Scene:
 
     inventory: Inventory
     machines: Machines
-    look: Callable[[], Sight]
+    look: Callable[[], Status]
     target: Target
     progress: Progress
 
@@ -48,11 +40,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Story:
-    """A drill by name. ``plan`` takes the scene, what was seen just now, and the host asked for, if any."""
+    """A drill by name. ``plan`` takes the scene, the cluster's status just now, and the host asked for, if any."""
 
     name: str
     summary: str
-    plan: Callable[[Scene, Sight, str | None], Fault]
+    plan: Callable[[Scene, Status, str | None], Fault]
 
 
 def power_cut(scene: Scene, host: str, role: str) -> Fault:
@@ -72,3 +64,13 @@ def host_of(hosts: tuple[Host, ...], wanted: str, what: str) -> str:
     if wanted not in names:
         raise BadInput(f"{wanted} is not {what}", where="HOST", next_step=f"choose one of {', '.join(names)}")
     return wanted
+
+
+def etcd_leader(status: Status) -> str | None:
+    """The host whose etcd member leads, None while there is an election."""
+    return next((member.name for member in status.etcd.members if member.leader), None)
+
+
+def endpoint_holder(status: Status) -> str | None:
+    """The load balancer that holds the endpoint's address, None while it moves."""
+    return next((balancer.name for balancer in status.load_balancers if balancer.holds_endpoint), None)

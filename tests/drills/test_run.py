@@ -4,10 +4,20 @@ import pytest
 
 from haplane.config.model import Cluster, Endpoint, Host, Inventory, Ssh
 from haplane.domain.progress import silent
+from haplane.domain.status import (
+    BalancerStatus,
+    Certificates,
+    ClusterStatus,
+    EtcdCluster,
+    MemberStatus,
+    Quorum,
+    Snapshots,
+    Status,
+)
 from haplane.drills import kill_etcd_leader, kill_load_balancer, kill_master
 from haplane.drills.catalog import STORIES
 from haplane.drills.run import decide, run
-from haplane.drills.story import Scene, Sight
+from haplane.drills.story import Scene
 from haplane.errors import BadInput, DeadlinePassed, Refused
 
 
@@ -17,7 +27,26 @@ def short(monkeypatch):
     monkeypatch.setattr("haplane.drills.run.STEADY_AFTER_SECONDS", 1.2)
 
 
-HEALTHY = Sight(problems=(), etcd_leader="m1", endpoint_holder="lb2")
+def status(*problems):
+    members = tuple(
+        MemberStatus(name, None, "", healthy=True, leader=name == "m1", learner=False, db_bytes=None, revision=None)
+        for name in ("m1", "m2", "m3")
+    )
+    balancers = tuple(BalancerStatus(name, True, True, holds_endpoint=name == "lb2") for name in ("lb1", "lb2"))
+    return Status(
+        cluster=ClusterStatus("test", "10.0.0.100:6443", "1.35.4", "uid"),
+        healthy=not problems,
+        problems=problems,
+        masters=(),
+        workers=(),
+        etcd=EtcdCluster(members, Quorum(3, 3, 2, 1)),
+        load_balancers=balancers,
+        snapshots=Snapshots(),
+        certificates=Certificates(None, None),
+    )
+
+
+HEALTHY = status()
 
 
 def hosts(*names):
@@ -89,7 +118,7 @@ def test_the_machine_is_put_back_even_when_the_fault_breaks_off(api):
 
 
 def test_a_cluster_that_is_not_whole_is_left_alone():
-    stage = Scene(inventory(), None, lambda: Sight(("m3 is not Ready",), "m1", "lb1"), None, silent)
+    stage = Scene(inventory(), None, lambda: status("m3 is not Ready"), None, silent)
     for story in STORIES.values():
         with pytest.raises(Refused, match="m3 is not Ready"):
             decide(story, stage, None)
@@ -135,7 +164,7 @@ def test_a_single_load_balancer_is_no_drill():
 def test_a_cluster_that_does_not_heal_says_what_is_still_wrong(api, monkeypatch):
     monkeypatch.setattr("haplane.drills.run.HEALTH_SECONDS", 0.5)
     seen = iter([HEALTHY])
-    stage = scene(api, Endpointed(api, 0.1), look=lambda: next(seen, Sight(("m2 is not Ready",), "m1", "lb1")))
+    stage = scene(api, Endpointed(api, 0.1), look=lambda: next(seen, status("m2 is not Ready")))
     with pytest.raises(DeadlinePassed, match="m2 is not Ready"):
         run(kill_master.STORY, stage, decide(kill_master.STORY, stage, None))
     assert len(api.deleted) == 1

@@ -1,0 +1,99 @@
+"""The longest gaps that clients of the endpoint see: every master and load balancer loses its power, several times.
+
+    .venv/bin/python benchmarks/gaps.py [--rounds 5] [--json FILE] [INVENTORY]
+
+Runs `haplane drill` on the cluster of INVENTORY, which must be up and healthy. A gap lasts from the send time of the
+first request not answered 2xx within 1 s to the next success; 20 reads and 20 writes a second, each on a new
+connection. One more round looks from inside a pod besides, which costs CPU and so is not among the gaps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from haplane.config.load import load_inventory
+from haplane.config.model import Inventory
+
+HAPLANE = [sys.executable, "-m", "haplane"]
+DEFAULT = Path(__file__).parent.parent / "inventories/lab.py"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("inventory", nargs="?", type=Path, default=DEFAULT)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--json", type=Path, help="also write every report here")
+    chosen = options.parse_args()
+    inventory = load_inventory(chosen.inventory)
+    reports: list[dict[str, Any]] = []
+    for number in range(1, chosen.rounds + 2):
+        inside = number > chosen.rounds
+        for story, host in targets(inventory):
+            report = drill(story, host, chosen.inventory, in_cluster=inside)
+            show(number, report)
+            reports.append({"round": number, **report})
+    conclude([report for report in reports if report["round"] <= chosen.rounds])
+    look_inside([report for report in reports if report["round"] > chosen.rounds])
+    if chosen.json:
+        chosen.json.write_text(json.dumps(reports, indent=2) + "\n")
+
+
+def targets(inventory: Inventory) -> list[tuple[str, str | None]]:
+    """Every master, whoever leads etcd, and every load balancer, the holder of the address among them."""
+    masters: list[tuple[str, str | None]] = [("kill-master", host.name) for host in inventory.masters]
+    balancers = [("kill-load-balancer", host.name) for host in inventory.load_balancers]
+    return [*masters, ("kill-etcd-leader", None), *balancers, ("kill-load-balancer", None)]
+
+
+def drill(story: str, host: str | None, inventory: Path, *, in_cluster: bool) -> dict[str, Any]:
+    words = [*HAPLANE, "drill", story, "--yes", "--json", *(["--in-cluster"] if in_cluster else [])]
+    done = subprocess.run(
+        [*words, str(inventory), *([host] if host else [])], capture_output=True, text=True, check=False
+    )
+    if done.returncode not in (0, 6):
+        sys.exit(f"{story} {host or ''} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def show(number: int, report: dict[str, Any]) -> None:
+    reads, writes = report["reads"], report["writes"]
+    back = max(report["reads_at_return"]["gap_seconds"], report["writes_at_return"]["gap_seconds"])
+    print(
+        f"round {number}  {report['drill']:18} {report['host']:4} reads {reads['gap_seconds']:5.2f} s"
+        f"  writes {writes['gap_seconds']:5.2f} s  on return {back:5.2f} s"
+        f"  lost {len(report['lost_writes'])} of {report['acknowledged_writes']}  ({report['role']})",
+        flush=True,
+    )
+
+
+def conclude(reports: list[dict[str, Any]]) -> None:
+    by_role: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for report in reports:
+        by_role[report["role"]].append(report)
+    print("\nworst of all rounds")
+    for role, found in sorted(by_role.items()):
+        reads = max(report["reads"]["gap_seconds"] for report in found)
+        writes = max(report["writes"]["gap_seconds"] for report in found)
+        print(f"  {role:50} {len(found):3} times  reads {reads:5.2f} s  writes {writes:5.2f} s")
+    lost = sum(len(report["lost_writes"]) for report in reports)
+    print(f"  acknowledged writes lost: {lost} of {sum(report['acknowledged_writes'] for report in reports)}")
+
+
+def look_inside(reports: list[dict[str, Any]]) -> None:
+    print("\nfrom a pod on a surviving master, one round")
+    for report in reports:
+        for kind, seen in report["in_cluster"].items():
+            print(
+                f"  {report['drill']:18} {report['host']:4} {kind:8} longest gap {seen['gap_seconds']:5.2f} s,"
+                f" {seen['failed']} of {seen['requests']} failed over {seen['disturbed_seconds']:5.2f} s"
+            )
+
+
+if __name__ == "__main__":
+    main()

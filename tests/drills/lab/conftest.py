@@ -1,0 +1,89 @@
+"""One lab for all stories: made, or found, up and left up. Everything is done as a user would, by the command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import testinfra
+
+from haplane.config.load import load_inventory
+from haplane.drills.waiting import wait_until
+from haplane.lab.driver import LabMachines
+from haplane.remote.openssh import ssh_command
+
+ROOT = Path(__file__).parents[3]
+INVENTORY = "inventories/lab.py"
+ADMIN = "--kubeconfig=/etc/kubernetes/admin.conf"
+
+
+class Stage:
+    """The lab, and the words the stories are told in."""
+
+    def __init__(self):
+        self.inventory = load_inventory(ROOT / INVENTORY)
+        self.machines = LabMachines(self.inventory)
+        self.masters = [host.name for host in self.inventory.masters]
+
+    def haplane(self, *words, codes=(0,)):
+        done = subprocess.run(
+            [sys.executable, "-m", "haplane", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode in codes, f"haplane {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def status(self):
+        return json.loads(self.haplane("status", INVENTORY, "--json"))
+
+    def drill(self, name, *words):
+        return json.loads(self.haplane("drill", name, INVENTORY, *words, "--yes", "--json", codes=(0, 6)))
+
+    def host(self, name):
+        """The machine through testinfra, by the inventory's own means of reaching it."""
+        ssh = self.inventory.masters[0].ssh
+        address = {
+            **{host.name: host.address for host in self.inventory.hosts},
+            **self.inventory.cluster.lab.extra_hosts,
+        }
+        return testinfra.get_host(
+            f"ssh://{ssh.user}@{address[name]}?timeout=10",
+            ssh_identity_file=ssh.key,
+            ssh_extra_args=f"-o UserKnownHostsFile={ssh.known_hosts_file} -o StrictHostKeyChecking=yes",
+        )
+
+    def kubectl(self, *words, master=None):
+        return self.host(master or self.masters[0]).check_output(
+            "kubectl %s " + " ".join(["%s"] * len(words)), ADMIN, *words
+        )
+
+    def run(self, name, script):
+        """A script on a host, as its standard input; its output, whether it succeeds or not."""
+        command = ssh_command(self.inventory.host(name), "sh", "-e")
+        return subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+
+    def wait_until_healthy(self, seconds=180):
+        seen = {}
+
+        def healthy():
+            seen.update(self.status())
+            return seen["healthy"]
+
+        wait_until(healthy, seconds, "the cluster is healthy", every=1.0, why=lambda: json.dumps(seen, indent=1))
+        return seen
+
+
+@pytest.fixture(scope="session")
+def stage():
+    made = Stage()
+    made.haplane("lab", "up", INVENTORY)
+    made.haplane("up", INVENTORY, "--yes")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def ends_whole(stage):
+    """However a story went, the cluster is healthy and verified before the next one begins."""
+    yield
+    stage.wait_until_healthy()
+    stage.haplane("verify", INVENTORY)

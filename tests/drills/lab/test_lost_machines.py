@@ -1,0 +1,56 @@
+"""Machines that lose their power, one at a time, while readers and writers are at the endpoint."""
+
+import pytest
+
+pytestmark = pytest.mark.lab
+
+MASTERS = ("m1", "m2", "m3")
+
+
+def survived(report, *, reads, writes):
+    """``reads`` and ``writes`` are the longest gaps allowed, in seconds."""
+    assert report["lost_writes"] == []
+    assert report["passed"]
+    assert report["acknowledged_writes"] > 100
+    assert report["reads"]["gap_seconds"] <= reads
+    assert report["writes"]["gap_seconds"] <= writes
+    assert report["reads_at_return"]["gap_seconds"] <= reads
+    assert report["writes_at_return"]["gap_seconds"] <= writes
+
+
+@pytest.mark.parametrize("master", MASTERS)
+def test_any_master_may_die(stage, master):
+    report = stage.drill("kill-master", master)
+    survived(report, reads=5, writes=5)  # whichever leads etcd is among them
+
+
+def test_the_etcd_leader_may_die(stage):
+    leader = next(member["name"] for member in stage.status()["etcd"]["members"] if member["leader"])
+    report = stage.drill("kill-etcd-leader")
+    assert report["host"] == leader
+    survived(report, reads=5, writes=5)
+    after = next(member["name"] for member in stage.status()["etcd"]["members"] if member["leader"])
+    assert after != leader
+
+
+def holder(stage):
+    return next(balancer["name"] for balancer in stage.status()["load_balancers"] if balancer["holds_endpoint"])
+
+
+def test_the_load_balancer_that_holds_the_address_may_die_and_come_back_unnoticed(stage):
+    first = holder(stage)
+    report = stage.drill("kill-load-balancer")
+    assert report["host"] == first
+    survived(report, reads=3, writes=3)
+    assert holder(stage) != first
+    # it comes back as a standby: the address does not move a second time
+    assert report["reads_at_return"]["failed"] == report["writes_at_return"]["failed"] == 0
+
+
+def test_haproxy_alone_may_die(stage):
+    first = holder(stage)
+    report = stage.drill("kill-haproxy")
+    assert report["host"] == first
+    survived(report, reads=3, writes=3)
+    assert holder(stage) != first
+    assert report["reads_at_return"]["failed"] == report["writes_at_return"]["failed"] == 0
