@@ -63,7 +63,7 @@ def files(plan: Plan, host: LabHost) -> Iterable[Written]:
     """What makes the image this host, but for its keys. Pure, except that each call draws a new machine id."""
     units = "/etc/systemd/system"
     yield Written("/etc/hostname", f"{host.name}\n")
-    yield Written("/etc/hosts", hosts_file(plan, host))
+    yield Written("/etc/hosts", hosts_file(plan))
     yield Written("/etc/machine-id", f"{uuid.uuid4().hex}\n", mode=0o444)
     yield Written("/etc/resolv.conf", f"nameserver {NO_NAME_SERVER}\noptions timeout:1 attempts:1\n")
     yield Written("/etc/sudoers.d/operator", "operator ALL=(ALL:ALL) NOPASSWD: ALL\n", mode=0o440)
@@ -77,7 +77,7 @@ def files(plan: Plan, host: LabHost) -> Iterable[Written]:
         yield Written(f"/etc/sysctl.d/{name}", link="/dev/null")
 
 
-def hosts_file(plan: Plan, host: LabHost) -> str:
+def hosts_file(plan: Plan) -> str:
     """/etc/hosts: the lab has no name server, so every host knows all of them."""
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     lines += [f"{other.address} {other.name}" for other in plan.hosts]

@@ -21,21 +21,17 @@ from haplane.lab.identity import ssh_command
 from haplane.lab.image import lower_directories
 from haplane.lab.plan import LabHost, Plan
 
-ENTER = """
-while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done
-shift
-exec setsid --fork unshare --mount sh -c "$@"
-"""
-"""Enter every cgroup, then leave a process behind that is no one's child. Arguments: cgroup.procs files, --, BOOT."""
+ENTER = 'for procs in $1; do echo $$ > "$procs" || exit 1; done; shift; exec "$@"'
+"""Become a command inside cgroups. Arguments: their cgroup.procs files, as one word; the command."""
 
-BOOT = """
+POWER = """
 mount -t overlay overlay -o "$2" "$3" || exit 1
 cgroup=$1; shift 3
 while "$@"; [ $? = 133 ]; do find /sys/fs/cgroup -path "*/$cgroup/*" -depth -type d -exec rmdir {} +; done
 """
-"""Mount the disk, then run systemd-nspawn, again when the host reboots (code 133), its old cgroups removed.
+"""Mount the disk and run the host, again when it reboots (nspawn ends with 133), what its old cgroups held removed.
 
-Arguments: the cgroup, the mount's options and place, the command.
+Arguments: the host's inner cgroup, the mount's options and place, the command.
 """
 
 NSPAWN_ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes", "SYSTEMD_NSPAWN_USE_CGNS": "yes"}
@@ -51,9 +47,11 @@ def boot(plan: Plan, host: LabHost) -> None:
     directory = paths.host_directory(plan.name, host.name)
     lower = ":".join(str(path) for path in lower_directories(host))
     options = f"lowerdir={lower},upperdir={directory / 'upper'},workdir={directory / 'work'}"
-    entrances = [str(path) for path in cgroups.make(host.cgroup)]
-    launch = ["sh", "-c", ENTER, "enter", *entrances, "--", BOOT, "boot", host.cgroup, options]
-    launch += [str(directory / "root"), *nspawn_command(host, directory)]
+    # Two cgroups, because version 2 lets no process stay in a cgroup whose controllers it hands on.
+    power, machine = f"{host.cgroup}/power", f"{host.cgroup}/machine"
+    command = [*_inside(machine), *nspawn_command(host, directory)]
+    detached = ["setsid", "--fork", "unshare", "--mount", "sh", "-c", POWER, "power", machine, options]
+    launch = [*_inside(power), *detached, str(directory / "root"), *command]
     with (directory / "console.log").open("w") as console:
         subprocess.run(
             launch,
@@ -64,6 +62,11 @@ def boot(plan: Plan, host: LabHost) -> None:
             cwd="/",
             check=True,
         )
+
+
+def _inside(cgroup: str) -> list[str]:
+    """The words before a command that is to run in that cgroup of every hierarchy."""
+    return ["sh", "-c", ENTER, "enter", " ".join(str(path) for path in cgroups.make(cgroup))]
 
 
 def nspawn_command(host: LabHost, directory: Path) -> list[str]:

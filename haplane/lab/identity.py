@@ -11,6 +11,8 @@ from haplane.lab.plan import LabHost, Plan
 
 def ensure_identity(plan: Plan) -> None:
     """Make both keys unless they are there, and enter the lab's hosts in known_hosts."""
+    paths.state_directory().mkdir(parents=True, exist_ok=True)
+    paths.state_directory().chmod(0o700)
     with exclusive(paths.state_directory() / "lock", seconds=30, what="writing the lab's SSH keys"):
         for key, comment in ((paths.client_key(), "haplane lab"), (paths.host_key(), "haplane lab host")):
             if not key.exists():

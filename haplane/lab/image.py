@@ -92,6 +92,7 @@ def ensure_image(progress: Progress) -> None:
     image = paths.image_directory(image_key())
     with exclusive(image.parent / "lock", seconds=BUILD_SECONDS, what="making the lab's base image"):
         if image.exists():
+            _offer_packages()
             return
         partial = image.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -101,7 +102,17 @@ def ensure_image(progress: Progress) -> None:
         for name in ("work", "mount"):
             shutil.rmtree(partial / name)
         partial.rename(image)
+        _offer_packages()
         progress("base image", "made")
+
+
+def _offer_packages() -> None:
+    """One place for inventories to name, whatever the image's key is."""
+    pointer = paths.packages()
+    if pointer.is_symlink() and pointer.readlink() == package_directory():
+        return
+    pointer.unlink(missing_ok=True)
+    pointer.symlink_to(package_directory())
 
 
 def _build(directory: Path, log: Path, progress: Progress) -> None:

@@ -3,6 +3,7 @@
 ```
 base/KEY/{root,balancer,packages}    the image: plain Debian, the layer with haproxy and keepalived, their .deb files
 id_ed25519, host_ed25519_key         the client's key and the key all lab hosts share (with their .pub)
+packages                             a link to the newest image's packages
 known_hosts                          every address and name of every lab made here
 labs/LAB/hosts/HOST/                 upper, work, root, containerd, kubelet, etcd, console.log
 ```
@@ -13,10 +14,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from haplane.errors import BadInput
+
 
 def state_directory() -> Path:
-    """``$XDG_CACHE_HOME/haplane/lab``, by default ``~/.cache/haplane/lab``. It need not exist."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "haplane" / "lab"
+    """``$XDG_CACHE_HOME/haplane/lab``, by default ``~/.cache/haplane/lab``. It need not exist.
+
+    Raises BadInput for a place that cannot be written in a mount's options.
+    """
+    place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "haplane" / "lab"
+    if set(str(place)) & set(":,\\"):
+        raise BadInput(f"{place} cannot hold the lab", why="its path has a colon, a comma or a backslash")
+    return place
 
 
 def image_directory(key: str) -> Path:
@@ -32,6 +41,11 @@ def lab_directory(lab: str) -> Path:
 def host_directory(lab: str, host: str) -> Path:
     """One host's disk and console log."""
     return lab_directory(lab) / "hosts" / host
+
+
+def packages() -> Path:
+    """A link to the .deb files of the newest image."""
+    return state_directory() / "packages"
 
 
 def client_key() -> Path:

@@ -7,11 +7,11 @@ a killed lab are found without any record of it, and nothing that is not ours is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from haplane.config.model import Inventory, Lab
+from haplane.config.model import Inventory
 from haplane.errors import BadInput
 
 
@@ -88,7 +88,7 @@ class Plan:
 
 
 def plan(inventory: Inventory) -> Plan:
-    """The lab an inventory describes. Raises BadInput when it describes none, or one that cannot be."""
+    """The lab an inventory describes; its addresses were checked on loading. Raises BadInput when it has none."""
     lab = inventory.cluster.lab
     if lab is None:
         raise BadInput(
@@ -98,7 +98,6 @@ def plan(inventory: Inventory) -> Plan:
             next_step="use inventories/lab.py",
         )
     addresses = {host.name: host.address for host in inventory.hosts} | dict(lab.extra_hosts)
-    _check(inventory.path, lab, addresses)
     hosts = tuple(
         LabHost(
             lab=inventory.cluster.name,
@@ -110,30 +109,3 @@ def plan(inventory: Inventory) -> Plan:
         for name, address in addresses.items()
     )
     return Plan(inventory.cluster.name, lab.network, lab.gateway, lab.bridge, hosts)
-
-
-def _check(path: str, lab: Lab, addresses: dict[str, IPv4Address]) -> None:
-    places = {"cluster.lab.gateway": lab.gateway} | {f"host {name}": address for name, address in addresses.items()}
-    taken: dict[IPv4Address, str] = {}
-    for place, address in places.items():
-        if not _usable(address, lab.network):
-            raise BadInput(
-                f"{address} is not an address of a host in the lab's network {lab.network}",
-                where=f"{path}: {place}",
-                next_step=f"choose one of {lab.network[1]} to {lab.network[-2]}",
-            )
-        if address in taken:
-            raise BadInput(f"{address} is also the address of {taken[address]}", where=f"{path}: {place}")
-        taken[address] = place
-    for field, names in (("nat_interface_hosts", lab.nat_interface_hosts), ("bare_hosts", lab.bare_hosts)):
-        _check_known(f"{path}: cluster.lab.{field}", names, addresses)
-
-
-def _check_known(where: str, names: Iterable[str], known: Iterable[str]) -> None:
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise BadInput(f"no host is named {', '.join(unknown)}", where=where, next_step=f"one of {', '.join(known)}")
-
-
-def _usable(address: IPv4Address, network: IPv4Network) -> bool:
-    return address in network and address not in (network.network_address, network.broadcast_address)
