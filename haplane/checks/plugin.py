@@ -117,10 +117,9 @@ def describe(item: pytest.Item) -> dict[str, str]:
 
 
 def message(call: pytest.CallInfo[None]) -> str:
-    """Why a check failed or was skipped, in its own words; of an assertion only what was written after the comma."""
+    """Why a check failed or was skipped, in its own words (with --assert=plain pytest adds none of its own)."""
     if call.excinfo is None:
         return ""
     error = call.excinfo.value
-    text = str(error).split("\nassert ")[0]
     known = isinstance(error, AssertionError | pytest.fail.Exception | pytest.skip.Exception)
-    return text if known else f"{type(error).__name__}: {text}"
+    return str(error) if known else f"{type(error).__name__}: {error}"

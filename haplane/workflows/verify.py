@@ -113,7 +113,7 @@ def pytest_command(inventory: Path, *, with_pods: bool) -> list[str]:
         *(sys.executable, "-P", "-m", "pytest", str(suites)),
         *("-c", os.devnull, f"--rootdir={suites}", f"--confcutdir={suites}"),
         *("-p", "no:cacheprovider", "-p", "no:terminal", "-p", "haplane.checks.plugin", "--capture=no"),
-        *("-W", "ignore", f"--inventory={inventory.absolute()}", "--json-lines"),
+        *("--assert=plain", "-W", "ignore", f"--inventory={inventory.absolute()}", "--json-lines"),
         *(["--with-pods"] if with_pods else []),
     ]
 

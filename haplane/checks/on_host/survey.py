@@ -214,4 +214,5 @@ def ask(url: str, authority: str, certificate: str | None, key: str | None, wait
     return answer
 
 
-main()
+if __name__ == "__main__":
+    main()

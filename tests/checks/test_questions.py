@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from haplane.checks.questions import questions
+from haplane.config.load import load_inventory
+
+INVENTORIES = Path(__file__).parents[2] / "inventories"
+LAB = load_inventory(INVENTORIES / "lab.py")
+EXTERNAL = load_inventory(INVENTORIES / "lab_external_etcd.py")
+
+
+def test_a_machine_that_is_only_etcd_is_asked_for_nothing_of_kubernetes():
+    asked = questions(EXTERNAL, EXTERNAL.etcd[0])
+    assert asked["units"] == ["etcd"]
+    assert set(asked["versions"]) == {"etcd"}
+    assert set(asked["documents"]) == {"members"}
+    assert set(asked["requests"]) == {"etcd health", "etcd without a certificate"}
+
+
+def test_a_master_beside_the_load_balancer_with_etcd_elsewhere():
+    asked = questions(EXTERNAL, EXTERNAL.masters[0])
+    assert set(asked["units"]) == {"containerd", "kubelet", "haproxy", "keepalived"}
+    assert asked["requests"]["etcd of the API server"]["url"] == "https://127.0.0.1:2379/health"
+
+
+@pytest.mark.parametrize("inventory", [LAB, EXTERNAL])
+def test_every_apiserver_is_asked_by_every_master(inventory):
+    for host in inventory.masters:
+        asked = questions(inventory, host)["requests"]
+        urls = {asked[f"apiserver {master.name}"]["url"] for master in inventory.masters}
+        assert len(urls) == len(inventory.masters)
+
+
+def test_what_is_hashed_is_also_looked_at():
+    asked = questions(LAB, LAB.masters[0], ["/usr/local/bin/kubelet"])
+    assert asked["hashes"] == {"/usr/local/bin/kubelet": "/usr/local/bin/kubelet"}
+    assert "/usr/local/bin/kubelet" in asked["stats"]

@@ -1,0 +1,165 @@
+"""The survey script as hosts run it, through testinfra: against real files and real TLS servers."""
+
+import base64
+import http.server
+import ssl
+import threading
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+
+import pytest
+import testinfra
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haplane.checks.survey import CannotAnswer, parse_survey, run_on_host, take_survey
+from haplane.pki.certificates import CertificateFacts
+from haplane.pki.cluster_identity import ClusterIdentity
+from haplane.pki.leaf import Usage, issue
+
+NOW = datetime.now(UTC)
+IDENTITY = ClusterIdentity.generate("demo", NOW)
+BOTH = (Usage.SERVER, Usage.CLIENT)
+LEAF = issue(IDENTITY.etcd, "m1", addresses=(IPv4Address("127.0.0.1"),), usages=BOTH, now=NOW)
+FOREIGN = issue(IDENTITY.kubernetes, "stranger", usages=BOTH, now=NOW)
+NOTHING = {
+    "units": [],
+    "stats": [],
+    "certificates": [],
+    "settings": [],
+    "hashes": {},
+    "versions": {},
+    "documents": {},
+    "requests": {},
+}
+LOCAL = testinfra.get_host("local://")
+
+
+@pytest.fixture
+def pki(tmp_path):
+    (tmp_path / "ca.crt").write_bytes(IDENTITY.etcd.certificate)
+    for name, pair in (("leaf", LEAF), ("foreign", FOREIGN)):
+        (tmp_path / f"{name}.crt").write_bytes(pair.certificate)
+        (tmp_path / f"{name}.key").write_bytes(pair.private_key)
+        (tmp_path / f"{name}.key").chmod(0o600)
+    return tmp_path
+
+
+@pytest.fixture(params=["TLSv1_2", "TLSv1_3"])
+def serve(pki, request):
+    servers = []
+
+    def start(*, wants_certificate):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[request.param]
+        context.load_cert_chain(pki / "leaf.crt", pki / "leaf.key")
+        if wants_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(pki / "ca.crt")
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"https://127.0.0.1:{server.server_port}/readyz"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/readyz" else 401)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def ask(pki, url, client=None, *, wait=False):
+    question = {
+        "url": url,
+        "authority": str(pki / "ca.crt"),
+        "certificate": client and str(pki / f"{client}.crt"),
+        "key": client and str(pki / f"{client}.key"),
+        "wait": wait,
+    }
+    return take_survey(LOCAL, {**NOTHING, "requests": {"asked": question}}).requests["asked"]
+
+
+def test_requests_to_a_server_that_wants_certificates(pki, serve):
+    url = serve(wants_certificate=True)
+    accepted = ask(pki, url, "leaf")
+    assert (accepted.status, accepted.refused) == (200, False)
+    assert accepted.served == CertificateFacts.from_pem(LEAF.certificate).fingerprint
+    assert ask(pki, url, wait=True).refused
+    assert ask(pki, url, "foreign", wait=True).refused
+
+
+def test_a_server_that_takes_anybody_is_not_called_refusing(pki, serve):
+    answer = ask(pki, serve(wants_certificate=False), wait=True)
+    assert (answer.status, answer.refused) == (200, False)
+
+
+def test_nobody_listening_and_no_authority_are_no_refusals(pki, tmp_path):
+    answer = ask(pki, "https://127.0.0.1:1/readyz", wait=True)
+    assert (answer.status, answer.refused) == (None, False)
+    assert "refused" in str(answer)
+    assert "FileNotFoundError" in str(ask(tmp_path / "nowhere", "https://127.0.0.1:1/"))
+
+
+def test_files_are_told_and_keys_are_not(pki):
+    embedded = base64.b64encode(LEAF.certificate).decode()
+    key = base64.b64encode(LEAF.private_key).decode()
+    (pki / "admin.conf").write_text(
+        f"users:\n- user:\n    client-certificate-data: {embedded}\n    client-key-data: {key}"
+    )
+    (pki / "both.pem").write_bytes(LEAF.private_key + LEAF.certificate)
+    told = run_on_host(
+        LOCAL,
+        "survey.py",
+        {
+            **NOTHING,
+            "stats": [f"{pki}/**"],
+            "certificates": [f"{pki}/*"],
+            "hashes": {"x": f"{pki}/ca.crt", "y": f"{pki}/absent"},
+            "settings": [f"{pki}/absent"],
+        },
+    )
+    found = parse_survey(told)
+    assert found.certificates[f"{pki}/admin.conf"].encode() == LEAF.certificate
+    assert found.certificates[f"{pki}/both.pem"].encode() == LEAF.certificate
+    assert "PRIVATE" not in told
+    assert LEAF.private_key.decode().splitlines()[1] not in told
+    assert found.stats[f"{pki}/leaf.key"].mode == 0o600
+    assert found.stats[f"{pki}/leaf.key"].owner == pki.owner()
+    assert found.hashes["y"] is None
+    assert len(str(found.hashes["x"])) == 64
+    assert found.settings == {f"{pki}/absent": None}
+
+
+def test_commands(tmp_path):
+    told = take_survey(
+        LOCAL,
+        {
+            **NOTHING,
+            "versions": {"shell": ["sh", "-c", "echo v1.2.3"], "none": ["/nowhere"], "failing": ["false"]},
+            "documents": {"version": ["echo", '{"gitVersion": "v1.35.4"}'], "nodes": ["echo", "not JSON"]},
+        },
+    )
+    assert told.versions == {"shell": "v1.2.3", "none": None, "failing": None}
+    assert told.documents.version is not None
+    assert told.documents.version.git_version == "v1.35.4"
+    assert told.documents.nodes is None
+
+
+def test_a_failing_script_says_why():
+    with pytest.raises(CannotAnswer, match=r"ended with 1: KeyError: 'requests'"):
+        take_survey(LOCAL, {})
+
+
+@given(st.one_of(st.text(), st.recursive(st.none() | st.text(), st.lists).map(str)))
+def test_any_other_answer_is_refused(text):
+    with pytest.raises(CannotAnswer, match="cannot be read"):
+        parse_survey(text)
