@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from haplane.errors import BadInput, DeadlinePassed, HaplaneError, Problems
@@ -58,7 +59,9 @@ def run(
 
     Raises HaplaneError with the last lines of stderr when it fails, DeadlinePassed when it takes too long.
     """
-    process = subprocess.Popen(
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    overdue = threading.Event()
+    with subprocess.Popen(
         [str(word) for word in command],
         cwd=directory,
         env=dict(environment) if environment is not None else None,
@@ -68,24 +71,20 @@ def run(
         text=True,
         errors="replace",
         process_group=0,
-    )
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
-    reader = threading.Thread(target=_follow, args=(process, tail, on_line), daemon=True)
-    reader.start()
-    timer = threading.Timer(deadline_seconds, _kill, args=(process,))
-    timer.start()
-    try:
-        stdout = process.stdout.read() if process.stdout else ""
-        process.wait()
-        reader.join()
-    except BaseException:  # Ctrl-C included: what we started ends with us
-        _kill(process)
-        process.wait()
-        raise
-    finally:
-        overdue = not timer.is_alive()
-        timer.cancel()
-    if overdue:
+    ) as process:
+        reader = threading.Thread(target=_follow, args=(process, tail, on_line), daemon=True)
+        timer = threading.Timer(deadline_seconds, _expire, args=(process, overdue))
+        reader.start()
+        timer.start()
+        try:
+            stdout = process.stdout.read() if process.stdout else ""
+            reader.join()
+        except BaseException:  # Ctrl-C included: what we started ends with us
+            _kill(process)
+            raise
+        finally:
+            timer.cancel()
+    if overdue.is_set():
         raise DeadlinePassed(f"{what} took longer than {deadline_seconds:.0f} s", next_step="run the command again")
     if process.returncode != 0:
         raise HaplaneError(f"{what} failed (exit status {process.returncode})", why="\n".join(tail) or None)
@@ -107,10 +106,16 @@ def _follow(process: subprocess.Popen[str], tail: deque[str], on_line: Callable[
             on_line(line.rstrip())
 
 
+def _expire(process: subprocess.Popen[str], overdue: threading.Event) -> None:
+    overdue.set()
+    _kill(process)
+
+
 def _kill(process: subprocess.Popen[str]) -> None:
     """End the program and the compilers it started, which share its process group."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended just now
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _has_static_library(library: str) -> bool:

@@ -21,7 +21,7 @@ def verify(directory: Path, progress: Progress) -> list[HaplaneError]:
     problems = []
     with ThreadPoolExecutor() as pool:
         for number, problem in enumerate(pool.map(partial(_check, directory), files), 1):
-            progress("bundle", f"hashed {number} of {len(files)} files", number / len(files))
+            progress("bundle", "hashing", number / len(files))
             if problem is not None:
                 problems.append(problem)
     return problems
