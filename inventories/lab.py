@@ -27,6 +27,7 @@ cluster = {
     "endpoint": f"{_NETWORK}.10:6443",
     "flannel_backend": "host-gw",
     "keepalived": {"advert_seconds": 0.3},
+    "package_directory": "~/.cache/haplane/lab/packages",  # the lab reaches no repository
     "tuning": "nested",  # what hosts nested in one kernel need; never use it for real machines
     "lab": {
         "network": f"{_NETWORK}.0/24",

@@ -23,6 +23,7 @@ cluster = {
     "endpoint": f"{_NETWORK}.10:6443",
     "flannel_backend": "host-gw",
     "keepalived": {"advert_seconds": 0.3},
+    "package_directory": "~/.cache/haplane/lab/packages",  # the lab reaches no repository
     "tuning": "nested",
     "lab": {"network": f"{_NETWORK}.0/24", "gateway": f"{_NETWORK}.1", "bridge": "haplane5"},
 }

@@ -32,7 +32,7 @@ def wanted_files(
     if "master" in roles:
         files += master_files(inventory, host)
     if runs_haproxy(inventory, host):
-        files.append(haproxy_configuration(inventory, host))
+        files += haproxy_files(inventory, host)
     if "load-balancer" in roles:
         files += keepalived_files(inventory, host, interface)
     return tuple(files)
@@ -138,7 +138,7 @@ def kube_proxy_configuration(inventory: Inventory) -> dict[str, object]:
     }
 
 
-def haproxy_configuration(inventory: Inventory, host: Host) -> WantedFile:
+def haproxy_files(inventory: Inventory, host: Host) -> list[WantedFile]:
     """The endpoint's balancer on load balancers, the etcd endpoint on masters whose etcd is elsewhere."""
     balances = host in inventory.balancer_hosts
     needs_etcd = host in inventory.masters and inventory.etcd_is_external
@@ -149,7 +149,10 @@ def haproxy_configuration(inventory: Inventory, host: Host) -> WantedFile:
         masters=inventory.masters,
         etcd=inventory.etcd if needs_etcd else (),
     )
-    return _file("/etc/haproxy/haproxy.cfg", text, Part.HAPROXY)
+    return [
+        _file("/etc/haproxy/haproxy.cfg", text, Part.HAPROXY),
+        _file(_drop_in("haproxy"), render("haproxy-service.conf.j2"), Part.HAPROXY),
+    ]
 
 
 def keepalived_files(inventory: Inventory, host: Host, interface: str) -> list[WantedFile]:
@@ -171,7 +174,12 @@ def keepalived_files(inventory: Inventory, host: Host, interface: str) -> list[W
     return [
         _file("/etc/keepalived/keepalived.conf", text, Part.KEEPALIVED),
         _file("/etc/keepalived/haproxy-accepts", check, Part.KEEPALIVED, 0o755),
+        _file(_drop_in("keepalived"), render("keepalived-service.conf.j2"), Part.KEEPALIVED),
     ]
+
+
+def _drop_in(unit: str) -> str:
+    return f"/etc/systemd/system/{unit}.service.d/haplane.conf"
 
 
 def _file(path: str, text: str, part: Part, mode: int = 0o644) -> WantedFile:

@@ -13,7 +13,7 @@ from pyinfra.api.facts import FactBase
 from haplane.domain.observed import HostReport, parse_report
 from haplane.errors import HaplaneError
 
-NO_PYTHON = "python3 is not installed"
+NO_PYTHON = "python3 is not installed: apt-get install python3"
 
 
 @cache
@@ -25,10 +25,8 @@ class HostReportFact(FactBase[HostReport | None]):
     """The host's answer to one request (a JSON-able mapping): a :class:`haplane.domain.observed.HostReport`."""
 
     def command(self, request: dict[str, object]) -> StringCommand:
-        return StringCommand(
-            "command -v python3 >/dev/null || {", f"echo {QuoteString(NO_PYTHON)!s} >&2; exit 127;", "};",
-            "python3", "-c", QuoteString(_observer()), QuoteString(json.dumps(request)),
-        )  # fmt: skip
+        guard = f"command -v python3 >/dev/null || {{ echo {NO_PYTHON} >&2; exit 127; }};"
+        return StringCommand(guard, "python3", "-c", QuoteString(_observer()), QuoteString(json.dumps(request)))
 
     def process(self, output: list[str]) -> HostReport:
         try:

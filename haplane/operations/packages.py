@@ -12,6 +12,8 @@ from haplane.facts.units import UnitState
 
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Options::=--force-confold -qq --yes --no-install-recommends"
 
+DPKG = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install"
+
 
 @operation()
 def installed(packages: Sequence[str], directory: str | None = None) -> Generator[StringCommand, None, None]:
@@ -25,7 +27,7 @@ def installed(packages: Sequence[str], directory: str | None = None) -> Generato
         host.noop("every package is installed")
         return
     if directory is not None:
-        yield StringCommand("cd", QuoteString(directory), "&&", APT, "--no-download install ./*.deb")
+        yield StringCommand("cd", QuoteString(directory), "&&", DPKG, "./*.deb")
         return
     names = [QuoteString(name) for name in missing]
     yield StringCommand(APT, "update", "&&", APT, "install", *names)

@@ -38,4 +38,4 @@ def tidy_masters(run: Run) -> None:
 
 INITIALISE_MASTERS = Phase("Run kubeadm's phases on all masters", (Kind.INITIALISE,), initialise_masters)
 START_KUBELETS = Phase("Start kubelets", (Kind.KUBELET,), start_kubelets)
-TIDY_MASTERS = Phase("Remove super-admin.conf", (Kind.TIDY, Kind.INITIALISE), tidy_masters)
+TIDY_MASTERS = Phase("Remove super-admin.conf", (Kind.TIDY,), tidy_masters, also_after=(Kind.INITIALISE,))

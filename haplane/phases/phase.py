@@ -64,11 +64,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Phase:
-    """A title, the kinds of steps it carries out, and how. Without such steps in the plan it does not run."""
+    """A title, the kinds of steps it carries out, and how. Without such steps in the plan it does not run.
+
+    ``also_after`` are kinds that other phases carry out and that leave it something to do.
+    """
 
     title: str
     kinds: tuple[Kind, ...]
     carry_out: Callable[[Run], None]
+    also_after: tuple[Kind, ...] = ()
 
     def describe(self, run: Run) -> list[str]:
         """What it will do, in the words of the plan it will run from."""
@@ -76,4 +80,4 @@ class Phase:
 
     def should_run(self, run: Run) -> bool:
         """Whether the plan has a step for it."""
-        return bool(run.plan.of(*self.kinds))
+        return bool(run.plan.of(*self.kinds, *self.also_after))

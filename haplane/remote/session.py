@@ -40,13 +40,12 @@ class Gathered:
 
 
 def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object) -> Gathered:
-    """One fact from all hosts at once; a host that fails is named, never silently dropped."""
+    """One fact from all hosts at once; a host that fails (the fact is None) is named, never silently dropped."""
     with _connected(hosts, tolerate=True) as session:
         if session.state.active_hosts:
-            facts = get_facts(session.state, fact, kwargs={**arguments, "_timeout": FACT_SECONDS})
-            session.values = {
-                host.name: value for host, value in facts.items() if host not in session.state.failed_hosts
-            }
+            wishes = {**arguments, "_timeout": FACT_SECONDS, "_ignore_errors": True}
+            facts = get_facts(session.state, fact, kwargs=wishes)
+            session.values = {host.name: value for host, value in facts.items() if value is not None}
         reasons = {host.name: session.reason(host.name) for host in hosts if host.name not in session.values}
         return Gathered(session.values, reasons)
 
@@ -197,6 +196,7 @@ class _Log(logging.Handler):
     def __enter__(self) -> _Log:
         self._logger.addHandler(self)
         self._logger.propagate = False
+        logging.getLogger("paramiko").propagate = False  # its tracebacks repeat what the error says
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -206,6 +206,6 @@ class _Log(logging.Handler):
         self._lines.append(record.getMessage())
 
     def about(self, host: str) -> str:
-        """What was said of a host, last line first in weight."""
-        said = [line.split("]", 1)[-1].strip() for line in self._lines if host in line]
-        return "; ".join(said[-3:])
+        """What was said of a host, without pyinfra's own remark that a fact failed (it repeats the whole request)."""
+        said = [line.split("]", 1)[-1].strip() for line in self._lines if f"[{host}]" in line]
+        return "; ".join(line for line in said[-3:] if "could not load fact" not in line)
