@@ -16,7 +16,7 @@ def plan(scene: Scene, status: Status, wanted: str | None) -> Fault:
         raise Refused(
             f"{wanted} does not lead etcd", why=f"{leader} does", next_step="leave HOST out, or name the leader"
         )
-    return power_cut(scene, leader, "the machine whose member leads etcd")
+    return power_cut(scene, status, leader, "the machine whose member leads etcd")
 
 
 STORY = Story("kill-etcd-leader", "Cut the power of the machine whose etcd member leads.", plan)

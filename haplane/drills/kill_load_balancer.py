@@ -9,7 +9,7 @@ from haplane.errors import Refused
 
 def plan(scene: Scene, status: Status, wanted: str | None) -> Fault:
     """The power of the one that is chosen. Raises Refused when there is only one."""
-    return power_cut(scene, *chosen(scene, status, wanted))
+    return power_cut(scene, status, *chosen(scene, status, wanted))
 
 
 def chosen(scene: Scene, status: Status, wanted: str | None) -> tuple[str, str]:

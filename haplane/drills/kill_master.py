@@ -12,7 +12,7 @@ def plan(scene: Scene, status: Status, wanted: str | None) -> Fault:
     if wanted is None:
         wanted = next((host.name for host in masters if host.name != leader), masters[0].name)
     host = host_of(masters, wanted, "a master")
-    return power_cut(scene, host, "a master that leads etcd" if host == leader else "a master")
+    return power_cut(scene, status, host, "a master that leads etcd" if host == leader else "a master")
 
 
 STORY = Story("kill-master", "Cut the power of one master, HOST or any that does not lead etcd.", plan)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from haplane.config.model import Host, Inventory
 from haplane.domain.progress import Progress
-from haplane.domain.status import Status
+from haplane.domain.quorum import MemberState, may_stop
+from haplane.domain.status import MemberStatus, Status
 from haplane.drills.client import Target
-from haplane.errors import BadInput
+from haplane.errors import BadInput, Refused
 from haplane.lab.driver import Machines
 
 
@@ -47,8 +48,15 @@ class Story:
     plan: Callable[[Scene, Status, str | None], Fault]
 
 
-def power_cut(scene: Scene, host: str, role: str) -> Fault:
-    """The fault most stories are made of: one machine loses its power and gets it back."""
+def power_cut(scene: Scene, status: Status, host: str, role: str) -> Fault:
+    """The fault most stories are made of: one machine loses its power and gets it back.
+
+    Raises Refused where that would be the end of all service and so prove nothing.
+    """
+    if reason := why_fatal(scene.inventory, status, host):
+        raise Refused(
+            f"without {host} nothing would be left to serve", where=scene.inventory.cluster.name, why=reason
+        )
     return Fault(
         host=host,
         role=role,
@@ -56,6 +64,22 @@ def power_cut(scene: Scene, host: str, role: str) -> Fault:
         apply=lambda: scene.machines.kill((host,)),
         undo=lambda: scene.machines.start((host,)),
     )
+
+
+def why_fatal(inventory: Inventory, status: Status, host: str) -> str | None:
+    """Why the cluster cannot do without this host, or None."""
+    members = {member.name: _state(member) for member in status.etcd.members}
+    if host in members and not (verdict := may_stop(members, host)).allowed:
+        return verdict.arithmetic
+    if [master.name for master in inventory.masters] == [host]:
+        return "it is the only master"
+    return None
+
+
+def _state(member: MemberStatus) -> MemberState:
+    if member.learner:
+        return MemberState.LEARNER
+    return MemberState.HEALTHY if member.healthy else MemberState.UNHEALTHY
 
 
 def host_of(hosts: tuple[Host, ...], wanted: str, what: str) -> str:

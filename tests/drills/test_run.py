@@ -27,10 +27,10 @@ def short(monkeypatch):
     monkeypatch.setattr("haplane.drills.run.STEADY_AFTER_SECONDS", 1.2)
 
 
-def status(*problems):
-    members = tuple(
+def status(*problems, members=("m1", "m2", "m3")):
+    etcd = tuple(
         MemberStatus(name, None, "", healthy=True, leader=name == "m1", learner=False, db_bytes=None, revision=None)
-        for name in ("m1", "m2", "m3")
+        for name in members
     )
     balancers = tuple(BalancerStatus(name, True, True, holds_endpoint=name == "lb2") for name in ("lb1", "lb2"))
     return Status(
@@ -39,7 +39,7 @@ def status(*problems):
         problems=problems,
         masters=(),
         workers=(),
-        etcd=EtcdCluster(members, Quorum(3, 3, 2, 1)),
+        etcd=EtcdCluster(etcd, Quorum(3, 3, 2, 1)),
         load_balancers=balancers,
         snapshots=Snapshots(),
         certificates=Certificates(None, None),
@@ -159,6 +159,20 @@ def test_a_single_load_balancer_is_no_drill():
     stage = Scene(inventory(balancers=("lb1",)), None, lambda: HEALTHY, None, silent)
     with pytest.raises(Refused, match="no second load balancer"):
         decide(kill_load_balancer.STORY, stage, None)
+
+
+def test_the_last_one_is_never_killed():
+    only = hosts("m1")
+    alone = Scene(
+        inventory().model_copy(update={"masters": only, "etcd": only}),
+        None,
+        lambda: status(members=("m1",)),
+        None,
+        silent,
+    )
+    for story in (kill_master, kill_etcd_leader):
+        with pytest.raises(Refused, match="1 voters need 1 healthy; 1 are, without m1 0 would be"):
+            decide(story.STORY, alone, None)
 
 
 def test_a_cluster_that_does_not_heal_says_what_is_still_wrong(api, monkeypatch):
