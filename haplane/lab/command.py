@@ -21,6 +21,7 @@ TOOLS = {
     "ip": "iproute2",
     "mount": "mount",
     "nft": "nftables",
+    "setpriv": "util-linux",
     "setsid": "util-linux",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from haplane.errors import HaplaneError
 from haplane.lab import paths
 from haplane.lab.identity import public_half
+from haplane.lab.image import image_key, lower_directories
 from haplane.lab.plan import LabHost, Plan
 
 REAL_DIRECTORIES = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "etcd": "/var/lib/etcd"}
@@ -87,10 +89,12 @@ def hosts_file(plan: Plan) -> str:
 def ensure_disk(plan: Plan, host: LabHost) -> None:
     """Make the disk unless it is there. A half-made one is made again."""
     directory = paths.host_directory(plan.name, host.name)
-    upper = directory / "upper"
+    upper, image = directory / "upper", directory / "image"
     for name in (*REAL_DIRECTORIES, "root", "work"):
         (directory / name).mkdir(parents=True, exist_ok=True)
         (directory / name).chmod(0o700 if name == "etcd" else 0o755)
+    if not image.exists():
+        image.write_text(image_key())
     if upper.exists():
         return
     partial = directory / "upper.partial"
@@ -130,6 +134,22 @@ def _write(disk: Path, written: Written) -> None:
     path.write_text(written.text)
     path.chmod(written.mode)
     os.chown(path, *written.owner)
+
+
+def layers(plan: Plan, host: LabHost) -> Sequence[Path]:
+    """The read-only layers below the disk: of the image it was made on, which need not be today's.
+
+    Raises HaplaneError when that image is gone.
+    """
+    key = (paths.host_directory(plan.name, host.name) / "image").read_text()
+    found = lower_directories(key, host)
+    if not all(layer.exists() for layer in found):
+        raise HaplaneError(
+            f"{host.name}: the base image its disk was made on is gone",
+            where=str(paths.image_directory(key)),
+            next_step="haplane lab down INVENTORY, then haplane lab up INVENTORY",
+        )
+    return found
 
 
 def wipe_disk(plan: Plan, host: LabHost, only: str | None) -> None:

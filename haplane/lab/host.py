@@ -16,9 +16,8 @@ from pathlib import Path
 from haplane.errors import HaplaneError
 from haplane.lab import cgroups, network, paths
 from haplane.lab.command import run, wait_until
-from haplane.lab.disk import REAL_DIRECTORIES, ensure_disk
+from haplane.lab.disk import REAL_DIRECTORIES, ensure_disk, layers
 from haplane.lab.identity import ssh_command
-from haplane.lab.image import lower_directories
 from haplane.lab.plan import LabHost, Plan
 
 ENTER = 'for procs in $1; do echo $$ > "$procs" || exit 1; done; shift; exec "$@"'
@@ -45,23 +44,21 @@ def boot(plan: Plan, host: LabHost) -> None:
     ensure_disk(plan, host)
     network.plug(plan, host)
     directory = paths.host_directory(plan.name, host.name)
-    lower = ":".join(str(path) for path in lower_directories(host))
+    lower = ":".join(str(path) for path in layers(plan, host))
     options = f"lowerdir={lower},upperdir={directory / 'upper'},workdir={directory / 'work'}"
     # Two cgroups, because version 2 lets no process stay in a cgroup whose controllers it hands on.
     power, machine = f"{host.cgroup}/power", f"{host.cgroup}/machine"
     command = [*_inside(machine), *nspawn_command(host, directory)]
     detached = ["setsid", "--fork", "unshare", "--mount", "sh", "-c", POWER, "power", machine, options]
     launch = [*_inside(power), *detached, str(directory / "root"), *command]
-    with (directory / "console.log").open("w") as console:
-        subprocess.run(
-            launch,
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            env=os.environ | NSPAWN_ENVIRONMENT,
-            cwd="/",
-            check=True,
+    log = directory / "console.log"
+    environment = os.environ | NSPAWN_ENVIRONMENT
+    with log.open("w") as console:
+        launched = subprocess.run(
+            launch, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment, cwd="/", check=False
         )
+    if launched.returncode != 0:
+        raise HaplaneError(f"{host.name}: entering its cgroups failed", where=str(log), why=_tail(log))
 
 
 def _inside(cgroup: str) -> list[str]:
@@ -154,13 +151,12 @@ def wait_for_ssh(plan: Plan, host: LabHost, seconds: float) -> None:
     """Return when sshd answers and lets us in. Raises HaplaneError or DeadlinePassed with the console log's tail."""
     log = paths.host_directory(plan.name, host.name) / "console.log"
 
-    def dialled() -> bool:
+    def ready() -> bool:
         if not cgroups.members(host.cgroup):
             raise HaplaneError(f"{host.name} went off while booting", where=str(log), why=_tail(log))
-        return answers_on_port_22(host)
+        return answers_on_port_22(host) and lets_in(host)
 
-    wait_until(dialled, seconds=seconds, what=f"{host.name}: sshd answering", why=lambda: f"{log}:\n{_tail(log)}")
-    wait_until(lambda: lets_in(host), seconds=seconds, what=f"{host.name}: logging in with {paths.client_key()}")
+    wait_until(ready, seconds=seconds, what=f"{host.name}: SSH letting us in", why=lambda: f"{log}:\n{_tail(log)}")
 
 
 def answers_on_port_22(host: LabHost) -> bool:

@@ -76,9 +76,9 @@ def image_key() -> str:
     return hashlib.sha256("\n".join(recipe).encode()).hexdigest()[:12]
 
 
-def lower_directories(host: LabHost) -> tuple[Path, ...]:
-    """The image's layers a host boots from, the uppermost first, as overlayfs wants them."""
-    image = paths.image_directory(image_key())
+def lower_directories(key: str, host: LabHost) -> tuple[Path, ...]:
+    """The layers of the image of that key a host boots from, the uppermost first, as overlayfs wants them."""
+    image = paths.image_directory(key)
     return (image / "root",) if host.bare else (image / "balancer", image / "root")
 
 
@@ -132,8 +132,8 @@ def _build(directory: Path, log: Path, progress: Progress) -> None:
 
 
 def _logged(command: list[str], log: Path, progress: Progress) -> None:
-    """Run in mount and process namespaces of its own: whatever ends us, no process and no mount is left."""
-    isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", *command]
+    """Run in mount and process namespaces that die with us: whatever ends us, no process and no mount is left."""
+    isolated = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", *command]
     with log.open("a") as written:
         process = subprocess.Popen(
             isolated, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

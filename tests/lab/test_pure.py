@@ -1,9 +1,14 @@
-"""What other programs print, read by the lab. The texts were printed by them."""
+"""What the lab makes of what other programs print, and says when it cannot."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from pathlib import Path
 
+import pytest
+
+from haplane.errors import DeadlinePassed, Refused
+from haplane.lab.command import require_machine, wait_until
 from haplane.lab.disk import files, hosts_file
 from haplane.lab.host import namespace_ids
 from haplane.lab.image import choose_mirror
@@ -56,3 +61,17 @@ def test_every_host_knows_all_hosts_and_gets_an_identity_of_its_own(small_lab) -
     assert written[0]["/etc/hostname"].text == "one\n"
     assert written[0]["/etc/machine-id"].text != written[1]["/etc/machine-id"].text
     assert written[0]["/etc/sudoers.d/operator"].mode == 0o440
+
+
+def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused) as refusal:
+        require_machine()
+    assert "systemd-nspawn" in refusal.value.what
+    assert "systemd-container" in str(refusal.value.next_step)
+
+
+def test_a_wait_ends_with_what_was_waited_for() -> None:
+    with pytest.raises(DeadlinePassed, match="the sun to rise: not within 0 s"):
+        wait_until(lambda: False, seconds=0.01, what="the sun to rise")
