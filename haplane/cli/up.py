@@ -7,6 +7,7 @@ import click
 from haplane.cli.output import Output
 from haplane.cli.run import inventory_argument, json_option, reports_errors, yes_option
 from haplane.config.load import load_inventory
+from haplane.domain.status import Status
 from haplane.errors import ExitCode
 from haplane.workflows.up import Outcome, up
 
@@ -57,6 +58,24 @@ def present(output: Output, outcome: Outcome, *, dry_run: bool) -> None:
         if not dry_run and not outcome.plan:
             output.line("Nothing to change: every host is as the inventory says.")
         return
-    if outcome.status is not None:
-        for problem in outcome.status.problems:
-            output.warn(f"not healthy: {problem}")
+    if outcome.status is None:
+        return
+    for problem in outcome.status.problems:
+        output.warn(f"not healthy: {problem}")
+    if outcome.status.healthy:
+        summarise(output, outcome, outcome.status)
+
+
+def summarise(output: Output, outcome: Outcome, status: Status) -> None:
+    """Where the credentials are, how further workers join, what to try next."""
+    quorum = status.etcd.quorum
+    output.line()
+    output.line(
+        f"{status.cluster.name} is up at https://{status.cluster.endpoint}: {len(status.masters)} masters, "
+        f"{quorum.voters} etcd members, {quorum.can_lose} may fail."
+    )
+    output.line("  kubeconfig      /etc/kubernetes/admin.conf on every master")
+    if outcome.join_command:
+        output.line(f"  join a worker   {outcome.join_command}   (valid for 24 hours)")
+    output.line("  look at it      haplane status INVENTORY")
+    output.line("  prove it        haplane drill kill-master INVENTORY")

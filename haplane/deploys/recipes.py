@@ -81,6 +81,14 @@ def initialise_master(config: str, evidence: Sequence[str]) -> None:
     kubeadm.run_phases(config, evidence, name="Run kubeadm's phases", _timeout=360)
 
 
+@deploy("Join the worker")
+def join_worker(files_of: Mapping[str, Sequence[WantedFile]], config: str) -> None:
+    """Stock kubeadm join from a file that does not outlive it."""
+    files.place(files_of.get(host.name, ()), name="Write the join configuration", _timeout=60)
+    kubeadm.join(config, name="Run kubeadm join", _timeout=240)
+    kubeadm.absent(config, name="Remove the join configuration", _timeout=30)
+
+
 @deploy("Start the kubelet")
 def start_kubelet(changed: Mapping[str, bool]) -> None:
     """The kubelet of a node that has been through kubeadm."""

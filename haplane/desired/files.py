@@ -14,6 +14,7 @@ from haplane.render import render
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10.1"  # kubeadm 1.35, cmd/kubeadm/app/constants
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 KUBEADM_CONFIG = "/etc/kubernetes/haplane/kubeadm.yaml"
+JOIN_CONFIG = "/etc/kubernetes/haplane/join.yaml"
 
 
 def wanted_files(
@@ -109,6 +110,20 @@ def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
         kubelet=kubelet_configuration(inventory),
         kube_proxy=kube_proxy_configuration(inventory),
     )
+
+
+def join_configuration(inventory: Inventory, host: Host, token: str, authority_hash: str) -> WantedFile:
+    """A worker's JoinConfiguration. It holds a bootstrap token, so it is a secret."""
+    text = render(
+        "join.yaml.j2",
+        name=host.name,
+        address=str(host.address),
+        endpoint=str(inventory.cluster.endpoint),
+        token=token,
+        authority_hash=authority_hash,
+        ignored_preflight_checks=list(inventory.cluster.tuning.ignored_preflight_checks),
+    )
+    return WantedFile(JOIN_CONFIG, text.encode(), Part.KUBELET, 0o600, secret=True)
 
 
 def kubelet_configuration(inventory: Inventory) -> dict[str, object]:

@@ -11,7 +11,7 @@ from pyinfra.context import host
 from haplane.facts.paths import ExistingPaths
 
 ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-token,addon,show-join-command"
-MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+KUBELET_CONFIG = "/etc/kubernetes/kubelet.conf"
 
 
 @operation()
@@ -31,6 +31,21 @@ def run_phases(config: str, evidence: Sequence[str]) -> Generator[StringCommand,
     skipped = ONCE_ONLY_PHASES + (",preflight" if present else "")
     yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
     yield StringCommand("kubeadm", "init", "--config", QuoteString(config), f"--skip-phases={skipped}")
+
+
+@operation()
+def join(config: str) -> Generator[StringCommand, None, None]:
+    """Join the cluster as a worker, with what an interrupted attempt left behind out of the way.
+
+    + config: kubeadm's JoinConfiguration on the host
+    """
+    if KUBELET_CONFIG in host.get_fact(ExistingPaths, paths=[KUBELET_CONFIG]):
+        host.noop("the worker has joined")
+        return
+    leftovers = "rm -f /etc/kubernetes/pki/ca.crt /etc/kubernetes/bootstrap-kubelet.conf; systemctl stop kubelet.service"
+    yield StringCommand(leftovers)
+    yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
+    yield StringCommand("kubeadm", "join", "--config", QuoteString(config))
 
 
 @operation()

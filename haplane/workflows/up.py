@@ -14,6 +14,7 @@ from haplane.errors import ExitCode, HaplaneError
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
 from haplane.phases.confirm_health import confirm_health
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
+from haplane.phases.join_workers import JOIN_WORKERS, PRINT_JOIN_COMMAND
 from haplane.phases.observe import decide_what_to_do, observe, refuse_unfit_hosts
 from haplane.phases.phase import Run
 from haplane.phases.prepare_hosts import PREPARE_HOSTS
@@ -32,7 +33,9 @@ PHASES = (
     START_KUBELETS,
     APPLY_CLUSTER,
     MARK_MASTERS,
+    JOIN_WORKERS,
     TIDY_MASTERS,
+    PRINT_JOIN_COMMAND,
 )
 
 

@@ -1,0 +1,101 @@
+"""``haplane status``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from haplane.cli.output import Output
+from haplane.cli.run import inventory_argument, json_option, reports_errors
+from haplane.config.load import load_inventory
+from haplane.domain.progress import silent
+from haplane.domain.status import Status
+from haplane.errors import ExitCode
+from haplane.workflows.status import status
+
+WATCH_SECONDS = 2.0
+
+
+@click.command("status")
+@inventory_argument
+@json_option
+@click.option("--watch", is_flag=True, help="Look again every two seconds until interrupted.")
+@click.option("--check", is_flag=True, help="Exit with 6 when the cluster is not healthy.")
+@reports_errors
+def command(output: Output, inventory: str, *, watch: bool, check: bool) -> ExitCode:
+    """Nodes, etcd members, endpoint, snapshots and certificates of INVENTORY, as they are now."""
+    loaded = load_inventory(inventory)
+    found = status(loaded, silent)
+    show(output, found)
+    while watch:
+        time.sleep(WATCH_SECONDS)
+        found = status(loaded, silent)
+        click.clear()
+        show(output, found)
+    return ExitCode.INCOMPLETE if check and not found.healthy else ExitCode.DONE
+
+
+def show(output: Output, found: Status) -> None:
+    """Tables for people, the document for programs."""
+    output.document(found.document())
+    quorum = found.etcd.quorum
+    output.line(
+        f"{found.cluster.name}  {found.cluster.endpoint}  Kubernetes {found.cluster.kubernetes_version}  "
+        f"{'healthy' if found.healthy else 'NOT HEALTHY'}"
+    )
+    output.line()
+    output.table(
+        ("MASTER", "ADDRESS", "NODE", "API SERVER", "KUBELET"),
+        [
+            (one.name, one.address, _word(one.ready, "Ready"), _word(one.apiserver_ready, "ready"), one.kubelet_version)
+            if one.reachable
+            else (one.name, one.address, "unreachable", "", one.kubelet_version)
+            for one in found.masters
+        ],
+    )
+    if found.workers:
+        output.line()
+        output.table(
+            ("WORKER", "NODE", "KUBELET"),
+            [(one.name, _word(one.ready, "Ready"), one.kubelet_version) for one in found.workers],
+        )
+    output.line()
+    output.table(
+        ("ETCD MEMBER", "ADDRESS", "HEALTH", "ROLE", "DATABASE", "REVISION"),
+        [
+            (
+                one.name,
+                one.address,
+                _word(one.healthy, "healthy"),
+                "leader" if one.leader else "learner" if one.learner else "",
+                "" if one.db_bytes is None else f"{one.db_bytes / (1 << 20):.1f} MiB",
+                one.revision,
+            )
+            for one in found.etcd.members
+        ],
+    )
+    output.line(
+        f"quorum: {quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed, {quorum.can_lose} more may fail"
+    )
+    if found.load_balancers:
+        output.line()
+        output.table(
+            ("LOAD BALANCER", "HAPROXY", "ENDPOINT"),
+            [
+                (one.name, _word(one.haproxy, "answers"), "holds it" if one.holds_endpoint else "")
+                if one.reachable
+                else (one.name, "unreachable", "")
+                for one in found.load_balancers
+            ],
+        )
+    output.line()
+    certificates = found.certificates
+    if certificates.days_left is not None:
+        output.line(f"certificates: the first expires in {certificates.days_left:.0f} days")
+    for problem in found.problems:
+        output.line(f"problem: {problem}")
+
+
+def _word(fine: bool, word: str) -> str:  # noqa: FBT001
+    return word if fine else f"not {word}"
