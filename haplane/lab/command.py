@@ -52,7 +52,7 @@ def require_machine() -> None:
     if missing:
         packages = sorted({TOOLS[tool] for tool in missing})
         raise Refused(
-            f"the lab needs {', '.join(missing)}, not installed on this machine",
+            f"the lab needs {', '.join(missing)}, not found on the PATH of this machine",
             next_step=f"apt-get install {' '.join(packages)}",
         )
 
