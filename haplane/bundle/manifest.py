@@ -22,6 +22,7 @@ MANIFEST = "manifest.json"
 
 Role = Literal["master", "etcd", "worker", "load-balancer"]
 Source = Literal["official", "modules"]
+Checked = Literal["pinned", "published", "machine"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -69,8 +70,9 @@ class BundleImage(_Frozen):
 class Manifest(_Frozen):
     """A complete bundle.
 
-    ``versions`` maps each component to its version. ``checksums`` says how each component was verified: ``pinned``
-    (by haplane's lock: sha256, or for modules go.sum) or ``published`` (by what the release site itself says).
+    ``versions`` maps each component to its version. ``checksums`` says how each was verified: ``pinned`` (by haplane's
+    lock: sha256, or for modules go.sum), ``published`` (by what the release site itself says) or ``machine`` (not at
+    all: it is a program of the machine the bundle was built on).
     """
 
     format: Literal[1] = 1
@@ -79,7 +81,7 @@ class Manifest(_Frozen):
     architecture: str
     source: Source
     versions: dict[str, str]
-    checksums: dict[str, Literal["pinned", "published"]]
+    checksums: dict[str, Checked]
     files: tuple[BundleFile, ...]
     images: tuple[BundleImage, ...]
 
@@ -87,6 +89,11 @@ class Manifest(_Frozen):
         """Files and image archives alike."""
         yield from self.files
         yield from (image.file for image in self.images)
+
+    def build_command(self, directory: Path) -> str:
+        """The command that makes this bundle again."""
+        version = f"--kubernetes-version {self.kubernetes_version}"
+        return f"haplane bundle build --source {self.source} {version} --directory {directory}"
 
     def needed_by(self, roles: Iterable[str]) -> tuple[BundleFile, ...]:
         """The files and image archives that a host with these roles gets."""
@@ -120,7 +127,8 @@ def load_manifest(directory: Path) -> Manifest:
     for file in manifest.everything():
         if not is_stored(directory, file):
             where = str(directory / file.stored)
-            raise BadInput("a file of this bundle is missing or cut short", where=where, next_step=cure)
+            remedy = manifest.build_command(directory)
+            raise BadInput("a file of this bundle is missing or cut short", where=where, next_step=remedy)
     return manifest
 
 

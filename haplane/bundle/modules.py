@@ -45,7 +45,7 @@ class ModulesMaker:
             tools = [closure(tool, path) for tool, path in image.tools.items()]
             layers = [make_layer(files, scratch) for files in (*tools, program) if files]
             write_image(archives[image.name], image.reference, layers, image.entrypoint, self.architecture)
-        return Made(binaries, archives, "pinned")
+        return Made(binaries, archives, "pinned" if binaries else "machine")
 
 
 def build_binaries(component: Component, target: Path, progress: Progress) -> dict[str, Path]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import tarfile
+import zlib
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
+from posixpath import normpath
 
 from haplane.bundle.download import Report, Site
 from haplane.bundle.lock import Component, Download
@@ -57,10 +60,10 @@ class OfficialMaker:
         return {name: _extract(artifact, member, unpacked / name) for name, member in download.members.items()}
 
     def _published(self, download: Download) -> str:
-        """The checksum beside the artifact: a bare sum, or a line ``SUM  NAME`` as sha256sum writes it."""
+        """The checksum beside the artifact: the only one there, or that of the line which names the artifact."""
         text = self._site.document(download.published or "").decode(errors="replace")
         lines = [line.split() for line in text.splitlines() if line.strip()]
-        sums = [words[0] for words in lines if len(words) == 1 or words[-1].lstrip("*") == download.file_name]
+        sums = [words[0] for words in lines if len(lines) == 1 or words[-1].lstrip("*") == download.file_name]
         if len(sums) != 1 or not re.fullmatch(r"[0-9a-f]{64}", sums[0]):
             raise HaplaneError(f"there is no SHA-256 of {download.file_name} here", where=download.published)
         return sums[0]
@@ -69,13 +72,14 @@ class OfficialMaker:
 def _extract(archive: Path, member: str, target: Path) -> Path:
     try:
         with tarfile.open(archive) as tar:
-            content = tar.extractfile(member)
-            if content is None:
-                raise KeyError(member)
+            found = (entry for entry in tar if entry.isfile() and normpath(entry.name) == normpath(member))
+            content = tar.extractfile(next(found))
             with target.open("wb") as file:
-                shutil.copyfileobj(content, file)
-    except (KeyError, tarfile.TarError) as error:
-        raise HaplaneError(f"{archive.name} has no program {member}", why=str(error)) from error
+                shutil.copyfileobj(content or BytesIO(), file)
+    except StopIteration as error:
+        raise HaplaneError(f"{archive.name} has no program {member}") from error
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise HaplaneError(f"{archive.name} cannot be unpacked", why=str(error)) from error
     return target
 
 

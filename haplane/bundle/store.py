@@ -19,13 +19,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from haplane.bundle.compress import compress, file_sha256
 from haplane.bundle.lock import Component, Destination, PinnedImage
-from haplane.bundle.manifest import MANIFEST, BundleFile, BundleImage, Manifest, Source, is_stored
+from haplane.bundle.manifest import MANIFEST, BundleFile, BundleImage, Checked, Manifest, Source, is_stored
 from haplane.domain.progress import Progress
 from haplane.errors import Locked
 
@@ -39,7 +39,7 @@ class Stamp(BaseModel):
 
     fingerprint: str
     version: str
-    checksums: Literal["pinned", "published"]
+    checksums: Checked
     files: tuple[BundleFile, ...] = ()
     images: tuple[BundleImage, ...] = ()
 
@@ -50,7 +50,7 @@ class Made:
 
     binaries: dict[str, Path]
     archives: dict[str, Path]
-    checksums: Literal["pinned", "published"]
+    checksums: Checked
 
 
 class Maker(Protocol):

@@ -17,19 +17,21 @@ def verify(directory: Path, progress: Progress) -> list[HaplaneError]:
 
     Raises BadInput when there is no complete bundle to hash.
     """
-    files = list(load_manifest(directory).everything())
+    manifest = load_manifest(directory)
+    files = list(manifest.everything())
+    cure = manifest.build_command(directory)
     problems = []
     with ThreadPoolExecutor() as pool:
-        for number, problem in enumerate(pool.map(partial(_check, directory), files), 1):
+        for number, problem in enumerate(pool.map(partial(_check, directory, cure), files), 1):
             progress("bundle", "hashing", number / len(files))
             if problem is not None:
                 problems.append(problem)
     return problems
 
 
-def _check(directory: Path, file: BundleFile) -> HaplaneError | None:
+def _check(directory: Path, build_command: str, file: BundleFile) -> HaplaneError | None:
     stored = directory / file.stored
-    cure = f"delete it and run: haplane bundle build --directory {directory}"
+    cure = f"delete it and run: {build_command}"
     try:
         actual = decompressed_sha256(stored) if file.compression == "zstd" else file_sha256(stored)
     except (HaplaneError, OSError) as error:

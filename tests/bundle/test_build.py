@@ -88,7 +88,7 @@ def lock(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mir
         module.mkdir(parents=True)
         (module / "go.mod").write_text(f"module haplane.invalid/{name}\n\ngo 1.21\n")
         (module / "main.go").write_text(MAIN)
-    archive = mirror.add("site.test/etcd-3.0.1.tar.gz", archive_of("etcd-3.0.1/etcd", PROGRAM))
+    archive = mirror.add("site.test/etcd-3.0.1.tar.gz", archive_of("./etcd-3.0.1/etcd", PROGRAM))
     published = mirror.add("site.test/tool", PROGRAM)
     mirror.add("site.test/tool.sha256", f"{published}  tool\n{'0' * 64}  other\n".encode())
     publish_image(mirror)
@@ -203,7 +203,11 @@ def test_verify_finds_damage_and_names_the_cure(lock: Mirror, tmp_path: Path, da
     result = invoke("verify", "--directory", str(place))
     assert result.exit_code == 2
     assert str(stored) in result.stderr
-    assert f"haplane bundle build --directory {place}" in result.stderr
+    cure = f"haplane bundle build --source official --kubernetes-version 1.0.0 --directory {place}"
+    assert cure in result.stderr
+    stored.unlink(missing_ok=True)
+    assert invoke("build", "--mirror", lock.url, "--directory", str(place)).exit_code == 0
+    assert invoke("verify", "--directory", str(place)).exit_code == 0
 
 
 def test_the_command_line(lock: Mirror, tmp_path: Path) -> None:

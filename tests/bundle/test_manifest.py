@@ -61,7 +61,9 @@ def test_a_damaged_one_is_refused_with_the_cure(tmp_path: Path, text: str, words
     with pytest.raises(BadInput) as caught:
         load_manifest(tmp_path)
     assert words in str(caught.value)
-    assert f"haplane bundle build --directory {tmp_path}" in str(caught.value)
+    assert caught.value.next_step is not None
+    assert caught.value.next_step.startswith("haplane bundle build")
+    assert caught.value.next_step.endswith(f"--directory {tmp_path}")
 
 
 def test_the_default_place_follows_the_cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
