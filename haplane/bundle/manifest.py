@@ -70,9 +70,9 @@ class BundleImage(_Frozen):
 class Manifest(_Frozen):
     """A complete bundle.
 
-    ``versions`` maps each component to its version. ``checksums`` says how each was verified: ``pinned`` (by haplane's
-    lock: sha256, or for modules go.sum), ``published`` (by what the release site itself says) or ``machine`` (not at
-    all: it is a program of the machine the bundle was built on).
+    ``versions`` maps each component to its version. ``checksums`` says how each was verified: ``pinned`` (by the
+    lock: sha256, or for modules go.sum), ``published`` (by what the release site itself says) or ``machine`` (not
+    at all: it is a program of the machine the bundle was built on).
     """
 
     format: Literal[1] = 1
