@@ -48,7 +48,13 @@ def show(output: Output, found: Status) -> None:
     output.table(
         ("MASTER", "ADDRESS", "NODE", "API SERVER", "KUBELET"),
         [
-            (one.name, one.address, _word(one.ready, "Ready"), _word(one.apiserver_ready, "ready"), one.kubelet_version)
+            (
+                one.name,
+                one.address,
+                _word(one.ready, "Ready"),
+                _word(one.apiserver_ready, "ready"),
+                one.kubelet_version,
+            )
             if one.reachable
             else (one.name, one.address, "unreachable", "", one.kubelet_version)
             for one in found.masters
@@ -75,9 +81,8 @@ def show(output: Output, found: Status) -> None:
             for one in found.etcd.members
         ],
     )
-    output.line(
-        f"quorum: {quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed, {quorum.can_lose} more may fail"
-    )
+    arithmetic = f"{quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed"
+    output.line(f"quorum: {arithmetic}, {quorum.can_lose} more may fail")
     if found.load_balancers:
         output.line()
         output.table(

@@ -29,8 +29,10 @@ def prepare_host(
 ) -> None:
     """Packages, then configuration, keys and certificates, then kernel settings where they are part of it."""
     mine = files_of.get(host.name, ())
-    packages.installed(packages_of.get(host.name, ()), package_directory, name="Install packages", _timeout=600)
-    files.place(mine, name="Write configuration, keys and certificates", _timeout=60)
+    packages.installed(
+        packages=packages_of.get(host.name, ()), directory=package_directory, name="Install packages", _timeout=600
+    )
+    files.place(files=mine, name="Write configuration, keys and certificates", _timeout=60)
     kernel = any(file.path.startswith("/etc/sysctl.d/") for file in mine)
     server.shell(
         commands=[KERNEL, "systemctl daemon-reload"] if kernel else ["systemctl daemon-reload"],
@@ -42,7 +44,7 @@ def prepare_host(
 @deploy("Start the container runtime")
 def start_runtime(changed: Mapping[str, bool]) -> None:
     """containerd, running and enabled."""
-    units.up("containerd", changed=changed.get(host.name, False), name="Start containerd", _timeout=60)
+    units.up(unit="containerd", changed=changed.get(host.name, False), name="Start containerd", _timeout=60)
     server.shell(
         commands=["until ctr --connect-timeout 1s version >/dev/null 2>&1; do sleep 0.1; done"],
         name="Wait for containerd",
@@ -53,14 +55,14 @@ def start_runtime(changed: Mapping[str, bool]) -> None:
 @deploy("Form the etcd cluster")
 def form_etcd(drop_in: str) -> None:
     """All members start together; none is ever allowed to do so again once they are healthy."""
-    etcd.start_new_cluster(drop_in, name="Start etcd members together", _timeout=30)
+    etcd.start_new_cluster(drop_in=drop_in, name="Start etcd members together", _timeout=30)
     etcd.settle_new_cluster(name="Wait for quorum", _timeout=90)
 
 
 @deploy("Restart the etcd member")
 def restart_etcd() -> None:
     """One member; the caller sees to it that quorum stays without it."""
-    units.up("etcd", changed=True, name="Restart etcd", _timeout=90)
+    units.up(unit="etcd", changed=True, name="Restart etcd", _timeout=90)
     etcd.wait_for_member(name="Wait until it reads through quorum", _timeout=90)
 
 
@@ -72,48 +74,55 @@ def start_balancer(units_of: Mapping[str, Sequence[str]]) -> None:
         commands=["haproxy -c -q -f /etc/haproxy/haproxy.cfg"], name="Check haproxy's configuration", _timeout=30
     )
     for unit in mine:
-        units.up(unit, changed=True, reloads=True, name=f"Start {unit}", _timeout=60)
+        units.up(unit=unit, changed=True, reloads=True, name=f"Start {unit}", _timeout=60)
 
 
 @deploy("Run kubeadm's phases")
 def initialise_master(config: str, evidence: Sequence[str]) -> None:
     """The same phases on every master, at the same time."""
-    kubeadm.run_phases(config, evidence, name="Run kubeadm's phases", _timeout=360)
+    kubeadm.run_phases(config=config, evidence=evidence, name="Run kubeadm's phases", _timeout=360)
 
 
 @deploy("Join the worker")
 def join_worker(files_of: Mapping[str, Sequence[WantedFile]], config: str) -> None:
     """Stock kubeadm join from a file that does not outlive it."""
-    files.place(files_of.get(host.name, ()), name="Write the join configuration", _timeout=60)
-    kubeadm.join(config, name="Run kubeadm join", _timeout=240)
-    kubeadm.absent(config, name="Remove the join configuration", _timeout=30)
+    files.place(files=files_of.get(host.name, ()), name="Write the join configuration", _timeout=60)
+    kubeadm.join(config=config, name="Run kubeadm join", _timeout=240)
+    kubeadm.absent(path=config, name="Remove the join configuration", _timeout=30)
 
 
 @deploy("Start the kubelet")
 def start_kubelet(changed: Mapping[str, bool]) -> None:
     """The kubelet of a node that has been through kubeadm."""
-    units.up("kubelet", changed=changed.get(host.name, False), name="Start the kubelet", _timeout=60)
+    units.up(unit="kubelet", changed=changed.get(host.name, False), name="Start the kubelet", _timeout=60)
 
 
 @deploy("Apply what exists once")
 def apply_cluster(config: str, manifest: str, patch: str, applied: str) -> None:
     """Through the API, from one master, whichever."""
-    cluster.apply_once(config, manifest, patch, applied, name="Apply add-ons and the pod network", _timeout=180)
+    cluster.apply_once(
+        config=config,
+        manifest=manifest,
+        patch=patch,
+        applied=applied,
+        name="Apply add-ons and the pod network",
+        _timeout=180,
+    )
 
 
 @deploy("Mark masters")
 def mark_masters(nodes: Sequence[str], *, run_pods: bool) -> None:
     """Labels and taints, for all masters at once."""
-    cluster.mark_masters(nodes, run_pods=run_pods, name="Label and taint masters", _timeout=120)
+    cluster.mark_masters(nodes=nodes, run_pods=run_pods, name="Label and taint masters", _timeout=120)
 
 
 @deploy("Remove super-admin.conf")
 def remove_super_admin(path: str) -> None:
     """It bypasses authorization; once the cluster-admins binding exists nobody needs it."""
-    kubeadm.absent(path, name="Remove super-admin.conf", _timeout=30)
+    kubeadm.absent(path=path, name="Remove super-admin.conf", _timeout=30)
 
 
 @deploy("Wait for nodes")
 def wait_for_nodes(nodes: Sequence[str]) -> None:
     """Every node Ready and CoreDNS available, as the API server tells it."""
-    cluster.wait_until_ready(nodes, name="Wait until nodes are Ready and DNS is available", _timeout=200)
+    cluster.wait_until_ready(nodes=nodes, name="Wait until nodes are Ready and DNS is available", _timeout=200)

@@ -19,7 +19,7 @@ UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived")
 
 
 def wants_of(
-    inventory: Inventory, host: Host, report: HostReport, manifest: Manifest, etcd_authority: bytes, now: datetime
+    inventory: Inventory, host: Host, report: HostReport, manifest: Manifest, *, etcd_authority: bytes, now: datetime
 ) -> Wants:
     """What ``host`` should be, given the interface its address is on and the leaves it already has."""
     roles = inventory.roles(host)

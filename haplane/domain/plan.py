@@ -65,7 +65,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Wants:
-    """What one host should be. ``bundle`` maps paths to digests; ``keys`` maps paths of leaves to why they are due."""
+    """What one host should be. ``bundle`` maps paths to digests, ``keys`` paths of leaves to why they are due."""
 
     roles: tuple[str, ...]
     files: tuple[WantedFile, ...] = ()
@@ -226,7 +226,7 @@ def cluster_steps(
 
 
 def is_marked(node: Node | None, *, masters_run_pods: bool) -> bool:
-    """Whether a master's Node object has the control-plane label, and the taint exactly when no pods may run on it."""
+    """Whether a master's Node has the control-plane label, and the taint exactly when no pods may run on it."""
     if node is None:
         return False
     return CONTROL_PLANE_LABEL in node.labels and (CONTROL_PLANE_TAINT in node.taints) is not masters_run_pods

@@ -1,4 +1,7 @@
-"""From one observation to what an operator wants to know. Pure; correct with hosts down, without quorum, before ``up``."""
+"""From one observation to what an operator wants to know. Pure.
+
+It holds with hosts down, without quorum, and before ``up``: what nobody could tell is said to be unknown, never fine.
+"""
 
 from __future__ import annotations
 

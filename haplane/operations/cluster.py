@@ -21,17 +21,21 @@ kubeadm init phase bootstrap-token --config "$config" --skip-token-print &
 bootstrap=$!
 kubeadm init phase addon kube-proxy --config "$config" &
 proxy=$!
-{KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f "$network" &
-apply=$!
+{KUBECTL_WAIT} wait --for=jsonpath='{{.spec.podCIDR}}' --timeout=60s node --all
+{KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f "$network"
+for set in $4; do
+    {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=90s
+done
 kubeadm init phase addon coredns --config "$config"
 {KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
 wait $bootstrap
 wait $proxy
-wait $apply
 {KUBECTL} --namespace=kube-system create configmap haplane --from-literal=applied="$applied" --dry-run=client -o json |
     {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f -
 """
-"""The ConfigMap comes last: it says that all of it was applied, so an interrupted run is taken up again."""
+"""Each step waits for what the next one would otherwise fail on and back off from for 10 s: flannel for the nodes' pod
+networks, CoreDNS for flannel. The ConfigMap comes last: it says that all of it was applied, so an interrupted run is
+taken up again."""
 
 MARK = f"""
 set -eu

@@ -42,7 +42,9 @@ def join(config: str) -> Generator[StringCommand, None, None]:
     if KUBELET_CONFIG in host.get_fact(ExistingPaths, paths=[KUBELET_CONFIG]):
         host.noop("the worker has joined")
         return
-    leftovers = "rm -f /etc/kubernetes/pki/ca.crt /etc/kubernetes/bootstrap-kubelet.conf; systemctl stop kubelet.service"
+    leftovers = (
+        "rm -f /etc/kubernetes/pki/ca.crt /etc/kubernetes/bootstrap-kubelet.conf; systemctl stop kubelet.service"
+    )
     yield StringCommand(leftovers)
     yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
     yield StringCommand("kubeadm", "join", "--config", QuoteString(config))

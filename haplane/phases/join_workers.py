@@ -50,4 +50,6 @@ def new_join_command(run: Run, *, lifetime: str) -> re.Match[str]:
 
 
 JOIN_WORKERS = Phase("Join workers", (Kind.JOIN,), join_workers)
-PRINT_JOIN_COMMAND = Phase("Make a join command for further workers", (), print_join_command, also_after=(Kind.CLUSTER,))
+PRINT_JOIN_COMMAND = Phase(
+    "Make a join command for further workers", (), print_join_command, also_after=(Kind.CLUSTER,)
+)

@@ -90,7 +90,9 @@ def decide_what_to_do(run: Run) -> None:
     else:
         run.etcd_authority = _etcd_authority(run)
     for host in run.reachable(run.inventory.hosts):
-        wants = wants_of(run.inventory, host, run.report(host), run.manifest, run.etcd_authority, run.now())
+        wants = wants_of(
+            run.inventory, host, run.report(host), run.manifest, etcd_authority=run.etcd_authority, now=run.now()
+        )
         if origin is Origin.NEW:  # leftovers of an identity that never served are replaced whole
             wants = replace(wants, keys=dict.fromkeys(wants.identity, "a new cluster"))
         run.wants[host.name] = wants

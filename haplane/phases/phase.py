@@ -58,7 +58,7 @@ class Run:
 
     @staticmethod
     def now() -> datetime:
-        """This machine's clock."""
+        """The moment, by the clock of this machine."""
         return datetime.now(UTC)
 
 

@@ -1,8 +1,8 @@
 """The only place that makes pyinfra's State and Inventory, connects, and runs operations.
 
 Both are single-use, so every call builds its own; connecting is cheap. Inside one call every host gets the same
-operations (pyinfra matches operations across hosts by index), and the order of hosts is never pyinfra's: a caller that
-needs one host after another calls once per host.
+operations (pyinfra matches operations across hosts by index), and the order of hosts is never pyinfra's: a caller
+that needs one host after another calls once per host.
 """
 
 from __future__ import annotations

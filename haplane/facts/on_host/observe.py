@@ -5,6 +5,8 @@ component makes its own answer empty and never the report late. The shape of req
 :mod:`haplane.domain.observed`.
 """
 
+from __future__ import annotations
+
 import concurrent.futures
 import contextlib
 import glob
@@ -22,12 +24,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from typing import IO, Any
 
 PROBE_SECONDS = 5
 STAMPS = "/var/lib/haplane/stamps.json"
 
 
 def main() -> None:
+    """Ask every probe at once and write the report."""
     request = json.loads(sys.argv[1])
     started_at = time.time()
     probes = {
@@ -47,13 +51,13 @@ def main() -> None:
     }
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         futures = {name: pool.submit(probe) for name, probe in probes.items()}
-        report = {name: future.result() for name, future in futures.items()}
+        report: dict[str, Any] = {name: future.result() for name, future in futures.items()}
     report["started_at"] = started_at
     report["finished_at"] = time.time()
     json.dump(report, sys.stdout)
 
 
-def run(*command: str, seconds: float = PROBE_SECONDS) -> "str | None":
+def run(*command: str, seconds: float = PROBE_SECONDS) -> str | None:
     """A command's output, or None when it is missing, fails or hangs."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed commands, no shell
@@ -64,7 +68,8 @@ def run(*command: str, seconds: float = PROBE_SECONDS) -> "str | None":
     return done.stdout if done.returncode == 0 else None
 
 
-def read(path: str) -> "str | None":
+def read(path: str) -> str | None:
+    """A text file, or None when it is absent or not ours to read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -72,7 +77,8 @@ def read(path: str) -> "str | None":
         return None
 
 
-def machine() -> dict:
+def machine() -> dict[str, Any]:
+    """The machine itself; sizes in bytes."""
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read("/etc/os-release") or "", re.M))
     memory = dict(re.findall(r"^(\w+):\s+(\d+) kB", read("/proc/meminfo") or "", re.M))
     disk = shutil.disk_usage("/var/lib")
@@ -83,7 +89,7 @@ def machine() -> dict:
         "os_version": release.get("VERSION_ID", ""),
         "architecture": platform.machine(),
         "kernel": platform.release(),
-        "init": read("/proc/1/comm").strip(),
+        "init": (read("/proc/1/comm") or "").strip(),
         "user_id": os.geteuid(),
         "cpus": os.cpu_count(),
         "memory_bytes": int(memory.get("MemTotal", 0)) * 1024,
@@ -95,14 +101,14 @@ def machine() -> dict:
     }
 
 
-def addresses() -> dict:
-    """Interface -> [IPv4 address, ...]"""
+def addresses() -> dict[str, list[str]]:
+    """Interface -> its IPv4 addresses."""
     links = json.loads(run("ip", "-j", "-4", "address") or "[]")
     return {link["ifname"]: [a["local"] for a in link.get("addr_info", [])] for link in links if link.get("ifname")}
 
 
-def listening() -> dict:
-    """TCP port -> program that listens on it ("" when not known)"""
+def listening() -> dict[str, str]:
+    """TCP port -> program that listens on it, "" when that is not known."""
     ports = {}
     for line in (run("ss", "-Hlntp") or "").splitlines():
         fields = line.split()
@@ -112,19 +118,21 @@ def listening() -> dict:
 
 
 def digest(path: str) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else slow(file)
 
 
-def slow(file) -> str:  # noqa: ANN001
+def slow(file: IO[bytes]) -> str:
+    """The same on a Python older than 3.11."""
     summary = hashlib.sha256()
     for chunk in iter(lambda: file.read(1 << 20), b""):
         summary.update(chunk)
     return summary.hexdigest()
 
 
-def files(paths: list) -> dict:
-    """Path -> sha256, mode, owner; absent paths are left out"""
+def files(paths: list[str]) -> dict[str, dict[str, Any]]:
+    """Path -> sha256, mode, owner; absent paths are left out."""
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
@@ -134,8 +142,8 @@ def files(paths: list) -> dict:
     return found
 
 
-def bundle_files(paths: list) -> dict:
-    """Path -> sha256 of what was pushed; a file that no longer is as its stamp says is hashed again"""
+def bundle_files(paths: list[str]) -> dict[str, str]:
+    """Path -> sha256 of what was pushed; a file that no longer is as its stamp says is hashed again."""
     stamps = json.loads(read(STAMPS) or "{}")
     found = {}
     for path in paths:
@@ -147,14 +155,14 @@ def bundle_files(paths: list) -> dict:
     return found
 
 
-def certificates(patterns: list) -> dict:
-    """Path -> PEM of the public certificate"""
+def certificates(patterns: list[str]) -> dict[str, str | None]:
+    """Path -> PEM of the public certificate."""
     paths = sorted(path for pattern in patterns for path in glob.glob(pattern))
     return {path: read(path) for path in paths[:100]}
 
 
-def units(names: list) -> dict:
-    """Unit -> active, enabled, needs_reload, since (seconds since the epoch of its last start)"""
+def units(names: list[str]) -> dict[str, dict[str, bool]]:
+    """Unit -> active, enabled, needs_reload; units that systemd has not loaded are left out."""
     shown = run(
         "systemctl", "show", "--timestamp=unix",
         "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,ActiveEnterTimestamp", *names,
@@ -171,16 +179,16 @@ def units(names: list) -> dict:
     return found
 
 
-def images() -> "list | None":
-    """References known to containerd, None when it does not answer"""
+def images() -> list[str] | None:
+    """References known to containerd, None when it does not answer."""
     listed = run("ctr", "--connect-timeout", "1s", "-n", "k8s.io", "images", "list", "-q")
     return listed.split() if listed is not None else None
 
 
-def etcd() -> "dict | None":
-    """This machine's member as it sees itself, its member list, and whether a read through quorum succeeds"""
+def etcd() -> dict[str, Any]:
+    """The member here as it sees itself, its member list, and whether a read through quorum succeeds."""
     pki = "/etc/etcd/pki"
-    found = {
+    found: dict[str, Any] = {
         "bootstrapped": os.path.exists("/etc/etcd/bootstrapped"),
         "has_data": os.path.isdir("/var/lib/etcd/member"),
         "status": None,
@@ -205,30 +213,30 @@ def etcd() -> "dict | None":
     return found
 
 
-def apiserver(port: int) -> dict:
-    """/readyz of the API server beside us, asked without credentials"""
+def apiserver(port: int) -> dict[str, Any]:
+    """/readyz of the API server beside us, asked without credentials."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # only "does it answer ready" is asked, of the loopback address
     if not os.path.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"):
         return {"ready": False, "detail": "no manifest"}
     try:
-        url = "https://127.0.0.1:%d/readyz" % port
+        url = f"https://127.0.0.1:{port}/readyz"
         with urllib.request.urlopen(url, timeout=3, context=context) as answer:  # noqa: S310 - https only
             return {"ready": answer.status == 200, "detail": str(answer.status)}
     except urllib.error.HTTPError as error:
-        return {"ready": False, "detail": "HTTP %d" % error.code}
+        return {"ready": False, "detail": f"HTTP {error.code}"}
     except OSError as error:
         return {"ready": False, "detail": str(getattr(error, "reason", error))}
 
 
-def kubernetes(port: int) -> "dict | None":
-    """Nodes and the cluster's identity as the API server beside us tells them"""
+def kubernetes(port: int) -> dict[str, Any] | None:
+    """Nodes and the cluster's identity as the API server beside us tells them."""
     if not os.path.exists("/etc/kubernetes/admin.conf"):
         return None
     common = (
         "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=3s",
-        "--server=https://127.0.0.1:%d" % port,
+        f"--server=https://127.0.0.1:{port}",
     )  # fmt: skip
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         listed = pool.submit(run, *common, "get", "nodes,namespaces", "-o", "json")
@@ -254,7 +262,8 @@ def kubernetes(port: int) -> "dict | None":
     }
 
 
-def node(item: dict) -> dict:
+def node(item: dict[str, Any]) -> dict[str, Any]:
+    """What is told of one Node object."""
     conditions = {c["type"]: c["status"] for c in item["status"].get("conditions", [])}
     return {
         "name": item["metadata"]["name"],
@@ -268,15 +277,15 @@ def node(item: dict) -> dict:
     }
 
 
-def balancer(endpoint: str, ping: bool) -> dict:
-    """Haproxy's servers, and who answers at the endpoint's address while we do not hold it"""
+def balancer(endpoint: str, ping: bool) -> dict[str, Any]:
+    """Haproxy's servers, and who answers at the endpoint's address while we do not hold it."""
     held = any(endpoint in found for found in addresses().values())
     answered = ping and not held and run("ping", "-c1", "-W0.5", "-n", endpoint, seconds=2) is not None
     return {"holds_endpoint": held, "endpoint_answers": bool(answered), "servers": haproxy_servers()}
 
 
-def haproxy_servers() -> "list | None":
-    """[{backend, name, status}] from haproxy's admin socket"""
+def haproxy_servers() -> list[dict[str, str]] | None:
+    """Every server with its backend and status, from haproxy's admin socket."""
     with contextlib.suppress(OSError, LookupError), socket.socket(socket.AF_UNIX) as admin:
         admin.settimeout(2)
         admin.connect("/run/haproxy/admin.sock")
@@ -287,9 +296,10 @@ def haproxy_servers() -> "list | None":
     return None
 
 
-def snapshots() -> "dict | None":
-    """What the snapshot agent last wrote of itself"""
-    return json.loads(read("/var/lib/haplane/snapshots/status.json") or "null")
+def snapshots() -> dict[str, Any] | None:
+    """What the snapshot agent last wrote of itself."""
+    told: dict[str, Any] | None = json.loads(read("/var/lib/haplane/snapshots/status.json") or "null")
+    return told
 
 
 main()

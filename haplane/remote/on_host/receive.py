@@ -1,9 +1,12 @@
 """Runs on a host, with nothing but Python's standard library: takes a tar stream of files, each final by itself.
 
-Every member is written under a temporary name beside its place, unpacked if it is compressed, made durable, stamped,
-and only then renamed: a stream that is cut leaves whole files and nothing else. Image archives are handed to
-containerd as soon as they are complete, while the next one arrives.
+Every member is written under a temporary name beside its place, unpacked if it is compressed, stamped, and only then
+renamed: a stream that is cut leaves whole files and nothing else. Nothing is forced to disk, which would double the
+time of a bootstrap: content that a power cut takes away no longer fits its stamp, and is hashed and sent again. Image
+archives are handed to containerd as soon as they are complete, while the next one arrives.
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
@@ -12,19 +15,24 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from typing import IO
 
 STAMPS = "/var/lib/haplane/stamps.json"
 IMAGE_DIRECTORY = "/var/lib/haplane/images/"
 
 
 def main() -> None:
+    """Take the stream on standard input; exit with a sentence when something of it did not arrive."""
     os.umask(0o022)
     os.makedirs(os.path.dirname(STAMPS), exist_ok=True)
     imports = []
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|", bufsize=1 << 20) as members:
         for member in members:
             path = "/" + member.name
-            receive(members.extractfile(member), path, member)
+            content = members.extractfile(member)
+            if content is None:
+                sys.exit(path + " in the stream is not a file")
+            receive(content, path, member)
             if path.startswith(IMAGE_DIRECTORY):
                 imports.append((path, import_image(path)))
     failed = [path for path, process in imports if process.wait() != 0]
@@ -32,7 +40,8 @@ def main() -> None:
         sys.exit("containerd did not import " + ", ".join(failed))
 
 
-def receive(source, path: str, member: tarfile.TarInfo) -> None:  # noqa: ANN001
+def receive(source: IO[bytes], path: str, member: tarfile.TarInfo) -> None:
+    """Put one member in its place, whole or not at all."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = path + ".haplane-new"
     try:
@@ -50,17 +59,19 @@ def receive(source, path: str, member: tarfile.TarInfo) -> None:  # noqa: ANN001
         raise
 
 
-def unpack(source, target, path: str) -> None:  # noqa: ANN001
-    """Zstd checks its own checksum over the content"""
-    zstd = subprocess.Popen(["zstd", "-dcq"], stdin=subprocess.PIPE, stdout=target)
-    shutil.copyfileobj(source, zstd.stdin, 1 << 20)
-    zstd.stdin.close()
-    if zstd.wait() != 0:
-        sys.exit("zstd cannot unpack " + path)
+def unpack(source: IO[bytes], target: IO[bytes], path: str) -> None:
+    """Decompress; zstd checks the content by its own checksum."""
+    zstd = subprocess.Popen(["zstd", "-dcq"], stdin=subprocess.PIPE, stdout=target, stderr=subprocess.PIPE)
+    with contextlib.suppress(BrokenPipeError):  # it gave up, and says why
+        if zstd.stdin is not None:
+            shutil.copyfileobj(source, zstd.stdin, 1 << 20)
+    _, complaint = zstd.communicate()
+    if zstd.returncode != 0:
+        sys.exit("zstd cannot unpack " + path + ": " + complaint.decode(errors="replace").strip())
 
 
 def stamp(path: str, temporary: str, sha256: str) -> None:
-    """Size, time and inode survive the rename; a stamp of a file that never took its place matches nothing"""
+    """Size, time and inode survive the rename; a stamp of a file that never took its place matches nothing."""
     status = os.stat(temporary)
     stamps = {}
     with contextlib.suppress(OSError, ValueError), open(STAMPS, encoding="utf-8") as file:
@@ -71,7 +82,8 @@ def stamp(path: str, temporary: str, sha256: str) -> None:
     os.replace(STAMPS + ".new", STAMPS)
 
 
-def import_image(path: str) -> subprocess.Popen:
+def import_image(path: str) -> subprocess.Popen[bytes]:
+    """Hand an archive to containerd; the caller waits."""
     return subprocess.Popen(
         ["ctr", "-n", "k8s.io", "images", "import", "--local", path],
         stdin=subprocess.DEVNULL,
