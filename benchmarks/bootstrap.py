@@ -19,14 +19,13 @@ import time
 from pathlib import Path
 
 import reference_tree
+from machine import HAPLANE, INVENTORY, alone, haplane
 
 from haplane.bundle.manifest import Manifest, default_directory
 from haplane.config.load import load_inventory
-from haplane.desired.manifests import pod_network_manifest
+from haplane.desired.manifests import cluster_manifest
 
-HERE = Path(__file__).parent
-INVENTORY = HERE / "inventory.py"
-HAPLANE = [sys.executable, "-m", "haplane"]
+SCRIPT = Path(__file__).parent / "bash_script.sh"
 
 
 def main() -> None:
@@ -37,21 +36,20 @@ def main() -> None:
     inventory = load_inventory(INVENTORY)
     bundle = Path(inventory.cluster.bundle or default_directory(inventory.cluster.kubernetes_version))
     measured: dict[str, list[float]] = {"script": [], "haplane": []}
-    with tempfile.TemporaryDirectory(prefix="haplane-bench-") as scratch:
-        tree = Path(scratch) / "tree"
+    with tempfile.TemporaryDirectory(prefix="haplane-bench-") as scratch, alone():
+        tree, flannel = Path(scratch) / "tree", Path(scratch) / "flannel.yaml"
         manifest = reference_tree.make(bundle, tree)
-        flannel = Path(scratch) / "flannel.yaml"
         flannel.write_text(flannel_manifest(inventory, manifest))
         try:
             for number in range(1, chosen.rounds + 1):
                 measured["script"].append(script(inventory, manifest, tree, flannel))
-                measured["haplane"].append(haplane())
+                measured["haplane"].append(bootstrap())
                 print(
-                    f"round {number}: script {measured['script'][-1]:.1f} s, haplane {measured['haplane'][-1]:.1f} s",
-                    flush=True,
+                    f"round {number}: "
+                    + ", ".join(f"{name} {seconds[-1]:.1f} s" for name, seconds in measured.items())
                 )
         finally:
-            subprocess.run([*HAPLANE, "lab", "down", INVENTORY], check=True, stderr=subprocess.DEVNULL)
+            haplane("lab", "down", INVENTORY)
     report(measured, chosen.json)
 
 
@@ -67,7 +65,7 @@ def report(measured: dict[str, list[float]], target: Path | None) -> None:
 
 def fresh_lab() -> None:
     for verb in ("down", "up"):
-        subprocess.run([*HAPLANE, "lab", verb, INVENTORY], check=True, capture_output=True)
+        haplane("lab", verb, INVENTORY)
 
 
 def script(inventory, manifest: Manifest, tree: Path, flannel: Path) -> float:
@@ -83,7 +81,7 @@ def script(inventory, manifest: Manifest, tree: Path, flannel: Path) -> float:
             "VERSION": manifest.kubernetes_version,
             "PAUSE": next(image.reference for image in manifest.images if "/pause:" in image.reference),
         }
-        done = subprocess.run([HERE / "bash_script.sh"], env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run([SCRIPT], env=environment, capture_output=True, text=True, check=False)
     laps = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if line)
     if done.returncode != 0 or "nodes-ready" not in laps:
         sys.exit(f"the reference script failed:\n{done.stdout}\n{done.stderr}")
@@ -91,7 +89,7 @@ def script(inventory, manifest: Manifest, tree: Path, flannel: Path) -> float:
     return float(laps["nodes-ready"])
 
 
-def haplane() -> float:
+def bootstrap() -> float:
     fresh_lab()
     began = time.monotonic()
     done = subprocess.run([*HAPLANE, "up", "--yes", INVENTORY], capture_output=True, text=True, check=False)
@@ -103,8 +101,7 @@ def haplane() -> float:
 
 def flannel_manifest(inventory, manifest: Manifest) -> str:
     """The same manifest as haplane's, so that both start the same pods."""
-    image = next(image.reference for image in manifest.images if "flannel" in image.reference)
-    return pod_network_manifest(inventory, flannel_image=image, flannel_command="/opt/bin/flanneld")
+    return cluster_manifest(inventory, manifest)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The longest gaps that clients of the endpoint see: every master and load balancer loses its power, several times.
 
-    .venv/bin/python benchmarks/gaps.py [--rounds 5] [--json FILE] [INVENTORY]
+    .venv/bin/python benchmarks/gaps.py [--rounds 5] [--json FILE]
 
-Runs `haplane drill` on the cluster of INVENTORY, which must be up and healthy. A gap lasts from the send time of the
+Runs `haplane drill` on a cluster made for it. A gap lasts from the send time of the
 first request not answered 2xx within 1 s to the next success; 20 reads and 20 writes a second, each on a new
 connection. One more round looks from inside a pod besides, which costs CPU and so is not among the gaps.
 """
@@ -14,34 +14,39 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from machine import HAPLANE, INVENTORY, alone, haplane
 
 from haplane.config.load import load_inventory
 from haplane.config.model import Inventory
 
-HAPLANE = [sys.executable, "-m", "haplane"]
-DEFAULT = Path(__file__).parent.parent / "inventories/lab.py"
-
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("inventory", nargs="?", type=Path, default=DEFAULT)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--json", type=Path, help="also write every report here")
     chosen = options.parse_args()
-    inventory = load_inventory(chosen.inventory)
-    reports: list[dict[str, Any]] = []
-    for number in range(1, chosen.rounds + 2):
-        inside = number > chosen.rounds
-        for story, host in targets(inventory):
-            report = drill(story, host, chosen.inventory, in_cluster=inside)
-            show(number, report)
-            reports.append({"round": number, **report})
+    with alone():
+        haplane("lab", "up", INVENTORY)
+        haplane("up", "--yes", INVENTORY)
+        reports = list(watch(load_inventory(INVENTORY), chosen.rounds))
+        haplane("lab", "down", INVENTORY)
     conclude([report for report in reports if report["round"] <= chosen.rounds])
     look_inside([report for report in reports if report["round"] > chosen.rounds])
     if chosen.json:
         chosen.json.write_text(json.dumps(reports, indent=2) + "\n")
+
+
+def watch(inventory: Inventory, rounds: int) -> Iterator[dict[str, Any]]:
+    """Every target once a round, and one round more that also looks from inside a pod."""
+    for number in range(1, rounds + 2):
+        for story, host in targets(inventory):
+            report = drill(story, host, in_cluster=number > rounds)
+            show(number, report)
+            yield {"round": number, **report}
 
 
 def targets(inventory: Inventory) -> list[tuple[str, str | None]]:
@@ -51,11 +56,9 @@ def targets(inventory: Inventory) -> list[tuple[str, str | None]]:
     return [*masters, ("kill-etcd-leader", None), *balancers, ("kill-load-balancer", None)]
 
 
-def drill(story: str, host: str | None, inventory: Path, *, in_cluster: bool) -> dict[str, Any]:
+def drill(story: str, host: str | None, *, in_cluster: bool) -> dict[str, Any]:
     words = [*HAPLANE, "drill", story, "--yes", "--json", *(["--in-cluster"] if in_cluster else [])]
-    done = subprocess.run(
-        [*words, str(inventory), *([host] if host else [])], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*words, INVENTORY, *([host] if host else [])], capture_output=True, text=True, check=False)
     if done.returncode not in (0, 6):
         sys.exit(f"{story} {host or ''} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return json.loads(done.stdout)

@@ -9,9 +9,7 @@ from haplane.drills.credentials import administrator
 from haplane.drills.story import Scene
 from haplane.errors import Refused
 from haplane.lab.driver import LabMachines
-from haplane.phases.confirm_health import judge
-from haplane.phases.observe import observe
-from haplane.workflows.up import prepare
+from haplane.workflows.status import status
 
 
 def scene(inventory: Inventory, progress: Progress) -> Scene:
@@ -25,8 +23,6 @@ def scene(inventory: Inventory, progress: Progress) -> Scene:
         )
 
     def look() -> Status:
-        run = prepare(inventory, silent)
-        observe(run)
-        return judge(run)
+        return status(inventory, silent)
 
     return Scene(inventory, LabMachines(inventory), look, administrator(inventory), progress)
