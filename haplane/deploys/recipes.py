@@ -98,13 +98,14 @@ def start_kubelet(changed: Mapping[str, bool]) -> None:
 
 
 @deploy("Apply what exists once")
-def apply_cluster(config: str, manifest: str, patch: str, applied: str) -> None:
+def apply_cluster(config: str, manifest: str, patch: str, applied: str, nodes: Sequence[str]) -> None:
     """Through the API, from one master, whichever."""
     cluster.apply_once(
         config=config,
         manifest=manifest,
         patch=patch,
         applied=applied,
+        nodes=nodes,
         name="Apply add-ons and the pod network",
         _timeout=180,
     )

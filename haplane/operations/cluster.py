@@ -10,9 +10,13 @@ from pyinfra.api.operation import operation
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=20s"
 KUBECTL_WAIT = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
 
+DAEMON_SETS = '{range .items[?(@.kind=="DaemonSet")]}{.metadata.namespace}/{.metadata.name} {end}'
+
 APPLY = f"""
 set -eu
+DAEMON_SETS='{DAEMON_SETS}'
 config=$1 patch=$2 applied=$3
+shift 3
 network=$(mktemp /run/haplane.XXXXXX)
 trap 'rm -f "$network"' EXIT
 cat > "$network"
@@ -21,10 +25,11 @@ kubeadm init phase bootstrap-token --config "$config" --skip-token-print &
 bootstrap=$!
 kubeadm init phase addon kube-proxy --config "$config" &
 proxy=$!
-{KUBECTL_WAIT} wait --for=jsonpath='{{.spec.podCIDR}}' --timeout=60s node --all
+{KUBECTL_WAIT} wait --for=create --timeout=60s "$@"
+{KUBECTL_WAIT} wait --for=jsonpath='{{.spec.podCIDR}}' --timeout=60s "$@"
 {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f "$network"
-for set in $4; do
-    {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=90s
+for set in $({KUBECTL} get -f "$network" -o jsonpath="$DAEMON_SETS"); do
+    {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=60s || true
 done
 kubeadm init phase addon coredns --config "$config"
 {KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
@@ -52,15 +57,18 @@ esac
 
 
 @operation()
-def apply_once(config: str, manifest: str, patch: str, applied: str) -> Generator[StringCommand, None, None]:
+def apply_once(
+    config: str, manifest: str, patch: str, applied: str, nodes: Sequence[str]
+) -> Generator[StringCommand, None, None]:
     """Upload kubeadm's configuration, the bootstrap rules and the add-ons, and apply the pod network.
 
     + config: kubeadm's configuration on the host
     + manifest: the pod network's YAML
     + patch: a strategic merge patch of CoreDNS's Deployment
     + applied: the fingerprint kept of all this in the ConfigMap kube-system/haplane
+    + nodes: the nodes that must have registered and got their pod network before its pods start
     """
-    words = [QuoteString(word) for word in (config, patch, applied)]
+    words = [QuoteString(word) for word in (config, patch, applied, *(f"node/{name}" for name in nodes))]
     yield StringCommand("sh", "-c", QuoteString(APPLY), "sh", *words, _stdin=manifest)
 
 

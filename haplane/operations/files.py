@@ -20,7 +20,7 @@ set -eu
 umask 077
 staging=$(mktemp -d /run/haplane.XXXXXX)
 trap 'rm -rf "$staging"' EXIT
-base64 -d | tar -x -p -C "$staging"
+base64 -d | tar -x -p -m -C "$staging"
 cd "$staging"
 find . -type f | while read -r file; do
     target="/${file#./}"

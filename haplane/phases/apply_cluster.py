@@ -21,6 +21,7 @@ def apply_cluster(run: Run) -> None:
         manifest=cluster_manifest(run.inventory, run.manifest),
         patch=COREDNS_PATCH,
         applied=cluster_wants(run.inventory, run.manifest).applied,
+        nodes=[host.name for host in run.reachable(run.inventory.masters)],
     )
 
 
