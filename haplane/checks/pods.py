@@ -14,19 +14,20 @@ from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from haplane.checks.fleet import Machine
+from haplane.checks.pod_manifest import LABEL, manifest
 from haplane.checks.questions import ADMIN
 from haplane.checks.survey import CannotAnswer, run_on_host
 
-LABEL = "haplane.io/verify"
+PREFIX = "haplane-verify-"
 START_SECONDS = 60
 REMOVE_SECONDS = 60
 ANSWER_SECONDS = 20  # a service made a moment ago reaches every node in one or two
-HTTP_PORT = 8080
-COREFILE = f".:5300 {{\n    errors\n    health :{HTTP_PORT}\n}}\n"
+LEFTOVER = timedelta(hours=1)  # no run takes as long: the one that made it was cut off
 
 
 class PodTrouble(Exception):
@@ -102,7 +103,7 @@ def running_pods(kubectl: Kubectl, image: str, nodes: Sequence[str]) -> Generato
 
     Raises PodTrouble when they do not become ready in time or cannot be removed.
     """
-    namespace = f"haplane-verify-{secrets.token_hex(2)}"
+    namespace = PREFIX + secrets.token_hex(2)
     try:
         kubectl.run("apply", "-f", "-", stdin=json.dumps(manifest(namespace, image, nodes)))
         kubectl.run("rollout", "status", "daemonset/probe", f"--namespace={namespace}", f"--timeout={START_SECONDS}s")
@@ -114,6 +115,16 @@ def running_pods(kubectl: Kubectl, image: str, nodes: Sequence[str]) -> Generato
             kubectl.run(
                 *("delete", "namespace", namespace, "--ignore-not-found", "--wait", f"--timeout={REMOVE_SECONDS}s")
             )
+
+
+def remove_leftovers(kubectl: Kubectl, now: datetime) -> None:
+    """Namespaces of runs that were cut off with their machine an hour ago or longer. Raises PodTrouble."""
+    listed = kubectl.read("get", "namespaces", f"--selector={LABEL}").get("items")
+    for item in listed if isinstance(listed, list) else ():
+        match item:
+            case {"metadata": {"name": str(name), "creationTimestamp": str(created)}} if name.startswith(PREFIX):
+                if now - datetime.fromisoformat(created).astimezone(UTC) > LEFTOVER:
+                    kubectl.run("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
 @contextmanager
@@ -150,8 +161,11 @@ def ask_from_pods(
         except ValidationError:
             return "its answer cannot be read"
 
-    with ThreadPoolExecutor(max(1, len(pods.by_node))) as pool:
+    pool = ThreadPoolExecutor(max(1, len(pods.by_node)))
+    try:
         return dict(zip(pods.by_node, pool.map(ask, pods.by_node.values()), strict=True))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who is interrupted removes the namespace at once
 
 
 def cluster_address(service: Mapping[str, object]) -> str:
@@ -182,78 +196,3 @@ def _pod(item: object) -> Pod | None:
             return Pod(node, address, container.rpartition("//")[2])
         case _:
             return None
-
-
-def manifest(namespace: str, image: str, nodes: Sequence[str]) -> dict[str, object]:
-    """The namespace and all that is in it, fit for the ``restricted`` pod security standard."""
-    labels = {LABEL: "true"}
-    inside = {"namespace": namespace, "labels": labels}
-    return {
-        "apiVersion": "v1",
-        "kind": "List",
-        "items": [
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {
-                    "name": namespace,
-                    "labels": {**labels, "pod-security.kubernetes.io/enforce": "restricted"},
-                },
-            },
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": "probe", **inside},
-                "data": {"Corefile": COREFILE},
-            },
-            {
-                "apiVersion": "apps/v1",
-                "kind": "DaemonSet",
-                "metadata": {"name": "probe", **inside},
-                "spec": {
-                    "selector": {"matchLabels": labels},
-                    "template": {"metadata": {"labels": labels}, "spec": _pod_spec(image, nodes)},
-                },
-            },
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"name": "probe", **inside},
-                "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": HTTP_PORT}]},
-            },
-        ],
-    }
-
-
-def _pod_spec(image: str, nodes: Sequence[str]) -> dict[str, object]:
-    on_nodes = [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]} for name in nodes]
-    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": on_nodes}}
-    container = {
-        "name": "probe",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["-conf", "/etc/coredns/Corefile"],
-        "readinessProbe": {"httpGet": {"path": "/health", "port": HTTP_PORT}, "periodSeconds": 1},
-        "volumeMounts": [{"name": "configuration", "mountPath": "/etc/coredns", "readOnly": True}],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            # CoreDNS's official binary carries this capability as a file attribute and does not start without it.
-            "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
-        },
-    }
-    return {
-        "affinity": {"nodeAffinity": required},
-        "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "dnsPolicy": "Default",
-        "terminationGracePeriodSeconds": 1,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-        "volumes": [{"name": "configuration", "configMap": {"name": "probe"}}],
-    }

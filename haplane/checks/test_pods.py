@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
 from haplane.checks.fleet import Fleet, Machine
+from haplane.checks.pod_manifest import HTTP_PORT
 from haplane.checks.pods import (
-    HTTP_PORT,
     Kubectl,
     Pods,
     PodTrouble,
     ProbeAnswer,
     ask_from_pods,
     cluster_address,
+    remove_leftovers,
     running_pods,
 )
 from haplane.config.model import Inventory
@@ -55,6 +57,7 @@ def asked(inventory: Inventory, fleet: Fleet) -> Generator[Asked, None, None]:
     kubectl = Kubectl(masters)
     try:
         dns_server = cluster_address(kubectl.read("get", "service/kube-dns", "--namespace=kube-system"))
+        remove_leftovers(kubectl, datetime.now(UTC))
         with running_pods(kubectl, coredns_image(kubectl), nodes) as pods:
             names = dns_names(inventory, pods)
             http = {f"pod on {pod.node}": f"http://{pod.address}:{HTTP_PORT}/health" for pod in pods.by_node.values()}

@@ -147,7 +147,7 @@ def _passing_on_interruption(child: subprocess.Popen[str], progress: Progress) -
         yield
     except KeyboardInterrupt:
         progress("verify", "interrupted: removing what was started")
-        child.send_signal(signal.SIGINT)
+        child.terminate()
         try:
             child.communicate(timeout=CLEANUP_SECONDS)
         except subprocess.TimeoutExpired:

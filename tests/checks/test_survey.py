@@ -106,7 +106,7 @@ def test_nobody_listening_and_no_authority_are_no_refusals(pki, tmp_path):
     answer = ask(pki, "https://127.0.0.1:1/readyz", wait=True)
     assert (answer.status, answer.refused) == (None, False)
     assert "refused" in str(answer)
-    assert "FileNotFoundError" in str(ask(tmp_path / "nowhere", "https://127.0.0.1:1/"))
+    assert "absent: " in str(ask(tmp_path / "nowhere", "https://127.0.0.1:1/"))
 
 
 def test_files_are_told_and_keys_are_not(pki):

@@ -209,6 +209,9 @@ def ask(url: str, authority: str, certificate: str | None, key: str | None, wait
     except ssl.SSLError as error:
         answer["refused"] = "ALERT" in (error.reason or "")
         answer["error"] = error.reason or str(error)
+    except FileNotFoundError:
+        needed = [path for path in (authority, certificate, key) if path and not os.path.exists(path)]  # noqa: PTH110
+        answer["error"] = f"absent: {', '.join(needed)}"
     except (OSError, http.client.HTTPException) as error:
         answer["error"] = f"{type(error).__name__}: {error}"
     return answer
