@@ -29,9 +29,14 @@ def table(bridge: str) -> str:
     return f"haplane_{bridge}"
 
 
-def closed_rules(name: str, link: str, network: IPv4Network) -> str:
-    """Nftables rules that reject whatever comes in by ``link`` for an address outside ``network``."""
-    outside = f'iifname "{link}" ip daddr != {network}'
+def closed_rules(name: str, link: str, network: IPv4Network, hardware_address: str | None = None) -> str:
+    """Nftables rules that reject whatever comes in by ``link`` for an address outside ``network``.
+
+    On a bridge only what is sent to the bridge's own ``hardware_address`` is on its way out: with br_netfilter these
+    rules also see what passes from host to host, pods' packets among it, and that is the lab's own traffic.
+    """
+    ours = f" ether daddr {hardware_address}" if hardware_address else ""
+    outside = f'iifname "{link}"{ours} ip daddr != {network}'
     return f"""
 table inet {name}
 delete table inet {name}
@@ -71,14 +76,15 @@ def ensure_bridge(plan: Plan) -> None:
     if not (LINKS / plan.bridge).exists():
         prefix = plan.network.prefixlen
         _ip(
-            f"link add {plan.bridge} type bridge",
+            f"link add {plan.bridge} address {plan.hardware_address} type bridge",
             f'link set {plan.bridge} alias "{plan.owner}" up',
             f"address add {plan.gateway}/{prefix} dev {plan.bridge}",
         )
     name = table(plan.bridge)
     # Destroying before making leaves one set of rules, and no wire cut, whatever was there.
     fresh = f"table bridge {name}\ndelete table bridge {name}\n{wire_rules(name)}"
-    run("nft", "-f", "-", stdin=closed_rules(name, plan.bridge, plan.network) + fresh)
+    closed = closed_rules(name, plan.bridge, plan.network, plan.hardware_address)
+    run("nft", "-f", "-", stdin=closed + fresh)
 
 
 def _refuse_foreign(plan: Plan) -> None:

@@ -48,7 +48,7 @@ class LabHost:
     @property
     def hardware_address(self) -> str:
         """A MAC that survives the host's death, as a real machine's does."""
-        return ":".join(f"{octet:02x}" for octet in (2, 0, *self.address.packed))
+        return hardware_address(self.address)
 
     @property
     def cgroup(self) -> str:
@@ -76,6 +76,11 @@ class Plan:
         """The alias on links that belong to this lab."""
         return f"haplane lab {self.name}"
 
+    @property
+    def hardware_address(self) -> str:
+        """The bridge's MAC, set so that it does not follow its ports."""
+        return hardware_address(self.gateway)
+
     def select(self, names: Sequence[str]) -> tuple[LabHost, ...]:
         """The hosts of these names, in the lab's order; all of them for none. Raises BadInput for an unknown name."""
         known = [host.name for host in self.hosts]
@@ -85,6 +90,11 @@ class Plan:
                 f"no lab host is named {', '.join(unknown)}", next_step=f"the hosts are {', '.join(known)}"
             )
         return tuple(host for host in self.hosts if not names or host.name in names)
+
+
+def hardware_address(address: IPv4Address) -> str:
+    """A locally administered MAC for an address of the lab."""
+    return ":".join(f"{octet:02x}" for octet in (2, 0, *address.packed))
 
 
 def plan(inventory: Inventory) -> Plan:
