@@ -9,6 +9,7 @@ complete. Nothing is rounded, averaged or forgiven, and a gap that never ended i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -61,7 +62,8 @@ class Service:
     """One kind of request over one span of time.
 
     ``gap_seconds`` is the longest gap; ``disturbed_seconds`` goes from the first failure to the end of the last gap,
-    however much succeeded between; ``late_seconds`` is the prober's own worst delay in sending.
+    however much succeeded between; ``late_seconds`` is the prober's own worst delay in sending; ``failures`` counts
+    what failed requests were told, the most frequent first.
     """
 
     requests: int
@@ -71,6 +73,7 @@ class Service:
     disturbed_seconds: float
     recovered: bool
     late_seconds: float
+    failures: dict[str, int]
 
 
 def parse(lines: Iterable[str]) -> list[Request]:
@@ -128,7 +131,13 @@ def service(requests: Iterable[Request], kind: Kind, *, since: float = 0.0, unti
         disturbed_seconds=begun[-1].began + begun[-1].seconds - begun[0].began if begun else 0.0,
         recovered=all(gap.ended is not None for gap in begun),
         late_seconds=max((request.sent - request.scheduled for request in inside), default=0.0),
+        failures=dict(Counter(_failure(request) for request in inside if not request.ok).most_common(10)),
     )
+
+
+def _failure(request: Request) -> str:
+    said = request.error or ""
+    return said if request.status is None else f"{request.status} {said[:60]}".strip()
 
 
 def steady_seconds(requests: Iterable[Request]) -> float:
