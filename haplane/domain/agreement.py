@@ -61,7 +61,19 @@ def _disagreement(path: str, reports: Mapping[str, HostReport]) -> HaplaneError 
 def foreign_etcd(
     authority_digest: str | None, members: Sequence[str], reports: Mapping[str, HostReport], path: str
 ) -> list[HaplaneError]:
-    """Members whose etcd authority is not this cluster's: another cluster's remains."""
+    """Members whose etcd authority is not this cluster's: another cluster's remains.
+
+    Before there is an identity (``authority_digest`` is None) only a member with data is one: an authority without data
+    is what an interrupted first run leaves.
+    """
+    foreign = [
+        name
+        for name in members
+        if name in reports
+        and path in reports[name].files
+        and reports[name].files[path].sha256 != authority_digest
+        and (authority_digest is not None or reports[name].etcd.has_data or reports[name].etcd.bootstrapped)
+    ]
     return [
         HaplaneError(
             f"{name} holds etcd of another cluster",
@@ -69,6 +81,5 @@ def foreign_etcd(
             why="its authority is not the one the masters hold",
             next_step=f"if its data may go: `haplane reset INVENTORY {name}`",
         )
-        for name in members
-        if name in reports and path in reports[name].files and reports[name].files[path].sha256 != authority_digest
+        for name in foreign
     ]

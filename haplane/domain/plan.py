@@ -44,6 +44,7 @@ class Kind(Enum):
     FORM_ETCD = "form the etcd cluster"
     ETCD = "restart etcd"
     BALANCER = "start the load balancer"
+    RESTORE = "put drained servers back"
     INITIALISE = "run kubeadm's phases"
     CONTROL_PLANE = "restart the control plane"
     KUBELET = "start the kubelet"
@@ -148,7 +149,18 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
     for unit, part in (("haproxy", Part.HAPROXY), ("keepalived", Part.KEEPALIVED)):
         if unit in wanted.units:
             steps.append(_unit_step(Kind.BALANCER, name, unit, report, changed=part in parts))
+    steps.append(_drained_step(name, report))
     return [step for step in steps if step is not None]
+
+
+def _drained_step(name: str, report: HostReport) -> Step | None:
+    """Servers that haproxy sends nothing to because somebody told it so."""
+    drained = tuple(
+        f"{server.backend}/{server.name}"
+        for server in report.balancer.servers or ()
+        if server.status.startswith(("DRAIN", "MAINT"))
+    )
+    return _step(Kind.RESTORE, name, drained, ", ".join(drained))
 
 
 def changed_files(files: Iterable[WantedFile], report: HostReport) -> tuple[WantedFile, ...]:

@@ -93,11 +93,11 @@ class BalancerStatus:
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """A worker as the API server tells it."""
+    """A worker as the API server tells it; ``kubelet_version`` is None for one that it does not know."""
 
     name: str
     ready: bool
-    kubelet_version: str
+    kubelet_version: str | None
 
 
 @dataclass(frozen=True)
@@ -147,11 +147,7 @@ def summarise(
     masters = tuple(_master(name, roster, observation, nodes) for name in roster.masters)
     etcd = _etcd(roster, observation)
     balancers = tuple(_balancer(name, observation) for name in roster.balancers)
-    workers = tuple(
-        NodeStatus(node.name, node.ready, node.kubelet_version)
-        for name, node in sorted(nodes.items())
-        if name not in roster.masters
-    )
+    workers = tuple(_worker(name, nodes.get(name)) for name in sorted({*roster.workers, *nodes} - {*roster.masters}))
     problems = (
         *(f"{name}: not reachable ({why})" for name, why in sorted(observation.unreachable.items())),
         *_master_problems(masters),
@@ -190,6 +186,10 @@ def _master(name: str, roster: Roster, observation: Observation, nodes: Mapping[
         apiserver_ready=report is not None and report.apiserver.ready,
         kubelet_version=node.kubelet_version if node else None,
     )
+
+
+def _worker(name: str, node: Node | None) -> NodeStatus:
+    return NodeStatus(name, node is not None and node.ready, node.kubelet_version if node else None)
 
 
 def _master_problems(masters: tuple[MasterStatus, ...]) -> list[str]:

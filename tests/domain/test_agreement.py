@@ -1,0 +1,68 @@
+import pytest
+import samples
+
+from haplane.domain.agreement import Origin, foreign_etcd, origin_of_identity
+from haplane.errors import Refused, UnfitHosts
+
+MASTERS = ("m1", "m2", "m3")
+PATHS = ("/pki/ca.crt", "/pki/ca.key")
+AUTHORITY = "/etc/etcd/pki/ca.crt"
+
+
+def holding(**digests):
+    """A report whose files have these digests, by path; ``data`` says that etcd has been used."""
+    used = digests.pop("data", False)
+    files = {path: {"sha256": digest * 64, "mode": 0o600, "user_id": 0} for path, digest in digests.items()}
+    return samples.report(files=files, etcd=samples.document()["etcd"] | {"has_data": used})
+
+
+def whole(digest):
+    return holding(**dict.fromkeys(PATHS, digest))
+
+
+def test_masters_with_nothing_get_a_new_identity():
+    assert origin_of_identity(MASTERS, dict.fromkeys(MASTERS, samples.report()), PATHS) is Origin.NEW
+
+
+def test_one_surviving_master_is_enough():
+    reports = {"m1": samples.report(), "m3": whole("a")}
+    assert origin_of_identity(MASTERS, reports, PATHS) is Origin.MASTERS
+
+
+def test_what_no_master_has_whole_but_all_have_together_is_an_identity():
+    reports = {"m1": holding(**{PATHS[0]: "a"}), "m2": holding(**{PATHS[1]: "b"})}
+    assert origin_of_identity(MASTERS, reports, PATHS) is Origin.MASTERS
+
+
+def test_two_identities_are_refused_naming_the_sides():
+    reports = {"m1": whole("a"), "m2": whole("b"), "m3": whole("a")}
+    with pytest.raises(UnfitHosts) as refusal:
+        origin_of_identity(MASTERS, reports, PATHS)
+    assert [problem.where for problem in refusal.value.problems] == ["m1, m3 / m2", "m1, m3 / m2"]
+    assert "haplane reset" in str(refusal.value)
+
+
+def test_half_an_identity_is_replaced_only_while_etcd_holds_nothing():
+    half = holding(**{PATHS[0]: "a"})
+    assert origin_of_identity(MASTERS, {"m1": half}, PATHS) is Origin.NEW
+    with pytest.raises(Refused, match="etcd has data") as refusal:
+        origin_of_identity(MASTERS, {"m1": half, "e1": holding(data=True)}, PATHS)
+    assert refusal.value.where == "etcd data on e1"
+
+
+def test_hosts_outside_the_masters_have_no_say_in_the_identity():
+    assert origin_of_identity(MASTERS, {"m1": whole("a"), "w1": whole("b")}, PATHS) is Origin.MASTERS
+
+
+def test_a_member_of_another_cluster_is_named():
+    reports = {"m1": holding(**{AUTHORITY: "a"}), "m2": holding(**{AUTHORITY: "b"}), "m3": samples.report()}
+    [problem] = foreign_etcd("a" * 64, MASTERS, reports, AUTHORITY)
+    assert problem.what == "m2 holds etcd of another cluster"
+    assert "haplane reset INVENTORY m2" in str(problem)
+
+
+def test_without_an_identity_only_a_member_with_data_is_a_stranger():
+    """An interrupted first run leaves its authority on etcd machines before any master holds anything."""
+    reports = {"e1": holding(**{AUTHORITY: "a"}), "e2": holding(**{AUTHORITY: "a"}, data=True)}
+    found = foreign_etcd(None, ("e1", "e2"), reports, AUTHORITY)
+    assert [problem.what for problem in found] == ["e2 holds etcd of another cluster"]

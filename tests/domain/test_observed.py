@@ -1,0 +1,79 @@
+import copy
+import json
+
+import pytest
+import samples
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haplane.domain.observed import HostReport, Observation, agreed, parse_report
+from haplane.errors import HaplaneError
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+WHOLE = samples.converged(samples.inventory()).reports["m1"].model_dump(mode="json", by_alias=True)
+
+
+def paths(value, prefix=()):
+    """Every place in a document, inner ones too."""
+    yield prefix
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield from paths(item, (*prefix, key))
+
+
+def judged(text):
+    """A report or a HaplaneError; any other exception fails the test."""
+    try:
+        return parse_report("m1", text)
+    except HaplaneError as error:
+        assert error.where
+        assert error.next_step
+        return None
+
+
+def test_a_sound_report_survives_json():
+    assert judged(json.dumps(WHOLE)) == samples.converged(samples.inventory()).reports["m1"]
+
+
+@given(st.text() | JSON.map(json.dumps))
+def test_whatever_a_host_says_is_a_report_or_our_error(text):
+    judged(text)
+
+
+@given(st.sampled_from([path for path in paths(WHOLE) if path]), JSON)
+def test_one_field_of_any_value_is_a_report_or_our_error(path, value):
+    document = copy.deepcopy(WHOLE)
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert judged(json.dumps(document)) is None or isinstance(judged(json.dumps(document)), HostReport)
+
+
+def test_the_field_is_named_and_its_value_is_not_repeated():
+    with pytest.raises(HaplaneError) as wrong:
+        parse_report("m1", json.dumps(WHOLE | {"files": {"/etc/x": {"sha256": "SECRET", "mode": 0, "user_id": 0}}}))
+    assert wrong.value.where == "m1: observation, field files./etc/x.sha256"
+    assert "SECRET" not in str(wrong.value)
+
+
+def test_a_newer_observer_may_say_more():
+    assert judged(json.dumps(WHOLE | {"weather": "fine"})) is not None
+
+
+def test_the_api_server_that_knows_the_most_nodes_is_believed():
+    whole = samples.converged(samples.inventory()).reports["m1"]
+    fewer = whole.kubernetes.model_copy(update={"nodes": whole.kubernetes.nodes[:1], "uid": "older"})
+    reports = {"m1": whole.model_copy(update={"kubernetes": fewer}), "m2": whole, "lb1": samples.report()}
+    assert Observation(reports=reports).kubernetes().uid == "cluster-1"
+    assert Observation(reports={"lb1": samples.report()}).kubernetes() is None
+
+
+def test_agreed():
+    assert agreed([])
+    assert agreed([1, 1])
+    assert not agreed([1, 2])

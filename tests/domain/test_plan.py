@@ -1,0 +1,206 @@
+from typing import Any
+
+import pytest
+import samples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haplane.config.model import Inventory
+from haplane.domain.observed import Observation
+from haplane.domain.plan import SUPER_ADMIN_CONFIG, Kind, Plan, decide
+
+SHAPES = st.fixed_dictionaries(
+    {
+        "masters": st.sampled_from((1, 3, 5)),
+        "etcd": st.sampled_from((0, 3, 5)),
+        "balancers": st.integers(0, 2),
+        "workers": st.integers(0, 2),
+        "endpoint_is_external": st.booleans(),
+        "masters_run_pods": st.booleans(),
+    }
+)
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+
+
+def plan(inventory: Inventory, observation: Observation) -> Plan:
+    wants = samples.wants(inventory, dict(observation.reports))
+    return decide(samples.cluster_of(inventory), wants, observation)
+
+
+def drift(name: str, **changes: Any) -> list[tuple[Kind, str, tuple[str, ...]]]:
+    """The steps that one changed field of one host's report leads to."""
+    observation = samples.altered(CONVERGED, name, **changes)
+    return [(step.kind, step.host, step.items) for step in plan(INVENTORY, observation).steps]
+
+
+def fields(name: str, field: str) -> dict[str, Any]:
+    found: dict[str, Any] = CONVERGED.reports[name].model_dump(by_alias=True)[field]
+    return found
+
+
+def without(name: str, field: str, key: str) -> dict[str, Any]:
+    return {key_: value for key_, value in fields(name, field).items() if key_ != key}
+
+
+@settings(max_examples=25, deadline=None)
+@given(SHAPES)
+def test_nothing_is_left_to_do_once_everything_is_as_wanted(shape):
+    inventory = samples.inventory(**shape)
+    assert plan(inventory, samples.converged(inventory)).steps == ()
+
+
+@settings(max_examples=25, deadline=None)
+@given(SHAPES)
+def test_from_nothing_every_host_gets_its_part(shape):
+    inventory = samples.inventory(**shape)
+    found = plan(inventory, samples.fresh(inventory))
+    names = {
+        group: tuple(host.name for host in getattr(inventory, group)) for group in ("masters", "etcd", "workers")
+    }
+    assert found.hosts(Kind.INITIALISE) == names["masters"]
+    assert found.hosts(Kind.FORM_ETCD) == names["etcd"]
+    assert found.hosts(Kind.JOIN) == names["workers"]
+    assert set(found.hosts(Kind.BALANCER)) >= {host.name for host in inventory.balancer_hosts}
+    assert not found.of(Kind.ETCD, Kind.KUBELET, Kind.CONTROL_PLANE, Kind.TIDY)
+    assert set(found.hosts(Kind.RUNTIME)) == {host.name for host in inventory.nodes}
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "kind"),
+    [
+        ("m1", "containerd", Kind.RUNTIME),
+        ("m2", "etcd", Kind.ETCD),
+        ("m3", "kubelet", Kind.KUBELET),
+        ("w1", "kubelet", Kind.KUBELET),
+        ("lb1", "haproxy", Kind.BALANCER),
+        ("lb2", "keepalived", Kind.BALANCER),
+    ],
+)
+@pytest.mark.parametrize("broken", ["active", "enabled"])
+def test_a_unit_that_is_stopped_or_disabled_is_brought_up(name, unit, kind, broken):
+    units = fields(name, "units")
+    units[unit][broken] = False
+    assert drift(name, units=units) == [(kind, name, (unit,))]
+
+
+def test_a_missing_package_is_installed_and_started():
+    assert drift("lb1", units=without("lb1", "units", "keepalived")) == [
+        (Kind.PACKAGES, "lb1", ("keepalived",)),
+        (Kind.BALANCER, "lb1", ("keepalived",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "follows"),
+    [
+        ("m1", "/etc/containerd/config.toml", [(Kind.RUNTIME, "containerd")]),
+        ("m1", "/etc/systemd/system/etcd.service", [(Kind.ETCD, "etcd")]),
+        ("m1", "/etc/systemd/system/kubelet.service", [(Kind.KUBELET, "kubelet")]),
+        ("m1", "/etc/sysctl.d/99-haplane.conf", []),
+        ("lb1", "/etc/haproxy/haproxy.cfg", [(Kind.BALANCER, "haproxy")]),
+        ("lb1", "/etc/keepalived/keepalived.conf", [(Kind.BALANCER, "keepalived")]),
+    ],
+)
+def test_an_edited_file_is_written_again_and_what_reads_it_takes_it_up(name, path, follows):
+    edited = fields(name, "files")
+    edited[path]["sha256"] = "e" * 64
+    expected = [(Kind.FILES, name, (path,))] + [(kind, name, (unit,)) for kind, unit in follows]
+    assert drift(name, files=edited) == expected
+
+
+def test_a_file_with_another_mode_is_written_again():
+    looser = fields("m1", "files")
+    looser["/etc/kubernetes/haplane/kubeadm.yaml"]["mode"] = 0o644
+    assert (Kind.FILES, "m1", ("/etc/kubernetes/haplane/kubeadm.yaml",)) in drift("m1", files=looser)
+
+
+def test_an_edited_kubeadm_configuration_concerns_the_control_plane():
+    edited = fields("m1", "files")
+    edited["/etc/kubernetes/haplane/audit-policy.yaml"]["sha256"] = "e" * 64
+    assert (Kind.CONTROL_PLANE, "m1", ()) in drift("m1", files=edited)
+
+
+def test_a_replaced_binary_is_pushed_again():
+    path = "/usr/local/bin/kubelet"
+    assert drift("m2", bundle=fields("m2", "bundle") | {path: "e" * 64}) == [(Kind.BUNDLE, "m2", (path,))]
+
+
+def test_an_image_containerd_does_not_know_is_imported():
+    assert drift("m1", images=["registry.k8s.io/pause:3.10.1", "docker.io/flannel/flannel:v0.26.7"]) == [
+        (Kind.IMAGES, "m1", ("registry.k8s.io/kube-apiserver:v1.35.4",))
+    ]
+
+
+def test_a_removed_manifest_sends_the_master_through_kubeadm_again():
+    path = "/etc/kubernetes/manifests/kube-scheduler.yaml"
+    assert drift("m3", files=without("m3", "files", path)) == [(Kind.INITIALISE, "m3", (path,))]
+
+
+def test_a_worker_without_its_kubeconfig_joins_again():
+    path = "/etc/kubernetes/kubelet.conf"
+    assert drift("w1", files=without("w1", "files", path)) == [(Kind.JOIN, "w1", (path,))]
+
+
+def test_a_missing_key_is_issued_again():
+    path = "/etc/etcd/pki/peer.key"
+    assert drift("m1", files=without("m1", "files", path)) == [(Kind.KEYS, "m1", (path,))]
+
+
+def test_a_leaf_that_is_not_of_this_authority_is_issued_again_with_its_key():
+    stem = "/etc/etcd/pki/server"
+    stranger = samples.ClusterIdentity.generate("other", samples.NOW)
+    pem = samples.etcd_server_files(stranger, "m1", INVENTORY.masters[0].address, samples.NOW)[f"{stem}.crt"]
+    found = drift("m1", certificates={f"{stem}.crt": pem.decode()})
+    assert found == [(Kind.KEYS, "m1", (f"{stem}.crt", f"{stem}.key")), (Kind.ETCD, "m1", ("etcd",))]
+
+
+def test_a_sound_leaf_is_left_alone():
+    certificates = {
+        path: pem.decode() for path, pem in samples.leaves(INVENTORY.masters[0]).items() if path.endswith(".crt")
+    }
+    assert drift("m1", certificates=certificates) == []
+
+
+@pytest.mark.parametrize("change", [{"labels": []}, {"taints": []}])
+def test_a_master_without_its_label_or_taint_is_marked(change):
+    kubernetes = fields("m1", "kubernetes")
+    kubernetes["nodes"] = [node | (change if node["name"] == "m2" else {}) for node in kubernetes["nodes"]]
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        observation = samples.altered(observation, name, kubernetes=kubernetes)
+    assert [(step.kind, step.host) for step in plan(INVENTORY, observation).steps] == [(Kind.MARK, "m2")]
+
+
+@pytest.mark.parametrize("change", [{"applied": "older"}, {"objects": ["haplane", "kubeadm-config", "kube-proxy"]}])
+def test_what_exists_once_is_applied_when_it_is_missing_or_outdated(change):
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        observation = samples.altered(observation, name, kubernetes=fields(name, "kubernetes") | change)
+    assert [step.kind for step in plan(INVENTORY, observation).steps] == [Kind.CLUSTER]
+
+
+def test_super_admin_conf_is_removed_once_kubeadm_is_through():
+    files = fields("m1", "files")
+    files[SUPER_ADMIN_CONFIG] = files["/etc/kubernetes/admin.conf"]
+    assert drift("m1", files=files) == [(Kind.TIDY, "m1", ())]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.sampled_from(("m1", "m2", "m3"))), st.sets(st.sampled_from(("m1", "m2", "m3"))))
+def test_etcd_is_formed_only_when_every_member_answers_and_none_was_ever_in_a_cluster(silent, bootstrapped):
+    inventory = samples.inventory()
+    observation = samples.fresh(inventory)
+    for name in bootstrapped:
+        observation = samples.altered(observation, name, etcd=samples.document()["etcd"] | {"bootstrapped": True})
+    reports = {name: report for name, report in observation.reports.items() if name not in silent}
+    found = plan(inventory, Observation(reports=reports, unreachable=dict.fromkeys(silent, "off")))
+    assert bool(found.of(Kind.FORM_ETCD)) == (not silent and not bootstrapped)
+
+
+def test_hosts_with_the_same_step_share_a_line():
+    lines = plan(INVENTORY, samples.fresh(INVENTORY)).describe(Kind.FORM_ETCD, Kind.PACKAGES)
+    assert lines == [
+        "lb1, lb2: install packages (haproxy, keepalived)",
+        "m1, m2, m3: form the etcd cluster (3 members)",
+    ]

@@ -1,0 +1,195 @@
+"""Inventories, a bundle's manifest and hosts' reports for tests: sound, but for what a test changes."""
+
+from datetime import UTC, datetime
+from functools import cache
+from ipaddress import IPv4Address
+from typing import Any, cast
+
+from haplane.bundle.manifest import Manifest
+from haplane.config.model import Cluster, Host, Inventory, Ssh
+from haplane.desired.hosts import cluster_wants, request_for, wants_of
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.plan import MASTER_EVIDENCE, ClusterWants, Wants
+from haplane.pki.cluster_identity import ClusterIdentity
+from haplane.pki.etcd_leaves import etcd_server_files
+
+NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+SHA256 = "0" * 64
+
+
+def host(name: str, number: int) -> Host:
+    address = f"10.0.0.{number}"
+    return Host(name=name, address=IPv4Address(address), ssh=Ssh(hostname=address))
+
+
+def inventory(*, masters: int = 3, etcd: int = 0, balancers: int = 2, workers: int = 0, **cluster: Any) -> Inventory:
+    """Without ``etcd`` the masters are the members; without ``balancers`` haproxy runs beside the API servers."""
+    port = 6443 if balancers else 8443
+    settings = {"name": "test", "endpoint": f"10.0.0.10:{port}", **cluster}
+    hosts = tuple(host(f"m{number}", 20 + number) for number in range(1, masters + 1))
+    return Inventory(
+        path="inventories/test.py",
+        cluster=Cluster.model_validate(settings),
+        masters=hosts,
+        etcd=tuple(host(f"e{number}", 40 + number) for number in range(1, etcd + 1)) or hosts,
+        load_balancers=tuple(host(f"lb{number}", 10 + number) for number in range(1, balancers + 1)),
+        workers=tuple(host(f"w{number}", 60 + number) for number in range(1, workers + 1)),
+    )
+
+
+def _file(path: str, roles: list[str]) -> dict[str, Any]:
+    name = path.rsplit("/", 1)[1]
+    return {
+        "component": name, "path": path, "sha256": SHA256, "size": 1, "mode": 0o755, "stored": name,
+        "stored_size": 1, "compression": "none", "roles": roles,
+    }  # fmt: skip
+
+
+@cache
+def manifest() -> Manifest:
+    node, master = ["master", "worker"], ["master"]
+    files = {
+        "kubeadm": node, "kubelet": node, "containerd": node, "kubectl": master, "etcd": ["etcd"],
+        "etcdctl": ["etcd"], "age": ["master", "etcd"],
+    }  # fmt: skip
+    images = {
+        "registry.k8s.io/kube-apiserver:v1.35.4": master,
+        "docker.io/flannel/flannel:v0.26.7": node,
+        "registry.k8s.io/pause:3.10.1": node,
+    }
+    return Manifest.model_validate(
+        {
+            "kubernetes_version": "1.35.4", "etcd_version": "3.6.16", "architecture": "amd64", "source": "modules",
+            "versions": {}, "checksums": {},
+            "files": [_file(f"/usr/local/bin/{name}", roles) for name, roles in files.items()],
+            "images": [
+                {"reference": name, "file": _file(f"/var/lib/haplane/images/{number}.tar", roles)}
+                for number, (name, roles) in enumerate(images.items())
+            ],
+        }
+    )  # fmt: skip
+
+
+@cache
+def identity() -> ClusterIdentity:
+    return ClusterIdentity.generate("test", NOW)
+
+
+def document(name: str = "m1", address: str = "10.0.0.21", **changes: Any) -> dict[str, Any]:
+    """A report as JSON has it, of a machine with nothing on it."""
+    return {
+        "machine": {
+            "hostname": name, "os_id": "debian", "os_version": "12", "architecture": "x86_64", "kernel": "6.1.0",
+            "init": "systemd", "user_id": 0, "cpus": 2, "memory_bytes": 4 << 30, "swap_bytes": 0,
+            "disk_free_bytes": 40 << 30, "cgroups": "v2", "missing_commands": [], "apt": True,
+        },
+        "addresses": {"lo": ["127.0.0.1"], "eth1": [address]},
+        "listening": {"22": "sshd"},
+        "files": {},
+        "bundle": {},
+        "certificates": {},
+        "units": {},
+        "images": None,
+        "etcd": {
+            "bootstrapped": False, "has_data": False, "status": None, "members": None, "reads_through_quorum": False,
+        },
+        "apiserver": {"ready": False, "detail": "no manifest"},
+        "kubernetes": None,
+        "balancer": {"holds_endpoint": False, "endpoint_answers": False, "servers": None},
+        "snapshots": None,
+        "started_at": 100.0,
+        "finished_at": 101.0,
+    } | changes  # fmt: skip
+
+
+def report(name: str = "m1", address: str = "10.0.0.21", **changes: Any) -> HostReport:
+    return HostReport.model_validate(document(name, address, **changes))
+
+
+def cluster_of(given: Inventory) -> ClusterWants:
+    return cluster_wants(given, manifest())
+
+
+def wants(given: Inventory, reports: dict[str, HostReport]) -> dict[str, Wants]:
+    """What every host that answered should be, as `up` works it out."""
+    authority = identity().etcd.certificate
+    return {
+        each.name: wants_of(given, each, reports[each.name], manifest(), etcd_authority=authority, now=NOW)
+        for each in given.hosts
+        if each.name in reports
+    }
+
+
+def fresh(given: Inventory) -> Observation:
+    """Every host answers and has nothing."""
+    return Observation(reports={each.name: report(each.name, str(each.address)) for each in given.hosts})
+
+
+def converged(given: Inventory) -> Observation:
+    """Every host is as the inventory says."""
+    wished = wants(given, fresh(given).reports)
+    kubernetes = _kubernetes(given)
+    asked = set(cast("list[str]", request_for(given, manifest())["files"]))
+    reports = {}
+    for each in given.hosts:
+        wanted = wished[each.name]
+        master = each in given.masters
+        present = dict.fromkeys((*wanted.identity, *(MASTER_EVIDENCE if each in given.nodes else ())), SHA256)
+        files = {path: _found(sha256) for path, sha256 in present.items()}
+        files |= {file.path: _found(file.sha256, file.mode) for file in wanted.files}
+        reports[each.name] = report(
+            each.name,
+            str(each.address),
+            files={path: found for path, found in files.items() if path in asked},
+            bundle=dict(wanted.bundle),
+            images=list(wanted.images),
+            units={unit: {"active": True, "enabled": True, "needs_reload": False} for unit in wanted.units},
+            etcd=_member(given, each) if each in given.etcd else document()["etcd"],
+            apiserver={"ready": master, "detail": "200"},
+            kubernetes=kubernetes if master else None,
+            balancer={
+                "holds_endpoint": each == next(iter(given.balancer_hosts), None),
+                "endpoint_answers": False,
+                "servers": [] if each in given.balancer_hosts else None,
+            },
+        )
+    return Observation(reports=reports)
+
+
+def altered(observation: Observation, name: str, **changes: Any) -> Observation:
+    """The same moment, but for these fields of one host's report."""
+    old = observation.reports[name].model_dump(by_alias=True)
+    return Observation(reports={**observation.reports, name: HostReport.model_validate(old | changes)})
+
+
+def _found(sha256: str, mode: int = 0o600) -> dict[str, Any]:
+    return {"sha256": sha256, "mode": mode, "user_id": 0}
+
+
+def _member(given: Inventory, each: Host) -> dict[str, Any]:
+    members = [{"ID": number, "name": one.name} for number, one in enumerate(given.etcd, start=1)]
+    mine = given.etcd.index(each) + 1
+    return {
+        "bootstrapped": True, "has_data": True, "reads_through_quorum": True, "members": members,
+        "status": {"header": {"member_id": mine, "revision": 100}, "dbSize": 1 << 20, "leader": 1},
+    }  # fmt: skip
+
+
+def _kubernetes(given: Inventory) -> dict[str, Any]:
+    taints = [] if given.cluster.masters_run_pods else ["node-role.kubernetes.io/control-plane:NoSchedule"]
+    nodes = [
+        {
+            "name": each.name, "uid": each.name, "ready": True, "unschedulable": False, "kubelet_version": "v1.35.4",
+            "labels": ["node-role.kubernetes.io/control-plane"] if each in given.masters else [],
+            "taints": taints if each in given.masters else [], "address": str(each.address),
+        }
+        for each in given.nodes
+    ]  # fmt: skip
+    objects = ["coredns", "haplane", "kube-proxy", "kubeadm-config"]
+    applied = cluster_of(given).applied
+    return {"uid": "cluster-1", "nodes": nodes, "objects": objects, "applied": applied, "coredns_ready": 2}
+
+
+def leaves(each: Host, when: datetime = NOW) -> dict[str, bytes]:
+    """An etcd member's certificates and keys by path."""
+    return etcd_server_files(identity(), each.name, each.address, when)
