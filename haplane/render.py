@@ -6,7 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 
 
 @cache
@@ -21,8 +21,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["json"] = lambda value: json.dumps(value, sort_keys=True)
+    environment.filters["json"] = _json
     return environment
+
+
+def _json(value: object) -> str:
+    if isinstance(value, Undefined):
+        str(value)  # raises UndefinedError, which names it
+    return json.dumps(value, sort_keys=True)
 
 
 def render(template: str, **values: object) -> str:

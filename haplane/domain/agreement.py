@@ -63,8 +63,8 @@ def foreign_etcd(
 ) -> list[HaplaneError]:
     """Members whose etcd authority is not this cluster's: another cluster's remains.
 
-    Before there is an identity (``authority_digest`` is None) only a member with data is one: an authority without data
-    is what an interrupted first run leaves.
+    Before there is an identity (``authority_digest`` is None) only a member with data is one: an authority without
+    data is what an interrupted first run leaves.
     """
     foreign = [
         name
