@@ -9,7 +9,7 @@ from pyinfra.context import host
 from pyinfra.operations import server
 
 from haplane.domain.files import WantedFile
-from haplane.operations import cluster, etcd, files, kubeadm, packages, units
+from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, units
 
 KERNEL = """
 set -eu
@@ -61,9 +61,35 @@ def form_etcd(drop_in: str) -> None:
 
 @deploy("Restart the etcd member")
 def restart_etcd() -> None:
-    """One member; the caller sees to it that quorum stays without it."""
+    """One member, after it has handed leadership over; the caller sees to it that quorum stays without it."""
+    etcd.hand_over_leadership(name="Hand over leadership", _timeout=30)
     units.up(unit="etcd", changed=True, name="Restart etcd", _timeout=90)
     etcd.wait_for_member(name="Wait until it reads through quorum", _timeout=90)
+
+
+@deploy("Drain the server")
+def drain_server(server: str) -> None:
+    """On every load balancer, before planned work."""
+    haproxy.drain(server=server, name=f"Drain {server}", _timeout=15)
+
+
+@deploy("Put the server back")
+def restore_server(server: str) -> None:
+    """On every load balancer, after planned work."""
+    haproxy.restore(server=server, name=f"Put {server} back", _timeout=15)
+
+
+@deploy("Restart the control plane")
+def restart_control_plane(config: str, port: int) -> None:
+    """Manifests from the changed configuration, then the API server, which reads its files only when it starts."""
+    kubeadm.restart_control_plane(config=config, name="Restart the control plane", _timeout=180)
+    kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=180)
+
+
+@deploy("Wait for the API server")
+def wait_for_apiserver(port: int) -> None:
+    """The one on this host."""
+    kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=120)
 
 
 @deploy("Start the load balancer")

@@ -33,6 +33,18 @@ systemctl daemon-reload
 date --utc --iso-8601=seconds > {BOOTSTRAPPED}
 """
 
+HAND_OVER = f"""
+set -eu
+other=$({{ {ETCDCTL} endpoint status -w json; {ETCDCTL} member list -w json; }} | python3 -c '
+import json, sys
+(own,), cluster = map(json.loads, sys.stdin)
+status = own["Status"]
+leads = status["leader"] == status["header"]["member_id"]
+voters = [m["ID"] for m in cluster["members"] if not m.get("isLearner") and m["ID"] != status["leader"]]
+print(format(voters[0], "x") if leads and voters else "")')
+test -z "$other" || {ETCDCTL} move-leader "$other"
+"""
+
 
 @operation()
 def start_new_cluster(drop_in: str) -> Generator[StringCommand, None, None]:
@@ -54,6 +66,12 @@ def settle_new_cluster() -> Generator[StringCommand, None, None]:
         return
     yield StringCommand("sh", "-c", QuoteString(WAIT))
     yield StringCommand("sh", "-c", QuoteString(SETTLE))
+
+
+@operation()
+def hand_over_leadership() -> Generator[StringCommand, None, None]:
+    """Make another voter the leader if this member is it: writes go on without waiting for an election."""
+    yield StringCommand("sh", "-c", QuoteString(HAND_OVER))
 
 
 @operation()

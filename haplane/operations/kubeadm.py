@@ -13,6 +13,28 @@ from haplane.facts.paths import ExistingPaths
 ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-token,addon,show-join-command"
 KUBELET_CONFIG = "/etc/kubernetes/kubelet.conf"
 
+RESTART = """
+set -eu
+manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
+aside=/etc/kubernetes/haplane/kube-apiserver.yaml
+test ! -e "$aside" || mv -f "$aside" "$manifest"
+running() { pgrep -x kube-apiserver || true; }
+before=$(running)
+kubeadm init phase control-plane all --config "$1"
+if [ -n "$before" ] && [ "$(running)" = "$before" ]; then
+    mv -f "$manifest" "$aside"
+    while [ "$(running)" = "$before" ]; do sleep 0.2; done
+    mv -f "$aside" "$manifest"
+fi
+"""
+WAIT = """
+until python3 -c '
+import ssl, sys, urllib.request
+context = ssl._create_unverified_context()
+sys.exit(urllib.request.urlopen(f"https://127.0.0.1:{sys.argv[1]}/readyz", timeout=2, context=context).status != 200)
+' "$1" 2>/dev/null; do sleep 0.3; done
+"""
+
 
 @operation()
 def run_phases(config: str, evidence: Sequence[str]) -> Generator[StringCommand, None, None]:
@@ -31,6 +53,24 @@ def run_phases(config: str, evidence: Sequence[str]) -> Generator[StringCommand,
     skipped = ONCE_ONLY_PHASES + (",preflight" if present else "")
     yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
     yield StringCommand("kubeadm", "init", "--config", QuoteString(config), f"--skip-phases={skipped}")
+
+
+@operation()
+def restart_control_plane(config: str) -> Generator[StringCommand, None, None]:
+    """Write the static pods' manifests again, and restart the API server even where its manifest stays the same.
+
+    + config: kubeadm's configuration on the host
+    """
+    yield StringCommand("sh", "-c", QuoteString(RESTART), "sh", QuoteString(config))
+
+
+@operation()
+def wait_for_apiserver(port: int) -> Generator[StringCommand, None, None]:
+    """Wait until the API server on this host is ready.
+
+    + port: its port
+    """
+    yield StringCommand("sh", "-c", QuoteString(WAIT), "sh", QuoteString(str(port)))
 
 
 @operation()

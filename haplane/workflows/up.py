@@ -19,8 +19,9 @@ from haplane.phases.observe import decide_what_to_do, observe, refuse_unfit_host
 from haplane.phases.phase import Run
 from haplane.phases.prepare_hosts import PREPARE_HOSTS
 from haplane.phases.push_bundle import PUSH_BINARIES, START_CONTAINER_RUNTIME
+from haplane.phases.rolling import PUT_BACK_SERVERS, RESTART_CONTROL_PLANES, RESTART_ETCD
 from haplane.phases.start_balancers import START_BALANCERS
-from haplane.phases.start_etcd import FORM_ETCD, RESTART_ETCD
+from haplane.phases.start_etcd import FORM_ETCD
 
 PHASES = (
     PUSH_BINARIES,
@@ -28,8 +29,10 @@ PHASES = (
     START_CONTAINER_RUNTIME,
     START_BALANCERS,
     FORM_ETCD,
-    RESTART_ETCD,
     INITIALISE_MASTERS,
+    PUT_BACK_SERVERS,
+    RESTART_ETCD,
+    RESTART_CONTROL_PLANES,
     START_KUBELETS,
     APPLY_CLUSTER,
     MARK_MASTERS,

@@ -1,0 +1,44 @@
+"""Taking one API server out of haproxy's hands for planned work, and putting it back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+
+ASK = """
+import socket, sys
+for command in sys.argv[1:]:
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.settimeout(5)
+        admin.connect("/run/haproxy/admin.sock")
+        admin.sendall(command.encode() + b"\\n")
+        answer = b"".join(iter(lambda: admin.recv(65536), b"")).decode().strip()
+    if answer:
+        sys.exit(f"haproxy: {command}: {answer}")
+"""
+
+
+@operation()
+def drain(server: str) -> Generator[StringCommand, None, None]:
+    """Send a server no new connections, and let those it has end by themselves.
+
+    Health checks stop as well: a server that fails them would have its connections cut.
+
+    + server: BACKEND/NAME
+    """
+    yield _ask(f"disable health {server}", f"set server {server} state drain")
+
+
+@operation()
+def restore(server: str) -> Generator[StringCommand, None, None]:
+    """Put a drained server back into service.
+
+    + server: BACKEND/NAME
+    """
+    yield _ask(f"set server {server} health up", f"set server {server} state ready", f"enable health {server}")
+
+
+def _ask(*commands: str) -> StringCommand:
+    return StringCommand("python3", "-c", QuoteString(ASK), *(QuoteString(command) for command in commands))

@@ -1,0 +1,78 @@
+"""Planned work on masters and members, one at a time, without a client noticing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from haplane.config.model import Host
+from haplane.deploys import recipes
+from haplane.desired.files import KUBEADM_CONFIG
+from haplane.domain.guard import may_restart_apiserver, may_restart_etcd
+from haplane.domain.observed import HostReport
+from haplane.domain.plan import Kind
+from haplane.domain.quorum import Verdict
+from haplane.errors import Refused
+from haplane.phases.observe import observe
+from haplane.phases.phase import Phase, Run
+from haplane.remote.session import deploy
+
+Guard = Callable[[dict[str, HostReport | None], str], Verdict]
+
+
+def restart_control_planes(run: Run) -> None:
+    """Take up a changed configuration: drained, restarted, ready again, back in service, then the next."""
+    for host in run.hosts(Kind.CONTROL_PLANE):
+        _refuse_unless(run, host, run.inventory.masters, may_restart_apiserver)
+        with out_of_service(run, host):
+            deploy([host], recipes.restart_control_plane, run.progress, config=KUBEADM_CONFIG, port=_port(run))
+
+
+def restart_members(run: Run) -> None:
+    """Each reads through quorum again, and its API server is ready again, before the next."""
+    for host in run.hosts(Kind.ETCD):
+        _refuse_unless(run, host, run.inventory.etcd, may_restart_etcd)
+        with out_of_service(run, host):
+            deploy([host], recipes.restart_etcd, run.progress)
+            if host in run.inventory.masters:
+                deploy([host], recipes.wait_for_apiserver, run.progress, port=_port(run))
+
+
+def put_back_servers(run: Run) -> None:
+    """Servers that an interrupted run left drained."""
+    for name in dict.fromkeys(item for step in run.plan.of(Kind.RESTORE) for item in step.items):
+        hosts = [host for host in run.hosts(Kind.RESTORE) if name in run.plan.items(host.name, Kind.RESTORE)]
+        deploy(hosts, recipes.restore_server, run.progress, server=name)
+
+
+@contextmanager
+def out_of_service(run: Run, host: Host) -> Iterator[None]:
+    """No load balancer sends the master's API server new connections meanwhile.
+
+    After an error it stays drained, because it may not be ready: the next ``up`` puts it back when it is.
+    """
+    balancers = run.reachable(run.inventory.balancer_hosts) if host in run.inventory.masters else []
+    server = f"apiservers/{host.name}"
+    deploy(balancers, recipes.drain_server, run.progress, server=server)
+    yield
+    deploy(balancers, recipes.restore_server, run.progress, server=server)
+
+
+def _refuse_unless(run: Run, host: Host, group: tuple[Host, ...], guard: Guard) -> None:
+    observe(run)
+    verdict = guard({other.name: run.observation.reports.get(other.name) for other in group}, host.name)
+    if not verdict.allowed:
+        raise Refused(
+            f"{host.name} must not be taken out of service now",
+            why=verdict.arithmetic,
+            next_step="bring the others back first (`haplane status` names them), then run again",
+        )
+
+
+def _port(run: Run) -> int:
+    return run.inventory.cluster.apiserver_port
+
+
+RESTART_ETCD = Phase("Restart etcd members, one at a time", (Kind.ETCD,), restart_members)
+RESTART_CONTROL_PLANES = Phase("Restart control planes, one at a time", (Kind.CONTROL_PLANE,), restart_control_planes)
+PUT_BACK_SERVERS = Phase("Put drained servers back", (Kind.RESTORE,), put_back_servers)
