@@ -21,6 +21,9 @@ ADMIN = "--kubeconfig=/etc/kubernetes/admin.conf"
 class Stage:
     """The lab, and the words the stories are told in."""
 
+    root, path = ROOT, INVENTORY
+    printed = None
+
     def __init__(self):
         self.inventory = load_inventory(ROOT / INVENTORY)
         self.machines = LabMachines(self.inventory)
@@ -62,6 +65,10 @@ class Stage:
         command = ssh_command(self.inventory.host(name), "sh", "-e")
         return subprocess.run(command, input=script, capture_output=True, text=True, check=False)
 
+    def join_command(self):
+        """What `haplane up` printed; when it had nothing to do it printed none, and any master makes another."""
+        return self.printed or self.host(self.masters[0]).check_output("kubeadm token create --print-join-command")
+
     def wait_until_healthy(self, seconds=180):
         seen = {}
 
@@ -77,7 +84,7 @@ class Stage:
 def stage():
     made = Stage()
     made.haplane("lab", "up", INVENTORY)
-    made.haplane("up", INVENTORY, "--yes")
+    made.printed = json.loads(made.haplane("up", INVENTORY, "--yes", "--json"))["join_command"]
     return made
 
 
