@@ -45,6 +45,7 @@ class Ssh(Settings):
 
     ``config_file`` (``ssh_config_file``) may name jump hosts (ProxyJump); ``known_hosts_file`` with
     ``strict_host_key_checking="yes"`` refuses unknown host keys, ``"accept-new"`` records them on first contact.
+    ``shell`` is no setting of the file: a run that holds the lock has every command on the host go through it.
     """
 
     hostname: DnsName
@@ -55,6 +56,7 @@ class Ssh(Settings):
     known_hosts_file: FilePath | None = None
     strict_host_key_checking: Literal["yes", "accept-new", "no"] = "accept-new"
     sudo: bool = False
+    shell: str | None = None
 
 
 class Host(Settings):

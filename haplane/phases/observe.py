@@ -85,7 +85,7 @@ def decide_what_to_do(run: Run) -> None:
     if origin is Origin.NEW:
         if run.observation.unreachable:
             raise unreachable(run)
-        run.identity = ClusterIdentity.generate(run.inventory.cluster.name, run.now())
+        run.identity = run.identity or ClusterIdentity.generate(run.inventory.cluster.name, run.now())
         run.etcd_authority = run.identity.etcd.certificate
     else:
         run.etcd_authority = _etcd_authority(run)

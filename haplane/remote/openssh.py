@@ -16,7 +16,7 @@ UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
 
 
 def ssh_command(host: Host, *command: str) -> list[str]:
-    """The argv that runs ``command`` (words, quoted here) on the host as root."""
+    """The argv that runs ``command`` (words, quoted here) on the host as root, through its shell if it has one."""
     ssh = host.ssh
     options = [
         "BatchMode=yes",
@@ -32,7 +32,8 @@ def ssh_command(host: Host, *command: str) -> list[str]:
     argv += [word for option in options for word in ("-o", option)]
     argv += ["-F", ssh.config_file] if ssh.config_file else []
     argv += ["-i", ssh.key, "-o", "IdentitiesOnly=yes"] if ssh.key else []
-    words = (("sudo", "-n") if ssh.sudo else ()) + command
+    through_shell = (*ssh.shell.split(), "-c", shlex.join(command)) if ssh.shell else command
+    words = (("sudo", "-n") if ssh.sudo else ()) + through_shell
     return [*argv, ssh.hostname, shlex.join(words)]
 
 
@@ -48,15 +49,8 @@ def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float =
         )
     except subprocess.TimeoutExpired:
         raise failed(host, command[0], f"no answer within {deadline_seconds:.0f} s") from None
-    if done.returncode == UNREACHABLE_CODE:
-        raise Unreachable(
-            f"{host.name} cannot be reached",
-            where=f"{host.ssh.user}@{host.ssh.hostname} port {host.ssh.port}",
-            why=last_line(done.stderr),
-            next_step=f"try `ssh -p {host.ssh.port} {host.ssh.user}@{host.ssh.hostname} true`",
-        )
     if done.returncode != 0:
-        raise failed(host, command[0], last_line(done.stderr) or f"exit code {done.returncode}")
+        raise ended(host, command[0], done.returncode, done.stderr)
     return done.stdout
 
 
@@ -78,6 +72,18 @@ def read_files(host: Host, paths: Iterable[str]) -> dict[str, bytes]:
 def read_file(host: Host, path: str) -> bytes:
     """One file's content. Raises as :func:`run` does."""
     return run(host, "cat", path)
+
+
+def ended(host: Host, command: str, code: int, complaint: bytes) -> HaplaneError:
+    """What ssh's exit code, which is not 0, and standard error mean: Unreachable, or that the command failed."""
+    if code != UNREACHABLE_CODE:
+        return failed(host, command, last_line(complaint) or f"exit code {code}")
+    return Unreachable(
+        f"{host.name} cannot be reached",
+        where=f"{host.ssh.user}@{host.ssh.hostname} port {host.ssh.port}",
+        why=last_line(complaint),
+        next_step=f"try `ssh -p {host.ssh.port} {host.ssh.user}@{host.ssh.hostname} true`",
+    )
 
 
 def failed(host: Host, command: str, why: str) -> HaplaneError:

@@ -160,6 +160,7 @@ def connection_data(host: Host) -> dict[str, object]:
         "ssh_known_hosts_file": ssh.known_hosts_file,
         "ssh_strict_host_key_checking": ssh.strict_host_key_checking,
         "_sudo": ssh.sudo,
+        "_shell_executable": ssh.shell,
     }
     return {name: value for name, value in data.items() if value is not None}
 

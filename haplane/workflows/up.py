@@ -10,7 +10,7 @@ from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
-from haplane.errors import ExitCode, HaplaneError
+from haplane.errors import ExitCode, HaplaneError, Refused
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
 from haplane.phases.confirm_health import confirm_health
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
@@ -22,6 +22,7 @@ from haplane.phases.push_bundle import PUSH_BINARIES, START_CONTAINER_RUNTIME
 from haplane.phases.rolling import PUT_BACK_SERVERS, RESTART_CONTROL_PLANES, RESTART_ETCD
 from haplane.phases.start_balancers import START_BALANCERS
 from haplane.phases.start_etcd import FORM_ETCD
+from haplane.remote.lock import locked
 
 PHASES = (
     PUSH_BINARIES,
@@ -62,21 +63,43 @@ class Outcome:
 def up(
     inventory: Inventory, *, confirm: Callable[[tuple[str, ...]], bool], dry_run: bool, progress: Progress
 ) -> Outcome:
-    """Observe, decide, show and ask (``confirm`` gets the plan's lines), act, verify."""
+    """Observe, decide, show and ask (``confirm`` gets the plan's lines), lock, look again, act, verify.
+
+    Raises Refused when it is no longer the plan that was shown once the lock is held, by then with nothing changed.
+    """
     run = prepare(inventory, progress)
-    observe(run)
-    refuse_unfit_hosts(run)
-    decide_what_to_do(run)
-    lines = tuple(line for phase in PHASES for line in phase.describe(run))
+    lines = plan(run)
     skipped = tuple(sorted(run.observation.unreachable))
     if not lines or dry_run or not confirm(lines):
         return Outcome(changed=False, plan=lines, status=None, skipped=skipped, join_command=None)
-    for phase in PHASES:
-        if phase.should_run(run):
-            progress("up", phase.title)
-            phase.carry_out(run)
-    status = confirm_health(run)
+    with locked(inventory, run.reachable(inventory.hosts), f"haplane up {inventory.path}", progress) as lock:
+        run.inventory = lock.inventory
+        if plan(run) != lines:
+            raise outdated()
+        for phase in PHASES:
+            if phase.should_run(run):
+                lock.check()
+                progress("up", phase.title)
+                phase.carry_out(run)
+        status = confirm_health(run)
     return Outcome(changed=True, plan=lines, status=status, skipped=skipped, join_command=run.join_command)
+
+
+def plan(run: Run) -> tuple[str, ...]:
+    """What has to be done, as a person reads it. Raises UnfitHosts and Unreachable."""
+    observe(run)
+    refuse_unfit_hosts(run)
+    decide_what_to_do(run)
+    return tuple(line for phase in PHASES for line in phase.describe(run))
+
+
+def outdated() -> Refused:
+    """Somebody was faster, or a host went or came."""
+    return Refused(
+        "the hosts changed after the plan was shown; nothing was changed by this run",
+        why="another run may have ended meanwhile, or a host went down or came back",
+        next_step="run the same command again and look at the new plan",
+    )
 
 
 def prepare(inventory: Inventory, progress: Progress) -> Run:

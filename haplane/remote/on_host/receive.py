@@ -52,11 +52,19 @@ def receive(source: IO[bytes], path: str, member: tarfile.TarInfo) -> None:
                 shutil.copyfileobj(source, target, 1 << 20)
         os.chmod(temporary, member.mode)
         stamp(path, temporary, member.pax_headers["HAPLANE.sha256"])
+        refuse_without_lock()
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def refuse_without_lock() -> None:
+    """A run that lost its lock lost its shell (hold.py): nothing of it takes its place any more."""
+    shell = os.environ.get("HAPLANE_RUN")
+    if shell is not None and not os.path.exists(shell):
+        sys.exit("the run no longer holds the lock on this host")
 
 
 def unpack(source: IO[bytes], target: IO[bytes], path: str) -> None:
