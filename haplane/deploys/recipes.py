@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
-from pyinfra.operations import server
 
 from haplane.domain.files import WantedFile
 from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, units
 
-KERNEL = """
-set -eu
-while read -r module; do
-    case $module in '#'*) continue ;; esac
-    modprobe "$module" 2>/dev/null || test -d "/sys/module/$module" || echo "kernel module $module is not available"
-done < /etc/modules-load.d/haplane.conf
-sysctl -q -e -p /etc/sysctl.d/99-haplane.conf
-"""
+CHECKS = {"haproxy": "haproxy -c -q -f /etc/haproxy/haproxy.cfg"}
 
 
 @deploy("Prepare the host")
@@ -27,29 +20,18 @@ def prepare_host(
     files_of: Mapping[str, Sequence[WantedFile]],
     package_directory: str | None,
 ) -> None:
-    """Packages, then configuration, keys and certificates, then kernel settings where they are part of it."""
-    mine = files_of.get(host.name, ())
+    """Packages, then configuration, keys and certificates, with the kernel's settings."""
     packages.installed(
         packages=packages_of.get(host.name, ()), directory=package_directory, name="Install packages", _timeout=600
     )
-    files.place(files=mine, name="Write configuration, keys and certificates", _timeout=60)
-    kernel = any(file.path.startswith("/etc/sysctl.d/") for file in mine)
-    server.shell(
-        commands=[KERNEL, "systemctl daemon-reload"] if kernel else ["systemctl daemon-reload"],
-        name="Have the kernel and systemd take it up",
-        _timeout=60,
-    )
+    files.place(files=files_of.get(host.name, ()), name="Write configuration, keys and certificates", _timeout=60)
 
 
 @deploy("Start the container runtime")
-def start_runtime(changed: Mapping[str, bool]) -> None:
-    """containerd, running and enabled."""
-    units.up(unit="containerd", changed=changed.get(host.name, False), name="Start containerd", _timeout=60)
-    server.shell(
-        commands=["until ctr --connect-timeout 1s version >/dev/null 2>&1; do sleep 0.1; done"],
-        name="Wait for containerd",
-        _timeout=60,
-    )
+def start_runtime(paths_of: Mapping[str, Sequence[str]]) -> None:
+    """containerd, serving and enabled."""
+    mine = paths_of.get(host.name, ())
+    units.up(unit="containerd", files=mine, wait=True, name="Start containerd", _timeout=60)
 
 
 @deploy("Form the etcd cluster")
@@ -93,14 +75,22 @@ def wait_for_apiserver(port: int) -> None:
 
 
 @deploy("Start the load balancer")
-def start_balancer(units_of: Mapping[str, Sequence[str]]) -> None:
-    """Haproxy takes a changed configuration up by a reload, which keeps connections; keepalived likewise."""
-    mine = units_of.get(host.name, ())
-    server.shell(
-        commands=["haproxy -c -q -f /etc/haproxy/haproxy.cfg"], name="Check haproxy's configuration", _timeout=30
-    )
-    for unit in mine:
-        units.up(unit=unit, changed=True, reloads=True, name=f"Start {unit}", _timeout=60)
+def start_balancer(paths_of: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    """``paths_of`` maps a unit to its files by host; a host without any of them does not run it.
+
+    Both take a changed configuration up by a reload, which keeps connections.
+    """
+    for unit, by_host in paths_of.items():
+        mine = by_host.get(host.name, ())
+        units.up(
+            unit=unit,
+            files=mine,
+            reloads=True,
+            check=CHECKS.get(unit),
+            name=f"Start {unit}",
+            _timeout=60,
+            _if=partial(bool, mine),
+        )
 
 
 @deploy("Run kubeadm's phases")
@@ -118,9 +108,9 @@ def join_worker(files_of: Mapping[str, Sequence[WantedFile]], config: str) -> No
 
 
 @deploy("Start the kubelet")
-def start_kubelet(changed: Mapping[str, bool]) -> None:
+def start_kubelet(paths_of: Mapping[str, Sequence[str]]) -> None:
     """The kubelet of a node that has been through kubeadm."""
-    units.up(unit="kubelet", changed=changed.get(host.name, False), name="Start the kubelet", _timeout=60)
+    units.up(unit="kubelet", files=paths_of.get(host.name, ()), name="Start the kubelet", _timeout=60)
 
 
 @deploy("Apply what exists once")

@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Part(Enum):
-    """What has to notice when one of its files changes."""
+    """What has to notice when one of its files changes; a systemd service has its unit's name."""
 
     HOST = "host"
     CONTAINERD = "containerd"

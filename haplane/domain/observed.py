@@ -42,19 +42,21 @@ class Machine(Observed):
 
 
 class File(Observed):
-    """A regular file. ``mode`` holds the permission bits."""
+    """A regular file. ``mode`` holds the permission bits, ``changed_at`` is in seconds since the epoch."""
 
     sha256: Sha256
     mode: int
     user_id: int
+    changed_at: float = 0
 
 
 class Unit(Observed):
-    """A loaded systemd service."""
+    """A loaded systemd service. ``since``: its last start, reload or stop, in seconds since the epoch."""
 
     active: bool
     enabled: bool
     needs_reload: bool
+    since: float = 0
 
 
 class EtcdMember(Observed):

@@ -14,12 +14,13 @@ from haplane.domain.files import Part, WantedFile
 from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
 
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
+APISERVER_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 MASTER_EVIDENCE = (
     "/etc/kubernetes/kubelet.conf",
     ADMIN_CONFIG,
     "/etc/kubernetes/controller-manager.conf",
     "/etc/kubernetes/scheduler.conf",
-    "/etc/kubernetes/manifests/kube-apiserver.yaml",
+    APISERVER_MANIFEST,
     "/etc/kubernetes/manifests/kube-controller-manager.yaml",
     "/etc/kubernetes/manifests/kube-scheduler.yaml",
     "/var/lib/kubelet/config.yaml",
@@ -131,7 +132,6 @@ def decide(cluster: ClusterWants, wants: Mapping[str, Wants], observation: Obser
 def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
     """What concerns one host by itself, whatever its roles."""
     files = changed_files(wanted.files, report)
-    parts = {file.part for file in files}
     binaries = tuple(path for path, sha256 in wanted.bundle.items() if report.bundle.get(path) != sha256)
     images = tuple(image for image in wanted.images if image not in (report.images or ()))
     identity = tuple(path for path in wanted.identity if path not in report.files)
@@ -145,10 +145,12 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
         _step(Kind.IMAGES, name, images, f"{len(images)} missing"),
     ]
     if "containerd" in wanted.units:
-        steps.append(_unit_step(Kind.RUNTIME, name, "containerd", report, changed=Part.CONTAINERD in parts))
+        steps.append(
+            _unit_step(Kind.RUNTIME, name, "containerd", report, _why_take_up(Part.CONTAINERD, wanted, report))
+        )
     for unit, part in (("haproxy", Part.HAPROXY), ("keepalived", Part.KEEPALIVED)):
         if unit in wanted.units:
-            steps.append(_unit_step(Kind.BALANCER, name, unit, report, changed=part in parts))
+            steps.append(_unit_step(Kind.BALANCER, name, unit, report, _why_take_up(part, wanted, report)))
     steps.append(_drained_step(name, report))
     return [step for step in steps if step is not None]
 
@@ -182,8 +184,8 @@ def etcd_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mappi
         report = reports.get(name)
         if report is None:
             continue
-        changed = any(file.part is Part.ETCD for file in changed_files(wants[name].files, report))
-        steps.append(_unit_step(Kind.ETCD, name, "etcd", report, changed=changed or _etcd_keys_due(wants[name])))
+        why = "its keys are due" if _etcd_keys_due(wants[name]) else _why_take_up(Part.ETCD, wants[name], report)
+        steps.append(_unit_step(Kind.ETCD, name, "etcd", report, why))
     return [step for step in steps if step is not None]
 
 
@@ -207,14 +209,15 @@ def master_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Map
             evidence: tuple[str, ...] = ("/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/config.yaml")
         else:
             evidence = MASTER_EVIDENCE
-        changed = {file.part for file in changed_files(wants[name].files, report)}
         if missing := tuple(path for path in evidence if path not in report.files):
             kind = Kind.JOIN if name in cluster.workers else Kind.INITIALISE
             steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))
             continue
-        if Part.CONTROL_PLANE in changed:
-            steps.append(Step(Kind.CONTROL_PLANE, name, "its configuration changed"))
-        steps.append(_unit_step(Kind.KUBELET, name, "kubelet", report, changed=Part.KUBELET in changed))
+        if why := _why_take_up(Part.CONTROL_PLANE, wants[name], report):
+            steps.append(Step(Kind.CONTROL_PLANE, name, why))
+        steps.append(
+            _unit_step(Kind.KUBELET, name, "kubelet", report, _why_take_up(Part.KUBELET, wants[name], report))
+        )
         if SUPER_ADMIN_CONFIG in report.files:
             steps.append(Step(Kind.TIDY, name, "the cluster-admins binding replaces it"))
     return [step for step in steps if step is not None]
@@ -244,7 +247,27 @@ def is_marked(node: Node | None, *, masters_run_pods: bool) -> bool:
     return CONTROL_PLANE_LABEL in node.labels and (CONTROL_PLANE_TAINT in node.taints) is not masters_run_pods
 
 
-def _unit_step(kind: Kind, host: str, unit: str, report: HostReport, *, changed: bool) -> Step | None:
+def _why_take_up(part: Part, wanted: Wants, report: HostReport) -> str | None:
+    """Why what reads this part's files has to read them again: an interrupted run may have written them only."""
+    mine = [file for file in wanted.files if file.part is part]
+    if changed_files(mine, report):
+        return "its files changed"
+    read_at = _read_at(part, report)
+    if read_at is not None and any(report.files[file.path].changed_at > read_at for file in mine):
+        return "its files are newer than it"
+    return None
+
+
+def _read_at(part: Part, report: HostReport) -> float | None:
+    """When this part's files were last read, in seconds since the epoch; the control plane's by kubeadm."""
+    if part is Part.CONTROL_PLANE:
+        manifest = report.files.get(APISERVER_MANIFEST)
+        return manifest.changed_at if manifest else None
+    unit = report.units.get(part.value)
+    return unit.since if unit else None
+
+
+def _unit_step(kind: Kind, host: str, unit: str, report: HostReport, why_take_up: str | None) -> Step | None:
     state = report.units.get(unit)
     if state is None:
         return Step(kind, host, f"{unit} not there yet", (unit,))
@@ -252,7 +275,7 @@ def _unit_step(kind: Kind, host: str, unit: str, report: HostReport, *, changed:
         return Step(kind, host, f"{unit} is stopped", (unit,))
     if not state.enabled:
         return Step(kind, host, f"{unit} is disabled", (unit,))
-    return Step(kind, host, f"{unit}: its files changed", (unit,)) if changed else None
+    return Step(kind, host, f"{unit}: {why_take_up}", (unit,)) if why_take_up else None
 
 
 def _step(kind: Kind, host: str, items: tuple[str, ...], why: str) -> Step | None:

@@ -1,17 +1,34 @@
-"""One systemd service, in one command."""
+"""One systemd service and the files it reads, in one command."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
+LOOK = """
+import os, subprocess, sys, time
+unit, *files = sys.argv[1:]
+wanted = "--property=LoadState,ActiveState,UnitFileState,NeedDaemonReload,StateChangeTimestampMonotonic"
+shown = subprocess.run(["systemctl", "show", wanted, unit], stdout=subprocess.PIPE, check=True).stdout.decode()
+values = dict(line.split("=", 1) for line in shown.splitlines())
+since = time.time() - time.monotonic() + int(values["StateChangeTimestampMonotonic"]) / 1e6
+values["Outdated"] = "yes" if any(os.path.exists(file) and os.stat(file).st_ctime > since for file in files) else "no"
+for name, value in values.items():
+    print(name + "=" + value)
+"""
+
 
 class UnitState(FactBase[dict[str, str]]):
-    """``{"LoadState": ..., "ActiveState": ..., "UnitFileState": ..., "NeedDaemonReload": ...}`` of a service."""
+    """``{"LoadState": ..., "ActiveState": ..., "UnitFileState": ..., "NeedDaemonReload": ..., "Outdated": ...}``.
 
-    def command(self, unit: str) -> StringCommand:
-        properties = "--property=LoadState,ActiveState,UnitFileState,NeedDaemonReload"
-        return StringCommand("systemctl", "show", properties, QuoteString(f"{unit}.service"))
+    ``Outdated`` is ``yes`` when one of ``files`` changed after the service's last start, reload or stop.
+    """
+
+    def command(self, unit: str, files: Sequence[str] = ()) -> StringCommand:
+        words = [QuoteString(word) for word in (LOOK, f"{unit}.service", *files)]
+        return StringCommand("python3", "-c", *words)
 
     @staticmethod
     def default() -> dict[str, str]:

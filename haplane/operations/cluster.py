@@ -35,12 +35,12 @@ kubeadm init phase addon coredns --config "$config"
 {KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
 wait $bootstrap
 wait $proxy
-{KUBECTL} --namespace=kube-system create configmap haplane --from-literal=applied="$applied" --dry-run=client -o json |
-    {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f -
+{KUBECTL} --namespace=kube-system create configmap haplane --from-literal=applied="$applied" \\
+    --dry-run=client -o json | {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f -
 """
-"""Each step waits for what the next one would otherwise fail on and back off from for 10 s: flannel for the nodes' pod
-networks, CoreDNS for flannel. The ConfigMap comes last: it says that all of it was applied, so an interrupted run is
-taken up again."""
+"""Each step waits for what the next one would otherwise fail on and back off from for 10 s: flannel for the nodes'
+pod networks, CoreDNS for flannel. The ConfigMap comes last: it says that all of it was applied, so an interrupted run
+is taken up again."""
 
 MARK = f"""
 set -eu

@@ -32,10 +32,21 @@ done
 """
 """Each file is complete under a name of its own, and on disk, before it takes its final name."""
 
+RELOAD = "systemctl daemon-reload\n"
+KERNEL = """
+while read -r module; do
+    case $module in '#'*) continue ;; esac
+    modprobe "$module" 2>/dev/null || test -d "/sys/module/$module" || echo "kernel module $module is not available"
+done < /etc/modules-load.d/haplane.conf
+sysctl -q -e -p /etc/sysctl.d/99-haplane.conf
+"""
+
 
 @operation()
 def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
     """Put files that differ where they belong, each whole or not at all, owned by root.
+
+    systemd and the kernel take up what is theirs in the same command.
 
     + files: the wanted files; what is already there with the same content and mode is left alone
     """
@@ -44,7 +55,15 @@ def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
     if not changed:
         host.noop("every file is as wanted")
         return
-    yield StringCommand("sh", "-c", QuoteString(PLACE), _stdin=base64.b64encode(archive(changed)).decode())
+    yield StringCommand(
+        "sh", "-c", QuoteString(PLACE + _taking_up(changed)), _stdin=base64.b64encode(archive(changed)).decode()
+    )
+
+
+def _taking_up(files: Sequence[WantedFile]) -> str:
+    units = any(file.path.startswith("/etc/systemd/system/") for file in files)
+    kernel = any(file.path.startswith(("/etc/sysctl.d/", "/etc/modules-load.d/")) for file in files)
+    return (RELOAD if units else "") + (KERNEL if kernel else "")
 
 
 def archive(files: Sequence[WantedFile]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
@@ -12,26 +12,40 @@ from haplane.facts.units import UnitState
 
 
 @operation()
-def up(unit: str, *, changed: bool = False, reloads: bool = False) -> Generator[StringCommand, None, None]:
-    """Have a service running now and after a reboot.
+def up(
+    unit: str,
+    *,
+    files: Sequence[str] = (),
+    changed: bool = False,
+    reloads: bool = False,
+    check: str | None = None,
+    wait: bool = False,
+) -> Generator[StringCommand, None, None]:
+    """Have a service running now and after a reboot, with its files as they are now.
 
     + unit: its name without ``.service``
-    + changed: its files changed, so that one that runs has to take them up
-    + reloads: it takes them up by a reload, which keeps its connections
+    + files: what it reads when it starts; one that is newer than its last start has to be taken up
+    + changed: something else that it reads changed
+    + reloads: it takes files up by a reload, which keeps its connections
+    + check: a command that fails where its files are wrong; nothing is touched then
+    + wait: until it says that it is ready, if it is of a type that does
     """
-    state = host.get_fact(UnitState, unit=unit)
+    state = host.get_fact(UnitState, unit=unit, files=list(files))
     name = QuoteString(f"{unit}.service")
     active = state.get("ActiveState") == "active"
     enabled = state.get("UnitFileState") == "enabled"
+    changed = changed or state.get("Outdated") == "yes"
     if active and enabled and not changed:
         host.noop(f"{unit} is up")
         return
+    if check is not None:
+        yield StringCommand(check)
     if changed or state.get("NeedDaemonReload") == "yes" or state.get("LoadState") != "loaded":
         yield StringCommand("systemctl", "daemon-reload")
     if not enabled:
         yield StringCommand("systemctl", "enable", "--quiet", name)
     if not active:
         yield StringCommand("systemctl", "reset-failed", name, "||", "true")
-        yield StringCommand("systemctl", "start", "--no-block", name)
+        yield StringCommand("systemctl", "start", *(() if wait else ("--no-block",)), name)
     elif changed:
         yield StringCommand("systemctl", "reload-or-restart" if reloads else "restart", name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from haplane.deploys.recipes import initialise_master, remove_super_admin, start_kubelet
 from haplane.desired.files import KUBEADM_CONFIG
 from haplane.domain.files import Part
-from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, changed_files
+from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind
 from haplane.phases.phase import Phase, Run
 from haplane.remote.push import wait_for_all
 from haplane.remote.session import deploy
@@ -21,13 +21,7 @@ def initialise_masters(run: Run) -> None:
 def start_kubelets(run: Run) -> None:
     """Kubelets that are down, or whose unit changed. Their pods run on meanwhile."""
     hosts = run.hosts(Kind.KUBELET)
-    changed = {
-        host.name: any(
-            file.part is Part.KUBELET for file in changed_files(run.wants[host.name].files, run.report(host))
-        )
-        for host in hosts
-    }
-    deploy(hosts, start_kubelet, run.progress, changed=changed)
+    deploy(hosts, start_kubelet, run.progress, paths_of=run.paths(hosts, Part.KUBELET))
 
 
 def tidy_masters(run: Run) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
+from haplane.domain.files import Part
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import Kind, Plan, Wants
 from haplane.domain.preflight import Window
@@ -48,6 +49,12 @@ class Run:
     def reachable(self, hosts: Sequence[Host]) -> list[Host]:
         """Those that answered."""
         return [host for host in hosts if host.name in self.observation.reports]
+
+    def paths(self, hosts: Sequence[Host], part: Part) -> dict[str, tuple[str, ...]]:
+        """By host, the files of that part which it should have."""
+        return {
+            host.name: tuple(file.path for file in self.wants[host.name].files if file.part is part) for host in hosts
+        }
 
     def some_master(self) -> Host:
         """Any master that answered: none of them is special."""

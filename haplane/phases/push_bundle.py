@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haplane.deploys.recipes import start_runtime
 from haplane.domain.files import Part
-from haplane.domain.plan import Kind, changed_files
+from haplane.domain.plan import Kind
 from haplane.phases.phase import Phase, Run
 from haplane.remote.push import Push, wait_for_all
 from haplane.remote.session import deploy
@@ -19,13 +19,7 @@ def start_container_runtime(run: Run) -> None:
     """Wait for the binaries, start containerd, and let the images stream in behind the phases that follow."""
     wait_for_all(run.binary_pushes)
     runtime_hosts = run.hosts(Kind.RUNTIME, Kind.IMAGES)
-    changed = {
-        host.name: any(
-            file.part is Part.CONTAINERD for file in changed_files(run.wants[host.name].files, run.report(host))
-        )
-        for host in runtime_hosts
-    }
-    deploy(runtime_hosts, start_runtime, run.progress, changed=changed)
+    deploy(runtime_hosts, start_runtime, run.progress, paths_of=run.paths(runtime_hosts, Part.CONTAINERD))
     run.image_pushes = [push for push in _pushes(run, images=True) if push is not None]
 
 

@@ -109,6 +109,30 @@ def test_an_edited_file_is_written_again_and_what_reads_it_takes_it_up(name, pat
     assert drift(name, files=edited) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "unit", "kind"),
+    [
+        ("m1", "/etc/systemd/system/etcd.service", "etcd", Kind.ETCD),
+        ("m1", "/etc/systemd/system/kubelet.service", "kubelet", Kind.KUBELET),
+        ("lb1", "/etc/haproxy/haproxy.cfg", "haproxy", Kind.BALANCER),
+    ],
+)
+def test_what_an_interrupted_run_wrote_and_nobody_took_up_is_taken_up(name, path, unit, kind):
+    files, units = fields(name, "files"), fields(name, "units")
+    files[path]["changed_at"] = 1000.5
+    units[unit]["since"] = 1000.0
+    assert drift(name, files=files, units=units) == [(kind, name, (unit,))]
+    units[unit]["since"] = 1001.0
+    assert drift(name, files=files, units=units) == []
+
+
+def test_a_configuration_newer_than_the_manifests_made_from_it_is_taken_up():
+    files = fields("m1", "files")
+    files["/etc/kubernetes/haplane/kubeadm.yaml"]["changed_at"] = 1000.5
+    files["/etc/kubernetes/manifests/kube-apiserver.yaml"]["changed_at"] = 1000.0
+    assert drift("m1", files=files) == [(Kind.CONTROL_PLANE, "m1", ())]
+
+
 def test_a_file_with_another_mode_is_written_again():
     looser = fields("m1", "files")
     looser["/etc/kubernetes/haplane/kubeadm.yaml"]["mode"] = 0o644

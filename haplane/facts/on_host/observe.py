@@ -132,13 +132,18 @@ def slow(file: IO[bytes]) -> str:
 
 
 def files(paths: list[str]) -> dict[str, dict[str, Any]]:
-    """Path -> sha256, mode, owner; absent paths are left out."""
+    """Path -> sha256, mode, owner, time of its last change; absent paths are left out."""
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
             status = os.stat(path)
             if stat.S_ISREG(status.st_mode):
-                found[path] = {"sha256": digest(path), "mode": status.st_mode & 0o7777, "user_id": status.st_uid}
+                found[path] = {
+                    "sha256": digest(path),
+                    "mode": status.st_mode & 0o7777,
+                    "user_id": status.st_uid,
+                    "changed_at": status.st_ctime,  # a rename sets it, whatever the time of the content
+                }
     return found
 
 
@@ -161,12 +166,13 @@ def certificates(patterns: list[str]) -> dict[str, str | None]:
     return {path: read(path) for path in paths[:100]}
 
 
-def units(names: list[str]) -> dict[str, dict[str, bool]]:
-    """Unit -> active, enabled, needs_reload; units that systemd has not loaded are left out."""
+def units(names: list[str]) -> dict[str, dict[str, Any]]:
+    """Unit -> active, enabled, needs_reload, since; units that systemd has not loaded are left out."""
     shown = run(
-        "systemctl", "show", "--timestamp=unix",
-        "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,ActiveEnterTimestamp", *names,
+        "systemctl", "show",
+        "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,StateChangeTimestampMonotonic", *names,
     )  # fmt: skip
+    booted_at = time.time() - time.monotonic()
     found = {}
     for block in (shown or "").split("\n\n"):
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -175,6 +181,7 @@ def units(names: list[str]) -> dict[str, dict[str, bool]]:
                 "active": fields.get("ActiveState") == "active",
                 "enabled": fields.get("UnitFileState") in ("enabled", "static", "enabled-runtime"),
                 "needs_reload": fields.get("NeedDaemonReload") == "yes",
+                "since": booted_at + int(fields.get("StateChangeTimestampMonotonic") or 0) / 1e6,
             }
     return found
 

@@ -1,0 +1,88 @@
+import base64
+import io
+import json
+import logging
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from fake_hosts import commands
+
+from haplane.domain.files import Part, WantedFile
+from haplane.operations import files
+
+LOOK = "hashlib.sha256(open(path"
+SECRET = WantedFile("/etc/kubernetes/pki/ca.key", b"TOP-SECRET-KEY", Part.CONTROL_PLANE, 0o600, secret=True)
+UNIT = WantedFile("/etc/systemd/system/etcd.service", b"[Service]\n", Part.ETCD)
+SYSCTL = WantedFile("/etc/sysctl.d/99-haplane.conf", b"net.ipv4.ip_forward = 1\n", Part.HOST)
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="the script stages files in /run, as root")
+
+
+def found(*present):
+    return {LOOK: [json.dumps({file.path: [file.sha256, file.mode] for file in present})]}
+
+
+def test_files_that_are_there_are_left_alone():
+    assert commands(files.place, found(SECRET, UNIT), files=[SECRET, UNIT]) == []
+    assert commands(files.place, {}, files=[]) == []
+
+
+def test_everything_that_differs_goes_in_one_command():
+    assert len(commands(files.place, found(), files=[SECRET, UNIT, SYSCTL])) == 1
+
+
+def test_only_what_reads_a_changed_file_is_told():
+    [command] = commands(files.place, found(UNIT, SYSCTL), files=[SECRET, UNIT, SYSCTL])
+    assert "daemon-reload" not in command
+    assert "sysctl" not in command
+    assert "daemon-reload" in commands(files.place, found(), files=[UNIT])[0]
+    assert "sysctl -q" in commands(files.place, found(), files=[SYSCTL])[0]
+
+
+def test_a_secret_is_in_no_command_no_repr_and_no_log(caplog):
+    caplog.set_level(logging.DEBUG)
+    ran = commands(files.place, found(), files=[SECRET])
+    said = "\n".join([*ran, caplog.text, repr(SECRET), str([SECRET])])
+    for form in (b"TOP-SECRET-KEY", base64.b64encode(SECRET.content)):
+        assert form.decode() not in said
+
+
+def test_a_file_with_the_right_content_and_a_wrong_mode_is_placed_again():
+    looser = {LOOK: [json.dumps({SECRET.path: [SECRET.sha256, 0o644]})]}
+    assert commands(files.place, looser, files=[SECRET])
+
+
+def test_the_archive_is_whole_relative_and_without_times():
+    with tarfile.open(fileobj=io.BytesIO(files.archive([SECRET, UNIT]))) as members:
+        assert [(one.name, one.mode, one.mtime, one.uid) for one in members] == [
+            ("etc/kubernetes/pki/ca.key", 0o600, 0, 0),
+            ("etc/systemd/system/etcd.service", 0o644, 0, 0),
+        ]
+    assert files.archive([SECRET]) == files.archive([SECRET])
+
+
+@as_root
+def test_the_script_places_files_for_real(tmp_path):
+    """Run by a real shell: content, modes, directories, and nothing left beside them."""
+    wanted = [
+        WantedFile(f"{tmp_path}/new/deep/secret", b"\x00binary\n\xff", Part.HOST, 0o600, secret=True),
+        WantedFile(f"{tmp_path}/with space", b"text\n", Part.HOST, 0o755),
+    ]
+    (tmp_path / "with space").write_text("older")
+    subprocess.run(["sh", "-c", files.PLACE], input=base64.b64encode(files.archive(wanted)), check=True)
+    for file in wanted:
+        assert Path(file.path).read_bytes() == file.content
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*")}
+    assert modes == {"new": 0o755, "deep": 0o755, "secret": 0o600, "with space": 0o755}
+
+
+@as_root
+def test_a_cut_stream_places_nothing(tmp_path):
+    cut = base64.b64encode(files.archive([WantedFile(f"{tmp_path}/file", b"x" * 4096, Part.HOST)]))[:1000]
+    done = subprocess.run(["sh", "-c", files.PLACE], input=cut, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert list(tmp_path.iterdir()) == []
