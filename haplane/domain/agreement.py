@@ -19,11 +19,13 @@ class Origin(Enum):
     MASTERS = "read back from the masters"
 
 
-def origin_of_identity(masters: Sequence[str], reports: Mapping[str, HostReport], paths: Sequence[str]) -> Origin:
-    """``paths`` are the files of an identity.
+def origin_of_identity(
+    masters: Sequence[str], reports: Mapping[str, HostReport], paths: Sequence[str], evidence: Sequence[str]
+) -> Origin:
+    """``paths`` are the files of an identity, ``evidence`` those of a node that is part of some cluster.
 
-    Raises UnfitHosts naming each file that two masters hold differently, and Refused when an identity that has been
-    used is nowhere complete.
+    Raises UnfitHosts naming each file that two masters hold differently and each host that another cluster has left
+    its files on, and Refused when an identity that has been used is nowhere complete.
     """
     known = {name: reports[name] for name in masters if name in reports}
     if disagreements := [error for path in paths if (error := _disagreement(path, known))]:
@@ -39,7 +41,22 @@ def origin_of_identity(masters: Sequence[str], reports: Mapping[str, HostReport]
             why=f"missing everywhere: {', '.join(sorted(set(paths) - held)[:3])}",
             next_step="switch on a master that has it, or take haplane off these hosts with `haplane reset`",
         )
+    if remains := [error for name, report in reports.items() if (error := _remains(name, report, evidence))]:
+        raise UnfitHosts("another cluster has been on these hosts; nothing was changed", remains)
     return Origin.NEW
+
+
+def _remains(name: str, report: HostReport, evidence: Sequence[str]) -> HaplaneError | None:
+    """Haplane writes these files only after a whole identity is on every master, so they are somebody else's."""
+    found = [path for path in evidence if path in report.files]
+    if not found:
+        return None
+    return HaplaneError(
+        f"{name} holds files of another cluster",
+        where=f"{name}: {', '.join(found[:3])}",
+        why="no master of this inventory holds an identity they could belong to",
+        next_step=f"if that cluster may go: `haplane reset INVENTORY {name}`",
+    )
 
 
 def _disagreement(path: str, reports: Mapping[str, HostReport]) -> HaplaneError | None:
@@ -82,4 +99,20 @@ def foreign_etcd(
             next_step=f"if its data may go: `haplane reset INVENTORY {name}`",
         )
         for name in foreign
+    ]
+
+
+def foreign_workers(
+    authority_digest: str | None, workers: Sequence[str], reports: Mapping[str, HostReport], path: str
+) -> list[HaplaneError]:
+    """Workers that have joined a cluster whose authority, at ``path``, is not this one's."""
+    return [
+        HaplaneError(
+            f"{name} is a node of another cluster",
+            where=f"{name}: {path}",
+            why="its authority is not the one the masters hold",
+            next_step=f"if it may leave that cluster: `haplane reset INVENTORY {name}`",
+        )
+        for name in workers
+        if name in reports and path in reports[name].files and reports[name].files[path].sha256 != authority_digest
     ]

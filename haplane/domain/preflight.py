@@ -24,6 +24,7 @@ class Expectations:
     address: str
     is_node: bool
     is_balancer: bool
+    tolerates_cgroups_v1: bool
     ports: Mapping[int, str]
     endpoint: str
     packages_are_local: bool
@@ -76,6 +77,7 @@ Problem = tuple[str, str, str]
 def _of_host(expected: Expectations, report: HostReport, window: Window, architecture: str) -> Iterator[Problem]:
     yield from _access(report)
     yield from _system(expected, report, architecture)
+    yield from _cgroups(expected, report)
     yield from _sizes(expected, report)
     yield from _clock(report, window)
     yield from _network(expected, report)
@@ -104,6 +106,12 @@ def _system(expected: Expectations, report: HostReport, architecture: str) -> It
     if lacking and not (machine.apt or expected.packages_are_local):
         why = "packages are installed with apt-get, which this system does not have"
         yield f"{', '.join(lacking)} not installed", why, f"install {' and '.join(lacking)} and run again"
+
+
+def _cgroups(expected: Expectations, report: HostReport) -> Iterator[Problem]:
+    if expected.is_node and report.machine.cgroups == "v1" and not expected.tolerates_cgroups_v1:
+        why = "a kubelet of 1.35 or newer does not start on cgroup v1"
+        yield "it uses cgroup v1", why, "boot it with systemd.unified_cgroup_hierarchy=1, or use a newer system"
 
 
 def _sizes(expected: Expectations, report: HostReport) -> Iterator[Problem]:

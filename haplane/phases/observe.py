@@ -8,9 +8,9 @@ from dataclasses import replace
 from haplane.config.model import Inventory
 from haplane.desired.hosts import cluster_wants, request_for, wants_of
 from haplane.domain import preflight
-from haplane.domain.agreement import Origin, foreign_etcd, origin_of_identity
+from haplane.domain.agreement import Origin, foreign_etcd, foreign_workers, origin_of_identity
 from haplane.domain.observed import Observation
-from haplane.domain.plan import Kind, decide
+from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, decide
 from haplane.errors import HaplaneError, UnfitHosts, Unreachable
 from haplane.facts.host_report import HostReportFact
 from haplane.phases.phase import Run
@@ -18,7 +18,9 @@ from haplane.pki import paths
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
 from haplane.remote.session import gather
 
-CANDIDATE_AUTHORITY = f"{paths.ETCD_AUTHORITY}.crt"
+ETCD_AUTHORITY = f"{paths.ETCD_AUTHORITY}.crt"
+KUBERNETES_AUTHORITY = f"{paths.KUBERNETES_AUTHORITY}.crt"
+NODE_EVIDENCE = (*MASTER_EVIDENCE, SUPER_ADMIN_CONFIG)
 
 
 def observe(run: Run) -> None:
@@ -49,15 +51,18 @@ def refuse_unfit_hosts(run: Run) -> None:
     """Raises UnfitHosts with every problem of every host."""
     inventory, reports = run.inventory, run.observation.reports
     found = preflight.problems(_expectations(inventory), reports, run.window, run.manifest.architecture)
-    digests = {
-        report.files[CANDIDATE_AUTHORITY].sha256
-        for host in inventory.masters
-        if (report := reports.get(host.name)) and CANDIDATE_AUTHORITY in report.files
-    }
-    members = [host.name for host in inventory.etcd]
-    found += foreign_etcd(next(iter(digests), None), members, reports, paths.ETCD_MEMBER_AUTHORITY)
+    members, workers = ([host.name for host in group] for group in (inventory.etcd, inventory.workers))
+    etcd_digest, digest = (_held_by_masters(run, path) for path in (ETCD_AUTHORITY, KUBERNETES_AUTHORITY))
+    found += foreign_etcd(etcd_digest, members, reports, paths.ETCD_MEMBER_AUTHORITY)
+    found += foreign_workers(digest, workers, reports, KUBERNETES_AUTHORITY)
     if found:
         raise UnfitHosts("these hosts are not fit; nothing was changed", found)
+
+
+def _held_by_masters(run: Run, path: str) -> str | None:
+    """The file's digest on any master; masters that disagree are refused elsewhere."""
+    reports = [run.report(host) for host in run.reachable(run.inventory.masters)]
+    return next((report.files[path].sha256 for report in reports if path in report.files), None)
 
 
 def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
@@ -67,6 +72,7 @@ def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
             address=str(host.address),
             is_node=host in inventory.nodes,
             is_balancer=host in inventory.balancer_hosts,
+            tolerates_cgroups_v1=cluster.tuning.kubelet.get("failCgroupV1") is False,
             ports=preflight.ports_of(
                 inventory.roles(host), apiserver_port=cluster.apiserver_port, endpoint_port=cluster.endpoint.port
             ),
@@ -81,7 +87,7 @@ def decide_what_to_do(run: Run) -> None:
     """From the observation to the plan. A new cluster's identity is made here, in memory."""
     reports = run.observation.reports
     masters = [host.name for host in run.inventory.masters]
-    origin = origin_of_identity(masters, reports, IDENTITY_PATHS)
+    origin = origin_of_identity(masters, reports, IDENTITY_PATHS, NODE_EVIDENCE)
     if origin is Origin.NEW:
         if run.observation.unreachable:
             raise unreachable(run)
@@ -103,7 +109,7 @@ def decide_what_to_do(run: Run) -> None:
 
 def _etcd_authority(run: Run) -> bytes:
     for host in run.reachable(run.inventory.masters):
-        pem = run.report(host).certificates.get(CANDIDATE_AUTHORITY)
+        pem = run.report(host).certificates.get(ETCD_AUTHORITY)
         if pem:
             return pem.encode()
     raise HaplaneError("no master shows etcd's authority", next_step="run again with --debug")

@@ -10,7 +10,7 @@ from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
-from haplane.errors import ExitCode, HaplaneError, Refused
+from haplane.errors import BadInput, ExitCode, Refused
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
 from haplane.phases.confirm_health import confirm_health
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
@@ -108,9 +108,16 @@ def prepare(inventory: Inventory, progress: Progress) -> Run:
     directory = Path(cluster.bundle).expanduser() if cluster.bundle else default_directory(cluster.kubernetes_version)
     manifest = load_manifest(directory)
     if manifest.kubernetes_version != cluster.kubernetes_version:
-        raise HaplaneError(
+        raise BadInput(
             "the bundle is of another Kubernetes version",
             where=f"{directory}: {manifest.kubernetes_version}, the inventory wants {cluster.kubernetes_version}",
             next_step=f"haplane bundle build --kubernetes-version {cluster.kubernetes_version}",
+        )
+    if manifest.source == "modules" and cluster.proxy_mode != "nftables":
+        raise BadInput(
+            f"this bundle's kube-proxy has no tools for the mode {cluster.proxy_mode}",
+            where=f"{inventory.path}: cluster.proxy_mode; {directory}",
+            why="images built from Go modules hold nft and neither iptables nor ipset",
+            next_step='set it to "nftables", or use a bundle of the official images',
         )
     return Run(inventory=inventory, manifest=manifest, bundle=directory, progress=progress)

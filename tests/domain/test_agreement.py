@@ -1,11 +1,12 @@
 import pytest
 import samples
 
-from haplane.domain.agreement import Origin, foreign_etcd, origin_of_identity
+from haplane.domain.agreement import Origin, foreign_etcd, foreign_workers, origin_of_identity
 from haplane.errors import Refused, UnfitHosts
 
 MASTERS = ("m1", "m2", "m3")
 PATHS = ("/pki/ca.crt", "/pki/ca.key")
+EVIDENCE = ("/etc/kubernetes/kubelet.conf",)
 AUTHORITY = "/etc/etcd/pki/ca.crt"
 
 
@@ -21,37 +22,37 @@ def whole(digest):
 
 
 def test_masters_with_nothing_get_a_new_identity():
-    assert origin_of_identity(MASTERS, dict.fromkeys(MASTERS, samples.report()), PATHS) is Origin.NEW
+    assert origin_of_identity(MASTERS, dict.fromkeys(MASTERS, samples.report()), PATHS, EVIDENCE) is Origin.NEW
 
 
 def test_one_surviving_master_is_enough():
     reports = {"m1": samples.report(), "m3": whole("a")}
-    assert origin_of_identity(MASTERS, reports, PATHS) is Origin.MASTERS
+    assert origin_of_identity(MASTERS, reports, PATHS, EVIDENCE) is Origin.MASTERS
 
 
 def test_what_no_master_has_whole_but_all_have_together_is_an_identity():
     reports = {"m1": holding(**{PATHS[0]: "a"}), "m2": holding(**{PATHS[1]: "b"})}
-    assert origin_of_identity(MASTERS, reports, PATHS) is Origin.MASTERS
+    assert origin_of_identity(MASTERS, reports, PATHS, EVIDENCE) is Origin.MASTERS
 
 
 def test_two_identities_are_refused_naming_the_sides():
     reports = {"m1": whole("a"), "m2": whole("b"), "m3": whole("a")}
     with pytest.raises(UnfitHosts) as refusal:
-        origin_of_identity(MASTERS, reports, PATHS)
+        origin_of_identity(MASTERS, reports, PATHS, EVIDENCE)
     assert [problem.where for problem in refusal.value.problems] == ["m1, m3 / m2", "m1, m3 / m2"]
     assert "haplane reset" in str(refusal.value)
 
 
 def test_half_an_identity_is_replaced_only_while_etcd_holds_nothing():
     half = holding(**{PATHS[0]: "a"})
-    assert origin_of_identity(MASTERS, {"m1": half}, PATHS) is Origin.NEW
+    assert origin_of_identity(MASTERS, {"m1": half}, PATHS, EVIDENCE) is Origin.NEW
     with pytest.raises(Refused, match="etcd has data") as refusal:
-        origin_of_identity(MASTERS, {"m1": half, "e1": holding(data=True)}, PATHS)
+        origin_of_identity(MASTERS, {"m1": half, "e1": holding(data=True)}, PATHS, EVIDENCE)
     assert refusal.value.where == "etcd data on e1"
 
 
 def test_hosts_outside_the_masters_have_no_say_in_the_identity():
-    assert origin_of_identity(MASTERS, {"m1": whole("a"), "w1": whole("b")}, PATHS) is Origin.MASTERS
+    assert origin_of_identity(MASTERS, {"m1": whole("a"), "w1": whole("b")}, PATHS, EVIDENCE) is Origin.MASTERS
 
 
 def test_a_member_of_another_cluster_is_named():
@@ -66,3 +67,19 @@ def test_without_an_identity_only_a_member_with_data_is_a_stranger():
     reports = {"e1": holding(**{AUTHORITY: "a"}), "e2": holding(**{AUTHORITY: "a"}, data=True)}
     found = foreign_etcd(None, ("e1", "e2"), reports, AUTHORITY)
     assert [problem.what for problem in found] == ["e2 holds etcd of another cluster"]
+
+
+def test_a_cluster_that_was_there_before_is_named_host_by_host():
+    """A stock kubeadm node has no identity of ours, but it is somebody's node."""
+    reports = {"m1": samples.report(), "w1": holding(**{EVIDENCE[0]: "c"})}
+    with pytest.raises(UnfitHosts) as refusal:
+        origin_of_identity(("m1",), reports, PATHS, EVIDENCE)
+    [problem] = refusal.value.problems
+    assert problem.what == "w1 holds files of another cluster"
+    assert "haplane reset INVENTORY w1" in str(problem)
+
+
+def test_a_worker_of_another_cluster_is_named():
+    reports = {"w1": holding(**{AUTHORITY: "a"}), "w2": holding(**{AUTHORITY: "b"}), "w3": samples.report()}
+    [problem] = foreign_workers("a" * 64, ("w1", "w2", "w3"), reports, AUTHORITY)
+    assert problem.what == "w2 is a node of another cluster"

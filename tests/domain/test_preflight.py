@@ -10,6 +10,7 @@ MASTER = Expectations(
     address="10.0.0.21",
     is_node=True,
     is_balancer=False,
+    tolerates_cgroups_v1=False,
     ports={6443: "kube-apiserver", 2379: "etcd"},
     endpoint="10.0.0.10:6443",
     packages_are_local=False,
