@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Iterable
 
 from haplane.config.model import Host
-from haplane.errors import HaplaneError, Unreachable
+from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
 
 CONNECT_SECONDS = 10
 UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
@@ -40,15 +40,20 @@ def ssh_command(host: Host, *command: str) -> list[str]:
 def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> bytes:
     """The standard output of a command on the host.
 
-    Raises Unreachable when the host cannot be reached and HaplaneError when the command fails or hangs. Neither holds
-    the command's input or output, which may be secret.
+    Raises Unreachable when the host cannot be reached, DeadlinePassed when it or the command hangs, and HaplaneError
+    when the command fails. None holds the command's input or output, which may be secret.
     """
     try:
         done = subprocess.run(
             ssh_command(host, *command), input=stdin, capture_output=True, timeout=deadline_seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        raise failed(host, command[0], f"no answer within {deadline_seconds:.0f} s") from None
+        raise DeadlinePassed(
+            f"a command on {host.name} did not end within {deadline_seconds:g} s",
+            where=f"{host.name}: {command[0]}",
+            why="the host, the network to it or the command hangs",
+            next_step="look at the host, then run again",
+        ) from None
     if done.returncode != 0:
         raise ended(host, command[0], done.returncode, done.stderr)
     return done.stdout

@@ -39,6 +39,7 @@ class Push:
         self._files = files
         self._progress = progress
         self._total = sum(file.stored_size for file in files)
+        self._cut: str | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process writes to it
         self._process = subprocess.Popen(
             ssh_command(host, "python3", "-c", _receiver()),
@@ -66,7 +67,7 @@ class Push:
             raise HaplaneError(
                 f"pushing files to {self._host.name} failed",
                 where=f"{self._host.name}: {self._total / MEBIBYTE:.0f} MiB in {len(self._files)} files",
-                why=last_line(self._errors.read()) or f"ssh ended with {code}",
+                why=last_line(self._errors.read()) or self._cut or f"ssh ended with {code}",
                 next_step="mend the cause and run again: files that arrived stay",
             )
 
@@ -83,7 +84,8 @@ class Push:
                         stream.addfile(_member(file), content)
                     sent += file.stored_size
             _close(pipe)
-        except OSError:  # the other end went away; wait() says why
+        except OSError as error:  # the other end went away and says why itself, or the bundle cannot be read
+            self._cut = f"the stream was cut: {error}"
             self._process.terminate()
 
 

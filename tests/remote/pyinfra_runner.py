@@ -1,0 +1,48 @@
+"""A process of its own with gevent patched, as `haplane` is: what pyinfra's sessions make of some hosts.
+
+    python pyinfra_runner.py HOSTS.pickle gather|deploy [COMMAND]
+
+Says on one line of JSON what was gathered, or the error in its parts.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+from pyinfra.operations import server
+
+from haplane.errors import HaplaneError
+from haplane.facts.paths import ExistingPaths
+from haplane.remote.session import deploy, gather
+
+
+def recipe(command: str) -> None:
+    server.shell(commands=["true"], name="Nothing")
+    server.shell(commands=[command], name="A change")
+
+
+def main() -> None:
+    hosts = pickle.loads(Path(sys.argv[1]).read_bytes())
+    told: list[tuple[str, str]] = []
+    try:
+        if sys.argv[2] == "gather":
+            found = gather(hosts, ExistingPaths, paths=["/etc/passwd", "/no/such/file"])
+            said = {"values": found.values, "failed": found.failed}
+        else:
+            deploy(
+                hosts, recipe, lambda subject, message, _=None: told.append((subject, message)), command=sys.argv[3]
+            )
+            said = {"told": told}
+    except HaplaneError as error:
+        names = ("what", "where", "why", "next_step")
+        said = {"error": type(error).__name__, **{name: getattr(error, name) for name in names}}
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main()

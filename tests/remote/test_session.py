@@ -1,0 +1,120 @@
+"""pyinfra's sessions with real sshds, in a process of its own because gevent has to be patched first."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haplane.config.model import Host
+
+RUNNER = Path(__file__).parent / "pyinfra_runner.py"
+Said = dict[str, Any]
+
+
+@pytest.fixture
+def hosts(machines) -> tuple[Host, ...]:
+    return machines[0].masters
+
+
+def reached(host: Host, **ssh: object) -> Host:
+    return host.model_copy(update={"ssh": host.ssh.model_copy(update=ssh)})
+
+
+@pytest.fixture
+def off(hosts) -> Host:
+    """The second master, at a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return reached(hosts[1], port=free.getsockname()[1])
+
+
+@pytest.fixture
+def locked_out(hosts, tmp_path) -> Host:
+    """The third master, with a key that it does not know."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    return reached(hosts[2], key=str(tmp_path / "key"))
+
+
+@pytest.fixture
+def run(tmp_path) -> Callable[..., Said]:
+    def run(*words: str, hosts: tuple[Host, ...]) -> Said:
+        pickled = tmp_path / "hosts.pickle"
+        pickled.write_bytes(pickle.dumps(hosts))
+        environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
+        done = subprocess.run(
+            [sys.executable, RUNNER, pickled, *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env=environment,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        said: Said = json.loads(done.stdout)
+        return said
+
+    return run
+
+
+def test_all_hosts_are_asked(run, hosts):
+    said = run("gather", hosts=hosts)
+    assert said == {"values": dict.fromkeys(("m1", "m2", "m3"), ["/etc/passwd"]), "failed": {}}
+
+
+def test_a_host_that_does_not_answer_is_named_with_the_reason_and_the_others_are_heard(run, hosts, off, locked_out):
+    said = run("gather", hosts=(hosts[0], off, locked_out))
+    assert said["values"] == {"m1": ["/etc/passwd"]}
+    assert set(said["failed"]) == {"m2", "m3"}
+    assert "connect" in said["failed"]["m2"].lower()
+    assert "authentication" in said["failed"]["m3"].lower()
+
+
+def test_no_host_that_answers_is_all_named(run, off, locked_out):
+    said = run("gather", hosts=(off, locked_out))
+    assert said["values"] == {}
+    assert set(said["failed"]) == {"m2", "m3"}
+
+
+def test_a_recipe_runs_everywhere_and_tells_each_step(run, hosts):
+    assert run("deploy", "true", hosts=hosts)["told"] == [["m1, m2, m3", "Nothing"], ["m1, m2, m3", "A change"]]
+
+
+def test_one_host_out_of_reach_means_that_nothing_is_done_anywhere(run, hosts, off, tmp_path):
+    said = run("deploy", f"touch {tmp_path}/done", hosts=(hosts[0], off))
+    assert said["error"] == "Unreachable"
+    assert said["what"] == "m2 cannot be reached"
+    assert said["where"] == f"root@127.0.0.1:{off.ssh.port}"
+    assert said["why"]
+    assert "ssh" in said["next_step"]
+    assert not (tmp_path / "done").exists()
+
+
+def test_a_wrong_key_is_said(run, locked_out):
+    said = run("deploy", "true", hosts=(locked_out,))
+    assert (said["error"], said["what"]) == ("Unreachable", "m3 cannot be reached")
+    assert "authentication" in said["why"].lower()
+
+
+def test_an_unknown_host_key_is_refused_when_keys_must_be_known(run, hosts, tmp_path):
+    strict = reached(hosts[0], strict_host_key_checking="yes", known_hosts_file=str(tmp_path / "empty"))
+    said = run("deploy", "true", hosts=(strict,))
+    assert said["error"] == "Unreachable"
+    assert "host key" in said["why"].lower() or "known" in said["why"].lower()
+
+
+def test_a_failing_command_names_the_step_every_host_it_failed_on_and_what_they_said(run, hosts):
+    said = run("deploy", "echo fine; echo no space left >&2; exit 3", hosts=hosts)
+    assert said["error"] == "HaplaneError"
+    assert said["what"] == "A change: failed on m1, m2, m3"
+    assert said["why"].count("no space left") == 3
+    assert "m2: A change" in said["where"]
+    assert "run the same command again" in said["next_step"]
