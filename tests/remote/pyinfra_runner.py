@@ -5,6 +5,7 @@
 Says on one line of JSON what was gathered, or the error in its parts.
 """
 
+# ruff: noqa: E402, T201 - gevent patches before all other imports; the answer is what is printed
 from gevent import monkey
 
 monkey.patch_all()
