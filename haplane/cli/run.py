@@ -32,7 +32,9 @@ def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., No
                 raise
             output.error(error)
             code = error.exit_code
-        except KeyboardInterrupt:
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (KeyboardInterrupt, click.Abort):  # click's word for ^C or the end of input at a question
             output.error(HaplaneError("interrupted", next_step="run the same command again to complete it"))
             code = ExitCode.FAILED
         except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user

@@ -25,6 +25,8 @@ WATCH_SECONDS = 2.0
 @reports_errors
 def command(output: Output, inventory: str, *, watch: bool, check: bool) -> ExitCode:
     """Nodes, etcd members, endpoint, snapshots and certificates of INVENTORY, as they are now."""
+    if watch and output.as_json:
+        raise click.UsageError("--json writes one document, --watch many screens: choose one")
     loaded = load_inventory(inventory)
     found = status(loaded, silent)
     show(output, found)
@@ -102,5 +104,5 @@ def show(output: Output, found: Status) -> None:
         output.line(f"problem: {problem}")
 
 
-def _word(fine: bool, word: str) -> str:  # noqa: FBT001
+def _word(fine: bool, word: str) -> str:
     return word if fine else f"not {word}"

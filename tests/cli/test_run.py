@@ -1,0 +1,133 @@
+"""What every command shares: exit codes, messages, and one JSON document."""
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from haplane.cli.output import Output
+from haplane.cli.run import json_option, reports_errors
+from haplane.errors import (
+    BadInput,
+    DeadlinePassed,
+    ExitCode,
+    HaplaneError,
+    Incomplete,
+    Locked,
+    Problems,
+    Refused,
+    Unreachable,
+)
+
+
+def invoke(act, *arguments: str, **how) -> Result:
+    """A command that does this, run as a user would."""
+
+    @click.command()
+    @json_option
+    @reports_errors
+    def command(output: Output) -> ExitCode | None:
+        return act(output)
+
+    return CliRunner().invoke(command, arguments, **how)
+
+
+def raising(error: BaseException):
+    def act(_: Output) -> None:
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (HaplaneError, 1),
+        (BadInput, 2),
+        (Unreachable, 3),
+        (Refused, 4),
+        (Locked, 5),
+        (Incomplete, 6),
+        (DeadlinePassed, 7),
+    ],
+)
+def test_every_kind_of_error_has_its_exit_code_and_says_all_it_knows(kind, code):
+    result = invoke(raising(kind("it is so", where="here", why="because", next_step="do this")))
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr == "haplane: it is so\n  where: here\n  why: because\n  next: do this\n"
+
+
+def test_several_problems_are_all_said():
+    result = invoke(raising(Problems("2 problems", [BadInput("one", where="a"), BadInput("two", where="b")])))
+    assert result.exit_code == 2
+    assert all(word in result.stderr for word in ("2 problems", "one", "two", "where: a", "where: b"))
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("missing"), AssertionError()])
+def test_no_traceback_reaches_a_user(error):
+    result = invoke(raising(error))
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert f"unexpected {type(error).__name__}" in result.stderr
+    assert "--debug" in result.stderr
+
+
+def test_debug_shows_the_exception_itself():
+    assert isinstance(invoke(raising(ValueError("a bug")), "--debug").exception, ValueError)
+
+
+def test_an_interrupted_command_says_how_to_carry_on():
+    result = invoke(raising(KeyboardInterrupt()))
+    assert result.exit_code == 1
+    assert "interrupted" in result.stderr
+    assert "run the same command again" in result.stderr
+
+
+def test_the_end_of_input_at_a_question_is_an_interruption():
+    result = invoke(lambda _: click.confirm("Go ahead?", err=True), input="")
+    assert result.exit_code == 1
+    assert "haplane: interrupted" in result.stderr
+    assert "unexpected" not in result.stderr
+
+
+def test_clicks_own_errors_stay_its_own():
+    result = invoke(raising(click.UsageError("not both")))
+    assert result.exit_code == 2
+    assert "not both" in result.stderr
+
+
+def test_with_json_an_error_is_one_document_too():
+    result = invoke(raising(Refused("unsafe", why="2 of 3")), "--json")
+    assert json.loads(result.stdout) == {"error": "unsafe\n  why: 2 of 3", "exit_code": 4}
+    assert result.stderr.startswith("haplane: unsafe")
+
+
+def test_with_json_stdout_is_the_document_and_nothing_else():
+    def act(output: Output) -> ExitCode:
+        output.progress("m1", "pushing", 0.5)
+        output.line("for people")
+        output.table(("A",), [(1,)])
+        output.warn("a warning")
+        output.document({"when": [1, None]})
+        return ExitCode.INCOMPLETE
+
+    result = invoke(act, "--json")
+    assert result.exit_code == 6
+    assert json.loads(result.stdout) == {"when": [1, None]}
+    assert result.stderr == "a warning\n"
+
+
+def test_for_people_progress_is_on_stderr_and_the_rest_on_stdout():
+    def act(output: Output) -> None:
+        output.progress("m1", "pushing", 0.5)
+        output.progress("m1", "pushing", 0.6)  # only its fraction moved: not worth a line in a pipe
+        output.progress("m1", "pushed")
+        output.table(("HOST", "STATE"), [("m1", None), ("m2", True)])
+        output.document({"for": "programs"})
+
+    result = invoke(act)
+    assert result.exit_code == 0
+    assert [line.split("s  ", 1)[1] for line in result.stderr.splitlines()] == ["m1: pushing  50%", "m1: pushed"]
+    assert [line.split() for line in result.stdout.splitlines()] == [["HOST", "STATE"], ["m1"], ["m2", "True"]]
