@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from haplane.config.model import Host
-from haplane.errors import HaplaneError
-from haplane.remote.openssh import ended, failed, ssh_command
+from haplane.errors import DeadlinePassed, HaplaneError
+from haplane.remote.openssh import ended, ssh_command
 
 DIRECTORY = "/run/haplane"
 TAKE_SECONDS = 20.0
@@ -66,7 +66,7 @@ class Holder:
             )
 
     def take(self, token: str, owner: Owner) -> Answer:
-        """What the host said. Raises Unreachable, or HaplaneError when it cannot run the holder."""
+        """What the host said. Raises Unreachable, DeadlinePassed, or HaplaneError when it cannot run the holder."""
         self._say(json.dumps({"token": token, **owner.model_dump()}).encode() + b"\n")
         answer = self._answer(TAKE_SECONDS)
         if answer is None:
@@ -130,6 +130,11 @@ class Holder:
         try:
             code = self._process.wait(1)
         except subprocess.TimeoutExpired:
-            return failed(self.host, "taking the lock", f"no answer within {TAKE_SECONDS:.0f} s")
+            return DeadlinePassed(
+                f"{self.host.name} did not say within {TAKE_SECONDS:.0f} s whether the lock is free",
+                where=self.host.name,
+                why="the host, the network to it or its login hangs",
+                next_step="look at the host, then run again",
+            )
         self._complaints.seek(0)
         return ended(self.host, "taking the lock", code, self._complaints.read())

@@ -2,8 +2,8 @@
 
     python3 -c THIS DIRECTORY
 
-The first line of standard input is a JSON object: ``token``, a word of its own for every run, and what another run
-should be told of this one. The answer is a line of JSON: ``{"granted": true}``, or ``{"granted": false, "holder":
+The first line of standard input that is not blank is a JSON object: ``token``, a word of its own for every run, and
+what another run should be told of this one. The answer is a line of JSON: ``{"granted": true}``, or ``{"granted": false, "holder":
 OBJECT}`` with what the run that holds the lock said of itself (null when that cannot be read).
 
 From then on a byte is a heartbeat, and a ``?`` is answered with ``{"held": true}``. At the end of input, or after
@@ -38,7 +38,7 @@ def main() -> None:
     os.umask(0o077)
     os.makedirs(directory, exist_ok=True)
     signal.alarm(REQUEST_SECONDS)  # whoever connects and then falls silent is not waited for
-    line = sys.stdin.buffer.readline()
+    line = next((line for line in sys.stdin.buffer if line.strip()), b"")
     signal.alarm(0)
     if not line:
         return

@@ -1,0 +1,271 @@
+"""The lock with real sshds and real processes, which are stopped and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, cast
+
+import pytest
+
+from haplane.config.model import Inventory
+from haplane.domain.progress import silent
+from haplane.errors import ExitCode, HaplaneError, Locked, Unreachable
+from haplane.remote import openssh
+from haplane.remote.lock import locked
+
+from .conftest import FakeHost
+
+CONTROLLER = Path(__file__).parent / "controller.py"
+SLACK = 1.5
+"""Seconds that taking a free lock may need here."""
+
+Machines = tuple[Inventory, dict[str, "FakeHost"]]
+
+
+@pytest.fixture
+def inventory(machines: Machines) -> Inventory:
+    return machines[0]
+
+
+@pytest.fixture
+def hosts(machines: Machines) -> dict[str, FakeHost]:
+    return machines[1]
+
+
+class Controller:
+    """A run in a process of its own."""
+
+    def __init__(self, inventory: Inventory, directory: Path) -> None:
+        pickled = directory / "inventory.pickle"
+        pickled.write_bytes(pickle.dumps(inventory))
+        self.process = subprocess.Popen(
+            [sys.executable, CONTROLLER, pickled], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def do(self, line: str) -> None:
+        pipe = cast(IO[bytes], self.process.stdin)
+        pipe.write(line.encode() + b"\n")
+        pipe.flush()
+
+    def says(self, seconds: float = 20) -> str:
+        pipe = cast(IO[bytes], self.process.stdout)
+        assert select.select([pipe], [], [], seconds)[0], "the controller says nothing"
+        return str(json.loads(pipe.readline()))
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def controller(inventory: Inventory, tmp_path: Path) -> Iterator[Controller]:
+    """A run that holds the lock."""
+    controller = Controller(inventory, tmp_path)
+    assert controller.says() == "held"
+    yield controller
+    controller.process.kill()
+    controller.process.communicate()
+    seconds_until_free(inventory, 12)
+
+
+def seconds_until_free(inventory: Inventory, limit: float) -> float:
+    """How long it takes until a run gets the lock."""
+    start = time.monotonic()
+    while True:
+        try:
+            with locked(inventory, inventory.hosts, "haplane up ours.py", silent):
+                return time.monotonic() - start
+        except Locked:
+            assert time.monotonic() < start + limit, "the lock is not given up"
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_second_run_is_told_who_holds_it(inventory: Inventory, controller: Controller) -> None:
+    with pytest.raises(Locked) as refused, locked(inventory, inventory.hosts, "haplane up", silent):
+        pass
+    assert refused.value.exit_code is ExitCode.LOCKED
+    told = str(refused.value)
+    assert "`haplane up theirs.py`" in told
+    assert f"by root on {os.uname().nodename} since 20" in told
+    controller.do("shell true")
+    assert controller.says() == "done"
+
+
+def test_it_is_free_as_soon_as_the_run_has_ended(inventory: Inventory) -> None:
+    for _ in range(2):
+        with locked(inventory, inventory.hosts, "haplane up", silent) as lock:
+            lock.check()
+            shell = cast(str, lock.inventory.masters[0].ssh.shell)
+    with pytest.raises(HaplaneError):
+        openssh.run(lock.inventory.masters[0], "true")
+    assert shell.split()[-1] not in openssh.run(inventory.masters[0], "ls", "/run/haplane").decode()
+
+
+def test_a_killed_run_frees_it_at_once_and_what_it_started_ends(
+    inventory: Inventory, controller: Controller, tmp_path: Path
+) -> None:
+    controller.do(f"shell touch {tmp_path}/started; sleep 5; touch {tmp_path}/late")
+    until((tmp_path / "started").exists)
+    controller.process.kill()
+    assert seconds_until_free(inventory, 12) < 2 + SLACK
+    time.sleep(5)
+    assert not (tmp_path / "late").exists()
+
+
+def test_a_frozen_run_loses_it_and_changes_nothing_when_it_thaws(
+    inventory: Inventory, controller: Controller, tmp_path: Path
+) -> None:
+    controller.do(f"shell touch {tmp_path}/before")
+    assert controller.says() == "done"
+    controller.do(f"shell touch {tmp_path}/started; sleep 12; touch {tmp_path}/late")
+    until((tmp_path / "started").exists)
+    controller.pause()
+    controller.do(f"shell touch {tmp_path}/after")
+    assert 5 < seconds_until_free(inventory, 12) < 10 + SLACK
+    with locked(inventory, inventory.hosts, "haplane up", silent):
+        controller.resume()
+        assert "A change" in controller.says()
+        said = controller.says()
+        assert "the lock was lost on lb1, m1, m2, m3" in said
+        assert controller.process.wait(10) == ExitCode.FAILED
+        time.sleep(4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["before", "inventory.pickle", "started"]
+
+
+def test_an_upload_of_a_frozen_run_never_takes_its_place(
+    inventory: Inventory, controller: Controller, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.touch()
+    os.truncate(source, 600 << 20)
+    controller.do(f"push {source} {target}")
+    until(lambda: list(tmp_path.glob("target*")))
+    controller.pause()
+    assert not target.exists()
+    assert seconds_until_free(inventory, 12) < 10 + SLACK
+    controller.resume()
+    assert "pushing files to m1 failed" in controller.says()
+    assert not target.exists()
+
+
+def cut_cables(hosts: Sequence[FakeHost]) -> Callable[[], None]:
+    """Stop the connections' ends on these hosts: nothing arrives, nobody is told. Returns what mends them."""
+    stopped = [process for host in hosts for process in host.processes("sshd: root@")]
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+
+    def mend() -> None:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+
+    return mend
+
+
+def test_a_cut_cable_frees_it(
+    inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller, tmp_path: Path
+) -> None:
+    mend = cut_cables(list(hosts.values()))
+    assert 5 < seconds_until_free(inventory, 12) < 10 + SLACK
+    mend()
+    controller.do(f"shell touch {tmp_path}/after")
+    assert "failed" in controller.says()
+    assert "the lock was lost on lb1, m1, m2, m3" in controller.says()
+    assert not (tmp_path / "after").exists()
+
+
+def test_a_lost_connection_ends_the_run(inventory: Inventory, hosts: dict[str, FakeHost]) -> None:
+    with locked(inventory, inventory.hosts, "haplane up", silent) as lock:
+        hosts["m2"].signal("sshd: root@notty", signal.SIGKILL)
+        with pytest.raises(HaplaneError, match="the lock was lost on m2:"):
+            lock.check()
+
+
+def test_what_a_killed_holder_left_is_ended_by_the_next(
+    inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller, tmp_path: Path
+) -> None:
+    controller.do(f"shell touch {tmp_path}/started; sleep 5; touch {tmp_path}/late")
+    until((tmp_path / "started").exists)
+    for host in hosts.values():
+        host.signal("Runs on a host, with nothing but Python's standard library: holds", signal.SIGKILL)
+    assert seconds_until_free(inventory, 12) < 2 + SLACK
+    assert "failed on m1, m2, m3" in controller.says()
+    assert "the lock was lost" in controller.says()
+    time.sleep(5)
+    assert not (tmp_path / "late").exists()
+
+
+def test_of_two_at_once_exactly_one_wins(inventory: Inventory) -> None:
+    for _ in range(10):
+        won: list[str] = []
+        told: list[str] = []
+        start, end = threading.Barrier(2), threading.Barrier(2)
+
+        def attempt(name: str, start: threading.Barrier = start, end: threading.Barrier = end) -> None:
+            start.wait()
+            try:
+                with locked(inventory, inventory.hosts, f"haplane up {name}", silent):
+                    won.append(name)  # noqa: B023 - the round's own list
+                    end.wait(20)
+            except Locked as error:
+                told.append(str(error))  # noqa: B023
+                end.wait(20)
+
+        threads = [threading.Thread(target=attempt, args=(name,)) for name in ("one.py", "two.py")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(won) == 1
+        assert len(told) == 1
+        assert f"haplane up {won[0]}" in told[0]
+
+
+def test_a_majority_of_masters_is_needed(inventory: Inventory) -> None:
+    first, second, _ = inventory.masters
+    with locked(inventory, [first, second], "haplane up", silent):
+        pass
+    with (
+        pytest.raises(Unreachable, match="needs 2 of 3 masters and etcd machines, and 1 can be reached"),
+        locked(inventory, [first, *inventory.load_balancers], "haplane up", silent),
+    ):
+        pass
+
+
+def test_a_host_that_is_gone_is_named(inventory: Inventory) -> None:
+    first, second, third = inventory.masters
+    gone = third.model_copy(update={"ssh": third.ssh.model_copy(update={"port": 1})})
+    with (
+        pytest.raises(Unreachable, match="m3 cannot be reached"),
+        locked(inventory, [first, second, gone], "haplane up", silent),
+    ):
+        pass
+    assert seconds_until_free(inventory, 12) < SLACK
+
+
+def test_what_fails_for_want_of_the_lock_is_told_as_such(inventory: Inventory, hosts: dict[str, FakeHost]) -> None:
+    with (
+        pytest.raises(HaplaneError, match="the lock was lost on m1") as lost,
+        locked(inventory, inventory.hosts, "haplane up", silent) as lock,
+    ):
+        hosts["m1"].signal("sshd: root@notty", signal.SIGKILL)
+        until(lock.lost)
+        openssh.run(lock.inventory.masters[0], "true")
+    assert "a command failed on m1" in str(lost.value)
