@@ -41,6 +41,13 @@ def form_etcd(drop_in: str) -> None:
     etcd.settle_new_cluster(name="Wait for quorum", _timeout=90)
 
 
+@deploy("Start etcd members")
+def start_etcd() -> None:
+    """Those that are down, all together: they may need each other for a majority. Nothing that runs is touched."""
+    units.up(unit="etcd", name="Start etcd", _timeout=60)
+    etcd.wait_for_member(name="Wait until it reads through quorum", _timeout=90)
+
+
 @deploy("Restart the etcd member")
 def restart_etcd() -> None:
     """One member, after it has handed leadership over; the caller sees to it that quorum stays without it."""

@@ -43,6 +43,7 @@ class Kind(Enum):
     IMAGES = "import images"
     RUNTIME = "start the container runtime"
     FORM_ETCD = "form the etcd cluster"
+    START_ETCD = "start etcd"
     ETCD = "restart etcd"
     BALANCER = "start the load balancer"
     RESTORE = "put drained servers back"
@@ -176,7 +177,7 @@ def changed_files(files: Iterable[WantedFile], report: HostReport) -> tuple[Want
 
 
 def etcd_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mapping[str, HostReport]) -> list[Step]:
-    """Form the cluster once, when no member has ever been part of one; afterwards members are only restarted."""
+    """Form the cluster once, when no member has ever been part of one; afterwards start or restart its members."""
     if must_form_etcd(cluster.etcd, reports):
         return [Step(Kind.FORM_ETCD, name, f"{len(cluster.etcd)} members") for name in cluster.etcd]
     steps = []
@@ -185,7 +186,8 @@ def etcd_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mappi
         if report is None:
             continue
         why = "its keys are due" if _etcd_keys_due(wants[name]) else _why_take_up(Part.ETCD, wants[name], report)
-        steps.append(_unit_step(Kind.ETCD, name, "etcd", report, why))
+        start = _unit_step(Kind.START_ETCD, name, "etcd", report, None)
+        steps.append(start or _unit_step(Kind.ETCD, name, "etcd", report, why))
     return [step for step in steps if step is not None]
 
 

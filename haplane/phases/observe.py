@@ -29,11 +29,9 @@ def observe(run: Run) -> None:
     names = ", ".join(host.name for host in run.inventory.hosts)
     run.progress(names, "observing")
     gathered = gather(run.inventory.hosts, HostReportFact, request=request_for(run.inventory, run.manifest))
-    reports = {name: report for name, report in gathered.values.items() if report is not None}
-    silent = {name: "gave no report" for name in gathered.values if name not in reports}
-    run.observation = Observation(reports=reports, unreachable={**gathered.failed, **silent})
+    run.observation = Observation(reports=gathered.values, unreachable=gathered.failed)
     run.window = preflight.Window(asked_at, time.time())
-    if not reports:
+    if not gathered.values:
         raise unreachable(run)
 
 

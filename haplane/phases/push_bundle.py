@@ -41,5 +41,13 @@ def _push(run: Run, name: str, *, images: bool) -> Push | None:
     return Push(run.inventory.host(name), run.bundle, files, run.progress) if files else None
 
 
+def finish_pushes(run: Run) -> None:
+    """Images that no phase had to wait for arrive before the run ends."""
+    wait_for_all(run.image_pushes)
+
+
 PUSH_BINARIES = Phase("Push binaries", (Kind.BUNDLE,), push_binaries)
-START_CONTAINER_RUNTIME = Phase("Start the container runtime", (Kind.RUNTIME, Kind.IMAGES), start_container_runtime)
+START_CONTAINER_RUNTIME = Phase(
+    "Start the container runtime", (Kind.RUNTIME, Kind.IMAGES), start_container_runtime, also_after=(Kind.BUNDLE,)
+)
+FINISH_PUSHES = Phase("Finish pushing images", (), finish_pushes, also_after=(Kind.BUNDLE, Kind.IMAGES))

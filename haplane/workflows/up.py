@@ -18,10 +18,10 @@ from haplane.phases.join_workers import JOIN_WORKERS, PRINT_JOIN_COMMAND
 from haplane.phases.observe import decide_what_to_do, observe, refuse_unfit_hosts
 from haplane.phases.phase import Run
 from haplane.phases.prepare_hosts import PREPARE_HOSTS
-from haplane.phases.push_bundle import PUSH_BINARIES, START_CONTAINER_RUNTIME
+from haplane.phases.push_bundle import FINISH_PUSHES, PUSH_BINARIES, START_CONTAINER_RUNTIME
 from haplane.phases.rolling import PUT_BACK_SERVERS, RESTART_CONTROL_PLANES, RESTART_ETCD
 from haplane.phases.start_balancers import START_BALANCERS
-from haplane.phases.start_etcd import FORM_ETCD
+from haplane.phases.start_etcd import FORM_ETCD, START_ETCD
 from haplane.remote.lock import locked
 
 PHASES = (
@@ -30,6 +30,7 @@ PHASES = (
     START_CONTAINER_RUNTIME,
     START_BALANCERS,
     FORM_ETCD,
+    START_ETCD,
     INITIALISE_MASTERS,
     PUT_BACK_SERVERS,
     RESTART_ETCD,
@@ -39,6 +40,7 @@ PHASES = (
     MARK_MASTERS,
     JOIN_WORKERS,
     TIDY_MASTERS,
+    FINISH_PUSHES,
     PRINT_JOIN_COMMAND,
 )
 

@@ -89,6 +89,12 @@ def test_every_host_gets_its_own_files_in_one_run():
     assert ran["b"] == []
 
 
+def test_members_that_are_down_are_started_and_running_ones_left_running():
+    down = {STATE: ["LoadState=loaded", "ActiveState=inactive", "UnitFileState=enabled"]}
+    assert "systemctl start --no-block etcd.service" in commands(recipes.start_etcd, down)
+    assert not any("systemctl" in command for command in commands(recipes.start_etcd, {STATE: UP}))
+
+
 def test_planned_restarts_end_in_a_wait():
     assert "until" in commands(recipes.restart_etcd, {STATE: UP})[-1]
     assert "readyz" in commands(recipes.restart_control_plane, {}, config="/k.yaml", port=6443)[-1]

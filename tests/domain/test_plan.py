@@ -70,7 +70,7 @@ def test_from_nothing_every_host_gets_its_part(shape):
     ("name", "unit", "kind"),
     [
         ("m1", "containerd", Kind.RUNTIME),
-        ("m2", "etcd", Kind.ETCD),
+        ("m2", "etcd", Kind.START_ETCD),
         ("m3", "kubelet", Kind.KUBELET),
         ("w1", "kubelet", Kind.KUBELET),
         ("lb1", "haproxy", Kind.BALANCER),
@@ -82,6 +82,14 @@ def test_a_unit_that_is_stopped_or_disabled_is_brought_up(name, unit, kind, brok
     units = fields(name, "units")
     units[unit][broken] = False
     assert drift(name, units=units) == [(kind, name, (unit,))]
+
+
+def test_a_member_that_is_down_is_started_and_not_restarted_whatever_else_changed():
+    units, files = fields("m2", "units"), fields("m2", "files")
+    units["etcd"]["active"] = False
+    files["/etc/systemd/system/etcd.service"]["sha256"] = "e" * 64
+    found = [kind for kind, *_ in drift("m2", units=units, files=files)]
+    assert found == [Kind.FILES, Kind.START_ETCD]
 
 
 def test_a_missing_package_is_installed_and_started():

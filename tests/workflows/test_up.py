@@ -1,0 +1,50 @@
+import pytest
+import samples
+
+from haplane.domain.plan import Kind, decide
+from haplane.domain.progress import silent
+from haplane.errors import BadInput, ExitCode
+from haplane.phases.phase import Run
+from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME
+from haplane.workflows.up import PHASES, Outcome, prepare
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_step_is_carried_out_by_exactly_one_phase(kind):
+    assert [phase.title for phase in PHASES if kind in phase.kinds] != []
+    assert sum(kind in phase.kinds for phase in PHASES) == 1
+
+
+def test_pushes_that_nobody_else_waits_for_are_waited_for():
+    """A replaced binary or a missing image alone: no phase that needs it runs."""
+    for kind in (Kind.BUNDLE, Kind.IMAGES):
+        waiting = [phase for phase in PHASES if kind in phase.kinds + phase.also_after]
+        assert START_CONTAINER_RUNTIME in waiting
+        assert waiting[-1] is FINISH_PUSHES
+
+
+def test_nothing_runs_and_nothing_is_shown_when_nothing_is_to_be_done(tmp_path):
+    inventory = samples.inventory(workers=1)
+    observation = samples.converged(inventory)
+    run = Run(inventory, samples.manifest(), tmp_path, silent, observation=observation)
+    run.wants = samples.wants(inventory, dict(observation.reports))
+    run.plan = decide(samples.cluster_of(inventory), run.wants, observation)
+    assert not [phase.title for phase in PHASES if phase.should_run(run)]
+    run.plan = decide(samples.cluster_of(inventory), run.wants, samples.fresh(inventory))
+    described = [line for phase in PHASES for line in phase.describe(run)]
+    assert sorted(described) == sorted(run.plan.describe(*Kind))
+
+
+def test_a_bundle_of_another_version_is_bad_input(tmp_path):
+    other = samples.manifest().model_copy(update={"kubernetes_version": "1.34.0"})
+    (tmp_path / "manifest.json").write_text(other.model_dump_json())
+    for file in other.everything():
+        (tmp_path / file.stored).write_bytes(b"x")
+    with pytest.raises(BadInput, match="another Kubernetes version"):
+        prepare(samples.inventory(bundle=str(tmp_path)), silent)
+
+
+@pytest.mark.parametrize(("skipped", "code"), [((), ExitCode.DONE), (("m3",), ExitCode.INCOMPLETE)])
+def test_a_host_that_was_skipped_is_not_done(skipped, code):
+    outcome = Outcome(changed=True, plan=("x",), status=None, skipped=skipped, join_command=None)
+    assert outcome.exit_code is code
