@@ -9,7 +9,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.context import host
 
 from haplane.domain.files import WantedFile
-from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, units
+from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, reset, units
 
 CHECKS = {"haproxy": "haproxy -c -q -f /etc/haproxy/haproxy.cfg"}
 
@@ -150,3 +150,9 @@ def remove_super_admin(path: str) -> None:
 def wait_for_nodes(nodes: Sequence[str]) -> None:
     """Every node Ready and CoreDNS available, as the API server tells it."""
     cluster.wait_until_ready(nodes=nodes, name="Wait until nodes are Ready and DNS is available", _timeout=200)
+
+
+@deploy("Take haplane off")
+def reset_host(stamp: str, pod_network: str, pushed: Sequence[str]) -> None:
+    """Everything of the cluster off the machine, its data aside."""
+    reset.take_off(stamp=stamp, pod_network=pod_network, pushed=pushed, name="Take the cluster off", _timeout=180)

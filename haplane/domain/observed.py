@@ -155,7 +155,7 @@ class HostReport(Observed):
     listening: dict[int, str]
     files: dict[str, File]
     bundle: dict[str, Sha256]
-    certificates: dict[str, str | None]
+    certificates: dict[str, str]
     units: dict[str, Unit]
     images: tuple[str, ...] | None
     etcd: Etcd

@@ -35,15 +35,18 @@ date --utc --iso-8601=seconds > {BOOTSTRAPPED}
 
 HAND_OVER = f"""
 set -eu
-other=$({{ {ETCDCTL} endpoint status -w json; {ETCDCTL} member list -w json; }} | python3 -c '
+others=$({{ {ETCDCTL} endpoint status -w json; {ETCDCTL} member list -w json; }} | python3 -c '
 import json, sys
 (own,), cluster = map(json.loads, sys.stdin)
 status = own["Status"]
 leads = status["leader"] == status["header"]["member_id"]
 voters = [m["ID"] for m in cluster["members"] if not m.get("isLearner") and m["ID"] != status["leader"]]
-print(format(voters[0], "x") if leads and voters else "")')
-test -z "$other" || {ETCDCTL} move-leader "$other"
+print(*(format(voter, "x") for voter in voters if leads))')
+for other in $others; do
+    {ETCDCTL} move-leader "$other" && break
+done || true
 """
+"""Where no other voter takes it, an election after the restart finds one."""
 
 
 @operation()

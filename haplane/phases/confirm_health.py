@@ -72,7 +72,7 @@ def first_to_expire(observation: Observation, now: datetime) -> Certificates:
     for name, report in observation.reports.items():
         for path, pem in report.certificates.items():
             try:
-                moments.append(CertificateFacts.from_pem((pem or "").encode(), f"{name}:{path}").not_after)
+                moments.append(CertificateFacts.from_pem(pem.encode(), f"{name}:{path}").not_after)
             except Refused:
                 continue
     if not moments:

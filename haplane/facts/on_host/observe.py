@@ -7,6 +7,7 @@ component makes its own answer empty and never the report late. The shape of req
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
 import contextlib
 import glob
@@ -24,10 +25,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import IO, Any
+from typing import Any
 
 PROBE_SECONDS = 5
 STAMPS = "/var/lib/haplane/stamps.json"
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
 
 
 def main() -> None:
@@ -119,15 +121,10 @@ def listening() -> dict[str, str]:
 
 def digest(path: str) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else slow(file)
-
-
-def slow(file: IO[bytes]) -> str:
-    """The same on a Python older than 3.11."""
     summary = hashlib.sha256()
-    for chunk in iter(lambda: file.read(1 << 20), b""):
-        summary.update(chunk)
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            summary.update(chunk)
     return summary.hexdigest()
 
 
@@ -160,10 +157,16 @@ def bundle_files(paths: list[str]) -> dict[str, str]:
     return found
 
 
-def certificates(patterns: list[str]) -> dict[str, str | None]:
-    """Path -> PEM of the public certificate."""
-    paths = sorted(path for pattern in patterns for path in glob.glob(pattern))
-    return {path: read(path) for path in paths[:100]}
+def certificates(patterns: list[str]) -> dict[str, str]:
+    """Path -> the public certificates in a file, or in a kubeconfig's client-certificate-data; never a key."""
+    found = {}
+    for path in sorted({path for pattern in patterns for path in glob.glob(pattern)})[:100]:
+        text = read(path) or ""
+        embedded = re.search(r"^\s*client-certificate-data:\s*(\S+)", text, re.M)
+        if embedded:
+            text = base64.b64decode(embedded.group(1)).decode("ascii", "replace")
+        found[path] = "".join(CERTIFICATE.findall(text))
+    return found
 
 
 def units(names: list[str]) -> dict[str, dict[str, Any]]:
