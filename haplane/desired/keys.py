@@ -60,7 +60,7 @@ def due_keys(
     due: dict[str, str] = {}
     for stem in leaf_stems(inventory, host):
         pem = report.certificates.get(f"{stem}.crt")
-        if not pem:
+        if pem is None:
             continue
         why = _reason(pem, f"{host.name}:{stem}.crt", authority, _names(host, stem), now)
         if why is not None:

@@ -187,6 +187,13 @@ def test_a_leaf_that_is_not_of_this_authority_is_issued_again_with_its_key():
     assert found == [(Kind.KEYS, "m1", (f"{stem}.crt", f"{stem}.key")), (Kind.ETCD, "m1", ("etcd",))]
 
 
+@pytest.mark.parametrize("pem", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_a_leaf_that_cannot_be_read_is_issued_again(pem):
+    path = "/etc/etcd/pki/server"
+    found = drift("m1", certificates={f"{path}.crt": pem})
+    assert found[0] == (Kind.KEYS, "m1", (f"{path}.crt", f"{path}.key"))
+
+
 def test_a_sound_leaf_is_left_alone():
     certificates = {
         path: pem.decode() for path, pem in samples.leaves(INVENTORY.masters[0]).items() if path.endswith(".crt")

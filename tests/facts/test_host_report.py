@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import subprocess
@@ -21,6 +22,8 @@ from haplane.facts.units import LOOK as LOOK_AT_UNIT
 from haplane.facts.units import UnitState
 
 OBSERVER = Path(host_report.__file__).parent / "on_host" / "observe.py"
+PEM = samples.identity().etcd.certificate.decode()
+KEY = samples.identity().etcd.private_key.decode()
 REQUEST = request_for(samples.inventory(), samples.manifest())
 
 
@@ -56,9 +59,18 @@ def test_a_machine_with_nothing_of_haplane_can_be_observed(tmp_path):
 
 
 def test_certificates_are_found_by_pattern(tmp_path):
-    (tmp_path / "a.crt").write_text("PEM")
-    (tmp_path / "a.key").write_text("SECRET")
-    assert observe(certificates=[f"{tmp_path}/*.crt"]).certificates == {f"{tmp_path}/a.crt": "PEM"}
+    (tmp_path / "a.crt").write_text(PEM)
+    (tmp_path / "a.key").write_text(KEY)
+    assert observe(certificates=[f"{tmp_path}/*.crt"]).certificates == {f"{tmp_path}/a.crt": PEM}
+
+
+def test_of_files_with_keys_only_certificates_are_told(tmp_path):
+    (tmp_path / "kubelet.pem").write_text(PEM + KEY)
+    embedded = {name: base64.b64encode(text.encode()).decode() for name, text in (("certificate", PEM), ("key", KEY))}
+    lines = [f"    client-{name}-data: {data}\n" for name, data in embedded.items()]
+    (tmp_path / "admin.conf").write_text("users:\n- user:\n" + "".join(lines))
+    told = observe(certificates=[f"{tmp_path}/*"]).certificates
+    assert told == {f"{tmp_path}/kubelet.pem": PEM, f"{tmp_path}/admin.conf": PEM}
 
 
 def test_a_report_is_read_from_the_last_line(tmp_path):
