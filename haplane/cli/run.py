@@ -10,12 +10,18 @@ from typing import Any
 import click
 
 from haplane.cli.output import Output
-from haplane.errors import ExitCode, HaplaneError
+from haplane.errors import BadInput, ExitCode, HaplaneError
 
 inventory_argument = click.argument("inventory", type=click.Path(dir_okay=False))
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 yes_option = click.option("--yes", "-y", "assume_yes", is_flag=True, help="Do not ask before acting.")
 debug_option = click.option("--debug", is_flag=True, help="Show a traceback for an unexpected error.")
+
+
+def refuse_to_ask(output: Output, *, assume_yes: bool) -> None:
+    """With --json the plan is not shown, so there is nothing to agree to. Raises BadInput without --yes."""
+    if output.as_json and not assume_yes:
+        raise BadInput("--json asks no questions", next_step="look at it with --dry-run, then give --yes as well")
 
 
 def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., None]:

@@ -11,7 +11,7 @@ from haplane.cli.run import inventory_argument, json_option, reports_errors
 from haplane.config.load import load_inventory
 from haplane.domain.progress import silent
 from haplane.domain.status import Status
-from haplane.errors import ExitCode
+from haplane.errors import BadInput, ExitCode
 from haplane.workflows.status import status
 
 WATCH_SECONDS = 2.0
@@ -26,7 +26,7 @@ WATCH_SECONDS = 2.0
 def command(output: Output, inventory: str, *, watch: bool, check: bool) -> ExitCode:
     """Nodes, etcd members, endpoint, snapshots and certificates of INVENTORY, as they are now."""
     if watch and output.as_json:
-        raise click.UsageError("--json writes one document, --watch many screens: choose one")
+        raise BadInput("--json writes one document and --watch many screens", next_step="choose one of them")
     loaded = load_inventory(inventory)
     found = status(loaded, silent)
     show(output, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, reports_errors, yes_option
+from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.config.load import load_inventory
 from haplane.domain.status import Status
 from haplane.errors import ExitCode
@@ -21,6 +21,7 @@ from haplane.workflows.up import Outcome, up
 def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
     """Converge the hosts to INVENTORY: a new cluster, a repaired one, or nothing at all."""
     loaded = load_inventory(inventory)
+    refuse_to_ask(output, assume_yes=assume_yes or dry_run)
 
     def confirm(lines: tuple[str, ...]) -> bool:
         show_plan(output, lines)

@@ -101,6 +101,12 @@ def test_up_without_a_bundle_says_how_to_get_one_before_it_contacts_anybody(inve
     assert "haplane bundle build" in result.stderr
 
 
+def test_up_with_json_asks_no_questions(inventory):
+    result = run("up", inventory, "--json")
+    assert result.exit_code == 2
+    assert "--yes" in json.loads(result.stdout)["error"]
+
+
 def test_watch_and_json_exclude_each_other(inventory):
     assert run("status", inventory, "--watch", "--json").exit_code == 2
 
