@@ -38,5 +38,5 @@ def alone() -> Iterator[None]:
 
 
 def running(inventory: Path) -> list[str]:
-    states = json.loads(haplane("lab", "status", inventory, "--json"))
+    states = json.loads(haplane("lab", "status", inventory, "--json"))["hosts"]
     return [state["name"] for state in states if state["state"] in ("running", "cut")]
