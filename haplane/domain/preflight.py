@@ -151,6 +151,8 @@ def ports_of(roles: Sequence[str], *, apiserver_port: int, endpoint_port: int) -
         ports |= {apiserver_port: "kube-apiserver", 10257: "kube-controller", 10259: "kube-scheduler"}
     if "etcd" in roles:
         ports |= dict.fromkeys(ETCD_PORTS, "etcd")
+    elif "master" in roles:
+        ports |= {ETCD_PORTS[0]: "haproxy"}  # the way to etcd on other machines
     if "master" in roles or "worker" in roles:
         ports |= {KUBELET_PORT: "kubelet"}
     if "load-balancer" in roles:

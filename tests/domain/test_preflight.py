@@ -126,4 +126,5 @@ def test_our_own_load_balancer_at_the_endpoint_is_no_stranger():
 def test_each_role_brings_its_ports():
     together = ports_of(("master", "etcd", "load-balancer"), apiserver_port=6443, endpoint_port=8443)
     assert set(together) == {6443, 8443, 2379, 2380, 10250, 10257, 10259}
+    assert ports_of(("master",), apiserver_port=6443, endpoint_port=8443)[2379] == "haproxy"
     assert ports_of(("worker",), apiserver_port=6443, endpoint_port=8443) == {10250: "kubelet"}
