@@ -72,6 +72,10 @@ class Locked(HaplaneError):
     exit_code = ExitCode.LOCKED
 
 
+class LockLost(HaplaneError):
+    """The run's lock is gone in the middle of it; what it did so far stays."""
+
+
 class Incomplete(HaplaneError):
     """Done, but not everywhere or not verified."""
 

@@ -24,7 +24,7 @@ from haplane.config.model import Host, Inventory
 from haplane.config.source import GROUPS
 from haplane.domain.progress import Progress
 from haplane.domain.quorum import majority
-from haplane.errors import HaplaneError, Locked, Unreachable
+from haplane.errors import HaplaneError, Locked, LockLost, Unreachable
 from haplane.remote.holder import DIRECTORY, Holder, Owner
 
 HEARTBEAT_SECONDS = 2.0
@@ -40,7 +40,7 @@ class Lock:
     holders: Sequence[Holder]
 
     def check(self) -> None:
-        """Raises HaplaneError when it is no longer held everywhere."""
+        """Raises LockLost when it is no longer held everywhere."""
         if lost := self.lost():
             raise _lost(lost, None)
 
@@ -58,7 +58,7 @@ def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: 
 
     ``command`` is what others are told. Raises, with nothing changed: Locked when another run holds the lock,
     Unreachable when one of the hosts is, or when they are no majority of the inventory's masters and etcd machines.
-    A HaplaneError out of the block is told as the consequence of a lost lock when it was lost.
+    When the lock was lost, a HaplaneError out of the block becomes LockLost that tells of it.
     """
     _refuse_minority(inventory, hosts)
     progress("lock", f"taking it on {', '.join(host.name for host in hosts)}")
@@ -70,6 +70,8 @@ def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: 
             lock = Lock(_through(f"sh {DIRECTORY}/run-{token}", inventory), holders)
             try:
                 yield lock
+            except LockLost:
+                raise
             except HaplaneError as error:
                 if lost := lock.lost():
                     raise _lost(lost, error) from error
@@ -144,9 +146,9 @@ def _ourselves(command: str) -> Owner:
     return Owner(user=getpass.getuser(), machine=socket.gethostname(), command=command, since=since)
 
 
-def _lost(hosts: Sequence[Host], consequence: HaplaneError | None) -> HaplaneError:
+def _lost(hosts: Sequence[Host], consequence: HaplaneError | None) -> LockLost:
     names = ", ".join(host.name for host in hosts)
-    return HaplaneError(
+    return LockLost(
         f"the lock was lost on {names}: this run can change nothing more there and ends",
         where=names,
         why="the host went down, the connection was cut, or nothing was heard from here for "

@@ -3,8 +3,8 @@
     python3 -c THIS DIRECTORY
 
 The first line of standard input that is not blank is a JSON object: ``token``, a word of its own for every run, and
-what another run should be told of this one. The answer is a line of JSON: ``{"granted": true}``, or ``{"granted": false, "holder":
-OBJECT}`` with what the run that holds the lock said of itself (null when that cannot be read).
+what another run should be told of this one. The answer is a line of JSON: ``{"granted": true}``, or ``{"granted":
+false, "holder": OBJECT}`` with what the run that holds the lock said of itself (null when that cannot be read).
 
 From then on a byte is a heartbeat, and a ``?`` is answered with ``{"held": true}``. At the end of input, or after
 SILENCE_SECONDS without a byte (a cut cable sends no end, and sshd waits for hours), the run is over: its shell is
