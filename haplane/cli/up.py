@@ -30,7 +30,7 @@ def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) 
     outcome = up(loaded, confirm=confirm, dry_run=dry_run, progress=output.progress)
     if dry_run:
         show_plan(output, outcome.plan)
-    present(output, outcome, dry_run=dry_run)
+    present(output, outcome, inventory, dry_run=dry_run)
     return ExitCode.DONE if dry_run else outcome.exit_code
 
 
@@ -41,7 +41,7 @@ def show_plan(output: Output, lines: tuple[str, ...]) -> None:
         output.line(f"  {line}")
 
 
-def present(output: Output, outcome: Outcome, *, dry_run: bool) -> None:
+def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool) -> None:
     """The short summary, or the document."""
     output.document(
         {
@@ -64,19 +64,24 @@ def present(output: Output, outcome: Outcome, *, dry_run: bool) -> None:
     for problem in outcome.status.problems:
         output.warn(f"not healthy: {problem}")
     if outcome.status.healthy:
-        summarise(output, outcome, outcome.status)
+        summarise(output, outcome, outcome.status, inventory)
 
 
-def summarise(output: Output, outcome: Outcome, status: Status) -> None:
+def summarise(output: Output, outcome: Outcome, status: Status, inventory: str) -> None:
     """Where the credentials are, how further workers join, what to try next."""
     quorum = status.etcd.quorum
+    masters, members = _count(len(status.masters), "master"), _count(quorum.voters, "etcd member")
     output.line()
     output.line(
-        f"{status.cluster.name} is up at https://{status.cluster.endpoint}: {len(status.masters)} masters, "
-        f"{quorum.voters} etcd members, {quorum.can_lose} may fail."
+        f"{status.cluster.name} is up at https://{status.cluster.endpoint}: "
+        f"{masters}, {members}, {quorum.can_lose} may fail."
     )
     output.line("  kubeconfig      /etc/kubernetes/admin.conf on every master")
     if outcome.join_command:
         output.line(f"  join a worker   {outcome.join_command}   (valid for 24 hours)")
-    output.line("  look at it      haplane status INVENTORY")
-    output.line("  prove it        haplane drill kill-master INVENTORY")
+    output.line(f"  look at it      haplane status {inventory}")
+    output.line(f"  prove it        haplane drill kill-master {inventory}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -67,6 +67,11 @@ for entry in json.load(sys.stdin)["nftables"]:
     if table.get("name", "").startswith(("kube-proxy", "flannel")):
         print(table["family"], table["name"])' | while read -r family table; do nft delete table "$family" "$table"; done
 
+for tool in iptables ip6tables; do
+    $tool-save 2>/dev/null | grep -q KUBE- || continue
+    $tool-save | grep -v KUBE- | $tool-restore
+done
+
 # What an operator would have to know, if anything is left.
 left=0
 for name in kubelet etcd containerd-shim kube-apiserver; do

@@ -1,0 +1,81 @@
+"""One master, reached as a user who is not root, through a jump host of the user's ssh_config: up, verified, reset."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from haplane.lab.paths import client_key, known_hosts
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[3]
+INVENTORY = """
+masters = ([("s1", {{"address": "10.89.7.21"}})], {{
+    "ssh_user": "operator",
+    "_sudo": True,
+    "ssh_key": "{key}",
+    "ssh_config_file": "ssh_config",
+    "ssh_known_hosts_file": "{known_hosts}",
+    "ssh_strict_host_key_checking": "yes",
+}})
+cluster = {{
+    "name": "single",
+    "endpoint": "10.89.7.10:8443",
+    "allow_single_master": True,
+    "masters_run_pods": True,
+    "flannel_backend": "host-gw",
+    "package_directory": "~/.cache/haplane/lab/packages",
+    "tuning": "nested",
+    "lab": {{
+        "network": "10.89.7.0/24",
+        "gateway": "10.89.7.1",
+        "bridge": "haplane7",
+        "extra_hosts": {{"jump": "10.89.7.5"}},
+    }},
+}}
+"""
+SSH_CONFIG = """
+Host 10.89.7.5
+    User operator
+    IdentityFile {key}
+    UserKnownHostsFile {known_hosts}
+Host 10.89.7.21
+    ProxyJump 10.89.7.5
+    UserKnownHostsFile {known_hosts}
+"""
+
+
+def haplane(*words, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "haplane", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, f"haplane {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    places = {"key": client_key(), "known_hosts": known_hosts()}
+    (tmp_path / "ssh_config").write_text(SSH_CONFIG.format(**places))
+    path = tmp_path / "single.py"
+    path.write_text(INVENTORY.format(**places))
+    haplane("lab", "up", str(path))
+    yield str(path)
+    haplane("lab", "down", str(path))
+
+
+def test_one_master_through_sudo_and_a_jump_host(inventory):
+    document = json.loads(haplane("up", inventory, "--yes", "--json"))
+    assert document["status"]["healthy"], document["status"]["problems"]
+    assert document["status"]["etcd"]["quorum"] == {"voters": 1, "healthy": 1, "needed": 1, "can_lose": 0}
+    haplane("verify", inventory)
+    assert json.loads(haplane("up", inventory, "--yes", "--json"))["changed"] is False
+
+    haplane("reset", inventory, "--confirm", "another", code=2)
+    haplane("reset", inventory, "--confirm", "single")
+    assert json.loads(haplane("status", inventory, "--json"))["cluster"]["uid"] is None
+    dry = json.loads(haplane("up", inventory, "--dry-run", "--json"))
+    assert "form the etcd cluster" in " ".join(dry["plan"])
