@@ -1,6 +1,6 @@
 """A process of its own with gevent patched, as `haplane` is: what pyinfra's sessions make of some hosts.
 
-    python pyinfra_runner.py HOSTS.pickle gather|deploy [COMMAND]
+    python pyinfra_runner.py HOSTS.pickle gather | deploy COMMAND | place PATH
 
 Says on one line of JSON what was gathered, or the error in its parts.
 """
@@ -17,9 +17,14 @@ from pathlib import Path
 
 from pyinfra.operations import server
 
+from haplane.deploys.recipes import prepare_host
+from haplane.domain.files import Part, WantedFile
+from haplane.domain.progress import silent
 from haplane.errors import HaplaneError
 from haplane.facts.paths import ExistingPaths
 from haplane.remote.session import deploy, gather
+
+SECRET = bytes(range(256)) * 64
 
 
 def recipe(command: str) -> None:
@@ -34,6 +39,11 @@ def main() -> None:
         if sys.argv[2] == "gather":
             found = gather(hosts, ExistingPaths, paths=["/etc/passwd", "/no/such/file"])
             said = {"values": found.values, "failed": found.failed}
+        elif sys.argv[2] == "place":
+            secret = WantedFile(sys.argv[3], SECRET, Part.CONTROL_PLANE, 0o600, secret=True)
+            files_of = {host.name: [secret] for host in hosts}
+            deploy(hosts, prepare_host, silent, packages_of={}, files_of=files_of, package_directory=None)
+            said = {}
         else:
             deploy(
                 hosts, recipe, lambda subject, message, _=None: told.append((subject, message)), command=sys.argv[3]

@@ -88,6 +88,17 @@ def test_a_recipe_runs_everywhere_and_tells_each_step(run, hosts):
     assert run("deploy", "true", hosts=hosts)["told"] == [["m1, m2, m3", "Nothing"], ["m1, m2, m3", "A change"]]
 
 
+def test_a_secret_is_placed_whole_once_and_the_second_run_leaves_it(run, hosts, tmp_path):
+    path = tmp_path / "pki" / "ca.key"
+    assert run("place", str(path), hosts=hosts[:1]) == {}
+    first = path.stat()
+    assert path.read_bytes() == bytes(range(256)) * 64
+    assert (first.st_mode & 0o7777, first.st_uid) == (0o600, 0)
+    assert run("place", str(path), hosts=hosts[:1]) == {}
+    assert path.stat().st_ino == first.st_ino
+    assert [file.name for file in path.parent.iterdir()] == ["ca.key"]
+
+
 def test_one_host_out_of_reach_means_that_nothing_is_done_anywhere(run, hosts, off, tmp_path):
     said = run("deploy", f"touch {tmp_path}/done", hosts=(hosts[0], off))
     assert said["error"] == "Unreachable"
