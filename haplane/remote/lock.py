@@ -148,10 +148,10 @@ def _ourselves(command: str) -> Owner:
 
 def _lost(hosts: Sequence[Host], consequence: HaplaneError | None) -> LockLost:
     names = ", ".join(host.name for host in hosts)
+    failed = f"; what failed then: {consequence.what}: {consequence.why}" if consequence else ""
     return LockLost(
         f"the lock was lost on {names}: this run can change nothing more there and ends",
         where=names,
-        why="the host went down, the connection was cut, or nothing was heard from here for "
-        f"{SILENCE_SECONDS:.0f} s" + (f"; what failed then:\n{consequence}" if consequence else ""),
+        why=f"the host went down, the connection was cut, or it heard nothing for {SILENCE_SECONDS:.0f} s{failed}",
         next_step="run the same command again: it carries on from here, or says who has the lock now",
     )

@@ -119,6 +119,16 @@ def test_it_is_free_as_soon_as_the_run_has_ended(inventory: Inventory) -> None:
     assert shell.split()[-1] not in openssh.run(inventory.masters[0], "ls", "/run/haplane").decode()
 
 
+def test_sudo_is_on_the_outside(inventory: Inventory) -> None:
+    host = inventory.masters[0]
+    other = host.model_copy(update={"ssh": host.ssh.model_copy(update={"sudo": True})})
+    masters = (other, *inventory.masters[1:])
+    with locked(inventory.model_copy(update={"masters": masters}), masters, "haplane up", silent) as lock:
+        said = openssh.run(lock.inventory.masters[0], "sh", "-c", 'echo "$SUDO_USER $HAPLANE_RUN"').decode()
+    user, shell = said.split()
+    assert (user, f"sh {shell}") == ("root", lock.inventory.masters[0].ssh.shell)
+
+
 def test_a_busy_run_keeps_it(inventory: Inventory, controller: Controller) -> None:
     controller.do("shell sleep 10")
     assert controller.says() == "done"
