@@ -39,6 +39,17 @@ class Stage:
     def status(self):
         return json.loads(self.haplane("status", INVENTORY, "--json"))
 
+    def verify(self, *words):
+        """The checks, once all of them pass; a machine that has just come back may need a moment more."""
+        failed = []
+
+        def passing():
+            found = json.loads(self.haplane("verify", INVENTORY, *words, "--json", codes=(0, 6)))
+            failed[:] = [check for check in found["checks"] if check["outcome"] == "failed"]
+            return None if failed else found["checks"]
+
+        return wait_until(passing, 60, "every check passes", every=1.0, why=lambda: json.dumps(failed, indent=1))
+
     def drill(self, name, *words):
         return json.loads(self.haplane("drill", name, INVENTORY, *words, "--yes", "--json", codes=(0, 6)))
 
@@ -93,4 +104,4 @@ def ends_whole(stage):
     """However a story went, the cluster is healthy and verified before the next one begins."""
     yield
     stage.wait_until_healthy()
-    stage.haplane("verify", INVENTORY)
+    stage.verify()
