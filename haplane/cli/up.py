@@ -11,6 +11,8 @@ from haplane.domain.status import Status
 from haplane.errors import ExitCode
 from haplane.workflows.up import Outcome, up
 
+NOTHING = "Nothing to change: every host that answers is as the inventory says."
+
 
 @click.command("up")
 @inventory_argument
@@ -36,7 +38,7 @@ def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) 
 
 def show_plan(output: Output, lines: tuple[str, ...]) -> None:
     """What will be done, a line each."""
-    output.line("What has to be done:" if lines else "Nothing to change: every host is as the inventory says.")
+    output.line("What has to be done:" if lines else NOTHING)
     for line in lines:
         output.line(f"  {line}")
 
@@ -55,15 +57,13 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool) 
     )
     for name in outcome.skipped:
         output.warn(f"skipped: {name} cannot be reached")
-    if not outcome.changed:
-        if not dry_run and not outcome.plan:
-            output.line("Nothing to change: every host is as the inventory says.")
-        return
+    if not outcome.plan and not dry_run:
+        output.line(NOTHING)
     if outcome.status is None:
         return
     for problem in outcome.status.problems:
         output.warn(f"not healthy: {problem}")
-    if outcome.status.healthy:
+    if outcome.changed and outcome.status.healthy:
         summarise(output, outcome, outcome.status, inventory)
 
 

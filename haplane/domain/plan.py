@@ -134,7 +134,7 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
     """What concerns one host by itself, whatever its roles."""
     files = changed_files(wanted.files, report)
     binaries = tuple(path for path, sha256 in wanted.bundle.items() if report.bundle.get(path) != sha256)
-    images = tuple(image for image in wanted.images if image not in (report.images or ()))
+    images = missing_images(wanted, report, archives_are_there=not binaries)
     identity = tuple(path for path in wanted.identity if path not in report.files)
     keys = {**{path: "not there yet" for path in identity}, **wanted.keys}
     packages = tuple(package for package in wanted.packages if package not in report.units)
@@ -154,6 +154,13 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
             steps.append(_unit_step(Kind.BALANCER, name, unit, report, _why_take_up(part, wanted, report)))
     steps.append(_drained_step(name, report))
     return [step for step in steps if step is not None]
+
+
+def missing_images(wanted: Wants, report: HostReport, *, archives_are_there: bool) -> tuple[str, ...]:
+    """Images containerd does not know; while it is down, only those whose archives are not there either."""
+    if report.images is None and archives_are_there:
+        return ()
+    return tuple(image for image in wanted.images if image not in (report.images or ()))
 
 
 def _drained_step(name: str, report: HostReport) -> Step | None:
@@ -180,10 +187,15 @@ def etcd_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mappi
     """Form the cluster once, when no member has ever been part of one; afterwards start or restart its members."""
     if must_form_etcd(cluster.etcd, reports):
         return [Step(Kind.FORM_ETCD, name, f"{len(cluster.etcd)} members") for name in cluster.etcd]
-    steps = []
+    steps: list[Step | None] = []
     for name in cluster.etcd:
         report = reports.get(name)
         if report is None:
+            continue
+        if not report.etcd.has_data:
+            continue  # a lost member: to be refused, never to be started
+        if not report.etcd.bootstrapped:
+            steps.append(Step(Kind.FORM_ETCD, name, "formed by an interrupted run, but not settled"))
             continue
         why = "its keys are due" if _etcd_keys_due(wants[name]) else _why_take_up(Part.ETCD, wants[name], report)
         start = _unit_step(Kind.START_ETCD, name, "etcd", report, None)
@@ -194,6 +206,15 @@ def etcd_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mappi
 def must_form_etcd(members: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
     """Only when every member answered and none has ever been part of a healthy cluster."""
     return all(name in reports and not reports[name].etcd.bootstrapped for name in members)
+
+
+def lost_members(members: Sequence[str], reports: Mapping[str, HostReport]) -> tuple[str, ...]:
+    """Members without data beside members that have served: started as they are, they would vote having forgotten."""
+    if must_form_etcd(members, reports) or not any(
+        name in reports and reports[name].etcd.bootstrapped for name in members
+    ):
+        return ()
+    return tuple(name for name in members if name in reports and not reports[name].etcd.has_data)
 
 
 def _etcd_keys_due(wanted: Wants) -> bool:
@@ -229,6 +250,8 @@ def cluster_steps(
     cluster: ClusterWants, reports: Mapping[str, HostReport], kubernetes: Kubernetes | None
 ) -> list[Step]:
     """What is applied through the API by any one master."""
+    if kubernetes is None and api_servers_are_down(cluster.masters, reports):
+        return []  # nobody tells: what is unknown is not missing
     known = {node.name: node for node in kubernetes.nodes} if kubernetes else {}
     objects = kubernetes.objects if kubernetes else ()
     steps = []
@@ -240,6 +263,13 @@ def cluster_steps(
         if name in reports and not is_marked(known.get(name), masters_run_pods=cluster.masters_run_pods):
             steps.append(Step(Kind.MARK, name, "as the inventory says"))
     return steps
+
+
+def api_servers_are_down(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
+    """Every master that answered has been through kubeadm's phases, and no API server is ready."""
+    known = [reports[name] for name in masters if name in reports]
+    been_through = all(path in report.files for report in known for path in MASTER_EVIDENCE)
+    return been_through and not any(report.apiserver.ready for report in known)
 
 
 def is_marked(node: Node | None, *, masters_run_pods: bool) -> bool:

@@ -10,8 +10,8 @@ from haplane.desired.hosts import cluster_wants, request_for, wants_of
 from haplane.domain import preflight
 from haplane.domain.agreement import Origin, foreign_etcd, foreign_workers, origin_of_identity
 from haplane.domain.observed import Observation
-from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, decide
-from haplane.errors import HaplaneError, UnfitHosts, Unreachable
+from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, api_servers_are_down, decide, lost_members
+from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.facts.host_report import HostReportFact
 from haplane.phases.phase import Run
 from haplane.pki import paths
@@ -20,6 +20,7 @@ from haplane.remote.session import gather
 
 ETCD_AUTHORITY = f"{paths.ETCD_AUTHORITY}.crt"
 KUBERNETES_AUTHORITY = f"{paths.KUBERNETES_AUTHORITY}.crt"
+START_SECONDS = 60.0
 NODE_EVIDENCE = (*MASTER_EVIDENCE, SUPER_ADMIN_CONFIG)
 
 
@@ -43,6 +44,24 @@ def unreachable(run: Run) -> Unreachable:
         why="; ".join(f"{name}: {why}" for name, why in sorted(lost.items())),
         next_step="check that they are on and that ssh to them works, then run again",
     )
+
+
+def wait_for_starting_api_servers(run: Run) -> None:
+    """Where etcd serves and API servers are installed but none is ready yet, one will be: look again until it is.
+
+    Gives up without an error after START_SECONDS: what does not start by itself is for the plan to mend.
+    """
+    masters = [host.name for host in run.inventory.masters]
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        reports = run.observation.reports
+        if not any(report.etcd.reads_through_quorum for report in reports.values()):
+            return
+        if not api_servers_are_down(masters, reports):
+            return
+        run.progress("API servers", "starting")
+        time.sleep(1)
+        observe(run)
 
 
 def refuse_unfit_hosts(run: Run) -> None:
@@ -84,6 +103,7 @@ def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
 def decide_what_to_do(run: Run) -> None:
     """From the observation to the plan. A new cluster's identity is made here, in memory."""
     reports = run.observation.reports
+    _refuse_lost_members(run)
     masters = [host.name for host in run.inventory.masters]
     origin = origin_of_identity(masters, reports, IDENTITY_PATHS, NODE_EVIDENCE)
     if origin is Origin.NEW:
@@ -103,6 +123,18 @@ def decide_what_to_do(run: Run) -> None:
     run.plan = decide(cluster_wants(run.inventory, run.manifest), run.wants, run.observation)
     if run.observation.unreachable and run.plan.of(Kind.FORM_ETCD, Kind.INITIALISE):
         raise unreachable(run)
+
+
+def _refuse_lost_members(run: Run) -> None:
+    lost = lost_members([host.name for host in run.inventory.etcd], run.observation.reports)
+    if lost:
+        raise Refused(
+            f"etcd on {', '.join(lost)} has no data, while other members have served",
+            where=", ".join(f"{name}: /var/lib/etcd" for name in lost),
+            why="started as it is, it would vote without knowing what it has voted for before",
+            next_step="on another member: `etcdctl member remove ID`, `etcdctl member add NAME --learner ...`; "
+            "see docs/decisions/2026-11-22-lost-members.md",
+        )
 
 
 def _etcd_authority(run: Run) -> bytes:

@@ -12,10 +12,15 @@ from haplane.domain.progress import Progress
 from haplane.domain.status import Status
 from haplane.errors import BadInput, ExitCode, Refused
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
-from haplane.phases.confirm_health import confirm_health
+from haplane.phases.confirm_health import confirm_health, judge
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
 from haplane.phases.join_workers import JOIN_WORKERS, PRINT_JOIN_COMMAND
-from haplane.phases.observe import decide_what_to_do, observe, refuse_unfit_hosts
+from haplane.phases.observe import (
+    decide_what_to_do,
+    observe,
+    refuse_unfit_hosts,
+    wait_for_starting_api_servers,
+)
 from haplane.phases.phase import Run
 from haplane.phases.prepare_hosts import PREPARE_HOSTS
 from haplane.phases.push_bundle import FINISH_PUSHES, PUSH_BINARIES, START_CONTAINER_RUNTIME
@@ -72,7 +77,9 @@ def up(
     run = prepare(inventory, progress)
     lines = plan(run)
     skipped = tuple(sorted(run.observation.unreachable))
-    if not lines or dry_run or not confirm(lines):
+    if not lines:
+        return Outcome(changed=False, plan=lines, status=judge(run), skipped=skipped, join_command=None)
+    if dry_run or not confirm(lines):
         return Outcome(changed=False, plan=lines, status=None, skipped=skipped, join_command=None)
     with locked(inventory, run.reachable(inventory.hosts), f"haplane up {inventory.path}", progress) as lock:
         run.inventory = lock.inventory
@@ -90,6 +97,7 @@ def up(
 def plan(run: Run) -> tuple[str, ...]:
     """What has to be done, as a person reads it. Raises UnfitHosts and Unreachable."""
     observe(run)
+    wait_for_starting_api_servers(run)
     refuse_unfit_hosts(run)
     decide_what_to_do(run)
     return tuple(line for phase in PHASES for line in phase.describe(run))

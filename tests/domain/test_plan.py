@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from haplane.config.model import Inventory
 from haplane.domain.observed import Observation
-from haplane.domain.plan import SUPER_ADMIN_CONFIG, Kind, Plan, decide
+from haplane.domain.plan import SUPER_ADMIN_CONFIG, Kind, Plan, decide, lost_members
 
 SHAPES = st.fixed_dictionaries(
     {
@@ -235,6 +235,36 @@ def test_etcd_is_formed_only_when_every_member_answers_and_none_was_ever_in_a_cl
     reports = {name: report for name, report in observation.reports.items() if name not in silent}
     found = plan(inventory, Observation(reports=reports, unreachable=dict.fromkeys(silent, "off")))
     assert bool(found.of(Kind.FORM_ETCD)) == (not silent and not bootstrapped)
+
+
+def test_a_member_that_an_interrupted_run_left_unsettled_is_settled():
+    observation = CONVERGED
+    for name in ("m2", "m3"):
+        observation = samples.altered(observation, name, etcd=fields(name, "etcd") | {"bootstrapped": False})
+    assert plan(INVENTORY, observation).hosts(Kind.FORM_ETCD) == ("m2", "m3")
+
+
+@pytest.mark.parametrize("lost", [("m1",), ("m2", "m3")])
+def test_members_that_lost_their_data_are_named_and_never_started(lost):
+    observation = CONVERGED
+    for name in lost:
+        observation = samples.altered(observation, name, etcd=fields(name, "etcd") | {"has_data": False})
+    assert lost_members(("m1", "m2", "m3"), observation.reports) == lost
+    assert not plan(INVENTORY, observation).of(Kind.FORM_ETCD, Kind.START_ETCD, Kind.ETCD)
+
+
+def test_what_no_api_server_tells_is_not_missing():
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        down = {"ready": False, "detail": "refused"}
+        observation = samples.altered(observation, name, kubernetes=None, apiserver=down)
+    assert not plan(INVENTORY, observation).steps
+
+
+def test_while_containerd_is_down_its_images_are_taken_for_there():
+    units = fields("m1", "units")
+    stopped = units | {"containerd": units["containerd"] | {"active": False}}
+    assert [kind for kind, _, _ in drift("m1", images=None, units=stopped)] == [Kind.RUNTIME]
 
 
 def test_hosts_with_the_same_step_share_a_line():
