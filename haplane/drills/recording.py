@@ -29,9 +29,9 @@ class Recording:
 
     def __enter__(self) -> Self:
         self._directory = tempfile.TemporaryDirectory(prefix="haplane-")
-        self._log = Path(self._directory.name) / "requests.jsonl"
+        written = Path(self._directory.name) / "requests.jsonl"
         self._complaints = Path(self._directory.name) / "stderr"
-        with self._log.open("wb") as log, self._complaints.open("wb") as complaints:
+        with written.open("wb") as log, self._complaints.open("wb") as complaints:
             self._process = subprocess.Popen(
                 self._argv,
                 stdin=subprocess.PIPE,
@@ -40,6 +40,9 @@ class Recording:
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the drill, which ends the prober itself
             )
+        self._reader = written.open(encoding="utf-8", newline="\n")
+        self._unfinished = ""
+        self._seen: list[Request] = []
         self._tell(self._first_line)
         return self
 
@@ -47,14 +50,17 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+        self._reader.close()
         self._directory.cleanup()
 
     def requests(self) -> list[Request]:
         """Everything finished so far. Raises HaplaneError when the prober ended by itself, with its last words."""
         if self._process.poll():
             raise HaplaneError("the prober failed", why=self._complaints.read_text(errors="replace")[-2000:].strip())
-        with self._log.open(encoding="utf-8", newline="\n") as log:
-            return parse(log)
+        self._unfinished += self._reader.read()
+        whole, _, self._unfinished = self._unfinished.rpartition("\n")
+        self._seen += parse(whole.splitlines())
+        return list(self._seen)
 
     def stop(self) -> list[Request]:
         """End the prober, its last requests included, and return everything it saw. May be called again."""

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haplane.drills.timeline import Request, acknowledged_writes, gaps, of_kind, parse, service, steady_seconds
+from haplane.errors import HaplaneError
 
 PERIOD = 0.05
 
@@ -51,9 +52,11 @@ def test_kinds_are_judged_apart_and_steady_only_together():
     assert acknowledged_writes(requests) == frozenset(range(21, 40))
 
 
-def test_a_line_still_being_written_is_left_for_later():
-    lines = [at(0, True).to_line(), at(1, False).to_line(), at(2, True).to_line()[:-5]]
-    assert [request.number for request in parse(lines)] == [0, 1]
+@pytest.mark.parametrize("line", ["Traceback (most recent call last):", "{}", "[]", '{"kind": "read", "more": 1}'])
+def test_a_line_that_is_no_request_is_shown(line):
+    with pytest.raises(HaplaneError) as caught:
+        parse([at(0, True).to_line(), line])
+    assert caught.value.where == line
 
 
 @st.composite
