@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, reports_errors, yes_option
+from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.config.load import load_inventory
 from haplane.drills.catalog import STORIES
 from haplane.drills.report import Report
-from haplane.drills.run import decide, run
+from haplane.drills.run import decide
 from haplane.drills.story import Story
 from haplane.errors import ExitCode
+from haplane.workflows.drill import drill as carry_out
 from haplane.workflows.drill import scene
 
 
@@ -40,13 +41,15 @@ def add(story: Story) -> None:
     @json_option
     @reports_errors
     def drill(output: Output, inventory: str, host: str | None, *, in_cluster: bool, assume_yes: bool) -> ExitCode:
-        stage = scene(load_inventory(inventory), output.progress)
+        loaded = load_inventory(inventory)
+        refuse_to_ask(output, assume_yes=assume_yes)
+        stage = scene(loaded, output.progress)
         fault = decide(story, stage, host)
         output.line(f"This drill is an outage on purpose. {fault.announcement}")
         output.line("Clients are expected to notice nothing for longer than a few seconds, and no write may be lost.")
         if not assume_yes and not click.confirm("Go ahead?", err=True):
             return ExitCode.DONE
-        report = run(story, stage, fault, in_cluster=in_cluster)
+        report = carry_out(story, stage, fault, in_cluster=in_cluster)
         present(output, report)
         return ExitCode.DONE if report.passed else ExitCode.INCOMPLETE
 

@@ -62,7 +62,9 @@ def timed(ask: Callable[[], tuple[int, bool]]) -> dict[str, object]:
     except (OSError, http.client.HTTPException, struct.error) as error:
         failure = f"{type(error).__name__}: {error}"
     done = time.monotonic()
-    return {"sent": sent, "done": done, "ok": ok and done - sent <= SECONDS, "status": status, "error": failure}
+    if ok and done - sent > SECONDS:
+        ok, failure = False, f"answered later than {SECONDS:g} s"
+    return {"sent": sent, "done": done, "ok": ok, "status": status, "error": failure}
 
 
 def ask_service(address: str, context: ssl.SSLContext) -> tuple[int, bool]:
