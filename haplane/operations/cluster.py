@@ -44,10 +44,8 @@ is taken up again."""
 
 MARK = f"""
 set -eu
-for node in $2; do
-    until {KUBECTL} get node "$node" >/dev/null 2>&1; do sleep 0.3; done
-done
-{KUBECTL} label --overwrite node $2 node-role.kubernetes.io/control-plane= \
+{KUBECTL_WAIT} wait --for=create --timeout=60s $(printf 'node/%s ' $2) >/dev/null
+{KUBECTL} label --overwrite node $2 node-role.kubernetes.io/control-plane= \\
     node.kubernetes.io/exclude-from-external-load-balancers=
 case $1 in
 taint) {KUBECTL} taint --overwrite node $2 node-role.kubernetes.io/control-plane=:NoSchedule ;;

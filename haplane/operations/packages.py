@@ -12,7 +12,7 @@ from haplane.facts.units import UnitState
 
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Options::=--force-confold -qq --yes --no-install-recommends"
 
-DPKG = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install"
+DPKG = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold"
 
 
 @operation()
@@ -26,8 +26,9 @@ def installed(packages: Sequence[str], directory: str | None = None) -> Generato
     if not missing:
         host.noop("every package is installed")
         return
+    yield StringCommand(DPKG, "--configure -a")  # an interrupted installation is finished first
     if directory is not None:
-        yield StringCommand("cd", QuoteString(directory), "&&", DPKG, "./*.deb")
+        yield StringCommand("cd", QuoteString(directory), "&&", DPKG, "--install ./*.deb")
         return
     names = [QuoteString(name) for name in missing]
     yield StringCommand(APT, "update", "&&", APT, "install", *names)

@@ -112,7 +112,7 @@ def tail(text: str, lines: int = 12) -> str:
 
 @contextmanager
 def _connected(hosts: Sequence[Host], *, tolerate: bool) -> Iterator[_Session]:
-    names = [(host.name, connection_data(host)) for host in hosts]
+    names = [(f"@haplane/{host.name}", connection_data(host)) for host in hosts]
     inventory = PyinfraInventory((names, {}))
     config = Config(FAIL_PERCENT=None if tolerate else 0, CONNECT_TIMEOUT=CONNECT_SECONDS)
     errors = _Errors()

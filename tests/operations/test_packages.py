@@ -15,8 +15,9 @@ def test_what_is_installed_stays():
 
 
 def test_packages_come_from_the_repositories_or_from_a_directory():
-    [from_repositories] = run("not-found")
+    repaired, from_repositories = run("not-found")
     assert from_repositories.endswith("install haproxy keepalived")
-    [from_directory] = run("not-found", directory="/var/lib/haplane/packages")
+    assert repaired.endswith("dpkg --force-confold --configure -a")
+    _, from_directory = run("not-found", directory="/var/lib/haplane/packages")
     assert from_directory.startswith("cd /var/lib/haplane/packages && ")
     assert "apt-get" not in from_directory

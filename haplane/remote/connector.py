@@ -1,0 +1,56 @@
+"""pyinfra's SSH connector, with one connection per host for the whole command instead of one per State.
+
+A run has a dozen phases and each builds its own State; a handshake costs more than most of what is sent over it.
+Registered as pyinfra's connector ``haplane`` in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from paramiko import SSHException
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.sshuserclient import SSHClient
+
+ALIVE_SECONDS = 3
+
+_clients: dict[tuple[object, ...], SSHClient] = {}
+
+
+class ReusingConnector(SSHConnector):
+    """Connects once; a connection that no longer answers is replaced."""
+
+    @staticmethod
+    def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+        yield name, {"ssh_hostname": name}, []
+
+    def connect(self) -> None:
+        known = _clients.get(self._identity())
+        if known is not None and _answers(known):
+            self.client = known
+            return
+        super().connect()
+        if self.client is not None:
+            _clients[self._identity()] = self.client
+
+    def disconnect(self) -> None:
+        """Later phases use the connection again; the end of the process closes it."""
+
+    def _identity(self) -> tuple[object, ...]:
+        data = self.data
+        address = (data["ssh_hostname"], data["ssh_port"], data["ssh_user"])
+        return (*address, data["ssh_key"], data["ssh_config_file"], data["ssh_known_hosts_file"])
+
+
+def _answers(client: SSHClient) -> bool:
+    """Whether the other end opens a channel: one round trip, and a deadline where it lost power."""
+    transport = client.get_transport()
+    if transport is None or not transport.is_active():
+        return False
+    try:
+        transport.open_session(timeout=ALIVE_SECONDS).close()
+    except (SSHException, EOFError, OSError):
+        transport.close()
+        return False
+    return True
