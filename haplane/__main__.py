@@ -4,12 +4,23 @@ from gevent import monkey
 
 monkey.patch_all()
 
-from haplane.cli.main import cli  # noqa: E402 - after the patch, on purpose
+import signal  # noqa: E402 - after the patch, on purpose, like all below
+from types import FrameType  # noqa: E402
+
+from gevent.hub import Hub  # noqa: E402
+
+from haplane.cli.main import cli  # noqa: E402
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. SIGTERM unwinds as Ctrl-C does, so that locks are freed and what is half done is said."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    Hub.NOT_ERROR = (*Hub.NOT_ERROR, KeyboardInterrupt)  # gevent would print a traceback of its own
     cli(prog_name="haplane")
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One master, reached as a user who is not root, through a jump host of the user's ssh_config: up, verified, reset."""
+"""One master, reached by a user who is not root through a jump host of his ssh_config: up, verified, reset."""
 
 import json
 import subprocess
