@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import click
@@ -30,11 +31,12 @@ def command(output: Output, inventory: str, *, watch: bool, check: bool) -> Exit
     loaded = load_inventory(inventory)
     found = status(loaded, silent)
     show(output, found)
-    while watch:
-        time.sleep(WATCH_SECONDS)
-        found = status(loaded, silent)
-        click.clear()
-        show(output, found)
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+        while watch:
+            time.sleep(WATCH_SECONDS)
+            found = status(loaded, silent)
+            click.clear()
+            show(output, found)
     return ExitCode.INCOMPLETE if check and not found.healthy else ExitCode.DONE
 
 
