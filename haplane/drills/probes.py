@@ -15,7 +15,8 @@ from haplane.errors import HaplaneError
 from haplane.remote.openssh import run, ssh_command
 
 DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the service network
-IN_A_POD = 'exec nsenter --net --target "$(pgrep -x coredns | head -n 1)" "$@"'
+# The newest: an older one may belong to a pod that is being replaced, and its network goes with it.
+IN_A_POD = 'exec nsenter --net --target "$(pgrep --newest --exact coredns)" "$@"'
 
 
 def endpoint_prober(target: Target, namespace: str, per_second: float = PER_SECOND) -> Recording:
@@ -39,6 +40,6 @@ def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_
 def host_with_dns(inventory: Inventory, without: str) -> Host:
     """A master, other than the one about to be lost, that runs a CoreDNS pod. Raises HaplaneError when none does."""
     for host in inventory.masters:
-        if host.name != without and run(host, "sh", "-c", "pgrep -x coredns || true").strip():
+        if host.name != without and run(host, "sh", "-c", "pgrep --exact coredns || true").strip():
             return host
     raise HaplaneError("no surviving master runs a CoreDNS pod to look from", where=inventory.cluster.name)
