@@ -6,6 +6,7 @@ Progress always goes to stderr: live on a terminal, plain lines in a pipe, nothi
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from haplane.errors import HaplaneError
 
-PLAIN_LINE_SECONDS = 5.0  # in a pipe, a message that only moves its fraction is repeated this often
+PLAIN_LINE_SECONDS = 5.0  # in a pipe, a message that only moves its fraction or count is repeated this often
 
 
 class Output:
@@ -63,14 +64,15 @@ class Output:
         if self.as_json:
             return
         now = time.monotonic()
-        text, said_at = self._last.get(subject, ("", 0.0))
+        kind = re.sub(r"\d+", "", message)  # a message that only counts on is the same message
+        last, said_at = self._last.get(subject, ("", 0.0))
         live = self._errors.is_terminal
-        if text == message and not live and now - said_at < PLAIN_LINE_SECONDS:
+        if last == kind and not live and now - said_at < PLAIN_LINE_SECONDS:
             return
-        self._last[subject] = (message, now)
+        self._last[subject] = (kind, now)
         percent = "" if fraction is None else f" {fraction:4.0%}"
         line = f"{now - self.started:6.1f}s  {subject}: {message}{percent}"
-        if live and text == message:
+        if live and last == kind:
             click.echo(f"\r\x1b[2K{line}", err=True, nl=False)
             self._live_line = True
         else:
