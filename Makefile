@@ -1,4 +1,4 @@
-# Everything a newcomer types: `make lab`, then `make test`. Debian 12 or newer, as root, with its package index,
+# Everything a newcomer types: `make lab`, then `make test`. Debian 12, as root, with its package index,
 # PyPI and the Go module proxy in reach; nothing else is downloaded.
 SHELL := /bin/bash
 PYTHON ?= python3

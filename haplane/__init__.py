@@ -1,3 +1,3 @@
-"""Highly available kubeadm control planes: stood up, snapshotted, restored, and proven by killing masters."""
+"""Highly available kubeadm control planes: stood up, looked after, and proven by killing masters."""
 
 __version__ = "0.1.0"

@@ -39,7 +39,8 @@ load_balancers = (
 # etcd runs on the masters. For machines of its own list 3, 5 or 7 of them:
 # etcd = ([("etcd-1", {"address": "10.0.0.31"}), ...], _ssh)
 
-# Workers are optional; any machine can join later with the stock `kubeadm join` that `haplane up` prints.
+# Workers are optional. A machine that has containerd, a kubelet and the CNI plugins can also join later, with the
+# stock `kubeadm join` that `haplane up` prints.
 workers = ([("worker-1", {"address": "10.0.0.41"})], _ssh)
 
 cluster = {
@@ -59,8 +60,6 @@ cluster = {
     # How soon a silent node counts as lost, and how long its pods are waited for before they are replaced.
     "node_monitor_grace_seconds": 50,
     "unreachable_toleration_seconds": 300,
-    # Who can open the snapshots: public keys, made with `haplane keys new`.
-    # "snapshot_recipients": ["age1..."],
     # Where the bundle was built (`haplane bundle build`), and .deb files for hosts without a package mirror.
     # "bundle": "~/haplane-bundle",
     # "package_directory": "debs",

@@ -33,4 +33,4 @@ def _exists(name: str) -> bool:
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(haplane.__version__, prog_name="haplane")
 def cli() -> None:
-    """Highly available kubeadm control planes: up, snapshotted, restored, and proven by killing masters."""
+    """Highly available kubeadm control planes: stood up, looked after, and proven by killing masters."""

@@ -25,7 +25,7 @@ WATCH_SECONDS = 2.0
 @click.option("--check", is_flag=True, help="Exit with 6 when the cluster is not healthy.")
 @reports_errors
 def command(output: Output, inventory: str, *, watch: bool, check: bool) -> ExitCode:
-    """Nodes, etcd members, endpoint, snapshots and certificates of INVENTORY, as they are now."""
+    """Nodes, etcd members, endpoint and certificates of INVENTORY, as they are now."""
     if watch and output.as_json:
         raise BadInput("--json writes one document and --watch many screens", next_step="choose one of them")
     loaded = load_inventory(inventory)

@@ -23,6 +23,8 @@ NOTHING = "Nothing to change: every host that answers is as the inventory says."
 def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
     """Converge the hosts to INVENTORY: a new cluster, a repaired one, or nothing at all."""
     loaded = load_inventory(inventory)
+    if loaded.cluster.snapshot_recipients:
+        output.warn("snapshot_recipients is set, but this version takes no snapshots yet")
     refuse_to_ask(output, assume_yes=assume_yes or dry_run)
 
     def confirm(lines: tuple[str, ...]) -> bool:
@@ -32,7 +34,7 @@ def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) 
     outcome = up(loaded, confirm=confirm, dry_run=dry_run, progress=output.progress)
     if dry_run:
         show_plan(output, outcome.plan)
-    present(output, outcome, inventory, dry_run=dry_run)
+    present(output, outcome, inventory, dry_run=dry_run, in_lab=loaded.cluster.lab is not None)
     return ExitCode.DONE if dry_run else outcome.exit_code
 
 
@@ -43,7 +45,7 @@ def show_plan(output: Output, lines: tuple[str, ...]) -> None:
         output.line(f"  {line}")
 
 
-def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool) -> None:
+def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, in_lab: bool) -> None:
     """The short summary, or the document."""
     output.document(
         {
@@ -64,10 +66,10 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool) 
     for problem in outcome.status.problems:
         output.warn(f"not healthy: {problem}")
     if outcome.changed and outcome.status.healthy:
-        summarise(output, outcome, outcome.status, inventory)
+        summarise(output, outcome, outcome.status, inventory, in_lab=in_lab)
 
 
-def summarise(output: Output, outcome: Outcome, status: Status, inventory: str) -> None:
+def summarise(output: Output, outcome: Outcome, status: Status, inventory: str, *, in_lab: bool) -> None:
     """Where the credentials are, how further workers join, what to try next."""
     quorum = status.etcd.quorum
     masters, members = _count(len(status.masters), "master"), _count(quorum.voters, "etcd member")
@@ -80,7 +82,8 @@ def summarise(output: Output, outcome: Outcome, status: Status, inventory: str) 
     if outcome.join_command:
         output.line(f"  join a worker   {outcome.join_command}   (valid for 24 hours)")
     output.line(f"  look at it      haplane status {inventory}")
-    output.line(f"  prove it        haplane drill kill-master {inventory}")
+    if in_lab:
+        output.line(f"  prove it        haplane drill kill-master {inventory}")
 
 
 def _count(number: int, noun: str) -> str:

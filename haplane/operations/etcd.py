@@ -41,7 +41,7 @@ import json, sys
 status = own["Status"]
 leads = status["leader"] == status["header"]["member_id"]
 voters = [m["ID"] for m in cluster["members"] if not m.get("isLearner") and m["ID"] != status["leader"]]
-print(*(format(voter, "x") for voter in voters if leads))')
+print(*(format(voter, "x") for voter in voters if leads))' 2>/dev/null) || others=
 for other in $others; do
     {ETCDCTL} move-leader "$other" && break
 done || true

@@ -10,7 +10,10 @@ from pyinfra.context import host
 
 from haplane.facts.units import UnitState
 
-APT = "DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Options::=--force-confold -qq --yes --no-install-recommends"
+APT = (
+    "DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends "
+    "-o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300"
+)
 
 DPKG = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold"
 
@@ -26,7 +29,7 @@ def installed(packages: Sequence[str], directory: str | None = None) -> Generato
     if not missing:
         host.noop("every package is installed")
         return
-    yield StringCommand(DPKG, "--configure -a")  # an interrupted installation is finished first
+    yield StringCommand(DPKG, "--configure -a || true")  # an interrupted installation is finished first
     if directory is not None:
         yield StringCommand("cd", QuoteString(directory), "&&", DPKG, "--install ./*.deb")
         return

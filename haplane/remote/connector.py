@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from paramiko import SSHException
+from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient import SSHClient
 
 ALIVE_SECONDS = 3
+SUDO_SECONDS = 10
 
 _clients: dict[tuple[object, ...], SSHClient] = {}
 
@@ -32,6 +34,8 @@ class ReusingConnector(SSHConnector):
             return
         super().connect()
         if self.client is not None:
+            if self.host.data.get("_sudo"):
+                _refuse_a_password(self.client, self.data["ssh_user"])
             _clients[self._identity()] = self.client
 
     def disconnect(self) -> None:
@@ -54,3 +58,14 @@ def _answers(client: SSHClient) -> bool:
         transport.close()
         return False
     return True
+
+
+def _refuse_a_password(client: SSHClient, user: str) -> None:
+    """Raises ConnectError where pyinfra would ask for sudo's password and put it on the host's command lines."""
+    _, _, stderr = client.exec_command("sudo -n true", timeout=SUDO_SECONDS)
+    if stderr.channel.recv_exit_status() != 0:
+        said = stderr.read().decode(errors="replace").strip()
+        raise ConnectError(
+            f"sudo does not work without a password ({said}): "
+            f"put `{user} ALL=(ALL) NOPASSWD: ALL` into /etc/sudoers.d/haplane on that host"
+        )

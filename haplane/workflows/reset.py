@@ -50,6 +50,9 @@ def reset(
     if not confirm(meaning(inventory, reachable, whole=not names)):
         return Outcome(done=(), aside=None, skipped=skipped)
     with locked(inventory, run.reachable(inventory.hosts), f"haplane reset {inventory.path}", progress) as lock:
+        if names:
+            observe(run)
+            refuse_if_needed(run, hosts)
         through_lock = [lock.inventory.host(host.name) for host in reachable]
         pushed = sorted(file.path for file in run.manifest.everything())
         network = str(inventory.cluster.pod_network)
@@ -71,17 +74,21 @@ def choose(inventory: Inventory, names: Sequence[str]) -> list[Host]:
 
 
 def refuse_if_needed(run: Run, hosts: Sequence[Host]) -> None:
-    """One host may go while etcd keeps its majority without it; several members at once may not."""
-    members = [host for host in hosts if host in run.inventory.etcd]
-    states = {host.name: run.observation.reports.get(host.name) for host in run.inventory.etcd}
-    serving = [name for name, report in states.items() if report is not None and report.etcd.reads_through_quorum]
-    if not serving:
+    """While the cluster serves, a ready API server, a load balancer and etcd's majority have to stay."""
+    inventory, reports = run.inventory, run.observation.reports
+    ready = [host for host in inventory.masters if host.name in reports and reports[host.name].apiserver.ready]
+    if ready and all(host in hosts for host in ready):
+        raise _refused(f"no other API server is ready than {', '.join(host.name for host in ready)}")
+    if ready and inventory.balancer_hosts and all(host in hosts for host in inventory.balancer_hosts):
+        raise _refused("no load balancer would be left")
+    states = {host.name: reports.get(host.name) for host in inventory.etcd}
+    members = [host.name for host in hosts if host.name in states]
+    if not any(report is not None and report.etcd.reads_through_quorum for report in states.values()):
         return
     if len(members) > 1:
-        why = f"{', '.join(host.name for host in members)} are {len(members)} of {len(states)} etcd members"
-        raise _refused(why)
-    for host in members:
-        verdict = may_restart_etcd(states, host.name)
+        raise _refused(f"{', '.join(members)} are {len(members)} of {len(states)} etcd members")
+    for name in members:
+        verdict = may_restart_etcd(states, name)
         if not verdict.allowed:
             raise _refused(verdict.arithmetic)
 

@@ -17,7 +17,7 @@ def test_what_is_installed_stays():
 def test_packages_come_from_the_repositories_or_from_a_directory():
     repaired, from_repositories = run("not-found")
     assert from_repositories.endswith("install haproxy keepalived")
-    assert repaired.endswith("dpkg --force-confold --configure -a")
+    assert repaired.endswith("dpkg --force-confold --configure -a || true")
     _, from_directory = run("not-found", directory="/var/lib/haplane/packages")
     assert from_directory.startswith("cd /var/lib/haplane/packages && ")
     assert "apt-get" not in from_directory

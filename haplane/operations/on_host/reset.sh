@@ -23,18 +23,19 @@ done
 awk '$2 ~ "^(/var/lib/kubelet/|/run/containerd/|/run/netns/cni-)" { print $2 }' /proc/mounts | sort -r |
     while read -r mounted; do umount "$mounted" || umount --lazy "$mounted"; done
 
+left=0
 keep() { # PATH: what it holds goes aside; a directory that is a mount of its own stays, empty
     test -e "$1" || return 0
     mkdir -p "$aside$(dirname "$1")"
     if mountpoint -q "$1"; then
-        mkdir -p "$aside$1" && find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found -exec mv {} "$aside$1/" \;
+        mkdir -p "$aside$1" && find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found -exec mv -t "$aside$1" {} +
     else
         mv "$1" "$aside$1"
-    fi
+    fi || { echo "$1 could not be moved aside" >&2; left=1; }
 }
 empty() { # PATH: what it holds can be made again
     test -d "$1" || return 0
-    find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +
+    find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf --one-file-system {} +
     mountpoint -q "$1" || rmdir "$1"
 }
 
@@ -73,7 +74,6 @@ for tool in iptables ip6tables; do
 done
 
 # What an operator would have to know, if anything is left.
-left=0
 for name in kubelet etcd containerd-shim kube-apiserver; do
     pgrep -x "$(printf %.15s "$name")" >/dev/null && echo "still running: $name" >&2 && left=1
 done

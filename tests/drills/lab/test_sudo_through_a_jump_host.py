@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from haplane.config.load import load_inventory
 from haplane.lab.paths import client_key, known_hosts
+from haplane.remote.openssh import ssh_command
 
 pytestmark = pytest.mark.lab
 
@@ -48,12 +50,22 @@ Host 10.89.7.21
 """
 
 
+SUDOERS = "/etc/sudoers.d/operator"
+
+
 def haplane(*words, code=0):
     done = subprocess.run(
         [sys.executable, "-m", "haplane", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == code, f"haplane {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return done.stdout + done.stderr if code else done.stdout
+
+
+def as_root(inventory, *command):
+    """By another way than the inventory's: as root, not through sudo."""
+    host = load_inventory(inventory).masters[0]
+    root = host.ssh.model_copy(update={"user": "root", "sudo": False})
+    subprocess.run(ssh_command(host.model_copy(update={"ssh": root}), *command), check=True)
 
 
 @pytest.fixture
@@ -79,3 +91,10 @@ def test_one_master_through_sudo_and_a_jump_host(inventory):
     assert json.loads(haplane("status", inventory, "--json"))["cluster"]["uid"] is None
     dry = json.loads(haplane("up", inventory, "--dry-run", "--json"))
     assert "form the etcd cluster" in " ".join(dry["plan"])
+
+
+def test_sudo_that_asks_for_a_password_is_refused_with_the_line_that_cures_it(inventory):
+    as_root(inventory, "mv", SUDOERS, "/root/sudoers")
+    said = haplane("up", inventory, "--yes", code=3)
+    assert "operator ALL=(ALL) NOPASSWD: ALL" in said
+    as_root(inventory, "mv", "/root/sudoers", SUDOERS)
