@@ -92,5 +92,6 @@ def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
         "units": [f"{unit}.service" for unit in UNITS],
         "apiserver_port": inventory.cluster.apiserver_port,
         "endpoint_address": inventory.cluster.endpoint.address,
+        "endpoint_port": inventory.cluster.endpoint.port,
         "ping_endpoint": not inventory.cluster.endpoint_is_external,
     }

@@ -140,15 +140,22 @@ class Server(Observed):
 
 
 class Balancer(Observed):
-    """``endpoint_answers``: somebody else answers at the floating address."""
+    """``endpoint_answers``: somebody else answers pings at the floating address.
+
+    ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready.
+    """
 
     holds_endpoint: bool
     endpoint_answers: bool
+    endpoint_ready: bool = False
     servers: tuple[Server, ...] | None
 
 
 class HostReport(Observed):
-    """One host's whole answer. Times are seconds since the epoch by that host's clock."""
+    """One host's whole answer. Times are seconds since the epoch by that host's clock.
+
+    ``failed``: the parts that could not be looked at, empty above, and why.
+    """
 
     machine: Machine
     addresses: dict[str, tuple[str, ...]]
@@ -163,6 +170,7 @@ class HostReport(Observed):
     kubernetes: Kubernetes | None
     balancer: Balancer
     snapshots: dict[str, object] | None
+    failed: dict[str, str] = Field(default_factory=dict)
     started_at: float
     finished_at: float
 

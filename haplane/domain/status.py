@@ -141,20 +141,27 @@ class Status:
 def summarise(
     roster: Roster, observation: Observation, *, endpoint_answers: bool, certificates: Certificates
 ) -> Status:
-    """``endpoint_answers``: /readyz through the endpoint, asked from the controller."""
+    """``endpoint_answers``: /readyz through the endpoint, asked from the controller; hosts have asked it too.
+
+    One that hears it is enough: the controller may be outside the endpoint's network.
+    """
     kubernetes = observation.kubernetes()
     nodes = {node.name: node for node in kubernetes.nodes} if kubernetes else {}
     masters = tuple(_master(name, roster, observation, nodes) for name in roster.masters)
     etcd = _etcd(roster, observation)
     balancers = tuple(_balancer(name, observation) for name in roster.balancers)
+    endpoint_ready = endpoint_answers or any(
+        report.balancer.endpoint_ready for report in observation.reports.values()
+    )
     workers = tuple(_worker(name, nodes.get(name)) for name in sorted({*roster.workers, *nodes} - {*roster.masters}))
     problems = (
         *(f"{name}: not reachable ({why})" for name, why in sorted(observation.unreachable.items())),
+        *_failed_probes(observation),
         *_master_problems(masters),
         *(f"worker {worker.name}: not Ready" for worker in workers if not worker.ready),
         *_etcd_problems(etcd),
         *_balancer_problems(roster, balancers),
-        *([] if endpoint_answers else [f"the endpoint {roster.endpoint} does not answer ready"]),
+        *([] if endpoint_ready else [f"the endpoint {roster.endpoint} does not answer ready"]),
         *_certificate_problems(certificates),
     )
     return Status(
@@ -173,6 +180,14 @@ def summarise(
         snapshots=Snapshots(),
         certificates=certificates,
     )
+
+
+def _failed_probes(observation: Observation) -> list[str]:
+    return [
+        f"{name}: its {part} cannot be looked at ({why})"
+        for name, report in sorted(observation.reports.items())
+        for part, why in sorted(report.failed.items())
+    ]
 
 
 def _master(name: str, roster: Roster, observation: Observation, nodes: Mapping[str, Node]) -> MasterStatus:

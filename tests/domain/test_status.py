@@ -112,6 +112,16 @@ def test_a_silent_haproxy_an_endpoint_not_ready_and_a_certificate_soon_gone_are_
     )
 
 
+def test_an_endpoint_that_only_the_clusters_own_network_reaches_is_ready():
+    heard = CONVERGED.reports["w1"].balancer.model_dump() | {"endpoint_ready": True}
+    assert judged(samples.altered(CONVERGED, "w1", balancer=heard), endpoint_answers=False).problems == ()
+
+
+def test_what_could_not_be_looked_at_is_said():
+    observation = samples.altered(CONVERGED, "m1", failed={"images": "KeyError('x')"})
+    assert judged(observation).problems == ("m1: its images cannot be looked at (KeyError('x'))",)
+
+
 def test_a_learner_has_no_vote():
     member = CONVERGED.reports["m1"].etcd.model_dump(by_alias=True)
     member["members"] = [one | {"isLearner": one["name"] == "m3"} for one in member["members"]]

@@ -1,8 +1,11 @@
 import base64
+import http.server
 import json
 import os
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,18 +23,28 @@ from haplane.facts.host_report import HostReportFact
 from haplane.facts.paths import ExistingPaths
 from haplane.facts.units import LOOK as LOOK_AT_UNIT
 from haplane.facts.units import UnitState
+from haplane.pki import paths
 
 OBSERVER = Path(host_report.__file__).parent / "on_host" / "observe.py"
 PEM = samples.identity().etcd.certificate.decode()
 KEY = samples.identity().etcd.private_key.decode()
 REQUEST = request_for(samples.inventory(), samples.manifest())
+SERVER = f"{paths.ETCD_PKI}/server"
+CONTENT_SHA256 = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
 
 
-def observe(**changes):
-    """The observer as a host runs it: a plain Python, isolated from this project."""
-    argv = ["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", sys.executable, "-I", "-S", "-c"]
+def observe(commands="/sbin", moved=None, **changes):
+    """The observer as a host runs it: a plain Python, isolated from this project.
+
+    ``commands``: a directory that is looked in first; ``moved``: paths of the host -> where the test has them.
+    """
+    text = OBSERVER.read_text()
+    for path, place in (moved or {}).items():
+        assert path in text
+        text = text.replace(path, str(place))
+    argv = ["/usr/bin/env", "-i", f"PATH={commands}:/usr/sbin:/usr/bin:/sbin:/bin", sys.executable, "-I", "-S", "-c"]
     done = subprocess.run(
-        [*argv, OBSERVER.read_text(), json.dumps(REQUEST | changes)],
+        [*argv, text, json.dumps(REQUEST | changes)],
         capture_output=True,
         text=True,
         check=True,
@@ -73,6 +86,113 @@ def test_of_files_with_keys_only_certificates_are_told(tmp_path):
     assert told == {f"{tmp_path}/kubelet.pem": PEM, f"{tmp_path}/admin.conf": PEM}
 
 
+@pytest.fixture
+def command(tmp_path):
+    """Makes a command that prints this, in ``tmp_path/bin``."""
+
+    def make(name: str, prints: str) -> None:
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "printed").mkdir(exist_ok=True)
+        (tmp_path / "printed" / name).write_text(prints)
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\ncat {tmp_path}/printed/{name}\n")
+        program.chmod(0o755)
+
+    return make
+
+
+def test_a_tool_that_prints_garbage_empties_its_own_answer_only(tmp_path, command):
+    for name in ("ip", "ss", "systemctl"):
+        command(name, "LISTEN {\n\nLoadState=loaded\nStateChangeTimestampMonotonic=never\n")
+    report = observe(commands=tmp_path / "bin")
+    assert set(report.failed) == {"addresses", "listening", "units", "balancer"}
+    assert (report.addresses, report.listening, report.units, report.balancer.servers) == ({}, {}, {}, None)
+    assert report.machine.memory_bytes > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"FILE": 1}', '{"FILE": {"seen": SEEN}}', '{"FILE": {"seen": SEEN, "sha256": "x"}}']
+)
+def test_a_stamp_that_cannot_be_read_has_its_file_hashed(tmp_path, text):
+    file, stamps = tmp_path / "file", tmp_path / "stamps.json"
+    file.write_text("content")
+    status = file.stat()
+    seen = json.dumps([status.st_size, status.st_mtime_ns, status.st_ino])
+    stamps.write_text(text.replace("FILE", str(file)).replace("SEEN", seen))
+    report = observe(moved={"/var/lib/haplane/stamps.json": stamps}, bundle=[str(file)])
+    assert report.bundle == {str(file): CONTENT_SHA256}
+    assert report.failed == {}
+
+
+def test_a_stamp_of_the_file_as_it_is_spares_hashing_it(tmp_path):
+    file, stamps = tmp_path / "file", tmp_path / "stamps.json"
+    file.write_text("content")
+    status = file.stat()
+    seen = [status.st_size, status.st_mtime_ns, status.st_ino]
+    stamps.write_text(json.dumps({str(file): {"seen": seen, "sha256": samples.SHA256}}))
+    assert observe(moved={"/var/lib/haplane/stamps.json": stamps}, bundle=[str(file)]).bundle == {
+        str(file): samples.SHA256
+    }
+
+
+def test_a_node_without_a_status_is_one_node_and_not_the_end_of_the_report(tmp_path, command):
+    odd = {"kind": "Node", "metadata": {"name": "odd", "uid": "1"}, "spec": {}, "status": {}}
+    system = {"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "cluster-1"}}
+    command("kubectl", json.dumps({"items": [system, odd]}))
+    (tmp_path / "admin.conf").touch()
+    report = observe(commands=tmp_path / "bin", moved={"/etc/kubernetes/admin.conf": tmp_path / "admin.conf"})
+    assert report.kubernetes is not None
+    assert [(node.name, node.ready, node.address) for node in report.kubernetes.nodes] == [("odd", False, "")]
+
+
+def test_a_kubeconfig_with_garbage_hides_no_other_certificate(tmp_path):
+    (tmp_path / "a.conf").write_text("client-certificate-data: A\n")
+    (tmp_path / "b.crt").write_text(PEM)
+    report = observe(certificates=[f"{tmp_path}/*"])
+    assert report.certificates == {f"{tmp_path}/a.conf": "", f"{tmp_path}/b.crt": PEM}
+
+
+@pytest.mark.parametrize(("path", "has_data"), [("member/snap", False), ("member/wal", True)])
+def test_data_is_what_etcds_unit_asks_for(tmp_path, path, has_data):
+    (tmp_path / path).mkdir(parents=True)
+    assert observe(moved={"/var/lib/etcd/": f"{tmp_path}/"}).etcd.has_data is has_data
+
+
+@pytest.fixture
+def answering(tmp_path):
+    """Starts an HTTPS server that answers every request with this code; gives its port."""
+    leaf = samples.leaves(samples.host("m1", 21))
+    (tmp_path / "server.pem").write_bytes(b"".join(leaf[path] for path in (SERVER + ".crt", SERVER + ".key")))
+    servers = []
+
+    def start(code: int) -> int:
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_error(code)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+        servers.append(server)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server.server_address[1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("code", "ready"), [(200, True), (500, False)])
+def test_every_host_asks_the_endpoint(answering, code, ready):
+    report = observe(endpoint_address="127.0.0.1", endpoint_port=answering(code))
+    assert report.balancer.endpoint_ready is ready
+
+
 def test_a_report_is_read_from_the_last_line(tmp_path):
     text = json.dumps(samples.document())
     assert isinstance(fact(HostReportFact, ["a login banner", text], request={}), HostReport)
@@ -92,8 +212,7 @@ def test_file_states_tells_digest_and_mode_of_what_is_there(tmp_path):
     said = subprocess.run(
         [sys.executable, "-I", "-c", LOOK_AT_FILES, asked], capture_output=True, text=True, check=True
     )
-    digest = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
-    assert FileStates().process(said.stdout.splitlines()) == {str(tmp_path / "file"): [digest, 0o600]}
+    assert FileStates().process(said.stdout.splitlines()) == {str(tmp_path / "file"): [CONTENT_SHA256, 0o600]}
 
 
 def test_existing_paths_are_quoted_and_read_back(tmp_path):

@@ -1,8 +1,8 @@
 """Runs on a host, with nothing but Python's standard library: says what is there, changes nothing.
 
 Takes one JSON request as its argument and writes one JSON document. Every probe has a deadline, so that a hung
-component makes its own answer empty and never the report late. The shape of request and report is
-:mod:`haplane.domain.observed`.
+component makes its own answer empty and never the report late; a probe that fails gives NOTHING of its own and is
+named in ``failed``. The shape of request and report is :mod:`haplane.domain.observed`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import glob
 import hashlib
+import http.client
 import json
 import os
 import platform
@@ -29,7 +30,29 @@ from typing import Any
 
 PROBE_SECONDS = 5
 STAMPS = "/var/lib/haplane/stamps.json"
+MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
+NOTHING: dict[str, Any] = {
+    "machine": {
+        "hostname": "", "os_id": "", "os_version": "", "architecture": "", "kernel": "", "init": "", "user_id": -1,
+        "cpus": 0, "memory_bytes": 0, "swap_bytes": 0, "disk_free_bytes": 0, "cgroups": "", "missing_commands": [],
+        "apt": False,
+    },
+    "addresses": {},
+    "listening": {},
+    "files": {},
+    "bundle": {},
+    "certificates": {},
+    "units": {},
+    "images": None,
+    "etcd": {
+        "bootstrapped": False, "has_data": False, "status": None, "members": None, "reads_through_quorum": False,
+    },
+    "apiserver": {"ready": False, "detail": "not known"},
+    "kubernetes": None,
+    "balancer": {"holds_endpoint": False, "endpoint_answers": False, "endpoint_ready": False, "servers": None},
+    "snapshots": None,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -48,12 +71,14 @@ def main() -> None:
         "etcd": etcd,
         "apiserver": lambda: apiserver(request["apiserver_port"]),
         "kubernetes": lambda: kubernetes(request["apiserver_port"]),
-        "balancer": lambda: balancer(request["endpoint_address"], request["ping_endpoint"]),
+        "balancer": lambda: balancer(request["endpoint_address"], request["endpoint_port"], request["ping_endpoint"]),
         "snapshots": snapshots,
     }
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         futures = {name: pool.submit(probe) for name, probe in probes.items()}
-        report: dict[str, Any] = {name: future.result() for name, future in futures.items()}
+    failed = {name: repr(error) for name, future in futures.items() if (error := future.exception())}
+    report = {name: NOTHING[name] if name in failed else future.result() for name, future in futures.items()}
+    report["failed"] = failed
     report["started_at"] = started_at
     report["finished_at"] = time.time()
     json.dump(report, sys.stdout)
@@ -63,8 +88,9 @@ def run(*command: str, seconds: float = PROBE_SECONDS) -> str | None:
     """A command's output, or None when it is missing, fails or hangs."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed commands, no shell
-            command, capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL
-        )
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
@@ -146,14 +172,24 @@ def files(paths: list[str]) -> dict[str, dict[str, Any]]:
 
 def bundle_files(paths: list[str]) -> dict[str, str]:
     """Path -> sha256 of what was pushed; a file that no longer is as its stamp says is hashed again."""
-    stamps = json.loads(read(STAMPS) or "{}")
+    stamped = stamps()
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
             status = os.stat(path)
-            stamp = stamps.get(path) or {}
-            same = [status.st_size, status.st_mtime_ns, status.st_ino] == stamp.get("seen")
-            found[path] = stamp["sha256"] if same else digest(path)
+            seen = [status.st_size, status.st_mtime_ns, status.st_ino]
+            found[path] = stamped[path, *seen] if (path, *seen) in stamped else digest(path)
+    return found
+
+
+def stamps() -> dict[tuple[Any, ...], str]:
+    """Path, size, time and inode -> sha256; a stamp that cannot be read is none, so that its file is hashed."""
+    found = {}
+    with contextlib.suppress(ValueError, AttributeError):
+        for path, stamp in json.loads(read(STAMPS) or "{}").items():
+            with contextlib.suppress(LookupError, TypeError):
+                if re.fullmatch("[0-9a-f]{64}", stamp["sha256"]):
+                    found[path, *stamp["seen"]] = stamp["sha256"]
     return found
 
 
@@ -164,7 +200,9 @@ def certificates(patterns: list[str]) -> dict[str, str]:
         text = read(path) or ""
         embedded = re.search(r"^\s*client-certificate-data:\s*(\S+)", text, re.M)
         if embedded:
-            text = base64.b64decode(embedded.group(1)).decode("ascii", "replace")
+            text = ""
+            with contextlib.suppress(ValueError):
+                text = base64.b64decode(embedded.group(1)).decode("ascii", "replace")
         found[path] = "".join(CERTIFICATE.findall(text))
     return found
 
@@ -198,12 +236,9 @@ def images() -> list[str] | None:
 def etcd() -> dict[str, Any]:
     """The member here as it sees itself, its member list, and whether a read through quorum succeeds."""
     pki = "/etc/etcd/pki"
-    found: dict[str, Any] = {
+    found: dict[str, Any] = NOTHING["etcd"] | {
         "bootstrapped": os.path.exists("/etc/etcd/bootstrapped"),
-        "has_data": os.path.isdir("/var/lib/etcd/member"),
-        "status": None,
-        "members": None,
-        "reads_through_quorum": False,
+        "has_data": os.path.isdir(MEMBER),
     }
     if not os.path.exists(pki + "/healthcheck-client.crt") or not found["has_data"]:
         return found
@@ -215,9 +250,9 @@ def etcd() -> dict[str, Any]:
         status = pool.submit(run, *common, "endpoint", "status")
         members = pool.submit(run, *common, "member", "list", "--consistency=s")
         read_back = pool.submit(run, *common, "get", "haplane-health")
-    with contextlib.suppress(ValueError, LookupError):
+    with contextlib.suppress(ValueError, LookupError, TypeError):
         found["status"] = json.loads(status.result() or "[]")[0]["Status"]
-    with contextlib.suppress(ValueError, LookupError):
+    with contextlib.suppress(ValueError, LookupError, TypeError):
         found["members"] = json.loads(members.result() or "{}")["members"]
     found["reads_through_quorum"] = read_back.result() is not None
     return found
@@ -225,18 +260,23 @@ def etcd() -> dict[str, Any]:
 
 def apiserver(port: int) -> dict[str, Any]:
     """/readyz of the API server beside us, asked without credentials."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # only "does it answer ready" is asked, of the loopback address
     if not os.path.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"):
         return {"ready": False, "detail": "no manifest"}
+    return ready(f"127.0.0.1:{port}", seconds=3)
+
+
+def ready(address: str, seconds: float) -> dict[str, Any]:
+    """What /readyz at ADDRESS:PORT answers, past any proxy of this host's environment."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # only "is it ready" is asked; nothing that is answered is trusted
+    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     try:
-        url = f"https://127.0.0.1:{port}/readyz"
-        with urllib.request.urlopen(url, timeout=3, context=context) as answer:  # noqa: S310 - https only
+        with urllib.request.build_opener(*handlers).open(f"https://{address}/readyz", timeout=seconds) as answer:
             return {"ready": answer.status == 200, "detail": str(answer.status)}
     except urllib.error.HTTPError as error:
         return {"ready": False, "detail": f"HTTP {error.code}"}
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         return {"ready": False, "detail": str(getattr(error, "reason", error))}
 
 
@@ -282,16 +322,21 @@ def node(item: dict[str, Any]) -> dict[str, Any]:
         "labels": sorted(k for k in item["metadata"].get("labels", {}) if "node-role" in k or "exclude-from" in k),
         "taints": sorted(f"{t['key']}:{t['effect']}" for t in item["spec"].get("taints", [])),
         "unschedulable": bool(item["spec"].get("unschedulable")),
-        "kubelet_version": item["status"]["nodeInfo"]["kubeletVersion"],
-        "address": next((a["address"] for a in item["status"]["addresses"] if a["type"] == "InternalIP"), ""),
+        "kubelet_version": item["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
+        "address": next((a["address"] for a in item["status"].get("addresses", []) if a["type"] == "InternalIP"), ""),
     }
 
 
-def balancer(endpoint: str, ping: bool) -> dict[str, Any]:
-    """Haproxy's servers, and who answers at the endpoint's address while we do not hold it."""
+def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
+    """Haproxy's servers, whether the endpoint is ready, and who answers at its address while we do not hold it."""
     held = any(endpoint in found for found in addresses().values())
     answered = ping and not held and run("ping", "-c1", "-W0.5", "-n", endpoint, seconds=2) is not None
-    return {"holds_endpoint": held, "endpoint_answers": bool(answered), "servers": haproxy_servers()}
+    return {
+        "holds_endpoint": held,
+        "endpoint_answers": bool(answered),
+        "endpoint_ready": ready(f"{endpoint}:{port}", seconds=2)["ready"],
+        "servers": haproxy_servers(),
+    }
 
 
 def haproxy_servers() -> list[dict[str, str]] | None:
@@ -300,7 +345,7 @@ def haproxy_servers() -> list[dict[str, str]] | None:
         admin.settimeout(2)
         admin.connect("/run/haproxy/admin.sock")
         admin.sendall(b"show stat -1 4 -1\n")
-        text = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+        text = b"".join(iter(lambda: admin.recv(65536), b"")).decode("utf-8", "replace")
         rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
         return [{"backend": row[0], "name": row[1], "status": row[17]} for row in rows]
     return None
@@ -308,8 +353,8 @@ def haproxy_servers() -> list[dict[str, str]] | None:
 
 def snapshots() -> dict[str, Any] | None:
     """What the snapshot agent last wrote of itself."""
-    told: dict[str, Any] | None = json.loads(read("/var/lib/haplane/snapshots/status.json") or "null")
-    return told
+    told = json.loads(read("/var/lib/haplane/snapshots/status.json") or "null")
+    return told if isinstance(told, dict) else None
 
 
 main()
