@@ -22,7 +22,6 @@ from haplane.pki.keys import (
     new_elliptic_key,
     parse_private_key,
     private_key_pem,
-    public_key_fingerprint,
     same_public_key,
 )
 
@@ -82,11 +81,6 @@ def certified_key(certificate: x509.Certificate, source: str) -> PublicKey:
     if not isinstance(key, PublicKey):
         raise Refused("the certificate's public key is of an unknown kind", where=source)
     return key
-
-
-def authority_hash(certificate: bytes) -> str:
-    """``sha256:HEX`` that ``kubeadm join --discovery-token-ca-cert-hash`` pins. Raises Refused when malformed."""
-    return public_key_fingerprint(certified_key(parse_certificate(certificate), "certificate"))
 
 
 def certificate_fingerprint(certificate: bytes) -> str:

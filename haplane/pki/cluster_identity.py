@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from haplane.errors import Refused
 from haplane.pki import paths
-from haplane.pki.authority import KeyPair, authority_hash, is_authority, new_authority, parse_certificate
+from haplane.pki.authority import KeyPair, is_authority, new_authority, parse_certificate
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
 from haplane.pki.keys import SigningPair, new_elliptic_key
 
@@ -43,11 +43,6 @@ class ClusterIdentity:
             signing=SigningPair.generate(Ed25519PrivateKey.generate()),
             encryption_keys=(EncryptionKey.generate(),),
         )
-
-    @property
-    def kubernetes_authority_hash(self) -> str:
-        """``sha256:HEX`` for ``kubeadm join --discovery-token-ca-cert-hash``."""
-        return authority_hash(self.kubernetes.certificate)
 
     def to_files(self) -> dict[str, bytes]:
         """Content by absolute path on a master; :func:`haplane.pki.paths.is_private` says which must be 0600."""

@@ -45,15 +45,6 @@ def healthcheck_client_files(identity: ClusterIdentity, now: datetime) -> dict[s
     }
 
 
-def haproxy_client_files(identity: ClusterIdentity, now: datetime) -> dict[str, bytes]:
-    """What haproxy checks members with, on masters whose etcd is on other machines."""
-    leaf = issue(identity.etcd, "haproxy", usages=(Usage.CLIENT,), now=now)
-    return {
-        paths.ETCD_MEMBER_AUTHORITY: identity.etcd.certificate,
-        paths.ETCD_HAPROXY_CLIENT: leaf.certificate + leaf.private_key,
-    }
-
-
 def apiserver_client_files(identity: ClusterIdentity, now: datetime) -> dict[str, bytes]:
     """kube-apiserver's client leaf, on masters, where kubeadm looks for it."""
     leaf = issue(identity.etcd, "kube-apiserver-etcd-client", usages=(Usage.CLIENT,), now=now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -79,8 +78,3 @@ def parse_public_key(pem: bytes, source: str) -> PublicKey:
 def same_public_key(one: PublicKey, other: PublicKey) -> bool:
     """Whether both are the same key, whatever their encoding was."""
     return public_key_pem(one) == public_key_pem(other)
-
-
-def public_key_fingerprint(key: PublicKey) -> str:
-    """``sha256:HEX`` of the subject public key info: the form of ``kubeadm join --discovery-token-ca-cert-hash``."""
-    return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()

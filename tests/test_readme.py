@@ -1,0 +1,39 @@
+"""The README's tables are the code's, and its commands exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from haplane.cli.main import cli
+from haplane.domain.quorum import tolerance_table
+from haplane.errors import ExitCode
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def rows(header):
+    table = README[README.index(header) :].split("\n\n", 1)[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+
+
+def test_the_quorum_table_is_the_arithmetic():
+    known = {row.members: [row.members, row.majority, row.failures] for row in tolerance_table()}
+    for row in rows("| etcd members |"):
+        assert [int(cell) for cell in row] == known[int(row[0])]
+
+
+def test_every_exit_code_is_in_the_table():
+    assert [int(row[0]) for row in rows("| exit code |")] == sorted(int(code) for code in ExitCode)
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"^haplane ([a-z]+) .*  ", README, re.M))))
+def test_a_command_that_is_shown_exists(command):
+    assert CliRunner().invoke(cli, [command, "--help"]).exit_code == 0
+
+
+def test_make_has_the_two_commands():
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    for target in re.findall(r"^# make (\w+)", README, re.M):
+        assert f"\n{target}:" in makefile
