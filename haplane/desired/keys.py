@@ -11,6 +11,7 @@ from datetime import datetime
 from haplane.config.model import Host, Inventory
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.observed import HostReport
+from haplane.domain.plan import HAPROXY_CLIENT
 from haplane.errors import Refused
 from haplane.pki import paths
 from haplane.pki.certificates import CertificateFacts
@@ -22,7 +23,6 @@ from haplane.pki.etcd_leaves import (
     reason_to_reissue,
 )
 
-HAPROXY_CLIENT = f"{paths.ETCD_PKI}/haproxy.pem"
 SERVER_STEMS = (paths.ETCD_SERVER, paths.ETCD_PEER)
 
 

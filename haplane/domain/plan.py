@@ -27,6 +27,11 @@ MASTER_EVIDENCE = (
 )
 """A master without one of these has not been through kubeadm's phases, or has lost what they made."""
 
+ETCD_PKI = "/etc/etcd/pki/"
+HAPROXY_CLIENT = f"{ETCD_PKI}haproxy.pem"
+HAPROXY_KEYS = (f"{ETCD_PKI}ca.crt", HAPROXY_CLIENT)
+"""What haproxy reads besides its configuration where it is a master's etcd endpoint, and only when it is loaded."""
+
 SUPER_ADMIN_CONFIG = "/etc/kubernetes/super-admin.conf"
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 CONTROL_PLANE_TAINT = f"{CONTROL_PLANE_LABEL}:NoSchedule"
@@ -125,9 +130,12 @@ def decide(cluster: ClusterWants, wants: Mapping[str, Wants], observation: Obser
         if name in reports:
             steps += host_steps(name, wanted, reports[name])
     steps += etcd_steps(cluster, wants, reports)
+    kubernetes = observation.kubernetes()
+    once = cluster_steps(cluster, reports, kubernetes)
     steps += master_steps(cluster, wants, reports)
-    steps += cluster_steps(cluster, reports, observation.kubernetes())
-    return Plan(tuple(steps))
+    if kubernetes is not None or any(step.kind is Kind.CLUSTER for step in once):
+        steps += tidy_steps(cluster, reports)
+    return Plan(tuple(steps + once))
 
 
 def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
@@ -151,7 +159,10 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
         )
     for unit, part in (("haproxy", Part.HAPROXY), ("keepalived", Part.KEEPALIVED)):
         if unit in wanted.units:
-            steps.append(_unit_step(Kind.BALANCER, name, unit, report, _why_take_up(part, wanted, report)))
+            why = _why_take_up(part, wanted, report)
+            if part is Part.HAPROXY:
+                why = why or _why_read_keys_again(wanted, keys, report)
+            steps.append(_unit_step(Kind.BALANCER, name, unit, report, why))
     steps.append(_drained_step(name, report))
     return [step for step in steps if step is not None]
 
@@ -218,7 +229,7 @@ def lost_members(members: Sequence[str], reports: Mapping[str, HostReport]) -> t
 
 
 def _etcd_keys_due(wanted: Wants) -> bool:
-    return any(path.startswith("/etc/etcd/pki/") for path in wanted.keys)
+    return any(path.startswith(ETCD_PKI) for path in wanted.keys)
 
 
 def master_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mapping[str, HostReport]) -> list[Step]:
@@ -241,9 +252,16 @@ def master_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Map
         steps.append(
             _unit_step(Kind.KUBELET, name, "kubelet", report, _why_take_up(Part.KUBELET, wants[name], report))
         )
-        if SUPER_ADMIN_CONFIG in report.files:
-            steps.append(Step(Kind.TIDY, name, "the cluster-admins binding replaces it"))
     return [step for step in steps if step is not None]
+
+
+def tidy_steps(cluster: ClusterWants, reports: Mapping[str, HostReport]) -> list[Step]:
+    """Where super-admin.conf has to go; only once admin.conf works, or is made to work in the same run."""
+    return [
+        Step(Kind.TIDY, name, "the cluster-admins binding replaces it")
+        for name in cluster.masters
+        if name in reports and SUPER_ADMIN_CONFIG in reports[name].files
+    ]
 
 
 def cluster_steps(
@@ -287,6 +305,18 @@ def _why_take_up(part: Part, wanted: Wants, report: HostReport) -> str | None:
     read_at = _read_at(part, report)
     if read_at is not None and any(report.files[file.path].changed_at > read_at for file in mine):
         return "its files are newer than it"
+    return None
+
+
+def _why_read_keys_again(wanted: Wants, due: Iterable[str], report: HostReport) -> str | None:
+    """Why haproxy has to read its keys again: they are about to be written, or were and nobody took them up."""
+    if HAPROXY_CLIENT not in wanted.identity:
+        return None
+    if any(path.startswith(ETCD_PKI) for path in due):
+        return "its keys are due"
+    read_at = _read_at(Part.HAPROXY, report)
+    if read_at is not None and any(report.files[path].changed_at > read_at for path in HAPROXY_KEYS):
+        return "its keys are newer than it"
     return None
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from haplane.config.model import Inventory
 from haplane.domain.observed import Observation
-from haplane.domain.plan import SUPER_ADMIN_CONFIG, Kind, Plan, decide, lost_members
+from haplane.domain.plan import HAPROXY_KEYS, SUPER_ADMIN_CONFIG, Kind, Plan, decide, lost_members
 
 SHAPES = st.fixed_dictionaries(
     {
@@ -134,6 +134,28 @@ def test_what_an_interrupted_run_wrote_and_nobody_took_up_is_taken_up(name, path
     assert drift(name, files=files, units=units) == []
 
 
+EXTERNAL = samples.inventory(etcd=3, balancers=0)
+
+
+@pytest.mark.parametrize("path", ["/etc/etcd/pki/haproxy.pem", "/etc/etcd/pki/healthcheck-client.crt"])
+def test_haproxy_reads_its_key_to_etcd_again_when_that_is_written(path):
+    converged = samples.converged(EXTERNAL)
+    files = converged.reports["m1"].model_dump()["files"]
+    found = plan(EXTERNAL, samples.altered(converged, "m1", files={key: files[key] for key in files if key != path}))
+    assert [(step.kind, step.host) for step in found.steps] == [(Kind.KEYS, "m1"), (Kind.BALANCER, "m1")]
+    assert found.items("m1", Kind.BALANCER) == ("haproxy",)
+
+
+@pytest.mark.parametrize("path", HAPROXY_KEYS)
+def test_haproxy_takes_up_a_key_to_etcd_that_is_newer_than_it(path):
+    converged = samples.converged(EXTERNAL)
+    report = converged.reports["m1"].model_dump()
+    report["files"][path]["changed_at"] = 1000.5
+    report["units"]["haproxy"]["since"] = 1000.0
+    found = plan(EXTERNAL, samples.altered(converged, "m1", files=report["files"], units=report["units"]))
+    assert [(step.kind, step.host, step.items) for step in found.steps] == [(Kind.BALANCER, "m1", ("haproxy",))]
+
+
 def test_a_configuration_newer_than_the_manifests_made_from_it_is_taken_up():
     files = fields("m1", "files")
     files["/etc/kubernetes/haplane/kubeadm.yaml"]["changed_at"] = 1000.5
@@ -223,6 +245,17 @@ def test_super_admin_conf_is_removed_once_kubeadm_is_through():
     files = fields("m1", "files")
     files[SUPER_ADMIN_CONFIG] = files["/etc/kubernetes/admin.conf"]
     assert drift("m1", files=files) == [(Kind.TIDY, "m1", ())]
+
+
+@pytest.mark.parametrize(("ready", "kinds"), [(False, set()), (True, {Kind.TIDY, Kind.CLUSTER, Kind.MARK})])
+def test_super_admin_conf_stays_until_admin_conf_works_or_is_made_to(ready, kinds):
+    files = fields("m1", "files")
+    files[SUPER_ADMIN_CONFIG] = files["/etc/kubernetes/admin.conf"]
+    observation = samples.altered(CONVERGED, "m1", files=files)
+    for name in ("m1", "m2", "m3"):
+        apiserver = {"ready": ready, "detail": ""}
+        observation = samples.altered(observation, name, kubernetes=None, apiserver=apiserver)
+    assert {step.kind for step in plan(INVENTORY, observation).steps} == kinds
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,11 +1,12 @@
 import pytest
 import samples
 
-from haplane.domain.plan import Kind, decide
+from haplane.domain.plan import HAPROXY_KEYS, Kind, decide
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, ExitCode
 from haplane.phases.phase import Run
 from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME
+from haplane.phases.start_balancers import paths_of
 from haplane.workflows.up import PHASES, Outcome, prepare
 
 
@@ -33,6 +34,17 @@ def test_nothing_runs_and_nothing_is_shown_when_nothing_is_to_be_done(tmp_path):
     run.plan = decide(samples.cluster_of(inventory), run.wants, samples.fresh(inventory))
     described = [line for phase in PHASES for line in phase.describe(run)]
     assert sorted(described) == sorted(run.plan.describe(*Kind))
+
+
+def test_haproxy_is_reloaded_for_what_it_reads_and_the_plan_looks_at(tmp_path):
+    inventory = samples.inventory(etcd=3, balancers=1)
+    observation = samples.converged(inventory)
+    run = Run(inventory, samples.manifest(), tmp_path, silent, observation=observation)
+    run.wants = samples.wants(inventory, dict(observation.reports))
+    found = paths_of(run, inventory.hosts)
+    assert set(HAPROXY_KEYS) < set(found["haproxy"]["m1"])
+    assert not set(HAPROXY_KEYS) & set(found["haproxy"]["lb1"])
+    assert found["haproxy"]["e1"] == ()
 
 
 def test_a_bundle_of_another_version_is_bad_input(tmp_path):
