@@ -107,11 +107,9 @@ def initialise_master(config: str, evidence: Sequence[str]) -> None:
 
 
 @deploy("Join the worker")
-def join_worker(files_of: Mapping[str, Sequence[WantedFile]], config: str) -> None:
-    """Stock kubeadm join from a file that does not outlive it."""
-    files.place(files=files_of.get(host.name, ()), name="Write the join configuration", _timeout=60)
-    kubeadm.join(config=config, name="Run kubeadm join", _timeout=240)
-    kubeadm.absent(path=config, name="Remove the join configuration", _timeout=30)
+def join_worker(config_of: Mapping[str, WantedFile]) -> None:
+    """Stock kubeadm join from a file that does not outlive it, by host."""
+    kubeadm.join(config=config_of[host.name], name="Run kubeadm join", _timeout=240)
 
 
 @deploy("Start the kubelet")

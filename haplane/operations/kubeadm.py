@@ -8,6 +8,7 @@ from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from haplane.domain.files import WantedFile
 from haplane.facts.paths import ExistingPaths
 
 ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-token,addon,show-join-command"
@@ -27,6 +28,19 @@ if [ -n "$before" ] && [ "$(running)" = "$before" ]; then
     mv -f "$aside" "$manifest"
 fi
 """
+JOIN = """
+set -eu
+trap 'rm -f "$1"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir -p "${1%/*}"
+(umask 077 && cat > "$1")
+rm -f /etc/kubernetes/pki/ca.crt /etc/kubernetes/bootstrap-kubelet.conf
+systemctl stop kubelet.service || true
+systemctl enable --quiet kubelet.service
+kubeadm join --config "$1"
+"""
+"""The configuration with its token exists only as long as this command, however it or another host's ends."""
+
 WAIT = """
 until python3 -c '
 import ssl, sys, urllib.request
@@ -74,20 +88,15 @@ def wait_for_apiserver(port: int) -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def join(config: str) -> Generator[StringCommand, None, None]:
+def join(config: WantedFile) -> Generator[StringCommand, None, None]:
     """Join the cluster as a worker, with what an interrupted attempt left behind out of the way.
 
-    + config: kubeadm's JoinConfiguration on the host
+    + config: kubeadm's JoinConfiguration, a secret
     """
     if KUBELET_CONFIG in host.get_fact(ExistingPaths, paths=[KUBELET_CONFIG]):
         host.noop("the worker has joined")
         return
-    leftovers = (
-        "rm -f /etc/kubernetes/pki/ca.crt /etc/kubernetes/bootstrap-kubelet.conf; systemctl stop kubelet.service"
-    )
-    yield StringCommand(leftovers)
-    yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
-    yield StringCommand("kubeadm", "join", "--config", QuoteString(config))
+    yield StringCommand("sh", "-c", QuoteString(JOIN), "sh", QuoteString(config.path), _stdin=config.content.decode())
 
 
 @operation()

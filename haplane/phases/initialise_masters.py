@@ -7,14 +7,14 @@ from haplane.desired.files import KUBEADM_CONFIG
 from haplane.domain.files import Part
 from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind
 from haplane.phases.phase import Phase, Run
-from haplane.remote.push import wait_for_all
+from haplane.phases.push_bundle import wait_for_images
 from haplane.remote.session import deploy
 
 
 def initialise_masters(run: Run) -> None:
     """Every master that has not been through them, as soon as its images are there."""
-    wait_for_all(run.image_pushes)
     hosts = run.hosts(Kind.INITIALISE)
+    wait_for_images(run, hosts)
     deploy(hosts, initialise_master, run.progress, config=KUBEADM_CONFIG, evidence=MASTER_EVIDENCE)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from haplane.deploys.recipes import join_worker
-from haplane.desired.files import JOIN_CONFIG, join_configuration
+from haplane.desired.files import join_configuration
 from haplane.domain.plan import Kind
 from haplane.errors import HaplaneError
 from haplane.phases.phase import Phase, Run
+from haplane.phases.push_bundle import wait_for_images
 from haplane.remote import openssh
-from haplane.remote.push import wait_for_all
 from haplane.remote.session import deploy
 
 JOIN_COMMAND = re.compile(
@@ -21,13 +21,13 @@ JOIN_COMMAND = re.compile(
 
 def join_workers(run: Run) -> None:
     """All of them at once, each with the same short-lived token."""
-    wait_for_all(run.image_pushes)
-    command = new_join_command(run, lifetime="30m")
     hosts = run.hosts(Kind.JOIN)
-    files_of = {
-        host.name: (join_configuration(run.inventory, host, command["token"], command["hash"]),) for host in hosts
+    wait_for_images(run, hosts)
+    command = new_join_command(run, lifetime="30m")
+    config_of = {
+        host.name: join_configuration(run.inventory, host, command["token"], command["hash"]) for host in hosts
     }
-    deploy(hosts, join_worker, run.progress, files_of=files_of, config=JOIN_CONFIG)
+    deploy(hosts, join_worker, run.progress, config_of=config_of)
 
 
 def print_join_command(run: Run) -> None:

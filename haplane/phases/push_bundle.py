@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from haplane.config.model import Host
 from haplane.deploys.recipes import start_runtime
 from haplane.domain.files import Part
 from haplane.domain.plan import Kind
@@ -39,6 +42,11 @@ def _push(run: Run, name: str, *, images: bool) -> Push | None:
     else:
         files = [file for file in run.manifest.files if file.path in differing]
     return Push(run.inventory.host(name), run.bundle, files, run.progress) if files else None
+
+
+def wait_for_images(run: Run, hosts: Sequence[Host]) -> None:
+    """Those of these hosts; the others' stream on."""
+    wait_for_all([push for push in run.image_pushes if push.host in hosts])
 
 
 def finish_pushes(run: Run) -> None:

@@ -34,7 +34,7 @@ class Push:
     """A stream under way to one host. ``wait`` says how it ended."""
 
     def __init__(self, host: Host, bundle: Path, files: Sequence[BundleFile], progress: Progress) -> None:
-        self._host = host
+        self.host = host
         self._bundle = bundle
         self._files = files
         self._progress = progress
@@ -57,16 +57,16 @@ class Push:
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise DeadlinePassed(
-                f"pushing files to {self._host.name} did not end within {deadline_seconds:.0f} s",
-                where=self._host.name,
+                f"pushing files to {self.host.name} did not end within {deadline_seconds:.0f} s",
+                where=self.host.name,
                 next_step="check the network to it, then run again: files that arrived stay",
             ) from None
         self._feeder.join()
         if code != 0:
             self._errors.seek(0)
             raise HaplaneError(
-                f"pushing files to {self._host.name} failed",
-                where=f"{self._host.name}: {self._total / MEBIBYTE:.0f} MiB in {len(self._files)} files",
+                f"pushing files to {self.host.name} failed",
+                where=f"{self.host.name}: {self._total / MEBIBYTE:.0f} MiB in {len(self._files)} files",
                 why=last_line(self._errors.read()) or self._cut or f"ssh ended with {code}",
                 next_step="mend the cause and run again: files that arrived stay",
             )
@@ -79,7 +79,7 @@ class Push:
         try:
             with tarfile.open(fileobj=pipe, mode="w|", format=tarfile.PAX_FORMAT, bufsize=MEBIBYTE) as stream:
                 for file in self._files:
-                    self._progress(self._host.name, "pushing", sent / self._total)
+                    self._progress(self.host.name, "pushing", sent / self._total)
                     with (self._bundle / file.stored).open("rb") as content:
                         stream.addfile(_member(file), content)
                     sent += file.stored_size

@@ -1,9 +1,31 @@
+import subprocess
+from pathlib import Path
+
+import pytest
 from fake_hosts import commands
 
+from haplane.domain.files import Part, WantedFile
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.operations import kubeadm
 
 EXISTS = 'do test ! -e "$path"'
+
+
+def program(directory: Path, name: str, script: str) -> None:
+    """A stand-in for a program, found first."""
+    path = directory / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def shell(script: str, directory: Path, *arguments: str, stdin: str = "") -> int:
+    """How the script ends with ``directory`` in place of /etc/kubernetes."""
+    script = script.replace("/etc/kubernetes", str(directory))
+    environment = {"PATH": f"{directory / 'bin'}:/usr/bin:/bin"}
+    return subprocess.run(
+        ["/bin/sh", "-c", script, "sh", *arguments], input=stdin, text=True, env=environment, check=False, timeout=20
+    ).returncode
 
 
 def run_phases(*present):
@@ -28,9 +50,21 @@ def test_a_master_that_has_been_through_is_left_alone():
 
 
 def test_a_worker_joins_once():
-    first = commands(kubeadm.join, {EXISTS: []}, config="/join.yaml")
-    assert first[-1] == "kubeadm join --config /join.yaml"
-    assert commands(kubeadm.join, {EXISTS: [kubeadm.KUBELET_CONFIG]}, config="/join.yaml") == []
+    config = WantedFile("/join.yaml", b"token: abcdef.0123456789abcdef", Part.KUBELET, 0o600, secret=True)
+    [join] = commands(kubeadm.join, {EXISTS: []}, config=config)
+    assert "kubeadm join" in join
+    assert "token" not in join
+    assert commands(kubeadm.join, {EXISTS: [kubeadm.KUBELET_CONFIG]}, config=config) == []
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_the_token_does_not_outlive_the_join_whatever_comes_of_it(tmp_path, exit_code):
+    config, seen = tmp_path / "haplane/join.yaml", tmp_path / "seen"
+    program(tmp_path, "systemctl", "exit 0")
+    program(tmp_path, "kubeadm", f"stat -c %a {config} > {seen}; cat {config} >> {seen}; exit {exit_code}")
+    assert shell(kubeadm.JOIN, tmp_path, str(config), stdin="token") == exit_code
+    assert seen.read_text() == "600\ntoken"
+    assert not config.exists()
 
 
 def test_a_file_is_removed_once():

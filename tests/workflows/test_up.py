@@ -1,11 +1,15 @@
 import pytest
 import samples
 
+from haplane.config.model import Host
 from haplane.domain.plan import HAPROXY_KEYS, Kind, decide
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, ExitCode
+from haplane.phases.apply_cluster import APPLY_CLUSTER
+from haplane.phases.initialise_masters import TIDY_MASTERS
+from haplane.phases.join_workers import JOIN_WORKERS
 from haplane.phases.phase import Run
-from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME
+from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME, wait_for_images
 from haplane.phases.start_balancers import paths_of
 from haplane.workflows.up import PHASES, Outcome, prepare
 
@@ -22,6 +26,30 @@ def test_pushes_that_nobody_else_waits_for_are_waited_for():
         waiting = [phase for phase in PHASES if kind in phase.kinds + phase.also_after]
         assert START_CONTAINER_RUNTIME in waiting
         assert waiting[-1] is FINISH_PUSHES
+
+
+class FakePush:
+    """Remembers that it was waited for."""
+
+    def __init__(self, host: Host) -> None:
+        self.host, self.waited = host, False
+
+    def wait(self) -> None:
+        self.waited = True
+
+
+def test_only_the_images_of_the_hosts_concerned_are_waited_for(tmp_path):
+    inventory = samples.inventory(workers=1)
+    run = Run(inventory, samples.manifest(), tmp_path, silent)
+    pushes = [FakePush(host) for host in inventory.nodes]
+    run.image_pushes = pushes
+    wait_for_images(run, inventory.masters)
+    assert [push.waited for push in pushes] == [True, True, True, False]
+
+
+def test_super_admin_conf_goes_before_anything_joins():
+    assert PHASES.index(TIDY_MASTERS) == PHASES.index(APPLY_CLUSTER) + 1
+    assert PHASES.index(TIDY_MASTERS) < PHASES.index(JOIN_WORKERS)
 
 
 def test_nothing_runs_and_nothing_is_shown_when_nothing_is_to_be_done(tmp_path):
