@@ -11,7 +11,7 @@ from haplane.desired.files import runs_haproxy, wanted_files
 from haplane.desired.keys import due_keys, key_paths
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.domain.observed import HostReport
-from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, ClusterWants, Wants
+from haplane.domain.plan import APISERVER_ASIDE, MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, ClusterWants, Wants
 from haplane.pki import paths
 from haplane.pki.authority import certificate_fingerprint
 
@@ -73,7 +73,7 @@ def cluster_wants(inventory: Inventory, manifest: Manifest) -> ClusterWants:
 
 def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
     """What to ask every host for, alike: each says what of it there is."""
-    files: set[str] = {*MASTER_EVIDENCE, SUPER_ADMIN_CONFIG}
+    files: set[str] = {*MASTER_EVIDENCE, APISERVER_ASIDE, SUPER_ADMIN_CONFIG}
     for host in inventory.hosts:
         files |= set(key_paths(inventory, host))
         placeholder = wanted_files(inventory, host, interface="", etcd_token="", initial_cluster={})  # noqa: S106

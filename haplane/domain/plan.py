@@ -15,6 +15,9 @@ from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
 
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
 APISERVER_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+APISERVER_ASIDE = "/etc/kubernetes/haplane/kube-apiserver.yaml"
+"""Where the manifest is for the moment in which a restart takes the API server away."""
+
 MASTER_EVIDENCE = (
     "/etc/kubernetes/kubelet.conf",
     ADMIN_CONFIG,
@@ -243,11 +246,14 @@ def master_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Map
             evidence: tuple[str, ...] = ("/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/config.yaml")
         else:
             evidence = MASTER_EVIDENCE
-        if missing := tuple(path for path in evidence if path not in report.files):
+        missing = tuple(path for path in evidence if path not in report.files)
+        if missing == (APISERVER_MANIFEST,) and APISERVER_ASIDE in report.files:
+            steps.append(Step(Kind.CONTROL_PLANE, name, "an interrupted restart left its manifest aside"))
+        elif missing:
             kind = Kind.JOIN if name in cluster.workers else Kind.INITIALISE
             steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))
             continue
-        if why := _why_take_up(Part.CONTROL_PLANE, wants[name], report):
+        elif why := _why_take_up(Part.CONTROL_PLANE, wants[name], report):
             steps.append(Step(Kind.CONTROL_PLANE, name, why))
         steps.append(
             _unit_step(Kind.KUBELET, name, "kubelet", report, _why_take_up(Part.KUBELET, wants[name], report))

@@ -18,7 +18,7 @@ RESTART = """
 set -eu
 manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
 aside=/etc/kubernetes/haplane/kube-apiserver.yaml
-test ! -e "$aside" || mv -f "$aside" "$manifest"
+if [ -e "$manifest" ]; then rm -f "$aside"; elif [ -e "$aside" ]; then mv -f "$aside" "$manifest"; fi
 running() { pgrep -x kube-apiserver || true; }
 before=$(running)
 kubeadm init phase control-plane all --config "$1"

@@ -121,7 +121,7 @@ def decide_what_to_do(run: Run) -> None:
             wants = replace(wants, keys=dict.fromkeys(wants.identity, "a new cluster"))
         run.wants[host.name] = wants
     run.plan = decide(cluster_wants(run.inventory, run.manifest), run.wants, run.observation)
-    if run.observation.unreachable and run.plan.of(Kind.FORM_ETCD, Kind.INITIALISE):
+    if run.observation.unreachable and run.plan.of(Kind.FORM_ETCD):
         raise unreachable(run)
 
 

@@ -15,6 +15,7 @@ from haplane.desired.files import join_configuration, kubeadm_configuration, wan
 from haplane.desired.hosts import request_for
 from haplane.desired.manifests import cluster_manifest
 from haplane.domain.files import Part
+from haplane.domain.plan import APISERVER_ASIDE
 from haplane.errors import BadInput
 from haplane.render import render
 
@@ -154,6 +155,7 @@ def test_only_files_of_the_control_plane_are_private():
 @pytest.mark.parametrize("inventory", [STACKED, EXTERNAL], ids=["stacked", "external etcd"])
 def test_hosts_are_asked_for_every_file_they_should_have(inventory):
     asked = request_for(inventory, samples.manifest())["files"]
+    assert APISERVER_ASIDE in asked
     for host in inventory.hosts:
         assert set(Case(inventory, host.name).files()) <= set(asked)
 

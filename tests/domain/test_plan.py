@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from haplane.config.model import Inventory
 from haplane.domain.observed import Observation
-from haplane.domain.plan import HAPROXY_KEYS, SUPER_ADMIN_CONFIG, Kind, Plan, decide, lost_members
+from haplane.domain.plan import APISERVER_ASIDE, HAPROXY_KEYS, SUPER_ADMIN_CONFIG, Kind, Plan, decide, lost_members
 
 SHAPES = st.fixed_dictionaries(
     {
@@ -189,6 +189,15 @@ def test_an_image_containerd_does_not_know_is_imported():
 def test_a_removed_manifest_sends_the_master_through_kubeadm_again():
     path = "/etc/kubernetes/manifests/kube-scheduler.yaml"
     assert drift("m3", files=without("m3", "files", path)) == [(Kind.INITIALISE, "m3", (path,))]
+
+
+def test_a_manifest_that_an_interrupted_restart_left_aside_is_put_back_and_not_made_anew():
+    files = without("m3", "files", "/etc/kubernetes/manifests/kube-apiserver.yaml")
+    aside = {APISERVER_ASIDE: files["/etc/kubernetes/admin.conf"]}
+    assert drift("m3", files=files | aside) == [(Kind.CONTROL_PLANE, "m3", ())]
+    assert drift("m3", files=fields("m3", "files") | aside) == []
+    del files["/etc/kubernetes/manifests/kube-scheduler.yaml"]
+    assert [kind for kind, *_ in drift("m3", files=files | aside)] == [Kind.INITIALISE]
 
 
 def test_a_worker_without_its_kubeconfig_joins_again():

@@ -67,6 +67,21 @@ def test_the_token_does_not_outlive_the_join_whatever_comes_of_it(tmp_path, exit
     assert not config.exists()
 
 
+@pytest.mark.parametrize(("manifest", "expected"), [("good", "good"), (None, "aside")])
+def test_a_manifest_left_aside_is_put_back_only_where_there_is_none(tmp_path, manifest, expected):
+    directory, aside = tmp_path / "manifests", tmp_path / "haplane/kube-apiserver.yaml"
+    for path in (directory, aside.parent):
+        path.mkdir()
+    aside.write_text("aside")
+    if manifest is not None:
+        (directory / "kube-apiserver.yaml").write_text(manifest)
+    program(tmp_path, "pgrep", "exit 1")
+    program(tmp_path, "kubeadm", "exit 0")
+    assert shell(kubeadm.RESTART, tmp_path, "/k.yaml") == 0
+    assert (directory / "kube-apiserver.yaml").read_text() == expected
+    assert not aside.exists()
+
+
 def test_a_file_is_removed_once():
     assert commands(kubeadm.absent, {EXISTS: ["/etc/a b"]}, path="/etc/a b") == ["rm -f '/etc/a b'"]
     assert commands(kubeadm.absent, {EXISTS: []}, path="/etc/a b") == []

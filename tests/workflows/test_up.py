@@ -1,13 +1,17 @@
+from pathlib import Path
+
 import pytest
 import samples
 
-from haplane.config.model import Host
+from haplane.config.model import Host, Inventory
+from haplane.domain.observed import Observation
 from haplane.domain.plan import HAPROXY_KEYS, Kind, decide
 from haplane.domain.progress import silent
-from haplane.errors import BadInput, ExitCode
+from haplane.errors import BadInput, ExitCode, Unreachable
 from haplane.phases.apply_cluster import APPLY_CLUSTER
 from haplane.phases.initialise_masters import TIDY_MASTERS
 from haplane.phases.join_workers import JOIN_WORKERS
+from haplane.phases.observe import ETCD_AUTHORITY, decide_what_to_do
 from haplane.phases.phase import Run
 from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME, wait_for_images
 from haplane.phases.start_balancers import paths_of
@@ -73,6 +77,43 @@ def test_haproxy_is_reloaded_for_what_it_reads_and_the_plan_looks_at(tmp_path):
     assert set(HAPROXY_KEYS) < set(found["haproxy"]["m1"])
     assert not set(HAPROXY_KEYS) & set(found["haproxy"]["lb1"])
     assert found["haproxy"]["e1"] == ()
+
+
+def run_of(inventory: Inventory, observation: Observation, tmp_path: Path) -> Run:
+    """A run that has observed this, with the authority on every master."""
+    run = Run(inventory, samples.manifest(), tmp_path, silent)
+    certificates = {ETCD_AUTHORITY: samples.identity().etcd.certificate.decode()}
+    for host in run.inventory.masters:
+        if host.name in observation.reports:
+            observation = samples.altered(observation, host.name, certificates=certificates)
+    run.observation = observation
+    return run
+
+
+def without(observation: Observation, *silent_hosts: str) -> Observation:
+    """The same moment, but these hosts did not answer."""
+    reports = {name: report for name, report in observation.reports.items() if name not in silent_hosts}
+    return Observation(reports=reports, unreachable=dict.fromkeys(silent_hosts, "off"))
+
+
+@pytest.mark.parametrize("off", ["w1", "m3"])
+def test_a_master_is_repaired_whoever_else_is_off(tmp_path, off):
+    inventory = samples.inventory(workers=1)
+    observation = samples.converged(inventory)
+    files = observation.reports["m2"].model_dump()["files"]
+    del files["/etc/kubernetes/admin.conf"]
+    run = run_of(inventory, samples.altered(observation, "m2", files=files), tmp_path)
+    run.observation = without(run.observation, off)
+    decide_what_to_do(run)
+    assert run.plan.hosts(Kind.INITIALISE) == ("m2",)
+
+
+def test_a_new_cluster_is_made_only_while_every_host_answers(tmp_path):
+    inventory = samples.inventory(workers=1)
+    run = run_of(inventory, samples.fresh(inventory), tmp_path)
+    run.observation = without(run.observation, "w1")
+    with pytest.raises(Unreachable, match="w1"):
+        decide_what_to_do(run)
 
 
 def test_a_bundle_of_another_version_is_bad_input(tmp_path):
