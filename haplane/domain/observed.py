@@ -183,11 +183,6 @@ class HostReport(Observed):
         """The interface that has this address."""
         return next((name for name, found in self.addresses.items() if address in found), None)
 
-    def unit_is_up(self, name: str) -> bool:
-        """Active, and enabled to be so after a reboot."""
-        unit = self.units.get(name)
-        return unit is not None and unit.active and unit.enabled
-
 
 class Observation(BaseModel):
     """One moment of the whole cluster: a report for each host that answered, a reason for each that did not."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from haplane.domain.observed import EtcdMember, HostReport, Node, Observation
+from haplane.domain.observed import EtcdMember, HostReport, Kubernetes, Node, Observation
 from haplane.domain.quorum import majority
 
 
 @dataclass(frozen=True)
 class Roster:
-    """The inventory's names, and addresses by name."""
+    """The inventory's names; by name, each host's address and the units that have to be up there."""
 
     cluster: str
     endpoint: str
@@ -25,6 +25,7 @@ class Roster:
     balancers: tuple[str, ...]
     workers: tuple[str, ...]
     addresses: Mapping[str, str]
+    units: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,14 @@ def summarise(
     problems = (
         *(f"{name}: not reachable ({why})" for name, why in sorted(observation.unreachable.items())),
         *_failed_probes(observation),
+        *_unit_problems(roster, observation),
         *_master_problems(masters),
         *(f"worker {worker.name}: not Ready" for worker in workers if not worker.ready),
         *_etcd_problems(etcd),
         *_balancer_problems(roster, balancers),
+        *_unserved_masters(roster, observation),
         *([] if endpoint_ready else [f"the endpoint {roster.endpoint} does not answer ready"]),
+        *_dns_problems(kubernetes),
         *_certificate_problems(certificates),
     )
     return Status(
@@ -188,6 +192,41 @@ def _failed_probes(observation: Observation) -> list[str]:
         for name, report in sorted(observation.reports.items())
         for part, why in sorted(report.failed.items())
     ]
+
+
+def _unit_problems(roster: Roster, observation: Observation) -> list[str]:
+    """Stopped is redundancy gone now, disabled is redundancy gone with the next power cut."""
+    found = []
+    for name, report in observation.reports.items():
+        for unit in roster.units[name]:
+            state = report.units.get(unit)
+            if state is None or not state.active:
+                found.append(f"{name}: {unit} is not running")
+            elif not state.enabled:
+                found.append(f"{name}: {unit} is disabled, it would not start with the machine")
+    return found
+
+
+def _unserved_masters(roster: Roster, observation: Observation) -> list[str]:
+    """Ready API servers that a load balancer sends nothing to, or no longer checks."""
+    ready = {name for name in roster.masters if name in observation.reports}
+    ready = {name for name in ready if observation.reports[name].apiserver.ready}
+    return [
+        f"{name} {'does not check' if server.status == 'no check' else 'sends nothing to'} {server.name}"
+        f" ({server.status})"
+        for name in roster.balancers
+        if name in observation.reports
+        for server in observation.reports[name].balancer.servers or ()
+        if server.backend == "apiservers" and server.name in ready and not server.status.startswith("UP")
+    ]
+
+
+def _dns_problems(kubernetes: Kubernetes | None) -> list[str]:
+    if kubernetes is None or kubernetes.coredns_ready >= min(2, len(kubernetes.nodes)):
+        return []
+    if kubernetes.coredns_ready == 0:
+        return ["no CoreDNS pod is ready: pods cannot resolve names"]
+    return ["only 1 CoreDNS pod is ready: without it pods cannot resolve names"]
 
 
 def _master(name: str, roster: Roster, observation: Observation, nodes: Mapping[str, Node]) -> MasterStatus:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ssl
+import time
 import urllib.request
 from datetime import datetime
 
 from haplane.config.model import Inventory
 from haplane.deploys.recipes import wait_for_nodes
+from haplane.desired.hosts import units
 from haplane.domain.observed import Observation
 from haplane.domain.status import Certificates, Roster, Status, summarise
 from haplane.errors import Refused
@@ -17,14 +19,24 @@ from haplane.pki.certificates import CertificateFacts
 from haplane.remote.session import deploy
 
 ENDPOINT_SECONDS = 3
+SETTLE_SECONDS = 20.0
 
 
 def confirm_health(run: Run) -> Status:
-    """Status after the wait; raises HaplaneError when nodes do not become Ready within the recipe's deadline."""
+    """Status once nothing is wrong any more, or still is after SETTLE_SECONDS: checks and pods lag behind the nodes.
+
+    Raises HaplaneError when nodes do not become Ready within the recipe's deadline.
+    """
     nodes = [host.name for host in run.reachable(run.inventory.nodes)]
     deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes)
-    observe(run)
-    return judge(run)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        observe(run)
+        status = judge(run)
+        if status.healthy or time.monotonic() >= deadline:
+            return status
+        run.progress("cluster", f"settling: {status.problems[0]}")
+        time.sleep(1)
 
 
 def judge(run: Run) -> Status:
@@ -50,6 +62,7 @@ def roster(inventory: Inventory) -> Roster:
         balancers=tuple(host.name for host in inventory.balancer_hosts),
         workers=tuple(host.name for host in inventory.workers),
         addresses={host.name: str(host.address) for host in inventory.hosts},
+        units={host.name: units(inventory, host) for host in inventory.hosts},
     )
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 import samples
 
+from haplane.desired.hosts import units
 from haplane.domain.observed import Observation
 from haplane.domain.status import Certificates, Roster, summarise
 
@@ -17,6 +18,7 @@ ROSTER = Roster(
     balancers=("lb1", "lb2"),
     workers=("w1",),
     addresses={host.name: str(host.address) for host in INVENTORY.hosts},
+    units={host.name: units(INVENTORY, host) for host in INVENTORY.hosts},
 )
 CONVERGED = samples.converged(INVENTORY)
 
@@ -120,6 +122,64 @@ def test_an_endpoint_that_only_the_clusters_own_network_reaches_is_ready():
 def test_what_could_not_be_looked_at_is_said():
     observation = samples.altered(CONVERGED, "m1", failed={"images": "KeyError('x')"})
     assert judged(observation).problems == ("m1: its images cannot be looked at (KeyError('x'))",)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("lb2", "keepalived"), ("lb2", "haproxy"), ("m2", "etcd"), ("m2", "kubelet"), ("w1", "containerd")],
+)
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"active": False}, "is not running"),
+        ({"enabled": False}, "is disabled, it would not start with the machine"),
+        (None, "is not running"),
+    ],
+)
+def test_redundancy_that_is_gone_is_not_healthy(name, unit, state, words):
+    found = {key: one.model_dump() for key, one in CONVERGED.reports[name].units.items()}
+    found |= {unit: found[unit] | state} if state else {}
+    if state is None:
+        del found[unit]
+    assert judged(samples.altered(CONVERGED, name, units=found)).problems == (f"{name}: {unit} {words}",)
+
+
+@pytest.mark.parametrize(
+    ("backend", "server", "state", "problems"),
+    [
+        ("apiservers", "m2", "UP", ()),
+        ("apiservers", "m2", "UP 1/2", ()),
+        ("apiservers", "m2", "DRAIN", ("lb1 sends nothing to m2 (DRAIN)",)),
+        ("apiservers", "m2", "DOWN", ("lb1 sends nothing to m2 (DOWN)",)),
+        ("apiservers", "m2", "no check", ("lb1 does not check m2 (no check)",)),
+        ("etcd", "m2", "DRAIN", ()),
+        ("apiservers", "m3", "DOWN", ()),
+    ],
+)
+def test_a_ready_master_that_a_load_balancer_does_not_use_is_a_problem(backend, server, state, problems):
+    servers = [{"backend": backend, "name": server, "status": state}]
+    balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": servers}
+    observation = samples.altered(CONVERGED, "lb1", balancer=balancer)
+    observation = samples.altered(observation, "m3", apiserver={"ready": False, "detail": "HTTP 500"})
+    assert judged(observation).problems == ("m3: its API server is not ready", *problems)
+
+
+@pytest.mark.parametrize(
+    ("pods", "nodes", "problems"),
+    [
+        (0, 4, ("no CoreDNS pod is ready: pods cannot resolve names",)),
+        (1, 4, ("only 1 CoreDNS pod is ready: without it pods cannot resolve names",)),
+        (2, 4, ()),
+        (1, 1, ()),
+    ],
+)
+def test_one_coredns_pod_is_no_redundancy(pods, nodes, problems):
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        told = observation.reports[name].kubernetes.model_dump() | {"coredns_ready": pods}
+        told["nodes"] = told["nodes"][:nodes]
+        observation = samples.altered(observation, name, kubernetes=told)
+    assert tuple(one for one in judged(observation).problems if "CoreDNS" in one) == problems
 
 
 def test_a_learner_has_no_vote():

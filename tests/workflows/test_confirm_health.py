@@ -1,0 +1,50 @@
+from types import SimpleNamespace
+
+import pytest
+import samples
+
+from haplane.domain.progress import silent
+from haplane.phases import confirm_health
+from haplane.phases.phase import Run
+
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+SERVERS = [{"backend": "apiservers", "name": "m2", "status": "DOWN"}]
+LAGGING = samples.altered(
+    CONVERGED, "lb1", balancer=CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": SERVERS}
+)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Each look at the cluster takes the next of these moments, then the last for ever; a sleep passes at once."""
+    moments, clock = [], [0.0]
+
+    def look(run):
+        run.observation = moments.pop(0) if len(moments) > 1 else moments[0]
+
+    monkeypatch.setattr(confirm_health, "observe", look)
+    monkeypatch.setattr(confirm_health, "deploy", lambda *_, **__: None)
+    monkeypatch.setattr(confirm_health, "endpoint_answers", lambda _: True)
+    time = SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr(confirm_health, "time", time)
+    return moments, clock
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(INVENTORY, samples.manifest(), tmp_path, silent, observation=CONVERGED)
+
+
+def test_a_check_that_lags_is_looked_at_again(looks, run):
+    moments, clock = looks
+    moments += [LAGGING, LAGGING, CONVERGED]
+    assert confirm_health.confirm_health(run).problems == ()
+    assert clock == [2.0]
+
+
+def test_what_stays_wrong_is_told_after_the_deadline(looks, run):
+    moments, clock = looks
+    moments += [LAGGING]
+    assert confirm_health.confirm_health(run).problems == ("lb1 sends nothing to m2 (DOWN)",)
+    assert clock == [confirm_health.SETTLE_SECONDS]
