@@ -290,10 +290,10 @@ def cluster_steps(
 
 
 def api_servers_are_down(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
-    """Every master that answered has been through kubeadm's phases, and no API server is ready."""
+    """Masters answered, each has been through kubeadm's phases, and no API server is ready."""
     known = [reports[name] for name in masters if name in reports]
     been_through = all(path in report.files for report in known for path in MASTER_EVIDENCE)
-    return been_through and not any(report.apiserver.ready for report in known)
+    return bool(known) and been_through and not any(report.apiserver.ready for report in known)
 
 
 def is_marked(node: Node | None, *, masters_run_pods: bool) -> bool:

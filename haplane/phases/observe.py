@@ -64,6 +64,12 @@ def wait_for_starting_api_servers(run: Run) -> None:
         observe(run)
 
 
+def require_a_master(run: Run) -> None:
+    """Raises Unreachable when no master answers: only they know whose cluster the other hosts belong to."""
+    if not run.reachable(run.inventory.masters):
+        raise unreachable(run)
+
+
 def refuse_unfit_hosts(run: Run) -> None:
     """Raises UnfitHosts with every problem of every host."""
     inventory, reports = run.inventory, run.observation.reports

@@ -19,6 +19,7 @@ from haplane.phases.observe import (
     decide_what_to_do,
     observe,
     refuse_unfit_hosts,
+    require_a_master,
     wait_for_starting_api_servers,
 )
 from haplane.phases.phase import Run
@@ -98,6 +99,7 @@ def plan(run: Run) -> tuple[str, ...]:
     """What has to be done, as a person reads it. Raises UnfitHosts and Unreachable."""
     observe(run)
     wait_for_starting_api_servers(run)
+    require_a_master(run)
     refuse_unfit_hosts(run)
     decide_what_to_do(run)
     return tuple(line for phase in PHASES for line in phase.describe(run))

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from haplane.config.model import Inventory
 from haplane.domain.observed import Observation
-from haplane.domain.plan import APISERVER_ASIDE, HAPROXY_KEYS, SUPER_ADMIN_CONFIG, Kind, Plan, decide, lost_members
+from haplane.domain.plan import (
+    APISERVER_ASIDE,
+    HAPROXY_KEYS,
+    SUPER_ADMIN_CONFIG,
+    Kind,
+    Plan,
+    api_servers_are_down,
+    decide,
+    lost_members,
+)
 
 SHAPES = st.fixed_dictionaries(
     {
@@ -301,6 +310,10 @@ def test_what_no_api_server_tells_is_not_missing():
         down = {"ready": False, "detail": "refused"}
         observation = samples.altered(observation, name, kubernetes=None, apiserver=down)
     assert not plan(INVENTORY, observation).steps
+
+
+def test_api_servers_that_nobody_can_ask_are_not_down():
+    assert not api_servers_are_down(("m1", "m2", "m3"), {"w1": CONVERGED.reports["w1"]})
 
 
 def test_while_containerd_is_down_its_images_are_taken_for_there():

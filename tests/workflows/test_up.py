@@ -15,7 +15,7 @@ from haplane.phases.observe import ETCD_AUTHORITY, decide_what_to_do
 from haplane.phases.phase import Run
 from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME, wait_for_images
 from haplane.phases.start_balancers import paths_of
-from haplane.workflows.up import PHASES, Outcome, prepare
+from haplane.workflows.up import PHASES, Outcome, plan, prepare
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -114,6 +114,16 @@ def test_a_new_cluster_is_made_only_while_every_host_answers(tmp_path):
     run.observation = without(run.observation, "w1")
     with pytest.raises(Unreachable, match="w1"):
         decide_what_to_do(run)
+
+
+@pytest.mark.parametrize("shape", [{"workers": 1}, {"etcd": 3, "workers": 1}])
+def test_while_no_master_answers_nothing_is_waited_for_or_advised_but_to_reach_them(tmp_path, monkeypatch, shape):
+    inventory = samples.inventory(**shape)
+    run = run_of(inventory, without(samples.converged(inventory), "m1", "m2", "m3"), tmp_path)
+    monkeypatch.setattr("haplane.workflows.up.observe", lambda run: None)
+    monkeypatch.setattr("haplane.phases.observe.time.sleep", lambda seconds: pytest.fail("waited"))
+    with pytest.raises(Unreachable, match="m1, m2, m3 cannot be reached"):
+        plan(run)
 
 
 def test_a_bundle_of_another_version_is_bad_input(tmp_path):
