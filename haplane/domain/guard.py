@@ -9,26 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from haplane.domain.observed import HostReport
+from haplane.domain.observed import HostReport, listed_members
 from haplane.domain.quorum import MemberState, Verdict, may_stop
 
 
 def etcd_states(members: Mapping[str, HostReport | None]) -> dict[str, MemberState]:
-    """Each member's state; one whose host did not answer counts as unhealthy."""
-    return {name: _state(name, report) for name, report in members.items()}
+    """By name the state of each member on etcd's own list; of the given ones when nobody tells that list.
+
+    A listed member that is not given, or whose host did not answer, counts as unhealthy; one that has never started
+    has no name yet.
+    """
+    listed = listed_members(report for report in members.values() if report is not None)
+    if not listed:
+        return dict.fromkeys(members, MemberState.UNHEALTHY)
+    return {
+        member.name or f"{member.id:x}": MemberState.LEARNER
+        if member.is_learner
+        else _state(members.get(member.name))
+        for member in listed
+    }
 
 
-def _state(name: str, report: HostReport | None) -> MemberState:
-    if report is None or not report.etcd.reads_through_quorum:
-        return MemberState.UNHEALTHY
-    listed = {member.name: member for member in report.etcd.members or ()}
-    is_learner = name in listed and listed[name].is_learner
-    return MemberState.LEARNER if is_learner else MemberState.HEALTHY
+def _state(report: HostReport | None) -> MemberState:
+    serves = report is not None and report.etcd.reads_through_quorum
+    return MemberState.HEALTHY if serves else MemberState.UNHEALTHY
 
 
 def may_restart_etcd(members: Mapping[str, HostReport | None], name: str) -> Verdict:
-    """Whether that member may be restarted now."""
-    return may_stop(etcd_states(members), name)
+    """Whether that member may be restarted now; one that etcd does not list counts as an unhealthy voter."""
+    return may_stop({name: MemberState.UNHEALTHY} | etcd_states(members), name)
 
 
 def may_restart_apiserver(masters: Mapping[str, HostReport | None], name: str) -> Verdict:

@@ -216,6 +216,16 @@ def parse_report(host: str, text: str) -> HostReport:
         ) from None
 
 
+def listed_members(reports: Iterable[HostReport]) -> tuple[EtcdMember, ...]:
+    """The member list of whichever member has applied the most; empty when nobody tells one."""
+    newest = max(
+        (report for report in reports if report.etcd.members),
+        key=lambda report: report.etcd.status.header.revision if report.etcd.status else 0,
+        default=None,
+    )
+    return newest.etcd.members or () if newest else ()
+
+
 def agreed(values: Sequence[object]) -> bool:
     """Whether all values are the same."""
     return all(value == values[0] for value in values[1:])

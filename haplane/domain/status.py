@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from haplane.domain.observed import EtcdMember, HostReport, Kubernetes, Node, Observation
+from haplane.domain.observed import EtcdMember, HostReport, Kubernetes, Node, Observation, listed_members
 from haplane.domain.quorum import majority
 
 
@@ -255,21 +255,13 @@ def _master_problems(masters: tuple[MasterStatus, ...]) -> list[str]:
 
 
 def _etcd(roster: Roster, observation: Observation) -> EtcdCluster:
-    listed = _listed_members(roster, observation)
+    told = listed_members(observation.of(roster.etcd))
+    listed = {member.name: member for member in told}
     members = tuple(_member(name, roster, observation.reports.get(name), listed.get(name)) for name in roster.etcd)
-    voters = sum(not member.is_learner for member in listed.values()) or len(roster.etcd)
+    voters = sum(not member.is_learner for member in told) or len(roster.etcd)
     healthy = sum(member.healthy and not member.learner for member in members)
     needed = majority(voters)
     return EtcdCluster(members, Quorum(voters, healthy, needed, max(0, healthy - needed)))
-
-
-def _listed_members(roster: Roster, observation: Observation) -> dict[str, EtcdMember]:
-    """The member list of whichever member has applied the most."""
-    reports = [report for report in observation.of(roster.etcd) if report.etcd.members]
-    newest = max(
-        reports, key=lambda report: report.etcd.status.header.revision if report.etcd.status else 0, default=None
-    )
-    return {member.name: member for member in newest.etcd.members or ()} if newest else {}
 
 
 def _member(name: str, roster: Roster, report: HostReport | None, listed: EtcdMember | None) -> MemberStatus:

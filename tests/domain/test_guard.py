@@ -1,0 +1,53 @@
+import pytest
+import samples
+
+from haplane.domain.guard import may_restart_etcd
+
+CONVERGED = samples.converged(samples.inventory())
+
+
+def members(listed, *, dead=(), learners=(), behind=None):
+    """The masters' reports: all list these names ("" for one that never started), but ``behind`` lists the masters."""
+    told = [{"ID": number, "name": name, "isLearner": name in learners} for number, name in enumerate(listed, 1)]
+    found = {}
+    for name in ("m1", "m2", "m3"):
+        etcd = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
+        if name == behind:
+            etcd["status"]["header"]["revision"] -= 1
+        else:
+            etcd["members"] = told
+        found[name] = None if name in dead else samples.altered(CONVERGED, name, etcd=etcd).reports[name]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("listed", "dead", "allowed", "words"),
+    [
+        (("m1", "m2", "m3"), (), True, "3 voters need 2 healthy; 3 are"),
+        (("m1", "m2", "m3"), ("m3",), False, "without m1 1 would be"),
+        (("m1", "m2", "m3", "old"), (), False, "4 voters need 3 healthy; 3 are, without m1 2 would be"),
+        (("m1", "m2", "m3", ""), (), False, "4 voters"),
+        (("m1", "m2", "m3", "", ""), (), False, "5 voters"),
+        (("m1",), (), False, "1 voters need 1 healthy; 1 are, without m1 0 would be"),
+        ((), (), False, "there is no quorum"),
+    ],
+)
+def test_the_voters_are_those_that_etcd_lists(listed, dead, allowed, words):
+    verdict = may_restart_etcd(members(listed, dead=dead), "m1")
+    assert verdict.allowed is allowed
+    assert words in verdict.arithmetic
+
+
+def test_the_list_of_the_member_that_applied_the_most_counts():
+    """m1's own list is of before a fourth member was added."""
+    assert not may_restart_etcd(members(("m1", "m2", "m3", "old"), behind="m1"), "m1").allowed
+
+
+def test_a_learner_has_no_vote_and_may_stop():
+    found = members(("m1", "m2", "m3"), learners=("m3",))
+    assert may_restart_etcd(found, "m3").allowed
+    assert may_restart_etcd(found, "m1").arithmetic.startswith("2 voters")
+
+
+def test_a_member_that_etcd_does_not_list_is_judged_and_never_counted_as_healthy():
+    assert "3 voters need 2 healthy; 2 are" in may_restart_etcd(members(("m1", "m2")), "m3").arithmetic
