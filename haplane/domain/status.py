@@ -114,10 +114,11 @@ class Snapshots:
 
 @dataclass(frozen=True)
 class Certificates:
-    """The first to expire of all that were seen on any host."""
+    """The first to expire of all that were seen on any host; ``file`` is HOST:PATH of it."""
 
     expires_first: str | None
     days_left: float | None
+    file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -308,6 +309,8 @@ def _balancer_problems(roster: Roster, balancers: tuple[BalancerStatus, ...]) ->
     return found
 
 
-def _certificate_problems(certificates: Certificates, soon_days: float = 7) -> list[str]:
+def _certificate_problems(certificates: Certificates, soon_days: float = 30) -> list[str]:
     days = certificates.days_left
-    return [f"a certificate expires in {days:.0f} days"] if days is not None and days < soon_days else []
+    if days is None or days >= soon_days:
+        return []
+    return [f"{certificates.file} {f'expires in {days:.0f} days' if days > 0 else 'has expired'}"]

@@ -20,6 +20,8 @@ from haplane.remote.session import deploy
 
 ENDPOINT_SECONDS = 3
 SETTLE_SECONDS = 20.0
+KUBELETS_OWN = "/var/lib/kubelet/pki/kubelet.crt"
+"""Self-signed for serving: nobody verifies it, and the kubelet makes a new one when it starts without."""
 
 
 def confirm_health(run: Run) -> Status:
@@ -80,15 +82,18 @@ def endpoint_answers(inventory: Inventory) -> bool:
 
 
 def first_to_expire(observation: Observation, now: datetime) -> Certificates:
-    """Over every certificate that any host showed; one that cannot be read is the plan's business."""
-    moments = []
+    """Over the certificates that any host showed; one that cannot be read is the plan's business."""
+    found = []
     for name, report in observation.reports.items():
         for path, pem in report.certificates.items():
+            if path == KUBELETS_OWN:
+                continue
+            file = f"{name}:{path}"
             try:
-                moments.append(CertificateFacts.from_pem(pem.encode(), f"{name}:{path}").not_after)
+                found.append((CertificateFacts.from_pem(pem.encode(), file).not_after, file))
             except Refused:
                 continue
-    if not moments:
+    if not found:
         return Certificates(None, None)
-    first = min(moments)
-    return Certificates(first.isoformat(), round((first - now).total_seconds() / 86400, 1))
+    first, file = min(found)
+    return Certificates(first.isoformat(), round((first - now).total_seconds() / 86400, 1), file)

@@ -7,7 +7,7 @@ CONVERGED = samples.converged(samples.inventory())
 
 
 def members(listed, *, dead=(), learners=(), behind=None):
-    """The masters' reports: all list these names ("" for one that never started), but ``behind`` lists the masters."""
+    """The masters' reports: all list these names ("" never started), but for ``behind``, which lists the masters."""
     told = [{"ID": number, "name": name, "isLearner": name in learners} for number, name in enumerate(listed, 1)]
     found = {}
     for name in ("m1", "m2", "m3"):

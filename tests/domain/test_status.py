@@ -24,7 +24,7 @@ CONVERGED = samples.converged(INVENTORY)
 
 
 def judged(observation, *, endpoint_answers=True, days_left=300.0):
-    certificates = Certificates("2027-07-01T12:00:00+00:00", days_left)
+    certificates = Certificates("2027-07-01T12:00:00+00:00", days_left, "m1:/etc/etcd/pki/server.crt")
     return summarise(ROSTER, observation, endpoint_answers=endpoint_answers, certificates=certificates)
 
 
@@ -55,7 +55,7 @@ def test_the_document_has_the_agreed_shape():
     assert set(document["etcd"]["quorum"]) == {"voters", "healthy", "needed", "can_lose"}
     assert set(document["load_balancers"][0]) == {"name", "reachable", "haproxy", "holds_endpoint"}
     assert set(document["snapshots"]) == {"last_taken_at", "last_verified_at", "age_seconds", "local", "remote"}
-    assert set(document["certificates"]) == {"expires_first", "days_left"}
+    assert set(document["certificates"]) == {"expires_first", "days_left", "file"}
     assert document["cluster"]["uid"] == "cluster-1"
 
 
@@ -110,7 +110,16 @@ def test_a_silent_haproxy_an_endpoint_not_ready_and_a_certificate_soon_gone_are_
     assert judged(observation, endpoint_answers=False, days_left=2.0).problems == (
         "lb2: haproxy does not answer",
         "the endpoint 10.0.0.10:6443 does not answer ready",
-        "a certificate expires in 2 days",
+        "m1:/etc/etcd/pki/server.crt expires in 2 days",
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "problems"), [(31.0, ()), (29.0, ("expires in 29 days",)), (-3.0, ("has expired",)), (None, ())]
+)
+def test_a_month_before_a_certificate_expires_it_is_named(days, problems):
+    assert judged(CONVERGED, days_left=days).problems == tuple(
+        f"m1:/etc/etcd/pki/server.crt {one}" for one in problems
     )
 
 

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -6,6 +7,7 @@ import samples
 from haplane.domain.progress import silent
 from haplane.phases import confirm_health
 from haplane.phases.phase import Run
+from haplane.pki import paths
 
 INVENTORY = samples.inventory(workers=1)
 CONVERGED = samples.converged(INVENTORY)
@@ -48,3 +50,16 @@ def test_what_stays_wrong_is_told_after_the_deadline(looks, run):
     moments += [LAGGING]
     assert confirm_health.confirm_health(run).problems == ("lb1 sends nothing to m2 (DOWN)",)
     assert clock == [confirm_health.SETTLE_SECONDS]
+
+
+def test_the_first_certificate_to_expire_is_named_and_the_kubelets_own_is_not_counted():
+    server = f"{paths.ETCD_SERVER}.crt"
+    older, newer = (
+        samples.leaves(INVENTORY.masters[0], samples.NOW - timedelta(days=days))[server].decode() for days in (9, 0)
+    )
+    observation = samples.altered(CONVERGED, "m1", certificates={server: newer, confirm_health.KUBELETS_OWN: older})
+    observation = samples.altered(observation, "m2", certificates={server: newer, "/etc/odd.crt": "no certificate"})
+    found = confirm_health.first_to_expire(observation, samples.NOW)
+    assert (found.file, found.days_left > 300) == (f"m1:{server}", True)
+    observation = samples.altered(observation, "m3", certificates={server: older})
+    assert confirm_health.first_to_expire(observation, samples.NOW).file == f"m3:{server}"
