@@ -7,7 +7,7 @@ from datetime import datetime
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
-from haplane.desired.files import runs_haproxy, wanted_files
+from haplane.desired.files import KUBEADM_CONFIG, kubeadm_configuration, runs_haproxy, wanted_files
 from haplane.desired.keys import due_keys, key_paths
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.domain.observed import HostReport
@@ -62,13 +62,31 @@ def units(inventory: Inventory, host: Host) -> tuple[str, ...]:
 
 def cluster_wants(inventory: Inventory, manifest: Manifest) -> ClusterWants:
     """What exists once."""
+    applied = (cluster_manifest(inventory, manifest), COREDNS_PATCH, shared_configuration(inventory))
     return ClusterWants(
         masters=tuple(host.name for host in inventory.masters),
         etcd=tuple(host.name for host in inventory.etcd),
         workers=tuple(host.name for host in inventory.workers),
         masters_run_pods=inventory.cluster.masters_run_pods,
-        applied=hashlib.sha256((cluster_manifest(inventory, manifest) + COREDNS_PATCH).encode()).hexdigest(),
+        applied=hashlib.sha256("\n".join(applied).encode()).hexdigest(),
     )
+
+
+def shared_configuration(inventory: Inventory) -> str:
+    """Kubeadm's configuration without its first document, the only one that differs between masters."""
+    return kubeadm_configuration(inventory, inventory.masters[0]).split("\n---\n", 1)[1]
+
+
+def lasting_settings(inventory: Inventory) -> dict[str, str]:
+    """What a cluster is made from and keeps as long as it exists, by the names the observer gives them."""
+    cluster = inventory.cluster
+    return {
+        "endpoint": str(cluster.endpoint),
+        "apiserver_port": str(cluster.apiserver_port),
+        "pod_network": str(cluster.pod_network),
+        "service_network": str(cluster.service_network),
+        "dns_domain": cluster.dns_domain,
+    }
 
 
 def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
@@ -90,6 +108,7 @@ def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
             "/var/lib/kubelet/pki/kubelet.crt",
         ],
         "units": [f"{unit}.service" for unit in UNITS],
+        "kubeadm_config": KUBEADM_CONFIG,
         "apiserver_port": inventory.cluster.apiserver_port,
         "endpoint_address": inventory.cluster.endpoint.address,
         "endpoint_port": inventory.cluster.endpoint.port,

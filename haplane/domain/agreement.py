@@ -75,6 +75,26 @@ def _disagreement(path: str, reports: Mapping[str, HostReport]) -> HaplaneError 
     )
 
 
+def changed_settings(
+    wanted: Mapping[str, str], masters: Sequence[str], reports: Mapping[str, HostReport], evidence: Sequence[str]
+) -> tuple[str, ...]:
+    """Where the inventory wants another value than the cluster was made with, both values said.
+
+    Of a configuration on a master without any of ``evidence`` nothing has been made yet: it may be written anew.
+    """
+    been_through = [
+        reports[name] for name in masters if name in reports and any(path in reports[name].files for path in evidence)
+    ]
+    return tuple(
+        dict.fromkeys(
+            f"{name} of the cluster is {report.settings[name]}, the inventory says {value}"
+            for name, value in wanted.items()
+            for report in been_through
+            if report.settings.get(name, value) != value
+        )
+    )
+
+
 def foreign_etcd(
     authority_digest: str | None, members: Sequence[str], reports: Mapping[str, HostReport], path: str
 ) -> list[HaplaneError]:

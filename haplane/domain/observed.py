@@ -154,7 +154,8 @@ class Balancer(Observed):
 class HostReport(Observed):
     """One host's whole answer. Times are seconds since the epoch by that host's clock.
 
-    ``failed``: the parts that could not be looked at, empty above, and why.
+    ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what kubeadm's configuration
+    there says of that which a cluster keeps as long as it exists.
     """
 
     machine: Machine
@@ -170,6 +171,7 @@ class HostReport(Observed):
     kubernetes: Kubernetes | None
     balancer: Balancer
     snapshots: dict[str, object] | None
+    settings: dict[str, str] = Field(default_factory=dict)
     failed: dict[str, str] = Field(default_factory=dict)
     started_at: float
     finished_at: float

@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 
 from haplane.config.model import Inventory
-from haplane.desired.hosts import cluster_wants, request_for, wants_of
+from haplane.desired.hosts import cluster_wants, lasting_settings, request_for, wants_of
 from haplane.domain import preflight
-from haplane.domain.agreement import Origin, foreign_etcd, foreign_workers, origin_of_identity
+from haplane.domain.agreement import Origin, changed_settings, foreign_etcd, foreign_workers, origin_of_identity
 from haplane.domain.observed import Observation
 from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, api_servers_are_down, decide, lost_members
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
@@ -62,6 +62,19 @@ def wait_for_starting_api_servers(run: Run) -> None:
         run.progress("API servers", "starting")
         time.sleep(1)
         observe(run)
+
+
+def refuse_changed_settings(run: Run) -> None:
+    """Raises Refused when the inventory wants what a cluster that exists cannot become."""
+    masters = [host.name for host in run.inventory.masters]
+    changed = changed_settings(lasting_settings(run.inventory), masters, run.observation.reports, MASTER_EVIDENCE)
+    if changed:
+        raise Refused(
+            "a cluster keeps these settings as long as it exists; nothing was changed",
+            where=run.inventory.path,
+            why="; ".join(changed),
+            next_step="write the old values back, or make a new cluster: `haplane reset INVENTORY`, then `up` again",
+        )
 
 
 def require_a_master(run: Run) -> None:

@@ -259,6 +259,21 @@ def test_what_exists_once_is_applied_when_it_is_missing_or_outdated(change):
     assert [step.kind for step in plan(INVENTORY, observation).steps] == [Kind.CLUSTER]
 
 
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ({"unreachable_toleration_seconds": 30}, True),
+        ({"tuning": {"kubelet": {"maxPods": 50}}}, True),
+        ({"proxy_mode": "iptables"}, True),
+        ({"masters_run_pods": False}, False),
+    ],
+)
+def test_what_kubeadm_uploads_is_applied_again_when_it_changes(change, again):
+    changed = samples.inventory(workers=1, **change)
+    assert (samples.cluster_of(changed).applied != samples.cluster_of(INVENTORY).applied) is again
+    assert bool(plan(changed, CONVERGED).of(Kind.CLUSTER)) is again
+
+
 def test_super_admin_conf_is_removed_once_kubeadm_is_through():
     files = fields("m1", "files")
     files[SUPER_ADMIN_CONFIG] = files["/etc/kubernetes/admin.conf"]

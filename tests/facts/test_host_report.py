@@ -14,7 +14,8 @@ import samples
 from fake_hosts import fact
 from pyinfra.api.exceptions import FactProcessError
 
-from haplane.desired.hosts import request_for
+from haplane.desired.files import kubeadm_configuration
+from haplane.desired.hosts import lasting_settings, request_for
 from haplane.domain.observed import HostReport, parse_report
 from haplane.facts import host_report
 from haplane.facts.files import LOOK as LOOK_AT_FILES
@@ -51,6 +52,15 @@ def observe(commands="/sbin", moved=None, **changes):
         cwd="/",
     )
     return parse_report("here", done.stdout)
+
+
+@pytest.mark.parametrize("dns_domain", ["cluster.local", "null"])
+def test_what_a_cluster_keeps_is_read_from_the_configuration_it_was_made_with(tmp_path, dns_domain):
+    inventory = samples.inventory(apiserver_port=7443, dns_domain=dns_domain)
+    config = tmp_path / "kubeadm.yaml"
+    assert observe(kubeadm_config=str(config)).settings == {}
+    config.write_text(kubeadm_configuration(inventory, inventory.masters[0]))
+    assert observe(kubeadm_config=str(config)).settings == lasting_settings(inventory)
 
 
 def test_a_machine_with_nothing_of_haplane_can_be_observed(tmp_path):

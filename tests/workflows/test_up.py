@@ -4,14 +4,15 @@ import pytest
 import samples
 
 from haplane.config.model import Host, Inventory
+from haplane.desired.hosts import lasting_settings
 from haplane.domain.observed import Observation
 from haplane.domain.plan import HAPROXY_KEYS, Kind, decide
 from haplane.domain.progress import silent
-from haplane.errors import BadInput, ExitCode, Unreachable
+from haplane.errors import BadInput, ExitCode, Refused, Unreachable
 from haplane.phases.apply_cluster import APPLY_CLUSTER
 from haplane.phases.initialise_masters import TIDY_MASTERS
 from haplane.phases.join_workers import JOIN_WORKERS
-from haplane.phases.observe import ETCD_AUTHORITY, decide_what_to_do
+from haplane.phases.observe import ETCD_AUTHORITY, decide_what_to_do, refuse_changed_settings
 from haplane.phases.phase import Run
 from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME, wait_for_images
 from haplane.phases.start_balancers import paths_of
@@ -124,6 +125,33 @@ def test_while_no_master_answers_nothing_is_waited_for_or_advised_but_to_reach_t
     monkeypatch.setattr("haplane.phases.observe.time.sleep", lambda seconds: pytest.fail("waited"))
     with pytest.raises(Unreachable, match="m1, m2, m3 cannot be reached"):
         plan(run)
+
+
+CHANGES = {
+    "endpoint": ("10.0.0.10:6443", "10.0.0.11:6443"),
+    "apiserver_port": ("6443", 7443),
+    "pod_network": ("10.244.0.0/16", "10.245.0.0/16"),
+    "service_network": ("10.96.0.0/16", "10.97.0.0/16"),
+    "dns_domain": ("cluster.local", "other.local"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("exists", [True, False])
+def test_what_a_cluster_keeps_cannot_be_changed_once_it_exists(tmp_path, monkeypatch, name, exists):
+    old, new = CHANGES[name]
+    before = samples.inventory()
+    observation = samples.converged(before) if exists else samples.fresh(before)
+    observation = samples.altered(observation, "m2", settings=lasting_settings(before))
+    monkeypatch.setattr("haplane.workflows.up.observe", lambda run: None)
+    refuse_changed_settings(run_of(before, observation, tmp_path))
+    run = run_of(samples.inventory(**{name: new}), observation, tmp_path)
+    if not exists:
+        refuse_changed_settings(run)
+        return
+    with pytest.raises(Refused) as refusal:
+        plan(run)
+    assert refusal.value.why == f"{name} of the cluster is {old}, the inventory says {new}"
 
 
 def test_a_bundle_of_another_version_is_bad_input(tmp_path):

@@ -31,6 +31,13 @@ from typing import Any
 PROBE_SECONDS = 5
 STAMPS = "/var/lib/haplane/stamps.json"
 MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
+LASTING_SETTINGS = {
+    "controlPlaneEndpoint": "endpoint",
+    "bindPort": "apiserver_port",
+    "podSubnet": "pod_network",
+    "serviceSubnet": "service_network",
+    "dnsDomain": "dns_domain",
+}
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
 NOTHING: dict[str, Any] = {
     "machine": {
@@ -52,6 +59,7 @@ NOTHING: dict[str, Any] = {
     "kubernetes": None,
     "balancer": {"holds_endpoint": False, "endpoint_answers": False, "endpoint_ready": False, "servers": None},
     "snapshots": None,
+    "settings": {},
 }  # fmt: skip
 
 
@@ -73,6 +81,7 @@ def main() -> None:
         "kubernetes": lambda: kubernetes(request["apiserver_port"]),
         "balancer": lambda: balancer(request["endpoint_address"], request["endpoint_port"], request["ping_endpoint"]),
         "snapshots": snapshots,
+        "settings": lambda: settings(request["kubeadm_config"]),
     }
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         futures = {name: pool.submit(probe) for name, probe in probes.items()}
@@ -349,6 +358,12 @@ def haproxy_servers() -> list[dict[str, str]] | None:
         rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
         return [{"backend": row[0], "name": row[1], "status": row[17]} for row in rows]
     return None
+
+
+def settings(path: str) -> dict[str, str]:
+    """What kubeadm's configuration here says of that which a cluster keeps as long as it exists."""
+    found = dict(re.findall(r'^\s*(\w+): "?([^"\s]+)"?$', read(path) or "", re.M))
+    return {name: found[word] for word, name in LASTING_SETTINGS.items() if word in found}
 
 
 def snapshots() -> dict[str, Any] | None:
