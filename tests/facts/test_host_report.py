@@ -120,6 +120,13 @@ def test_a_tool_that_prints_garbage_empties_its_own_answer_only(tmp_path, comman
     assert report.machine.memory_bytes > 0
 
 
+def test_whichever_probe_fails_there_is_a_report():
+    asked = ("files", "bundle", "certificates", "units", "apiserver_port", "endpoint_address", "kubeadm_config")
+    report = observe(moved={'disk_usage("/var/lib")': 'disk_usage("/missing")'}, **dict.fromkeys(asked))
+    assert {"machine", "files", "bundle", "certificates", "units", "settings"} <= set(report.failed)
+    assert report.machine.architecture == ""
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"FILE": 1}', '{"FILE": {"seen": SEEN}}', '{"FILE": {"seen": SEEN, "sha256": "x"}}']
 )
