@@ -154,8 +154,8 @@ class Balancer(Observed):
 class HostReport(Observed):
     """One host's whole answer. Times are seconds since the epoch by that host's clock.
 
-    ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what kubeadm's configuration
-    there says of that which a cluster keeps as long as it exists.
+    ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what
+    kubeadm's configuration there says of that which a cluster keeps as long as it exists.
     """
 
     machine: Machine
