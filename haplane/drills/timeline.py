@@ -112,10 +112,17 @@ def _gap(run: Sequence[Request], ended: float | None) -> Gap:
 
 
 def service(requests: Iterable[Request], kind: Kind, *, since: float = 0.0, until: float | None = None) -> Service:
-    """How one kind fared among the requests sent in [since, until). A gap belongs to the span it began in."""
+    """How one kind fared among the requests under way in [since, until): sent before its end, answered after its start.
+
+    So a request in flight when the fault struck counts, and so does the gap that it begins.
+    """
     watched = of_kind(requests, kind)
-    inside = [request for request in watched if request.sent >= since and (until is None or request.sent < until)]
-    begun = [gap for gap in gaps(watched) if gap.began >= since and (until is None or gap.began < until)]
+    inside = [request for request in watched if request.done >= since and (until is None or request.sent < until)]
+    begun = [
+        gap
+        for gap in gaps(watched)
+        if (gap.ended is None or gap.ended >= since) and (until is None or gap.began < until)
+    ]
     return Service(
         requests=len(inside),
         failed=sum(not request.ok for request in inside),
