@@ -112,7 +112,7 @@ def _gap(run: Sequence[Request], ended: float | None) -> Gap:
 
 
 def service(requests: Iterable[Request], kind: Kind, *, since: float = 0.0, until: float | None = None) -> Service:
-    """How one kind fared among the requests under way in [since, until): sent before its end, answered after its start.
+    """How one kind fared among the requests under way in [since, until): sent before its end, done after its start.
 
     So a request in flight when the fault struck counts, and so does the gap that it begins.
     """
