@@ -1,4 +1,4 @@
-"""Send binaries first, because etcd and the container runtime need them, then images beside everything else."""
+"""Send binaries, which etcd and the container runtime wait for, and images, which arrive beside everything else."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from haplane.remote.push import Push, wait_for_all
 from haplane.remote.session import deploy
 
 
-def push_binaries(run: Run) -> None:
-    """Start one stream per host, with the binaries that differ there."""
+def push_bundle(run: Run) -> None:
+    """Start two streams per host, of what differs there: nobody waits for images before the masters need them."""
     run.binary_pushes = [push for push in _pushes(run, images=False) if push is not None]
+    run.image_pushes = [push for push in _pushes(run, images=True) if push is not None]
 
 
 def start_container_runtime(run: Run) -> None:
-    """Wait for the binaries, start containerd, and let the images stream in behind the phases that follow."""
+    """Wait for the binaries and start containerd, which takes the images in as they arrive."""
     wait_for_all(run.binary_pushes)
     runtime_hosts = run.hosts(Kind.RUNTIME, Kind.IMAGES)
     deploy(runtime_hosts, start_runtime, run.progress, paths_of=run.paths(runtime_hosts, Part.CONTAINERD))
-    run.image_pushes = [push for push in _pushes(run, images=True) if push is not None]
 
 
 def _pushes(run: Run, *, images: bool) -> list[Push | None]:
@@ -54,8 +54,8 @@ def finish_pushes(run: Run) -> None:
     wait_for_all(run.image_pushes)
 
 
-PUSH_BINARIES = Phase("Push binaries", (Kind.BUNDLE,), push_binaries)
+PUSH_BUNDLE = Phase("Push binaries and images", (Kind.BUNDLE, Kind.IMAGES), push_bundle)
 START_CONTAINER_RUNTIME = Phase(
-    "Start the container runtime", (Kind.RUNTIME, Kind.IMAGES), start_container_runtime, also_after=(Kind.BUNDLE,)
+    "Start the container runtime", (Kind.RUNTIME,), start_container_runtime, also_after=(Kind.BUNDLE, Kind.IMAGES)
 )
 FINISH_PUSHES = Phase("Finish pushing images", (), finish_pushes, also_after=(Kind.BUNDLE, Kind.IMAGES))

@@ -25,14 +25,14 @@ from haplane.phases.observe import (
 )
 from haplane.phases.phase import Run
 from haplane.phases.prepare_hosts import PREPARE_HOSTS
-from haplane.phases.push_bundle import FINISH_PUSHES, PUSH_BINARIES, START_CONTAINER_RUNTIME
+from haplane.phases.push_bundle import FINISH_PUSHES, PUSH_BUNDLE, START_CONTAINER_RUNTIME
 from haplane.phases.rolling import PUT_BACK_SERVERS, RESTART_CONTROL_PLANES, RESTART_ETCD
 from haplane.phases.start_balancers import START_BALANCERS
 from haplane.phases.start_etcd import FORM_ETCD, START_ETCD
 from haplane.remote.lock import locked
 
 PHASES = (
-    PUSH_BINARIES,
+    PUSH_BUNDLE,
     PREPARE_HOSTS,
     START_BALANCERS,
     START_CONTAINER_RUNTIME,

@@ -340,10 +340,11 @@ def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
     """Haproxy's servers, whether the endpoint is ready, and who answers at its address while we do not hold it."""
     held = any(endpoint in found for found in addresses().values())
     answered = ping and not held and run("ping", "-c1", "-W0.5", "-n", endpoint, seconds=2) is not None
+    worth_asking = held or answered or os.path.exists("/etc/kubernetes/kubelet.conf")  # before `up` nobody is there
     return {
         "holds_endpoint": held,
         "endpoint_answers": bool(answered),
-        "endpoint_ready": ready(f"{endpoint}:{port}", seconds=2)["ready"],
+        "endpoint_ready": worth_asking and ready(f"{endpoint}:{port}", seconds=2)["ready"],
         "servers": haproxy_servers(),
     }
 

@@ -9,6 +9,7 @@ archives are handed to containerd as soon as they are complete, while the next o
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -19,6 +20,11 @@ from typing import IO
 
 STAMPS = "/var/lib/haplane/stamps.json"
 IMAGE_DIRECTORY = "/var/lib/haplane/images/"
+IMPORT_SECONDS = 300
+IMPORT = """
+until test -S /run/containerd/containerd.sock && ctr -n k8s.io images import --local "$1"; do sleep 0.3; done
+"""
+"""Archives arrive while containerd is still to be started."""
 
 
 def main() -> None:
@@ -81,19 +87,21 @@ def unpack(source: IO[bytes], target: IO[bytes], path: str) -> None:
 def stamp(path: str, temporary: str, sha256: str) -> None:
     """Size, time and inode survive the rename; a stamp of a file that never took its place matches nothing."""
     status = os.stat(temporary)
-    stamps = {}
-    with contextlib.suppress(OSError, ValueError), open(STAMPS, encoding="utf-8") as file:
-        stamps = json.load(file)
-    stamps[path] = {"seen": [status.st_size, status.st_mtime_ns, status.st_ino], "sha256": sha256}
-    with open(STAMPS + ".new", "w", encoding="utf-8") as file:
-        json.dump(stamps, file)
-    os.replace(STAMPS + ".new", STAMPS)
+    with open(STAMPS + ".lock", "w", encoding="utf-8") as turn:  # binaries and images arrive in streams of their own
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        stamps = {}
+        with contextlib.suppress(OSError, ValueError), open(STAMPS, encoding="utf-8") as file:
+            stamps = json.load(file)
+        stamps[path] = {"seen": [status.st_size, status.st_mtime_ns, status.st_ino], "sha256": sha256}
+        with open(STAMPS + ".new", "w", encoding="utf-8") as file:
+            json.dump(stamps, file)
+        os.replace(STAMPS + ".new", STAMPS)
 
 
 def import_image(path: str) -> subprocess.Popen[bytes]:
-    """Hand an archive to containerd; the caller waits."""
+    """Hand an archive to containerd as soon as that runs; the caller waits."""
     return subprocess.Popen(
-        ["ctr", "-n", "k8s.io", "images", "import", "--local", path],
+        ["timeout", str(IMPORT_SECONDS), "sh", "-c", IMPORT, "sh", path],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
