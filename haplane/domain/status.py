@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from haplane.domain.observed import EtcdMember, HostReport, Kubernetes, Node, Observation, listed_members
-from haplane.domain.quorum import majority
+from haplane.domain.quorum import can_lose, majority
 
 
 @dataclass(frozen=True)
@@ -261,8 +261,7 @@ def _etcd(roster: Roster, observation: Observation) -> EtcdCluster:
     members = tuple(_member(name, roster, observation.reports.get(name), listed.get(name)) for name in roster.etcd)
     voters = sum(not member.is_learner for member in told) or len(roster.etcd)
     healthy = sum(member.healthy and not member.learner for member in members)
-    needed = majority(voters)
-    return EtcdCluster(members, Quorum(voters, healthy, needed, max(0, healthy - needed)))
+    return EtcdCluster(members, Quorum(voters, healthy, majority(voters), can_lose(voters, healthy)))
 
 
 def _member(name: str, roster: Roster, report: HostReport | None, listed: EtcdMember | None) -> MemberStatus:

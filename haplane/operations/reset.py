@@ -9,8 +9,6 @@ from pathlib import Path
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
 
-ASIDE = "/var/lib/haplane-reset"
-
 
 @cache
 def _script() -> str:
