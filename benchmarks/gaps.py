@@ -22,6 +22,9 @@ from machine import HAPLANE, INVENTORY, alone, haplane
 
 from haplane.config.load import load_inventory
 from haplane.config.model import Inventory
+from haplane.drills.waiting import wait_until
+
+HEALTHY_SECONDS = 120
 
 
 def main() -> None:
@@ -57,11 +60,17 @@ def targets(inventory: Inventory) -> list[tuple[str, str | None]]:
 
 
 def drill(story: str, host: str | None, *, in_cluster: bool) -> dict[str, Any]:
+    wait_until(is_healthy, HEALTHY_SECONDS, "the cluster is healthy after the fault before")
     words = [*HAPLANE, "drill", story, "--yes", "--json", *(["--in-cluster"] if in_cluster else [])]
     done = subprocess.run([*words, INVENTORY, *([host] if host else [])], capture_output=True, text=True, check=False)
     if done.returncode not in (0, 6):
         sys.exit(f"{story} {host or ''} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return json.loads(done.stdout)
+
+
+def is_healthy() -> bool:
+    words = [*HAPLANE, "status", "--check", INVENTORY]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def show(number: int, report: dict[str, Any]) -> None:

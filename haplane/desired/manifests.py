@@ -45,6 +45,7 @@ def cluster_manifest(inventory: Inventory, manifest: Manifest) -> str:
             "flannel.yaml.j2",
             pod_network=str(inventory.cluster.pod_network),
             backend=inventory.cluster.flannel_backend,
+            cni_configuration=render("flannel.conflist.j2").rstrip(),
             image=image,
             command="/opt/bin/flanneld",
             endpoint=inventory.cluster.endpoint,
