@@ -1,0 +1,80 @@
+"""Which snapshots are kept, and which may go.
+
+The invariant: **the newest verified snapshot is never removable**, whatever the policy says. No clock takes part: a
+policy keeps the newest snapshot of each of the last so many hours, days, ... *that have one*, so that old snapshots
+do not melt away while none are taken, nor when a clock jumps.
+
+A snapshot that is not verified ("without quorum") takes no place of a verified one: the newest ``last`` of those
+younger than the newest verified snapshot are kept besides, because they may hold the newest data there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class KeepPolicy:
+    """The last so many are kept, and the newest of each of so many hours, days, ISO weeks and months (UTC)."""
+
+    last: int = 10
+    hourly: int = 24
+    daily: int = 7
+    weekly: int = 0
+    monthly: int = 0
+
+    def __post_init__(self) -> None:
+        if any(number < 0 for number in (self.last, self.hourly, self.daily, self.weekly, self.monthly)):
+            raise ValueError("a number of snapshots to keep is not negative")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A snapshot for retention: ``taken_at`` has a time zone; ``verified`` says that it counts as good."""
+
+    id: str
+    taken_at: datetime
+    verified: bool = True
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The verdict: both newest first, together everything that was asked about."""
+
+    kept: tuple[Taken, ...]
+    removable: tuple[Taken, ...]
+
+
+def keep(snapshots: Iterable[Taken], policy: KeepPolicy) -> Kept:
+    """Judge ``snapshots``, in any order. Equal moments are told apart by id."""
+    newest_first = sorted(snapshots, key=lambda taken: (taken.taken_at, taken.id), reverse=True)
+    verified = [taken for taken in newest_first if taken.verified]
+    wanted = {taken.id for taken in verified[: max(policy.last, 1)]}
+    for number, period in _periods(policy):
+        wanted |= _newest_of_each(verified, number, period)
+    younger = newest_first[: newest_first.index(verified[0])] if verified else newest_first
+    wanted |= {taken.id for taken in younger[: max(policy.last, 1)]}
+    return Kept(
+        kept=tuple(taken for taken in newest_first if taken.id in wanted),
+        removable=tuple(taken for taken in newest_first if taken.id not in wanted),
+    )
+
+
+def _periods(policy: KeepPolicy) -> tuple[tuple[int, Callable[[datetime], tuple[int, ...]]], ...]:
+    return (
+        (policy.hourly, lambda moment: (moment.year, moment.month, moment.day, moment.hour)),
+        (policy.daily, lambda moment: (moment.year, moment.month, moment.day)),
+        (policy.weekly, lambda moment: tuple(moment.isocalendar()[:2])),
+        (policy.monthly, lambda moment: (moment.year, moment.month)),
+    )
+
+
+def _newest_of_each(
+    newest_first: Iterable[Taken], number: int, period: Callable[[datetime], tuple[int, ...]]
+) -> set[str]:
+    chosen: dict[tuple[int, ...], str] = {}
+    for taken in newest_first:
+        chosen.setdefault(period(taken.taken_at.astimezone(UTC)), taken.id)
+    return set(list(chosen.values())[:number])
