@@ -22,7 +22,7 @@ from machine import HAPLANE, INVENTORY, alone, haplane
 
 from haplane.config.load import load_inventory
 from haplane.config.model import Inventory
-from haplane.drills.waiting import wait_until
+from haplane.waiting import wait_until
 
 HEALTHY_SECONDS = 120
 

@@ -12,9 +12,9 @@ from haplane.drills.recording import Recording
 from haplane.drills.report import Report, Watched, summarise
 from haplane.drills.story import Fault, Scene, Story
 from haplane.drills.timeline import acknowledged_writes, steady_seconds
-from haplane.drills.waiting import wait_until
 from haplane.drills.writes import lost_writes, make_namespace, remove_namespace
 from haplane.errors import DeadlinePassed, Refused
+from haplane.waiting import wait_until
 
 STEADY_BEFORE_SECONDS = 2.0
 STEADY_AFTER_SECONDS = 5.0

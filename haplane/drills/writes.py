@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from haplane.drills.client import Client, NoReply, Reply
 from haplane.drills.probe import WRITE_LABEL, configmaps_path
-from haplane.drills.waiting import wait_until
 from haplane.errors import HaplaneError
+from haplane.waiting import wait_until
 
 ANSWER_SECONDS = 30.0
 PAGE = 500

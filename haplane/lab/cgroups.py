@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from haplane.errors import HaplaneError
-from haplane.lab.command import wait_until
+from haplane.waiting import wait_until
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
@@ -99,11 +100,7 @@ def remove(cgroup: str, *, seconds: float = 20.0) -> None:
     """Remove the subtree everywhere, the deepest first, and its parents if empty. Its processes must be gone."""
     for hierarchy in hierarchies():
         top = hierarchy.mount / cgroup
-        wait_until(
-            lambda top=top: _remove_subtree(top),  # type: ignore[misc]
-            seconds=seconds,
-            what=f"removing the cgroup {top}",
-        )
+        wait_until(partial(_remove_subtree, top), seconds, f"the cgroup {top} removed")
         _remove_empty(reversed([hierarchy.mount / parent for parent in _parents(cgroup)]))
 
 

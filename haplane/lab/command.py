@@ -1,4 +1,4 @@
-"""Run the machine's own tools, and wait for what they bring about."""
+"""Run the machine's own tools, one at a time where they would get in each other's way."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import platform
 import shlex
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from haplane.errors import DeadlinePassed, HaplaneError, Refused
+from haplane.waiting import wait_until
 
 TOOLS = {
     "chroot": "coreutils",
@@ -32,8 +32,6 @@ TOOLS = {
 
 PACKAGES = tuple(sorted({*TOOLS.values(), "debian-archive-keyring"}))
 """What to install on a Debian machine before the first lab."""
-
-POLL_SECONDS = 0.05
 
 
 def require_machine() -> None:
@@ -74,17 +72,6 @@ def run(*argv: str | Path, stdin: str | None = None, timeout: float = 30.0) -> s
     return done.stdout
 
 
-def wait_until(
-    condition: Callable[[], bool], *, seconds: float, what: str, why: Callable[[], str] | None = None
-) -> None:
-    """Return as soon as ``condition()`` holds; after ``seconds`` raise DeadlinePassed saying ``what`` it was."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= deadline:
-            raise DeadlinePassed(f"{what}: not within {seconds:.0f} s", why=why() if why else None)
-        time.sleep(POLL_SECONDS)
-
-
 @contextmanager
 def exclusive(path: Path, *, seconds: float, what: str) -> Iterator[None]:
     """Hold a file lock; wait up to ``seconds`` for another holder."""
@@ -98,5 +85,5 @@ def exclusive(path: Path, *, seconds: float, what: str) -> Iterator[None]:
                 return False
             return True
 
-        wait_until(taken, seconds=seconds, what=f"{what}, which another run is doing")
+        wait_until(taken, seconds, f"{what}, which another run is doing")
         yield

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from haplane.errors import HaplaneError
 from haplane.lab import cgroups, network, paths
-from haplane.lab.command import run, wait_until
+from haplane.lab.command import run
 from haplane.lab.disk import REAL_DIRECTORIES, ensure_disk, layers
 from haplane.lab.identity import ssh_command
 from haplane.lab.plan import LabHost, Plan
+from haplane.waiting import wait_until
 
 ENTER = 'for procs in $1; do echo $$ > "$procs" || exit 1; done; shift; exec "$@"'
 """Become a command inside cgroups. Arguments: their cgroup.procs files, as one word; the command."""
@@ -118,7 +119,7 @@ def power_cut(hosts: Sequence[LabHost]) -> None:
 
 def clear(host: LabHost) -> None:
     """Remove whatever is left of a host that is off, or half dead: processes, cgroups, namespaces, its cable."""
-    wait_until(lambda: not _kill(host), seconds=20, what=f"{host.name}: ending its processes")
+    wait_until(lambda: not _kill(host), 20, f"{host.name}: every process ended")
     if cgroups.exists(host.cgroup):
         cgroups.remove(host.cgroup)
     network.remove(host)
@@ -156,7 +157,7 @@ def wait_for_ssh(plan: Plan, host: LabHost, seconds: float) -> None:
             raise HaplaneError(f"{host.name} went off while booting", where=str(log), why=_tail(log))
         return answers_on_port_22(host) and lets_in(host)
 
-    wait_until(ready, seconds=seconds, what=f"{host.name}: SSH letting us in", why=lambda: f"{log}:\n{_tail(log)}")
+    wait_until(ready, seconds, f"{host.name}: SSH lets us in", why=lambda: f"{log}:\n{_tail(log)}")
 
 
 def answers_on_port_22(host: LabHost) -> bool:

@@ -8,9 +8,9 @@ import pytest
 from haplane.drills.client import Client, NoReply
 from haplane.drills.probes import endpoint_prober
 from haplane.drills.timeline import acknowledged_writes, service, steady_seconds
-from haplane.drills.waiting import wait_until
 from haplane.drills.writes import lost_writes
 from haplane.errors import HaplaneError
+from haplane.waiting import wait_until
 
 
 def watched(probes, seconds):

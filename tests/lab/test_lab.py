@@ -14,12 +14,13 @@ import pytest
 from haplane.config.model import Inventory
 from haplane.errors import BadInput, Refused
 from haplane.lab import cgroups, lifecycle, network, paths
-from haplane.lab.command import run, wait_until
+from haplane.lab.command import run
 from haplane.lab.driver import LabMachines, Machines
 from haplane.lab.host import NSPAWN_STATE, init_process
 from haplane.lab.identity import ssh_command
 from haplane.lab.plan import LabHost, Plan, plan
 from haplane.lab.status import status
+from haplane.waiting import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")]
 
@@ -123,7 +124,7 @@ def test_an_unplugged_host_is_alone_until_plugged_in(inventory: Inventory, lab: 
     assert not hears(one, two)
     assert states(inventory) == ["running", "cut"]
     lifecycle.heal(inventory, ["two"])
-    wait_until(lambda: hears(one, two), seconds=5, what="two heard again")
+    wait_until(lambda: hears(one, two), 5, "two heard again")
 
 
 def test_a_power_cut_keeps_the_disk_and_nothing_else(inventory: Inventory, lab: Plan) -> None:
@@ -155,8 +156,8 @@ def test_a_reboot_from_within_is_a_reboot(lab: Plan) -> None:
     two = lab.hosts[1]
     before = init_process(two)
     subprocess.run(ssh_command(two, "systemctl reboot"), capture_output=True, check=False)
-    wait_until(lambda: init_process(two) not in (None, before), seconds=20, what="two booting again")
-    wait_until(lambda: hears(lab.hosts[0], two), seconds=20, what="two heard again")
+    wait_until(lambda: init_process(two) not in (None, before), 20, "two booting again")
+    wait_until(lambda: hears(lab.hosts[0], two), 20, "two heard again")
 
 
 def test_up_cleans_what_a_killed_lab_left(inventory: Inventory, lab: Plan) -> None:
@@ -164,7 +165,7 @@ def test_up_cleans_what_a_killed_lab_left(inventory: Inventory, lab: Plan) -> No
     victims += [pid for host in lab.hosts if (pid := init_process(host)) is not None]
     for process in victims:
         os.kill(process, signal.SIGKILL)
-    wait_until(lambda: states(inventory) == ["stopped", "stopped"], seconds=10, what="both hosts off")
+    wait_until(lambda: states(inventory) == ["stopped", "stopped"], 10, "both hosts off")
     assert traces(lab)
     lifecycle.up(inventory)
     assert states(inventory) == ["running", "running"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from haplane.errors import DeadlinePassed, Refused
-from haplane.lab.command import require_machine, wait_until
+from haplane.errors import Refused
+from haplane.lab.command import require_machine
 from haplane.lab.disk import files, hosts_file
 from haplane.lab.host import namespace_ids
 from haplane.lab.image import choose_mirror
@@ -70,8 +70,3 @@ def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatc
         require_machine()
     assert "systemd-nspawn" in refusal.value.what
     assert "systemd-container" in str(refusal.value.next_step)
-
-
-def test_a_wait_ends_with_what_was_waited_for() -> None:
-    with pytest.raises(DeadlinePassed, match="the sun to rise: not within 0 s"):
-        wait_until(lambda: False, seconds=0.01, what="the sun to rise")

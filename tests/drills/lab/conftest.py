@@ -9,9 +9,9 @@ import pytest
 import testinfra
 
 from haplane.config.load import load_inventory
-from haplane.drills.waiting import wait_until
 from haplane.lab.driver import LabMachines
 from haplane.remote.openssh import ssh_command
+from haplane.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 INVENTORY = "inventories/lab.py"

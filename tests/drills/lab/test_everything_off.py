@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from haplane.drills.waiting import wait_until
 from haplane.lab import paths
+from haplane.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from haplane.bundle.manifest import default_directory, load_manifest
-from haplane.drills.waiting import wait_until
+from haplane.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 

@@ -10,7 +10,7 @@ from haplane.errors import DeadlinePassed
 
 Found = TypeVar("Found")
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 
 
 def wait_until(
