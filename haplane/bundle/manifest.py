@@ -135,4 +135,7 @@ def load_manifest(directory: Path) -> Manifest:
 def is_stored(directory: Path, file: BundleFile) -> bool:
     """Whether the file's stored copy is there and has its size."""
     stored = directory / file.stored
-    return stored.is_file() and stored.stat().st_size == file.stored_size
+    try:
+        return stored.is_file() and stored.stat().st_size == file.stored_size
+    except (OSError, ValueError):  # a name that no file can have
+        return False

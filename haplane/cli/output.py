@@ -35,12 +35,12 @@ class Output:
         """One line for people; silent with --json."""
         if not self.as_json:
             self._end_live_line()
-            click.echo(text)
+            click.echo(printable(text))
 
     def warn(self, text: str) -> None:
         """A line on stderr, also with --json."""
         self._end_live_line()
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
     def document(self, value: object) -> None:
         """The one JSON document of a --json run."""
@@ -56,7 +56,7 @@ class Output:
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
+            table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
         self._console.print(table)
 
     def progress(self, subject: str, message: str, fraction: float | None = None) -> None:
@@ -71,7 +71,7 @@ class Output:
             return
         self._last[subject] = (kind, now)
         percent = "" if fraction is None else f" {fraction:4.0%}"
-        line = f"{now - self.started:6.1f}s  {subject}: {message}{percent}"
+        line = printable(f"{now - self.started:6.1f}s  {subject}: {message}{percent}")
         if live and last == kind:
             click.echo(f"\r\x1b[2K{line}", err=True, nl=False)
             self._live_line = True
@@ -82,7 +82,7 @@ class Output:
     def error(self, error: HaplaneError) -> None:
         """A failed command's last words."""
         self._end_live_line()
-        click.echo(f"haplane: {error}", err=True)
+        click.echo(printable(f"haplane: {error}"), err=True)
         if self.as_json:
             self.document({"error": str(error), "exit_code": int(error.exit_code)})
 
@@ -90,3 +90,8 @@ class Output:
         if self._live_line:
             sys.stderr.write("\n")
             self._live_line = False
+
+
+def printable(text: str) -> str:
+    """The text without what would steer a terminal: hosts' own words are in it."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text)

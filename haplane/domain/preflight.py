@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,9 @@ MASTER_MEMORY_BYTES = int(1.7 * GIBIBYTE)  # kubeadm's own floor, cmd/kubeadm/ap
 DISK_FREE_BYTES = 4 * GIBIBYTE  # the bundle unpacked, its images twice, and room for etcd
 CLOCK_TOLERANCE_SECONDS = 2.0
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+OLDEST = {"debian": (11,), "ubuntu": (22, 4)}
+"""The systems that are known to be fit, and since when: older ones have a Python that cannot be asked."""
+
 ETCD_PORTS = (2379, 2380)
 KUBELET_PORT = 10250
 
@@ -50,6 +55,18 @@ def problems(
     return found + _stranger_at_the_endpoint(expected, reports)
 
 
+def doubts(reports: Mapping[str, HostReport]) -> list[tuple[str, str]]:
+    """Host and what about it is unusual, though it forbids nothing."""
+    return [
+        (
+            name,
+            f"{report.machine.os_id or 'its system'} {report.machine.os_version} is untried; Debian and Ubuntu are",
+        )
+        for name, report in reports.items()
+        if report.machine.os_id not in OLDEST
+    ]
+
+
 def _stranger_at_the_endpoint(
     expected: Mapping[str, Expectations], reports: Mapping[str, HostReport]
 ) -> list[HaplaneError]:
@@ -76,6 +93,8 @@ Problem = tuple[str, str, str]
 
 def _of_host(expected: Expectations, report: HostReport, window: Window, architecture: str) -> Iterator[Problem]:
     yield from _access(report)
+    for part, why in sorted(report.failed.items()):
+        yield f"its {part} cannot be looked at", why, "look at it there, and run again: nothing is decided blindly"
     yield from _system(expected, report, architecture)
     yield from _cgroups(expected, report)
     yield from _sizes(expected, report)
@@ -97,6 +116,10 @@ def _system(expected: Expectations, report: HostReport, architecture: str) -> It
     if ARCHITECTURES.get(machine.architecture) != architecture:
         why = f"it is {machine.architecture}, the bundle is for {architecture}"
         yield "wrong architecture", why, "use a bundle of that architecture, or another machine"
+    oldest = OLDEST.get(machine.os_id)
+    if oldest is not None and _version(machine.os_version) < oldest:
+        why = f"it is {machine.os_id} {machine.os_version}, the oldest fit one is {'.'.join(map(str, oldest))}"
+        yield "its system is too old", why, "upgrade it, or use another machine"
     if machine.init != "systemd":
         yield "systemd does not run it", f"process 1 is {machine.init}", "use a machine that boots systemd"
     if machine.missing_commands:
@@ -106,6 +129,12 @@ def _system(expected: Expectations, report: HostReport, architecture: str) -> It
     if lacking and not (machine.apt or expected.packages_are_local):
         why = "packages are installed with apt-get, which this system does not have"
         yield f"{', '.join(lacking)} not installed", why, f"install {' and '.join(lacking)} and run again"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """22.04 as (22, 4). A system without a version, as Debian's next release, is new."""
+    numbers = re.findall(r"\d{1,9}", text)
+    return tuple(map(int, numbers)) if numbers else (sys.maxsize,)
 
 
 def _cgroups(expected: Expectations, report: HostReport) -> Iterator[Problem]:

@@ -34,7 +34,7 @@ class FileStates(FactBase[dict[str, list[object]]]):
     def process(self, output: list[str]) -> dict[str, list[object]]:
         try:
             found = json.loads(output[-1])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FactProcessError(f"not JSON: {error}") from None
         if not isinstance(found, dict):
             raise FactProcessError("not a mapping of paths")

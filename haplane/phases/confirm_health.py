@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import time
 import urllib.request
@@ -77,7 +78,7 @@ def endpoint_answers(inventory: Inventory) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=ENDPOINT_SECONDS, context=context) as answer:  # noqa: S310 - https
             return int(answer.status) == 200
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return False
 
 

@@ -30,6 +30,8 @@ def observe(run: Run) -> None:
     names = ", ".join(host.name for host in run.inventory.hosts)
     run.progress(names, "observing")
     gathered = gather(run.inventory.hosts, HostReportFact, request=request_for(run.inventory, run.manifest))
+    for name, fingerprint in gathered.first_contacts.items():
+        run.progress(name, f"first contact, its host key is {fingerprint}")
     run.observation = Observation(reports=gathered.values, unreachable=gathered.failed)
     run.window = preflight.Window(asked_at, time.time())
     if not gathered.values:
@@ -93,6 +95,8 @@ def refuse_unfit_hosts(run: Run) -> None:
     found += foreign_workers(digest, workers, reports, KUBERNETES_AUTHORITY)
     if found:
         raise UnfitHosts("these hosts are not fit; nothing was changed", found)
+    for name, doubt in preflight.doubts(reports):
+        run.progress(name, doubt)
 
 
 def _held_by_masters(run: Run, path: str) -> str | None:

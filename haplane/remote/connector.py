@@ -14,6 +14,8 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient import SSHClient
 
+from haplane.remote.answers import bounded
+
 ALIVE_SECONDS = 3
 SUDO_SECONDS = 10
 
@@ -21,7 +23,12 @@ _clients: dict[tuple[object, ...], SSHClient] = {}
 
 
 class ReusingConnector(SSHConnector):
-    """Connects once; a connection that no longer answers is replaced."""
+    """Connects once; a connection that no longer answers is replaced.
+
+    ``first_contact`` is the fingerprint of a host key that was in no known_hosts file before this connection.
+    """
+
+    first_contact: str | None = None
 
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
@@ -34,6 +41,8 @@ class ReusingConnector(SSHConnector):
             return
         super().connect()
         if self.client is not None:
+            self.first_contact = _unknown_key(self.client)
+            self.client.exec_command = bounded(self.client.exec_command)  # type: ignore[method-assign]
             if self.host.data.get("_sudo"):
                 _refuse_a_password(self.client, self.data["ssh_user"])
             _clients[self._identity()] = self.client
@@ -45,6 +54,16 @@ class ReusingConnector(SSHConnector):
         data = self.data
         address = (data["ssh_hostname"], data["ssh_port"], data["ssh_user"])
         return (*address, data["ssh_key"], data["ssh_config_file"], data["ssh_known_hosts_file"])
+
+
+def _unknown_key(client: SSHClient) -> str | None:
+    """The fingerprint of the other end's key, as ssh-keygen shows it; None when the key was known."""
+    transport = client.get_transport()
+    if transport is None:
+        return None
+    key = transport.get_remote_server_key()
+    known = {one.asbytes() for host in client.get_host_keys().values() for one in host.values()}
+    return None if key.asbytes() in known else str(key.fingerprint)
 
 
 def _answers(client: SSHClient) -> bool:
@@ -63,8 +82,8 @@ def _answers(client: SSHClient) -> bool:
 def _refuse_a_password(client: SSHClient, user: str) -> None:
     """Raises ConnectError where pyinfra would ask for sudo's password and put it on the host's command lines."""
     _, _, stderr = client.exec_command("sudo -n true", timeout=SUDO_SECONDS)
+    said = " ".join(line.strip() for line in stderr)
     if stderr.channel.recv_exit_status() != 0:
-        said = stderr.read().decode(errors="replace").strip()
         raise ConnectError(
             f"sudo does not work without a password ({said}): "
             f"put `{user} ALL=(ALL) NOPASSWD: ALL` into /etc/sudoers.d/haplane on that host"

@@ -17,6 +17,7 @@ from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.remote.openssh import ended, ssh_command
 
 DIRECTORY = "/run/haplane"
+MOST_BYTES = 1 << 16  # of a line, before it is given up as no answer
 TAKE_SECONDS = 20.0
 """To connect, which ssh gives up by itself before, and to have the lock."""
 
@@ -121,7 +122,7 @@ class Holder:
                 data = self._line.recv(4096)
             except OSError:
                 return None
-            if not data:
+            if not data or len(self._heard) > MOST_BYTES:
                 return None
             self._heard += data
 

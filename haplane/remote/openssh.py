@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import shlex
-import subprocess
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
+from haplane.remote.answers import ask
 
 CONNECT_SECONDS = 10
 UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
@@ -41,37 +41,47 @@ def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float =
     """The standard output of a command on the host.
 
     Raises Unreachable when the host cannot be reached, DeadlinePassed when it or the command hangs, and HaplaneError
-    when the command fails. None holds the command's input or output, which may be secret.
+    when the command fails or answers without end. None holds the command's input or output, which may be secret.
     """
     try:
-        done = subprocess.run(
-            ssh_command(host, *command), input=stdin, capture_output=True, timeout=deadline_seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
+        said = ask(ssh_command(host, *command), stdin, deadline_seconds=deadline_seconds)
+    except TimeoutError:
         raise DeadlinePassed(
             f"a command on {host.name} did not end within {deadline_seconds:g} s",
             where=f"{host.name}: {command[0]}",
             why="the host, the network to it or the command hangs",
             next_step="look at the host, then run again",
         ) from None
-    if done.returncode != 0:
-        raise ended(host, command[0], done.returncode, done.stderr)
-    return done.stdout
+    if said.cut is not None:
+        raise failed(host, command[0], said.cut)
+    if said.code != 0:
+        raise ended(host, command[0], said.code, said.stderr)
+    return said.stdout
 
 
 def read_files(host: Host, paths: Iterable[str]) -> dict[str, bytes]:
-    """Content by path, as one stream into memory; absent files are left out. Fit for secrets."""
+    """Content by path, as one stream into memory; absent files are left out. Fit for secrets.
+
+    Raises as :func:`run` does, and HaplaneError for an answer that is no archive.
+    """
     listed = "\0".join(path.lstrip("/") for path in paths).encode()
     archive = run(
         host, "tar", "--create", "--directory=/", "--ignore-failed-read", "--null", "--files-from=-", stdin=listed
     )
-    found = {}
-    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+    try:
+        return dict(_unpacked(archive))
+    except (tarfile.TarError, OSError, ValueError, LookupError):  # what tarfile says of bytes that are none of its
+        raise failed(host, "tar", "what it wrote is no archive: a login script may print something") from None
+
+
+def _unpacked(archive: bytes) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as members:
         for member in members:
-            file = members.extractfile(member)
+            if member.size > len(archive):  # a sparse file may claim any size
+                raise tarfile.ReadError
+            file = members.extractfile(member) if member.isreg() else None
             if file is not None:
-                found["/" + member.name] = file.read()
-    return found
+                yield "/" + member.name, file.read()
 
 
 def read_file(host: Host, path: str) -> bytes:

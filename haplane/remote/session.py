@@ -33,10 +33,14 @@ FACT_SECONDS = 30
 
 @dataclass
 class Gathered:
-    """A value for each host that answered, a reason for each that did not."""
+    """A value for each host that answered, a reason for each that did not.
+
+    ``first_contacts`` are the fingerprints of host keys that nobody knew before.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    first_contacts: dict[str, str] = field(default_factory=dict)
 
 
 def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object) -> Gathered:
@@ -47,7 +51,8 @@ def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object
             facts = get_facts(session.state, fact, kwargs=wishes)
             session.values = {host.name: value for host, value in facts.items() if value is not None}
         reasons = {host.name: session.reason(host.name) for host in hosts if host.name not in session.values}
-        return Gathered(session.values, reasons)
+        met = {host.name: getattr(host.connector, "first_contact", None) for host in session.state.active_hosts}
+        return Gathered(session.values, reasons, {name: key for name, key in met.items() if key is not None})
 
 
 def deploy(hosts: Sequence[Host], recipe: Callable[..., object], progress: Progress, **arguments: object) -> None:

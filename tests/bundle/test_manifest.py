@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from haplane.bundle.manifest import BundleFile, Manifest, default_directory, load_manifest
 from haplane.errors import BadInput
@@ -72,3 +75,26 @@ def test_the_default_place_follows_the_cache_directory(tmp_path: Path, monkeypat
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_directory("1.35.4") == tmp_path / ".cache" / "haplane" / "bundles" / "1.35.4-amd64"
+
+
+VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(["x" * 5000, "a\0b", "/", ""]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([*Manifest.model_fields, *BundleFile.model_fields]), VALUES)
+def test_whatever_a_manifest_holds_it_loads_or_is_bad_input(tmp_path_factory, field, value):
+    document = manifest().model_dump(mode="json")
+    place = document if field in document else document["files"][0]
+    directory = tmp_path_factory.getbasetemp() / "fuzzed"
+    directory.mkdir(exist_ok=True)
+    (directory / "manifest.json").write_text(
+        json.dumps(place | {field: value} if place is document else document | {"files": [place | {field: value}]})
+    )
+    try:
+        assert isinstance(load_manifest(directory), Manifest)
+    except BadInput as error:
+        assert error.next_step

@@ -104,6 +104,17 @@ def test_with_json_an_error_is_one_document_too():
     assert result.stderr.startswith("haplane: unsafe")
 
 
+def test_what_hosts_say_cannot_steer_a_terminal():
+    hostile = "\x1b]0;title\x07\x1b[2J\r\ud800 no space left"
+    for result in (
+        invoke(raising(HaplaneError("it failed", why=hostile))),
+        invoke(lambda output: output.line(hostile)),
+    ):
+        assert "\x1b" not in result.output
+        assert "\r" not in result.output
+        assert "no space left" in result.output
+
+
 def test_with_json_stdout_is_the_document_and_nothing_else():
     def act(output: Output) -> ExitCode:
         output.progress("m1", "pushing", 0.5)

@@ -170,3 +170,14 @@ def test_whatever_one_setting_holds_it_loads_or_is_bad_input(
     path = tmp_path_factory.getbasetemp() / "fuzzed.py"
     loads_or_refuses(path, {"masters": masters, "cluster": cluster})
     loads_or_refuses(path, {"masters": (masters, {host_setting: host_value}), "cluster": cluster})
+
+
+@fuzzed
+@given(content=st.binary(max_size=60))
+def test_whatever_bytes_a_file_holds_it_is_bad_input(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed.py"
+    path.write_bytes(content)
+    with pytest.raises(BadInput):
+        load_inventory(path)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import samples
 
-from haplane.domain.preflight import Expectations, Window, ports_of, problems
+from haplane.domain.preflight import Expectations, Window, doubts, ports_of, problems
 
 WINDOW = Window(asked_at=100, answered_at=102)
 MASTER = Expectations(
@@ -40,10 +40,32 @@ def test_a_sound_host_has_no_problem():
         ({"memory_bytes": 1 << 30}, "too little memory"),
         ({"swap_bytes": 1 << 20}, "swap is on"),
         ({"disk_free_bytes": 1 << 30}, "the disk is too full"),
+        ({"os_version": "10"}, "its system is too old"),
+        ({"os_id": "ubuntu", "os_version": "20.04"}, "its system is too old"),
     ],
 )
 def test_what_a_machine_lacks(change, words):
     assert found(machine=MACHINE | change) == [f"m1: {words}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "doubted"),
+    [
+        ("debian", "11", False),
+        ("debian", "", False),
+        ("ubuntu", "22.04", False),
+        ("rocky", "9.4", True),
+        ("", "", True),
+    ],
+)
+def test_systems_that_nobody_tried_are_doubted_and_not_refused(name, version, doubted):
+    machine = MACHINE | {"os_id": name, "os_version": version}
+    assert found(machine=machine) == []
+    assert [host for host, _ in doubts({"m1": samples.report(machine=machine)})] == (["m1"] if doubted else [])
+
+
+def test_what_could_not_be_looked_at_is_not_taken_for_absent():
+    assert found(failed={"etcd": "TypeError()"}) == ["m1: its etcd cannot be looked at"]
 
 
 def test_all_of_all_hosts_is_said_at_once():

@@ -38,7 +38,7 @@ def main() -> None:
     try:
         if sys.argv[2] == "gather":
             found = gather(hosts, ExistingPaths, paths=["/etc/passwd", "/no/such/file"])
-            said = {"values": found.values, "failed": found.failed}
+            said = {"values": found.values, "failed": found.failed, "first_contacts": found.first_contacts}
         elif sys.argv[2] == "place":
             secret = WantedFile(sys.argv[3], SECRET, Part.CONTROL_PLANE, 0o600, secret=True)
             files_of = {host.name: [secret] for host in hosts}

@@ -173,3 +173,22 @@ def _until(condition: Any, seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not become true"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("damaged", [b"[]", b"{", b"\xff", b"7"])
+def test_stamps_that_cannot_be_read_are_written_anew(host, bundle, target, damaged):
+    openssh.run(host, "sh", "-c", f"cat > {STAMPS}", stdin=damaged)
+    file = stored(bundle, target / "plain")
+    Push(host, bundle, [file], silent).wait()
+    assert set(json.loads(openssh.read_file(host, STAMPS))) == {file.path}
+
+
+def test_a_disk_that_fills_up_on_the_way_is_said_and_leaves_nothing_half(host, bundle):
+    small = "/var/lib/haplane/small"
+    openssh.run(host, "sh", "-c", f"mkdir {small} && mount -t tmpfs -o size=1m tmpfs {small}")
+    whole, large = (stored(bundle, Path(small) / name, content) for name, content in (("a", b"a"), ("b", CONTENT)))
+    with pytest.raises(HaplaneError) as failure:
+        Push(host, bundle, [whole, large], silent).wait()
+    assert "No space left on device" in failure.value.why
+    assert "mend the cause and run again" in failure.value.next_step
+    assert openssh.run(host, "ls", "-A", small) == b"a\n"

@@ -67,7 +67,17 @@ def run(tmp_path) -> Callable[..., Said]:
 
 def test_all_hosts_are_asked(run, hosts):
     said = run("gather", hosts=hosts)
-    assert said == {"values": dict.fromkeys(("m1", "m2", "m3"), ["/etc/passwd"]), "failed": {}}
+    assert said["values"] == dict.fromkeys(("m1", "m2", "m3"), ["/etc/passwd"])
+    assert said["failed"] == {}
+
+
+def test_a_host_key_is_accepted_once_and_its_fingerprint_is_told(run, hosts, tmp_path):
+    (tmp_path / "known").touch()
+    new = tuple(reached(host, known_hosts_file=str(tmp_path / "known")) for host in hosts[:2])
+    public = Path(hosts[0].ssh.key).with_name("host.pub")
+    shown = subprocess.run(["ssh-keygen", "-lf", public], capture_output=True, text=True, check=True).stdout
+    assert run("gather", hosts=new)["first_contacts"] == dict.fromkeys(("m1", "m2"), shown.split()[1])
+    assert run("gather", hosts=new)["first_contacts"] == {}
 
 
 def test_a_host_that_does_not_answer_is_named_with_the_reason_and_the_others_are_heard(run, hosts, off, locked_out):

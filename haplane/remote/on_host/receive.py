@@ -91,7 +91,8 @@ def stamp(path: str, temporary: str, sha256: str) -> None:
         fcntl.flock(turn, fcntl.LOCK_EX)
         stamps = {}
         with contextlib.suppress(OSError, ValueError), open(STAMPS, encoding="utf-8") as file:
-            stamps = json.load(file)
+            found = json.load(file)
+            stamps = found if isinstance(found, dict) else {}
         stamps[path] = {"seen": [status.st_size, status.st_mtime_ns, status.st_ino], "sha256": sha256}
         with open(STAMPS + ".new", "w", encoding="utf-8") as file:
             json.dump(stamps, file)
