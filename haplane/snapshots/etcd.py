@@ -1,0 +1,208 @@
+"""The etcd member beside the agent, through etcdctl and etcdutl.
+
+Two keys of our own, outside Kubernetes' prefix: ``haplane/snapshot-slot`` notes the last delivered slot, and
+``haplane/snapshot-running`` is there, by a lease that dies with its agent, while a member takes a snapshot. Both are
+hints that spare work: without quorum or space in etcd they cannot be written, and snapshots are taken all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from haplane.domain.slots import Candidate
+from haplane.errors import HaplaneError, Locked, Unreachable
+from haplane.snapshots import processes
+from haplane.snapshots.settings import HostPaths
+
+DELIVERED = "haplane/snapshot-slot"
+RUNNING = "haplane/snapshot-running"
+KUBE_SYSTEM = "/registry/namespaces/kube-system"
+UID = re.compile(rb"\x2a\x24([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")  # ObjectMeta.uid in protobuf: field 5
+COMMAND_SECONDS = 10
+SLOWEST_BYTES_PER_SECOND = 4 << 20
+PATIENCE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class View:
+    """The cluster as this member sees it. ``database_bytes`` is the size of its file, free pages included."""
+
+    candidates: tuple[Candidate, ...]
+    version: str
+    database_bytes: int
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What a read through quorum says: the revision, and the last slot that was delivered (-1: none yet)."""
+
+    revision: int
+    slot: int
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database file as etcdutl reads it back."""
+
+    revision: int
+    key_count: int
+
+
+class Etcd:
+    """Raises Unreachable when the member does not answer, DeadlinePassed when it is too slow."""
+
+    def __init__(self, paths: HostPaths, member: str) -> None:
+        self._paths = paths
+        self._member = member
+
+    def view(self) -> View:
+        """Ask every member how it is; those that do not answer are not healthy."""
+        listed = self._ask("member", "list", "--consistency=s")
+        urls = {
+            member["name"]: member["clientURLs"][0]
+            for member in listed["members"]
+            if member.get("name") and member.get("clientURLs")
+        }
+        names = {member["ID"]: member["name"] for member in listed["members"] if member.get("name")}
+        others = [url for name, url in sorted(urls.items()) if name != self._member]
+        answers = self._statuses([self._paths.etcd_endpoint, *others])
+        by_name = {names.get(status["header"]["member_id"], ""): status for status in answers}
+        if self._member not in by_name:
+            raise Unreachable("etcd on this host does not answer", where=self._paths.etcd_endpoint)
+        own = by_name[self._member]
+        return View(
+            candidates=tuple(_candidate(name, number, by_name.get(name)) for number, name in names.items()),
+            version=own["version"],
+            database_bytes=int(own["dbSize"]),
+        )
+
+    def read_through_quorum(self) -> Noted | None:
+        """None without quorum."""
+        done = processes.attempt(
+            self._etcdctl("get", DELIVERED, "--write-out=json", "--command-timeout=3s"), seconds=COMMAND_SECONDS
+        )
+        if done.returncode != 0:
+            return None
+        answer = json.loads(done.stdout)
+        slot = -1
+        for pair in answer.get("kvs", ()):
+            slot = _slot(base64.b64decode(pair.get("value", "")))
+        return Noted(int(answer["header"]["revision"]), slot)
+
+    def note_delivered(self, slot: int, snapshot: str) -> None:
+        """Tell the others that the slot is done; where that cannot be written, they take one snapshot too many."""
+        value = json.dumps({"slot": slot, "id": snapshot}, sort_keys=True)
+        processes.attempt(self._etcdctl("put", DELIVERED, value), seconds=COMMAND_SECONDS)
+
+    @contextmanager
+    def announced(self, slot: int, lease_seconds: int) -> Iterator[None]:
+        """While inside, the others see that this member takes a snapshot. Raises Locked when another one does."""
+        lease = self._grant(lease_seconds)
+        if lease is None:
+            yield
+            return
+        value = json.dumps({"member": self._member, "slot": slot}, sort_keys=True, separators=(",", ":"))
+        script = f'create("{RUNNING}") = "0"\n\nput --lease={lease} {RUNNING} \'{value}\'\n\nget {RUNNING}\n\n'
+        alive = processes.start(self._etcdctl("lease", "keep-alive", lease))
+        try:
+            done = processes.attempt(
+                self._etcdctl("txn", "--write-out=json"), seconds=COMMAND_SECONDS, stdin=script.encode()
+            )
+            if done.returncode == 0 and not json.loads(done.stdout).get("succeeded"):
+                raise Locked("another member is taking a snapshot", why=_holder(json.loads(done.stdout)))
+            yield
+        finally:
+            processes.kill(alive)
+            processes.attempt(self._etcdctl("lease", "revoke", lease), seconds=COMMAND_SECONDS)
+
+    def kubernetes_uid(self) -> str | None:
+        """The kube-system namespace's, read from this member alone; None before Kubernetes is there."""
+        done = processes.attempt(
+            self._etcdctl("get", KUBE_SYSTEM, "--consistency=s", "--print-value-only"), seconds=COMMAND_SECONDS
+        )
+        found = UID.search(done.stdout) if done.returncode == 0 else None
+        return found.group(1).decode() if found else None
+
+    def save(self, target: Path, database_bytes: int) -> None:
+        """Have the member write its database, with a trailing SHA-256, to ``target`` (0600)."""
+        seconds = _allowed(database_bytes)
+        self._run("snapshot", "save", str(target), f"--command-timeout={seconds:.0f}s", seconds=seconds)
+
+    def _grant(self, seconds: int) -> str | None:
+        done = processes.attempt(
+            self._etcdctl("lease", "grant", str(seconds), "--write-out=json", "--command-timeout=3s"),
+            seconds=COMMAND_SECONDS,
+        )
+        return f"{json.loads(done.stdout)['ID']:x}" if done.returncode == 0 else None
+
+    def _statuses(self, endpoints: list[str]) -> list[dict[str, Any]]:
+        command = self._etcdctl(
+            "endpoint", "status", "--write-out=json", "--command-timeout=2s", endpoints=",".join(endpoints)
+        )
+        done = processes.attempt(command, seconds=COMMAND_SECONDS + 3 * len(endpoints))
+        try:
+            return [answer["Status"] for answer in json.loads(done.stdout) or ()]
+        except (ValueError, LookupError, TypeError):
+            return []
+
+    def _ask(self, *words: str) -> Any:
+        return json.loads(self._run(*words, "--write-out=json", "--command-timeout=3s", seconds=COMMAND_SECONDS))
+
+    def _run(self, *words: str, seconds: float) -> bytes:
+        done = processes.attempt(self._etcdctl(*words), seconds=seconds)
+        try:
+            processes.refuse_failure(("etcdctl", *words), done.returncode, done.stderr)
+        except HaplaneError as error:
+            raise Unreachable(error.what, where=self._paths.etcd_endpoint, why=error.why) from None
+        return done.stdout
+
+    def _etcdctl(self, *words: str, endpoints: str | None = None) -> list[str]:
+        paths = self._paths
+        tls = [f"--cacert={paths.etcd_authority}", f"--cert={paths.etcd_certificate}", f"--key={paths.etcd_key}"]
+        endpoint = endpoints or paths.etcd_endpoint
+        return ["etcdctl", *words, f"--endpoints={endpoint}", *(tls if endpoint.startswith("https:") else ())]
+
+
+def scratch_restore(saved: Path, scratch: Path) -> Database:
+    """Restore into ``scratch``, read back what came out, remove it. Raises HaplaneError when it does not restore."""
+    seconds = _allowed(saved.stat().st_size)
+    processes.run(["etcdutl", "snapshot", "restore", str(saved), f"--data-dir={scratch}"], seconds=seconds)
+    restored = scratch / "member" / "snap" / "db"
+    told = json.loads(
+        processes.run(["etcdutl", "snapshot", "status", str(restored), "--write-out=json"], seconds=seconds)
+    )
+    return Database(int(told["revision"]), int(told["totalKey"]))
+
+
+def _candidate(name: str, number: int, status: dict[str, Any] | None) -> Candidate:
+    if status is None:
+        return Candidate(name, healthy=False)
+    corrupt = any(f"memberID:{number} alarm:CORRUPT" in error for error in status.get("errors") or ())
+    healthy = bool(status.get("leader")) and not status.get("isLearner") and not corrupt
+    return Candidate(name, healthy, leader=status.get("leader") == number)
+
+
+def _slot(value: bytes) -> int:
+    try:
+        return int(json.loads(value)["slot"])
+    except (ValueError, LookupError, TypeError):
+        return -1
+
+
+def _holder(answer: dict[str, Any]) -> str:
+    try:
+        found = answer["responses"][0]["Response"]["response_range"]["kvs"][0]
+        return base64.b64decode(found["value"]).decode()[:200]
+    except (ValueError, LookupError, TypeError):
+        return "it did not leave its name"
+
+
+def _allowed(size: int) -> float:
+    return PATIENCE_SECONDS + size / SLOWEST_BYTES_PER_SECOND
