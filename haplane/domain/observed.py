@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from haplane.domain.restoration import Remains
 from haplane.errors import HaplaneError
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -155,7 +156,7 @@ class HostReport(Observed):
     """One host's whole answer. Times are seconds since the epoch by that host's clock.
 
     ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what
-    kubeadm's configuration there says of that which a cluster keeps as long as it exists.
+    kubeadm's configuration there says of that which a cluster keeps as long as it exists. ``remains``: of restores.
     """
 
     machine: Machine
@@ -172,6 +173,7 @@ class HostReport(Observed):
     balancer: Balancer
     snapshots: dict[str, object] | None
     settings: dict[str, str] = Field(default_factory=dict)
+    remains: Remains = Remains()
     failed: dict[str, str] = Field(default_factory=dict)
     started_at: float
     finished_at: float

@@ -30,7 +30,8 @@ from typing import Any
 
 PROBE_SECONDS = 5
 STAMPS = "/var/lib/haplane/stamps.json"
-MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
+ETCD_DATA = "/var/lib/etcd"
+MEMBER = ETCD_DATA + "/member/wal"  # etcd's unit tests the same
 LASTING_SETTINGS = {
     "controlPlaneEndpoint": "endpoint",
     "bindPort": "apiserver_port",
@@ -60,6 +61,7 @@ NOTHING: dict[str, Any] = {
     "balancer": {"holds_endpoint": False, "endpoint_answers": False, "endpoint_ready": False, "servers": None},
     "snapshots": None,
     "settings": {},
+    "remains": {},
 }  # fmt: skip
 
 
@@ -82,6 +84,7 @@ def main() -> None:
         "balancer": lambda: balancer(request["endpoint_address"], request["endpoint_port"], request["ping_endpoint"]),
         "snapshots": snapshots,
         "settings": lambda: settings(request["kubeadm_config"]),
+        "remains": remains,
     }
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         futures = {name: pool.submit(probe) for name, probe in probes.items()}
@@ -365,6 +368,28 @@ def settings(path: str) -> dict[str, str]:
     """What kubeadm's configuration here says of that which a cluster keeps as long as it exists."""
     found = dict(re.findall(r'^\s*(\w+): "?([^"\s]+)"?$', read(path) or "", re.M))
     return {name: found[word] for word, name in LASTING_SETTINGS.items() if word in found}
+
+
+def remains() -> dict[str, Any]:
+    """A restore that is under way, the old data that earlier ones kept, and the free bytes where etcd's data lies."""
+    journal = json.loads(read("/var/lib/haplane/restore.json") or "null")
+    place = ETCD_DATA if os.path.isdir(ETCD_DATA) else "/var/lib"
+    space = os.statvfs(place)
+    return {
+        "journal": journal if isinstance(journal, dict) else None,
+        "aside": [{"path": path, "size": size_of(path)} for path in sorted(glob.glob(ETCD_DATA + "/aside-*"))],
+        "etcd_free_bytes": space.f_bavail * space.f_frsize,
+    }
+
+
+def size_of(directory: str) -> int:
+    """What a directory takes up, in bytes."""
+    found = 0
+    for path, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                found += os.lstat(os.path.join(path, name)).st_blocks * 512
+    return found
 
 
 def snapshots() -> dict[str, Any] | None:
