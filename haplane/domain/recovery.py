@@ -135,7 +135,7 @@ def _duration(seconds: float) -> str:
 
 
 BUMP = 1_000_000_000
-"""More revisions than a cluster writes between its last snapshot and its end: watches of before are told to re-list."""
+"""More revisions than a cluster writes between its last snapshot and its end: every older watch has to re-list."""
 
 
 def bump(restored: int, known: Iterable[int]) -> int:

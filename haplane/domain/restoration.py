@@ -7,7 +7,7 @@ says SERVING and names the members that have their data; what is written from th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,7 +20,7 @@ Stage = Literal["preparing", "replacing", "serving"]
 
 
 class Journal(BaseModel):
-    """``revision`` is the restored one and ``bump`` what is added to it; ``members`` have, or get, the data.
+    """``revision`` is the restored one and ``bump`` what is added to it; ``members`` had their data when it served.
 
     ``database`` is the SHA-256 of the etcd snapshot, ``source`` its name for people, ``uid`` the cluster's.
     """
@@ -35,11 +35,15 @@ class Journal(BaseModel):
     revision: Annotated[int, Field(ge=0)]
     bump: Annotated[int, Field(ge=0)]
     uid: Annotated[str, Field(pattern=r"^[0-9a-f-]{0,36}$")]
-    members: tuple[str, ...]
+    members: tuple[str, ...] = ()
 
-    def at(self, stage: Stage) -> Journal:
-        """The same restore, further on."""
-        return self.model_copy(update={"stage": stage})
+    def replacing(self) -> Journal:
+        """The same restore, from the moment at which the cluster is stopped."""
+        return self.model_copy(update={"stage": "replacing"})
+
+    def serving(self, members: Sequence[str]) -> Journal:
+        """The same restore once these members have their data: it is never replaced again."""
+        return self.model_copy(update={"stage": "serving", "members": tuple(members)})
 
     def content(self) -> bytes:
         """As it lies on hosts."""

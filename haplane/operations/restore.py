@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
 
+from haplane.operations.cluster import KUBECTL
 from haplane.operations.etcd import BOOTSTRAPPED, WAIT
 
 REBUILD = """
@@ -20,7 +21,6 @@ rm -rf data member
 etcdutl snapshot restore snapshot.db --data-dir data --bump-revision "$bump" --mark-compacted \\
     --name "$name" --initial-cluster "$cluster" --initial-cluster-token "$token" \\
     --initial-advertise-peer-urls "$url" >log 2>&1 || { tail -n 3 log >&2; exit 1; }
-rm -f snapshot.db
 mv data/member member
 sync -f .
 touch ready
@@ -39,7 +39,8 @@ name='labels."io.kubernetes.container.name"'
 left() {
     ctr -n k8s.io containers list -q "$namespace,$name==kube-apiserver" \
         "$namespace,$name==kube-controller-manager" "$namespace,$name==kube-scheduler" >"$wanted"
-    ctr -n k8s.io tasks list | awk 'NR == FNR { wanted[$1]; next } $1 in wanted && $3 == "RUNNING" { print $1 }' "$wanted" -
+    ctr -n k8s.io tasks list |
+        awk 'NR == FNR { wanted[$1]; next } $1 in wanted && $3 == "RUNNING" { print $1 }' "$wanted" -
 }
 wanted=$(mktemp)
 trap 'rm -f "$wanted"' EXIT
@@ -48,7 +49,7 @@ while running=$(left) && [ -n "$running" ]; do
     sleep 0.1
 done
 """
-"""The kubelet first, so that nobody starts them again; the manifest goes, so that not even a power cut brings it back.
+"""The kubelet first, so that nobody starts them again; without the manifest not even a power cut brings it back.
 
 They are killed: what they would still finish in their grace period is written into data that is about to go."""
 
@@ -90,19 +91,19 @@ if [ -e /var/lib/kubelet/config.yaml ]; then systemctl restart kubelet.service; 
 
 @operation()
 def rebuild_data(
-    staging: str, sha256: str, *, bump: int, name: str, initial_cluster: str, token: str, peer_url: str
+    staging: str, sha256: str, *, bump: int, member: str, initial_cluster: str, token: str, peer_url: str
 ) -> Generator[StringCommand, None, None]:
     """Make this member's new data from the snapshot in the staging directory; nothing else is touched.
 
     + staging: the directory that holds ``snapshot.db``; the data will be in ``member``
     + sha256: of the snapshot
     + bump: by how much revisions are raised, the same on every member
-    + name: the member's
+    + member: its name
     + initial_cluster: every member, NAME=URL with commas between
     + token: of the new cluster
     + peer_url: the member's own
     """
-    words = (staging, sha256, str(bump), name, initial_cluster, token, peer_url)
+    words = (staging, sha256, str(bump), member, initial_cluster, token, peer_url)
     yield StringCommand("sh", "-c", QuoteString(REBUILD), "sh", *(QuoteString(word) for word in words))
 
 
@@ -166,3 +167,13 @@ def remove(paths: list[str]) -> Generator[StringCommand, None, None]:
     + paths: absolute
     """
     yield StringCommand("rm", "-rf", "--one-file-system", *(QuoteString(path) for path in paths))
+
+
+@operation()
+def delete_nodes(names: list[str]) -> Generator[StringCommand, None, None]:
+    """Delete Node objects; one that is gone already is none.
+
+    + names: theirs
+    """
+    words = (QuoteString(name) for name in names)
+    yield StringCommand(KUBECTL, "delete node --ignore-not-found --wait=false", *words)

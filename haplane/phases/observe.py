@@ -11,6 +11,7 @@ from haplane.domain import preflight
 from haplane.domain.agreement import Origin, changed_settings, foreign_etcd, foreign_workers, origin_of_identity
 from haplane.domain.observed import Observation
 from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, api_servers_are_down, decide, lost_members
+from haplane.domain.restoration import Journal, under_way
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.facts.host_report import HostReportFact
 from haplane.phases.phase import Run
@@ -46,6 +47,29 @@ def unreachable(run: Run) -> Unreachable:
         why="; ".join(f"{name}: {why}" for name, why in sorted(lost.items())),
         next_step="check that they are on and that ssh to them works, then run again",
     )
+
+
+def refuse_unfinished_restore(run: Run) -> None:
+    """Raises Refused while a restore is under way: until it is complete only it may change what it has begun."""
+    journal = restore_under_way(run)
+    if journal is not None:
+        raise Refused(
+            f"a restore of {journal.source} is under way; nothing was changed",
+            where=", ".join(name for name, report in run.observation.reports.items() if report.remains.journal),
+            why=f"it began at {journal.stamp} and was interrupted",
+            next_step=f"complete it: `haplane restore {run.inventory.path}`",
+        )
+
+
+def restore_under_way(run: Run) -> Journal | None:
+    """What hosts remember of one that was not completed."""
+    reports = run.observation.reports
+    serving = {name: reports[name].etcd.reads_through_quorum for name in _members(run) if name in reports}
+    return under_way({name: report.remains.journal for name, report in reports.items()}, serving)
+
+
+def _members(run: Run) -> list[str]:
+    return [host.name for host in run.inventory.etcd]
 
 
 def wait_for_starting_api_servers(run: Run) -> None:
@@ -125,10 +149,16 @@ def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
 
 def decide_what_to_do(run: Run) -> None:
     """From the observation to the plan. A new cluster's identity is made here, in memory."""
-    reports = run.observation.reports
     _refuse_lost_members(run)
+    decide_steps(run)
+
+
+def decide_steps(run: Run) -> None:
+    """The plan, whatever became of members' data. While masters hold no identity ``run.identity`` is theirs to be."""
+    reports = run.observation.reports
     masters = [host.name for host in run.inventory.masters]
-    origin = origin_of_identity(masters, reports, IDENTITY_PATHS, NODE_EVIDENCE)
+    settled = [path for path in IDENTITY_PATHS if run.restoration is None or path != paths.ENCRYPTION]
+    origin = origin_of_identity(masters, reports, settled, NODE_EVIDENCE)
     if origin is Origin.NEW:
         if run.observation.unreachable:
             raise unreachable(run)

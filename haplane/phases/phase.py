@@ -14,9 +14,26 @@ from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import Kind, Plan, Wants
 from haplane.domain.preflight import Window
 from haplane.domain.progress import Progress
+from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError
 from haplane.pki.cluster_identity import ClusterIdentity
+from haplane.pki.encryption import EncryptionKey
 from haplane.remote.push import Push
+from haplane.sources.database import Database
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What ``haplane restore`` is about to do, or to complete.
+
+    ``database`` is None where every member has its data already; ``encryption_keys`` are those sealed with it;
+    ``without`` are hosts that are left out on an explicit word.
+    """
+
+    journal: Journal
+    database: Database | None
+    encryption_keys: tuple[EncryptionKey, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass
@@ -33,6 +50,7 @@ class Run:
     etcd_authority: bytes = b""
     wants: dict[str, Wants] = field(default_factory=dict)
     plan: Plan = field(default_factory=Plan)
+    restoration: Restoration | None = None
     binary_pushes: list[Push] = field(default_factory=list)
     image_pushes: list[Push] = field(default_factory=list)
     join_command: str | None = None

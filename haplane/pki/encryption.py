@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,19 @@ def parse_encryption(text: bytes, source: str) -> tuple[EncryptionKey, ...]:
     if not keys or not distinct or json.loads(render_encryption(keys)) != configuration:
         raise _unusable(source)
     return keys
+
+
+def merge_encryption(held: Iterable[Sequence[EncryptionKey]]) -> tuple[EncryptionKey, ...]:
+    """Every key once, in the order in which they are first held: the first one writes.
+
+    Raises Refused when two different keys have one name: what either of them wrote could not be told apart.
+    """
+    merged: dict[str, EncryptionKey] = {}
+    for keys in held:
+        for key in keys:
+            if merged.setdefault(key.name, key) != key:
+                raise Refused(f"two different encryption keys are called {key.name}")
+    return tuple(merged.values())
 
 
 def _parse_key(entry: Any) -> EncryptionKey:  # noqa: ANN401 - any JSON

@@ -22,23 +22,31 @@ BOLT_MAGIC = 0xED0CDAED
 PAGE = 4096
 HASH_BYTES = 32
 CHUNK = 1 << 20
+ROOT_AUTHORITY = "/registry/configmaps/kube-system/kube-root-ca.crt"
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
 NAMESPACE = "/registry/namespaces/kube-system"
 
 
 @dataclass(frozen=True)
 class Database:
-    """A snapshot that has been restored into a scratch etcd and asked. ``path`` is ours alone (0600)."""
+    """A snapshot that has been restored into a scratch etcd and asked. ``path`` is ours alone (0600).
+
+    ``records`` is the number that ``etcdutl snapshot status`` gives; ``authority`` is the Kubernetes CA certificate
+    that the cluster hands to its pods, None where it never had the time to.
+    """
 
     path: Path
     sha256: str
     size: int
     revision: int
-    key_count: int
+    records: int
+    keys: int
     uid: str
+    authority: bytes | None
 
 
 def take_in(source: Path, tools: Tools, *, etcd_version: str) -> Database:
-    """Copy an etcd snapshot, a database out of a data directory, or a whole data directory, and look through it.
+    """Look through a copy of an etcd snapshot, of a database out of a data directory, or of a whole data directory.
 
     Raises Refused, with a message for each, when it is empty, no database, cut short, damaged, made by a newer etcd
     than ``etcd_version``, or not a Kubernetes cluster's; HaplaneError when it cannot be read.
@@ -64,10 +72,12 @@ def look_through(path: Path, name: str, tools: Tools, *, etcd_version: str) -> D
     except HaplaneError as error:
         raise _damaged(name, error.why or error.what) from None
     _refuse_newer(str(told.get("version", "")), etcd_version, name)
-    uid, keys = _ask_a_scratch_etcd(path, name, tools)
+    keys, uid, authority = _ask_a_scratch_etcd(path, name, tools)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Database(path, sha256, path.stat().st_size, int(told["revision"]), keys, uid)
+    return Database(
+        path, sha256, path.stat().st_size, int(told["revision"]), int(told["totalKey"]), keys, uid, authority
+    )
 
 
 def _out_of_directory(source: Path, target: Path, tools: Tools) -> None:
@@ -102,7 +112,7 @@ def _refuse_what_is_none(path: Path, name: str) -> None:
             "this is no etcd snapshot",
             where=name,
             why="it does not begin as an etcd database does",
-            next_step="give what `etcdctl snapshot save` wrote, or a copy of /var/lib/etcd; decrypt and unpack it first",
+            next_step="give what `etcdctl snapshot save` wrote, decrypted and unpacked, or a copy of /var/lib/etcd",
         )
 
 
@@ -124,7 +134,7 @@ def _check_hash(path: Path, name: str) -> None:
             raise _cut_short(name, "its content is not what its own hash says")
 
 
-def _ask_a_scratch_etcd(path: Path, name: str, tools: Tools) -> tuple[str, int]:
+def _ask_a_scratch_etcd(path: Path, name: str, tools: Tools) -> tuple[int, str, bytes | None]:
     directory = tools.new_directory("scratch")
     try:
         tools.run(
@@ -132,7 +142,7 @@ def _ask_a_scratch_etcd(path: Path, name: str, tools: Tools) -> tuple[str, int]:
             "--initial-cluster", "scratch=http://127.0.0.1:1", "--initial-advertise-peer-urls", "http://127.0.0.1:1",
         )  # fmt: skip
         with scratch_etcd(tools, directory / "data") as scratch:
-            stored = scratch.value(NAMESPACE)
+            stored, root = scratch.value(NAMESPACE), scratch.value(ROOT_AUTHORITY)
             keys = scratch.count("")
     except Refused:
         raise
@@ -147,7 +157,8 @@ def _ask_a_scratch_etcd(path: Path, name: str, tools: Tools) -> tuple[str, int]:
             why=f"it has {keys} keys and none is {NAMESPACE}",
             next_step="give a snapshot of this cluster's etcd",
         )
-    return uid_of(stored), keys
+    pem = CERTIFICATE.search(root or b"")
+    return keys, uid_of(stored), pem.group() if pem else None
 
 
 def _refuse_newer(made_by: str, ours: str, name: str) -> None:

@@ -19,7 +19,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs and a private directory (0700) that is removed with all it holds when they are no longer needed."""
+    """The programs, in a private directory (0700) that goes with all it holds when they are no longer needed."""
 
     directory: Path
 

@@ -19,6 +19,7 @@ from haplane.phases.observe import (
     decide_what_to_do,
     observe,
     refuse_changed_settings,
+    refuse_unfinished_restore,
     refuse_unfit_hosts,
     require_a_master,
     wait_for_starting_api_servers,
@@ -99,6 +100,7 @@ def up(
 def plan(run: Run) -> tuple[str, ...]:
     """What has to be done, as a person reads it. Raises UnfitHosts and Unreachable."""
     observe(run)
+    refuse_unfinished_restore(run)
     refuse_changed_settings(run)
     wait_for_starting_api_servers(run)
     require_a_master(run)

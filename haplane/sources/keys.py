@@ -1,0 +1,56 @@
+"""A cluster's keys from somewhere else than its masters: a copied directory, or what a snapshot has sealed."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from haplane.errors import BadInput, Refused
+from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
+
+MOST_BYTES = 1 << 20
+"""No key or certificate is larger."""
+
+
+def identity_from_directory(directory: Path) -> ClusterIdentity:
+    """The identity in a copy of a master's /etc/kubernetes, or of a tree that holds it at etc/kubernetes.
+
+    Raises BadInput when files of it are absent, Refused when they are damaged.
+    """
+    roots = (directory / "etc" / "kubernetes", directory)
+    root = next((root for root in roots if (root / "pki").is_dir()), directory)
+    found = {}
+    for path in IDENTITY_PATHS:
+        file = root / Path(path).relative_to("/etc/kubernetes")
+        if file.is_file() and file.stat().st_size <= MOST_BYTES:
+            found[path] = file.read_bytes()
+    if absent := [path for path in IDENTITY_PATHS if path not in found]:
+        raise BadInput(
+            "this directory does not hold a cluster's whole identity",
+            where=str(directory),
+            why=f"absent: {_few(absent)}",
+            next_step="give a copy of a master's /etc/kubernetes, with its directories pki and haplane",
+        )
+    return ClusterIdentity.from_files(found)
+
+
+def identity_from_sealed(archive: bytes, source: str) -> ClusterIdentity:
+    """The identity in the tar that was sealed, opened already. Raises Refused when it does not hold one."""
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            for member in members:
+                path = "/" + member.name.lstrip("./")
+                content = members.extractfile(member) if path in IDENTITY_PATHS else None
+                if content is not None and member.size <= MOST_BYTES:
+                    found[path] = content.read()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise Refused("the sealed keys are damaged", where=source, why=str(error)) from None
+    return ClusterIdentity.from_files(found)
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
