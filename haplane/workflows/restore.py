@@ -1,4 +1,4 @@
-"""``haplane restore``: a cluster from a snapshot, from what members still hold, or an interrupted restore completed."""
+"""``haplane restore``: a cluster from a snapshot or from what members still hold; or one interrupted, completed."""
 
 from __future__ import annotations
 
