@@ -39,7 +39,9 @@ class Scratch:
 
     def count(self, prefix: str) -> int:
         """How many keys begin so."""
-        return int(self.ask("get", prefix, "--prefix", "--count-only").get("count", 0))
+        words = ("-w", "fields", "get", prefix, "--prefix", "--count-only")
+        said = self.tools.run("etcdctl", "--endpoints", self.endpoint, *words)
+        return int(next(line.split(":")[1] for line in said.splitlines() if line.startswith('"Count"')))
 
     def keys(self, prefix: str) -> list[str]:
         """The keys that begin so."""

@@ -31,7 +31,7 @@ from typing import Any
 PROBE_SECONDS = 5
 STAMPS = "/var/lib/haplane/stamps.json"
 ETCD_DATA = "/var/lib/etcd"
-MEMBER = ETCD_DATA + "/member/wal"  # etcd's unit tests the same
+MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
 LASTING_SETTINGS = {
     "controlPlaneEndpoint": "endpoint",
     "bindPort": "apiserver_port",

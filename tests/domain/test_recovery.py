@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haplane.domain.quorum import majority
+from haplane.domain.recovery import BUMP, Candidate, Cure, Member, bump, judge, loss, newest
+
+MEMBERS = st.builds(
+    lambda number, state: Member(
+        f"m{number}", answers=state > 0, has_data=state > 1, serves=state > 2, revision=10 if state > 1 else None
+    ),
+    st.integers(1, 99),
+    st.integers(0, 3),
+)
+CLUSTERS = st.lists(MEMBERS, min_size=1, max_size=7, unique_by=lambda member: member.name)
+
+
+def cluster(states: str) -> list[Member]:
+    """A letter a member: s serves, d holds data, e is empty, - is off."""
+    return [
+        Member(f"m{number}", answers=state != "-", has_data=state in "sd", serves=state == "s")
+        for number, state in enumerate(states, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("states", "cure", "concerned"),
+    [
+        ("sss", Cure.NOTHING, ""),
+        ("sse", Cure.REPAIR, "m3"),
+        ("ss-", Cure.REPAIR, "m3"),
+        ("ddd", Cure.START, "m1 m2 m3"),
+        ("dd-", Cure.START, "m1 m2"),
+        ("d--", Cure.REACH, "m2 m3"),
+        ("---", Cure.REACH, "m1 m2 m3"),
+        ("e--", Cure.REACH, "m2 m3"),
+        ("de-", Cure.REACH, "m3"),
+        ("dee", Cure.SURVIVOR, "m1"),
+        ("eee", Cure.REBUILD, ""),
+        ("ee-", Cure.REBUILD, ""),
+        ("d", Cure.START, "m1"),
+        ("e", Cure.REBUILD, ""),
+    ],
+)
+def test_the_smallest_cure(states, cure, concerned):
+    judgement = judge(cluster(states))
+    assert (judgement.cure, " ".join(judgement.members)) == (cure, concerned)
+    assert judgement.command("x.py")
+
+
+@given(CLUSTERS)
+def test_data_is_given_up_only_where_too_few_members_could_still_hold_it(members):
+    judgement = judge(members)
+    could_hold = [member for member in members if not member.answers or member.has_data]
+    if any(member.serves for member in members):
+        assert judgement.is_less_than_a_restore
+    else:
+        # a majority could still be there: nobody may conclude that it is not
+        holding = sum(member.has_data for member in members)
+        silent = sum(not member.answers for member in members)
+        assert judgement.is_less_than_a_restore is (
+            holding >= majority(len(members)) or (silent > 0 and len(could_hold) >= majority(len(members)))
+        )
+
+
+def test_the_newest_loses_the_least_and_says_what():
+    survivor, stored = Candidate("member m2", 120, 0), Candidate("snapshot x", 100, 45)
+    assert newest([stored, survivor]) is survivor
+    assert newest([]) is None
+    assert loss(survivor, 120) == "member m2: revision 120, nothing newer is known"
+    assert loss(stored, 120) == "snapshot x: revision 100 of 120, loses 20 revisions, every write of its last 45 s"
+    assert "loses every write" in loss(stored, None)
+
+
+@given(st.integers(1, 1 << 40), st.lists(st.integers(1, 1 << 40)))
+def test_no_client_ever_sees_a_revision_again(restored, known):
+    assert restored + bump(restored, known) >= max([restored, *known]) + BUMP
