@@ -1,16 +1,18 @@
 """The longest gaps that clients of the endpoint see: every master and load balancer loses its power, several times.
 
-    .venv/bin/python benchmarks/gaps.py [--rounds 5] [--json FILE]
+    .venv/bin/python benchmarks/gaps.py [--rounds 5] [--record FILE]
 
-Runs `haplane drill` on a cluster made for it. A gap lasts from the send time of the
-first request not answered 2xx within 1 s to the next success; 20 reads and 20 writes a second, each on a new
-connection. One more round looks from inside a pod besides, which costs CPU and so is not among the gaps.
+Runs `haplane drill` on a cluster made for it; with a record, a run that was interrupted is carried on. A gap lasts
+from the send time of the first request not answered 2xx within 1 s to the next success; 20 reads and 20 writes a
+second, each on a new connection. One more round looks from inside a pod besides, which costs CPU and so is not among
+the gaps.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -22,6 +24,7 @@ from machine import HAPLANE, INVENTORY, alone, haplane
 
 from haplane.config.load import load_inventory
 from haplane.config.model import Inventory
+from haplane.errors import ExitCode
 from haplane.waiting import wait_until
 
 HEALTHY_SECONDS = 120
@@ -30,26 +33,27 @@ HEALTHY_SECONDS = 120
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--json", type=Path, help="also write every report here")
+    options.add_argument("--record", type=Path, default=Path(os.devnull), help="a line of JSON for each drill")
     chosen = options.parse_args()
-    with alone():
+    reports = [json.loads(line) for line in chosen.record.read_text().splitlines()] if chosen.record.exists() else []
+    with alone(), chosen.record.open("a") as record:
         haplane("lab", "up", INVENTORY)
         haplane("up", "--yes", INVENTORY)
-        reports = list(watch(load_inventory(INVENTORY), chosen.rounds))
+        for report in watch(load_inventory(INVENTORY), chosen.rounds, done=len(reports)):
+            print(json.dumps(report), file=record, flush=True)
+            reports.append(report)
         haplane("lab", "down", INVENTORY)
     conclude([report for report in reports if report["round"] <= chosen.rounds])
     look_inside([report for report in reports if report["round"] > chosen.rounds])
-    if chosen.json:
-        chosen.json.write_text(json.dumps(reports, indent=2) + "\n")
 
 
-def watch(inventory: Inventory, rounds: int) -> Iterator[dict[str, Any]]:
-    """Every target once a round, and one round more that also looks from inside a pod."""
-    for number in range(1, rounds + 2):
-        for story, host in targets(inventory):
-            report = drill(story, host, in_cluster=number > rounds)
-            show(number, report)
-            yield {"round": number, **report}
+def watch(inventory: Inventory, rounds: int, done: int) -> Iterator[dict[str, Any]]:
+    """Every target once a round; one round more also looks from inside a pod. The first ``done`` are known."""
+    everything = [(number, *target) for number in range(1, rounds + 2) for target in targets(inventory)]
+    for number, story, host in everything[done:]:
+        report = drill(story, host, in_cluster=number > rounds)
+        show(number, report)
+        yield {"round": number, **report}
 
 
 def targets(inventory: Inventory) -> list[tuple[str, str | None]]:
@@ -60,17 +64,19 @@ def targets(inventory: Inventory) -> list[tuple[str, str | None]]:
 
 
 def drill(story: str, host: str | None, *, in_cluster: bool) -> dict[str, Any]:
-    wait_until(is_healthy, HEALTHY_SECONDS, "the cluster is healthy after the fault before")
+    """One report. A drill refuses a cluster that the fault before it still shakes: then it is asked again."""
     words = [*HAPLANE, "drill", story, "--yes", "--json", *(["--in-cluster"] if in_cluster else [])]
-    done = subprocess.run([*words, INVENTORY, *([host] if host else [])], capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 6):
+
+    def carried_out() -> subprocess.CompletedProcess[str] | None:
+        done = subprocess.run(
+            [*words, INVENTORY, *([host] if host else [])], capture_output=True, text=True, check=False
+        )
+        return None if done.returncode == ExitCode.REFUSED else done
+
+    done = wait_until(carried_out, HEALTHY_SECONDS, "the cluster healthy after the fault before", every=5)
+    if done.returncode not in (ExitCode.DONE, ExitCode.INCOMPLETE):
         sys.exit(f"{story} {host or ''} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return json.loads(done.stdout)
-
-
-def is_healthy() -> bool:
-    words = [*HAPLANE, "status", "--check", INVENTORY]
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def show(number: int, report: dict[str, Any]) -> None:
