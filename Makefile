@@ -30,14 +30,15 @@ check: environment  ## the fast loop: no root, no lab
 	$(MAKE) --no-print-directory unit
 
 unit: environment
-	$(BIN)/pytest --numprocesses=auto -m "not lab"
+	$(BIN)/pytest --numprocesses=auto -m "not lab and not bundle"
 
 lab-test: bundle
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m lab
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "lab or bundle"
 
 bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bootstrap.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/gaps.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/snapshots.py
 
 bundle: environment
 	$(HAPLANE) bundle build --source modules

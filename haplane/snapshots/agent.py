@@ -103,12 +103,15 @@ def take_now(agent: Agent) -> Document:
 def deliver(agent: Agent, state: State, view: View, moment: Moment) -> Manifest | None:
     """Take the slot's snapshot; None when another member did. Raises Locked while another member is at it.
 
-    At the middle the other one may be dead: its deputy waits until its lease has run out.
+    At the middle the other one may be dead: its deputy waits until its lease has run out. Without quorum nothing
+    can be announced, and nobody is asked.
     """
 
     def once() -> Manifest | None:
         noted = agent.etcd.read_through_quorum()
-        if noted is not None and noted.slot >= moment.slot:
+        if noted is None:
+            return snapshot(agent, state, view, moment.slot)
+        if noted.slot >= moment.slot:
             return None
         with agent.etcd.announced(moment.slot, agent.lease_seconds):
             return snapshot(agent, state, view, moment.slot)

@@ -77,8 +77,9 @@ class Etcd:
         if self._member not in by_name:
             raise Unreachable("etcd on this host does not answer", where=self._paths.etcd_endpoint)
         own = by_name[self._member]
+        led = any(status.get("leader") for status in answers)
         return View(
-            candidates=tuple(_candidate(name, number, by_name.get(name)) for number, name in names.items()),
+            candidates=tuple(_candidate(name, number, by_name.get(name), led) for number, name in names.items()),
             version=own["version"],
             database_bytes=int(own["dbSize"]),
         )
@@ -181,11 +182,13 @@ def scratch_restore(saved: Path, scratch: Path) -> Database:
     return Database(int(told["revision"]), int(told["totalKey"]))
 
 
-def _candidate(name: str, number: int, status: dict[str, Any] | None) -> Candidate:
+def _candidate(name: str, number: int, status: dict[str, Any] | None, led: bool) -> Candidate:
+    """Without a leader a member is healthy only where nobody sees one: there is no quorum to wait for."""
     if status is None:
         return Candidate(name, healthy=False)
     corrupt = any(f"memberID:{number} alarm:CORRUPT" in error for error in status.get("errors") or ())
-    healthy = bool(status.get("leader")) and not status.get("isLearner") and not corrupt
+    follows = bool(status.get("leader")) or not led
+    healthy = follows and not status.get("isLearner") and not corrupt
     return Candidate(name, healthy, leader=status.get("leader") == number)
 
 

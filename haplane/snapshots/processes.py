@@ -59,10 +59,10 @@ def attempt(command: Command, *, seconds: float, stdin: bytes = b"") -> subproce
 def end(process: subprocess.Popen[bytes], command: Command) -> None:
     """Wait for a helper that has nothing left to do. Raises what :func:`run` does."""
     try:
-        _, words = process.communicate(timeout=ENDING_SECONDS)
+        process.wait(ENDING_SECONDS)
     except subprocess.TimeoutExpired:
         raise DeadlinePassed(f"`{title(command)}` does not end") from None
-    refuse_failure(command, process.returncode, words)
+    refuse_failure(command, process.returncode, process.stderr.read() if process.stderr else b"")
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
