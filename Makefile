@@ -14,7 +14,7 @@ DEBIAN_PACKAGES := \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
 	openssh-server openssl strace
 
-.PHONY: lab test check unit lab-test bench clean environment system bundle
+.PHONY: lab test check unit lab-test bench soak-safe clean environment system bundle
 
 lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)
@@ -39,6 +39,9 @@ bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bootstrap.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/gaps.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/snapshots.py
+
+soak-safe: bundle  ## `haplane up` interrupted everywhere, in parts of an hour: run it again for the next
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests $(BIN)/python tests/soak_safe.py
 
 bundle: environment
 	$(HAPLANE) bundle build --source modules

@@ -82,6 +82,10 @@ class Incomplete(HaplaneError):
     exit_code = ExitCode.INCOMPLETE
 
 
+DEADLINE_MARK = "deadline passed:"
+"""How a script on a host begins the line in which it says for what it waited too long, and why."""
+
+
 class DeadlinePassed(HaplaneError):
     """A condition did not become true in time."""
 

@@ -9,7 +9,7 @@ from haplane.bundle.manifest import Manifest
 from haplane.config.model import Cluster, Host, Inventory, Ssh
 from haplane.desired.hosts import cluster_wants, request_for, wants_of
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.plan import MASTER_EVIDENCE, ClusterWants, Wants
+from haplane.domain.plan import CONTROL_PLANE_LABELS, MASTER_EVIDENCE, ClusterWants, Wants
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.etcd_leaves import etcd_server_files
 
@@ -180,7 +180,7 @@ def _kubernetes(given: Inventory) -> dict[str, Any]:
     nodes = [
         {
             "name": each.name, "uid": each.name, "ready": True, "unschedulable": False, "kubelet_version": "v1.35.4",
-            "labels": ["node-role.kubernetes.io/control-plane"] if each in given.masters else [],
+            "labels": sorted(CONTROL_PLANE_LABELS) if each in given.masters else [],
             "taints": taints if each in given.masters else [], "address": str(each.address),
         }
         for each in given.nodes

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import OperationMeta
 from pyinfra.context import host
 
 from haplane.domain.files import WantedFile
+from haplane.domain.plan import KUBELET_CONFIG, MANIFESTS
 from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, reset, units
 
 CHECKS = {"haproxy": "haproxy -c -q -f /etc/haproxy/haproxy.cfg"}
@@ -69,10 +71,26 @@ def restore_server(server: str) -> None:
 
 
 @deploy("Restart the control plane")
-def restart_control_plane(config: str, port: int) -> None:
-    """Manifests from the changed configuration, then the API server, which reads its files only when it starts."""
-    kubeadm.restart_control_plane(config=config, name="Restart the control plane", _timeout=180)
-    kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=180)
+def restart_control_plane(config: str, port: int, renew: Sequence[str], components: Sequence[str]) -> None:
+    """Due certificates, manifests from the changed configuration, then what reads them, which it does at its start."""
+    if renew:
+        kubeadm.renew_certificates(config=config, names=renew, name="Renew kubeadm's certificates", _timeout=60)
+    made = kubeadm.restart_control_plane(
+        config=config, components=components, name="Restart the control plane", _timeout=180
+    )
+    _note(MANIFESTS, after=made)
+    kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=120)
+
+
+@deploy("Configure the kubelet")
+def configure_kubelet() -> None:
+    """From the configuration that the cluster keeps."""
+    made = kubeadm.configure_kubelet(name="Configure the kubelet anew", _timeout=120)
+    _note([KUBELET_CONFIG], after=made)
+
+
+def _note(paths: Sequence[str], *, after: OperationMeta) -> None:
+    kubeadm.note_made(paths=paths, name="Note what kubeadm made", _timeout=30, _if=after.did_change)
 
 
 @deploy("Wait for the API server")
@@ -103,13 +121,15 @@ def start_balancer(paths_of: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
 @deploy("Run kubeadm's phases")
 def initialise_master(config: str, evidence: Sequence[str]) -> None:
     """The same phases on every master, at the same time."""
-    kubeadm.run_phases(config=config, evidence=evidence, name="Run kubeadm's phases", _timeout=360)
+    ran = kubeadm.run_phases(config=config, evidence=evidence, name="Run kubeadm's phases", _timeout=360)
+    _note([*MANIFESTS, KUBELET_CONFIG], after=ran)
 
 
 @deploy("Join the worker")
 def join_worker(config_of: Mapping[str, WantedFile]) -> None:
     """Stock kubeadm join from a file that does not outlive it, by host."""
-    kubeadm.join(config=config_of[host.name], name="Run kubeadm join", _timeout=240)
+    joined = kubeadm.join(config=config_of[host.name], name="Run kubeadm join", _timeout=240)
+    _note([KUBELET_CONFIG], after=joined)
 
 
 @deploy("Start the kubelet")
@@ -119,13 +139,16 @@ def start_kubelet(paths_of: Mapping[str, Sequence[str]]) -> None:
 
 
 @deploy("Apply what exists once")
-def apply_cluster(config: str, manifest: str, patch: str, applied: str, nodes: Sequence[str]) -> None:
+def apply_cluster(
+    config: str, manifest: str, patch: str, applied: str, proxy: str, nodes: Sequence[str]
+) -> None:
     """Through the API, from one master, whichever."""
     cluster.apply_once(
         config=config,
         manifest=manifest,
         patch=patch,
         applied=applied,
+        proxy=proxy,
         nodes=nodes,
         name="Apply add-ons and the pod network",
         _timeout=180,
@@ -145,9 +168,15 @@ def remove_super_admin(path: str) -> None:
 
 
 @deploy("Wait for nodes")
-def wait_for_nodes(nodes: Sequence[str]) -> None:
-    """Every node Ready and CoreDNS available, as the API server tells it."""
-    cluster.wait_until_ready(nodes=nodes, name="Wait until nodes are Ready and DNS is available", _timeout=200)
+def wait_for_nodes(nodes: Sequence[str], *, dns_everywhere: bool) -> None:
+    """Every node Ready and CoreDNS available, as the API server tells it; the caller judges what did not come."""
+    cluster.wait_until_ready(
+        nodes=nodes,
+        dns_everywhere=dns_everywhere,
+        name="Wait until nodes are Ready and DNS is available",
+        _timeout=200,
+        _ignore_errors=True,
+    )
 
 
 @deploy("Take haplane off")

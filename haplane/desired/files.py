@@ -5,6 +5,7 @@ Nothing here depends on who is first in a list but haproxy's and keepalived's or
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from haplane.config.model import Host, Inventory
@@ -15,6 +16,8 @@ PAUSE_IMAGE = "registry.k8s.io/pause:3.10.1"  # kubeadm 1.35, cmd/kubeadm/app/co
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 KUBEADM_CONFIG = "/etc/kubernetes/haplane/kubeadm.yaml"
 JOIN_CONFIG = "/etc/kubernetes/haplane/join.yaml"
+KUBELET_SETTINGS = "/etc/kubernetes/haplane/kubelet.json"
+"""What the node's kubelet was configured from: kubeadm takes it from the cluster, so nothing else shows its age."""
 
 
 def wanted_files(
@@ -59,6 +62,7 @@ def node_files(inventory: Inventory) -> list[WantedFile]:
         _file("/etc/containerd/config.toml", containerd, Part.CONTAINERD),
         _file("/etc/systemd/system/containerd.service", render("containerd.service.j2"), Part.CONTAINERD),
         _file("/etc/systemd/system/kubelet.service", render("kubelet.service.j2"), Part.KUBELET),
+        _file(KUBELET_SETTINGS, json.dumps(kubelet_configuration(inventory), indent=1) + "\n", Part.KUBELET_CONFIG),
     ]
     if inventory.cluster.pod_network_manifest is None:
         files.append(_file("/etc/cni/net.d/10-flannel.conflist", render("flannel.conflist.j2"), Part.HOST))
@@ -85,12 +89,6 @@ def master_files(inventory: Inventory, host: Host) -> list[WantedFile]:
 def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
     """The InitConfiguration every master runs, alike but for its own name and address."""
     cluster = inventory.cluster
-    names = [
-        cluster.endpoint.address,
-        "127.0.0.1",
-        "localhost",
-        *(str(master.address) for master in inventory.masters),
-    ]
     return render(
         "kubeadm.yaml.j2",
         name=host.name,
@@ -104,12 +102,18 @@ def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
         dns_domain=cluster.dns_domain,
         taints=[] if cluster.masters_run_pods else [CONTROL_PLANE_TAINT],
         ignored_preflight_checks=list(cluster.tuning.ignored_preflight_checks),
-        certificate_names=list(dict.fromkeys(names)),
+        certificate_names=certificate_names(inventory),
         unreachable_toleration_seconds=cluster.unreachable_toleration_seconds,
         node_monitor_grace_seconds=cluster.node_monitor_grace_seconds,
         kubelet=kubelet_configuration(inventory),
         kube_proxy=kube_proxy_configuration(inventory),
     )
+
+
+def certificate_names(inventory: Inventory) -> list[str]:
+    """What every API server is called by, beside its own name."""
+    masters = (str(master.address) for master in inventory.masters)
+    return list(dict.fromkeys([inventory.cluster.endpoint.address, "127.0.0.1", "localhost", *masters]))
 
 
 def join_configuration(inventory: Inventory, host: Host, token: str, authority_hash: str) -> WantedFile:

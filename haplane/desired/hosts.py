@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
-from haplane.desired.files import KUBEADM_CONFIG, kubeadm_configuration, runs_haproxy, wanted_files
-from haplane.desired.keys import due_keys, key_paths
+from haplane.desired.files import (
+    KUBEADM_CONFIG,
+    kube_proxy_configuration,
+    kubeadm_configuration,
+    runs_haproxy,
+    wanted_files,
+)
+from haplane.desired.keys import due_certificates, due_keys, key_paths
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import APISERVER_ASIDE, MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, ClusterWants, Wants
@@ -39,6 +46,7 @@ def wants_of(
         packages=packages(inventory, host),
         units=units(inventory, host),
         keys=due_keys(inventory, host, report, etcd_authority, now),
+        certificates=due_certificates(inventory, host, report, now),
     )
 
 
@@ -75,6 +83,11 @@ def cluster_wants(inventory: Inventory, manifest: Manifest) -> ClusterWants:
 def shared_configuration(inventory: Inventory) -> str:
     """Kubeadm's configuration without its first document, the only one that differs between masters."""
     return kubeadm_configuration(inventory, inventory.masters[0]).split("\n---\n", 1)[1]
+
+
+def proxy_fingerprint(inventory: Inventory) -> str:
+    """Of what kube-proxy reads when it starts."""
+    return hashlib.sha256(json.dumps(kube_proxy_configuration(inventory)).encode()).hexdigest()
 
 
 def lasting_settings(inventory: Inventory) -> dict[str, str]:

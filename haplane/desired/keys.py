@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from haplane.config.model import Host, Inventory
+from haplane.desired.files import certificate_names
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import HAPROXY_CLIENT
@@ -24,6 +25,15 @@ from haplane.pki.etcd_leaves import (
 )
 
 SERVER_STEMS = (paths.ETCD_SERVER, paths.ETCD_PEER)
+KUBEADM_CERTIFICATES = {
+    "apiserver": f"{paths.KUBERNETES_PKI}/apiserver.crt",
+    "apiserver-kubelet-client": f"{paths.KUBERNETES_PKI}/apiserver-kubelet-client.crt",
+    "front-proxy-client": f"{paths.KUBERNETES_PKI}/front-proxy-client.crt",
+    "admin.conf": "/etc/kubernetes/admin.conf",
+    "controller-manager.conf": "/etc/kubernetes/controller-manager.conf",
+    "scheduler.conf": "/etc/kubernetes/scheduler.conf",
+}
+"""What kubeadm makes on a master besides the kubelet's, which renews its own, by kubeadm's names."""
 
 
 def key_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
@@ -67,6 +77,26 @@ def due_keys(
             due |= dict.fromkeys(_pair(stem), why)
             if stem == paths.ETCD_HEALTHCHECK_CLIENT and _dials_etcd_through_haproxy(inventory, host):
                 due[HAPROXY_CLIENT] = why
+    return due
+
+
+def due_certificates(inventory: Inventory, host: Host, report: HostReport, now: datetime) -> dict[str, str]:
+    """Those of KUBEADM_CERTIFICATES that a master has to have made anew, with the reason.
+
+    Nothing on a master that does not show the authorities: it has not been through kubeadm, or gets all keys anew.
+    """
+    due: dict[str, str] = {}
+    for name, path in KUBEADM_CERTIFICATES.items() if host in inventory.masters else ():
+        stem = paths.FRONT_PROXY_AUTHORITY if name == "front-proxy-client" else paths.KUBERNETES_AUTHORITY
+        try:
+            authority = CertificateFacts.from_pem(report.certificates.get(f"{stem}.crt", "").encode(), stem)
+        except Refused:
+            continue
+        pem = report.certificates.get(path)
+        names = frozenset(certificate_names(inventory)) if name == "apiserver" else frozenset()
+        why = "not there" if pem is None else _reason(pem, f"{host.name}:{path}", authority, names, now)
+        if why is not None:
+            due[name] = why
     return due
 
 

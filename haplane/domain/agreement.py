@@ -5,6 +5,7 @@ The invariant: an identity that any host may have served from is never replaced,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
@@ -28,8 +29,8 @@ def origin_of_identity(
     its files on, and Refused when an identity that has been used is nowhere complete.
     """
     known = {name: reports[name] for name in masters if name in reports}
-    if disagreements := [error for path in paths if (error := _disagreement(path, known))]:
-        raise UnfitHosts("these masters are not of one cluster; nothing was changed", disagreements)
+    if disagreements := _disagreements(paths, known):
+        raise UnfitHosts("these masters do not agree whose cluster they are; nothing was changed", disagreements)
     held = {path for report in known.values() for path in paths if path in report.files}
     if held == set(paths):
         return Origin.MASTERS
@@ -59,20 +60,95 @@ def _remains(name: str, report: HostReport, evidence: Sequence[str]) -> HaplaneE
     )
 
 
-def _disagreement(path: str, reports: Mapping[str, HostReport]) -> HaplaneError | None:
-    holders: dict[str, list[str]] = {}
-    for name, report in reports.items():
-        if path in report.files:
-            holders.setdefault(report.files[path].sha256, []).append(name)
-    if len(holders) < 2:
-        return None
-    sides = " / ".join(", ".join(names) for names in holders.values())
+def _disagreements(paths: Sequence[str], reports: Mapping[str, HostReport]) -> list[HaplaneError]:
+    """One error for all files over which the same masters differ in the same way.
+
+    Several files at once are another cluster's identity; the key or certificate that differs alone was replaced.
+    """
+    by_sides: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for path in paths:
+        holders: dict[str, list[str]] = {}
+        for name, report in reports.items():
+            if path in report.files:
+                holders.setdefault(report.files[path].sha256, []).append(name)
+        if len(holders) > 1:
+            sides = tuple(sorted((tuple(names) for names in holders.values()), key=len, reverse=True))
+            by_sides.setdefault(sides, []).append(path)
+    return [_disagreement(sides, differing, among=len(paths)) for sides, differing in by_sides.items()]
+
+
+def _disagreement(sides: tuple[tuple[str, ...], ...], differing: Sequence[str], among: int) -> HaplaneError:
+    told = " / ".join(", ".join(names) for names in sides)
+    minority = sides[-1]
+    which = ", ".join(minority) if len(minority) < len(sides[0]) else "HOST"
+    if 2 * len(differing) <= among:
+        return HaplaneError(
+            f"{', '.join(differing)} differ{'s' if len(differing) == 1 else ''} between masters of one cluster",
+            where=told,
+            why="everything else of the cluster's identity is the same, so this was replaced on one side by hand",
+            next_step=f"copy it from the masters that serve to {which} (mode 0600), then run `up` again",
+        )
     return HaplaneError(
-        f"{path} differs between masters",
-        where=sides,
+        f"{told}: set up as different clusters",
+        where=f"{len(differing)} of {among} files of the cluster's identity differ, {differing[0]} first",
         why="they were set up as, or restored from, different clusters",
-        next_step="take haplane off the ones that do not belong: `haplane reset INVENTORY HOST`, then run `up` again",
+        next_step=f"take haplane off what does not belong: `haplane reset INVENTORY {which}`, then run `up` again",
     )
+
+
+def moved_hosts(
+    addresses: Mapping[str, str], reports: Mapping[str, HostReport], evidence: Sequence[str]
+) -> list[HaplaneError]:
+    """Masters that were set up under another name, or at another address: ``addresses`` are by name what is wanted.
+
+    A member votes under its name and is dialled at its address: neither follows the inventory by being written anew.
+    """
+    found = []
+    been_through = [name for name in addresses if name in reports and set(evidence) & set(reports[name].files)]
+    for name in been_through:
+        known = reports[name].settings.get("name", name)
+        address = reports[name].settings.get("address", addresses[name])
+        if known != name:
+            found.append(
+                HaplaneError(
+                    f"{name} leads to the machine that was set up as {known}",
+                    where=f"{name}: {addresses[name]}",
+                    why="addresses in the inventory are exchanged, or a name was changed: a master keeps its name",
+                    next_step=f"write {known} for it, or take it off: `haplane reset INVENTORY {name}`",
+                )
+            )
+        elif address != addresses[name]:
+            found.append(
+                HaplaneError(
+                    f"{name} was set up at {address}, and the inventory says {addresses[name]}",
+                    where=f"{name}: address",
+                    why="etcd's other members and the API server's certificate know it by the old address",
+                    next_step=f"give it {address} back, or reset it and have it join anew: "
+                    f"`haplane reset INVENTORY {name}`, `haplane node repair INVENTORY {name}`",
+                )
+            )
+    return found
+
+
+def stale_etcd(members: Sequence[str], reports: Mapping[str, HostReport]) -> list[HaplaneError]:
+    """Members whose data is of another cluster than the one that most running members, or else most, are of."""
+    known = {name: reports[name].etcd for name in members if name in reports}
+    running = [etcd.status.header.cluster_id for etcd in known.values() if etcd.status and etcd.reads_through_quorum]
+    stored = [etcd.data_cluster_id for etcd in known.values() if etcd.data_cluster_id is not None]
+    counted = Counter(running or stored).most_common()
+    if not counted or (len(counted) > 1 and counted[0][1] == counted[1][1]):
+        return []
+    ours = counted[0][0]
+    return [
+        HaplaneError(
+            f"{name} holds etcd data of another cluster",
+            where=f"{name}: /var/lib/etcd is of cluster {etcd.data_cluster_id:x}, the other members' of {ours:x}",
+            why="it was off while the cluster was restored or made anew, or its disk comes from elsewhere",
+            next_step=f"if that data may go: `haplane node repair INVENTORY {name}`",
+        )
+        for name, etcd in known.items()
+        if etcd.data_cluster_id not in (None, ours)
+    ]
 
 
 def changed_settings(

@@ -13,6 +13,7 @@ class Part(Enum):
     HOST = "host"
     CONTAINERD = "containerd"
     KUBELET = "kubelet"
+    KUBELET_CONFIG = "kubelet's configuration"
     ETCD = "etcd"
     CONTROL_PLANE = "control plane"
     HAPROXY = "haproxy"

@@ -52,12 +52,16 @@ class File(Observed):
 
 
 class Unit(Observed):
-    """A loaded systemd service. ``since``: its last start, reload or stop, in seconds since the epoch."""
+    """A loaded systemd service. ``since``: its last start, reload or stop, in seconds since the epoch.
+
+    ``binary_replaced``: the program it runs is no longer the one on the disk.
+    """
 
     active: bool
     enabled: bool
     needs_reload: bool
     since: float = 0
+    binary_replaced: bool = False
 
 
 class EtcdMember(Observed):
@@ -89,13 +93,17 @@ class EtcdStatus(Observed):
 
 
 class Etcd(Observed):
-    """The local member. ``bootstrapped`` says that it has once been part of a healthy cluster."""
+    """The local member. ``bootstrapped`` says that it has once been part of a healthy cluster.
+
+    ``data_cluster_id`` is of the cluster whose data is on the disk, whether etcd runs or not.
+    """
 
     bootstrapped: bool
     has_data: bool
     status: EtcdStatus | None
     members: tuple[EtcdMember, ...] | None
     reads_through_quorum: bool
+    data_cluster_id: int | None = None
 
 
 class Apiserver(Observed):
@@ -156,13 +164,15 @@ class HostReport(Observed):
     """One host's whole answer. Times are seconds since the epoch by that host's clock.
 
     ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what
-    kubeadm's configuration there says of that which a cluster keeps as long as it exists. ``remains``: of restores.
+    kubeadm's configuration there says of that which a cluster, and the host in it, keeps as long as it exists.
+    ``made``: the digests that files had when kubeadm had made them for haplane. ``remains``: of restores.
     """
 
     machine: Machine
     addresses: dict[str, tuple[str, ...]]
     listening: dict[int, str]
     files: dict[str, File]
+    made: dict[str, Sha256] = Field(default_factory=dict)
     bundle: dict[str, Sha256]
     certificates: dict[str, str]
     units: dict[str, Unit]

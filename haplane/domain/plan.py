@@ -1,4 +1,4 @@
-"""From what is wanted and what was observed to what has to be done. Pure: no I/O, no clock.
+"""What a plan is, and what single hosts, etcd and the cluster need. Pure: no I/O, no clock.
 
 The invariant: an empty plan means that every host is as the inventory says; carrying out a plan and deciding again
 gives an empty plan. Steps say nothing of order or of how; phases do.
@@ -18,18 +18,26 @@ APISERVER_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 APISERVER_ASIDE = "/etc/kubernetes/haplane/kube-apiserver.yaml"
 """Where the manifest is for the moment in which a restart takes the API server away."""
 
-MASTER_EVIDENCE = (
-    "/etc/kubernetes/kubelet.conf",
-    ADMIN_CONFIG,
-    "/etc/kubernetes/controller-manager.conf",
-    "/etc/kubernetes/scheduler.conf",
+MANIFESTS = (
     APISERVER_MANIFEST,
     "/etc/kubernetes/manifests/kube-controller-manager.yaml",
     "/etc/kubernetes/manifests/kube-scheduler.yaml",
-    "/var/lib/kubelet/config.yaml",
+)
+COMPONENT_CONFIGS = ("/etc/kubernetes/controller-manager.conf", "/etc/kubernetes/scheduler.conf")
+KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
+MASTER_EVIDENCE = (
+    "/etc/kubernetes/kubelet.conf",
+    ADMIN_CONFIG,
+    *COMPONENT_CONFIGS,
+    *MANIFESTS,
+    KUBELET_CONFIG,
 )
 """A master without one of these has not been through kubeadm's phases, or has lost what they made."""
 
+MADE_BY_KUBEADM = {Part.CONTROL_PLANE: APISERVER_MANIFEST, Part.KUBELET_CONFIG: KUBELET_CONFIG}
+"""What kubeadm writes when it has read a part's files."""
+
+BINARIES = "/usr/local/bin/"
 ETCD_PKI = "/etc/etcd/pki/"
 HAPROXY_CLIENT = f"{ETCD_PKI}haproxy.pem"
 HAPROXY_KEYS = (f"{ETCD_PKI}ca.crt", HAPROXY_CLIENT)
@@ -37,6 +45,7 @@ HAPROXY_KEYS = (f"{ETCD_PKI}ca.crt", HAPROXY_CLIENT)
 
 SUPER_ADMIN_CONFIG = "/etc/kubernetes/super-admin.conf"
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+CONTROL_PLANE_LABELS = frozenset({CONTROL_PLANE_LABEL, "node.kubernetes.io/exclude-from-external-load-balancers"})
 CONTROL_PLANE_TAINT = f"{CONTROL_PLANE_LABEL}:NoSchedule"
 ONCE_ONLY_OBJECTS = ("haplane", "kubeadm-config", "coredns", "kube-proxy")
 
@@ -56,7 +65,9 @@ class Kind(Enum):
     BALANCER = "start the load balancer"
     RESTORE = "put drained servers back"
     INITIALISE = "run kubeadm's phases"
+    CERTIFICATES = "renew kubeadm's certificates"
     CONTROL_PLANE = "restart the control plane"
+    KUBELET_CONFIG = "configure the kubelet anew"
     KUBELET = "start the kubelet"
     TIDY = "remove super-admin.conf"
     CLUSTER = "apply what exists once in the cluster"
@@ -66,7 +77,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do on one host. ``items`` are what it is done to: paths, images, units, packages."""
+    """One thing to do on one host. ``items`` are what it is done to: paths, images, units, packages, certificates."""
 
     kind: Kind
     host: str
@@ -76,7 +87,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Wants:
-    """What one host should be. ``bundle`` maps paths to digests, ``keys`` paths of leaves to why they are due."""
+    """What one host should be. ``bundle`` maps paths to digests, ``keys`` paths of leaves to why they are due.
+
+    ``certificates`` maps those that kubeadm renews, by its own names for them, to why they are due.
+    """
 
     roles: tuple[str, ...]
     files: tuple[WantedFile, ...] = ()
@@ -86,6 +100,7 @@ class Wants:
     packages: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,22 +140,6 @@ class Plan:
         return [f"{', '.join(hosts)}: {kind.value} ({why})" for (kind, why), hosts in lines.items()]
 
 
-def decide(cluster: ClusterWants, wants: Mapping[str, Wants], observation: Observation) -> Plan:
-    """Everything that has to be done on the hosts that answered."""
-    reports = observation.reports
-    steps: list[Step] = []
-    for name, wanted in wants.items():
-        if name in reports:
-            steps += host_steps(name, wanted, reports[name])
-    steps += etcd_steps(cluster, wants, reports)
-    kubernetes = observation.kubernetes()
-    once = cluster_steps(cluster, reports, kubernetes)
-    steps += master_steps(cluster, wants, reports)
-    if kubernetes is not None or any(step.kind is Kind.CLUSTER for step in once):
-        steps += tidy_steps(cluster, reports)
-    return Plan(tuple(steps + once))
-
-
 def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
     """What concerns one host by itself, whatever its roles."""
     files = changed_files(wanted.files, report)
@@ -150,22 +149,22 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
     keys = {**{path: "not there yet" for path in identity}, **wanted.keys}
     packages = tuple(package for package in wanted.packages if package not in report.units)
     steps = [
-        _step(Kind.PACKAGES, name, packages, ", ".join(packages)),
-        _step(Kind.FILES, name, tuple(file.path for file in files), _few([file.path for file in files])),
-        _step(Kind.KEYS, name, tuple(keys), _reasons(keys)),
-        _step(Kind.BUNDLE, name, binaries, f"{len(binaries)} files differ"),
-        _step(Kind.IMAGES, name, images, f"{len(images)} missing"),
+        step_on(Kind.PACKAGES, name, packages, ", ".join(packages)),
+        step_on(Kind.FILES, name, tuple(file.path for file in files), few([file.path for file in files])),
+        step_on(Kind.KEYS, name, tuple(keys), reasons(keys)),
+        step_on(Kind.BUNDLE, name, binaries, f"{len(binaries)} files differ"),
+        step_on(Kind.IMAGES, name, images, f"{len(images)} missing"),
     ]
     if "containerd" in wanted.units:
         steps.append(
-            _unit_step(Kind.RUNTIME, name, "containerd", report, _why_take_up(Part.CONTAINERD, wanted, report))
+            unit_step(Kind.RUNTIME, name, "containerd", report, why_take_up(Part.CONTAINERD, wanted, report))
         )
     for unit, part in (("haproxy", Part.HAPROXY), ("keepalived", Part.KEEPALIVED)):
         if unit in wanted.units:
-            why = _why_take_up(part, wanted, report)
+            why = why_take_up(part, wanted, report)
             if part is Part.HAPROXY:
                 why = why or _why_read_keys_again(wanted, keys, report)
-            steps.append(_unit_step(Kind.BALANCER, name, unit, report, why))
+            steps.append(unit_step(Kind.BALANCER, name, unit, report, why))
     steps.append(_drained_step(name, report))
     return [step for step in steps if step is not None]
 
@@ -182,9 +181,9 @@ def _drained_step(name: str, report: HostReport) -> Step | None:
     drained = tuple(
         f"{server.backend}/{server.name}"
         for server in report.balancer.servers or ()
-        if server.status.startswith(("DRAIN", "MAINT"))
+        if server.status.startswith(("DRAIN", "MAINT", "no check"))
     )
-    return _step(Kind.RESTORE, name, drained, ", ".join(drained))
+    return step_on(Kind.RESTORE, name, drained, ", ".join(drained))
 
 
 def changed_files(files: Iterable[WantedFile], report: HostReport) -> tuple[WantedFile, ...]:
@@ -211,9 +210,9 @@ def etcd_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mappi
         if not report.etcd.bootstrapped:
             steps.append(Step(Kind.FORM_ETCD, name, "formed by an interrupted run, but not settled"))
             continue
-        why = "its keys are due" if _etcd_keys_due(wants[name]) else _why_take_up(Part.ETCD, wants[name], report)
-        start = _unit_step(Kind.START_ETCD, name, "etcd", report, None)
-        steps.append(start or _unit_step(Kind.ETCD, name, "etcd", report, why))
+        why = "its keys are due" if _etcd_keys_due(wants[name]) else why_take_up(Part.ETCD, wants[name], report)
+        start = unit_step(Kind.START_ETCD, name, "etcd", report, None)
+        steps.append(start or unit_step(Kind.ETCD, name, "etcd", report, why))
     return [step for step in steps if step is not None]
 
 
@@ -233,41 +232,6 @@ def lost_members(members: Sequence[str], reports: Mapping[str, HostReport]) -> t
 
 def _etcd_keys_due(wanted: Wants) -> bool:
     return any(path.startswith(ETCD_PKI) for path in wanted.keys)
-
-
-def master_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mapping[str, HostReport]) -> list[Step]:
-    """Kubeadm's phases where they have not run; a restart where their input changed; the kubelet where it is down."""
-    steps: list[Step | None] = []
-    for name in cluster.masters + cluster.workers:
-        report = reports.get(name)
-        if report is None:
-            continue
-        if name in cluster.workers:
-            evidence: tuple[str, ...] = ("/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/config.yaml")
-        else:
-            evidence = MASTER_EVIDENCE
-        missing = tuple(path for path in evidence if path not in report.files)
-        if missing == (APISERVER_MANIFEST,) and APISERVER_ASIDE in report.files:
-            steps.append(Step(Kind.CONTROL_PLANE, name, "an interrupted restart left its manifest aside"))
-        elif missing:
-            kind = Kind.JOIN if name in cluster.workers else Kind.INITIALISE
-            steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))
-            continue
-        elif why := _why_take_up(Part.CONTROL_PLANE, wants[name], report):
-            steps.append(Step(Kind.CONTROL_PLANE, name, why))
-        steps.append(
-            _unit_step(Kind.KUBELET, name, "kubelet", report, _why_take_up(Part.KUBELET, wants[name], report))
-        )
-    return [step for step in steps if step is not None]
-
-
-def tidy_steps(cluster: ClusterWants, reports: Mapping[str, HostReport]) -> list[Step]:
-    """Where super-admin.conf has to go; only once admin.conf works, or is made to work in the same run."""
-    return [
-        Step(Kind.TIDY, name, "the cluster-admins binding replaces it")
-        for name in cluster.masters
-        if name in reports and SUPER_ADMIN_CONFIG in reports[name].files
-    ]
 
 
 def cluster_steps(
@@ -297,21 +261,30 @@ def api_servers_are_down(masters: Sequence[str], reports: Mapping[str, HostRepor
 
 
 def is_marked(node: Node | None, *, masters_run_pods: bool) -> bool:
-    """Whether a master's Node has the control-plane label, and the taint exactly when no pods may run on it."""
+    """Whether a master's Node has a master's labels, and the taint exactly when no pods may run on it."""
     if node is None:
         return False
-    return CONTROL_PLANE_LABEL in node.labels and (CONTROL_PLANE_TAINT in node.taints) is not masters_run_pods
+    return CONTROL_PLANE_LABELS <= set(node.labels) and (CONTROL_PLANE_TAINT in node.taints) is not masters_run_pods
 
 
-def _why_take_up(part: Part, wanted: Wants, report: HostReport) -> str | None:
+def why_take_up(part: Part, wanted: Wants, report: HostReport) -> str | None:
     """Why what reads this part's files has to read them again: an interrupted run may have written them only."""
     mine = [file for file in wanted.files if file.part is part]
     if changed_files(mine, report):
         return "its files changed"
-    read_at = _read_at(part, report)
-    if read_at is not None and any(report.files[file.path].changed_at > read_at for file in mine):
+    since = taken_up_at(part, report)
+    if since is not None and any(report.files[file.path].changed_at > since for file in mine):
         return "its files are newer than it"
-    return None
+    return why_run_again(part, wanted, report)
+
+
+def why_run_again(part: Part, wanted: Wants, report: HostReport) -> str | None:
+    """Why a unit has to be restarted though its files are as they were: its program is another one."""
+    binary = f"{BINARIES}{part.value}"
+    if binary in wanted.bundle and report.bundle.get(binary) != wanted.bundle[binary]:
+        return "its binary differs"
+    unit = report.units.get(part.value)
+    return "its binary is newer than it" if unit is not None and unit.binary_replaced else None
 
 
 def _why_read_keys_again(wanted: Wants, due: Iterable[str], report: HostReport) -> str | None:
@@ -320,22 +293,23 @@ def _why_read_keys_again(wanted: Wants, due: Iterable[str], report: HostReport) 
         return None
     if any(path.startswith(ETCD_PKI) for path in due):
         return "its keys are due"
-    read_at = _read_at(Part.HAPROXY, report)
-    if read_at is not None and any(report.files[path].changed_at > read_at for path in HAPROXY_KEYS):
+    since = taken_up_at(Part.HAPROXY, report)
+    if since is not None and any(report.files[path].changed_at > since for path in HAPROXY_KEYS):
         return "its keys are newer than it"
     return None
 
 
-def _read_at(part: Part, report: HostReport) -> float | None:
-    """When this part's files were last read, in seconds since the epoch; the control plane's by kubeadm."""
-    if part is Part.CONTROL_PLANE:
-        manifest = report.files.get(APISERVER_MANIFEST)
-        return manifest.changed_at if manifest else None
+def taken_up_at(part: Part, report: HostReport) -> float | None:
+    """When this part's files were last read, in seconds since the epoch; those that kubeadm reads, by what it made."""
+    if part in MADE_BY_KUBEADM:
+        made = report.files.get(MADE_BY_KUBEADM[part])
+        return made.changed_at if made else None
     unit = report.units.get(part.value)
     return unit.since if unit else None
 
 
-def _unit_step(kind: Kind, host: str, unit: str, report: HostReport, why_take_up: str | None) -> Step | None:
+def unit_step(kind: Kind, host: str, unit: str, report: HostReport, why: str | None) -> Step | None:
+    """Bring a unit up; one that runs and is enabled, only for ``why``."""
     state = report.units.get(unit)
     if state is None:
         return Step(kind, host, f"{unit} not there yet", (unit,))
@@ -343,20 +317,23 @@ def _unit_step(kind: Kind, host: str, unit: str, report: HostReport, why_take_up
         return Step(kind, host, f"{unit} is stopped", (unit,))
     if not state.enabled:
         return Step(kind, host, f"{unit} is disabled", (unit,))
-    return Step(kind, host, f"{unit}: {why_take_up}", (unit,)) if why_take_up else None
+    return Step(kind, host, f"{unit}: {why}", (unit,)) if why else None
 
 
-def _step(kind: Kind, host: str, items: tuple[str, ...], why: str) -> Step | None:
+def step_on(kind: Kind, host: str, items: tuple[str, ...], why: str) -> Step | None:
+    """A step when there is something to do it to."""
     return Step(kind, host, why, items) if items else None
 
 
-def _few(names: Sequence[str], most: int = 3) -> str:
+def few(names: Sequence[str], most: int = 3) -> str:
+    """Names as a line can hold them."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def _reasons(keys: Mapping[str, str]) -> str:
+def reasons(keys: Mapping[str, str]) -> str:
+    """What is due, those with the same reason together."""
     grouped: dict[str, list[str]] = {}
     for path, why in keys.items():
         grouped.setdefault(why, []).append(path)
-    return "; ".join(f"{_few(paths)}: {why}" for why, paths in grouped.items())
+    return "; ".join(f"{few(paths)}: {why}" for why, paths in grouped.items())

@@ -5,7 +5,7 @@ It holds with hosts down, without quorum, and before ``up``: what nobody could t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 from haplane.domain.observed import EtcdMember, HostReport, Kubernetes, Node, Observation, listed_members
@@ -185,6 +185,15 @@ def summarise(
         snapshots=Snapshots(),
         certificates=certificates,
     )
+
+
+def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[str, ...]:
+    """Those that waiting may cure: an unreachable host, what it lacks, and an old certificate are not among them."""
+    lasting = [f"{kind}{name}:" for name in unreachable for kind in ("", "etcd member ", "worker ")]
+    if unreachable:
+        lasting.append("only 1 CoreDNS pod")  # the other one may have been there
+    prefixes = (*lasting, *_certificate_problems(status.certificates))
+    return tuple(problem for problem in status.problems if not problem.startswith(prefixes))
 
 
 def _failed_probes(observation: Observation) -> list[str]:

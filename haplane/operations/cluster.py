@@ -15,16 +15,23 @@ DAEMON_SETS = '{range .items[?(@.kind=="DaemonSet")]}{.metadata.namespace}/{.met
 APPLY = f"""
 set -eu
 DAEMON_SETS='{DAEMON_SETS}'
-config=$1 patch=$2 applied=$3
-shift 3
+config=$1 patch=$2 applied=$3 proxy=$4
+shift 4
 network=$(mktemp /run/haplane.XXXXXX)
 trap 'rm -f "$network"' EXIT
 cat > "$network"
 kubeadm init phase upload-config all --config "$config"
 kubeadm init phase bootstrap-token --config "$config" --skip-token-print &
 bootstrap=$!
-kubeadm init phase addon kube-proxy --config "$config" &
-proxy=$!
+(
+    made=$({KUBECTL} --namespace=kube-system get configmap/haplane --ignore-not-found -o jsonpath='{{.data.proxy}}')
+    older=$({KUBECTL} --namespace=kube-system get daemonset/kube-proxy --ignore-not-found -o name)
+    kubeadm init phase addon kube-proxy --config "$config"
+    if [ -n "$older" ] && [ "$made" != "$proxy" ]; then
+        {KUBECTL} --namespace=kube-system rollout restart daemonset/kube-proxy
+    fi
+) &
+proxy_addon=$!
 {KUBECTL_WAIT} wait --for=create --timeout=60s "$@"
 {KUBECTL_WAIT} wait --for=jsonpath='{{.spec.podCIDR}}' --timeout=60s "$@"
 {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f "$network"
@@ -34,13 +41,14 @@ done
 kubeadm init phase addon coredns --config "$config"
 {KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
 wait $bootstrap
-wait $proxy
+wait $proxy_addon
 {KUBECTL} --namespace=kube-system create configmap haplane --from-literal=applied="$applied" \\
+    --from-literal=proxy="$proxy" \\
     --dry-run=client -o json | {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f -
 """
 """Each step waits for what the next one would otherwise fail on and back off from for 10 s: flannel for the nodes'
 pod networks, CoreDNS for flannel. The ConfigMap comes last: it says that all of it was applied, so an interrupted run
-is taken up again."""
+is taken up again. kube-proxy reads its configuration only when it starts: pods that are older than it start anew."""
 
 MARK = f"""
 set -eu
@@ -56,7 +64,7 @@ esac
 
 @operation()
 def apply_once(
-    config: str, manifest: str, patch: str, applied: str, nodes: Sequence[str]
+    config: str, manifest: str, patch: str, applied: str, proxy: str, nodes: Sequence[str]
 ) -> Generator[StringCommand, None, None]:
     """Upload kubeadm's configuration, the bootstrap rules and the add-ons, and apply the pod network.
 
@@ -64,9 +72,10 @@ def apply_once(
     + manifest: the pod network's YAML
     + patch: a strategic merge patch of CoreDNS's Deployment
     + applied: the fingerprint kept of all this in the ConfigMap kube-system/haplane
+    + proxy: the fingerprint of kube-proxy's configuration, kept there as well
     + nodes: the nodes that must have registered and got their pod network before its pods start
     """
-    words = [QuoteString(word) for word in (config, patch, applied, *(f"node/{name}" for name in nodes))]
+    words = [QuoteString(word) for word in (config, patch, applied, proxy, *(f"node/{name}" for name in nodes))]
     yield StringCommand("sh", "-c", QuoteString(APPLY), "sh", *words, _stdin=manifest)
 
 
@@ -82,11 +91,13 @@ def mark_masters(nodes: Sequence[str], *, run_pods: bool) -> Generator[StringCom
 
 
 @operation()
-def wait_until_ready(nodes: Sequence[str]) -> Generator[StringCommand, None, None]:
+def wait_until_ready(nodes: Sequence[str], *, dns_everywhere: bool) -> Generator[StringCommand, None, None]:
     """Wait until these nodes are Ready and CoreDNS is available.
 
     + nodes: their names
+    + dns_everywhere: every pod of it; one may be on a node that is gone, where it is not replaced for minutes
     """
     names = [QuoteString(f"node/{name}") for name in nodes]
-    yield StringCommand(KUBECTL_WAIT, "wait --for=condition=Ready --timeout=150s", *names)
-    yield StringCommand(KUBECTL_WAIT, "--namespace=kube-system rollout status deployment/coredns --timeout=150s")
+    yield StringCommand(KUBECTL_WAIT, "wait --for=condition=Ready --timeout=90s", *names)
+    dns = "rollout status" if dns_everywhere else "wait --for=condition=Available"
+    yield StringCommand(KUBECTL_WAIT, "--namespace=kube-system", dns, "deployment/coredns --timeout=90s")

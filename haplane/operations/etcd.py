@@ -9,6 +9,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from haplane.facts.paths import ExistingPaths
+from haplane.operations.waiting import WAIT_FOR
 
 BOOTSTRAPPED = "/etc/etcd/bootstrapped"
 DROP_IN = "/run/systemd/system/etcd.service.d/haplane-bootstrap.conf"
@@ -25,7 +26,9 @@ systemctl daemon-reload
 systemctl enable --quiet etcd.service
 systemctl start --no-block etcd.service
 """
-WAIT = f"until {ETCDCTL} endpoint health >/dev/null 2>&1; do sleep 0.2; done"
+WAIT = f"""{WAIT_FOR}
+wait_for 80 "this member reads through quorum" {ETCDCTL} endpoint health
+"""
 SETTLE = f"""
 set -eu
 rm -f {DROP_IN}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import cache
+from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
@@ -10,24 +12,59 @@ from pyinfra.context import host
 
 from haplane.domain.files import WantedFile
 from haplane.facts.paths import ExistingPaths
+from haplane.operations.waiting import WAIT_FOR
 
 ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-token,addon,show-join-command"
 KUBELET_CONFIG = "/etc/kubernetes/kubelet.conf"
 
-RESTART = """
-set -eu
+
+RESTART = f"""
+set -eu{WAIT_FOR}
 manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
 aside=/etc/kubernetes/haplane/kube-apiserver.yaml
 if [ -e "$manifest" ]; then rm -f "$aside"; elif [ -e "$aside" ]; then mv -f "$aside" "$manifest"; fi
-running() { pgrep -x kube-apiserver || true; }
+running() {{ pgrep -x kube-apiserver || true; }}
+another() {{ [ "$(running)" != "$before" ]; }}
 before=$(running)
 kubeadm init phase control-plane all --config "$1"
+shift
+for component in "$@"; do pkill -TERM -x "$(printf %.15s "$component")" || true; done
 if [ -n "$before" ] && [ "$(running)" = "$before" ]; then
     mv -f "$manifest" "$aside"
-    while [ "$(running)" = "$before" ]; do sleep 0.2; done
+    (wait_for 120 "the API server ends" another) || {{ mv -f "$aside" "$manifest"; exit 1; }}
     mv -f "$aside" "$manifest"
 fi
 """
+"""The arguments after the configuration are components that begin anew as well: the kubelet starts them again."""
+
+RENEW = """
+set -eu
+config=$1
+shift
+for name in "$@"; do
+    case $name in
+    *.conf)
+        rm -f "/etc/kubernetes/$name"
+        kubeadm init phase kubeconfig "${name%.conf}" --config "$config"
+        ;;
+    *)
+        rm -f "/etc/kubernetes/pki/$name.crt" "/etc/kubernetes/pki/$name.key"
+        kubeadm init phase certs "$name" --config "$config"
+        ;;
+    esac
+done
+"""
+"""Not `kubeadm certs renew`: it needs the old one to be readable, and copies the names in it."""
+
+CONFIGURE_KUBELET = f"""
+set -eu{WAIT_FOR}
+kubeadm upgrade node phase kubelet-config
+systemctl restart kubelet.service
+wait_for 60 "the kubelet is healthy" python3 -c '
+import urllib.request
+urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open("http://127.0.0.1:10248/healthz", timeout=2)'
+"""
+
 JOIN = """
 set -eu
 trap 'rm -f "$1"' EXIT
@@ -41,13 +78,22 @@ kubeadm join --config "$1"
 """
 """The configuration with its token exists only as long as this command, however it or another host's ends."""
 
-WAIT = """
-until python3 -c '
+WAIT = f"""{WAIT_FOR}
+wait_for 110 "the API server on this host is ready" python3 -c '
 import ssl, sys, urllib.request
-context = ssl._create_unverified_context()
-sys.exit(urllib.request.urlopen(f"https://127.0.0.1:{sys.argv[1]}/readyz", timeout=2, context=context).status != 200)
-' "$1" 2>/dev/null; do sleep 0.3; done
+address = f"https://127.0.0.1:{{sys.argv[1]}}/readyz"
+proxy, tls = urllib.request.ProxyHandler({{}}), urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+try:
+    urllib.request.build_opener(proxy, tls).open(address, timeout=2)
+except OSError as error:
+    sys.exit(str(error))
+' "$1"
 """
+
+
+@cache
+def _note() -> str:
+    return (Path(__file__).parent / "on_host" / "note.py").read_text(encoding="utf-8")
 
 
 @operation()
@@ -70,12 +116,40 @@ def run_phases(config: str, evidence: Sequence[str]) -> Generator[StringCommand,
 
 
 @operation()
-def restart_control_plane(config: str) -> Generator[StringCommand, None, None]:
+def restart_control_plane(config: str, components: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
     """Write the static pods' manifests again, and restart the API server even where its manifest stays the same.
 
     + config: kubeadm's configuration on the host
+    + components: further processes of the control plane that have to start anew
     """
-    yield StringCommand("sh", "-c", QuoteString(RESTART), "sh", QuoteString(config))
+    words = [QuoteString(word) for word in (config, *components)]
+    yield StringCommand("sh", "-c", QuoteString(RESTART), "sh", *words)
+
+
+@operation()
+def renew_certificates(config: str, names: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Have kubeadm make certificates and kubeconfigs anew. Who reads them has to be restarted.
+
+    + config: kubeadm's configuration on the host
+    + names: kubeadm's names for them, as in `kubeadm certs check-expiration`
+    """
+    words = [QuoteString(word) for word in (config, *names)]
+    yield StringCommand("sh", "-c", QuoteString(RENEW), "sh", *words)
+
+
+@operation()
+def configure_kubelet() -> Generator[StringCommand, None, None]:
+    """Write the kubelet's configuration again from the one that the cluster keeps, and restart the kubelet."""
+    yield StringCommand("sh", "-c", QuoteString(CONFIGURE_KUBELET))
+
+
+@operation()
+def note_made(paths: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Keep the digests of files that kubeadm has just made, so that an edit is noticed.
+
+    + paths: the files
+    """
+    yield StringCommand("python3", "-c", QuoteString(_note()), *(QuoteString(path) for path in paths))
 
 
 @operation()

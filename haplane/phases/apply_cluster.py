@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haplane.deploys import recipes
 from haplane.desired.files import KUBEADM_CONFIG
-from haplane.desired.hosts import cluster_wants
+from haplane.desired.hosts import cluster_wants, proxy_fingerprint
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.domain.plan import Kind
 from haplane.phases.phase import Phase, Run
@@ -21,6 +21,7 @@ def apply_cluster(run: Run) -> None:
         manifest=cluster_manifest(run.inventory, run.manifest),
         patch=COREDNS_PATCH,
         applied=cluster_wants(run.inventory, run.manifest).applied,
+        proxy=proxy_fingerprint(run.inventory),
         nodes=[host.name for host in run.reachable(run.inventory.masters)],
     )
 

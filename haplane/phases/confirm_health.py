@@ -12,7 +12,7 @@ from haplane.config.model import Inventory
 from haplane.deploys.recipes import wait_for_nodes
 from haplane.desired.hosts import units
 from haplane.domain.observed import Observation
-from haplane.domain.status import Certificates, Roster, Status, summarise
+from haplane.domain.status import Certificates, Roster, Status, passing_problems, summarise
 from haplane.errors import Refused
 from haplane.phases.observe import observe
 from haplane.phases.phase import Run
@@ -26,19 +26,21 @@ KUBELETS_OWN = "/var/lib/kubelet/pki/kubelet.crt"
 
 
 def confirm_health(run: Run) -> Status:
-    """Status once nothing is wrong any more, or still is after SETTLE_SECONDS: checks and pods lag behind the nodes.
+    """Status once nothing is wrong that may pass, or still is after SETTLE_SECONDS: checks and pods lag behind nodes.
 
-    Raises HaplaneError when nodes do not become Ready within the recipe's deadline.
+    Nodes that do not become Ready within the recipe's deadline are among its problems.
     """
     nodes = [host.name for host in run.reachable(run.inventory.nodes)]
-    deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes)
+    whole = not run.observation.unreachable
+    deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes, dns_everywhere=whole)
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         observe(run)
         status = judge(run)
-        if status.healthy or time.monotonic() >= deadline:
+        passing = passing_problems(status, run.observation.unreachable)
+        if not passing or time.monotonic() >= deadline:
             return status
-        run.progress("cluster", f"settling: {status.problems[0]}")
+        run.progress("cluster", f"settling: {passing[0]}")
         time.sleep(1)
 
 

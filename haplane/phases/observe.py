@@ -8,9 +8,18 @@ from dataclasses import replace
 from haplane.config.model import Inventory
 from haplane.desired.hosts import cluster_wants, lasting_settings, request_for, wants_of
 from haplane.domain import preflight
-from haplane.domain.agreement import Origin, changed_settings, foreign_etcd, foreign_workers, origin_of_identity
+from haplane.domain.agreement import (
+    Origin,
+    changed_settings,
+    foreign_etcd,
+    foreign_workers,
+    moved_hosts,
+    origin_of_identity,
+    stale_etcd,
+)
 from haplane.domain.observed import Observation
-from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, api_servers_are_down, decide, lost_members
+from haplane.domain.decide import decide
+from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, api_servers_are_down, lost_members
 from haplane.domain.restoration import Journal, under_way
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.facts.host_report import HostReportFact
@@ -117,6 +126,8 @@ def refuse_unfit_hosts(run: Run) -> None:
     etcd_digest, digest = (_held_by_masters(run, path) for path in (ETCD_AUTHORITY, KUBERNETES_AUTHORITY))
     found += foreign_etcd(etcd_digest, members, reports, paths.ETCD_MEMBER_AUTHORITY)
     found += foreign_workers(digest, workers, reports, KUBERNETES_AUTHORITY)
+    found += moved_hosts({host.name: str(host.address) for host in inventory.masters}, reports, MASTER_EVIDENCE)
+    found += stale_etcd(members, reports)
     if found:
         raise UnfitHosts("these hosts are not fit; nothing was changed", found)
     for name, doubt in preflight.doubts(reports):

@@ -25,7 +25,21 @@ def restart_control_planes(run: Run) -> None:
     for host in run.hosts(Kind.CONTROL_PLANE):
         _refuse_unless(run, host, run.inventory.masters, may_restart_apiserver)
         with out_of_service(run, host):
-            deploy([host], recipes.restart_control_plane, run.progress, config=KUBEADM_CONFIG, port=_port(run))
+            deploy(
+                [host],
+                recipes.restart_control_plane,
+                run.progress,
+                config=KUBEADM_CONFIG,
+                port=_port(run),
+                renew=run.plan.items(host.name, Kind.CERTIFICATES),
+                components=run.plan.items(host.name, Kind.CONTROL_PLANE),
+            )
+
+
+def configure_kubelets(run: Run) -> None:
+    """One after the other: a setting that a kubelet does not take stops here, with the others as they were."""
+    for host in run.hosts(Kind.KUBELET_CONFIG):
+        deploy([host], recipes.configure_kubelet, run.progress)
 
 
 def restart_members(run: Run) -> None:
@@ -74,5 +88,8 @@ def _port(run: Run) -> int:
 
 
 RESTART_ETCD = Phase("Restart etcd members, one at a time", (Kind.ETCD,), restart_members)
-RESTART_CONTROL_PLANES = Phase("Restart control planes, one at a time", (Kind.CONTROL_PLANE,), restart_control_planes)
+RESTART_CONTROL_PLANES = Phase(
+    "Restart control planes, one at a time", (Kind.CERTIFICATES, Kind.CONTROL_PLANE), restart_control_planes
+)
+CONFIGURE_KUBELETS = Phase("Configure kubelets, one at a time", (Kind.KUBELET_CONFIG,), configure_kubelets)
 PUT_BACK_SERVERS = Phase("Put drained servers back", (Kind.RESTORE,), put_back_servers)

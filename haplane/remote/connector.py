@@ -14,6 +14,7 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient import SSHClient
 
+from haplane.config.model import Host
 from haplane.remote.answers import bounded
 
 ALIVE_SECONDS = 3
@@ -64,6 +65,14 @@ def _unknown_key(client: SSHClient) -> str | None:
     key = transport.get_remote_server_key()
     known = {one.asbytes() for host in client.get_host_keys().values() for one in host.values()}
     return None if key.asbytes() in known else str(key.fingerprint)
+
+
+def hang_up(host: Host) -> None:
+    """End the connection to a host: whoever waits for an answer from it hears that there will be none."""
+    ssh = host.ssh
+    for identity, client in list(_clients.items()):
+        if identity[:3] == (ssh.hostname, ssh.port, ssh.user):
+            client.close()
 
 
 def _answers(client: SSHClient) -> bool:

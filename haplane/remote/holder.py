@@ -18,6 +18,7 @@ from haplane.remote.openssh import ended, ssh_command
 
 DIRECTORY = "/run/haplane"
 MOST_BYTES = 1 << 16  # of a line, before it is given up as no answer
+ALIVE_SECONDS = 2  # three unanswered in a row, and ssh takes the host for gone
 TAKE_SECONDS = 20.0
 """To connect, which ssh gives up by itself before, and to have the lock."""
 
@@ -58,8 +59,9 @@ class Holder:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process writes to it
         self._line, theirs = socket.socketpair()
         with theirs:
+            ssh, *words = ssh_command(host, "python3", "-c", _script(), DIRECTORY)
             self._process = subprocess.Popen(
-                ssh_command(host, "python3", "-c", _script(), DIRECTORY),
+                [ssh, "-o", f"ServerAliveInterval={ALIVE_SECONDS}", *words],  # the first of two is taken
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._complaints,
@@ -86,6 +88,10 @@ class Holder:
         """Whether it says so within that time."""
         answer = self._answer(seconds)
         return answer is not None and answer.held
+
+    def has_ended(self) -> bool:
+        """Whether the connection is gone: the host went down, or the cable to it was cut."""
+        return self._process.poll() is not None
 
     def hang_up(self) -> None:
         """Let it end the run there; ``wait`` for that."""

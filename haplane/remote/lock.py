@@ -25,6 +25,7 @@ from haplane.config.source import GROUPS
 from haplane.domain.progress import Progress
 from haplane.domain.quorum import majority
 from haplane.errors import HaplaneError, Locked, LockLost, Unreachable
+from haplane.remote.connector import hang_up
 from haplane.remote.holder import DIRECTORY, Holder, Owner
 
 HEARTBEAT_SECONDS = 2.0
@@ -65,7 +66,7 @@ def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: 
     token = secrets.token_hex(8)
     holders = [Holder(host) for host in sorted(hosts, key=lambda host: host.address)]
     try:
-        with _heartbeat(holders):
+        with _heartbeat(holders, progress):
             _take_all(holders, token, _ourselves(command))
             lock = Lock(_through(f"sh {DIRECTORY}/run-{token}", inventory), holders)
             try:
@@ -81,12 +82,17 @@ def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: 
 
 
 @contextmanager
-def _heartbeat(holders: Sequence[Holder]) -> Iterator[None]:
+def _heartbeat(holders: Sequence[Holder], progress: Progress) -> Iterator[None]:
     ended = threading.Event()
+    alive = list(holders)
 
     def beat() -> None:
         while not ended.wait(HEARTBEAT_SECONDS):
-            for holder in holders:
+            for holder in list(alive):
+                if holder.has_ended():
+                    alive.remove(holder)
+                    progress(holder.host.name, "answers no more; the others end what they are at")
+                    hang_up(holder.host)  # else its commands would be waited for until their own deadlines
                 holder.beat()
 
     heart = threading.Thread(target=beat, daemon=True)

@@ -13,8 +13,8 @@ from haplane.remote.openssh import run
 REMOTE_DIRECTORY = "/var/lib/haplane/packages"
 
 
-def send_packages(host: Host, directory: str) -> None:
-    """Put the .deb files of ``directory`` into REMOTE_DIRECTORY. Raises BadInput when it has none."""
+def packages_in(directory: str) -> list[Path]:
+    """The .deb files there. Raises BadInput when there is none."""
     packages = sorted(Path(directory).expanduser().glob("*.deb"))
     if not packages:
         raise BadInput(
@@ -23,9 +23,14 @@ def send_packages(host: Host, directory: str) -> None:
             why="the directory holds no .deb file",
             next_step="put haproxy's and keepalived's packages, with what they depend on, there",
         )
+    return packages
+
+
+def send_packages(host: Host, directory: str) -> None:
+    """Put the .deb files of ``directory`` into REMOTE_DIRECTORY. Raises BadInput when it has none."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for package in packages:
+        for package in packages_in(directory):
             archive.add(package, package.name)
     script = f"mkdir -p {REMOTE_DIRECTORY} && tar -x -C {REMOTE_DIRECTORY} --no-same-owner"
     run(host, "sh", "-c", script, stdin=buffer.getvalue(), deadline_seconds=300)

@@ -25,10 +25,12 @@ from pyinfra.context import ctx_host, ctx_state
 
 from haplane.config.model import Host
 from haplane.domain.progress import Progress
-from haplane.errors import HaplaneError, Unreachable
+from haplane.errors import DEADLINE_MARK, DeadlinePassed, HaplaneError, Unreachable
 
 CONNECT_SECONDS = 10
 FACT_SECONDS = 30
+DEADLINE_WORDS = (DEADLINE_MARK, "Command timed out after", "timed out waiting for the condition")
+"""A script of ours, pyinfra, kubectl."""
 
 
 @dataclass
@@ -102,7 +104,8 @@ class _Session:
                 failures.append((host.name, "connection", self.reason(host.name)))
         if not failures:
             return None
-        return HaplaneError(
+        late = any(words in said for _, _, said in failures for words in DEADLINE_WORDS)
+        return (DeadlinePassed if late else HaplaneError)(
             f"{failures[0][1]}: failed on {', '.join(name for name, _, _ in failures)}",
             where="; ".join(f"{name}: {operation}" for name, operation, _ in failures),
             why="\n       ".join(f"{name}: {tail(said)}" for name, _, said in failures),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.config.model import Inventory
+from haplane.desired.manifests import cluster_manifest
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
 from haplane.errors import BadInput, ExitCode, Refused
@@ -27,10 +28,11 @@ from haplane.phases.observe import (
 from haplane.phases.phase import Run
 from haplane.phases.prepare_hosts import PREPARE_HOSTS
 from haplane.phases.push_bundle import FINISH_PUSHES, PUSH_BUNDLE, START_CONTAINER_RUNTIME
-from haplane.phases.rolling import PUT_BACK_SERVERS, RESTART_CONTROL_PLANES, RESTART_ETCD
+from haplane.phases.rolling import CONFIGURE_KUBELETS, PUT_BACK_SERVERS, RESTART_CONTROL_PLANES, RESTART_ETCD
 from haplane.phases.start_balancers import START_BALANCERS
 from haplane.phases.start_etcd import FORM_ETCD, START_ETCD
 from haplane.remote.lock import locked
+from haplane.remote.packages import packages_in
 
 PHASES = (
     PUSH_BUNDLE,
@@ -40,12 +42,13 @@ PHASES = (
     FORM_ETCD,
     START_ETCD,
     INITIALISE_MASTERS,
+    START_KUBELETS,
     PUT_BACK_SERVERS,
     RESTART_ETCD,
     RESTART_CONTROL_PLANES,
-    START_KUBELETS,
     APPLY_CLUSTER,
     TIDY_MASTERS,
+    CONFIGURE_KUBELETS,
     MARK_MASTERS,
     JOIN_WORKERS,
     FINISH_PUSHES,
@@ -119,7 +122,7 @@ def outdated() -> Refused:
 
 
 def prepare(inventory: Inventory, progress: Progress) -> Run:
-    """A run with its bundle. Raises BadInput when there is none for this inventory, before any host is contacted."""
+    """A run with its bundle. Raises BadInput, before any host is contacted, for each file of the user's that is wrong."""
     cluster = inventory.cluster
     directory = Path(cluster.bundle).expanduser() if cluster.bundle else default_directory(cluster.kubernetes_version)
     manifest = load_manifest(directory)
@@ -136,4 +139,7 @@ def prepare(inventory: Inventory, progress: Progress) -> Run:
             why="images built from Go modules hold nft and neither iptables nor ipset",
             next_step='set it to "nftables", or use a bundle of the official images',
         )
+    cluster_manifest(inventory, manifest)  # the user's own must be readable
+    if cluster.package_directory is not None:
+        packages_in(cluster.package_directory)
     return Run(inventory=inventory, manifest=manifest, bundle=directory, progress=progress)

@@ -1,7 +1,14 @@
 import pytest
 import samples
 
-from haplane.domain.agreement import Origin, foreign_etcd, foreign_workers, origin_of_identity
+from haplane.domain.agreement import (
+    Origin,
+    foreign_etcd,
+    foreign_workers,
+    moved_hosts,
+    origin_of_identity,
+    stale_etcd,
+)
 from haplane.errors import Refused, UnfitHosts
 
 MASTERS = ("m1", "m2", "m3")
@@ -39,8 +46,21 @@ def test_two_identities_are_refused_naming_the_sides():
     reports = {"m1": whole("a"), "m2": whole("b"), "m3": whole("a")}
     with pytest.raises(UnfitHosts) as refusal:
         origin_of_identity(MASTERS, reports, PATHS, EVIDENCE)
-    assert [problem.where for problem in refusal.value.problems] == ["m1, m3 / m2", "m1, m3 / m2"]
-    assert "haplane reset" in str(refusal.value)
+    [problem] = refusal.value.problems
+    assert problem.what == "m1, m3 / m2: set up as different clusters"
+    assert "haplane reset INVENTORY m2" in str(refusal.value)
+
+
+def test_one_key_that_differs_is_not_another_cluster():
+    paths = (*PATHS, "/pki/sa.key")
+    reports = {name: holding(**dict.fromkeys(paths, "a")) for name in MASTERS}
+    reports["m2"] = holding(**dict.fromkeys(PATHS, "a"), **{"/pki/sa.key": "b"})
+    with pytest.raises(UnfitHosts) as refusal:
+        origin_of_identity(MASTERS, reports, paths, EVIDENCE)
+    [problem] = refusal.value.problems
+    assert problem.what == "/pki/sa.key differs between masters of one cluster"
+    assert "haplane reset" not in str(problem)
+    assert "to m2 " in str(problem)
 
 
 def test_half_an_identity_is_replaced_only_while_etcd_holds_nothing():
@@ -83,3 +103,47 @@ def test_a_worker_of_another_cluster_is_named():
     reports = {"w1": holding(**{AUTHORITY: "a"}), "w2": holding(**{AUTHORITY: "b"}), "w3": samples.report()}
     [problem] = foreign_workers("a" * 64, ("w1", "w2", "w3"), reports, AUTHORITY)
     assert problem.what == "w2 is a node of another cluster"
+
+
+ADDRESSES = {"m1": "10.0.0.21", "m2": "10.0.0.22"}
+
+
+def set_up_as(name, address, *, through=True):
+    files = {EVIDENCE[0]: {"sha256": "a" * 64, "mode": 0o600, "user_id": 0}} if through else {}
+    return samples.report(files=files, settings={"name": name, "address": address})
+
+
+def test_exchanged_and_moved_masters_are_told_apart():
+    exchanged = {"m1": set_up_as("m2", "10.0.0.22"), "m2": set_up_as("m1", "10.0.0.21")}
+    assert [problem.what for problem in moved_hosts(ADDRESSES, exchanged, EVIDENCE)] == [
+        "m1 leads to the machine that was set up as m2",
+        "m2 leads to the machine that was set up as m1",
+    ]
+    moved = {"m1": set_up_as("m1", "10.0.0.21"), "m2": set_up_as("m2", "10.0.0.99")}
+    [problem] = moved_hosts(ADDRESSES, moved, EVIDENCE)
+    assert problem.what == "m2 was set up at 10.0.0.99, and the inventory says 10.0.0.22"
+
+
+def test_what_an_interrupted_run_wrote_before_kubeadm_binds_nobody():
+    assert moved_hosts(ADDRESSES, {"m1": set_up_as("x", "10.0.0.9", through=False)}, EVIDENCE) == []
+
+
+def member(stored, serving=None):
+    status = {"header": {"cluster_id": serving}} if serving else None
+    etcd = {"has_data": True, "status": status, "reads_through_quorum": bool(serving), "data_cluster_id": stored}
+    return samples.report(etcd=samples.document()["etcd"] | etcd)
+
+
+@pytest.mark.parametrize(
+    ("reports", "stale"),
+    [
+        ({"m1": member(1, 1), "m2": member(1, 1), "m3": member(2)}, ["m3"]),
+        ({"m1": member(1), "m2": member(2), "m3": member(2)}, ["m1"]),
+        ({"m1": member(1, 1), "m2": member(2), "m3": member(2)}, ["m2", "m3"]),
+        ({"m1": member(1), "m2": member(2)}, []),
+        ({"m1": member(1, 1), "m2": member(1), "m3": samples.report()}, []),
+        ({}, []),
+    ],
+)
+def test_data_of_another_cluster_is_told_by_those_who_serve_or_by_the_most(reports, stale):
+    assert [problem.what.split()[0] for problem in stale_etcd(MASTERS, reports)] == stale

@@ -1,3 +1,4 @@
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -6,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haplane.config.model import Inventory
+from haplane.desired.keys import KUBEADM_CERTIFICATES
+from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
 from haplane.domain.plan import (
     APISERVER_ASIDE,
@@ -14,9 +17,9 @@ from haplane.domain.plan import (
     Kind,
     Plan,
     api_servers_are_down,
-    decide,
     lost_members,
 )
+from haplane.pki.leaf import Usage, issue
 
 SHAPES = st.fixed_dictionaries(
     {
@@ -115,6 +118,8 @@ def test_a_missing_package_is_installed_and_started():
         ("m1", "/etc/systemd/system/etcd.service", [(Kind.ETCD, "etcd")]),
         ("m1", "/etc/systemd/system/kubelet.service", [(Kind.KUBELET, "kubelet")]),
         ("m1", "/etc/sysctl.d/99-haplane.conf", []),
+        ("m1", "/etc/kubernetes/haplane/kubelet.json", [(Kind.KUBELET_CONFIG, None)]),
+        ("w1", "/etc/kubernetes/haplane/kubelet.json", [(Kind.KUBELET_CONFIG, None)]),
         ("lb1", "/etc/haproxy/haproxy.cfg", [(Kind.BALANCER, "haproxy")]),
         ("lb1", "/etc/keepalived/keepalived.conf", [(Kind.BALANCER, "keepalived")]),
     ],
@@ -122,7 +127,7 @@ def test_a_missing_package_is_installed_and_started():
 def test_an_edited_file_is_written_again_and_what_reads_it_takes_it_up(name, path, follows):
     edited = fields(name, "files")
     edited[path]["sha256"] = "e" * 64
-    expected = [(Kind.FILES, name, (path,))] + [(kind, name, (unit,)) for kind, unit in follows]
+    expected = [(Kind.FILES, name, (path,))] + [(kind, name, (unit,) if unit else ()) for kind, unit in follows]
     assert drift(name, files=edited) == expected
 
 
@@ -185,8 +190,26 @@ def test_an_edited_kubeadm_configuration_concerns_the_control_plane():
 
 
 def test_a_replaced_binary_is_pushed_again():
-    path = "/usr/local/bin/kubelet"
+    path = "/usr/local/bin/kubectl"
     assert drift("m2", bundle=fields("m2", "bundle") | {path: "e" * 64}) == [(Kind.BUNDLE, "m2", (path,))]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "kind"),
+    [
+        ("m1", "containerd", Kind.RUNTIME),
+        ("m1", "etcd", Kind.ETCD),
+        ("m1", "kubelet", Kind.KUBELET),
+        ("w1", "kubelet", Kind.KUBELET),
+    ],
+)
+def test_a_program_that_was_replaced_is_started_anew_also_when_only_the_push_had_happened(name, unit, kind):
+    path = f"/usr/local/bin/{unit}"
+    replaced = drift(name, bundle=fields(name, "bundle") | {path: "e" * 64})
+    assert replaced == [(Kind.BUNDLE, name, (path,)), (kind, name, (unit,))]
+    units = fields(name, "units")
+    units[unit]["binary_replaced"] = True
+    assert drift(name, units=units) == [(kind, name, (unit,))]
 
 
 def test_an_image_containerd_does_not_know_is_imported():
@@ -203,10 +226,85 @@ def test_a_removed_manifest_sends_the_master_through_kubeadm_again():
 def test_a_manifest_that_an_interrupted_restart_left_aside_is_put_back_and_not_made_anew():
     files = without("m3", "files", "/etc/kubernetes/manifests/kube-apiserver.yaml")
     aside = {APISERVER_ASIDE: files["/etc/kubernetes/admin.conf"]}
-    assert drift("m3", files=files | aside) == [(Kind.CONTROL_PLANE, "m3", ())]
+    assert drift("m3", files=files | aside) == [(Kind.CONTROL_PLANE, "m3", COMPONENTS)]
     assert drift("m3", files=fields("m3", "files") | aside) == []
     del files["/etc/kubernetes/manifests/kube-scheduler.yaml"]
     assert [kind for kind, *_ in drift("m3", files=files | aside)] == [Kind.INITIALISE]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/etc/kubernetes/manifests/kube-scheduler.yaml", Kind.CONTROL_PLANE),
+        ("/var/lib/kubelet/config.yaml", Kind.KUBELET_CONFIG),
+    ],
+)
+def test_what_kubeadm_made_and_somebody_edited_is_made_again(path, kind):
+    made = {path: fields("m2", "files")[path]["sha256"]}
+    assert drift("m2", made=made) == []
+    assert drift("m2", made={path: "e" * 64}) == [(kind, "m2", ())]
+
+
+def test_a_kubelet_that_is_older_than_its_configuration_is_configured_again():
+    files, units = fields("w1", "files"), fields("w1", "units")
+    files["/var/lib/kubelet/config.yaml"]["changed_at"] = 1000.5
+    units["kubelet"]["since"] = 1000.0
+    assert drift("w1", files=files, units=units) == [(Kind.KUBELET_CONFIG, "w1", ())]
+
+
+COMPONENTS = ("kube-controller-manager", "kube-scheduler")
+
+
+def kubeadm_made(lifetime):
+    """The certificates of a master as the observer shows them; kubeadm's own end after this many days."""
+    shown = {path: pem.decode() for path, pem in samples.identity().to_files().items() if path.endswith(".crt")}
+    names = ("10.0.0.10", "127.0.0.1", "10.0.0.21", "10.0.0.22", "10.0.0.23")
+    for name, path in KUBEADM_CERTIFICATES.items():
+        identity = samples.identity()
+        authority = identity.front_proxy if name.startswith("front") else identity.kubernetes
+        addresses = [IPv4Address(one) for one in names]
+        leaf = issue(
+            authority, name, dns_names=["localhost"], addresses=addresses, usages=(Usage.SERVER,), now=samples.NOW,
+            days=lifetime,
+        )  # fmt: skip
+        shown[path] = leaf.certificate.decode()
+    return shown
+
+
+def test_kubeadms_certificates_are_renewed_before_they_expire_and_who_reads_them_starts_anew():
+    assert drift("m1", certificates=kubeadm_made(365)) == []
+    found = drift("m1", certificates=kubeadm_made(60))
+    assert found == [
+        (Kind.CERTIFICATES, "m1", tuple(KUBEADM_CERTIFICATES)),
+        (Kind.CONTROL_PLANE, "m1", COMPONENTS),
+    ]
+    damaged = kubeadm_made(365)
+    damaged[KUBEADM_CERTIFICATES["scheduler.conf"]] = "nonsense"
+    del damaged[KUBEADM_CERTIFICATES["apiserver"]]
+    assert drift("m1", certificates=damaged)[0] == (Kind.CERTIFICATES, "m1", ("apiserver", "scheduler.conf"))
+
+
+@pytest.mark.parametrize("path", ["/etc/kubernetes/scheduler.conf", "/etc/kubernetes/pki/apiserver-etcd-client.crt"])
+def test_a_certificate_that_is_newer_than_who_reads_it_is_taken_up(path):
+    files = fields("m1", "files")
+    files[path]["changed_at"] = 1000.5
+    files["/etc/kubernetes/manifests/kube-apiserver.yaml"]["changed_at"] = 1000.0
+    assert drift("m1", files=files) == [(Kind.CONTROL_PLANE, "m1", COMPONENTS)]
+
+
+def test_the_api_server_takes_up_a_new_key_to_etcd():
+    path = "/etc/kubernetes/pki/apiserver-etcd-client.crt"
+    assert drift("m1", files=without("m1", "files", path)) == [
+        (Kind.KEYS, "m1", (path,)),
+        (Kind.CONTROL_PLANE, "m1", COMPONENTS),
+    ]
+
+
+@pytest.mark.parametrize("status", ["DRAIN", "MAINT", "no check"])
+def test_a_server_left_out_of_service_is_put_back(status):
+    servers = [{"backend": "apiservers", "name": "m2", "status": status}]
+    balancer = fields("lb1", "balancer") | {"servers": servers}
+    assert drift("lb1", balancer=balancer) == [(Kind.RESTORE, "lb1", ("apiservers/m2",))]
 
 
 def test_a_worker_without_its_kubeconfig_joins_again():
@@ -241,7 +339,7 @@ def test_a_sound_leaf_is_left_alone():
     assert drift("m1", certificates=certificates) == []
 
 
-@pytest.mark.parametrize("change", [{"labels": []}, {"taints": []}])
+@pytest.mark.parametrize("change", [{"labels": []}, {"labels": ["node-role.kubernetes.io/control-plane"]}, {"taints": []}])
 def test_a_master_without_its_label_or_taint_is_marked(change):
     kubernetes = fields("m1", "kubernetes")
     kubernetes["nodes"] = [node | (change if node["name"] == "m2" else {}) for node in kubernetes["nodes"]]

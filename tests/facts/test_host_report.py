@@ -60,7 +60,9 @@ def test_what_a_cluster_keeps_is_read_from_the_configuration_it_was_made_with(tm
     config = tmp_path / "kubeadm.yaml"
     assert observe(kubeadm_config=str(config)).settings == {}
     config.write_text(kubeadm_configuration(inventory, inventory.masters[0]))
-    assert observe(kubeadm_config=str(config)).settings == lasting_settings(inventory)
+    master = inventory.masters[0]
+    mine = {"name": master.name, "address": str(master.address)}
+    assert observe(kubeadm_config=str(config)).settings == lasting_settings(inventory) | mine
 
 
 def test_a_machine_with_nothing_of_haplane_can_be_observed(tmp_path):
@@ -79,6 +81,54 @@ def test_a_machine_with_nothing_of_haplane_can_be_observed(tmp_path):
         report.bundle[str(present)],
     )
     assert abs(report.files[str(present)].changed_at - report.started_at) < 60
+
+
+def varint(number):
+    low, high = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(high) if high else bytes([low])
+
+
+def logged(kind, data=b""):
+    """A record as etcd's log has it."""
+    record = b"\x08" + varint(kind) + b"\x10\x07" + (b"\x1a" + varint(len(data)) + data if data else b"")
+    padding = -len(record) % 8
+    length = len(record) | (0x80 | padding) << 56 if padding else len(record)
+    return length.to_bytes(8, "little") + record + bytes(padding)
+
+
+@pytest.mark.parametrize(
+    ("newest", "cluster"),
+    [
+        (logged(4) + logged(1, b"\x08\x05\x10" + varint(2**64 - 3)) + bytes(64), 2**64 - 3),
+        (logged(4) + logged(2, b"\x08\x05"), None),
+        (logged(4)[:12], None),
+        (b"", None),
+    ],
+)
+def test_whose_data_is_on_the_disk_is_told_also_while_etcd_is_down(tmp_path, newest, cluster):
+    (tmp_path / "0000000000000000-0000000000000000.wal").write_bytes(b"older")
+    (tmp_path / "0000000000000001-0000000000000042.wal").write_bytes(newest)
+    assert observe(moved={"/var/lib/etcd/member/wal": tmp_path}).etcd.data_cluster_id == cluster
+
+
+@pytest.mark.parametrize(("text", "made"), [("[]", {}), ('{"/a": "x"}', {}), ("{", {}), (None, {})])
+def test_a_note_of_what_kubeadm_made_that_cannot_be_read_is_none(tmp_path, text, made):
+    note = tmp_path / "made.json"
+    if text is not None:
+        note.write_text(text)
+    assert observe(moved={"/var/lib/haplane/made.json": note}).made == made
+
+
+def test_what_kubeadm_made_is_noted_beside_what_was_noted_before(tmp_path):
+    note, file = tmp_path / "state" / "made.json", tmp_path / "file"
+    script = (Path(host_report.__file__).parents[1] / "operations/on_host/note.py").read_text()
+    script = script.replace("/var/lib/haplane/made.json", str(note))
+    file.write_text("content")
+    for path in (file, tmp_path / "absent", SERVER, sys.executable):
+        subprocess.run([sys.executable, "-I", "-S", "-c", script, str(path)], check=True)
+    made = observe(moved={"/var/lib/haplane/made.json": note}).made
+    assert made[str(file)] == CONTENT_SHA256
+    assert set(made) >= {str(file), sys.executable}
 
 
 def test_certificates_are_found_by_pattern(tmp_path):

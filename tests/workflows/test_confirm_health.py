@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import samples
 
+from haplane.domain.observed import Observation
 from haplane.domain.progress import silent
 from haplane.phases import confirm_health
 from haplane.phases.phase import Run
@@ -50,6 +51,14 @@ def test_what_stays_wrong_is_told_after_the_deadline(looks, run):
     moments += [LAGGING]
     assert confirm_health.confirm_health(run).problems == ("lb1 sends nothing to m2 (DOWN)",)
     assert clock == [confirm_health.SETTLE_SECONDS]
+
+
+def test_an_unreachable_host_is_not_waited_for(looks, run):
+    moments, clock = looks
+    reports = {name: report for name, report in CONVERGED.reports.items() if name != "m2"}
+    moments += [Observation(reports=reports, unreachable={"m2": "off"})]
+    assert "m2: not reachable (off)" in confirm_health.confirm_health(run).problems
+    assert clock == [0.0]
 
 
 def test_the_first_certificate_to_expire_is_named_and_the_kubelets_own_is_not_counted():

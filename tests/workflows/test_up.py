@@ -5,8 +5,9 @@ import samples
 
 from haplane.config.model import Host, Inventory
 from haplane.desired.hosts import lasting_settings
+from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
-from haplane.domain.plan import HAPROXY_KEYS, Kind, decide
+from haplane.domain.plan import HAPROXY_KEYS, Kind
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, ExitCode, Refused, Unreachable
 from haplane.phases.apply_cluster import APPLY_CLUSTER

@@ -31,7 +31,9 @@ from typing import Any
 PROBE_SECONDS = 5
 STAMPS = "/var/lib/haplane/stamps.json"
 ETCD_DATA = "/var/lib/etcd"
+MADE = "/var/lib/haplane/made.json"
 MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
+WAL_METADATA = 1  # etcd's server/storage/wal: the type of the record that names member and cluster
 LASTING_SETTINGS = {
     "controlPlaneEndpoint": "endpoint",
     "bindPort": "apiserver_port",
@@ -39,6 +41,7 @@ LASTING_SETTINGS = {
     "serviceSubnet": "service_network",
     "dnsDomain": "dns_domain",
 }
+IDENTITY_SETTINGS = {"name": "name", "advertiseAddress": "address"}
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
 NOTHING: dict[str, Any] = {
     "machine": {
@@ -49,12 +52,14 @@ NOTHING: dict[str, Any] = {
     "addresses": {},
     "listening": {},
     "files": {},
+    "made": {},
     "bundle": {},
     "certificates": {},
     "units": {},
     "images": None,
     "etcd": {
         "bootstrapped": False, "has_data": False, "status": None, "members": None, "reads_through_quorum": False,
+        "data_cluster_id": None,
     },
     "apiserver": {"ready": False, "detail": "not known"},
     "kubernetes": None,
@@ -74,6 +79,7 @@ def main() -> None:
         "addresses": addresses,
         "listening": listening,
         "files": lambda: files(request["files"]),
+        "made": made,
         "bundle": lambda: bundle_files(request["bundle"]),
         "certificates": lambda: certificates(request["certificates"]),
         "units": lambda: units(request["units"]),
@@ -205,6 +211,14 @@ def stamps() -> dict[tuple[Any, ...], str]:
     return found
 
 
+def made() -> dict[str, str]:
+    """Path -> sha256 of what kubeadm made here when haplane last had it made."""
+    with contextlib.suppress(ValueError, AttributeError):
+        noted = json.loads(read(MADE) or "{}").items()
+        return {path: seen for path, seen in noted if isinstance(seen, str) and re.fullmatch("[0-9a-f]{64}", seen)}
+    return {}
+
+
 def certificates(patterns: list[str]) -> dict[str, str]:
     """Path -> the public certificates in a file, or in a kubeconfig's client-certificate-data; never a key."""
     found = {}
@@ -220,10 +234,11 @@ def certificates(patterns: list[str]) -> dict[str, str]:
 
 
 def units(names: list[str]) -> dict[str, dict[str, Any]]:
-    """Unit -> active, enabled, needs_reload, since; units that systemd has not loaded are left out."""
+    """Unit -> what systemd says of it; units that it has not loaded are left out."""
     shown = run(
         "systemctl", "show",
-        "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,StateChangeTimestampMonotonic", *names,
+        "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,StateChangeTimestampMonotonic,MainPID",
+        *names,
     )  # fmt: skip
     booted_at = time.time() - time.monotonic()
     found = {}
@@ -235,8 +250,16 @@ def units(names: list[str]) -> dict[str, dict[str, Any]]:
                 "enabled": fields.get("UnitFileState") in ("enabled", "static", "enabled-runtime"),
                 "needs_reload": fields.get("NeedDaemonReload") == "yes",
                 "since": booted_at + int(fields.get("StateChangeTimestampMonotonic") or 0) / 1e6,
+                "binary_replaced": is_replaced(fields.get("MainPID", "0")),
             }
     return found
+
+
+def is_replaced(process: str) -> bool:
+    """Whether the file that a process was started from is no longer the one at its path."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{process}/exe").endswith(" (deleted)")
+    return False
 
 
 def images() -> list[str] | None:
@@ -251,6 +274,7 @@ def etcd() -> dict[str, Any]:
     found: dict[str, Any] = NOTHING["etcd"] | {
         "bootstrapped": os.path.exists("/etc/etcd/bootstrapped"),
         "has_data": os.path.isdir(MEMBER),
+        "data_cluster_id": data_cluster_id(),
     }
     if not os.path.exists(pki + "/healthcheck-client.crt") or not found["has_data"]:
         return found
@@ -268,6 +292,45 @@ def etcd() -> dict[str, Any]:
         found["members"] = json.loads(members.result() or "{}")["members"]
     found["reads_through_quorum"] = read_back.result() is not None
     return found
+
+
+def data_cluster_id() -> int | None:
+    """The cluster that the data here is of, from the head of etcd's newest log; also while etcd is stopped.
+
+    Each log begins with a checksum's record and the metadata's. A record is its length (7 bytes; the eighth speaks of
+    padding to 8), then protobuf: 1 is the type, 3 the data; in metadata 2 is the cluster.
+    """
+    logs = sorted(glob.glob(f"{MEMBER}/*.wal"))
+    with contextlib.suppress(OSError, LookupError, TypeError), open(logs[-1], "rb") as log:
+        for _ in range(2):
+            length = int.from_bytes(log.read(8)[:7], "little")
+            record = protobuf(log.read(min(length + -length % 8, 4096))[:length])
+            if record.get(1) == WAL_METADATA:
+                return protobuf(record[3])[2]
+    return None
+
+
+def protobuf(message: bytes) -> dict[int, Any]:
+    """Field number -> value, of numbers and byte strings. Raises LookupError for a message that is cut short."""
+    found: dict[int, Any] = {}
+    rest = message
+    while rest:
+        key, rest = varint(rest)
+        value, rest = varint(rest)
+        if key & 7 == 2:
+            found[key >> 3], rest = rest[:value], rest[value:]
+        else:
+            found[key >> 3] = value
+    return found
+
+
+def varint(message: bytes) -> tuple[int, bytes]:
+    """The number at the head of a message, seven bits a byte, and what follows it."""
+    value = shift = 0
+    while message[0] & 0x80:
+        value |= (message[0] & 0x7F) << shift
+        message, shift = message[1:], shift + 7
+    return value | message[0] << shift, message[1:]
 
 
 def apiserver(port: int) -> dict[str, Any]:
@@ -367,7 +430,7 @@ def haproxy_servers() -> list[dict[str, str]] | None:
 def settings(path: str) -> dict[str, str]:
     """What kubeadm's configuration here says of that which a cluster keeps as long as it exists."""
     found = dict(re.findall(r'^\s*(\w+): "?([^"\s]+)"?$', read(path) or "", re.M))
-    return {name: found[word] for word, name in LASTING_SETTINGS.items() if word in found}
+    return {name: found[word] for word, name in (LASTING_SETTINGS | IDENTITY_SETTINGS).items() if word in found}
 
 
 def remains() -> dict[str, Any]:

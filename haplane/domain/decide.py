@@ -1,0 +1,25 @@
+"""From what is wanted and what was observed to the whole plan. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from haplane.domain.nodes import node_steps, tidy_steps
+from haplane.domain.observed import Observation
+from haplane.domain.plan import ClusterWants, Kind, Plan, Step, Wants, cluster_steps, etcd_steps, host_steps
+
+
+def decide(cluster: ClusterWants, wants: Mapping[str, Wants], observation: Observation) -> Plan:
+    """Everything that has to be done on the hosts that answered."""
+    reports = observation.reports
+    steps: list[Step] = []
+    for name, wanted in wants.items():
+        if name in reports:
+            steps += host_steps(name, wanted, reports[name])
+    steps += etcd_steps(cluster, wants, reports)
+    kubernetes = observation.kubernetes()
+    once = cluster_steps(cluster, reports, kubernetes)
+    steps += node_steps(cluster, wants, reports)
+    if kubernetes is not None or any(step.kind is Kind.CLUSTER for step in once):
+        steps += tidy_steps(cluster, reports)
+    return Plan(tuple(steps + once))

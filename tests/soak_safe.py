@@ -1,0 +1,210 @@
+"""`make soak-safe`: every fault at every boundary of `haplane up`, and inside its long phases, on real masters.
+
+    .venv/bin/python tests/soak_safe.py [--minutes 55] [--only WORDS] [--any-commit]
+
+Resumable: a case that has a row of this commit (of any, with --any-commit) is not run again. Rows are kept in
+docs/soak-safe.jsonl and shown as a table in docs/soak.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from interruptions import FAULTS, ROOT, Cluster, Moment, Run, haplane, interrupt, write_inventory
+
+NUMBER = 9
+ROWS = ROOT / "docs/soak-safe.jsonl"
+TABLE = ROOT / "docs/soak.md"
+BEGIN, END = "<!-- soak-safe -->", "<!-- end of soak-safe -->"
+BOOTSTRAP = (
+    Moment("up: Push binaries and images"),
+    Moment("up: Push binaries and images", 1.5),
+    Moment("up: Push binaries and images", 5),
+    Moment("up: Prepare hosts"),
+    Moment("up: Start load balancers"),
+    Moment("up: Start the container runtime"),
+    Moment("up: Form the etcd cluster"),
+    Moment("Start etcd members together", 0.3),
+    Moment("Wait for quorum"),
+    Moment("up: Run kubeadm's phases"),
+    Moment("Run kubeadm's phases", 2),
+    Moment("Run kubeadm's phases", 6),
+    Moment("up: Apply what exists once"),
+    Moment("Apply add-ons and the pod network", 1.5),
+    Moment("up: Remove super-admin.conf"),
+    Moment("up: Mark masters"),
+    Moment("up: Finish pushing images"),
+    Moment("up: Make a join command"),
+)
+CHANGE = (
+    Moment("up: Prepare hosts"),
+    Moment("up: Restart control planes"),
+    Moment("Drain apiservers/m1", 0.3),
+    Moment("Restart the control plane", 1),
+    Moment("Restart the control plane", 4),
+    Moment("Put apiservers/m1 back"),
+    Moment("Drain apiservers/m2"),
+    Moment("up: Apply what exists once"),
+)
+LONG = ("Push binaries and images + 1.5", "Start etcd members", "Run kubeadm's phases + 2", "Apply add-ons")
+
+
+@dataclass(frozen=True)
+class Case:
+    """``story``: the first run on fresh hosts, or a changed setting that rolls through the masters."""
+
+    story: str
+    fault: str
+    moment: Moment
+
+    def __str__(self) -> str:
+        return f"{self.story}: {self.fault} at {self.moment}"
+
+
+def cases() -> Iterator[Case]:
+    """The nastiest first."""
+    for fault in FAULTS:
+        for moment in BOOTSTRAP:
+            if any(words in str(moment) for words in LONG):
+                yield Case("first run", fault, moment)
+    for fault in FAULTS[:3]:
+        for moment in CHANGE:
+            yield Case("changed setting", fault, moment)
+    for fault in FAULTS[:3]:
+        for moment in BOOTSTRAP:
+            if not any(words in str(moment) for words in LONG):
+                yield Case("first run", fault, moment)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--minutes", type=float, default=55)
+    options.add_argument("--only", default="", help="cases that contain these words")
+    options.add_argument("--any-commit", action="store_true")
+    chosen = options.parse_args()
+    deadline = time.monotonic() + 60 * chosen.minutes
+    known = {row["case"] for row in rows() if chosen.any_commit or row["commit"] == commit()}
+    left = [case for case in cases() if str(case) not in known and chosen.only in str(case)]
+    print(f"{len(left)} cases to run", flush=True)
+    with tempfile.TemporaryDirectory(prefix="haplane-soak-") as scratch:
+        files = [write_inventory(Path(scratch) / f"{n}.py", NUMBER, toleration=60 + n) for n in range(2)]
+        try:
+            run(left, Cluster(files[0]), files, deadline)
+        finally:
+            write_table()
+            haplane("lab", "down", files[0])
+    if any(row["outcome"] != "completed" for row in rows() if row["commit"] == commit()):
+        sys.exit(1)
+
+
+def run(left: list[Case], cluster: Cluster, files: list[Path], deadline: float) -> None:
+    baseline = None
+    turn = 0
+    for case in left:
+        if time.monotonic() > deadline:
+            print("this part is over: run it again for the rest", flush=True)
+            return
+        if baseline is None or (case.story == "first run"):
+            cluster.fresh()
+        if baseline is None:
+            baseline = {"first run": uninterrupted(files[0]), "changed setting": uninterrupted(files[1])}
+            turn = 1
+            print(f"uninterrupted: {baseline}", flush=True)
+            if case.story == "first run":
+                cluster.fresh()
+        if case.story == "changed setting":
+            if not healthy(files[turn]):
+                cluster.fresh()
+                uninterrupted(files[turn])
+            turn = 1 - turn
+            found = interrupt(cluster, case.fault, case.moment, files[turn])
+        else:
+            found = interrupt(cluster, case.fault, case.moment, files[0])
+            turn = 0
+        note(case, found, baseline[case.story])
+
+
+def healthy(inventory: Path) -> bool:
+    return bool(json.loads(haplane("status", inventory, "--json", code=None) or "{}").get("healthy"))
+
+
+def uninterrupted(inventory: Path) -> float:
+    ended = Run(inventory).end()
+    if ended.code != 0:
+        sys.exit(f"without any interruption: exit {ended.code}\n{ended.said}")
+    return ended.seconds
+
+
+def note(case: Case, found, uninterrupted_seconds: float) -> None:
+    total = found.interrupted_seconds + found.rerun_seconds
+    row = {
+        "case": str(case),
+        **{key: str(value) for key, value in asdict(case).items() if key != "moment"},
+        "moment": str(case.moment),
+        "date": datetime.now(UTC).isoformat(timespec="minutes"),
+        "commit": commit(),
+        "outcome": "completed" if not found.problem else found.problem,
+        "interrupted_seconds": round(found.interrupted_seconds, 1),
+        "rerun_seconds": round(found.rerun_seconds, 1),
+        "uninterrupted_seconds": round(uninterrupted_seconds, 1),
+        "ratio": round(total / uninterrupted_seconds, 2),
+    }
+    with ROWS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    print(f"{case}: {row['outcome'][:2000]} ({row['ratio']})", flush=True)
+
+
+def rows() -> list[dict]:
+    """The last row of each case."""
+    if not ROWS.exists():
+        return []
+    found = [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
+    return list({row["case"]: row for row in found}.values())
+
+
+def commit() -> str:
+    return subprocess.run(
+        ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def write_table() -> None:
+    """Replace the part of docs/soak.md between the marks."""
+    found = rows()
+    if not found:
+        return
+    text = TABLE.read_text(encoding="utf-8")
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    completed = [row for row in found if row["outcome"] == "completed"]
+    ratios = [row["ratio"] for row in completed if row["fault"] != "power"]
+    summary = f"{len(completed)} of {len(found)} completed; {len(list(cases())) - len(found)} have not been run."
+    if ratios:
+        summary += f" Interrupted + again / uninterrupted: median {statistics.median(ratios):.2f}, worst {max(ratios):.2f}."
+    lines = [
+        summary,
+        "",
+        "| story | fault | struck at | outcome | interrupted | again | ratio | date | commit |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        outcome = row["outcome"].splitlines()[0][:120].replace("|", "/")
+        lines.append(
+            f"| {row['story']} | {row['fault']} | {row['moment']} | {outcome} | {row['interrupted_seconds']} s |"
+            f" {row['rerun_seconds']} s | {row['ratio']} | {row['date']} | {row['commit']} |"
+        )
+    TABLE.write_text(head + BEGIN + "\n" + "\n".join(lines) + "\n" + END + tail, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
