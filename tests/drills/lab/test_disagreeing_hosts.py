@@ -1,0 +1,98 @@
+"""Hosts that are not what the inventory takes them for: each case has its own words, and nothing is changed."""
+
+import json
+import re
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = pytest.mark.lab
+
+REFUSED = 4
+
+
+def refused(stage, inventory=None):
+    words = stage.haplane("up", inventory or stage.path, "--yes", "--json", codes=(REFUSED,))
+    return json.loads(words)["error"]
+
+
+@contextmanager
+def on_host(stage, name, do, undo):
+    assert stage.run(name, do).returncode == 0
+    try:
+        yield
+    finally:
+        done = stage.run(name, undo)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_master_of_another_cluster_is_named(stage):
+    do = """
+cp -a /etc/kubernetes /root/aside
+cd /etc/kubernetes/pki
+for file in ca.crt ca.key front-proxy-ca.crt front-proxy-ca.key sa.key sa.pub etcd/ca.crt etcd/ca.key; do
+    echo other >> $file
+done
+cd ../haplane
+for file in encryption.yaml signing.key signing.pub; do echo other >> $file; done
+"""
+    undo = "cp -a /root/aside/. /etc/kubernetes/ && rm -r /root/aside"
+    with on_host(stage, "m3", do, undo):
+        said = refused(stage)
+    assert "m1, m2 / m3: set up as different clusters" in said
+    assert "haplane reset INVENTORY m3" in said
+
+
+def test_one_key_that_differs_is_told_from_another_cluster(stage):
+    path = "/etc/kubernetes/pki/sa.key"
+    with on_host(stage, "m2", f"cp -a {path} /root/key; echo >> {path}", f"mv /root/key {path}"):
+        said = refused(stage)
+    assert f"{path} differs between masters of one cluster" in said
+    assert "haplane reset" not in said
+
+
+def test_a_stale_data_directory_is_named(stage):
+    """As after a restore that one member slept through: the same authority, another cluster's data."""
+    make = """
+systemctl stop etcd
+mv /var/lib/etcd/member /root/member
+etcdutl snapshot restore /root/stale.db --data-dir /root/stale --name m3 --initial-cluster m3=https://127.0.0.1:1 \\
+    --initial-advertise-peer-urls https://127.0.0.1:1 --initial-cluster-token other
+mv /root/stale/member /var/lib/etcd/member
+"""
+    take = (
+        "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt "
+        "--cert=/etc/etcd/pki/healthcheck-client.crt --key=/etc/etcd/pki/healthcheck-client.key "
+        "snapshot save /root/stale.db\n"
+    )
+    undo = "rm -r /var/lib/etcd/member /root/stale*; mv /root/member /var/lib/etcd/member; systemctl start etcd"
+    with on_host(stage, "m3", take + make, undo):
+        said = refused(stage)
+    assert "m3 holds etcd data of another cluster" in said
+
+
+@pytest.fixture
+def other(stage, tmp_path):
+    """The lab's inventory with replaced text."""
+
+    def replaced(*pairs):
+        text = (stage.root / stage.path).read_text()
+        for old, new in pairs:
+            assert re.search(old, text)
+            text = re.sub(old, new, text)
+        path = tmp_path / "other.py"
+        path.write_text(text)
+        return str(path)
+
+    return replaced
+
+
+def test_exchanged_addresses_and_a_moved_name_are_told(stage, other):
+    exchanged = other((r'_host\("m1", 21\), _host\("m2", 22\)', '_host("m1", 22), _host("m2", 21)'))
+    said = refused(stage, exchanged)
+    assert "m1 leads to the machine that was set up as m2" in said
+    assert "m2 leads to the machine that was set up as m1" in said
+    moved = other((r'\("m3", 23\)', '("m3", 29)'), (r'"ssh_hostname": address', '"ssh_hostname": address.replace(".29", ".23")'))
+    with on_host(stage, "m3", "ip address add 10.89.0.29/24 dev eth0", "ip address del 10.89.0.29/24 dev eth0"):
+        assert "m3 was set up at 10.89.0.23, and the inventory says 10.89.0.29" in refused(stage, moved)
+    assert "no interface has 10.89.0.29" in refused(stage, moved)

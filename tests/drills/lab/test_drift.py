@@ -1,0 +1,240 @@
+"""What somebody changed by hand is found, named and mended, all of it at once; the second run has nothing to do."""
+
+import base64
+import json
+import subprocess
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+
+import pytest
+
+from haplane.desired.files import certificate_names
+from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
+from haplane.pki.leaf import Usage, issue
+from haplane.remote.openssh import read_files, ssh_command
+from haplane.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+ETCDCTL = (
+    "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt "
+    "--cert=/etc/etcd/pki/healthcheck-client.crt --key=/etc/etcd/pki/healthcheck-client.key"
+)
+ASK_HAPROXY = """python3 -c '
+import socket, sys
+for line in sys.argv[1:]:
+    admin = socket.socket(socket.AF_UNIX)
+    admin.connect("/run/haproxy/admin.sock")
+    admin.sendall(line.encode() + b"\\n")
+    admin.recv(100)' """
+KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
+
+BY_HAND = {
+    "m1": f"""
+rm /etc/kubernetes/manifests/kube-controller-manager.yaml
+{KUBECTL} label node m1 node.kubernetes.io/exclude-from-external-load-balancers-
+{KUBECTL} taint --overwrite node m3 node-role.kubernetes.io/control-plane=:NoSchedule
+""",
+    "m2": """
+systemctl disable -q etcd
+echo '# by hand' >> /etc/containerd/config.toml
+cp /usr/local/bin/kubelet /root/kubelet && printf x >> /root/kubelet
+mv /root/kubelet /usr/local/bin/kubelet && systemctl restart kubelet
+sed -i 's/^maxPods:.*/maxPods: 50/' /var/lib/kubelet/config.yaml
+""",
+    "m3": """
+systemctl stop kubelet
+sed -i 's/profiling=false/profiling=true/' /etc/kubernetes/manifests/kube-scheduler.yaml
+""",
+    "lb1": f"""
+sed -i '/server m3 /d' /etc/haproxy/haproxy.cfg && systemctl reload haproxy
+sleep 1
+{ASK_HAPROXY} 'set server apiservers/m2 state drain'
+""",
+    "lb2": f"""
+systemctl stop keepalived
+systemctl disable -q haproxy
+{ASK_HAPROXY} 'disable health apiservers/m1'
+""",
+}
+EXPECTED = (
+    "m1: run kubeadm's phases (1 of 8 files missing)",
+    "m1, m3: set labels and taints (as the inventory says)",
+    "m3: start the kubelet (kubelet is stopped)",
+    "m2: start etcd (etcd is disabled)",
+    "m2: write files (/etc/containerd/config.toml)",
+    "m2: start the container runtime (containerd: its files changed)",
+    "m2: push binaries (1 files differ)",
+    "m2: start the kubelet (kubelet: its binary differs)",
+    "m2: configure the kubelet anew (/var/lib/kubelet/config.yaml edited)",
+    "/etc/kubernetes/manifests/kube-scheduler.yaml edited",
+    "lb1: write files (/etc/haproxy/haproxy.cfg)",
+    "lb1: start the load balancer (haproxy: its files changed)",
+    "lb1: put drained servers back (apiservers/m2)",
+    "lb2: start the load balancer (keepalived is stopped)",
+    "lb2: start the load balancer (haproxy is disabled)",
+    "lb2: put drained servers back (apiservers/m1)",
+)
+
+DIGEST = """
+import hashlib, os, subprocess
+moving = ("/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet/", "/var/lib/cni", "/var/lib/systemd")
+whole = hashlib.sha256()
+for root in ("/etc", "/var/lib", "/usr/local/bin", "/opt"):
+    for directory, names, files in sorted(os.walk(root)):
+        names.sort()
+        for name in sorted(files):
+            path = os.path.join(directory, name)
+            if path.startswith(moving):
+                continue
+            status = os.lstat(path)
+            facts = [path, status.st_mode, status.st_uid, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+            whole.update(repr(facts).encode())
+            if status.st_size < 1 << 20 and not os.path.islink(path):
+                whole.update(open(path, "rb").read())
+print(whole.hexdigest())
+wanted = "--property=Id,ActiveState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic"
+units = ["containerd", "kubelet", "etcd", "haproxy", "keepalived"]
+print(subprocess.run(["systemctl", "show", wanted, *units], stdout=subprocess.PIPE).stdout.decode())
+for process in sorted(filter(str.isdigit, os.listdir("/proc")), key=int):
+    try:
+        name, _, rest = open("/proc/" + process + "/stat").read().partition(" (")[2].rpartition(") ")
+    except OSError:
+        continue
+    if name.startswith(("etcd", "kube", "containerd", "haproxy", "keepalived", "flanneld", "coredns")):
+        print(name, process, rest.split()[19])
+"""
+
+
+def on(stage, name, script):
+    done = stage.run(name, f"set -e\n{script}")
+    assert done.returncode == 0, f"{name}: {done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def looks(stage):
+    """What a host's files, units and processes look like, by host."""
+    return {host.name: on(stage, host.name, f"python3 - <<'END'\n{DIGEST}\nEND") for host in stage.inventory.hosts}
+
+
+def settled(stage):
+    seen = looks(stage)
+    return seen if seen == looks(stage) else None
+
+
+def dry_run(stage):
+    return json.loads(stage.haplane("up", stage.path, "--dry-run", "--json"))["plan"]
+
+
+def up(stage):
+    return json.loads(stage.haplane("up", stage.path, "--yes", "--json"))
+
+
+def nothing_to_do(stage):
+    found = up(stage)
+    assert found["plan"] == []
+    assert found["changed"] is False
+    assert "Nothing to change" in stage.haplane("up", stage.path, "--yes")
+
+
+def mended(stage, expected):
+    """The plan names it, a dry run shows the same and touches nothing, and once it is mended nothing is left."""
+    before = wait_until(lambda: settled(stage), 60, "the hosts have taken up what was changed by hand")
+    shown = dry_run(stage)
+    assert looks(stage) == before
+    for words in expected:
+        assert any(words in line for line in shown), f"{words!r} is not in\n" + "\n".join(shown)
+    done = up(stage)
+    assert done["plan"] == shown
+    assert done["status"]["healthy"], done["status"]["problems"]
+    nothing_to_do(stage)
+
+
+def test_every_change_by_hand_is_found_named_and_mended(stage):
+    nothing_to_do(stage)
+    for name, script in reversed(BY_HAND.items()):  # m1 last: its part stops what others ask
+        on(stage, name, script)
+    mended(stage, EXPECTED)
+    taints = stage.kubectl("get", "nodes", "--output=jsonpath={.items[*].spec.taints}", master="m2")
+    assert "control-plane" not in taints
+    assert on(stage, "m2", "grep maxPods /var/lib/kubelet/config.yaml").strip() != "maxPods: 50"
+    assert "profiling=false" in on(stage, "m3", "cat /etc/kubernetes/manifests/kube-scheduler.yaml")
+    assert "(deleted)" not in on(stage, "m2", "readlink /proc/$(pgrep -x kubelet)/exe")
+
+
+def expiring(stage, authority, name, usages, **names):
+    """A leaf that ends in ten days, and its key, both PEM."""
+    leaf = issue(authority, name, usages=usages, now=datetime.now(UTC), days=10, **names)
+    return leaf.certificate, leaf.private_key
+
+
+def place(stage, name, path, content):
+    command = ssh_command(stage.inventory.host(name), "sh", "-c", 'umask 077 && cat > "$1"', "sh", path)
+    subprocess.run(command, input=content, check=True)
+
+
+def test_certificates_about_to_expire_are_issued_anew_and_taken_up(stage):
+    master = stage.inventory.masters[0]
+    identity = ClusterIdentity.from_files(read_files(master, IDENTITY_PATHS))
+    both, client = (Usage.SERVER, Usage.CLIENT), (Usage.CLIENT,)
+    address = stage.inventory.host("m1").address
+    names = {"dns_names": ("m1", "localhost"), "addresses": (IPv4Address("127.0.0.1"), address)}
+    for leaf in ("server", "peer"):
+        certificate, key = expiring(stage, identity.etcd, "m1", both, **names)
+        place(stage, "m1", f"/etc/etcd/pki/{leaf}.crt", certificate)
+        place(stage, "m1", f"/etc/etcd/pki/{leaf}.key", key)
+    certificate, key = expiring(stage, identity.etcd, "kube-apiserver-etcd-client", client)
+    place(stage, "m2", "/etc/kubernetes/pki/apiserver-etcd-client.crt", certificate)
+    place(stage, "m2", "/etc/kubernetes/pki/apiserver-etcd-client.key", key)
+    on(stage, "m2", "chmod 644 /etc/kubernetes/pki/apiserver-etcd-client.crt")
+    on(stage, "m1", "chmod 644 /etc/etcd/pki/*.crt")
+    spoken_for = [IPv4Address(one) for one in certificate_names(stage.inventory) if one[0].isdigit()]
+    certificate, key = expiring(
+        stage, identity.kubernetes, "kube-apiserver", (Usage.SERVER,), addresses=spoken_for,
+        dns_names=("m3", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"),
+    )  # fmt: skip
+    place(stage, "m3", "/etc/kubernetes/pki/apiserver.crt", certificate)
+    place(stage, "m3", "/etc/kubernetes/pki/apiserver.key", key)
+    certificate, key = expiring(stage, identity.kubernetes, "system:kube-scheduler", client)
+    config = on(stage, "m3", "cat /etc/kubernetes/scheduler.conf")
+    lines = [
+        f"    client-certificate-data: {base64.b64encode(certificate).decode()}"
+        if "client-certificate-data" in line
+        else f"    client-key-data: {base64.b64encode(key).decode()}"
+        if "client-key-data" in line
+        else line
+        for line in config.splitlines()
+    ]
+    place(stage, "m3", "/etc/kubernetes/scheduler.conf", "\n".join([*lines, ""]).encode())
+    started = on(stage, "m3", "pgrep -x kube-scheduler")
+    mended(
+        stage,
+        (
+            "m1: issue keys and certificates (/etc/etcd/pki/peer.crt",
+            "m1: restart etcd (etcd: its keys are due)",
+            "m2: issue keys and certificates (/etc/kubernetes/pki/apiserver-etcd-client.crt",
+            "restart the control plane (its certificates are due)",
+            "m3: renew kubeadm's certificates (apiserver, scheduler.conf: it expires in 10 days)",
+        ),
+    )
+    assert stage.status()["certificates"]["days_left"] > 300
+    assert on(stage, "m3", "pgrep -x kube-scheduler") != started
+    served = on(stage, "m3", "openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | openssl x509 -noout -enddate")
+    assert served.strip() == on(stage, "m3", "openssl x509 -noout -enddate -in /etc/kubernetes/pki/apiserver.crt").strip()
+
+
+def test_a_run_without_work_costs_each_host_at_most_four_commands(stage):
+    """sshd runs /etc/ssh/sshrc before every command that it is given."""
+    hosts = [host.name for host in stage.inventory.hosts]
+    for name in hosts:
+        on(stage, name, "echo 'echo >> /run/commands' > /etc/ssh/sshrc; rm -f /run/commands")
+    try:
+        nothing = json.loads(stage.haplane("up", stage.path, "--yes", "--json"))
+        counted = {name: on(stage, name, "rm /etc/ssh/sshrc; wc -l < /run/commands") for name in hosts}
+    finally:
+        for name in hosts:
+            on(stage, name, "rm -f /etc/ssh/sshrc /run/commands")
+    assert nothing["changed"] is False
+    commands = {name: int(lines) - 1 for name, lines in counted.items()}  # the one that counted
+    print(commands)
+    assert all(1 <= number <= 4 for number in commands.values()), commands
