@@ -62,7 +62,9 @@ def report(measured: dict[str, list[float]], target: Path | None) -> None:
     for name, seconds in measured.items():
         print(f"{name:8} median {medians[name]:5.1f} s   of {', '.join(f'{one:.1f}' for one in seconds)}")
     ratios = {name: medians[name] / medians["script"] for name in ("haplane", "again")}
-    print(f"haplane takes {ratios['haplane']:.2f} of the script's time, and {ratios['again']:.3f} to find nothing to do")
+    print(
+        f"haplane takes {ratios['haplane']:.2f} of the script's time, and {ratios['again']:.3f} to find nothing to do"
+    )
     if target:
         document = {"seconds": measured, "medians": medians, "ratio": ratios["haplane"], "again": ratios["again"]}
         target.write_text(json.dumps(document, indent=2) + "\n")

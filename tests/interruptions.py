@@ -96,7 +96,7 @@ class Run:
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [*HAPLANE, "up", "--yes", str(inventory)],
-            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self.lines: list[tuple[float, str]] = []
         self._news = threading.Condition()

@@ -25,7 +25,7 @@ DEADLINE_SECONDS = 1.0
 
 
 class Clients:
-    """``failures`` by client; ``requests`` how many were sent; ``lags`` seconds from a write's answer to its event."""
+    """``requests``: how many were sent, by client. ``connections``: those that HTTP/2 needed."""
 
     def __init__(self, target: Target, namespace: str) -> None:
         self.target, self.namespace = target, namespace
@@ -33,7 +33,6 @@ class Clients:
         self.failures: list[str] = []
         self.watches = 0
         self.connections: set[object] = set()
-        self.lags: list[float] = []
         self._acknowledged: dict[str, float] = {}
         self._seen: dict[str, float] = {}
         self._stop = threading.Event()
@@ -61,7 +60,8 @@ class Clients:
         return sorted(set(self._acknowledged) - set(self._seen))
 
     def longest_lag(self) -> float:
-        return max((self._seen[name] - self._acknowledged[name] for name in self._acknowledged if name in self._seen))
+        """Seconds from a write's answer to its event."""
+        return max(self._seen[name] - told for name, told in self._acknowledged.items() if name in self._seen)
 
     def _ticks(self, client: str) -> Iterator[int]:
         began, number = time.monotonic(), 0
@@ -117,7 +117,12 @@ class Clients:
                         time.sleep(0.2)
 
     def _one_watch(self, client: httpx.Client, path: str, version: str) -> str:
-        parameters = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": "600"}
+        parameters = {
+            "watch": "1",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": "600",
+        }
         began = time.monotonic()
         with client.stream("GET", path, params=parameters) as reply:
             if reply.status_code != 200 or time.monotonic() - began > DEADLINE_SECONDS:
@@ -143,6 +148,7 @@ class Clients:
             pair.write_text(f"{target.certificate}\n{target.key}\n")
             context.load_cert_chain(pair)
         return httpx.Client(
-            base_url=f"https://{target.address}:{target.port}", verify=context, http1=False, http2=True, trust_env=False,
-            timeout=httpx.Timeout(DEADLINE_SECONDS, read=seconds), limits=httpx.Limits(max_connections=1),
+            base_url=f"https://{target.address}:{target.port}", verify=context, http1=False, http2=True,
+            trust_env=False, timeout=httpx.Timeout(DEADLINE_SECONDS, read=seconds),
+            limits=httpx.Limits(max_connections=1),
         )  # fmt: skip

@@ -190,7 +190,9 @@ def write_table() -> None:
     ratios = [row["ratio"] for row in completed if row["fault"] != "power"]
     summary = f"{len(completed)} of {len(found)} completed; {len(list(cases())) - len(found)} have not been run."
     if ratios:
-        summary += f" Interrupted + again / uninterrupted: median {statistics.median(ratios):.2f}, worst {max(ratios):.2f}."
+        summary += (
+            f" Interrupted + again / uninterrupted: median {statistics.median(ratios):.2f}, worst {max(ratios):.2f}."
+        )
     lines = [
         summary,
         "",

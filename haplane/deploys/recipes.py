@@ -72,7 +72,7 @@ def restore_server(server: str) -> None:
 
 @deploy("Restart the control plane")
 def restart_control_plane(config: str, port: int, renew: Sequence[str], components: Sequence[str]) -> None:
-    """Due certificates, manifests from the changed configuration, then what reads them, which it does at its start."""
+    """Due certificates, manifests from the changed configuration, then what reads both at its start only."""
     if renew:
         kubeadm.renew_certificates(config=config, names=renew, name="Renew kubeadm's certificates", _timeout=60)
     made = kubeadm.restart_control_plane(
@@ -139,9 +139,7 @@ def start_kubelet(paths_of: Mapping[str, Sequence[str]]) -> None:
 
 
 @deploy("Apply what exists once")
-def apply_cluster(
-    config: str, manifest: str, patch: str, applied: str, proxy: str, nodes: Sequence[str]
-) -> None:
+def apply_cluster(*, config: str, manifest: str, patch: str, applied: str, proxy: str, nodes: Sequence[str]) -> None:
     """Through the API, from one master, whichever."""
     cluster.apply_once(
         config=config,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from haplane.domain.files import Part, WantedFile
-from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
+from haplane.domain.observed import HostReport, Kubernetes, Node
 
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
 APISERVER_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
@@ -264,7 +264,7 @@ def is_marked(node: Node | None, *, masters_run_pods: bool) -> bool:
     """Whether a master's Node has a master's labels, and the taint exactly when no pods may run on it."""
     if node is None:
         return False
-    return CONTROL_PLANE_LABELS <= set(node.labels) and (CONTROL_PLANE_TAINT in node.taints) is not masters_run_pods
+    return set(node.labels) >= CONTROL_PLANE_LABELS and (CONTROL_PLANE_TAINT in node.taints) is not masters_run_pods
 
 
 def why_take_up(part: Part, wanted: Wants, report: HostReport) -> str | None:
@@ -300,7 +300,7 @@ def _why_read_keys_again(wanted: Wants, due: Iterable[str], report: HostReport) 
 
 
 def taken_up_at(part: Part, report: HostReport) -> float | None:
-    """When this part's files were last read, in seconds since the epoch; those that kubeadm reads, by what it made."""
+    """When this part's files were last read, in seconds since the epoch; by what it made where kubeadm reads them."""
     if part in MADE_BY_KUBEADM:
         made = report.files.get(MADE_BY_KUBEADM[part])
         return made.changed_at if made else None

@@ -26,8 +26,8 @@ for name, value in values.items():
 class UnitState(FactBase[dict[str, str]]):
     """``{"LoadState": ..., "ActiveState": ..., "UnitFileState": ..., "NeedDaemonReload": ..., "Outdated": ...}``.
 
-    ``Outdated`` is ``yes`` when one of ``files`` changed after the service's last start, reload or stop, or the program
-    it runs is no longer the one on the disk.
+    ``Outdated`` is ``yes`` when one of ``files`` changed after the service's last start, reload or stop, or the
+    program it runs is no longer the one on the disk.
     """
 
     def command(self, unit: str, files: Sequence[str] = ()) -> StringCommand:

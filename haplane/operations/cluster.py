@@ -64,7 +64,7 @@ esac
 
 @operation()
 def apply_once(
-    config: str, manifest: str, patch: str, applied: str, proxy: str, nodes: Sequence[str]
+    *, config: str, manifest: str, patch: str, applied: str, proxy: str, nodes: Sequence[str]
 ) -> Generator[StringCommand, None, None]:
     """Upload kubeadm's configuration, the bootstrap rules and the add-ons, and apply the pod network.
 

@@ -17,8 +17,8 @@ from haplane.domain.agreement import (
     origin_of_identity,
     stale_etcd,
 )
-from haplane.domain.observed import Observation
 from haplane.domain.decide import decide
+from haplane.domain.observed import Observation
 from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, api_servers_are_down, lost_members
 from haplane.domain.restoration import Journal, under_way
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable

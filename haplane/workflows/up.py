@@ -122,7 +122,7 @@ def outdated() -> Refused:
 
 
 def prepare(inventory: Inventory, progress: Progress) -> Run:
-    """A run with its bundle. Raises BadInput, before any host is contacted, for each file of the user's that is wrong."""
+    """A run with its bundle. Raises BadInput, before any host is contacted, for a wrong file of the user's."""
     cluster = inventory.cluster
     directory = Path(cluster.bundle).expanduser() if cluster.bundle else default_directory(cluster.kubernetes_version)
     manifest = load_manifest(directory)

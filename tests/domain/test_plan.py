@@ -339,7 +339,9 @@ def test_a_sound_leaf_is_left_alone():
     assert drift("m1", certificates=certificates) == []
 
 
-@pytest.mark.parametrize("change", [{"labels": []}, {"labels": ["node-role.kubernetes.io/control-plane"]}, {"taints": []}])
+@pytest.mark.parametrize(
+    "change", [{"labels": []}, {"labels": ["node-role.kubernetes.io/control-plane"]}, {"taints": []}]
+)
 def test_a_master_without_its_label_or_taint_is_marked(change):
     kubernetes = fields("m1", "kubernetes")
     kubernetes["nodes"] = [node | (change if node["name"] == "m2" else {}) for node in kubernetes["nodes"]]

@@ -213,6 +213,18 @@ def test_a_cut_cable_frees_it(
     assert not (tmp_path / "after").exists()
 
 
+def test_a_host_that_goes_down_is_told_at_once_and_not_waited_for(
+    inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller, tmp_path: Path
+) -> None:
+    controller.do(f"shell sleep 4; touch {tmp_path}/ended")
+    time.sleep(1)
+    mend = cut_cables([hosts["m2"]])
+    assert "failed on m2" in controller.says(25)
+    assert "the lock was lost on m2" in controller.says(25)
+    assert (tmp_path / "ended").exists(), "the others ended what they were at"
+    mend()
+
+
 def test_a_lost_connection_ends_the_run(inventory: Inventory, hosts: dict[str, FakeHost]) -> None:
     with locked(inventory, inventory.hosts, "haplane up", silent) as lock:
         hosts["m2"].signal("sshd: root@notty", signal.SIGKILL)

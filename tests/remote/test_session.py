@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from haplane.config.model import Host
+from haplane.errors import DEADLINE_MARK
 
 RUNNER = Path(__file__).parent / "pyinfra_runner.py"
 Said = dict[str, Any]
@@ -139,3 +140,11 @@ def test_a_failing_command_names_the_step_every_host_it_failed_on_and_what_they_
     assert said["why"].count("no space left") == 3
     assert "m2: A change" in said["where"]
     assert "run the same command again" in said["next_step"]
+
+
+def test_waiting_in_vain_is_a_deadline_with_its_reason(run, hosts):
+    said = run(
+        "deploy", f"echo '{DEADLINE_MARK} not within 80 s: it reads through quorum: refused' >&2; exit 1", hosts=hosts
+    )
+    assert said["error"] == "DeadlinePassed"
+    assert said["why"].count("it reads through quorum: refused") == 3

@@ -164,6 +164,20 @@ def test_a_bundle_of_another_version_is_bad_input(tmp_path):
         prepare(samples.inventory(bundle=str(tmp_path)), silent)
 
 
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [("package_directory", "there are no packages"), ("pod_network_manifest", "the pod network's manifest")],
+)
+def test_a_file_of_the_users_that_is_wrong_is_told_before_any_host_is_contacted(tmp_path, setting, what):
+    manifest = samples.manifest()
+    (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
+    for file in manifest.everything():
+        (tmp_path / file.stored).write_bytes(b"x")
+    settings = {setting: str(tmp_path / "empty"), "bundle": str(tmp_path), "proxy_mode": "nftables"}
+    with pytest.raises(BadInput, match=what):
+        prepare(samples.inventory(**settings), silent)
+
+
 @pytest.mark.parametrize(("skipped", "code"), [((), ExitCode.DONE), (("m3",), ExitCode.INCOMPLETE)])
 def test_a_host_that_was_skipped_is_not_done(skipped, code):
     outcome = Outcome(changed=True, plan=("x",), status=None, skipped=skipped, join_command=None)

@@ -306,7 +306,7 @@ def data_cluster_id() -> int | None:
             length = int.from_bytes(log.read(8)[:7], "little")
             record = protobuf(log.read(min(length + -length % 8, 4096))[:length])
             if record.get(1) == WAL_METADATA:
-                return protobuf(record[3])[2]
+                return int(protobuf(record[3])[2])
     return None
 
 

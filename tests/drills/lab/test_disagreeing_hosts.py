@@ -92,7 +92,9 @@ def test_exchanged_addresses_and_a_moved_name_are_told(stage, other):
     said = refused(stage, exchanged)
     assert "m1 leads to the machine that was set up as m2" in said
     assert "m2 leads to the machine that was set up as m1" in said
-    moved = other((r'\("m3", 23\)', '("m3", 29)'), (r'"ssh_hostname": address', '"ssh_hostname": address.replace(".29", ".23")'))
+    moved = other(
+        (r'\("m3", 23\)', '("m3", 29)'), (r'"ssh_hostname": address', '"ssh_hostname": address.replace(".29", ".23")')
+    )
     with on_host(stage, "m3", "ip address add 10.89.0.29/24 dev eth0", "ip address del 10.89.0.29/24 dev eth0"):
         assert "m3 was set up at 10.89.0.23, and the inventory says 10.89.0.29" in refused(stage, moved)
     assert "no interface has 10.89.0.29" in refused(stage, moved)

@@ -1,0 +1,21 @@
+import subprocess
+
+from haplane.errors import DEADLINE_MARK
+from haplane.operations.waiting import WAIT_FOR
+
+
+def waited(*words):
+    script = f'set -eu{WAIT_FOR}wait_for "$@"\necho over'
+    return subprocess.run(["sh", "-c", script, "sh", *words], capture_output=True, text=True, check=False, timeout=20)
+
+
+def test_a_condition_is_waited_for(tmp_path):
+    made = tmp_path / "made"
+    appear = f"test -e {made} || {{ touch {made}; exit 1; }}"
+    assert waited("10", "it is there", "sh", "-c", appear).stdout == "over\n"
+
+
+def test_what_never_comes_is_told_with_the_reason():
+    done = waited("0", "it is there", "sh", "-c", "echo first; echo the disk is full; exit 3")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{DEADLINE_MARK} not within 0 s: it is there: the disk is full\n"
