@@ -40,7 +40,7 @@ systemctl disable -q etcd
 echo '# by hand' >> /etc/containerd/config.toml
 cp /usr/local/bin/kubelet /root/kubelet && printf x >> /root/kubelet
 mv /root/kubelet /usr/local/bin/kubelet && systemctl restart kubelet
-sed -i 's/^maxPods:.*/maxPods: 50/' /var/lib/kubelet/config.yaml
+sed -i 's/^rotateCertificates:.*/rotateCertificates: false/' /var/lib/kubelet/config.yaml
 """,
     "m3": """
 systemctl stop kubelet
@@ -157,7 +157,7 @@ def test_every_change_by_hand_is_found_named_and_mended(stage):
     mended(stage, EXPECTED)
     taints = stage.kubectl("get", "nodes", "--output=jsonpath={.items[*].spec.taints}", master="m2")
     assert taints.count("node-role.kubernetes.io/control-plane") == 3
-    assert on(stage, "m2", "grep maxPods /var/lib/kubelet/config.yaml").strip() != "maxPods: 50"
+    assert "rotateCertificates: true" in on(stage, "m2", "cat /var/lib/kubelet/config.yaml")
     assert "profiling=false" in on(stage, "m3", "cat /etc/kubernetes/manifests/kube-scheduler.yaml")
     assert "(deleted)" not in on(stage, "m2", "readlink /proc/$(pgrep -x kubelet)/exe")
 
