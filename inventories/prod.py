@@ -60,6 +60,17 @@ cluster = {
     # How soon a silent node counts as lost, and how long its pods are waited for before they are replaced.
     "node_monitor_grace_seconds": 50,
     "unreachable_toleration_seconds": 300,
+    # Snapshots of etcd and of the cluster's keys, each verified by restoring it. Without this mapping none are taken.
+    # `haplane keys new FILE` makes the recipient, `haplane up` prints the signing_key; see docs/snapshots.md.
+    # "snapshots": {
+    #     "recipients": ["age1..."],
+    #     "signing_key": "...",
+    #     "interval_seconds": 60,
+    #     "keep_local": {"last": 10, "hourly": 12, "daily": 3},
+    #     "keep_remote": {"last": 60, "hourly": 48, "daily": 14, "weekly": 8, "monthly": 12},
+    #     "s3": {"bucket": "etcd", "endpoint_url": "https://s3.example.org", "credentials_file": "~/.aws/etcd"},
+    #     "on_failure": {"command": ["/usr/bin/logger", "-p", "daemon.err"]},
+    # },
     # Where the bundle was built (`haplane bundle build`), and .deb files for hosts without a package mirror.
     # "bundle": "~/haplane-bundle",
     # "package_directory": "debs",

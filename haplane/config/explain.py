@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from haplane.config.model import Cluster, Endpoint, Keepalived, Lab, Tuning
 from haplane.config.problem import ABSENT, Problem, unknown
+from haplane.config.snapshots import S3, Keep, OnFailure, Snapshots
 
 HOST_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "address": ("address",),
@@ -29,6 +30,11 @@ _MAPPINGS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("keepalived",): Keepalived,
     ("tuning",): Tuning,
     ("lab",): Lab,
+    ("snapshots",): Snapshots,
+    ("snapshots", "s3"): S3,
+    ("snapshots", "keep_local"): Keep,
+    ("snapshots", "keep_remote"): Keep,
+    ("snapshots", "on_failure"): OnFailure,
 }
 
 _WHOLE = ("a whole number", "write a whole number, without quotes")

@@ -11,11 +11,12 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from haplane.config.base import Settings
+from haplane.config.snapshots import Snapshots
 from haplane.config.values import (
     Address,
-    AgeRecipient,
     CheckName,
     ComponentSettings,
     DnsName,
@@ -32,12 +33,6 @@ from haplane.config.values import (
     many,
     named,
 )
-
-
-class Settings(BaseModel):
-    """Frozen, no conversions between types, and a name nobody knows is an error."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Ssh(Settings):
@@ -151,7 +146,7 @@ class Cluster(Settings):
     keepalived: Keepalived = Keepalived()
     bundle: FilePath | None = None
     package_directory: FilePath | None = None
-    snapshot_recipients: Annotated[tuple[AgeRecipient, ...], many] = ()
+    snapshots: Snapshots | None = None
     tuning: Annotated[Tuning, named(TUNINGS)] = Tuning()
     lab: Lab | None = None
 

@@ -6,6 +6,8 @@ A refusal is a PydanticCustomError of type ``haplane`` whose context holds ``pro
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
 from collections.abc import Mapping
@@ -20,6 +22,10 @@ from pydantic_core import PydanticCustomError
 from haplane.domain.versions import SUPPORTED_VERSIONS, is_supported
 
 Scalar = str | int | float | bool
+
+MINIMUM_INTERVAL, LONG_INTERVAL = 10, 600
+HOUR_SECONDS, DAY_SECONDS = 3600, 86400
+PUBLIC_KEY_BYTES = 32
 
 _FIELD_NAME = re.compile(r"[a-zA-Z][A-Za-z0-9]{0,100}")
 _INNER_NAME = re.compile(r"[a-zA-Z][A-Za-z0-9./-]{0,100}")  # memory.available, node-role.kubernetes.io/worker
@@ -116,6 +122,41 @@ def _resolved(text: str, info: ValidationInfo) -> str:
     return text
 
 
+def _interval(seconds: int) -> int:
+    """What a calendar can say alike on every host: slots that begin and have their middles at the same moments."""
+    divides_an_hour = HOUR_SECONDS % seconds == 0 if seconds else False
+    divides_a_day = seconds >= LONG_INTERVAL and DAY_SECONDS % seconds == 0
+    if seconds < MINIMUM_INTERVAL or seconds % 2 or not (divides_an_hour or divides_a_day):
+        raise refusal(
+            "slots of that length do not fit into hours or days",
+            f"use an even number from {MINIMUM_INTERVAL} that divides 3600, or from {LONG_INTERVAL} one that divides "
+            "86400, like 30, 60, 300 or 21600",
+        )
+    return seconds
+
+
+def _public_key(text: str) -> str:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raw = b""
+    if len(raw) != PUBLIC_KEY_BYTES:
+        raise refusal("not an Ed25519 public key", "write what `haplane up` printed as signing_key: 44 characters")
+    return text
+
+
+def _service_url(text: str) -> str:
+    if re.search(r"//[^/]*@", text):
+        raise refusal("holds a user name or password", "write the URL without; credentials have files of their own")
+    return text
+
+
+def _not_empty(values: tuple[object, ...]) -> tuple[object, ...]:
+    if not values:
+        raise refusal("is empty", "name at least one")
+    return values
+
+
 def _endpoint(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -184,6 +225,7 @@ def _text(pattern: str, remedy: str, problem: str = "has characters that are not
 
 many = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 EndpointText = BeforeValidator(_endpoint)
+not_empty = AfterValidator(_not_empty)
 
 Port = Annotated[int, between(1, 65535)]
 HostName = Annotated[
@@ -223,5 +265,35 @@ Address = Annotated[IPv4Address, BeforeValidator(_address), AfterValidator(_unic
 Network = Annotated[IPv4Network, BeforeValidator(_network)]
 KubernetesVersion = Annotated[str, AfterValidator(_version)]
 AgeRecipient = Annotated[str, AfterValidator(_recipient)]
+Interval = Annotated[int, AfterValidator(_interval)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
+ServiceUrl = Annotated[
+    str,
+    _text(
+        r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[\w./%+=~-]{0,1000})?",
+        "write it like https://s3.example.org:9000",
+        "not an http or https URL",
+    ),
+    AfterValidator(_service_url),
+]
+BucketName = Annotated[
+    str, _text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "use the bucket's name: 3-63 lower-case letters, digits, - and .")
+]
+RegionName = Annotated[str, _text(r"[a-z0-9-]{1,64}", "use a region's name, like eu-central-1")]
+ObjectPrefix = Annotated[
+    str,
+    _text(r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,99}(/(?!$)|$)){0,5}", "write it like backups/etcd, without a / around"),
+]
+HostDirectory = Annotated[
+    str,
+    _text(
+        r"(/(?!\.\.?(/|$))[A-Za-z0-9._-]{1,100}){2,10}",
+        "use an absolute path on the hosts, like /var/lib/haplane/snapshots, of letters, digits and ._-",
+        "not a directory for snapshots",
+    ),
+]
+Word = Annotated[
+    str, _text(r"[\w ./@+,=:%-]{1,1000}", "use letters, digits, spaces and ._/@+,=:%-; no shell reads it")
+]
 
 ComponentSettings = Annotated[dict[str, Scalar | dict[str, Scalar]], BeforeValidator(_component)]

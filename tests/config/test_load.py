@@ -45,7 +45,10 @@ def test_the_lab() -> None:
     assert str(inventory.cluster.endpoint) == "10.89.0.10:6443"
     assert inventory.cluster.tuning.kubelet == {"cgroupDriver": "cgroupfs", "failCgroupV1": False}
     assert inventory.cluster.lab is not None
-    assert inventory.cluster.lab.extra_hosts == {"w1": IPv4Address("10.89.0.31")}
+    assert inventory.cluster.lab.extra_hosts == {
+        "w1": IPv4Address("10.89.0.31"),
+        "s3": IPv4Address("10.89.0.40"),
+    }
     assert inventory.masters[0].ssh.key == str(Path.home() / ".cache/haplane/lab/id_ed25519")
 
 

@@ -11,6 +11,7 @@ from haplane.config.load import load_inventory
 from haplane.errors import BadInput, Problems
 
 IDENTITY = str(pyrage.x25519.Identity.generate())
+RECIPIENT = str(pyrage.x25519.Identity.generate().to_public())
 
 
 def hosts(*numbers: int, prefix: str = "m", **data: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -19,6 +20,10 @@ def hosts(*numbers: int, prefix: str = "m", **data: Any) -> list[tuple[str, dict
 
 def cluster(**settings: Any) -> dict[str, Any]:
     return {"cluster": settings}
+
+
+def snapshots(**settings: Any) -> dict[str, Any]:
+    return cluster(snapshots={"recipients": [RECIPIENT]} | settings)
 
 
 def lab(**settings: Any) -> dict[str, Any]:
@@ -183,17 +188,69 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "256",
         "from 1 to 255",
     ),
+    "no recipient": (snapshots(recipients=[]), 'cluster["snapshots"]["recipients"]', "(list of 0)", "at least one"),
     "malformed recipient": (
-        cluster(snapshot_recipients=["age1qqqq"]),
-        'cluster["snapshot_recipients"][0]',
+        snapshots(recipients=["age1qqqq"]),
+        'cluster["snapshots"]["recipients"][0]',
         '"age1qqqq"',
         "haplane keys new",
     ),
     "private identity as recipient": (
-        cluster(snapshot_recipients=[IDENTITY]),
-        'cluster["snapshot_recipients"][0]',
+        snapshots(recipients=[IDENTITY]),
+        'cluster["snapshots"]["recipients"][0]',
         "not shown",
         "public half",
+    ),
+    "odd interval": (snapshots(interval_seconds=75), 'cluster["snapshots"]["interval_seconds"]', "75", "like 30, 60"),
+    "interval across days": (
+        snapshots(interval_seconds=172800),
+        'cluster["snapshots"]["interval_seconds"]',
+        "172800",
+        "one that divides 86400",
+    ),
+    "signing key of another kind": (
+        snapshots(signing_key="c2hvcnQ="),
+        'cluster["snapshots"]["signing_key"]',
+        '"c2hvcnQ="',
+        "what `haplane up` printed",
+    ),
+    "snapshots beside the root": (snapshots(directory="/"), 'cluster["snapshots"]["directory"]', '"/"', "absolute"),
+    "snapshots kept nowhere": (
+        snapshots(keep_local={"last": 0}),
+        'cluster["snapshots"]["keep_local"]["last"]',
+        "0",
+        "from 1 to",
+    ),
+    "unknown retention": (
+        snapshots(keep_remote={"dayly": 3}),
+        'cluster["snapshots"]["keep_remote"]["dayly"]',
+        "3",
+        "did you mean daily?",
+    ),
+    "credentials in the inventory": (
+        snapshots(s3={"bucket": "etcd", "secret_access_key": "hunter2"}),
+        'cluster["snapshots"]["s3"]["secret_access_key"]',
+        "not shown",
+        "an inventory holds no secrets",
+    ),
+    "credentials in the endpoint": (
+        snapshots(s3={"bucket": "etcd", "endpoint_url": "https://me:hunter2@s3"}),
+        'cluster["snapshots"]["s3"]["endpoint_url"]',
+        "not shown",
+        "https://s3.example.org",
+    ),
+    "bucket": (snapshots(s3={"bucket": "Et/cd"}), 'cluster["snapshots"]["s3"]["bucket"]', '"Et/cd"', "3-63"),
+    "prefix": (
+        snapshots(s3={"bucket": "etcd", "prefix": "/x/../y"}),
+        'cluster["snapshots"]["s3"]["prefix"]',
+        '"/x/../y"',
+        "without a / around",
+    ),
+    "command for a shell": (
+        snapshots(on_failure={"command": ["sh", "-c", "$(id)"]}),
+        'cluster["snapshots"]["on_failure"]["command"][2]',
+        '"$(id)"',
+        "no shell reads it",
     ),
     "metacharacter in user": (
         {"masters": hosts(1, 2, 3, ssh_user="root;reboot")},
