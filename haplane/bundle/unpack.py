@@ -1,0 +1,34 @@
+"""One program out of a bundle, to be run on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from pathlib import Path
+
+from haplane.bundle.compress import file_sha256
+from haplane.bundle.manifest import Manifest
+from haplane.bundle.process import run
+from haplane.errors import BadInput, HaplaneError
+
+
+def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path) -> Path:
+    """The program that hosts have at ``path``, in ``directory``, checked and executable.
+
+    Raises BadInput when the bundle has none and HaplaneError when its file is not what the manifest says.
+    """
+    file = next((each for each in manifest.files if each.path == path), None)
+    if file is None:
+        raise BadInput("the bundle has no such program", where=f"{bundle}: {path}", next_step="haplane bundle build")
+    target = directory / Path(path).name
+    if file.compression == "zstd":
+        command = ["zstd", "--quiet", "--decompress", str(bundle / file.stored), "-o", str(target)]
+        run(command, what=f"unpacking {target.name}")
+    else:
+        shutil.copyfile(bundle / file.stored, target)
+    if file_sha256(target) != file.sha256:
+        raise HaplaneError(
+            "a file of the bundle is damaged", where=f"{bundle / file.stored}", next_step="haplane bundle verify"
+        )
+    target.chmod(stat.S_IRWXU)
+    return target
