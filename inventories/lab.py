@@ -1,4 +1,4 @@
-"""The embedded lab: 3 masters with etcd, 2 load balancers, and a plain machine that joins later as a worker.
+"""The embedded lab: 3 masters with etcd, 2 load balancers, and plain machines: a later worker, one for S3 servers.
 
 The hosts are made from this file by `haplane lab up`, in a private network of this machine. It is a plain pyinfra
 inventory: `pyinfra inventories/lab.py exec -- uptime` works as well.
@@ -35,6 +35,6 @@ cluster = {
         "bridge": "haplane0",
         "nat_interface_hosts": ["m3"],  # a second interface that holds the default route and must not be picked
         "bare_hosts": ["lb2"],  # starts without haproxy and keepalived
-        "extra_hosts": {"w1": f"{_NETWORK}.31"},
+        "extra_hosts": {"w1": f"{_NETWORK}.31", "s3": f"{_NETWORK}.40"},
     },
 }
