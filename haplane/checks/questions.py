@@ -82,6 +82,7 @@ def units(inventory: Inventory, host: Host) -> list[str]:
     names: list[str] = []
     if host in inventory.etcd:
         names.append("etcd")
+        names += ["haplane-snapshot.timer"] if inventory.cluster.snapshots is not None else []
     if host in inventory.nodes:
         names += ["containerd", "kubelet"]
     if host in inventory.balancer_hosts:

@@ -11,6 +11,7 @@ from haplane.cli.output import Output
 from haplane.cli.run import inventory_argument, json_option, reports_errors
 from haplane.config.load import load_inventory
 from haplane.domain.progress import silent
+from haplane.domain.snapshot_status import Snapshots
 from haplane.domain.status import Status
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows.status import status
@@ -98,12 +99,41 @@ def show(output: Output, found: Status) -> None:
                 for one in found.load_balancers
             ],
         )
+    show_snapshots(output, found.snapshots)
     output.line()
     certificates = found.certificates
     if certificates.days_left is not None:
         output.line(f"certificates: the first expires in {certificates.days_left:.0f} days")
     for problem in found.problems:
         output.line(f"problem: {problem}")
+
+
+def show_snapshots(output: Output, snapshots: Snapshots) -> None:
+    """Age and what a total loss would cost, then what each member says."""
+    output.line()
+    if snapshots.interval_seconds is None:
+        output.line("snapshots: none are taken")
+        return
+    output.table(
+        ("SNAPSHOTS", "LAST GOOD", "LAST RUN", "KEPT", "LAST ERROR"),
+        [
+            (one.name, one.last_taken_at, one.last_outcome, one.local, _shortened(one.last_error))
+            for one in snapshots.members
+        ],
+    )
+    if snapshots.age_seconds is None:
+        output.line(f"snapshots: none yet; one is due every {snapshots.interval_seconds} s")
+        return
+    output.line(
+        f"snapshots: the last good one is {snapshots.age_seconds:.0f} s old; a total loss costs at most "
+        f"{snapshots.rpo_seconds:.0f} s ({snapshots.interval_seconds} s between them, "
+        f"{snapshots.pipeline_seconds:.1f} s to take the last one)"
+    )
+
+
+def _shortened(text: str | None, longest: int = 60) -> str | None:
+    line = " ".join(text.split()) if text else None
+    return line if line is None or len(line) <= longest else f"{line[: longest - 3]}..."
 
 
 def _word(fine: bool, word: str) -> str:

@@ -12,6 +12,10 @@ from haplane.errors import ExitCode
 from haplane.workflows.up import Outcome, up
 
 NOTHING = "Nothing to change: every host that answers is as the inventory says."
+NO_SNAPSHOTS = (
+    "warning: no snapshots are taken: a cluster that loses its majority of disks is lost. "
+    'Make an identity (`haplane keys new FILE`) and put its recipient into cluster["snapshots"].'
+)
 
 
 @click.command("up")
@@ -23,8 +27,8 @@ NOTHING = "Nothing to change: every host that answers is as the inventory says."
 def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
     """Converge the hosts to INVENTORY: a new cluster, a repaired one, or nothing at all."""
     loaded = load_inventory(inventory)
-    if loaded.cluster.snapshot_recipients:
-        output.warn("snapshot_recipients is set, but this version takes no snapshots yet")
+    if loaded.cluster.snapshots is None:
+        output.warn(NO_SNAPSHOTS)
     refuse_to_ask(output, assume_yes=assume_yes or dry_run)
 
     def confirm(lines: tuple[str, ...]) -> bool:
@@ -55,16 +59,30 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, 
             "skipped": outcome.skipped,
             "status": outcome.status.document() if outcome.status else None,
             "join_command": outcome.join_command,
+            "signing_key": outcome.signing_key,
+            "complaints": outcome.complaints,
         }
     )
     for name in outcome.skipped:
         output.warn(f"skipped: {name} cannot be reached")
+    for complaint in outcome.complaints:
+        output.warn(f"does not work: {complaint}")
+    if outcome.signing_key:
+        output.line(
+            f'Put "signing_key": "{outcome.signing_key}" into cluster["snapshots"]: forged ones are then found.'
+        )
     if not outcome.plan and not dry_run:
         output.line(NOTHING)
     if outcome.status is None:
         return
     for problem in outcome.status.problems:
         output.warn(f"not healthy: {problem}")
+    snapshots = outcome.status.snapshots
+    if snapshots.pipeline_is_slow:
+        output.warn(
+            f"warning: the last snapshot took {snapshots.pipeline_seconds:.0f} s, over half the interval of "
+            f"{snapshots.interval_seconds} s: make interval_seconds larger, or the database smaller"
+        )
     if outcome.changed and outcome.status.healthy:
         summarise(output, outcome, outcome.status, inventory, in_lab=in_lab)
 

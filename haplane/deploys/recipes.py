@@ -11,7 +11,7 @@ from pyinfra.context import host
 
 from haplane.domain.files import WantedFile
 from haplane.domain.plan import KUBELET_CONFIG, MANIFESTS
-from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, reset, units
+from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, reset, snapshots, units
 
 CHECKS = {"haproxy": "haproxy -c -q -f /etc/haproxy/haproxy.cfg"}
 
@@ -177,7 +177,36 @@ def wait_for_nodes(nodes: Sequence[str], *, dns_everywhere: bool) -> None:
     )
 
 
+@deploy("Place sealed keys")
+def place_sealed_keys(sealed: Sequence[WantedFile]) -> None:
+    """The same bytes on every member; they are ciphertext."""
+    files.place(files=sealed, name="Write the sealed keys", _timeout=60)
+
+
+@deploy("Schedule snapshots")
+def schedule_snapshots(directory: str, timer: str, paths_of: Mapping[str, Sequence[str]]) -> None:
+    """The timer, running and enabled; the service that it starts is never started by hand."""
+    snapshots.directory(path=directory, name="Make the directory of snapshots", _timeout=15)
+    mine = paths_of.get(host.name, ())
+    units.up(unit=timer, files=mine, wait=True, name="Start the snapshot timer", _timeout=60)
+
+
+@deploy("Take no more snapshots")
+def unschedule_snapshots(timer: str, service: str, root: str, own_files: Sequence[str]) -> None:
+    """Everything of theirs but the snapshots goes."""
+    snapshots.remove(
+        timer=timer, service=service, root=root, files=own_files, name="Remove the snapshot timer", _timeout=60
+    )
+
+
 @deploy("Take haplane off")
-def reset_host(stamp: str, pod_network: str, pushed: Sequence[str]) -> None:
-    """Everything of the cluster off the machine, its data aside."""
-    reset.take_off(stamp=stamp, pod_network=pod_network, pushed=pushed, name="Take the cluster off", _timeout=180)
+def reset_host(stamp: str, pod_network: str, snapshot_directory: str, pushed: Sequence[str]) -> None:
+    """Everything of the cluster off the machine, its data and its snapshots aside."""
+    reset.take_off(
+        stamp=stamp,
+        pod_network=pod_network,
+        snapshot_directory=snapshot_directory,
+        pushed=pushed,
+        name="Take the cluster off",
+        _timeout=180,
+    )

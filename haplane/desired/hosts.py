@@ -17,8 +17,10 @@ from haplane.desired.files import (
 )
 from haplane.desired.keys import due_certificates, due_keys, key_paths
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
+from haplane.desired.snapshots import NO_FILES, OWN_FILES, S3Files, snapshot_directory, snapshot_files
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import APISERVER_ASIDE, MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, ClusterWants, Wants
+from haplane.domain.snapshot_plan import TIMER_UNIT
 from haplane.pki import paths
 from haplane.pki.authority import certificate_fingerprint
 
@@ -26,7 +28,14 @@ UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived")
 
 
 def wants_of(
-    inventory: Inventory, host: Host, report: HostReport, manifest: Manifest, *, etcd_authority: bytes, now: datetime
+    inventory: Inventory,
+    host: Host,
+    report: HostReport,
+    manifest: Manifest,
+    *,
+    etcd_authority: bytes,
+    now: datetime,
+    s3_files: S3Files = NO_FILES,
 ) -> Wants:
     """What ``host`` should be, given the interface its address is on and the leaves it already has."""
     roles = inventory.roles(host)
@@ -39,7 +48,7 @@ def wants_of(
     )
     return Wants(
         roles=roles,
-        files=files,
+        files=files + snapshot_files(inventory, host, s3_files),
         bundle={file.path: file.sha256 for file in manifest.needed_by(roles)},
         images=tuple(image.reference for image in manifest.images if set(image.roles) & set(roles)),
         identity=key_paths(inventory, host),
@@ -65,6 +74,7 @@ def units(inventory: Inventory, host: Host) -> tuple[str, ...]:
     """Units that have to be up and enabled."""
     found = ["containerd", "kubelet"] if host in inventory.nodes else []
     found += ["etcd"] if host in inventory.etcd else []
+    found += [TIMER_UNIT] if host in inventory.etcd and inventory.cluster.snapshots is not None else []
     return (*found, *packages(inventory, host))
 
 
@@ -104,7 +114,7 @@ def lasting_settings(inventory: Inventory) -> dict[str, str]:
 
 def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
     """What to ask every host for, alike: each says what of it there is."""
-    files: set[str] = {*MASTER_EVIDENCE, APISERVER_ASIDE, SUPER_ADMIN_CONFIG}
+    files: set[str] = {*MASTER_EVIDENCE, APISERVER_ASIDE, SUPER_ADMIN_CONFIG, *OWN_FILES}
     for host in inventory.hosts:
         files |= set(key_paths(inventory, host))
         placeholder = wanted_files(inventory, host, interface="", etcd_token="", initial_cluster={})  # noqa: S106
@@ -120,8 +130,9 @@ def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
             "/var/lib/kubelet/pki/kubelet-client-current.pem",
             "/var/lib/kubelet/pki/kubelet.crt",
         ],
-        "units": [f"{unit}.service" for unit in UNITS],
+        "units": [*(f"{unit}.service" for unit in UNITS), TIMER_UNIT],
         "kubeadm_config": KUBEADM_CONFIG,
+        "snapshot_directory": snapshot_directory(inventory),
         "apiserver_port": inventory.cluster.apiserver_port,
         "endpoint_address": inventory.cluster.endpoint.address,
         "endpoint_port": inventory.cluster.endpoint.port,

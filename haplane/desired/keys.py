@@ -1,6 +1,6 @@
 """Which keys and certificates belong on which host, when they are due, and what is in them.
 
-A machine that is only an etcd member holds no Kubernetes key.
+A machine that is only an etcd member holds no Kubernetes key, and of the cluster's others the signing one.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def key_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
         found += [paths.ETCD_MEMBER_AUTHORITY, *_pair(paths.ETCD_HEALTHCHECK_CLIENT)]
     if _dials_etcd_through_haproxy(inventory, host):
         found.append(HAPROXY_CLIENT)
+    if host in inventory.etcd and inventory.cluster.snapshots is not None:
+        found.append(paths.MEMBER_SIGNING)
     return tuple(found)
 
 
@@ -112,6 +114,7 @@ def key_files(
     files |= healthcheck_client_files(identity, now)
     healthcheck = (files[path] for path in _pair(paths.ETCD_HEALTHCHECK_CLIENT))
     files[HAPROXY_CLIENT] = b"".join(healthcheck)
+    files[paths.MEMBER_SIGNING] = identity.signing.private_key
     stems = {_stem(path) for path in due}
     wanted = (path for path in key_paths(inventory, host) if _stem(path) in stems)
     return tuple(_secret(path, files[path]) for path in wanted)

@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Part(Enum):
-    """What has to notice when one of its files changes; a systemd service has its unit's name."""
+    """What has to notice when one of its files changes; a systemd unit has its name."""
 
     HOST = "host"
     CONTAINERD = "containerd"
@@ -18,6 +18,7 @@ class Part(Enum):
     CONTROL_PLANE = "control plane"
     HAPROXY = "haproxy"
     KEEPALIVED = "keepalived"
+    SNAPSHOT_TIMER = "haplane-snapshot.timer"
 
 
 @dataclass(frozen=True)

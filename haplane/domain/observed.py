@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from haplane.domain.restoration import Remains
 from haplane.errors import HaplaneError
@@ -40,6 +48,7 @@ class Machine(Observed):
     cgroups: str
     missing_commands: tuple[str, ...]
     apt: bool
+    python: str = ""
 
 
 class File(Observed):
@@ -52,7 +61,8 @@ class File(Observed):
 
 
 class Unit(Observed):
-    """A loaded systemd service. ``since``: its last start, reload or stop, in seconds since the epoch.
+    """A loaded systemd unit. In seconds since the epoch, ``since`` is its last change of state, ``active_since`` the
+    moment it became active.
 
     ``binary_replaced``: the program it runs is no longer the one on the disk.
     """
@@ -62,6 +72,7 @@ class Unit(Observed):
     needs_reload: bool
     since: float = 0
     binary_replaced: bool = False
+    active_since: float = 0
 
 
 class EtcdMember(Observed):
@@ -160,6 +171,65 @@ class Balancer(Observed):
     servers: tuple[Server, ...] | None
 
 
+class LastSnapshot(Observed):
+    """The last good one: verified, encrypted, taken with quorum. ``seconds`` is how long the whole of it took."""
+
+    id: str
+    taken_at: AwareDatetime
+    verified_at: AwareDatetime
+    seconds: float
+
+
+class LastAttempt(Observed):
+    """``outcome`` is delivered, without-quorum, local-only or failed."""
+
+    at: AwareDatetime | None
+    outcome: str
+
+
+class LastError(Observed):
+    """Why the last run failed; gone after the next good one."""
+
+    at: AwareDatetime | None
+    message: str
+
+
+class SnapshotState(Observed):
+    """What the agent remembers of itself."""
+
+    last_good: LastSnapshot | None = None
+    last_attempt: LastAttempt | None = None
+    last_error: LastError | None = None
+    without_quorum: int = 0
+    skipped: int = 0
+
+
+class Sealed(Observed):
+    """Which keys the sealed file holds, the digest of that file, and to whom it is encrypted."""
+
+    fingerprint: str
+    sha256: Sha256
+    recipients: tuple[str, ...]
+
+
+class SnapshotReport(Observed):
+    """``agent`` names the installed one, ``local`` counts whole snapshots kept on the host."""
+
+    agent: str | None = None
+    state: SnapshotState | None = None
+    sealed: Sealed | None = None
+    local: int = 0
+
+    @field_validator("state", "sealed", mode="wrap")
+    @classmethod
+    def unreadable_is_none(cls, value: object, parse: ValidatorFunctionWrapHandler) -> object:
+        """A damaged file of the agent's must not hide everything else that the host says."""
+        try:
+            return parse(value)
+        except ValidationError:
+            return None
+
+
 class HostReport(Observed):
     """One host's whole answer. Times are seconds since the epoch by that host's clock.
 
@@ -181,7 +251,7 @@ class HostReport(Observed):
     apiserver: Apiserver
     kubernetes: Kubernetes | None
     balancer: Balancer
-    snapshots: dict[str, object] | None
+    snapshots: SnapshotReport | None
     settings: dict[str, str] = Field(default_factory=dict)
     remains: Remains = Remains()
     failed: dict[str, str] = Field(default_factory=dict)

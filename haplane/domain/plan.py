@@ -73,6 +73,10 @@ class Kind(Enum):
     CLUSTER = "apply what exists once in the cluster"
     MARK = "set labels and taints"
     JOIN = "join as a worker"
+    SEAL = "seal the cluster's keys for snapshots"
+    AGENT = "install the snapshot agent"
+    SCHEDULE = "start the snapshot timer"
+    UNSCHEDULE = "take no more snapshots"
 
 
 @dataclass(frozen=True)

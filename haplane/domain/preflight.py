@@ -20,6 +20,7 @@ OLDEST = {"debian": (11,), "ubuntu": (22, 4)}
 
 ETCD_PORTS = (2379, 2380)
 KUBELET_PORT = 10250
+AGENT_PYTHON = (3, 11)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Expectations:
     ports: Mapping[int, str]
     endpoint: str
     packages_are_local: bool
+    takes_snapshots: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,9 @@ def _system(expected: Expectations, report: HostReport, architecture: str) -> It
     if machine.missing_commands:
         missing = " ".join(machine.missing_commands)
         yield f"{missing} not installed", "haplane works with them", f"install them: `apt-get install {missing}`"
+    if expected.takes_snapshots and _version(machine.python) < AGENT_PYTHON:
+        why = f"it has Python {machine.python}, and the snapshot agent needs 3.{AGENT_PYTHON[1]}"
+        yield "its Python is too old", why, "use Debian 12, Ubuntu 24.04 or newer for etcd members"
     lacking = [name for name in ("haproxy", "keepalived") if expected.is_balancer and name not in report.units]
     if lacking and not (machine.apt or expected.packages_are_local):
         why = "packages are installed with apt-get, which this system does not have"

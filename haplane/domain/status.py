@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from haplane.domain.observed import EtcdMember, HostReport, Kubernetes, Node, Observation, listed_members
 from haplane.domain.quorum import can_lose, majority
+from haplane.domain.snapshot_status import Snapshots, snapshot_problems, summarise_snapshots
 
 
 @dataclass(frozen=True)
 class Roster:
-    """The inventory's names; by name, each host's address and the units that have to be up there."""
+    """The inventory's names; by name, each host's address and the units that have to be up there.
+
+    ``snapshot_interval`` in seconds is None where no snapshots are taken.
+    """
 
     cluster: str
     endpoint: str
@@ -26,6 +31,7 @@ class Roster:
     workers: tuple[str, ...]
     addresses: Mapping[str, str]
     units: Mapping[str, tuple[str, ...]]
+    snapshot_interval: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,17 +108,6 @@ class NodeStatus:
 
 
 @dataclass(frozen=True)
-class Snapshots:
-    """Moments are ISO 8601 in UTC; nothing is known of them yet when all are None."""
-
-    last_taken_at: str | None = None
-    last_verified_at: str | None = None
-    age_seconds: float | None = None
-    local: int | None = None
-    remote: int | None = None
-
-
-@dataclass(frozen=True)
 class Certificates:
     """The first to expire of all that were seen on any host; ``file`` is HOST:PATH of it."""
 
@@ -141,7 +136,7 @@ class Status:
 
 
 def summarise(
-    roster: Roster, observation: Observation, *, endpoint_answers: bool, certificates: Certificates
+    roster: Roster, observation: Observation, *, endpoint_answers: bool, certificates: Certificates, now: datetime
 ) -> Status:
     """``endpoint_answers``: /readyz through the endpoint, asked from the controller; hosts have asked it too.
 
@@ -156,6 +151,7 @@ def summarise(
         report.balancer.endpoint_ready for report in observation.reports.values()
     )
     workers = tuple(_worker(name, nodes.get(name)) for name in sorted({*roster.workers, *nodes} - {*roster.masters}))
+    snapshots = summarise_snapshots(roster.snapshot_interval, roster.etcd, observation, now)
     problems = (
         *(f"{name}: not reachable ({why})" for name, why in sorted(observation.unreachable.items())),
         *_failed_probes(observation),
@@ -168,6 +164,7 @@ def summarise(
         *([] if endpoint_ready else [f"the endpoint {roster.endpoint} does not answer ready"]),
         *_dns_problems(kubernetes),
         *_certificate_problems(certificates),
+        *snapshot_problems(snapshots, roster.etcd, observation, now),
     )
     return Status(
         cluster=ClusterStatus(
@@ -182,7 +179,7 @@ def summarise(
         workers=workers,
         etcd=etcd,
         load_balancers=balancers,
-        snapshots=Snapshots(),
+        snapshots=snapshots,
         certificates=certificates,
     )
 

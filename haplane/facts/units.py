@@ -1,4 +1,4 @@
-"""One systemd service and the files it reads, in one command."""
+"""One systemd unit and the files it reads, in one command."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class UnitState(FactBase[dict[str, str]]):
     """
 
     def command(self, unit: str, files: Sequence[str] = ()) -> StringCommand:
-        words = [QuoteString(word) for word in (LOOK, f"{unit}.service", *files)]
+        words = [QuoteString(word) for word in (LOOK, unit if "." in unit else f"{unit}.service", *files)]
         return StringCommand("python3", "-c", *words)
 
     @staticmethod

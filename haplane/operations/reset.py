@@ -16,12 +16,15 @@ def _script() -> str:
 
 
 @operation()
-def take_off(stamp: str, pod_network: str, pushed: Sequence[str]) -> Generator[StringCommand, None, None]:
+def take_off(
+    stamp: str, pod_network: str, snapshot_directory: str, pushed: Sequence[str]
+) -> Generator[StringCommand, None, None]:
     """Stop everything, move data and keys to ``/var/lib/haplane-reset/STAMP``, remove the rest.
 
     + stamp: a date that names the directory
     + pod_network: whose routes go
+    + snapshot_directory: whose snapshots are kept with the data
     + pushed: the bundle's files
     """
-    words = [QuoteString(word) for word in (stamp, pod_network, *pushed)]
+    words = [QuoteString(word) for word in (stamp, pod_network, snapshot_directory, *pushed)]
     yield StringCommand("sh", "-c", QuoteString(_script()), "sh", *words)

@@ -23,7 +23,7 @@ def up(
 ) -> Generator[StringCommand, None, None]:
     """Have a service running now and after a reboot, with its files as they are now.
 
-    + unit: its name without ``.service``
+    + unit: its name; without a suffix it is a service
     + files: what it reads when it starts; one that is newer than its last start has to be taken up
     + changed: something else that it reads changed
     + reloads: it takes files up by a reload, which keeps its connections
@@ -31,7 +31,7 @@ def up(
     + wait: until it says that it is ready, if it is of a type that does
     """
     state = host.get_fact(UnitState, unit=unit, files=list(files))
-    name = QuoteString(f"{unit}.service")
+    name = QuoteString(unit if "." in unit else f"{unit}.service")
     active = state.get("ActiveState") == "active"
     enabled = state.get("UnitFileState") == "enabled"
     changed = changed or state.get("Outdated") == "yes"

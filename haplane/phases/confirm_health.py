@@ -51,6 +51,7 @@ def judge(run: Run) -> Status:
         run.observation,
         endpoint_answers=endpoint_answers(run.inventory),
         certificates=first_to_expire(run.observation, run.now()),
+        now=run.now(),
     )
 
 
@@ -68,6 +69,7 @@ def roster(inventory: Inventory) -> Roster:
         workers=tuple(host.name for host in inventory.workers),
         addresses={host.name: str(host.address) for host in inventory.hosts},
         units={host.name: units(inventory, host) for host in inventory.hosts},
+        snapshot_interval=cluster.snapshots.interval_seconds if cluster.snapshots else None,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import replace
+from pathlib import PurePosixPath
 
-from haplane.config.model import Inventory
+from haplane.config.model import Host, Inventory
 from haplane.desired.hosts import cluster_wants, lasting_settings, request_for, wants_of
+from haplane.desired.snapshots import OWN_FILES
 from haplane.domain import preflight
 from haplane.domain.agreement import (
     Origin,
@@ -19,8 +22,18 @@ from haplane.domain.agreement import (
 )
 from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
-from haplane.domain.plan import MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, Kind, api_servers_are_down, lost_members
+from haplane.domain.plan import (
+    MASTER_EVIDENCE,
+    SUPER_ADMIN_CONFIG,
+    Kind,
+    Plan,
+    Step,
+    Wants,
+    api_servers_are_down,
+    lost_members,
+)
 from haplane.domain.restoration import Journal, under_way
+from haplane.domain.snapshot_plan import SnapshotWants, keys_fingerprint, snapshot_steps
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.facts.host_report import HostReportFact
 from haplane.phases.phase import Run
@@ -123,7 +136,7 @@ def refuse_unfit_hosts(run: Run) -> None:
     inventory, reports = run.inventory, run.observation.reports
     found = preflight.problems(_expectations(inventory), reports, run.window, run.manifest.architecture)
     members, workers = ([host.name for host in group] for group in (inventory.etcd, inventory.workers))
-    etcd_digest, digest = (_held_by_masters(run, path) for path in (ETCD_AUTHORITY, KUBERNETES_AUTHORITY))
+    etcd_digest, digest = (held_by_masters(run, path) for path in (ETCD_AUTHORITY, KUBERNETES_AUTHORITY))
     found += foreign_etcd(etcd_digest, members, reports, paths.ETCD_MEMBER_AUTHORITY)
     found += foreign_workers(digest, workers, reports, KUBERNETES_AUTHORITY)
     found += moved_hosts({host.name: str(host.address) for host in inventory.masters}, reports, MASTER_EVIDENCE)
@@ -134,7 +147,7 @@ def refuse_unfit_hosts(run: Run) -> None:
         run.progress(name, doubt)
 
 
-def _held_by_masters(run: Run, path: str) -> str | None:
+def held_by_masters(run: Run, path: str) -> str | None:
     """The file's digest on any master; masters that disagree are refused elsewhere."""
     reports = [run.report(host) for host in run.reachable(run.inventory.masters)]
     return next((report.files[path].sha256 for report in reports if path in report.files), None)
@@ -153,6 +166,7 @@ def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
             ),
             endpoint=str(cluster.endpoint),
             packages_are_local=cluster.package_directory is not None,
+            takes_snapshots=cluster.snapshots is not None and host in inventory.etcd,
         )
         for host in inventory.hosts
     }
@@ -179,12 +193,21 @@ def decide_steps(run: Run) -> None:
         run.etcd_authority = _etcd_authority(run)
     for host in run.reachable(run.inventory.hosts):
         wants = wants_of(
-            run.inventory, host, run.report(host), run.manifest, etcd_authority=run.etcd_authority, now=run.now()
+            run.inventory,
+            host,
+            run.report(host),
+            run.manifest,
+            etcd_authority=run.etcd_authority,
+            now=run.now(),
+            s3_files=run.s3_files,
         )
         if origin is Origin.NEW:  # leftovers of an identity that never served are replaced whole
             wants = replace(wants, keys=dict.fromkeys(wants.identity, "a new cluster"))
+        if _signs_for_another_cluster(run, host, wants):
+            wants = replace(wants, keys={**wants.keys, paths.MEMBER_SIGNING: "another cluster's"})
         run.wants[host.name] = wants
-    run.plan = decide(cluster_wants(run.inventory, run.manifest), run.wants, run.observation)
+    decided = decide(cluster_wants(run.inventory, run.manifest), run.wants, run.observation)
+    run.plan = Plan((*decided.steps, *_snapshot_steps(run)))
     if run.observation.unreachable and run.plan.of(Kind.FORM_ETCD):
         raise unreachable(run)
 
@@ -199,6 +222,34 @@ def _refuse_lost_members(run: Run) -> None:
             next_step="on another member: `etcdctl member remove ID`, `etcdctl member add NAME --learner ...`; "
             "see docs/decisions/2026-11-22-lost-members.md",
         )
+
+
+def _signs_for_another_cluster(run: Run, host: Host, wants: Wants) -> bool:
+    """Whether the member's copy of the signing key is not the masters'."""
+    copy = run.report(host).files.get(paths.MEMBER_SIGNING)
+    if copy is None or paths.MEMBER_SIGNING not in wants.identity:
+        return False
+    return copy.sha256 != identity_digests(run).get(f"{paths.SIGNING}.key")
+
+
+def _snapshot_steps(run: Run) -> list[Step]:
+    snapshots, members = run.inventory.cluster.snapshots, [host.name for host in run.inventory.etcd]
+    wanted = None
+    if snapshots is not None and run.agent is not None:
+        digests = identity_digests(run)
+        wanted = SnapshotWants(
+            snapshots.recipients, PurePosixPath(run.agent.directory).name, keys_fingerprint(digests)
+        )
+    return snapshot_steps(wanted, members, run.wants, run.observation.reports, OWN_FILES)
+
+
+def identity_digests(run: Run) -> dict[str, str]:
+    """SHA-256 by path of everything that makes the cluster this cluster, as the masters have it or are about to."""
+    held = {path: digest for path in IDENTITY_PATHS if (digest := held_by_masters(run, path)) is not None}
+    if run.identity is None:
+        return held
+    made = {path: hashlib.sha256(content).hexdigest() for path, content in run.identity.to_files().items()}
+    return held if held.get(ETCD_AUTHORITY) == made[ETCD_AUTHORITY] and len(held) == len(made) else made
 
 
 def _etcd_authority(run: Run) -> bytes:

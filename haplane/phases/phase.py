@@ -9,6 +9,7 @@ from pathlib import Path
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
+from haplane.desired.snapshots import S3Files
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import Kind, Plan, Wants
@@ -19,6 +20,7 @@ from haplane.errors import HaplaneError
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.encryption import EncryptionKey
 from haplane.remote.push import Push
+from haplane.snapshots.packaging import AgentArchive
 from haplane.sources.database import Database
 
 
@@ -54,6 +56,10 @@ class Run:
     binary_pushes: list[Push] = field(default_factory=list)
     image_pushes: list[Push] = field(default_factory=list)
     join_command: str | None = None
+    s3_files: S3Files = S3Files()
+    agent: AgentArchive | None = None
+    complaints: list[str] = field(default_factory=list)
+    """What was tried and does not work, though everything else was done."""
 
     def hosts(self, *kinds: Kind) -> list[Host]:
         """The hosts that have a step of these kinds, in the inventory's order."""

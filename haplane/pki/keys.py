@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -50,6 +51,19 @@ def private_key_pem(key: PrivateKey) -> bytes:
 def public_key_pem(key: PublicKey) -> bytes:
     """PEM ``PUBLIC KEY``, which kube-apiserver takes as ``--service-account-key-file``."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def signing_key_pem(raw: str) -> bytes:
+    """The PEM form of an Ed25519 public key given as the base64 of its 32 bytes, as an inventory has it."""
+    return public_key_pem(ed25519.Ed25519PublicKey.from_public_bytes(base64.b64decode(raw)))
+
+
+def raw_public_key(pem: bytes, source: str) -> str:
+    """The reverse. Raises Refused naming ``source`` for anything but an Ed25519 public key."""
+    key = parse_public_key(pem, source)
+    if not isinstance(key, ed25519.Ed25519PublicKey):
+        raise Refused("not a key that signs snapshots", where=source, why="it is no Ed25519 key")
+    return base64.b64encode(key.public_bytes_raw()).decode()
 
 
 def parse_private_key(pem: bytes, source: str) -> PrivateKey:

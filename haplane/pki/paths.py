@@ -20,6 +20,8 @@ ETCD_PEER = f"{ETCD_PKI}/peer"
 ETCD_HEALTHCHECK_CLIENT = f"{ETCD_PKI}/healthcheck-client"
 ETCD_HAPROXY_CLIENT = f"{ETCD_PKI}/haproxy.pem"  # haproxy wants the certificate and its key in one file
 
+MEMBER_SIGNING = "/etc/haplane/signing.key"  # the private half of SIGNING, where snapshots are signed
+
 
 def is_private(path: str) -> bool:
     """Whether the file at ``path`` holds a secret and must be root's alone (0600); the others may be read (0644)."""

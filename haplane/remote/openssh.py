@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
-from haplane.remote.answers import ask
+from haplane.remote.answers import Said, ask
 
 CONNECT_SECONDS = 10
 UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
@@ -43,6 +43,14 @@ def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float =
     Raises Unreachable when the host cannot be reached, DeadlinePassed when it or the command hangs, and HaplaneError
     when the command fails or answers without end. None holds the command's input or output, which may be secret.
     """
+    said = attempt(host, *command, stdin=stdin, deadline_seconds=deadline_seconds)
+    if said.code != 0:
+        raise ended(host, command[0], said.code, said.stderr)
+    return said.stdout
+
+
+def attempt(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> Said:
+    """The same for a command that may fail and says why in a way of its own, so whatever its exit code."""
     try:
         said = ask(ssh_command(host, *command), stdin, deadline_seconds=deadline_seconds)
     except TimeoutError:
@@ -54,9 +62,7 @@ def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float =
         ) from None
     if said.cut is not None:
         raise failed(host, command[0], said.cut)
-    if said.code != 0:
-        raise ended(host, command[0], said.code, said.stderr)
-    return said.stdout
+    return said
 
 
 def read_files(host: Host, paths: Iterable[str]) -> dict[str, bytes]:

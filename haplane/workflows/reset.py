@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from haplane.config.model import Host, Inventory
 from haplane.deploys.recipes import reset_host
+from haplane.desired.snapshots import snapshot_directory
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, ExitCode, Refused
@@ -56,7 +57,16 @@ def reset(
         through_lock = [lock.inventory.host(host.name) for host in reachable]
         pushed = sorted(file.path for file in run.manifest.everything())
         network = str(inventory.cluster.pod_network)
-        deploy(through_lock, reset_host, progress, stamp=stamp, pod_network=network, pushed=pushed)
+        kept = snapshot_directory(inventory)
+        deploy(
+            through_lock,
+            reset_host,
+            progress,
+            stamp=stamp,
+            pod_network=network,
+            snapshot_directory=kept,
+            pushed=pushed,
+        )
     return Outcome(tuple(host.name for host in reachable), f"/var/lib/haplane-reset/{stamp}", skipped)
 
 

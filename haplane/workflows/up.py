@@ -9,6 +9,7 @@ from pathlib import Path
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.desired.manifests import cluster_manifest
+from haplane.desired.snapshots import read_s3_files
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
 from haplane.errors import BadInput, ExitCode, Refused
@@ -29,10 +30,22 @@ from haplane.phases.phase import Run
 from haplane.phases.prepare_hosts import PREPARE_HOSTS
 from haplane.phases.push_bundle import FINISH_PUSHES, PUSH_BUNDLE, START_CONTAINER_RUNTIME
 from haplane.phases.rolling import CONFIGURE_KUBELETS, PUT_BACK_SERVERS, RESTART_CONTROL_PLANES, RESTART_ETCD
+from haplane.phases.schedule_snapshots import (
+    CHECK_BUCKET,
+    INSTALL_AGENTS,
+    SEAL_KEYS,
+    START_TIMERS,
+    UNSCHEDULE,
+    check_bucket,
+    refuse_unusable_snapshots,
+    seems_in_trouble,
+)
+from haplane.phases.snapshot_places import known_signing_key
 from haplane.phases.start_balancers import START_BALANCERS
 from haplane.phases.start_etcd import FORM_ETCD, START_ETCD
 from haplane.remote.lock import locked
 from haplane.remote.packages import packages_in
+from haplane.snapshots.packaging import agent_archive
 
 PHASES = (
     PUSH_BUNDLE,
@@ -51,6 +64,11 @@ PHASES = (
     CONFIGURE_KUBELETS,
     MARK_MASTERS,
     JOIN_WORKERS,
+    UNSCHEDULE,
+    SEAL_KEYS,
+    INSTALL_AGENTS,
+    START_TIMERS,
+    CHECK_BUCKET,
     FINISH_PUSHES,
     PRINT_JOIN_COMMAND,
 )
@@ -58,18 +76,23 @@ PHASES = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended. ``plan`` is what was shown; ``status`` is None when nothing was done."""
+    """How it ended. ``plan`` is what was shown; ``status`` is None when nothing was done.
+
+    ``complaints`` are what was tried and does not work, ``signing_key`` the one the inventory does not have yet.
+    """
 
     changed: bool
     plan: tuple[str, ...]
     status: Status | None
     skipped: tuple[str, ...]
     join_command: str | None
+    complaints: tuple[str, ...] = ()
+    signing_key: str | None = None
 
     @property
     def exit_code(self) -> ExitCode:
-        """6 when hosts were skipped or the cluster is not healthy afterwards."""
-        complete = not self.skipped and (self.status is None or self.status.healthy)
+        """6 when hosts were skipped, something does not work, or the cluster is not healthy afterwards."""
+        complete = not self.skipped and not self.complaints and (self.status is None or self.status.healthy)
         return ExitCode.DONE if complete else ExitCode.INCOMPLETE
 
 
@@ -81,10 +104,14 @@ def up(
     Raises Refused when it is no longer the plan that was shown once the lock is held, by then with nothing changed.
     """
     run = prepare(inventory, progress)
+    run.s3_files = read_s3_files(inventory)
+    run.agent = agent_archive() if inventory.cluster.snapshots is not None else None
     lines = plan(run)
     skipped = tuple(sorted(run.observation.unreachable))
     if not lines:
-        return Outcome(changed=False, plan=lines, status=judge(run), skipped=skipped, join_command=None)
+        if any(seems_in_trouble(run, host) for host in run.reachable(inventory.etcd)):
+            check_bucket(run)
+        return finished(inventory, run, lines, judge(run), changed=False)
     if dry_run or not confirm(lines):
         return Outcome(changed=False, plan=lines, status=None, skipped=skipped, join_command=None)
     with locked(inventory, run.reachable(inventory.hosts), f"haplane up {inventory.path}", progress) as lock:
@@ -97,7 +124,21 @@ def up(
                 progress("up", phase.title)
                 phase.carry_out(run)
         status = confirm_health(run)
-    return Outcome(changed=True, plan=lines, status=status, skipped=skipped, join_command=run.join_command)
+    return finished(inventory, run, lines, status, changed=True)
+
+
+def finished(inventory: Inventory, run: Run, lines: tuple[str, ...], status: Status, *, changed: bool) -> Outcome:
+    """What there is to say at the end, when the lock is given back."""
+    snapshots = inventory.cluster.snapshots
+    return Outcome(
+        changed=changed,
+        plan=lines,
+        status=status,
+        skipped=tuple(sorted(run.observation.unreachable)),
+        join_command=run.join_command,
+        complaints=tuple(run.complaints),
+        signing_key=known_signing_key(inventory) if snapshots is not None and snapshots.signing_key is None else None,
+    )
 
 
 def plan(run: Run) -> tuple[str, ...]:
@@ -108,6 +149,7 @@ def plan(run: Run) -> tuple[str, ...]:
     wait_for_starting_api_servers(run)
     require_a_master(run)
     refuse_unfit_hosts(run)
+    refuse_unusable_snapshots(run)
     decide_what_to_do(run)
     return tuple(line for phase in PHASES for line in phase.describe(run))
 

@@ -36,6 +36,13 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, list[str]], str]] = {
         {STATE: UP},
         "haproxy -c -q -f /etc/haproxy/haproxy.cfg",
     ),
+    "place_sealed_keys": (recipes.place_sealed_keys, {"sealed": [FILE]}, {FILES: PLACED}, "base64 -d"),
+    "schedule_snapshots": (
+        recipes.schedule_snapshots,
+        {"directory": "/var/lib/x", "timer": "x.timer", "paths_of": {}},
+        {STATE: UP, EXISTS: ["/var/lib/x"]},
+        "systemctl start x.timer",
+    ),
     "form_etcd": (recipes.form_etcd, {"drop_in": "new"}, {EXISTS: [etcd.BOOTSTRAPPED]}, "systemctl start"),
     "initialise_master": (
         recipes.initialise_master,

@@ -14,6 +14,7 @@ from haplane.config.model import Inventory
 from haplane.desired.files import join_configuration, kubeadm_configuration, wanted_files
 from haplane.desired.hosts import request_for
 from haplane.desired.manifests import cluster_manifest
+from haplane.desired.snapshots import NO_FILES, snapshot_files
 from haplane.domain.files import Part
 from haplane.domain.plan import APISERVER_ASIDE
 from haplane.errors import BadInput
@@ -34,11 +35,16 @@ class Case:
         host = self.inventory.host(self.host)
         members = {member.name: str(member.address) for member in self.inventory.etcd}
         found = wanted_files(self.inventory, host, interface="eth1", etcd_token="test-0", initial_cluster=members)
+        found += snapshot_files(self.inventory, host, NO_FILES)
         return {file.path: file.content.decode() for file in found}
 
 
 STACKED = samples.inventory(workers=1)
-EXTERNAL = samples.inventory(etcd=3, balancers=0, masters_run_pods=True, tuning="nested")
+SNAPSHOTS = {
+    "recipients": ("age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z",),
+    "s3": {"bucket": "etcd"},
+}
+EXTERNAL = samples.inventory(etcd=3, balancers=0, masters_run_pods=True, tuning="nested", snapshots=SNAPSHOTS)
 CASES = {
     "master": Case(STACKED, "m1"),
     "balancer": Case(STACKED, "lb2"),

@@ -25,7 +25,9 @@ CONVERGED = samples.converged(INVENTORY)
 
 def judged(observation, *, endpoint_answers=True, days_left=300.0):
     certificates = Certificates("2027-07-01T12:00:00+00:00", days_left, "m1:/etc/etcd/pki/server.crt")
-    return summarise(ROSTER, observation, endpoint_answers=endpoint_answers, certificates=certificates)
+    return summarise(
+        ROSTER, observation, endpoint_answers=endpoint_answers, certificates=certificates, now=samples.NOW
+    )
 
 
 def silenced(*names):
@@ -54,7 +56,10 @@ def test_the_document_has_the_agreed_shape():
     }  # fmt: skip
     assert set(document["etcd"]["quorum"]) == {"voters", "healthy", "needed", "can_lose"}
     assert set(document["load_balancers"][0]) == {"name", "reachable", "haproxy", "holds_endpoint"}
-    assert set(document["snapshots"]) == {"last_taken_at", "last_verified_at", "age_seconds", "local", "remote"}
+    assert set(document["snapshots"]) == {
+        "interval_seconds", "last_taken_at", "last_verified_at", "age_seconds", "pipeline_seconds", "rpo_seconds",
+        "local", "remote", "members",
+    }  # fmt: skip
     assert set(document["certificates"]) == {"expires_first", "days_left", "file"}
     assert document["cluster"]["uid"] == "cluster-1"
 
@@ -86,7 +91,9 @@ def test_every_host_down_still_says_which():
 
 def test_before_up_nothing_is_claimed():
     observation = samples.fresh(INVENTORY)
-    status = summarise(ROSTER, observation, endpoint_answers=False, certificates=Certificates(None, None))
+    status = summarise(
+        ROSTER, observation, endpoint_answers=False, certificates=Certificates(None, None), now=samples.NOW
+    )
     assert not status.healthy
     assert status.etcd.quorum.healthy == 0
     assert not any(master.ready or master.apiserver_ready for master in status.masters)

@@ -4,6 +4,7 @@ import pytest
 
 from haplane.config.model import Cluster, Endpoint, Host, Inventory, Ssh
 from haplane.domain.progress import silent
+from haplane.domain.snapshot_status import Snapshots
 from haplane.domain.status import (
     BalancerStatus,
     Certificates,
@@ -11,7 +12,6 @@ from haplane.domain.status import (
     EtcdCluster,
     MemberStatus,
     Quorum,
-    Snapshots,
     Status,
 )
 from haplane.drills import kill_etcd_leader, kill_load_balancer, kill_master

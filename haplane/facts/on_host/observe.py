@@ -32,6 +32,7 @@ PROBE_SECONDS = 5
 STAMPS = "/var/lib/haplane/stamps.json"
 ETCD_DATA = "/var/lib/etcd"
 MADE = "/var/lib/haplane/made.json"
+AGENT = "/opt/haplane/agent"
 MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
 WAL_METADATA = 1  # etcd's server/storage/wal: the type of the record that names member and cluster
 LASTING_SETTINGS = {
@@ -88,7 +89,7 @@ def main() -> None:
         "apiserver": lambda: apiserver(request["apiserver_port"]),
         "kubernetes": lambda: kubernetes(request["apiserver_port"]),
         "balancer": lambda: balancer(request["endpoint_address"], request["endpoint_port"], request["ping_endpoint"]),
-        "snapshots": snapshots,
+        "snapshots": lambda: snapshots(request["snapshot_directory"]),
         "settings": lambda: settings(request["kubeadm_config"]),
         "remains": remains,
     }
@@ -144,6 +145,7 @@ def machine() -> dict[str, Any]:
         "cgroups": cgroups,
         "missing_commands": [name for name in ("zstd", "systemctl", "tar", "ip") if not shutil.which(name)],
         "apt": shutil.which("apt-get") is not None,
+        "python": platform.python_version(),
     }
 
 
@@ -237,7 +239,8 @@ def units(names: list[str]) -> dict[str, dict[str, Any]]:
     """Unit -> what systemd says of it; units that it has not loaded are left out."""
     shown = run(
         "systemctl", "show",
-        "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,StateChangeTimestampMonotonic,MainPID",
+        "--property=Id,ActiveState,UnitFileState,NeedDaemonReload,LoadState,StateChangeTimestampMonotonic,MainPID,"
+        "ActiveEnterTimestampMonotonic",
         *names,
     )  # fmt: skip
     booted_at = time.time() - time.monotonic()
@@ -251,6 +254,7 @@ def units(names: list[str]) -> dict[str, dict[str, Any]]:
                 "needs_reload": fields.get("NeedDaemonReload") == "yes",
                 "since": booted_at + int(fields.get("StateChangeTimestampMonotonic") or 0) / 1e6,
                 "binary_replaced": is_replaced(fields.get("MainPID", "0")),
+                "active_since": booted_at + int(fields.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
             }
     return found
 
@@ -455,10 +459,15 @@ def size_of(directory: str) -> int:
     return found
 
 
-def snapshots() -> dict[str, Any] | None:
-    """What the snapshot agent last wrote of itself."""
-    told = json.loads(read("/var/lib/haplane/snapshots/status.json") or "null")
-    return told if isinstance(told, dict) else None
+def snapshots(directory: str) -> dict[str, Any]:
+    """Which snapshot agent is installed, what it wrote of itself, which keys are sealed, what is kept here."""
+    kept = [entry.name for entry in os.scandir(directory)] if os.path.isdir(directory) else []
+    return {
+        "agent": os.path.basename(os.readlink(AGENT)) if os.path.islink(AGENT) else None,
+        "state": json.loads(read("/var/lib/haplane/snapshot-state.json") or "null"),
+        "sealed": json.loads(read("/etc/haplane/sealed-keys.json") or "null"),
+        "local": sum(os.path.exists(os.path.join(directory, name, "manifest.sig")) for name in kept),
+    }
 
 
 main()

@@ -1,13 +1,15 @@
 #!/bin/sh
 # Runs on a host: takes haplane's cluster off it. Data and keys are moved aside with a date, never deleted.
-# Arguments: the date, the pod network, then every file that was pushed.
+# Arguments: the date, the pod network, the directory of snapshots, then every file that was pushed.
 set -u
-stamp=$1 pods=$2
-shift 2
+stamp=$1 pods=$2 snapshots=$3
+shift 3
 aside=/var/lib/haplane-reset/$stamp
 umask 077
 mkdir -p "$aside"
 
+systemctl disable --quiet --now haplane-snapshot.timer 2>/dev/null
+systemctl stop haplane-snapshot.service 2>/dev/null
 systemctl disable --quiet --now keepalived haproxy kubelet etcd 2>/dev/null
 
 # Containers outlive containerd, so they end first.
@@ -42,6 +44,8 @@ empty() { # PATH: what it holds can be made again
 keep /var/lib/etcd
 keep /etc/kubernetes
 keep /etc/etcd
+keep /etc/haplane
+keep "$snapshots"
 keep /etc/keepalived
 keep /etc/haproxy/haproxy.cfg
 keep /var/log/kubernetes
@@ -53,10 +57,11 @@ empty /run/flannel
 empty /var/lib/haplane
 rm -rf /etc/containerd/config.toml /etc/sysctl.d/99-haplane.conf /etc/modules-load.d/haplane.conf \
     /etc/systemd/system/containerd.service /etc/systemd/system/kubelet.service /etc/systemd/system/etcd.service \
+    /etc/systemd/system/haplane-snapshot.service /etc/systemd/system/haplane-snapshot.timer /opt/haplane \
     /etc/systemd/system/haproxy.service.d /etc/systemd/system/keepalived.service.d \
     /run/systemd/system/etcd.service.d /var/log/pods /var/log/containers
 for file in "$@"; do rm -f "$file"; done
-for found in containerd kubelet etcd haproxy keepalived; do systemctl reset-failed $found 2>/dev/null; done
+for found in containerd kubelet etcd haproxy keepalived haplane-snapshot; do systemctl reset-failed $found 2>/dev/null; done
 systemctl daemon-reload
 
 for link in cni0 flannel.1 kube-ipvs0; do ip link delete "$link" 2>/dev/null; done

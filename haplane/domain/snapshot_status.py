@@ -1,0 +1,111 @@
+"""How old the last good snapshot of the cluster is, and what its members say. Pure.
+
+Good is a snapshot that was verified and that was taken with quorum. One "without quorum" is kept, and resets nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.snapshot_plan import TIMER_UNIT
+
+INTERVALS = 3
+"""So many without a good snapshot are too many."""
+
+
+@dataclass(frozen=True)
+class MemberSnapshots:
+    """One member's own word; all None where it gives none. Moments are ISO 8601 in UTC."""
+
+    name: str
+    last_taken_at: str | None
+    last_outcome: str | None
+    last_error: str | None
+    without_quorum: int | None
+    skipped: int | None
+    local: int | None
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Moments are ISO 8601 in UTC; all None while nothing is known. ``rpo_seconds``: what a total loss may cost now,
+    the interval and the measured length of the last pipeline. ``remote`` None: not asked, or no answer.
+    """
+
+    interval_seconds: int | None = None
+    last_taken_at: str | None = None
+    last_verified_at: str | None = None
+    age_seconds: float | None = None
+    pipeline_seconds: float | None = None
+    rpo_seconds: float | None = None
+    local: int | None = None
+    remote: int | None = None
+    members: tuple[MemberSnapshots, ...] = ()
+
+    @property
+    def pipeline_is_slow(self) -> bool:
+        """Whether the last one took over half the interval: the deputy was asked, and slots may be skipped."""
+        if self.interval_seconds is None or self.pipeline_seconds is None:
+            return False
+        return self.pipeline_seconds > self.interval_seconds / 2
+
+
+def summarise_snapshots(
+    interval_seconds: int | None, names: Sequence[str], observation: Observation, now: datetime
+) -> Snapshots:
+    """``names`` are the etcd members; without an interval no snapshots are taken."""
+    if interval_seconds is None:
+        return Snapshots()
+    told = [report.snapshots for report in observation.of(names) if report.snapshots is not None]
+    good = [one.state.last_good for one in told if one.state and one.state.last_good]
+    newest = max(good, key=lambda one: one.taken_at, default=None)
+    return Snapshots(
+        interval_seconds=interval_seconds,
+        last_taken_at=newest.taken_at.isoformat() if newest else None,
+        last_verified_at=newest.verified_at.isoformat() if newest else None,
+        age_seconds=round(max(0.0, (now - newest.taken_at).total_seconds()), 1) if newest else None,
+        pipeline_seconds=round(newest.seconds, 1) if newest else None,
+        rpo_seconds=round(interval_seconds + newest.seconds, 1) if newest else None,
+        local=sum(one.local for one in told) if told else None,
+        members=tuple(_member(name, observation.reports.get(name)) for name in names),
+    )
+
+
+def snapshot_problems(
+    snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime
+) -> list[str]:
+    """Too old, or none at all, once there was time for one: timers that have just been started get INTERVALS."""
+    if snapshots.interval_seconds is None:
+        return []
+    allowed = INTERVALS * snapshots.interval_seconds
+    timers = [report.units.get(TIMER_UNIT) for report in observation.of(names)]
+    started = min((timer.active_since for timer in timers if timer and timer.active), default=0.0)
+    if now.timestamp() - started <= allowed:
+        return []
+    if snapshots.age_seconds is None:
+        return [f"no good snapshot has been taken yet, though one is due every {snapshots.interval_seconds} s"]
+    if snapshots.age_seconds <= allowed:
+        return []
+    return [
+        f"the last good snapshot is {snapshots.age_seconds:.0f} s old, "
+        f"which is over {INTERVALS} intervals of {snapshots.interval_seconds} s"
+    ]
+
+
+def _member(name: str, report: HostReport | None) -> MemberSnapshots:
+    told = report.snapshots if report else None
+    if told is None or told.state is None:
+        return MemberSnapshots(name, None, None, None, None, None, told.local if told else None)
+    state = told.state
+    return MemberSnapshots(
+        name=name,
+        last_taken_at=state.last_good.taken_at.isoformat() if state.last_good else None,
+        last_outcome=state.last_attempt.outcome if state.last_attempt else None,
+        last_error=state.last_error.message if state.last_error else None,
+        without_quorum=state.without_quorum,
+        skipped=state.skipped,
+        local=told.local,
+    )

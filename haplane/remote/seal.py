@@ -1,0 +1,30 @@
+"""The cluster's keys, sealed on a master: only the ciphertext is ever seen from here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from haplane.config.model import Host
+from haplane.remote.openssh import failed, run
+
+AGE_HEADER = b"age-encryption.org/v1\n"
+
+
+@cache
+def _script() -> str:
+    return (Path(__file__).parent / "on_host" / "seal.py").read_text(encoding="utf-8")
+
+
+def seal(master: Host, digests: Mapping[str, str], recipients: Sequence[str]) -> bytes:
+    """A tar of the files in ``digests`` (SHA-256 by path) as they are on the master, encrypted to ``recipients``.
+
+    Raises HaplaneError when one of them is not there, or is another than that.
+    """
+    told = json.dumps(digests).encode()
+    sealed = run(master, "python3", "-c", _script(), " ".join(recipients), stdin=told)
+    if not sealed.startswith(AGE_HEADER):
+        raise failed(master, "age", "what it printed is no age file")
+    return sealed

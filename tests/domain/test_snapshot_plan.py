@@ -1,0 +1,138 @@
+"""What has to be done so that snapshots are taken, and what forbids it."""
+
+from typing import Any
+
+import pytest
+import samples
+
+from haplane.domain.files import Part, WantedFile
+from haplane.domain.observed import HostReport
+from haplane.domain.plan import Kind, Step, Wants
+from haplane.domain.snapshot_plan import (
+    SEALED_KEYS,
+    TIMER_UNIT,
+    SnapshotWants,
+    keys_fingerprint,
+    refuse_foreign_signing_key,
+    refuse_unproven,
+    snapshot_steps,
+)
+from haplane.errors import Refused
+
+MEMBERS = ("m1", "m2", "m3")
+TIMER = WantedFile("/etc/systemd/system/haplane-snapshot.timer", b"[Timer]\n", Part.SNAPSHOT_TIMER)
+WANTS = dict.fromkeys(MEMBERS, Wants(roles=("etcd",), files=(TIMER,)))
+WANTED = SnapshotWants(recipients=("age1a", "age1b"), agent="agent-1", fingerprint="f" * 64)
+A, B = "a" * 64, "b" * 64
+UP = {"active": True, "enabled": True, "needs_reload": False}
+
+
+def member(digest: str = A, **changes: Any) -> HostReport:
+    told = {
+        "agent": "agent-1",
+        "sealed": {"fingerprint": "f" * 64, "sha256": digest, "recipients": ["age1b", "age1a"]},
+    }
+    files = {
+        SEALED_KEYS: {"sha256": digest, "mode": 0o600, "user_id": 0},
+        TIMER.path: {"sha256": TIMER.sha256, "mode": 0o644, "user_id": 0},
+    }
+    return samples.report(**{"snapshots": told, "files": files, "units": {TIMER_UNIT: UP}, **changes})
+
+
+def decide(reports: dict[str, HostReport], wanted: SnapshotWants | None = WANTED) -> list[Step]:
+    return snapshot_steps(wanted, MEMBERS, WANTS, reports, (TIMER.path, SEALED_KEYS))
+
+
+def kinds(steps: list[Step]) -> set[tuple[str, Kind]]:
+    return {(step.host, step.kind) for step in steps}
+
+
+def test_members_that_are_as_wanted_are_left_alone():
+    assert decide(dict.fromkeys(MEMBERS, member())) == []
+
+
+def test_fresh_members_get_everything_and_the_keys_are_sealed_anew():
+    steps = decide(dict.fromkeys(MEMBERS, samples.report()))
+    assert kinds(steps) == {(name, kind) for name in MEMBERS for kind in (Kind.SEAL, Kind.AGENT, Kind.SCHEDULE)}
+    assert all(step.items == () for step in steps)
+
+
+def test_a_host_that_does_not_answer_is_no_business_of_the_plan():
+    assert kinds(decide({"m1": samples.report(), "m2": member()})) == {
+        ("m1", Kind.SEAL),
+        ("m1", Kind.AGENT),
+        ("m1", Kind.SCHEDULE),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"snapshots": None}, Kind.AGENT),
+        ({"units": {TIMER_UNIT: {**UP, "active": False}}}, Kind.SCHEDULE),
+        ({"units": {TIMER_UNIT: {**UP, "enabled": False}}}, Kind.SCHEDULE),
+        ({"units": {TIMER_UNIT: {**UP, "needs_reload": True}}}, Kind.SCHEDULE),
+        ({"units": {}}, Kind.SCHEDULE),
+        ({"files": {}}, Kind.SEAL),
+    ],
+)
+def test_what_one_member_lacks_it_gets(changes, kind):
+    assert ("m2", kind) in kinds(decide({"m1": member(), "m2": member(**changes), "m3": member()}))
+
+
+def test_the_sealed_keys_of_most_members_are_copied_to_the_others():
+    steps = decide({"m1": member(B), "m2": member(), "m3": member()})
+    assert steps == [Step(Kind.SEAL, "m1", "not those of the other members", ("m2",))]
+    returned = {"m1": samples.report(), "m2": member(B), "m3": member(B)}
+    assert [step.items for step in decide(returned) if step.kind is Kind.SEAL] == [("m2",)]
+
+
+def test_members_end_with_the_same_bytes_whoever_was_away():
+    reports = {"m1": member(A), "m2": member(B), "m3": samples.report()}
+    for _ in MEMBERS:
+        for step in (step for step in decide(reports) if step.kind is Kind.SEAL):
+            reports[step.host] = reports[step.items[0]]
+    assert not [step for step in decide(reports) if step.kind is Kind.SEAL]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (SnapshotWants(("age1a",), "agent-1", "f" * 64), "the recipients changed"),
+        (SnapshotWants(WANTED.recipients, "agent-1", "e" * 64), "the keys changed"),
+    ],
+)
+def test_new_keys_or_recipients_are_sealed_anew(wanted, why):
+    steps = decide(dict.fromkeys(MEMBERS, member()), wanted)
+    assert [(step.kind, step.why, step.items) for step in steps] == [(Kind.SEAL, why, ())] * 3
+
+
+def test_without_the_setting_everything_is_taken_off():
+    assert kinds(decide(dict.fromkeys(MEMBERS, member()), None)) == {(name, Kind.UNSCHEDULE) for name in MEMBERS}
+    assert decide(dict.fromkeys(MEMBERS, samples.report()), None) == []
+
+
+def test_a_machine_that_is_no_member_any_more_takes_none():
+    assert kinds(decide({**dict.fromkeys(MEMBERS, member()), "e9": member()})) == {("e9", Kind.UNSCHEDULE)}
+
+
+def test_a_recipient_counts_when_its_identity_was_seen_to_work_or_keys_are_sealed_to_it():
+    reports = {"m1": member()}
+    refuse_unproven(["age1a", "age1c"], {"age1c"}, reports)
+    with pytest.raises(Refused, match="age1c"):
+        refuse_unproven(["age1a", "age1c"], set(), reports)
+    with pytest.raises(Refused, match="age1a"):
+        refuse_unproven(["age1a"], set(), {"m1": samples.report()})
+
+
+def test_a_signing_key_of_another_cluster_is_refused():
+    refuse_foreign_signing_key(None, A, "i.py")
+    refuse_foreign_signing_key(A, A, "i.py")
+    for held in (B, None):
+        with pytest.raises(Refused, match="not this cluster's"):
+            refuse_foreign_signing_key(A, held, "i.py")
+
+
+def test_the_fingerprint_is_that_of_all_digests_with_their_paths():
+    assert keys_fingerprint({"/b": B, "/a": A}) == keys_fingerprint({"/a": A, "/b": B})
+    assert len({keys_fingerprint(each) for each in ({"/a": A, "/b": B}, {"/a": B, "/b": A}, {"/a": A})}) == 3

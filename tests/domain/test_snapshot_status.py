@@ -1,0 +1,91 @@
+"""How old the last good snapshot is, and when that is too old."""
+
+from datetime import timedelta
+from typing import Any
+
+import samples
+
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.snapshot_plan import TIMER_UNIT
+from haplane.domain.snapshot_status import snapshot_problems, summarise_snapshots
+
+NAMES = ("m1", "m2", "m3")
+NOW = samples.NOW
+
+
+def ago(seconds: float) -> str:
+    return (NOW - timedelta(seconds=seconds)).isoformat()
+
+
+def good(seconds: float, took: float = 4) -> dict[str, Any]:
+    return {"id": "x", "taken_at": ago(seconds), "verified_at": ago(seconds - took), "revision": 7, "seconds": took}
+
+
+def member(state: dict[str, Any] | None, up_for: float = 10_000) -> HostReport:
+    timer = {"active": True, "enabled": True, "needs_reload": False, "active_since": NOW.timestamp() - up_for}
+    return samples.report(snapshots={"agent": "a", "state": state, "local": 2}, units={TIMER_UNIT: timer})
+
+
+def judged(*members: HostReport, interval: int | None = 60):
+    observation = Observation(reports=dict(zip(NAMES, members, strict=False)))
+    snapshots = summarise_snapshots(interval, NAMES, observation, NOW)
+    return snapshots, snapshot_problems(snapshots, NAMES, observation, NOW)
+
+
+def test_the_age_is_that_of_the_newest_good_one_of_any_member():
+    snapshots, problems = judged(member({"last_good": good(150)}), member({"last_good": good(30, took=12)}))
+    assert problems == []
+    assert (snapshots.age_seconds, snapshots.pipeline_seconds, snapshots.rpo_seconds) == (30, 12, 72)
+    assert snapshots.last_taken_at == ago(30)
+    assert snapshots.last_verified_at == ago(18)
+    assert snapshots.local == 4
+    assert [one.last_taken_at for one in snapshots.members] == [ago(150), ago(30), None]
+
+
+def test_three_intervals_without_a_good_one_are_a_problem():
+    assert judged(member({"last_good": good(180)}))[1] == []
+    [problem] = judged(member({"last_good": good(181)}))[1]
+    assert "181 s old" in problem
+
+
+def test_what_was_taken_without_quorum_resets_nothing():
+    cut_off = {
+        "last_good": good(400),
+        "without_quorum": 5,
+        "last_attempt": {"at": ago(5), "outcome": "without-quorum"},
+    }
+    snapshots, problems = judged(member(cut_off))
+    assert problems
+    assert snapshots.members[0].without_quorum == 5
+
+
+def test_none_at_all_is_a_problem_once_there_was_time_for_one():
+    assert judged(member(None, up_for=170), member(None, up_for=20))[1] == []
+    [problem] = judged(member(None, up_for=190), member(None, up_for=20))[1]
+    assert "no good snapshot" in problem
+
+
+def test_after_a_power_cut_everywhere_there_is_time_for_one_again():
+    assert judged(member({"last_good": good(9999)}, up_for=20))[1] == []
+
+
+def test_nobody_answering_is_no_excuse():
+    assert judged()[1] != []
+
+
+def test_without_the_setting_nothing_is_asked():
+    snapshots, problems = judged(member({"last_good": good(9999)}), interval=None)
+    assert (snapshots.age_seconds, problems) == (None, [])
+
+
+def test_a_state_that_cannot_be_read_hides_nothing_else():
+    report = samples.report(snapshots={"agent": "a", "state": {"last_good": 5}, "sealed": [], "local": 3})
+    assert report.snapshots.state is None
+    assert report.snapshots.sealed is None
+    assert report.snapshots.local == 3
+
+
+def test_a_pipeline_of_over_half_the_interval_is_slow():
+    assert judged(member({"last_good": good(10, took=31)}))[0].pipeline_is_slow
+    assert not judged(member({"last_good": good(10, took=30)}))[0].pipeline_is_slow
+    assert not judged(member(None))[0].pipeline_is_slow
