@@ -233,6 +233,9 @@ def _signs_for_another_cluster(run: Run, host: Host, wants: Wants) -> bool:
 
 
 def _snapshot_steps(run: Run) -> list[Step]:
+    """None in a run that has not packed the agent: scheduling is not its business."""
+    if run.inventory.cluster.snapshots is not None and run.agent is None:
+        return []
     snapshots, members = run.inventory.cluster.snapshots, [host.name for host in run.inventory.etcd]
     wanted = None
     if snapshots is not None and run.agent is not None:
