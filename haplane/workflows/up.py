@@ -109,7 +109,7 @@ def up(
     lines = plan(run)
     skipped = tuple(sorted(run.observation.unreachable))
     if not lines:
-        if any(seems_in_trouble(run, host) for host in run.reachable(inventory.etcd)):
+        if not dry_run and any(seems_in_trouble(run, host) for host in run.reachable(inventory.etcd)):
             check_bucket(run)
         return finished(inventory, run, lines, judge(run), changed=False)
     if dry_run or not confirm(lines):
