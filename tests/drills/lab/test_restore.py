@@ -88,7 +88,9 @@ def test_in_place(stage, tmp_path):
     uid = stage.status()["cluster"]["uid"]
     with writers(stage, "restore-in-place") as writing:
         file, begun = bare_snapshot(stage, tmp_path)
-        version = writing.client.request("GET", "/api/v1/configmaps?limit=1").document()["metadata"]["resourceVersion"]
+        version = writing.client.request("GET", "/api/v1/configmaps?limit=1").document()["metadata"][
+            "resourceVersion"
+        ]
         time.sleep(2)
         refused = stage.haplane(
             "restore", stage.path, "--file", str(file), *BARE, "--confirm", stage.inventory.cluster.name, codes=(4,)
