@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/restore.py [--rounds 3] [--gigabyte] [--json FILE]
 
-Both get the same snapshot, here, of a cluster that runs. A time is from the start of the command until the API answers
-ready through the endpoint again; the outage is the part of it in which it did not. With --gigabyte etcd holds 1 GB
-more, of values of 1 MB that are half random. haplane's own time includes trying the snapshot out before it stops
-anything, which the script does not do; the whole command, with its checks afterwards, is told as well.
+Both get the same snapshot, here, of a cluster that runs. A time is from the start of the command until the API
+answers ready through the endpoint again; the outage is the part of it in which it did not. With --gigabyte etcd holds
+1 GB more, of values of 1 MB that are half random. haplane's own time includes trying the snapshot out before it
+stops anything, which the script does not do; the whole command, with its checks afterwards, is told as well.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ rm /root/zeros
 
 @dataclass
 class Watch:
-    """Whether the endpoint is ready, looked at all the time by a thread of its own. Moments of the monotonic clock."""
+    """Whether the endpoint is ready, looked at all the time by a thread. Moments of the monotonic clock."""
 
     inventory: Inventory
     seen: list[tuple[float, bool]] = field(default_factory=list)

@@ -1,11 +1,6 @@
-"""The cluster from a snapshot: in place, after everything was lost, interrupted anywhere. Writers are at the endpoint."""
+"""The cluster from a snapshot: in place, interrupted anywhere, after everything was lost; writers are at the endpoint."""
 
 import json
-import os
-import re
-import signal
-import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -17,7 +12,8 @@ from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.probes import endpoint_prober
 from haplane.drills.writes import lost_writes, make_namespace
-from haplane.remote.openssh import read_file
+from haplane.pki.cluster_identity import IDENTITY_PATHS
+from haplane.remote.openssh import read_file, read_files
 from haplane.waiting import wait_until
 from haplane.workflows.restore import PHASES
 
@@ -65,11 +61,6 @@ def bare_snapshot(stage, directory, master="m2"):
     return file, begun
 
 
-def restore(stage, *words, codes=(0,)):
-    name = stage.inventory.cluster.name
-    return json.loads(stage.haplane("restore", stage.path, *words, *BARE, "--confirm", name, codes=codes))
-
-
 def tell(outcome, lost, since):
     """The numbers of a restore, on the console of the test run."""
     print(
@@ -84,6 +75,10 @@ def watch(client, version, seconds=3):
     return client.request("GET", path, seconds=seconds + 10)
 
 
+def arguments(stage, file, *words):
+    return ("restore", stage.path, "--file", str(file), *words, *BARE, "--confirm", stage.inventory.cluster.name)
+
+
 def test_in_place(stage, tmp_path):
     uid = stage.status()["cluster"]["uid"]
     with writers(stage, "restore-in-place") as writing:
@@ -92,20 +87,96 @@ def test_in_place(stage, tmp_path):
             "resourceVersion"
         ]
         time.sleep(2)
-        refused = stage.haplane(
-            "restore", stage.path, "--file", str(file), *BARE, "--confirm", stage.inventory.cluster.name, codes=(4,)
-        )
-        assert "need not be lost" in refused
-        outcome = restore(stage, "--file", str(file), "--accept-loss")
+        assert "need not be lost" in stage.haplane(*arguments(stage, file), codes=(4,))
+        outcome = json.loads(stage.haplane(*arguments(stage, file, "--accept-loss")))
         known = writing.acknowledged()
         wait_until(lambda: len(writing.acknowledged()) > len(known) + 20, 60, "writes are acknowledged again")
+        since = set(writing.acknowledged(before=begun + 2))
     before = writing.acknowledged(before=begun)
     assert writing.lost(before) == ()
-    since = [number for number in writing.acknowledged(before=begun + 2) if number not in before]
-    tell(outcome, 0, len(writing.lost(since)))
+    tell(outcome, 0, len(writing.lost(since - set(before))))
     assert outcome["uid"] == uid
     assert outcome["revision"] > outcome["revision_before"]
     told = watch(writing.client, version)
     assert told.status == 410 or b'"code":410' in told.body
     assert outcome["status"]["healthy"], outcome["status"]["problems"]
+    stage.verify()
+
+
+def kept(stage, number):
+    """Whether an object of before the snapshot is there."""
+    return f"story-{number}" in stage.kubectl("get", "configmaps", "-o", "name")
+
+
+STOPS = [phase.title for phase in PHASES if type(phase).__name__ == "RestorePhase"]
+
+
+@pytest.mark.parametrize("title", STOPS)
+def test_killed_at_any_step_the_same_command_completes_it(stage, tmp_path, title):
+    uid = stage.status()["cluster"]["uid"]
+    number = STOPS.index(title)
+    stage.kubectl("create", "configmap", f"story-{number}")
+    file, _ = bare_snapshot(stage, tmp_path)
+    stage.kubectl("create", "configmap", f"later-{number}")
+    words = [word for word in arguments(stage, file, "--accept-loss") if word != "--json"]
+    killed_at(stage, words, f"restore: {title}")
+    outcome = json.loads(stage.haplane(*arguments(stage, file, "--accept-loss"), codes=(0,)))
+    assert outcome["uid"] == uid
+    assert outcome["status"]["healthy"]
+    assert kept(stage, number)
+    assert f"later-{number}" not in stage.kubectl("get", "configmaps", "-o", "name")
+
+
+def killed_at(stage, words, line):
+    """`haplane` with these words, killed as soon as it says that line."""
+    command = [sys.executable, "-m", "haplane", *words]
+    with subprocess.Popen(
+        command, cwd=stage.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as one:
+        said = []
+        for told in one.stderr:
+            said.append(told)
+            if line in told:
+                one.kill()
+                return
+    raise AssertionError(f"it never said {line!r}:\n{''.join(said)}")
+
+
+def test_a_host_that_loses_its_power_on_the_way_is_completed_when_it_is_back(stage, tmp_path):
+    stage.kubectl("create", "configmap", "story-power")
+    file, _ = bare_snapshot(stage, tmp_path)
+    words = [word for word in arguments(stage, file, "--accept-loss") if word != "--json"]
+    killed_at(stage, words, "restore: Put the new data in place")
+    stage.machines.kill(["m3"])
+    assert "m3 cannot be reached" in stage.haplane(*arguments(stage, file, "--accept-loss"), codes=(3,))
+    stage.machines.start(["m3"])
+    outcome = json.loads(stage.haplane(*arguments(stage, file, "--accept-loss")))
+    assert outcome["status"]["healthy"]
+    assert "story-power" in stage.kubectl("get", "configmaps", "-o", "name")
+
+
+def test_everything_lost_but_a_snapshot_and_the_keys(stage, tmp_path):
+    """Every machine is remade empty; old credentials and tokens work afterwards."""
+    uid = stage.status()["cluster"]["uid"]
+    client = Client(administrator(stage.inventory))
+    token = stage.kubectl("create", "token", "default", "--duration=24h")
+    stage.kubectl("create", "configmap", "story-lost")
+    file, _ = bare_snapshot(stage, tmp_path)
+    master = stage.inventory.masters[0]
+    for path, content in read_files(master, IDENTITY_PATHS).items():
+        copy = tmp_path / "kubernetes" / path.removeprefix("/etc/kubernetes/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(content)
+    stage.haplane("lab", "down", stage.path)
+    stage.haplane("lab", "up", stage.path)
+    stage.haplane("up", stage.path, "--dry-run")
+    outcome = json.loads(stage.haplane(*arguments(stage, file, "--pki", str(tmp_path / "kubernetes"))))
+    tell(outcome, 0, 0)
+    assert outcome["uid"] == uid
+    assert outcome["status"]["healthy"]
+    assert client.request("GET", "/api/v1/namespaces/default/configmaps/story-lost").ok
+    who = stage.host("m1").run(
+        "kubectl --server=https://127.0.0.1:6443 --insecure-skip-tls-verify --token=%s auth whoami", token
+    )
+    assert "system:serviceaccount:default:default" in who.stdout, who.stderr
     stage.verify()
