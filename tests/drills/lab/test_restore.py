@@ -1,4 +1,4 @@
-"""The cluster from a snapshot: in place, interrupted anywhere, after everything was lost; writers are at the endpoint."""
+"""The cluster from a snapshot: in place, interrupted anywhere, after everything was lost."""
 
 import json
 import subprocess
