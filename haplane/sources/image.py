@@ -13,7 +13,7 @@ from haplane.errors import HaplaneError
 
 
 def extract_program(archive: Path, program: str, target: Path) -> None:
-    """The file of that name in the image's layers, to ``target``, executable. Raises HaplaneError when it is not there.
+    """The file of that name in the image, to ``target``, executable. Raises HaplaneError when it is not there.
 
     The topmost layer that has one counts.
     """
