@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from haplane.domain.restoration import Journal
 from haplane.errors import BadInput, HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.phases.observe import KUBERNETES_AUTHORITY, restore_under_way
 from haplane.phases.phase import Restoration, Run
+from haplane.phases.stored_snapshots import Shelf, Stored, copied_snapshot, open_stored, shelf_of
 from haplane.pki.authority import certificate_fingerprint
-from haplane.pki.cluster_identity import IDENTITY_PATHS
-from haplane.pki.encryption import EncryptionKey
+from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
 from haplane.remote.database import fetch_database
+from haplane.snapshots.manifest import MANIFEST
 from haplane.sources.database import Database, take_in
 from haplane.sources.keys import identity_from_directory
 from haplane.sources.survivors import save_survivor
@@ -41,14 +42,17 @@ class Wish:
 
 @dataclass(frozen=True)
 class Source:
-    """A database and where it is from. ``known`` are revisions that the cluster is known to have reached."""
+    """A database and where it is from, with the keys that were sealed beside it.
+
+    ``known`` are revisions that the cluster is known to have reached.
+    """
 
     name: str
     database: Database
     taken_at: datetime
     signed: bool
     known: tuple[int, ...] = ()
-    encryption_keys: tuple[EncryptionKey, ...] = ()
+    identity: ClusterIdentity | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def choose_source(run: Run, wish: Wish, tools: Tools) -> Choice:
     refuse_more_than_needed(run, wish, judgement)
     _refuse_missing_hosts(run, wish)
     source = _source(run, wish, tools, judgement)
-    _take_identity(run, wish)
+    _take_identity(run, wish, source)
     refuse_foreign(run, source)
     _refuse_full_disks(run, wish, source.database)
     revisions = [*_revisions(run), *source.known]
@@ -85,7 +89,8 @@ def choose_source(run: Run, wish: Wish, tools: Tools) -> Choice:
         bump=bump(restored, revisions),
         uid=source.database.uid,
     )
-    restoration = Restoration(journal, source.database, source.encryption_keys, wish.without)
+    sealed = source.identity.encryption_keys if source.identity else ()
+    restoration = Restoration(journal, source.database, sealed, wish.without)
     return Choice(restoration, _meaning(run, source, journal, judgement, revisions))
 
 
@@ -133,23 +138,80 @@ def _refuse_missing_hosts(run: Run, wish: Wish) -> None:
 
 
 def _source(run: Run, wish: Wish, tools: Tools, judgement: Judgement) -> Source:
+    """The one that was asked for, or the newest of what members hold and what is stored."""
     if wish.file is not None:
-        return _from_file(run, wish, tools, wish.file)
-    if wish.snapshot is not None:
-        raise Refused("no snapshots are stored yet", next_step="give a file with --file")
-    survivors = _survivors(run, wish, tools) if judgement.cure is not Cure.REBUILD else []
-    if not survivors:
+        chosen = _from_file(run, wish, tools, wish.file)
+        return chosen if wish.accept_loss else _unless_a_member_has_more(run, wish, tools, judgement, chosen)
+    survivors = _survivors(run, wish, tools) if judgement.cure is not Cure.REBUILD and not wish.snapshot else []
+    best = max(survivors, key=lambda source: source.database.revision, default=None)
+    shelf = shelf_of(run.inventory, run.progress) if run.inventory.cluster.snapshots is not None else Shelf((), {})
+    if best is not None and not any(one.manifest.revision > best.database.revision for one in shelf.snapshots):
+        return replace(best, known=_all_revisions(shelf))
+    if not shelf.snapshots and wish.snapshot is None:
         raise Refused(
             "there is nothing to restore from",
-            why=f"{judgement.arithmetic}; no snapshot was given",
-            next_step="give one with --snapshot or --file",
+            why=f"{judgement.arithmetic}; no snapshot is stored where the inventory says, and no file was given",
+            next_step="give an etcd snapshot with --file",
         )
-    return max(survivors, key=lambda source: source.database.revision)
+    chosen = _from_shelf(run, wish, tools, shelf)
+    return chosen if wish.accept_loss else _unless_a_member_has_more(run, wish, tools, judgement, chosen)
+
+
+def _all_revisions(shelf: Shelf) -> tuple[int, ...]:
+    return tuple(one.manifest.revision for one in shelf.snapshots)
+
+
+def _from_shelf(run: Run, wish: Wish, tools: Tools, shelf: Shelf) -> Source:
+    stored = shelf.choose(wish.snapshot)
+    for place, doubt in shelf.doubts.items():
+        run.progress(place, doubt)
+    try:
+        return replace(_opened(run, wish, tools, stored), known=_all_revisions(shelf))
+    except Refused as error:
+        older = shelf.older(stored.manifest)
+        if older is None:
+            raise
+        raise Refused(
+            error.what,
+            where=error.where,
+            why=error.why,
+            next_step=f"the next older good one: --snapshot {older.manifest.id}",
+        ) from None
+
+
+def _opened(run: Run, wish: Wish, tools: Tools, stored: Stored) -> Source:
+    opened = open_stored(stored, wish.identity, tools, run.manifest.etcd_version, run.progress)
+    return Source(
+        name=f"snapshot {stored.manifest.id}",
+        database=opened.database,
+        taken_at=stored.manifest.taken_at,
+        signed=not wish.unsigned,
+        identity=opened.identity,
+    )
+
+
+def _unless_a_member_has_more(run: Run, wish: Wish, tools: Tools, judgement: Judgement, chosen: Source) -> Source:
+    """Raises Refused when the choice loses what a member still holds."""
+    if judgement.cure is not Cure.SURVIVOR:
+        return chosen
+    survivors = _survivors(run, wish, tools)
+    best = max(survivors, key=lambda source: source.database.revision, default=None)
+    if best is None or best.database.revision <= chosen.database.revision:
+        return chosen
+    age = (run.now() - chosen.taken_at).total_seconds()
+    raise Refused(
+        f"{best.name} still holds newer data; nothing was changed",
+        where=judgement.arithmetic,
+        why=loss(Candidate(chosen.name, chosen.database.revision, age), best.database.revision),
+        next_step=f"restore what the member holds: `haplane restore {run.inventory.path}`; or add --accept-loss",
+    )
 
 
 def _from_file(run: Run, wish: Wish, tools: Tools, file: Path) -> Source:
     if not file.exists():
         raise BadInput("there is no such file or directory", where=f"--file {file}")
+    if (file / MANIFEST).exists():
+        return _opened(run, wish, tools, copied_snapshot(file, run.inventory, unsigned=wish.unsigned))
     if not wish.unsigned:
         raise Refused(
             "a bare file carries no signature: nothing says who made it",
@@ -179,14 +241,13 @@ def _survivors(run: Run, wish: Wish, tools: Tools) -> list[Source]:
     return found
 
 
-def _take_identity(run: Run, wish: Wish) -> None:
+def _take_identity(run: Run, wish: Wish, source: Source) -> None:
     """The cluster's keys, where no master holds them all."""
     held = {path for host in run.reachable(run.inventory.masters) for path in run.report(host).files}
     if set(IDENTITY_PATHS) <= held:
         return
-    if wish.pki is not None:
-        run.identity = identity_from_directory(wish.pki)
-    elif run.identity is None:
+    run.identity = identity_from_directory(wish.pki) if wish.pki is not None else source.identity
+    if run.identity is None:
         raise Refused(
             "no master holds the cluster's keys, and a database alone has none",
             why="without them no old kubeconfig, kubelet or pod would be recognised",
@@ -200,6 +261,7 @@ def refuse_foreign(run: Run, source: Source) -> None:
     pem = next((found[KUBERNETES_AUTHORITY] for found in certificates if KUBERNETES_AUTHORITY in found), None)
     ours = pem.encode() if pem else run.identity.kubernetes.certificate if run.identity else None
     theirs = source.database.authority
+    theirs = theirs or (source.identity.kubernetes.certificate if source.identity else None)
     if ours and theirs and certificate_fingerprint(ours) != certificate_fingerprint(theirs):
         raise _foreign(source, "its pods trust another certificate authority than this cluster's")
     kubernetes = run.observation.kubernetes()

@@ -73,8 +73,7 @@ def look_through(path: Path, name: str, tools: Tools, *, etcd_version: str) -> D
         raise _damaged(name, error.why or error.what) from None
     _refuse_newer(str(told.get("version", "")), etcd_version, name)
     keys, uid, authority = _ask_a_scratch_etcd(path, name, tools)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = file_sha256(path)
     return Database(
         path, sha256, path.stat().st_size, int(told["revision"]), int(told["totalKey"]), keys, uid, authority
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from haplane.bundle.manifest import Manifest
+from haplane.bundle.unpack import unpack_program
 from haplane.errors import BadInput, DeadlinePassed, HaplaneError
 
 PROGRAMS = ("etcd", "etcdctl", "etcdutl")
@@ -59,18 +60,6 @@ def etcd_tools(bundle: Path, manifest: Manifest) -> Iterator[Tools]:
             next_step=f"run this on a machine that is {manifest.architecture}",
         )
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
-        for file in manifest.files:
-            name = Path(file.path).name
-            if name in PROGRAMS:
-                unpack(bundle / file.stored, Path(directory) / name, compressed=file.compression == "zstd")
+        for name in PROGRAMS:
+            unpack_program(bundle, manifest, f"/usr/local/bin/{name}", Path(directory))
         yield Tools(Path(directory))
-
-
-def unpack(stored: Path, target: Path, *, compressed: bool) -> None:
-    """A program of the bundle, ready to run."""
-    if compressed:
-        command: Sequence[str] = ("zstd", "--quiet", "--decompress", "-o", str(target), str(stored))
-        subprocess.run(command, check=True, capture_output=True)
-    else:
-        target.write_bytes(stored.read_bytes())
-    target.chmod(0o700)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
+from haplane.desired.snapshots import read_s3_files
 from haplane.domain.progress import Progress
 from haplane.domain.restoration import Journal
 from haplane.domain.status import Status
@@ -40,8 +41,10 @@ from haplane.phases.restore_data import (
     restoration,
 )
 from haplane.phases.rolling import PUT_BACK_SERVERS
+from haplane.phases.schedule_snapshots import CHECK_BUCKET, INSTALL_AGENTS, SEAL_KEYS, START_TIMERS
 from haplane.phases.start_balancers import START_BALANCERS
 from haplane.remote.lock import locked
+from haplane.snapshots.packaging import agent_archive
 from haplane.sources.tools import etcd_tools
 from haplane.workflows.up import prepare
 
@@ -65,6 +68,10 @@ PHASES = (
     MARK_MASTERS,
     REMOVE_STALE_NODES,
     JOIN_WORKERS,
+    SEAL_KEYS,
+    INSTALL_AGENTS,
+    START_TIMERS,
+    CHECK_BUCKET,
     FINISH_PUSHES,
     FORGET,
 )
@@ -104,6 +111,8 @@ def restore(
     source is not fit.
     """
     run = prepare(inventory, progress)
+    run.s3_files = read_s3_files(inventory)
+    run.agent = agent_archive() if inventory.cluster.snapshots is not None else None
     look(run)
     with etcd_tools(run.bundle, run.manifest) as tools:
         choice = choose_source(run, wish, tools)
@@ -128,9 +137,10 @@ def restore(
         uid=status.cluster.uid,
         outage_seconds=outage,
         aside=journal.aside,
+        problems=tuple(run.complaints),
         skipped=tuple(sorted({*run.observation.unreachable, *wish.without})),
     )
-    return replace(outcome, problems=tuple(disproofs(outcome, journal)))
+    return replace(outcome, problems=(*outcome.problems, *disproofs(outcome, journal)))
 
 
 def look(run: Run) -> None:
