@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from haplane.bundle.compress import file_sha256
 from haplane.errors import HaplaneError, Refused
 from haplane.sources.identity import uid_of
 from haplane.sources.scratch import scratch_etcd
