@@ -11,9 +11,10 @@ import click
 from haplane.cli.output import Output
 from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.config.load import load_inventory
-from haplane.errors import ExitCode
+from haplane.errors import BadInput, ExitCode
 from haplane.snapshots.identities import read_identities
 from haplane.snapshots.manifest import Manifest, SnapshotId
+from haplane.workflows.prove_snapshot import prove_snapshot
 from haplane.workflows.snapshot import Listed, Pruning, list_snapshots, plan_pruning, prune, take
 from haplane.workflows.verify_snapshot import Verified, verify_snapshot
 
@@ -71,19 +72,30 @@ def list_command(output: Output, inventory: str, all_of_them: bool) -> ExitCode:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also decrypt it with this age identity and restore it in a scratch directory of this machine.",
 )
+@click.option("--deep", is_flag=True, help="Also serve it by a throw-away API server here and read every object.")
 @json_option
 @reports_errors
-def verify_command(output: Output, inventory: str, snapshot: str, identity: Path | None) -> ExitCode:
+def verify_command(output: Output, inventory: str, snapshot: str, identity: Path | None, *, deep: bool) -> ExitCode:
     """Read every copy of SNAPSHOT (an id, or latest) back and compare it with what the cluster signed."""
     loaded = load_inventory(inventory)
+    if deep and identity is None:
+        raise BadInput("--deep reads what is encrypted", next_step="give the operator's age identity with --identity")
     identities = read_identities(identity) if identity else ()
     found = verify_snapshot(loaded, snapshot, identities, output.progress)
-    output.document(verified_document(found))
+    proven = prove_snapshot(loaded, found.id, identity, output.progress) if deep else None
+    output.document({**verified_document(found), "deep": proven.document() if proven else None})
     output.table(("COPY", "RESULT"), [(copy.place, copy.problem or "as signed") for copy in found.copies])
     if found.restored:
         output.line(
             f"{found.id} was decrypted and restored: "
             f"revision {found.restored.revision}, {found.restored.key_count} keys, as signed"
+        )
+    if proven:
+        proof = proven.proof
+        kinds = sum(number > 0 for number in proof.objects.values())
+        output.line(
+            f"a throw-away API server read {sum(proof.objects.values())} objects of {kinds} kinds, "
+            f"{proof.secrets_read} Secrets among them, of the cluster {proof.uid}"
         )
     return found.exit_code
 
