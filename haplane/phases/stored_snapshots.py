@@ -15,8 +15,8 @@ from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
 from haplane.phases.snapshot_places import ask_all, known_signing_key, places_of, without_key
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.snapshots.identities import read_identities
-from haplane.snapshots.manifest import KEYS, MANIFEST, PAYLOAD, SIGNATURE, Manifest, SnapshotId
-from haplane.snapshots.opening import authentic_manifest, decrypt_database
+from haplane.snapshots.manifest import KEYS, MANIFEST, PAYLOAD, SIGNATURE, Manifest
+from haplane.snapshots.opening import authentic_manifest, decrypt_database, is_signed
 from haplane.snapshots.places import Place, Signed
 from haplane.sources.database import Database, look_through
 from haplane.sources.directory import Directory
@@ -124,17 +124,16 @@ def copied_snapshot(directory: Path, inventory: Inventory, *, unsigned: bool) ->
     """A snapshot's directory that was copied here. Raises Refused unless it is signed or may be ``unsigned``."""
     place = Directory(directory)
     content, signature = place.part(MANIFEST), place.part(SIGNATURE)
-    manifest = Manifest.from_bytes(content, f"{directory / MANIFEST}")
-    if not unsigned:
-        authentic_manifest(
-            content,
-            signature,
-            signing_key=_key(inventory),
-            snapshot=manifest.id,
-            cluster=inventory.cluster.name,
-            where=str(directory),
-        )
-    SnapshotId.parse(manifest.id)
+    if unsigned:
+        return Stored(Manifest.from_bytes(content, str(directory)), (place,))
+    key, where = _key(inventory), str(directory)
+    signed = is_signed(content, signature, key)
+    snapshot = (
+        Manifest.from_bytes(content, where).id if signed else directory.name
+    )  # the copy may be called otherwise
+    manifest = authentic_manifest(
+        content, signature, signing_key=key, snapshot=snapshot, cluster=inventory.cluster.name, where=where
+    )
     return Stored(manifest, (place,))
 
 
