@@ -44,6 +44,7 @@ from haplane.remote.session import gather
 ETCD_AUTHORITY = f"{paths.ETCD_AUTHORITY}.crt"
 KUBERNETES_AUTHORITY = f"{paths.KUBERNETES_AUTHORITY}.crt"
 START_SECONDS = 60.0
+SECOND_LOOK_SECONDS = 1.0
 NODE_EVIDENCE = (*MASTER_EVIDENCE, SUPER_ADMIN_CONFIG)
 
 
@@ -132,7 +133,19 @@ def require_a_master(run: Run) -> None:
 
 
 def refuse_unfit_hosts(run: Run) -> None:
-    """Raises UnfitHosts with every problem of every host."""
+    """Raises UnfitHosts with every problem of every host.
+
+    A second look decides: hosts do not answer at the same moment, and between their answers the endpoint's address
+    may have moved from one load balancer to the other.
+    """
+    if _unfit(run):
+        time.sleep(SECOND_LOOK_SECONDS)
+        observe(run)
+        if found := _unfit(run):
+            raise UnfitHosts("these hosts are not fit; nothing was changed", found)
+
+
+def _unfit(run: Run) -> list[HaplaneError]:
     inventory, reports = run.inventory, run.observation.reports
     found = preflight.problems(_expectations(inventory), reports, run.window, run.manifest.architecture)
     members, workers = ([host.name for host in group] for group in (inventory.etcd, inventory.workers))
@@ -141,8 +154,7 @@ def refuse_unfit_hosts(run: Run) -> None:
     found += foreign_workers(digest, workers, reports, KUBERNETES_AUTHORITY)
     found += moved_hosts({host.name: str(host.address) for host in inventory.masters}, reports, MASTER_EVIDENCE)
     found += stale_etcd(members, reports)
-    if found:
-        raise UnfitHosts("these hosts are not fit; nothing was changed", found)
+    return found
     for name, doubt in preflight.doubts(reports):
         run.progress(name, doubt)
 
