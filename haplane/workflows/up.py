@@ -12,7 +12,7 @@ from haplane.desired.manifests import cluster_manifest
 from haplane.desired.snapshots import read_s3_files
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
-from haplane.errors import BadInput, ExitCode, Refused
+from haplane.errors import BadInput, ExitCode
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
 from haplane.phases.confirm_health import confirm_health, judge
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
@@ -101,7 +101,7 @@ def up(
 ) -> Outcome:
     """Observe, decide, show and ask (``confirm`` gets the plan's lines), lock, look again, act, verify.
 
-    Raises Refused when it is no longer the plan that was shown once the lock is held, by then with nothing changed.
+    When the hosts have changed by the time the lock is held, the new plan is shown and asked about as well.
     """
     run = prepare(inventory, progress)
     run.s3_files = read_s3_files(inventory)
@@ -116,8 +116,10 @@ def up(
         return Outcome(changed=False, plan=lines, status=None, skipped=skipped, join_command=None)
     with locked(inventory, run.reachable(inventory.hosts), f"haplane up {inventory.path}", progress) as lock:
         run.inventory = lock.inventory
-        if plan(run) != lines:
-            raise outdated()
+        shown, lines = lines, plan(run)
+        if not lines or (lines != shown and not confirm(lines)):
+            status = None if lines else judge(run)
+            return Outcome(changed=False, plan=lines, status=status, skipped=skipped, join_command=None)
         for phase in PHASES:
             if phase.should_run(run):
                 lock.check()
@@ -152,15 +154,6 @@ def plan(run: Run) -> tuple[str, ...]:
     refuse_unusable_snapshots(run)
     decide_what_to_do(run)
     return tuple(line for phase in PHASES for line in phase.describe(run))
-
-
-def outdated() -> Refused:
-    """Somebody was faster, or a host went or came."""
-    return Refused(
-        "the hosts changed after the plan was shown; nothing was changed by this run",
-        why="another run may have ended meanwhile, or a host went down or came back",
-        next_step="run the same command again and look at the new plan",
-    )
 
 
 def prepare(inventory: Inventory, progress: Progress) -> Run:

@@ -1,4 +1,6 @@
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import samples
@@ -17,7 +19,7 @@ from haplane.phases.observe import ETCD_AUTHORITY, decide_what_to_do, refuse_cha
 from haplane.phases.phase import Run
 from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME, wait_for_images
 from haplane.phases.start_balancers import paths_of
-from haplane.workflows.up import PHASES, Outcome, plan, prepare
+from haplane.workflows.up import PHASES, Outcome, plan, prepare, up
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -176,6 +178,40 @@ def test_a_file_of_the_users_that_is_wrong_is_told_before_any_host_is_contacted(
     settings = {setting: str(tmp_path / "empty"), "bundle": str(tmp_path), "proxy_mode": "nftables"}
     with pytest.raises(BadInput, match=what):
         prepare(samples.inventory(**settings), silent)
+
+
+@pytest.mark.parametrize(
+    ("plans", "asked", "agrees", "changed"),
+    [
+        ([("a",), ("a",)], [("a",)], True, True),
+        ([("a",), ("b",)], [("a",), ("b",)], True, True),
+        ([("a",), ("b",)], [("a",), ("b",)], False, False),
+        ([("a",), ()], [("a",)], True, False),
+    ],
+)
+def test_what_is_done_has_been_agreed_to_as_the_hosts_are_once_the_lock_is_held(
+    tmp_path, monkeypatch, plans, asked, agrees, changed
+):
+    inventory = samples.inventory()
+    run = Run(inventory, samples.manifest(), tmp_path, silent, observation=samples.converged(inventory))
+    replaced = {
+        "prepare": lambda *_: run,
+        "plan": lambda _: plans.pop(0),
+        "locked": lambda *_: nullcontext(SimpleNamespace(inventory=inventory, check=lambda: None)),
+        "judge": lambda _: None,
+        "confirm_health": lambda _: None,
+        "PHASES": (),
+    }
+    for name, stand_in in replaced.items():
+        monkeypatch.setattr(f"haplane.workflows.up.{name}", stand_in)
+    shown = []
+
+    def confirm(lines):
+        shown.append(lines)
+        return agrees or len(shown) == 1
+
+    assert up(inventory, confirm=confirm, dry_run=False, progress=silent).changed is changed
+    assert shown == asked
 
 
 @pytest.mark.parametrize(("skipped", "code"), [((), ExitCode.DONE), (("m3",), ExitCode.INCOMPLETE)])
