@@ -143,6 +143,8 @@ def refuse_unfit_hosts(run: Run) -> None:
         observe(run)
         if found := _unfit(run):
             raise UnfitHosts("these hosts are not fit; nothing was changed", found)
+    for name, doubt in preflight.doubts(run.observation.reports):
+        run.progress(name, doubt)
 
 
 def _unfit(run: Run) -> list[HaplaneError]:
@@ -155,8 +157,6 @@ def _unfit(run: Run) -> list[HaplaneError]:
     found += moved_hosts({host.name: str(host.address) for host in inventory.masters}, reports, MASTER_EVIDENCE)
     found += stale_etcd(members, reports)
     return found
-    for name, doubt in preflight.doubts(reports):
-        run.progress(name, doubt)
 
 
 def held_by_masters(run: Run, path: str) -> str | None:
