@@ -223,6 +223,53 @@ def told(snapshots, name):
     return member if member["local"] is not None else None
 
 
+LARGE = """
+for number in $(seq 40); do
+    head -c 1000000 /dev/urandom | etcdctl put /haplane-test/$number --endpoints=https://127.0.0.1:2379 \\
+        --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/healthcheck-client.crt \\
+        --key=/etc/etcd/pki/healthcheck-client.key >/dev/null
+done
+"""
+UPLOADING = """
+/opt/haplane/agent/run take >/dev/null 2>&1 &
+for _ in $(seq 2000); do test -e /var/lib/haplane/snapshots/.upload.json && exit 0; sleep 0.05; done
+exit 1
+"""
+
+
+def test_a_host_that_dies_in_mid_upload_leaves_nothing_that_looks_like_a_snapshot(snapshots, stage):
+    """With 40 MB in etcd an upload has several parts; the server is frozen until the power is cut."""
+    victim = next(name for name in stage.masters if name != leader(stage))
+    before = snapshots.last()
+    stage.run(victim, LARGE)
+    try:
+        assert stage.run(victim, UPLOADING).returncode == 0, "no upload was seen"
+        stage.host(SERVER).check_output("systemctl kill --signal=STOP s3-moto")
+        assert stage.host(victim).file("/var/lib/haplane/snapshots/.upload.json").exists, "it was over already"
+        stage.machines.kill([victim])
+        stage.host(SERVER).check_output("systemctl kill --signal=CONT s3-moto")
+        assert all(one["verified"] for one in snapshots.listed() if one["id"] > before)
+        assert unfinished(snapshots)
+        stage.machines.start([victim])
+        wait_until(lambda: not unfinished(snapshots), 6 * INTERVAL, "the upload is aborted", every=2.0)
+        left = stage.host(victim).check_output("ls -A /var/lib/haplane/snapshots")
+        assert ".work" not in left, "nothing plain stays"
+        snapshots.new_ones(2, snapshots.last())
+    finally:
+        stage.host(SERVER).check_output("systemctl kill --signal=CONT s3-moto")
+        stage.machines.start([victim])
+        stage.host(victim).check_output(
+            "ETCDCTL_CACERT=/etc/etcd/pki/ca.crt ETCDCTL_CERT=/etc/etcd/pki/healthcheck-client.crt"
+            " ETCDCTL_KEY=/etc/etcd/pki/healthcheck-client.key"
+            " etcdctl --endpoints=https://127.0.0.1:2379 del --prefix /haplane-test/"
+        )
+
+
+def unfinished(snapshots):
+    client = snapshots.server.client()
+    return client.list_multipart_uploads(Bucket=s3_host.BUCKET, Prefix=snapshots.prefix).get("Uploads", [])
+
+
 def test_a_bucket_that_refuses_is_told_by_up_and_by_status(snapshots, stage, servers, identity, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text(servers["rclone"].credentials.read_text().replace(s3_host.SECRET, "not-the-secret-0123456789"))
