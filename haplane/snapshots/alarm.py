@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import urllib.request
 
@@ -23,7 +24,7 @@ def sound(settings: AgentSettings, error: HaplaneError) -> None:
             processes.attempt(settings.on_failure.command, seconds=ALARM_SECONDS, stdin=text.encode())
     if settings.on_failure.webhook:
         document = {"cluster": settings.cluster, "member": settings.member, "text": text}
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             request = urllib.request.Request(  # noqa: S310 - the inventory allows http and https only
                 settings.on_failure.webhook, json.dumps(document).encode(), {"Content-Type": "application/json"}
             )

@@ -79,7 +79,7 @@ class Etcd:
         own = by_name[self._member]
         led = any(status.get("leader") for status in answers)
         return View(
-            candidates=tuple(_candidate(name, number, by_name.get(name), led) for number, name in names.items()),
+            candidates=tuple(candidate(name, number, by_name.get(name), led) for number, name in names.items()),
             version=own["version"],
             database_bytes=int(own["dbSize"]),
         )
@@ -182,7 +182,7 @@ def scratch_restore(saved: Path, scratch: Path) -> Database:
     return Database(int(told["revision"]), int(told["totalKey"]))
 
 
-def _candidate(name: str, number: int, status: dict[str, Any] | None, led: bool) -> Candidate:
+def candidate(name: str, number: int, status: dict[str, Any] | None, led: bool) -> Candidate:
     """Without a leader a member is healthy only where nobody sees one: there is no quorum to wait for."""
     if status is None:
         return Candidate(name, healthy=False)

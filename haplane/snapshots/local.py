@@ -124,6 +124,7 @@ def write_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
         file.flush()
+        os.fchmod(file.fileno(), mode)  # the agent's umask leaves nothing to others
         os.fsync(file.fileno())
     temporary.replace(path)
     fsync_directory(path.parent)

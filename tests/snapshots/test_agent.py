@@ -47,6 +47,7 @@ def test_nothing_is_readable_by_others_and_nothing_plain_is_left(cluster: Cluste
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (member.directory, place, *place.iterdir())}
     assert modes == {"snapshots": 0o700, manifest.id: 0o700, **dict.fromkeys(PARTS, 0o600)}
     assert stat.S_IMODE(Path(member.settings.paths.state).stat().st_mode) == 0o600
+    assert stat.S_IMODE((member.root / "haplane_snapshot.prom").stat().st_mode) == 0o644, "for the node exporter"
 
 
 def test_state_and_metrics_tell_of_a_good_one(cluster: Cluster, members: Members) -> None:
