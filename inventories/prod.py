@@ -43,6 +43,10 @@ load_balancers = (
 # stock `kubeadm join` that `haplane up` prints.
 workers = ([("worker-1", {"address": "10.0.0.41"})], _ssh)
 
+# Masters and etcd machines that are to be taken out of the cluster: move their lines here, run `haplane up`, then
+# strike them out. See docs/repair.md.
+# leaving = ([("master-4", {"address": "10.0.0.24"})], _ssh)
+
 cluster = {
     "name": "prod",
     # A free address of the hosts' network, held by one load balancer at a time. With a load balancer of your own:

@@ -167,7 +167,10 @@ def _found(sha256: str, mode: int = 0o600) -> dict[str, Any]:
 
 
 def _member(given: Inventory, each: Host) -> dict[str, Any]:
-    members = [{"ID": number, "name": one.name} for number, one in enumerate(given.etcd, start=1)]
+    members = [
+        {"ID": number, "name": one.name, "peerURLs": [f"https://{one.address}:2380"]}
+        for number, one in enumerate(given.etcd, start=1)
+    ]
     mine = given.etcd.index(each) + 1
     return {
         "bootstrapped": True, "has_data": True, "reads_through_quorum": True, "members": members,

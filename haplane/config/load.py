@@ -1,10 +1,10 @@
 """From an inventory file to a validated Inventory, or to every problem at once. No host is contacted.
 
 The file is a plain pyinfra inventory: module-level lists are groups (``masters``, ``load_balancers``, ``etcd``,
-``workers``), an item is ``"name"`` or ``("name", {data})``, a group may be ``(list, {data})``; the mapping
-``cluster`` holds the settings. Without ``etcd`` the masters are the etcd members. It is run with runpy; group_data
-directories are not read. As in pyinfra a host's data is gathered from all groups it is in; here two groups that
-contradict each other are refused.
+``workers``, ``leaving``), an item is ``"name"`` or ``("name", {data})``, a group may be ``(list, {data})``; the
+mapping ``cluster`` holds the settings. Without ``etcd`` the masters are the etcd members. It is run with runpy;
+group_data directories are not read. As in pyinfra a host's data is gathered from all groups it is in; here two
+groups that contradict each other are refused.
 """
 
 from __future__ import annotations

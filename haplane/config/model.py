@@ -152,7 +152,10 @@ class Cluster(Settings):
 
 
 class Inventory(Settings):
-    """One inventory file, validated. Hosts keep the order of the file; nothing depends on who is first."""
+    """One inventory file, validated. Hosts keep the order of the file; nothing depends on who is first.
+
+    ``leaving`` are masters or etcd machines that ``up`` takes out of the cluster; then they can be struck out.
+    """
 
     path: str
     cluster: Cluster
@@ -160,6 +163,7 @@ class Inventory(Settings):
     etcd: Annotated[tuple[Host, ...], many]
     load_balancers: Annotated[tuple[Host, ...], many] = ()
     workers: Annotated[tuple[Host, ...], many] = ()
+    leaving: Annotated[tuple[Host, ...], many] = ()
 
     @property
     def etcd_is_external(self) -> bool:
@@ -184,9 +188,14 @@ class Inventory(Settings):
         every = self.masters + self.etcd + self.load_balancers + self.workers
         return tuple({host.name: host for host in every}.values())
 
+    @property
+    def everyone(self) -> tuple[Host, ...]:
+        """Every machine that is asked and locked: those that are leaving as well."""
+        return self.hosts + self.leaving
+
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError when there is none."""
-        return {host.name: host for host in self.hosts}[name]
+        return {host.name: host for host in self.everyone}[name]
 
     def roles(self, host: Host) -> tuple[str, ...]:
         """The groups a host is in, of ``master``, ``etcd``, ``load-balancer``, ``worker``."""

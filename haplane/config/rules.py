@@ -84,6 +84,14 @@ def _etcd(draft: Draft) -> Iterator[Problem]:
         yield Problem("etcd", len(members), what, "list 3, 5 or 7 etcd machines", _odd(len(members)))
 
 
+def _leaving(draft: Draft) -> Iterator[Problem]:
+    for name in dict.fromkeys(draft.names["leaving"]):
+        groups = [group for group in draft.names if group != "leaving" and name in draft.names[group]]
+        if groups:
+            remedy = "strike it from one of the two"
+            yield Problem("leaving", name, f"is in {groups[0]} too", remedy, "a host stays or it leaves")
+
+
 def _odd(count: int) -> str:
     majority = count // 2 + 1
     return f"a majority of {count} is {majority}: {count - majority} may fail"
@@ -265,6 +273,7 @@ RULES: tuple[tuple[Rule, frozenset[str]], ...] = (
     (_masters, frozenset({"masters", "allow_single_master"})),
     (_etcd, frozenset({"masters", "etcd", "allow_single_master"})),
     (_workers, frozenset()),
+    (_leaving, frozenset()),
     (_duplicates, frozenset()),
     (_endpoint, frozenset({"endpoint", "endpoint_is_external"})),
     (_ports, frozenset({"masters", "load_balancers", "endpoint", "endpoint_is_external", "apiserver_port"})),

@@ -13,7 +13,7 @@ from pathlib import Path
 from haplane.config.problem import ABSENT, Problem, unknown, without_secrets
 from haplane.errors import BadInput
 
-GROUPS = ("masters", "load_balancers", "etcd", "workers")
+GROUPS = ("masters", "load_balancers", "etcd", "workers", "leaving")
 EXAMPLE = 'write hosts as ("m1", {"address": "10.0.0.11"})'
 
 Data = Mapping[object, object]

@@ -58,6 +58,91 @@ def restart_etcd() -> None:
     etcd.wait_for_member(name="Wait until it reads through quorum", _timeout=90)
 
 
+@deploy("Hand over leadership")
+def hand_over() -> None:
+    """Before a member goes for good."""
+    etcd.hand_over_leadership(name="Hand over leadership", _timeout=30)
+
+
+@deploy("Remove the etcd member")
+def remove_member(member: str) -> None:
+    """Told to another member; the caller sees to it that the others are a majority."""
+    etcd.remove_member(member=member, name=f"Remove the etcd member {member}", _timeout=150)
+
+
+@deploy("Set etcd's data aside")
+def set_etcd_data_aside(stamp: str) -> None:
+    """On a machine whose member is off the list."""
+    etcd.set_data_aside(stamp=stamp, name="Set etcd's data aside", _timeout=60)
+
+
+@deploy("Add the learner")
+def add_learner(member: str, peer_url: str) -> None:
+    """Told to a member that serves."""
+    etcd.add_learner(member=member, peer_url=peer_url, name=f"Add {member} as a learner", _timeout=150)
+
+
+@deploy("Start the learner")
+def start_learner(drop_in: str) -> None:
+    """On the machine that was added."""
+    etcd.start_learner(drop_in=drop_in, name="Start etcd as a learner", _timeout=150)
+
+
+@deploy("Promote the learner")
+def promote_learner(member: str) -> None:
+    """Told to a member that serves; it waits until the learner has caught up."""
+    etcd.promote(member=member, name=f"Promote {member} once it has caught up", _timeout=1800)
+
+
+@deploy("Settle the member")
+def settle_member() -> None:
+    """It votes: from now on it never starts with an empty disk."""
+    etcd.settle_new_cluster(name="Wait until it reads through quorum", _timeout=90)
+
+
+@deploy("Take the alarm back")
+def disarm() -> None:
+    """The corrupt member is gone."""
+    etcd.disarm(name="Take etcd's alarm back", _timeout=30)
+
+
+@deploy("Put the API server aside")
+def put_apiserver_aside() -> None:
+    """It ends by itself, as in a restart, and stays away."""
+    kubeadm.put_apiserver_aside(name="Stop the API server", _timeout=120)
+
+
+@deploy("Bring the API server back")
+def bring_apiserver_back(port: int) -> None:
+    """After :func:`put_apiserver_aside`."""
+    kubeadm.bring_apiserver_back(name="Start the API server", _timeout=60)
+    kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=180)
+
+
+@deploy("Stop the control plane")
+def stop_control_plane() -> None:
+    """For good: its clients are told to go elsewhere, as in a restart."""
+    kubeadm.stop_control_plane(name="Stop the control plane", _timeout=120)
+
+
+@deploy("Give the endpoint's address up")
+def give_address_up() -> None:
+    """Another load balancer has it at once."""
+    units.down(unit="keepalived", name="Stop keepalived", _timeout=30)
+
+
+@deploy("Drain the node")
+def drain_node(node: str) -> None:
+    """Its pods go elsewhere, as far as their budgets allow."""
+    cluster.drain_node(node=node, name=f"Evict pods from {node}", _timeout=330)
+
+
+@deploy("Forget the node")
+def forget_node(node: str) -> None:
+    """Its Node object and its pods."""
+    cluster.forget_node(node=node, name=f"Delete the node {node}", _timeout=90)
+
+
 @deploy("Drain the server")
 def drain_server(server: str) -> None:
     """On every load balancer, before planned work."""

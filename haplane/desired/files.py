@@ -20,19 +20,14 @@ KUBELET_SETTINGS = "/etc/kubernetes/haplane/kubelet.json"
 """What the node's kubelet was configured from: kubeadm takes it from the cluster, so nothing else shows its age."""
 
 
-def wanted_files(
-    inventory: Inventory, host: Host, *, interface: str, etcd_token: str, initial_cluster: Mapping[str, str]
-) -> tuple[WantedFile, ...]:
-    """Every file of ``host``. ``interface`` is the one that has its address; the others are etcd's identity.
-
-    ``initial_cluster`` maps member names to addresses: etcd ignores it once it has data.
-    """
+def wanted_files(inventory: Inventory, host: Host, *, interface: str, etcd_token: str) -> tuple[WantedFile, ...]:
+    """Every file of ``host``. ``interface`` is the one that has its address, ``etcd_token`` etcd's identity."""
     roles = inventory.roles(host)
     files: list[WantedFile] = []
     if host in inventory.nodes:
         files += node_files(inventory)
     if "etcd" in roles:
-        files.append(etcd_unit(host, etcd_token, initial_cluster))
+        files.append(etcd_unit(host, etcd_token))
     if "master" in roles:
         files += master_files(inventory, host)
     if runs_haproxy(inventory, host):
@@ -69,11 +64,21 @@ def node_files(inventory: Inventory) -> list[WantedFile]:
     return files
 
 
-def etcd_unit(host: Host, token: str, initial_cluster: Mapping[str, str]) -> WantedFile:
-    """The member's unit, which never forms a cluster by itself."""
-    peers = ",".join(f"{name}=https://{address}:2380" for name, address in sorted(initial_cluster.items()))
-    text = render("etcd.service.j2", name=host.name, address=str(host.address), token=token, initial_cluster=peers)
+def etcd_unit(host: Host, token: str) -> WantedFile:
+    """The member's unit, which never forms a cluster by itself and is the same whoever the other members are."""
+    text = render("etcd.service.j2", name=host.name, address=str(host.address), token=token)
     return _file("/etc/systemd/system/etcd.service", text, Part.ETCD)
+
+
+def etcd_start(state: str, members: Mapping[str, str]) -> str:
+    """The drop-in of the moment in which a member has no data. ``members`` maps all names to peer URLs."""
+    listed = ",".join(f"{name}={url}" for name, url in sorted(members.items()))
+    return render("etcd-bootstrap.conf.j2", state=state, members=listed)
+
+
+def peer_url(host: Host) -> str:
+    """Where its member is dialled by the others."""
+    return f"https://{host.address}:2380"
 
 
 def master_files(inventory: Inventory, host: Host) -> list[WantedFile]:
@@ -87,7 +92,11 @@ def master_files(inventory: Inventory, host: Host) -> list[WantedFile]:
 
 
 def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
-    """The InitConfiguration every master runs, alike but for its own name and address."""
+    """The InitConfiguration every master runs, alike but for its own name and address.
+
+    kubeadm adds those two to the API server's certificate; no other master's, so that nothing changes on the others
+    when masters come and go.
+    """
     cluster = inventory.cluster
     return render(
         "kubeadm.yaml.j2",
@@ -111,9 +120,8 @@ def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
 
 
 def certificate_names(inventory: Inventory) -> list[str]:
-    """What every API server is called by, beside its own name."""
-    masters = (str(master.address) for master in inventory.masters)
-    return list(dict.fromkeys([inventory.cluster.endpoint.address, "127.0.0.1", "localhost", *masters]))
+    """What every API server is called by, beside its own name and address; kubeadm adds those."""
+    return [inventory.cluster.endpoint.address, "127.0.0.1", "localhost"]
 
 
 def join_configuration(inventory: Inventory, host: Host, token: str, authority_hash: str) -> WantedFile:

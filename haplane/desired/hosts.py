@@ -44,7 +44,6 @@ def wants_of(
         host,
         interface=report.interface_of(str(host.address)) or "",
         etcd_token=etcd_token(inventory, etcd_authority),
-        initial_cluster={member.name: str(member.address) for member in inventory.etcd},
     )
     return Wants(
         roles=roles,
@@ -85,6 +84,7 @@ def cluster_wants(inventory: Inventory, manifest: Manifest) -> ClusterWants:
         masters=tuple(host.name for host in inventory.masters),
         etcd=tuple(host.name for host in inventory.etcd),
         workers=tuple(host.name for host in inventory.workers),
+        leaving=tuple(host.name for host in inventory.leaving),
         masters_run_pods=inventory.cluster.masters_run_pods,
         applied=hashlib.sha256("\n".join(applied).encode()).hexdigest(),
     )
@@ -117,7 +117,7 @@ def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
     files: set[str] = {*MASTER_EVIDENCE, APISERVER_ASIDE, SUPER_ADMIN_CONFIG, *OWN_FILES}
     for host in inventory.hosts:
         files |= set(key_paths(inventory, host))
-        placeholder = wanted_files(inventory, host, interface="", etcd_token="", initial_cluster={})  # noqa: S106
+        placeholder = wanted_files(inventory, host, interface="", etcd_token="")  # noqa: S106
         files |= {file.path for file in placeholder}
     return {
         "files": sorted(files),
@@ -131,6 +131,7 @@ def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
             "/var/lib/kubelet/pki/kubelet.crt",
         ],
         "units": [*(f"{unit}.service" for unit in UNITS), TIMER_UNIT],
+        "etcd_addresses": [str(host.address) for host in inventory.etcd],
         "kubeadm_config": KUBEADM_CONFIG,
         "snapshot_directory": snapshot_directory(inventory),
         "apiserver_port": inventory.cluster.apiserver_port,

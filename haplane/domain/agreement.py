@@ -130,24 +130,35 @@ def moved_hosts(
     return found
 
 
-def stale_etcd(members: Sequence[str], reports: Mapping[str, HostReport]) -> list[HaplaneError]:
-    """Members whose data is of another cluster than the one that most running members, or else most, are of."""
+def stale_members(members: Sequence[str], reports: Mapping[str, HostReport]) -> dict[str, int]:
+    """Members whose data is of another cluster than the one that most running members, or else most, are of.
+
+    Each with that other one's ID, which is what the others have.
+    """
     known = {name: reports[name].etcd for name in members if name in reports}
     running = [etcd.status.header.cluster_id for etcd in known.values() if etcd.status and etcd.reads_through_quorum]
     stored = [etcd.data_cluster_id for etcd in known.values() if etcd.data_cluster_id is not None]
     counted = Counter(running or stored).most_common()
     if not counted or (len(counted) > 1 and counted[0][1] == counted[1][1]):
-        return []
+        return {}
     ours = counted[0][0]
+    return {name: ours for name, etcd in known.items() if etcd.data_cluster_id not in (None, ours)}
+
+
+def stale_etcd(
+    members: Sequence[str], reports: Mapping[str, HostReport], repaired: str | None = None
+) -> list[HaplaneError]:
+    """Why members with data of another cluster are refused, but for the one whose data may go."""
     return [
         HaplaneError(
             f"{name} holds etcd data of another cluster",
-            where=f"{name}: /var/lib/etcd is of cluster {etcd.data_cluster_id:x}, the other members' of {ours:x}",
+            where=f"{name}: /var/lib/etcd is of cluster {reports[name].etcd.data_cluster_id:x}, "
+            f"the other members' of {ours:x}",
             why="it was off while the cluster was restored or made anew, or its disk comes from elsewhere",
             next_step=f"if that data may go: `haplane node repair INVENTORY {name}`",
         )
-        for name, etcd in known.items()
-        if etcd.data_cluster_id not in (None, ours)
+        for name, ours in stale_members(members, reports).items()
+        if name != repaired
     ]
 
 

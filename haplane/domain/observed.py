@@ -107,6 +107,8 @@ class Etcd(Observed):
     """The local member. ``bootstrapped`` says that it has once been part of a healthy cluster.
 
     ``data_cluster_id`` is of the cluster whose data is on the disk, whether etcd runs or not.
+    ``outsiders`` says of members that the inventory does not name, by their IDs in hexadecimal, whether they serve;
+    ``complaint`` is why a member that does not come up calls its data damaged.
     """
 
     bootstrapped: bool
@@ -115,6 +117,8 @@ class Etcd(Observed):
     members: tuple[EtcdMember, ...] | None
     reads_through_quorum: bool
     data_cluster_id: int | None = None
+    outsiders: dict[str, bool] = Field(default_factory=dict)
+    complaint: str | None = None
 
 
 class Apiserver(Observed):

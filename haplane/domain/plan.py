@@ -6,7 +6,7 @@ gives an empty plan. Steps say nothing of order or of how; phases do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -25,8 +25,9 @@ MANIFESTS = (
 )
 COMPONENT_CONFIGS = ("/etc/kubernetes/controller-manager.conf", "/etc/kubernetes/scheduler.conf")
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
+KUBELET_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
 MASTER_EVIDENCE = (
-    "/etc/kubernetes/kubelet.conf",
+    KUBELET_KUBECONFIG,
     ADMIN_CONFIG,
     *COMPONENT_CONFIGS,
     *MANIFESTS,
@@ -61,9 +62,11 @@ class Kind(Enum):
     RUNTIME = "start the container runtime"
     FORM_ETCD = "form the etcd cluster"
     START_ETCD = "start etcd"
+    MEMBERS = "change etcd's members"
     ETCD = "restart etcd"
     BALANCER = "start the load balancer"
     RESTORE = "put drained servers back"
+    FORGET = "delete its Node object"
     INITIALISE = "run kubeadm's phases"
     CERTIFICATES = "renew kubeadm's certificates"
     CONTROL_PLANE = "restart the control plane"
@@ -73,6 +76,7 @@ class Kind(Enum):
     CLUSTER = "apply what exists once in the cluster"
     MARK = "set labels and taints"
     JOIN = "join as a worker"
+    LEAVE = "leave the cluster"
     SEAL = "seal the cluster's keys for snapshots"
     AGENT = "install the snapshot agent"
     SCHEDULE = "start the snapshot timer"
@@ -116,6 +120,7 @@ class ClusterWants:
     workers: tuple[str, ...]
     masters_run_pods: bool
     applied: str
+    leaving: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -209,8 +214,8 @@ def etcd_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mappi
         report = reports.get(name)
         if report is None:
             continue
-        if not report.etcd.has_data:
-            continue  # a lost member: to be refused, never to be started
+        if not report.etcd.has_data or report.etcd.complaint is not None:
+            continue  # a lost member: to be replaced, never to be started
         if not report.etcd.bootstrapped:
             steps.append(Step(Kind.FORM_ETCD, name, "formed by an interrupted run, but not settled"))
             continue
@@ -225,26 +230,21 @@ def must_form_etcd(members: Sequence[str], reports: Mapping[str, HostReport]) ->
     return all(name in reports and not reports[name].etcd.bootstrapped for name in members)
 
 
-def lost_members(members: Sequence[str], reports: Mapping[str, HostReport]) -> tuple[str, ...]:
-    """Members without data beside members that have served: started as they are, they would vote having forgotten."""
-    if must_form_etcd(members, reports) or not any(
-        name in reports and reports[name].etcd.bootstrapped for name in members
-    ):
-        return ()
-    return tuple(name for name in members if name in reports and not reports[name].etcd.has_data)
-
-
 def _etcd_keys_due(wanted: Wants) -> bool:
     return any(path.startswith(ETCD_PKI) for path in wanted.keys)
 
 
 def cluster_steps(
-    cluster: ClusterWants, reports: Mapping[str, HostReport], kubernetes: Kubernetes | None
+    cluster: ClusterWants,
+    reports: Mapping[str, HostReport],
+    kubernetes: Kubernetes | None,
+    forgotten: Collection[str] = (),
 ) -> list[Step]:
-    """What is applied through the API by any one master."""
+    """What is applied through the API by any one master; ``forgotten`` are nodes that will be new ones."""
     if kubernetes is None and api_servers_are_down(cluster.masters, reports):
         return []  # nobody tells: what is unknown is not missing
-    known = {node.name: node for node in kubernetes.nodes} if kubernetes else {}
+    nodes = kubernetes.nodes if kubernetes else ()
+    known = {node.name: node for node in nodes if node.name not in forgotten}
     objects = kubernetes.objects if kubernetes else ()
     steps = []
     if missing := tuple(name for name in ONCE_ONLY_OBJECTS if name not in objects):

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from haplane.domain.observed import EtcdMember, HostReport, Kubernetes, Node, Observation, listed_members
+from haplane.domain.members import CORRUPT_ALARM, corrupt, is_corrupt
+from haplane.domain.observed import EtcdMember, EtcdStatus, HostReport, Kubernetes, Node, Observation, listed_members
 from haplane.domain.quorum import can_lose, majority
 from haplane.domain.snapshot_status import Snapshots, snapshot_problems, summarise_snapshots
 
@@ -158,6 +159,7 @@ def summarise(
         *_unit_problems(roster, observation),
         *_master_problems(masters),
         *(f"worker {worker.name}: not Ready" for worker in workers if not worker.ready),
+        *_damaged_members(roster, observation),
         *_etcd_problems(etcd),
         *_balancer_problems(roster, balancers),
         *_unserved_masters(roster, observation),
@@ -205,7 +207,7 @@ def _unit_problems(roster: Roster, observation: Observation) -> list[str]:
     """Stopped is redundancy gone now, disabled is redundancy gone with the next power cut."""
     found = []
     for name, report in observation.reports.items():
-        for unit in roster.units[name]:
+        for unit in roster.units.get(name, ()):
             state = report.units.get(unit)
             if state is None or not state.active:
                 found.append(f"{name}: {unit} is not running")
@@ -276,12 +278,25 @@ def _member(name: str, roster: Roster, report: HostReport | None, listed: EtcdMe
         name=name,
         id=format(listed.id, "x") if listed else None,
         address=roster.addresses[name],
-        healthy=bool(report and status and report.etcd.reads_through_quorum and not status.errors),
+        healthy=bool(report and status and report.etcd.reads_through_quorum and not _complaints(status)),
         leader=bool(status and status.leader == status.header.member_id),
         learner=bool(listed and listed.is_learner),
         db_bytes=status.db_size if status else None,
         revision=status.header.revision if status else None,
     )
+
+
+def _complaints(status: EtcdStatus) -> list[str]:
+    """What etcd says of this member; of alarms about another one's data all members tell."""
+    mine = f"memberID:{status.header.member_id} "
+    return [error for error in status.errors if not CORRUPT_ALARM.search(error) or mine in error]
+
+
+def _damaged_members(roster: Roster, observation: Observation) -> list[str]:
+    damaged = [name for name in roster.etcd if is_corrupt(name, observation.reports)]
+    cure = "rebuild it with `haplane node repair`"
+    stopped = ", and etcd takes no writes until then" if corrupt(observation.reports.values()) else ""
+    return [f"etcd member {name}: its data are damaged, {cure}{stopped}" for name in damaged]
 
 
 def _etcd_problems(etcd: EtcdCluster) -> list[str]:

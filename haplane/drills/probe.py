@@ -1,8 +1,8 @@
 """The prober: ``python -m haplane.drills.probe``, a process of its own so that nothing else delays its clock.
 
-The first line of stdin is one JSON document, {"target": {...}, "namespace": ..., "per_second": ...}, so credentials
-are on no command line; the end of stdin stops it, which also happens when its parent dies. Each line of stdout is one
-:class:`haplane.drills.timeline.Request`.
+The first line of stdin is one JSON document, {"target": {...}, "namespace": ..., "per_second": ..., "seconds": ...},
+so credentials are on no command line; ``seconds`` is each request's deadline. The end of stdin stops it, which also
+happens when its parent dies. Each line of stdout is one :class:`haplane.drills.timeline.Request`.
 
 It is an open loop: request k is sent at start + k / rate whatever became of the ones before, each on a new
 connection. Reads fetch the kube-system namespace, which the API server answers from etcd through quorum; write n
@@ -48,18 +48,24 @@ class Prober:
     """Sends reads and writes by schedule until told to stop, and hands each finished request to ``record``."""
 
     def __init__(
-        self, client: Client, namespace: str, record: Callable[[Request], None], per_second: float = PER_SECOND
+        self,
+        client: Client,
+        namespace: str,
+        record: Callable[[Request], None],
+        per_second: float = PER_SECOND,
+        seconds: float = SECONDS_PER_REQUEST,
     ) -> None:
         self._client = client
         self._namespace = namespace
         self._record = record
         self._per_second = per_second
+        self._seconds = seconds
         self._lock = threading.Lock()
 
     def run(self, stop: threading.Event) -> None:
         """Probe until ``stop`` is set, then wait for the requests under way (at most a deadline)."""
         # Twice as many threads as can be waiting at once: a thread is never what a request waits for.
-        threads = int(2 * len(ENDPOINT_KINDS) * self._per_second * SECONDS_PER_REQUEST) + 2
+        threads = int(2 * len(ENDPOINT_KINDS) * self._per_second * self._seconds) + 2
         period = 1 / (self._per_second * len(ENDPOINT_KINDS))
         start = time.monotonic()
         with ThreadPoolExecutor(threads, "probe") as pool:
@@ -85,8 +91,9 @@ class Prober:
 
     def _ask(self, kind: Kind, number: int) -> Reply:
         if kind == "read":
-            return self._client.request("GET", READ_PATH)
-        return self._client.request("POST", configmaps_path(self._namespace), write_body(number))
+            return self._client.request("GET", READ_PATH, seconds=self._seconds)
+        path = configmaps_path(self._namespace)
+        return self._client.request("POST", path, write_body(number), seconds=self._seconds)
 
 
 def main() -> None:
@@ -103,7 +110,8 @@ def main() -> None:
             continue
         stop.set()
 
-    prober = Prober(Client(Target(**settings["target"])), settings["namespace"], record, settings["per_second"])
+    client = Client(Target(**settings["target"]))
+    prober = Prober(client, settings["namespace"], record, settings["per_second"], settings["seconds"])
     threading.Thread(target=wait_for_end_of_input, daemon=True).start()
     prober.run(stop)
 

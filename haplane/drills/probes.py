@@ -8,7 +8,7 @@ from dataclasses import asdict
 from importlib import resources
 
 from haplane.config.model import Host, Inventory
-from haplane.drills.client import Target
+from haplane.drills.client import SECONDS_PER_REQUEST, Target
 from haplane.drills.probe import PER_SECOND
 from haplane.drills.recording import Recording
 from haplane.errors import HaplaneError
@@ -19,9 +19,11 @@ DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the servic
 IN_A_POD = 'exec nsenter --net --target "$(pgrep --newest --exact coredns)" "$@"'
 
 
-def endpoint_prober(target: Target, namespace: str, per_second: float = PER_SECOND) -> Recording:
-    """Reads and writes at the endpoint, ``per_second`` of each."""
-    settings = {"target": asdict(target), "namespace": namespace, "per_second": per_second}
+def endpoint_prober(
+    target: Target, namespace: str, per_second: float = PER_SECOND, seconds: float = SECONDS_PER_REQUEST
+) -> Recording:
+    """Reads and writes at the endpoint, ``per_second`` of each, under a deadline of ``seconds`` each."""
+    settings = {"target": asdict(target), "namespace": namespace, "per_second": per_second, "seconds": seconds}
     return Recording([sys.executable, "-m", "haplane.drills.probe"], json.dumps(settings) + "\n")
 
 

@@ -107,7 +107,7 @@ def plan(inventory: Inventory) -> Plan:
             why="its hosts are real machines, which haplane does not make",
             next_step="use inventories/lab.py",
         )
-    addresses = {host.name: host.address for host in inventory.hosts} | dict(lab.extra_hosts)
+    addresses = {host.name: host.address for host in inventory.everyone} | dict(lab.extra_hosts)
     hosts = tuple(
         LabHost(
             lab=inventory.cluster.name,

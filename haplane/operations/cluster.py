@@ -90,6 +90,36 @@ def mark_masters(nodes: Sequence[str], *, run_pods: bool) -> Generator[StringCom
     yield StringCommand("sh", "-c", QuoteString(MARK), "sh", wish, QuoteString(" ".join(nodes)))
 
 
+DRAIN = f"""
+set -eu
+test -n "$({KUBECTL} get node "$1" --ignore-not-found -o name)" || exit 0
+{KUBECTL_WAIT} drain "$1" --ignore-daemonsets --delete-emptydir-data --force --timeout=300s
+"""
+FORGET = f"""
+set -eu
+{KUBECTL} delete node "$1" --ignore-not-found --wait=false
+{KUBECTL} delete pods --all-namespaces --field-selector=spec.nodeName="$1" --force --grace-period=0 --wait=false
+"""
+
+
+@operation()
+def drain_node(node: str) -> Generator[StringCommand, None, None]:
+    """Evict a node's pods and let nothing new onto it; one that the API server does not know is drained.
+
+    + node: its name
+    """
+    yield StringCommand("sh", "-c", QuoteString(DRAIN), "sh", QuoteString(node))
+
+
+@operation()
+def forget_node(node: str) -> Generator[StringCommand, None, None]:
+    """Delete a Node object and the pods bound to it: what ran there does not run any more.
+
+    + node: its name
+    """
+    yield StringCommand("sh", "-c", QuoteString(FORGET), "sh", QuoteString(node))
+
+
 @operation()
 def wait_until_ready(nodes: Sequence[str], *, dns_everywhere: bool) -> Generator[StringCommand, None, None]:
     """Wait until these nodes are Ready and CoreDNS is available.

@@ -65,6 +65,30 @@ import urllib.request
 urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open("http://127.0.0.1:10248/healthz", timeout=2)'
 """
 
+ASIDE = """
+set -eu
+manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
+aside=/etc/kubernetes/haplane/kube-apiserver.yaml
+test ! -e "$manifest" || mv -f "$manifest" "$aside"
+while pgrep -x kube-apiserver >/dev/null; do sleep 0.2; done
+"""
+BACK = """
+set -eu
+manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
+aside=/etc/kubernetes/haplane/kube-apiserver.yaml
+test ! -e "$aside" || mv -f "$aside" "$manifest"
+systemctl restart kubelet.service
+"""
+"""A kubelet that has seen the API server fail for a while waits for minutes before it tries again."""
+
+STOP = """
+set -eu
+mkdir -p /etc/kubernetes/haplane/stopped
+for manifest in /etc/kubernetes/manifests/*.yaml; do
+    test ! -e "$manifest" || mv -f "$manifest" /etc/kubernetes/haplane/stopped/
+done
+while pgrep -x kube-apiserver >/dev/null; do sleep 0.2; done
+"""
 JOIN = """
 set -eu
 trap 'rm -f "$1"' EXIT
@@ -150,6 +174,24 @@ def note_made(paths: Sequence[str]) -> Generator[StringCommand, None, None]:
     + paths: the files
     """
     yield StringCommand("python3", "-c", QuoteString(_note()), *(QuoteString(path) for path in paths))
+
+
+@operation()
+def put_apiserver_aside() -> Generator[StringCommand, None, None]:
+    """Stop the API server as a restart does: it tells its clients to go elsewhere and ends."""
+    yield StringCommand("sh", "-c", QuoteString(ASIDE))
+
+
+@operation()
+def bring_apiserver_back() -> Generator[StringCommand, None, None]:
+    """Start the API server that was put aside."""
+    yield StringCommand("sh", "-c", QuoteString(BACK))
+
+
+@operation()
+def stop_control_plane() -> Generator[StringCommand, None, None]:
+    """Stop all static pods for good, and wait until the API server has ended."""
+    yield StringCommand("sh", "-c", QuoteString(STOP))
 
 
 @operation()

@@ -12,6 +12,15 @@ from haplane.facts.units import UnitState
 
 
 @operation()
+def down(unit: str) -> Generator[StringCommand, None, None]:
+    """Have a service stopped, also after a reboot.
+
+    + unit: its name without ``.service``
+    """
+    yield StringCommand("systemctl", "disable", "--quiet", "--now", QuoteString(f"{unit}.service"))
+
+
+@operation()
 def up(
     unit: str,
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -21,6 +22,7 @@ from haplane.domain.agreement import (
     stale_etcd,
 )
 from haplane.domain.decide import decide
+from haplane.domain.membership import Change
 from haplane.domain.observed import Observation
 from haplane.domain.plan import (
     MASTER_EVIDENCE,
@@ -30,12 +32,12 @@ from haplane.domain.plan import (
     Step,
     Wants,
     api_servers_are_down,
-    lost_members,
 )
 from haplane.domain.restoration import Journal, under_way
 from haplane.domain.snapshot_plan import SnapshotWants, keys_fingerprint, snapshot_steps
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.facts.host_report import HostReportFact
+from haplane.phases.membership import foresee_changes, refuse_living_masters
 from haplane.phases.phase import Run
 from haplane.pki import paths
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
@@ -51,9 +53,9 @@ NODE_EVIDENCE = (*MASTER_EVIDENCE, SUPER_ADMIN_CONFIG)
 def observe(run: Run) -> None:
     """One composite fact per host. Raises Unreachable when no host answers."""
     asked_at = time.time()
-    names = ", ".join(host.name for host in run.inventory.hosts)
+    names = ", ".join(host.name for host in run.inventory.everyone)
     run.progress(names, "observing")
-    gathered = gather(run.inventory.hosts, HostReportFact, request=request_for(run.inventory, run.manifest))
+    gathered = gather(run.inventory.everyone, HostReportFact, request=request_for(run.inventory, run.manifest))
     for name, fingerprint in gathered.first_contacts.items():
         run.progress(name, f"first contact, its host key is {fingerprint}")
     run.observation = Observation(reports=gathered.values, unreachable=gathered.failed)
@@ -148,14 +150,15 @@ def refuse_unfit_hosts(run: Run) -> None:
 
 
 def _unfit(run: Run) -> list[HaplaneError]:
-    inventory, reports = run.inventory, run.observation.reports
+    inventory = run.inventory
+    reports = {host.name: run.report(host) for host in run.reachable(inventory.hosts)}
     found = preflight.problems(_expectations(inventory), reports, run.window, run.manifest.architecture)
     members, workers = ([host.name for host in group] for group in (inventory.etcd, inventory.workers))
     etcd_digest, digest = (held_by_masters(run, path) for path in (ETCD_AUTHORITY, KUBERNETES_AUTHORITY))
     found += foreign_etcd(etcd_digest, members, reports, paths.ETCD_MEMBER_AUTHORITY)
     found += foreign_workers(digest, workers, reports, KUBERNETES_AUTHORITY)
     found += moved_hosts({host.name: str(host.address) for host in inventory.masters}, reports, MASTER_EVIDENCE)
-    found += stale_etcd(members, reports)
+    found += stale_etcd(members, reports, run.repaired)
     return found
 
 
@@ -186,11 +189,11 @@ def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
 
 def decide_what_to_do(run: Run) -> None:
     """From the observation to the plan. A new cluster's identity is made here, in memory."""
-    _refuse_lost_members(run)
-    decide_steps(run)
+    refuse_living_masters(run)
+    decide_steps(run, foresee_changes(run))
 
 
-def decide_steps(run: Run) -> None:
+def decide_steps(run: Run, changes: Sequence[Change] = ()) -> None:
     """The plan, whatever became of members' data. While masters hold no identity ``run.identity`` is theirs to be."""
     reports = run.observation.reports
     masters = [host.name for host in run.inventory.masters]
@@ -218,22 +221,10 @@ def decide_steps(run: Run) -> None:
         if _signs_for_another_cluster(run, host, wants):
             wants = replace(wants, keys={**wants.keys, paths.MEMBER_SIGNING: "another cluster's"})
         run.wants[host.name] = wants
-    decided = decide(cluster_wants(run.inventory, run.manifest), run.wants, run.observation)
+    decided = decide(cluster_wants(run.inventory, run.manifest), run.wants, run.observation, changes)
     run.plan = Plan((*decided.steps, *_snapshot_steps(run)))
     if run.observation.unreachable and run.plan.of(Kind.FORM_ETCD):
         raise unreachable(run)
-
-
-def _refuse_lost_members(run: Run) -> None:
-    lost = lost_members([host.name for host in run.inventory.etcd], run.observation.reports)
-    if lost:
-        raise Refused(
-            f"etcd on {', '.join(lost)} has no data, while other members have served",
-            where=", ".join(f"{name}: /var/lib/etcd" for name in lost),
-            why="started as it is, it would vote without knowing what it has voted for before",
-            next_step="on another member: `etcdctl member remove ID`, `etcdctl member add NAME --learner ...`; "
-            "see docs/decisions/2026-11-22-lost-members.md",
-        )
 
 
 def _signs_for_another_cluster(run: Run, host: Host, wants: Wants) -> bool:

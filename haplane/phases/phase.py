@@ -40,7 +40,10 @@ class Restoration:
 
 @dataclass
 class Run:
-    """One run of a verb: what it was given, then what its phases found out."""
+    """One run of a verb: what it was given, then what its phases found out.
+
+    ``repaired`` is the host whose etcd data may be given up if they have to be, ``condemned`` whose are.
+    """
 
     inventory: Inventory
     manifest: Manifest
@@ -53,6 +56,8 @@ class Run:
     wants: dict[str, Wants] = field(default_factory=dict)
     plan: Plan = field(default_factory=Plan)
     restoration: Restoration | None = None
+    repaired: str | None = None
+    condemned: frozenset[str] = frozenset()
     binary_pushes: list[Push] = field(default_factory=list)
     image_pushes: list[Push] = field(default_factory=list)
     join_command: str | None = None
@@ -64,7 +69,7 @@ class Run:
     def hosts(self, *kinds: Kind) -> list[Host]:
         """The hosts that have a step of these kinds, in the inventory's order."""
         named = self.plan.hosts(*kinds)
-        return [host for host in self.inventory.hosts if host.name in named]
+        return [host for host in self.inventory.everyone if host.name in named]
 
     def report(self, host: Host) -> HostReport:
         """What the host last said. Raises KeyError when it did not answer."""
@@ -81,11 +86,11 @@ class Run:
         }
 
     def some_master(self) -> Host:
-        """Any master that answered: none of them is special."""
+        """Any master that answered, rather one whose API server was ready: none of them is special."""
         found = self.reachable(self.inventory.masters)
         if not found:
             raise HaplaneError("no master answers", next_step="switch one on and run again")
-        return found[0]
+        return next((host for host in found if self.report(host).apiserver.ready), found[0])
 
     @staticmethod
     def now() -> datetime:

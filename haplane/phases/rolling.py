@@ -23,7 +23,7 @@ Guard = Callable[[dict[str, HostReport | None], str], Verdict]
 def restart_control_planes(run: Run) -> None:
     """Take up a changed configuration: drained, restarted, ready again, back in service, then the next."""
     for host in run.hosts(Kind.CONTROL_PLANE):
-        _refuse_unless(run, host, run.inventory.masters, may_restart_apiserver)
+        refuse_unless(run, host, (*run.inventory.masters, *run.inventory.leaving), may_restart_apiserver)
         with out_of_service(run, host):
             deploy(
                 [host],
@@ -45,7 +45,7 @@ def configure_kubelets(run: Run) -> None:
 def restart_members(run: Run) -> None:
     """Each reads through quorum again, and its API server is ready again, before the next."""
     for host in run.hosts(Kind.ETCD):
-        _refuse_unless(run, host, run.inventory.etcd, may_restart_etcd)
+        refuse_unless(run, host, (*run.inventory.etcd, *run.inventory.leaving), may_restart_etcd)
         with out_of_service(run, host):
             deploy([host], recipes.restart_etcd, run.progress)
             if host in run.inventory.masters:
@@ -72,7 +72,25 @@ def out_of_service(run: Run, host: Host) -> Iterator[None]:
     deploy(balancers, recipes.restore_server, run.progress, server=server)
 
 
-def _refuse_unless(run: Run, host: Host, group: tuple[Host, ...], guard: Guard) -> None:
+def take_out(run: Run, host: Host) -> None:
+    """Out of service for longer: drained, and its API server gone until :func:`put_back`.
+
+    Ended in between, the next ``up`` finds its manifest aside and puts it back.
+    """
+    balancers = run.reachable(run.inventory.balancer_hosts)
+    deploy(balancers, recipes.drain_server, run.progress, server=f"apiservers/{host.name}")
+    deploy([host], recipes.put_apiserver_aside, run.progress)
+
+
+def put_back(run: Run, host: Host) -> None:
+    """Its API server started and ready, then back in service."""
+    deploy([host], recipes.bring_apiserver_back, run.progress, port=_port(run))
+    balancers = run.reachable(run.inventory.balancer_hosts)
+    deploy(balancers, recipes.restore_server, run.progress, server=f"apiservers/{host.name}")
+
+
+def refuse_unless(run: Run, host: Host, group: tuple[Host, ...], guard: Guard) -> None:
+    """Raises Refused unless the guard allows that this one of the group goes out of service now."""
     observe(run)
     verdict = guard({other.name: run.observation.reports.get(other.name) for other in group}, host.name)
     if not verdict.allowed:

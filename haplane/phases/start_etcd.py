@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from haplane.deploys.recipes import form_etcd, start_etcd
+from haplane.desired.files import etcd_start, peer_url
 from haplane.domain.plan import Kind
 from haplane.phases.phase import Phase, Run
 from haplane.remote.session import deploy
-from haplane.render import render
 
 
 def form_the_cluster(run: Run) -> None:
     """All members at the same time."""
-    deploy(run.hosts(Kind.FORM_ETCD), form_etcd, run.progress, drop_in=render("etcd-bootstrap.conf.j2"))
+    drop_in = etcd_start("new", {host.name: peer_url(host) for host in run.inventory.etcd})
+    deploy(run.hosts(Kind.FORM_ETCD), form_etcd, run.progress, drop_in=drop_in)
 
 
 def start_members(run: Run) -> None:

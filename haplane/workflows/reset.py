@@ -50,7 +50,7 @@ def reset(
     stamp = run.now().strftime("%Y%m%dT%H%M%SZ")
     if not confirm(meaning(inventory, reachable, whole=not names)):
         return Outcome(done=(), aside=None, skipped=skipped)
-    with locked(inventory, run.reachable(inventory.hosts), f"haplane reset {inventory.path}", progress) as lock:
+    with locked(inventory, run.reachable(inventory.everyone), f"haplane reset {inventory.path}", progress) as lock:
         if names:
             observe(run)
             refuse_if_needed(run, hosts)
@@ -72,7 +72,7 @@ def reset(
 
 def choose(inventory: Inventory, names: Sequence[str]) -> list[Host]:
     """The hosts of those names, or all. Raises BadInput for a name nobody has."""
-    known = {host.name: host for host in inventory.hosts}
+    known = {host.name: host for host in inventory.everyone}
     if unknown := [name for name in names if name not in known]:
         raise BadInput(
             f"{', '.join(unknown)}: not in the inventory",

@@ -14,9 +14,12 @@ from haplane.domain.progress import Progress
 from haplane.domain.status import Status
 from haplane.errors import BadInput, ExitCode
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
+from haplane.phases.change_members import CHANGE_MEMBERS
 from haplane.phases.confirm_health import confirm_health, judge
+from haplane.phases.forget_nodes import FORGET_NODES
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
 from haplane.phases.join_workers import JOIN_WORKERS, PRINT_JOIN_COMMAND
+from haplane.phases.leave import LEAVE
 from haplane.phases.observe import (
     decide_what_to_do,
     observe,
@@ -54,6 +57,8 @@ PHASES = (
     START_CONTAINER_RUNTIME,
     FORM_ETCD,
     START_ETCD,
+    CHANGE_MEMBERS,
+    FORGET_NODES,
     INITIALISE_MASTERS,
     START_KUBELETS,
     PUT_BACK_SERVERS,
@@ -64,6 +69,7 @@ PHASES = (
     CONFIGURE_KUBELETS,
     MARK_MASTERS,
     JOIN_WORKERS,
+    LEAVE,
     UNSCHEDULE,
     SEAL_KEYS,
     INSTALL_AGENTS,
@@ -97,15 +103,23 @@ class Outcome:
 
 
 def up(
-    inventory: Inventory, *, confirm: Callable[[tuple[str, ...]], bool], dry_run: bool, progress: Progress
+    inventory: Inventory,
+    *,
+    confirm: Callable[[tuple[str, ...]], bool],
+    dry_run: bool,
+    progress: Progress,
+    repaired: str | None = None,
 ) -> Outcome:
     """Observe, decide, show and ask (``confirm`` gets the plan's lines), lock, look again, act, verify.
 
-    When the hosts have changed by the time the lock is held, the new plan is shown and asked about as well.
+    ``repaired`` is a host whose etcd data are given up if they are damaged. When the hosts have changed by the time
+    the lock is held, the new plan is shown and asked about as well.
     """
     run = prepare(inventory, progress)
     run.s3_files = read_s3_files(inventory)
     run.agent = agent_archive() if inventory.cluster.snapshots is not None else None
+    run.repaired = repaired
+    verb = f"haplane node repair {inventory.path} {repaired}" if repaired else f"haplane up {inventory.path}"
     lines = plan(run)
     skipped = tuple(sorted(run.observation.unreachable))
     if not lines:
@@ -114,7 +128,7 @@ def up(
         return finished(inventory, run, lines, judge(run), changed=False)
     if dry_run or not confirm(lines):
         return Outcome(changed=False, plan=lines, status=None, skipped=skipped, join_command=None)
-    with locked(inventory, run.reachable(inventory.hosts), f"haplane up {inventory.path}", progress) as lock:
+    with locked(inventory, run.reachable(inventory.everyone), verb, progress) as lock:
         run.inventory = lock.inventory
         shown, lines = lines, plan(run)
         if not lines or (lines != shown and not confirm(lines)):

@@ -17,7 +17,6 @@ from haplane.domain.plan import (
     Kind,
     Plan,
     api_servers_are_down,
-    lost_members,
 )
 from haplane.pki.leaf import Usage, issue
 
@@ -411,12 +410,48 @@ def test_a_member_that_an_interrupted_run_left_unsettled_is_settled():
 
 
 @pytest.mark.parametrize("lost", [("m1",), ("m2", "m3")])
-def test_members_that_lost_their_data_are_named_and_never_started(lost):
+def test_members_that_lost_their_data_are_never_started_as_they_are(lost):
     observation = CONVERGED
     for name in lost:
         observation = samples.altered(observation, name, etcd=fields(name, "etcd") | {"has_data": False})
-    assert lost_members(("m1", "m2", "m3"), observation.reports) == lost
     assert not plan(INVENTORY, observation).of(Kind.FORM_ETCD, Kind.START_ETCD, Kind.ETCD)
+
+
+def test_a_member_whose_data_are_damaged_is_not_started_again():
+    etcd = fields("m2", "etcd") | {"status": None, "reads_through_quorum": False, "complaint": "panic: page 7"}
+    assert drift("m2", etcd=etcd, units=fields("m2", "units") | {"etcd": {"active": False, "enabled": True,
+        "needs_reload": False}}) == []  # fmt: skip
+
+
+def test_the_node_of_a_machine_that_was_made_anew_is_deleted_and_marked_again():
+    observation = samples.altered(CONVERGED, "m1", files={}, kubernetes=None)
+    found = plan(INVENTORY, observation)
+    assert found.hosts(Kind.FORGET) == ("m1",)
+    assert found.hosts(Kind.MARK) == ("m1",)
+    assert not drift("m1", files=without("m1", "files", "/etc/kubernetes/scheduler.conf")).count(Kind.FORGET)
+
+
+def test_a_master_that_left_the_inventory_is_forgotten_and_a_worker_that_joined_by_hand_is_not():
+    shrunk = samples.inventory(masters=1)
+    steps = plan(shrunk, CONVERGED.model_copy(update={"reports": dict(list(CONVERGED.reports.items())[:1])}))
+    assert steps.hosts(Kind.FORGET) == ("m2", "m3")
+
+
+def test_leaving_hosts_leave_until_nothing_is_left_of_them():
+    staying = samples.inventory(masters=3, workers=1)
+    inventory = staying.model_copy(update={"leaving": (samples.host("m4", 24),)})
+    gone = samples.converged(staying).reports
+    assert plan_of(inventory, gone | {"m4": samples.report("m4", "10.0.0.24")}).steps == ()
+    etcd = samples.document()["etcd"] | {"has_data": True}
+    assert plan_of(inventory, gone | {"m4": samples.report("m4", "10.0.0.24", etcd=etcd)}).hosts(Kind.LEAVE) == (
+        "m4",
+    )
+    with_node = samples.converged(samples.inventory(masters=4, workers=1)).reports
+    assert plan_of(inventory, {**gone, "m1": with_node["m1"]}).hosts(Kind.LEAVE) == ("m4",)
+
+
+def plan_of(inventory, reports):
+    return plan(inventory, Observation(reports=reports))
 
 
 def test_what_no_api_server_tells_is_not_missing():

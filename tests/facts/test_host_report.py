@@ -326,3 +326,51 @@ def test_a_file_newer_than_the_units_last_start_makes_it_outdated(tmp_path, syst
     )
     found = UnitState().process(said.stdout.splitlines())
     assert (found["ActiveState"], found["Outdated"]) == ("active", outdated)
+
+
+@pytest.fixture
+def member(tmp_path):
+    """A member with data: its etcdctl and its journal say what a test lets them."""
+    (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "healthcheck-client.crt").touch()
+    moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
+
+    def look(etcdctl="exit 1", journal=()):
+        (tmp_path / "said").write_text("\n".join(journal))
+        for name, script in (("etcdctl", etcdctl), ("journalctl", f"cat {tmp_path}/said")):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o755)
+        return observe(commands=tmp_path, moved=moved, etcd_addresses=["10.0.0.21", "10.0.0.22"]).etcd
+
+    return look
+
+
+READY = '{"level":"info","msg":"ready to serve client requests"}'
+DIFFERS = '{"level":"fatal","msg":"discovery failed","error":"8e9e found data inconsistency with peers"}'
+
+
+@pytest.mark.parametrize(
+    ("journal", "complains"),
+    [
+        ([READY, DIFFERS], True),
+        ([DIFFERS, READY], False),
+        (["panic: freepages: failed to get all reachable pages (page 7: multiple references)"], True),
+        (['{"level":"fatal","msg":"listen tcp 10.0.0.21:2380: bind: address already in use"}'], False),
+        ([], False),
+    ],
+)
+def test_a_member_that_does_not_come_up_says_when_its_data_are_why(member, journal, complains):
+    assert (member(journal=journal).complaint is not None) is complains
+
+
+def test_of_members_that_nobody_asked_about_the_others_tell_whether_they_serve(member):
+    members = [
+        {"ID": number, "peerURLs": [f"https://10.0.0.{number}:2380"], "clientURLs": [f"https://10.0.0.{number}:2379"]}
+        for number in (21, 30, 31)
+    ]
+    found = member(
+        f"case \"$*\" in\n*'member list'*) echo '{json.dumps({'members': members})}' ;;\n"
+        "*10.0.0.30:2379*get*) echo '{}' ;;\n*) exit 1 ;;\nesac"
+    )
+    assert found.outsiders == {"1e": True, "1f": False}

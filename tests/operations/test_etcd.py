@@ -26,6 +26,49 @@ def test_the_permission_to_form_a_cluster_lives_in_run_and_is_taken_away():
     assert settle.index(f"rm -f {etcd.DROP_IN}") < settle.index(etcd.BOOTSTRAPPED)
 
 
+def test_data_go_aside_before_the_mark_so_that_an_interrupted_member_refuses_to_start():
+    [script] = commands(etcd.set_data_aside, stamp="20261122T190000Z")
+    assert script.index("systemctl stop etcd") < script.index("mv /var/lib/etcd/member") < script.index("rm -f")
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "asked"),
+    [
+        (["unhealthy cluster", ""], 0, 2),
+        (["unhealthy cluster", "etcdserver: member not found"], 0, 2),
+        (["no", "no", "no"], 1, 3),
+    ],
+)
+def test_a_change_is_asked_for_until_it_is_made_or_has_been(tmp_path, monkeypatch, answers, code, asked):
+    """An empty answer is a success; anything else fails with these words."""
+    for number, answer in enumerate(answers, 1):
+        (tmp_path / f"answer{number}").write_text(answer)
+    program = tmp_path / "etcdctl"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/log\nn=$(wc -l < {tmp_path}/log)\n'
+        f"cat {tmp_path}/answer$n >&2\ntest ! -s {tmp_path}/answer$n\n"
+    )
+    program.chmod(0o755)
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / "sleep").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    words = ["3", "*member not found*", "member", "remove", "2a"]
+    done = subprocess.run(["sh", "-c", etcd.PERSIST, "sh", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert (tmp_path / "log").read_text().count("member remove 2a") == asked
+    assert done.stderr.strip() == ("no" if code else "")
+
+
+def test_one_that_is_not_in_sync_yet_has_not_been_promoted():
+    """Both errors begin alike."""
+    [command] = commands(etcd.promote, member="2a")
+    pattern = re.search(r"sh 1500 '([^']+)'", command)[1]
+    said = "Error: etcdserver: can only promote a learner member"
+    for words, matches in ((said, True), (f"{said} which is in sync with leader", False)):
+        script = f'case "$1" in {pattern.replace(" ", chr(92) + " ")}) echo yes ;; esac'
+        assert subprocess.check_output(["sh", "-c", script, "sh", words], text=True) == ("yes\n" if matches else "")
+
+
 @pytest.fixture
 def etcdctl(tmp_path, monkeypatch):
     """An etcdctl that answers as the member ``me`` of three, where only member 3 takes leadership; it keeps a log."""

@@ -43,6 +43,10 @@ LASTING_SETTINGS = {
     "dnsDomain": "dns_domain",
 }
 IDENTITY_SETTINGS = {"name": "name", "advertiseAddress": "address"}
+DAMAGED = re.compile(
+    r"found data inconsistency with peers|^panic: |^fatal error: |^unexpected fault address"
+    r'|"level":"(panic|fatal)".*(freelist|page|checksum|invalid database|corrupt|bbolt|mvcc|wal:)'
+)
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
 NOTHING: dict[str, Any] = {
     "machine": {
@@ -61,6 +65,7 @@ NOTHING: dict[str, Any] = {
     "etcd": {
         "bootstrapped": False, "has_data": False, "status": None, "members": None, "reads_through_quorum": False,
         "data_cluster_id": None,
+        "outsiders": {}, "complaint": None,
     },
     "apiserver": {"ready": False, "detail": "not known"},
     "kubernetes": None,
@@ -85,7 +90,7 @@ def main() -> None:
         "certificates": lambda: certificates(request["certificates"]),
         "units": lambda: units(request["units"]),
         "images": images,
-        "etcd": etcd,
+        "etcd": lambda: etcd(request["etcd_addresses"]),
         "apiserver": lambda: apiserver(request["apiserver_port"]),
         "kubernetes": lambda: kubernetes(request["apiserver_port"]),
         "balancer": lambda: balancer(request["endpoint_address"], request["endpoint_port"], request["ping_endpoint"]),
@@ -272,7 +277,7 @@ def images() -> list[str] | None:
     return listed.split() if listed is not None else None
 
 
-def etcd() -> dict[str, Any]:
+def etcd(known: list[str]) -> dict[str, Any]:
     """The member here as it sees itself, its member list, and whether a read through quorum succeeds."""
     pki = "/etc/etcd/pki"
     found: dict[str, Any] = NOTHING["etcd"] | {
@@ -282,10 +287,11 @@ def etcd() -> dict[str, Any]:
     }
     if not os.path.exists(pki + "/healthcheck-client.crt") or not found["has_data"]:
         return found
-    common = (
-        "etcdctl", "--endpoints=https://127.0.0.1:2379", f"--cacert={pki}/ca.crt", "--command-timeout=2s",
-        f"--cert={pki}/healthcheck-client.crt", f"--key={pki}/healthcheck-client.key", "-w", "json",
+    client = (
+        "etcdctl", f"--cacert={pki}/ca.crt", f"--cert={pki}/healthcheck-client.crt",
+        f"--key={pki}/healthcheck-client.key", "--command-timeout=2s", "-w", "json",
     )  # fmt: skip
+    common = (*client, "--endpoints=https://127.0.0.1:2379")
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         status = pool.submit(run, *common, "endpoint", "status")
         members = pool.submit(run, *common, "member", "list", "--consistency=s")
@@ -295,6 +301,38 @@ def etcd() -> dict[str, Any]:
     with contextlib.suppress(ValueError, LookupError, TypeError):
         found["members"] = json.loads(members.result() or "{}")["members"]
     found["reads_through_quorum"] = read_back.result() is not None
+    if found["status"] is None:
+        found["complaint"] = etcd_complaint()
+    with contextlib.suppress(LookupError, TypeError):
+        found["outsiders"] = outsiders(client, known, found["members"] or [])
+    return found
+
+
+def outsiders(client: tuple[str, ...], known: list[str], members: list[dict[str, Any]]) -> dict[str, bool]:
+    """ID -> whether it reads through quorum, of listed members at addresses that nobody asked us about."""
+    strangers = {
+        f"{member['ID']:x}": member.get("clientURLs", [])
+        for member in members
+        if not any(f"://{address}:" in url for url in member["peerURLs"] for address in known)
+    }
+    with concurrent.futures.ThreadPoolExecutor(len(strangers) or 1) as pool:
+        asked = {
+            member: pool.submit(run, *client, f"--endpoints={','.join(urls)}", "get", "haplane-health")
+            for member, urls in strangers.items()
+            if urls
+        }
+    return {member: member in asked and asked[member].result() is not None for member in strangers}
+
+
+def etcd_complaint() -> str | None:
+    """Why etcd does not come up, where its last words are that its data are damaged."""
+    said = run("journalctl", "--unit=etcd", "--boot", "--lines=300", "--output=cat", "--no-pager") or ""
+    found = None
+    for line in said.splitlines():
+        if line.startswith('{"level":"info"') and '"ready to serve client requests"' in line:
+            found = None
+        elif DAMAGED.search(line):
+            found = line[:400]
     return found
 
 

@@ -1,0 +1,80 @@
+import samples
+
+from haplane.domain.members import corrupt, is_corrupt, membership
+from haplane.domain.membership import Act, Blocked, foresee, next_change
+
+INVENTORY = samples.inventory()
+CONVERGED = samples.converged(INVENTORY)
+WANTED = {host.name: str(host.address) for host in INVENTORY.etcd}
+
+
+def etcd(name, **changes):
+    return {"etcd": CONVERGED.reports[name].etcd.model_dump(by_alias=True) | changes}
+
+
+def reports(changes, without=()):
+    found = CONVERGED
+    for name, fields in changes.items():
+        found = samples.altered(found, name, **fields)
+    return {name: report for name, report in found.reports.items() if name in WANTED and name not in without}
+
+
+def names(changes):
+    return [(change.act, change.name) for change in changes]
+
+
+def test_a_whole_cluster_has_nothing_to_change():
+    now = membership(WANTED, {}, CONVERGED.reports)
+    assert next_change(now) is None
+    assert now.healthy == 3
+
+
+DOWN = {"status": None, "members": None, "reads_through_quorum": False}
+
+
+def test_members_that_are_merely_down_count_once_they_will_be_started():
+    """Two stopped members and a wiped one: nothing is known of the list, and two of three have what it takes."""
+    found = reports({name: etcd(name, **DOWN) for name in ("m1", "m2")})
+    found |= reports({"m3": etcd("m3", **DOWN, has_data=False)}, without=("m1", "m2"))
+    changes, blocked = foresee(membership(WANTED, {}, found, starting=True))
+    assert (names(changes)[0], blocked) == ((Act.REMOVE, "m3"), None)
+    _, blocked = foresee(membership(WANTED, {}, found))
+    assert blocked.what == "etcd has no quorum"
+
+
+def test_two_wiped_disks_are_no_quorum_whoever_tells():
+    found = reports({name: etcd(name, **DOWN, has_data=False) for name in ("m1", "m2")})
+    for starting in (True, False):
+        expected = (), Blocked("etcd has no quorum", "3 voters need 2 healthy; 1 are")
+        assert foresee(membership(WANTED, {}, found, starting=starting)) == expected
+
+
+def test_a_member_at_another_address_is_another_one():
+    """The new m2 is empty; whether the old one serves is told by the others."""
+    moved = WANTED | {"m2": "10.0.0.32"}
+    for serves in (False, True):
+        told = {name: etcd(name, outsiders={"2": serves}) for name in ("m1", "m3")}
+        found = reports(told, without=("m2",)) | {"m2": samples.report("m2", "10.0.0.32")}
+        changes, blocked = foresee(membership(moved, {}, found))
+        assert bool(changes) is not serves
+        assert bool(blocked) is serves
+
+
+def test_a_leaving_host_that_does_not_answer_us_may_not_be_cut_off():
+    staying = {name: address for name, address in WANTED.items() if name != "m3"}
+    told = {name: etcd(name, outsiders={"3": True}) for name in ("m1", "m2")}
+    leaving = {"m3": WANTED["m3"]}
+    assert foresee(membership(staying, leaving, reports(told, without=("m3",))))[1] is not None
+    assert names(foresee(membership(staying, leaving, reports({})))[0]) == [(Act.LEAVE, "m3")]
+
+
+def test_damaged_data_are_known_by_etcds_alarm_or_its_last_words():
+    alarm = dict(CONVERGED.reports["m1"].etcd.status.model_dump(by_alias=True), errors=["memberID:2 alarm:CORRUPT "])
+    found = reports({"m1": etcd("m1", status=alarm)})
+    assert corrupt(found.values()) == {2}
+    assert [is_corrupt(name, found) for name in WANTED] == [False, True, False]
+    found = reports({"m3": etcd("m3", **DOWN, complaint="found data inconsistency with peers")})
+    assert [is_corrupt(name, found) for name in WANTED] == [False, False, True]
+    assert next_change(membership(WANTED, {}, found, starting=True)) is None
+    given_up = membership(WANTED, {}, found, condemned=("m3",), starting=True)
+    assert names(foresee(given_up)[0])[0] == (Act.REMOVE, "m3")
