@@ -20,13 +20,17 @@ from haplane.errors import HaplaneError
 PLAIN_LINE_SECONDS = 5.0  # in a pipe, a message that only moves its fraction or count is repeated this often
 
 
+PIPE_COLUMNS = 100  # where nobody says how wide it is
+
+
 class Output:
     """Where one command's words go."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self.started = time.monotonic()
-        self._console = Console(highlight=False, soft_wrap=True)
+        width = None if sys.stdout.isatty() else PIPE_COLUMNS
+        self._console = Console(highlight=False, soft_wrap=True, width=width)
         self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
         self._live_line = False
         self._last: dict[str, tuple[str, float]] = {}

@@ -117,7 +117,7 @@ def show_snapshots(output: Output, snapshots: Snapshots) -> None:
     output.table(
         ("SNAPSHOTS", "LAST GOOD", "LAST RUN", "KEPT", "LAST ERROR"),
         [
-            (one.name, one.last_taken_at, one.last_outcome, one.local, _shortened(one.last_error))
+            (one.name, _moment(one.last_taken_at), one.last_outcome, one.local, _shortened(one.last_error))
             for one in snapshots.members
         ],
     )
@@ -131,7 +131,12 @@ def show_snapshots(output: Output, snapshots: Snapshots) -> None:
     )
 
 
-def _shortened(text: str | None, longest: int = 60) -> str | None:
+def _moment(text: str | None) -> str | None:
+    """An ISO 8601 moment in UTC without its fraction of a second."""
+    return f"{text[:19]}Z" if text else None
+
+
+def _shortened(text: str | None, longest: int = 44) -> str | None:
     line = " ".join(text.split()) if text else None
     return line if line is None or len(line) <= longest else f"{line[: longest - 3]}..."
 
