@@ -106,8 +106,13 @@ def candidates(inventory: Inventory, observation: Observation) -> list[Candidate
     return found
 
 
-def list_snapshots(inventory: Inventory, progress: Progress, *, most: int | None = None) -> Listing:
-    """Those of members and of the bucket, the ``most`` newest or all. Raises Unreachable when no place answers."""
+def list_snapshots(
+    inventory: Inventory, progress: Progress, *, most: int | None = None, only: str | None = None
+) -> Listing:
+    """Those of members and of the bucket: the ``most`` newest, ``only`` that one, or all.
+
+    Raises Unreachable when no place answers.
+    """
     settings_of(inventory)
     progress("snapshots", "asking members and the bucket")
     places = places_of(inventory)
@@ -118,7 +123,8 @@ def list_snapshots(inventory: Inventory, progress: Progress, *, most: int | None
             why="; ".join(f"{name}: {why}" for name, why in silent.items()),
             next_step="check that they are on, and the credentials for the bucket",
         )
-    shown = sorted({each for found in ids.values() for each in found}, reverse=True)[:most]
+    every = {each for found in ids.values() for each in found}
+    shown = sorted(every & {only} if only else every, reverse=True)[:most]
     asked = [place for place in places if place.name in ids]
     signed, unread = ask_all(asked, lambda place: place.signed([one for one in shown if ids[place.name].get(one)]))
     key = known_signing_key(inventory)

@@ -21,6 +21,9 @@ from haplane.snapshots.places import Place
 from haplane.workflows.snapshot import Listed, believed, list_snapshots
 
 LATEST = "latest"
+NEWEST = 10
+"""Among so many there is one that is complete: one upload is under way at a time."""
+
 BUCKET = "bucket"
 
 
@@ -51,7 +54,8 @@ def verify_snapshot(
     inventory: Inventory, wanted: str, identities: Sequence[pyrage.x25519.Identity], progress: Progress
 ) -> Verified:
     """``wanted`` is an id or ``latest``. Raises BadInput when there is none, Refused when no copy restores."""
-    listing = list_snapshots(inventory, progress)
+    latest = wanted == LATEST
+    listing = list_snapshots(inventory, progress, most=NEWEST if latest else None, only=None if latest else wanted)
     listed = choose(listing.snapshots, wanted, inventory)
     key = known_signing_key(inventory)
     if key is None:
