@@ -54,6 +54,10 @@ class Snapshots:
 
         return wait_until(there, (number + 6) * INTERVAL, f"{number} good snapshots", every=2.0, why=self.explain)
 
+    def healthy(self):
+        status = self.status()
+        return status if status["healthy"] else None
+
     def explain(self):
         return json.dumps(self.status()["snapshots"], indent=1)
 
