@@ -11,6 +11,7 @@ from haplane.cli.output import Output
 from haplane.cli.run import inventory_argument, json_option, reports_errors
 from haplane.config.load import load_inventory
 from haplane.domain.progress import silent
+from haplane.domain.recovery import Cure, Recovery
 from haplane.domain.snapshot_status import Snapshots
 from haplane.domain.status import Status
 from haplane.errors import BadInput, ExitCode
@@ -106,6 +107,16 @@ def show(output: Output, found: Status) -> None:
         output.line(f"certificates: the first expires in {certificates.days_left:.0f} days")
     for problem in found.problems:
         output.line(f"problem: {problem}")
+    if found.recovery:
+        show_recovery(output, found.recovery)
+
+
+def show_recovery(output: Output, recovery: Recovery) -> None:
+    """What would bring etcd back with the least, and what restores have kept."""
+    if recovery.members or recovery.cure == Cure.REBUILD.value:
+        output.line(f"cure: {recovery.cure} ({recovery.arithmetic})")
+    for kept in recovery.kept:
+        output.line(f"kept by a restore: {kept.host}:{kept.path}, {kept.size / (1 << 20):.0f} MiB")
 
 
 def show_snapshots(output: Output, snapshots: Snapshots) -> None:

@@ -7,12 +7,13 @@ never counted as lost. Revisions only grow, also over restores, so the highest o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from haplane.domain.observed import HostReport
 from haplane.domain.quorum import majority
+from haplane.domain.restoration import under_way
 
 
 class Cure(Enum):
@@ -63,7 +64,7 @@ class Judgement:
         }[self.cure]
 
 
-def members_of(names: Iterable[str], reports: dict[str, HostReport]) -> tuple[Member, ...]:
+def members_of(names: Iterable[str], reports: Mapping[str, HostReport]) -> tuple[Member, ...]:
     """The inventory's members as their hosts told of them."""
     return tuple(_member(name, reports.get(name)) for name in names)
 
@@ -141,3 +142,43 @@ BUMP = 1_000_000_000
 def bump(restored: int, known: Iterable[int]) -> int:
     """By how much to raise the revision, so that it is above every known one and above what nobody has told."""
     return max(0, max(known, default=0) - restored) + BUMP
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Old data that a restore has kept. ``size`` in bytes."""
+
+    host: str
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """For ``haplane status``: the right cure, a restore that was interrupted, what earlier ones have kept."""
+
+    cure: str
+    members: tuple[str, ...]
+    arithmetic: str
+    restore_under_way: str | None
+    kept: tuple[Kept, ...]
+
+    @property
+    def problems(self) -> list[str]:
+        """What an operator has to do something about."""
+        if self.restore_under_way:
+            return [f"a restore of {self.restore_under_way} was interrupted: the same command completes it"]
+        return []
+
+
+def summarise_recovery(names: Sequence[str], reports: Mapping[str, HostReport]) -> Recovery:
+    """``names`` are the members of the inventory."""
+    judgement = judge(members_of(names, reports))
+    serving = {name: reports[name].etcd.reads_through_quorum for name in names if name in reports}
+    journal = under_way({name: report.remains.journal for name, report in reports.items()}, serving)
+    kept = tuple(
+        Kept(name, one.path, one.size) for name, report in sorted(reports.items()) for one in report.remains.aside
+    )
+    return Recovery(
+        judgement.cure.value, judgement.members, judgement.arithmetic, journal.source if journal else None, kept
+    )

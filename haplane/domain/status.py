@@ -12,6 +12,7 @@ from datetime import datetime
 from haplane.domain.members import CORRUPT_ALARM, corrupt, is_corrupt
 from haplane.domain.observed import EtcdMember, EtcdStatus, HostReport, Kubernetes, Node, Observation, listed_members
 from haplane.domain.quorum import can_lose, majority
+from haplane.domain.recovery import Recovery, summarise_recovery
 from haplane.domain.snapshot_status import Snapshots, snapshot_problems, summarise_snapshots
 
 
@@ -130,6 +131,7 @@ class Status:
     load_balancers: tuple[BalancerStatus, ...]
     snapshots: Snapshots
     certificates: Certificates
+    recovery: Recovery | None = None
 
     def document(self) -> dict[str, object]:
         """For --json."""
@@ -152,6 +154,7 @@ def summarise(
         report.balancer.endpoint_ready for report in observation.reports.values()
     )
     workers = tuple(_worker(name, nodes.get(name)) for name in sorted({*roster.workers, *nodes} - {*roster.masters}))
+    recovery = summarise_recovery(roster.etcd, observation.reports)
     snapshots = summarise_snapshots(roster.snapshot_interval, roster.etcd, observation, now)
     problems = (
         *(f"{name}: not reachable ({why})" for name, why in sorted(observation.unreachable.items())),
@@ -167,6 +170,7 @@ def summarise(
         *_dns_problems(kubernetes),
         *_certificate_problems(certificates),
         *snapshot_problems(snapshots, roster.etcd, observation, now),
+        *recovery.problems,
     )
     return Status(
         cluster=ClusterStatus(
@@ -182,6 +186,7 @@ def summarise(
         etcd=etcd,
         load_balancers=balancers,
         snapshots=snapshots,
+        recovery=recovery,
         certificates=certificates,
     )
 

@@ -1,9 +1,10 @@
 import pytest
+import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
 from haplane.domain.quorum import majority
-from haplane.domain.recovery import BUMP, Candidate, Cure, Member, bump, judge, loss, newest
+from haplane.domain.recovery import BUMP, Candidate, Cure, Member, bump, judge, loss, newest, summarise_recovery
 
 MEMBERS = st.builds(
     lambda number, state: Member(
@@ -75,3 +76,26 @@ def test_the_newest_loses_the_least_and_says_what():
 @given(st.integers(1, 1 << 40), st.lists(st.integers(1, 1 << 40)))
 def test_no_client_ever_sees_a_revision_again(restored, known):
     assert restored + bump(restored, known) >= max([restored, *known]) + BUMP
+
+
+def test_status_tells_the_cure_and_what_was_kept():
+    given = samples.inventory()
+    observation = samples.altered(
+        samples.converged(given), "m2", remains={"aside": [{"path": "/var/lib/etcd/aside-1", "size": 4096}]}
+    )
+    found = summarise_recovery(["m1", "m2", "m3"], observation.reports)
+    assert found.cure == Cure.NOTHING.value
+    assert [(kept.host, kept.path) for kept in found.kept] == [("m2", "/var/lib/etcd/aside-1")]
+    assert found.problems == []
+
+
+def test_an_interrupted_restore_is_a_problem():
+    given = samples.inventory()
+    journal = {
+        "stamp": "20261122T190000Z", "stage": "replacing", "source": "file x", "database": "0" * 64, "revision": 5,
+        "bump": 10, "uid": "",
+    }  # fmt: skip
+    observation = samples.altered(samples.fresh(given), "m2", remains={"journal": journal})
+    found = summarise_recovery(["m1", "m2", "m3"], observation.reports)
+    assert found.restore_under_way == "file x"
+    assert "interrupted" in found.problems[0]
