@@ -5,12 +5,32 @@ from __future__ import annotations
 import shlex
 from typing import cast
 
-import testinfra
+import testinfra.host
+from testinfra.backend.base import CommandResult
+from testinfra.backend.ssh import SshBackend
 
-from haplane.checks.survey import Connection
+from haplane.checks.survey import CannotAnswer, Connection
 from haplane.config.model import Host
+from haplane.remote.answers import ask
 
 CONNECT_SECONDS = 10
+ANSWER_SECONDS = 90
+"""The scripts on hosts end by themselves before that."""
+
+
+class BoundedSsh(SshBackend):  # type: ignore[misc]  # testinfra is not typed
+    """testinfra's backend, but a host cannot make us wait or swell without end."""
+
+    def run_local(self, command: str, *args: str) -> CommandResult:
+        """Raises CannotAnswer when it is too late or too long."""
+        quoted = self.quote(command, *args)
+        try:
+            said = ask(["sh", "-c", quoted], b"", deadline_seconds=ANSWER_SECONDS)
+        except TimeoutError:
+            raise CannotAnswer(f"it did not answer within {ANSWER_SECONDS} s") from None
+        if said.cut is not None:
+            raise CannotAnswer(said.cut)
+        return self.result(said.code, self.encode(quoted), said.stdout, said.stderr)
 
 
 def connect(host: Host) -> Connection:
@@ -18,14 +38,16 @@ def connect(host: Host) -> Connection:
     ssh = host.ssh
     return cast(
         Connection,
-        testinfra.get_host(
-            f"ssh://{ssh.user}@{ssh.hostname}:{ssh.port}",
-            ssh_config=ssh.config_file,
-            ssh_identity_file=ssh.key,
-            ssh_extra_args=ssh_arguments(host),
-            timeout=CONNECT_SECONDS,
-            controlpersist=0,  # one or two commands for each host: sharing a connection would cost more than it saves
-            sudo=ssh.sudo,
+        testinfra.host.Host(
+            BoundedSsh(
+                f"{ssh.user}@{ssh.hostname}:{ssh.port}",
+                ssh_config=ssh.config_file,
+                ssh_identity_file=ssh.key,
+                ssh_extra_args=ssh_arguments(host),
+                timeout=CONNECT_SECONDS,
+                controlpersist=0,  # one or two commands for each: sharing a connection would cost more than it saves
+                sudo=ssh.sudo,
+            )
         ),
     )
 

@@ -65,7 +65,8 @@ def output(*command: str) -> str | None:
         done = subprocess.run(
             command,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=2 * PROBE_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -80,7 +81,7 @@ def document(text: str | None) -> Any:  # noqa: ANN401 - any JSON
     """The JSON a command wrote, or None."""
     try:
         return json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -150,7 +151,9 @@ def certificates(patterns: list[str]) -> dict[str, str]:
     for path in sorted({path for pattern in patterns for path in glob.glob(pattern)}):  # noqa: PTH207
         text = read(path) or ""
         if embedded := re.search(r"^\s*client-certificate-data:\s*(\S+)", text, re.M):
-            text = base64.b64decode(embedded.group(1)).decode("ascii", "replace")
+            text = ""
+            with contextlib.suppress(ValueError):
+                text = base64.b64decode(embedded.group(1)).decode("ascii", "replace")
         if found_in_file := CERTIFICATE.findall(text):
             found[path] = "".join(found_in_file)
     return found
@@ -175,7 +178,7 @@ def haproxy_servers() -> list[dict[str, str]] | None:
             admin.settimeout(PROBE_SECONDS)
             admin.connect("/run/haproxy/admin.sock")
             admin.sendall(b"show stat -1 4 -1\n")
-            text = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+            text = b"".join(iter(lambda: admin.recv(65536), b"")).decode("utf-8", "replace")
     except OSError:
         return None
     rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]

@@ -1,0 +1,81 @@
+"""The scripts on hosts when programs, files and sockets there say anything at all: an answer, never a traceback."""
+
+import contextlib
+import io
+import json
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import samples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from haplane import checks
+from haplane.desired.hosts import request_for
+from haplane.domain.observed import HostReport, parse_report
+from haplane.errors import HaplaneError
+from haplane.facts import host_report
+
+REQUEST = request_for(samples.inventory(), samples.manifest())
+KEYS = st.sampled_from(["items", "kind", "metadata", "name", "members", "Status", "ifname", "addr_info"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+).map(json.dumps)
+UNIT = "Id=x\nLoadState=loaded\nStateChangeTimestampMonotonic="
+SAID = (
+    st.none() | st.text(max_size=40) | JSON | st.sampled_from(["[" * 100_000, UNIT, f"{UNIT}soon", ": :", "a b c d"])
+)
+
+
+def functions(package, script):
+    """A script's names, without its having run."""
+    text = (Path(package.__file__).parent / "on_host" / script).read_text().removesuffix("\nmain()\n")
+    names = {"__name__": script}
+    exec(compile(text, script, "exec"), names)
+    return names
+
+
+OBSERVER, SURVEYOR = functions(host_report, "observe.py"), functions(checks, "survey.py")
+
+
+@settings(max_examples=80, deadline=None)
+@given(SAID, SAID)
+def test_the_observer_gives_a_report(said, read):
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as written:
+        patch.setitem(OBSERVER, "run", lambda *_, **__: said)
+        patch.setitem(OBSERVER, "read", lambda _: read)
+        patch.setattr(sys, "argv", ["observe.py", json.dumps(REQUEST)])
+        OBSERVER["main"]()
+    try:
+        assert isinstance(parse_report("m1", written.getvalue()), HostReport)
+    except HaplaneError as error:
+        assert error.next_step
+
+
+@pytest.mark.parametrize("script", [OBSERVER, SURVEYOR], ids=["observer", "surveyor"])
+@settings(max_examples=60, deadline=None)
+@given(answer=st.binary(max_size=80) | st.text(alphabet=",a\n#", max_size=80).map(str.encode))
+def test_whatever_haproxy_says_on_its_socket(script, answer):
+    ours, theirs = socket.socketpair()
+
+    class Admin(socket.socket):
+        def __init__(self, *_):
+            super().__init__(fileno=ours.detach())
+
+        def connect(self, _):
+            threading.Thread(target=say).start()
+
+    def say():
+        with theirs, contextlib.suppress(OSError):
+            theirs.recv(100)
+            theirs.sendall(answer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script["socket"], "socket", Admin)
+        found = script["haproxy_servers"]()
+    assert found is None or all(set(server) == {"backend", "name", "status"} for server in found)
