@@ -14,8 +14,9 @@ SECONDS = 600
 
 
 @deploy("Remember the restore")
-def write_journal(journal: WantedFile) -> None:
-    """On every host that it changes: an interrupted one is completed from it."""
+def write_journal(journal: WantedFile, data: str, staging: str) -> None:
+    """On every host that it changes: an interrupted one is completed from it, one that was given up is removed."""
+    restore.tidy(data=data, keep=staging, name="Remove what a restore that was given up has left", _timeout=120)
     files.place(files=[journal], name="Write the restore's journal", _timeout=60)
 
 
@@ -80,10 +81,11 @@ def restart_kubelets() -> None:
     restore.restart_kubelet(name="Restart the kubelet", _timeout=60)
 
 
-@deploy("Tidy up after the restore")
-def remove(paths: Sequence[str]) -> None:
-    """What was only needed on the way."""
-    restore.remove(paths=list(paths), name="Tidy up after the restore", _timeout=120)
+@deploy("Forget the restore")
+def forget(data: str, journal: str) -> None:
+    """Only the old data stays."""
+    restore.tidy(data=data, name="Tidy up after the restore", _timeout=120)
+    kubeadm.absent(path=journal, name="Remove the restore's journal", _timeout=30)
 
 
 @deploy("Remove Nodes of machines that are gone")

@@ -86,9 +86,12 @@ def under_way(journals: Mapping[str, Journal | None], serving: Mapping[str, bool
     """The restore that has to be completed, or None. ``serving``: by host, whether its member reads through quorum.
 
     The furthest journal counts, except where a member serves whose host has none: that restore is over, and a host
-    that still remembers it was left out, or it never began.
+    that still remembers it was left out. One that was only prepared has changed nothing of a cluster that serves.
     """
     if any(serves and journals.get(name) is None for name, serves in serving.items()):
         return None
     found = [journal for journal in journals.values() if journal is not None]
-    return max(found, key=lambda journal: (journal.stamp, STAGES.index(journal.stage)), default=None)
+    furthest = max(found, key=lambda journal: (journal.stamp, STAGES.index(journal.stage)), default=None)
+    if furthest is not None and furthest.stage == "preparing" and any(serving.values()):
+        return None
+    return furthest

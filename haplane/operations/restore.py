@@ -56,13 +56,23 @@ They are killed: what they would still finish in their grace period is written i
 SWITCH = """
 set -eu
 data=$1 staging=$2 aside=$3
-systemctl stop etcd.service
 test -e "$staging/ready"
+timeout 3 systemctl stop etcd.service || systemctl kill --signal=SIGKILL etcd.service || true
+systemctl stop etcd.service
 if [ -d "$staging/member" ]; then
     if [ -d "$data/member" ]; then mkdir -m 700 -p "$aside"; mv -T "$data/member" "$aside/member"; fi
     mv -T "$staging/member" "$data/member"
     sync "$data"
 fi
+"""
+"""A member that stops looks for another leader, and all of them stop: it is not waited for. Its log is on disk."""
+
+TIDY = """
+set -eu
+data=$1 keep=$2
+for left in "$data"/restore-*; do
+    if [ "$left" != "$keep" ]; then rm -rf --one-file-system "$left"; fi
+done
 """
 
 START = """
@@ -161,12 +171,13 @@ def restart_kubelet() -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def remove(paths: list[str]) -> Generator[StringCommand, None, None]:
-    """Remove files and directories of a restore that is over.
+def tidy(data: str, keep: str = "") -> Generator[StringCommand, None, None]:
+    """Remove what restores have made on the way; what they keep is called otherwise.
 
-    + paths: absolute
+    + data: etcd's data directory
+    + keep: a directory there that is still needed
     """
-    yield StringCommand("rm", "-rf", "--one-file-system", *(QuoteString(path) for path in paths))
+    yield StringCommand("sh", "-c", QuoteString(TIDY), "sh", QuoteString(data), QuoteString(keep))
 
 
 @operation()

@@ -200,7 +200,8 @@ def decide_steps(run: Run, changes: Sequence[Change] = ()) -> None:
     settled = [path for path in IDENTITY_PATHS if run.restoration is None or path != paths.ENCRYPTION]
     origin = origin_of_identity(masters, reports, settled, NODE_EVIDENCE)
     if origin is Origin.NEW:
-        if run.observation.unreachable:
+        left_out = run.restoration.without if run.restoration else ()
+        if set(run.observation.unreachable) - set(left_out):
             raise unreachable(run)
         run.identity = run.identity or ClusterIdentity.generate(run.inventory.cluster.name, run.now())
         run.etcd_authority = run.identity.etcd.certificate

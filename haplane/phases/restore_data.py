@@ -81,7 +81,7 @@ def remember(run: Run) -> None:
 def _write_journal(run: Run, journal: Journal) -> None:
     run.restoration = replace(restoration(run), journal=journal)
     file = WantedFile(JOURNAL, journal.content(), Part.HOST, 0o600)
-    deploy(hosts_of(run), recipes.write_journal, run.progress, journal=file)
+    deploy(hosts_of(run), recipes.write_journal, run.progress, journal=file, data=ETCD_DATA, staging=journal.staging)
 
 
 def merge_encryption_keys(run: Run) -> None:
@@ -175,8 +175,7 @@ def remove_stale_nodes(run: Run) -> None:
 
 def forget(run: Run) -> None:
     """The restore is complete: only the old data stays."""
-    journal = restoration(run).journal
-    deploy(hosts_of(run), recipes.remove, run.progress, paths=[journal.staging, JOURNAL])
+    deploy(hosts_of(run), recipes.forget, run.progress, data=ETCD_DATA, journal=JOURNAL)
 
 
 REMEMBER = RestorePhase("Remember the restore on every host", carry_out=remember, stage="preparing")

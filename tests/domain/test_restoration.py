@@ -35,3 +35,9 @@ def test_a_restore_is_over_once_a_member_serves_that_remembers_none():
     late = journal().replacing()
     assert under_way({"m1": None, "m2": None, "m3": late}, {"m1": True, "m2": True, "m3": False}) is None
     assert under_way({"m1": late, "m2": late, "m3": late}, {"m1": True, "m2": True, "m3": True}) == late
+
+
+def test_one_that_was_only_prepared_is_given_up_where_the_cluster_serves():
+    """Nothing was stopped; but hosts that were empty may hold its keys, and nobody may form a new cluster there."""
+    assert under_way({"m1": journal(), "m2": journal()}, {"m1": True, "m2": True}) is None
+    assert under_way({"m1": journal(), "m2": journal()}, {"m1": False, "m2": False}) == journal()
