@@ -78,7 +78,8 @@ def tick(agent: Agent) -> Document:
             try:
                 manifest = deliver(agent, state, view, moment)
             except Locked as error:
-                state.skipped()
+                if moment.half is Half.START:
+                    state.skipped()
                 return {**told, "why": f"{error.what}: {error.why}"}
     except Locked as error:
         return {**told, "why": error.what}
@@ -111,7 +112,7 @@ def deliver(agent: Agent, state: State, view: View, moment: Moment) -> Manifest 
         noted = agent.etcd.read_through_quorum()
         if noted is None:
             return snapshot(agent, state, view, moment.slot)
-        if noted.slot >= moment.slot:
+        if noted.slot == moment.slot:  # a later one was noted by a clock that is wrong
             return None
         with agent.etcd.announced(moment.slot, agent.lease_seconds):
             return snapshot(agent, state, view, moment.slot)
@@ -152,7 +153,7 @@ def turn(agent: Agent) -> Iterator[State]:
             raise
         except (HaplaneError, OSError, Stopped) as error:
             told = explained(error)
-            if state.failed(told, datetime.now(UTC)) and agent.settings.on_failure is not None:
+            if state.failed(told, datetime.now(UTC)):
                 alarm.sound(agent.settings, told)
             raise told from error
         finally:

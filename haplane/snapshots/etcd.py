@@ -8,6 +8,7 @@ hints that spare work: without quorum or space in etcd they cannot be written, a
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ DELIVERED = "haplane/snapshot-slot"
 RUNNING = "haplane/snapshot-running"
 KUBE_SYSTEM = "/registry/namespaces/kube-system"
 UID = re.compile(rb"\x2a\x24([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")  # ObjectMeta.uid in protobuf: field 5
-COMMAND_SECONDS = 10
+COMMAND_SECONDS = 15
 SLOWEST_BYTES_PER_SECOND = 4 << 20
 PATIENCE_SECONDS = 120
 
@@ -87,7 +88,7 @@ class Etcd:
     def read_through_quorum(self) -> Noted | None:
         """None without quorum."""
         done = processes.attempt(
-            self._etcdctl("get", DELIVERED, "--write-out=json", "--command-timeout=3s"), seconds=COMMAND_SECONDS
+            self._etcdctl("get", DELIVERED, "--write-out=json", "--command-timeout=5s"), seconds=COMMAND_SECONDS
         )
         if done.returncode != 0:
             return None
@@ -100,7 +101,8 @@ class Etcd:
     def note_delivered(self, slot: int, snapshot: str) -> None:
         """Tell the others that the slot is done; where that cannot be written, they take one snapshot too many."""
         value = json.dumps({"slot": slot, "id": snapshot}, sort_keys=True)
-        processes.attempt(self._etcdctl("put", DELIVERED, value), seconds=COMMAND_SECONDS)
+        with contextlib.suppress(HaplaneError):
+            processes.attempt(self._etcdctl("put", DELIVERED, value), seconds=COMMAND_SECONDS)
 
     @contextmanager
     def announced(self, slot: int, lease_seconds: int) -> Iterator[None]:
@@ -121,7 +123,8 @@ class Etcd:
             yield
         finally:
             processes.kill(alive)
-            processes.attempt(self._etcdctl("lease", "revoke", lease), seconds=COMMAND_SECONDS)
+            with contextlib.suppress(HaplaneError):  # it runs out by itself
+                processes.attempt(self._etcdctl("lease", "revoke", lease), seconds=COMMAND_SECONDS)
 
     def kubernetes_uid(self) -> str | None:
         """The kube-system namespace's, read from this member alone; None before Kubernetes is there."""
@@ -154,7 +157,7 @@ class Etcd:
             return []
 
     def _ask(self, *words: str) -> Any:
-        return json.loads(self._run(*words, "--write-out=json", "--command-timeout=3s", seconds=COMMAND_SECONDS))
+        return json.loads(self._run(*words, "--write-out=json", "--command-timeout=5s", seconds=COMMAND_SECONDS))
 
     def _run(self, *words: str, seconds: float) -> bytes:
         done = processes.attempt(self._etcdctl(*words), seconds=seconds)
