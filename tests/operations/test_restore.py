@@ -67,3 +67,53 @@ def test_what_was_written_since_is_never_moved_away(machine):
     (data / "member" / "written-since").touch()
     assert switch() == 0
     assert (data / "member" / "written-since").exists()
+
+
+CTR = """#!/bin/sh
+echo "$@" >> {log}
+case "$*" in
+*version*) exit {version} ;;
+*'containers list'*) echo a; echo b ;;
+*'tasks list'*) echo 'TASK PID STATUS'; for id in a b c; do test -e {log}.$id || echo "$id 1 RUNNING"; done ;;
+*'tasks kill'*) for id; do :; done; touch {log}.$id ;;
+esac
+"""
+
+
+@pytest.fixture
+def master(tmp_path, monkeypatch):
+    """A master whose containers a and b are the control plane's, and c is somebody else's."""
+    log = tmp_path / "ctr.log"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+
+    def write(name, text):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+
+    write("systemctl", "#!/bin/sh\nexit 0\n")
+    write("ctr", CTR.format(log=log, version=0))
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    manifest, aside = tmp_path / "manifest.yaml", tmp_path / "aside.yaml"
+    manifest.touch()
+
+    def stop():
+        words = (str(manifest), str(aside))
+        return subprocess.run(["sh", "-c", restore.STOP_SERVING, "sh", *words], check=False, timeout=20).returncode
+
+    return stop, write, log, manifest, aside
+
+
+def test_the_control_plane_is_killed_and_nothing_else_and_its_manifest_waits(master):
+    stop, _, log, manifest, aside = master
+    for _ in range(2):
+        assert stop() == 0
+        assert (manifest.exists(), aside.exists()) == (False, True)
+    assert [path.suffix for path in sorted(log.parent.glob("ctr.log.*"))] == [".a", ".b"]
+    assert "container.name" in log.read_text()
+
+
+def test_without_containerd_nobody_believes_that_everything_has_stopped(master):
+    stop, write, log, *_ = master
+    write("ctr", CTR.format(log=log, version=1))
+    assert stop() != 0
