@@ -95,14 +95,14 @@ class _Client:
     """An administrator of the sandbox."""
 
     def __init__(self, port: int, token: str, authority: Path) -> None:
-        self._base = f"https://127.0.0.1:{port}"
-        self._token = token
-        self._context = ssl.create_default_context(cafile=str(authority)) if authority.exists() else None
+        self.base = f"https://127.0.0.1:{port}"
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.context = ssl.create_default_context(cafile=str(authority)) if authority.exists() else None
 
     def get(self, path: str, *, seconds: float = 60) -> Any:  # noqa: ANN401 - any JSON
         """A document. Raises OSError (urllib's errors are)."""
-        asked = urllib.request.Request(self._base + path, headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310 - https
-        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context)
+        asked = urllib.request.Request(self.base + path, headers=self.headers)  # noqa: S310 - https
+        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.context)
         with urllib.request.build_opener(*handlers).open(asked, timeout=seconds) as answer:
             return json.loads(answer.read())
 

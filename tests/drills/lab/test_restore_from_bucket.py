@@ -1,0 +1,147 @@
+"""With nothing but the inventory, the bucket and the operator's age identity: the same cluster, by one command."""
+
+import json
+import os
+
+import pytest
+from drills.lab import s3_host
+
+from haplane.drills.client import Client
+from haplane.drills.credentials import administrator
+from haplane.pki import paths
+from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
+from haplane.remote.openssh import read_file, run, ssh_command
+from haplane.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+SERVER = "s3"
+WRITE = 'cat > "$1.new" && chmod 600 "$1.new" && mv "$1.new" "$1"; pkill -x kube-apiserver'
+REWRITE = (
+    "kubectl --kubeconfig=/etc/kubernetes/admin.conf get secrets --all-namespaces -o json"
+    " | kubectl --kubeconfig=/etc/kubernetes/admin.conf replace -f - >&2"
+)
+
+
+class Guarded:
+    """The lab with snapshots into a bucket; ``path`` is its inventory, ``identity`` the operator's file."""
+
+    def __init__(self, stage, path, identity):
+        self.stage, self.path, self.identity = stage, str(path), str(identity)
+
+    def json(self, *words, codes=(0,)):
+        return json.loads(self.stage.haplane(*words, "--json", codes=codes))
+
+    def restore(self, *words, codes=(0,)):
+        return self.json("restore", self.path, "--identity", self.identity, "--yes", *words, codes=codes)
+
+    def take(self):
+        return self.json("snapshot", "take", self.path)["id"]
+
+
+@pytest.fixture(scope="module")
+def guarded(stage, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("operator")
+    os.environ["XDG_STATE_HOME"] = str(directory / "state")
+    identity, path = directory / "identity", directory / "lab.py"
+    recipient = json.loads(stage.haplane("keys", "new", str(identity), "--json"))["recipient"]
+    stage.haplane("keys", "check", str(identity))
+    server = s3_host.start(lambda *words: ssh_command(machine(stage), *words), address(stage), directory)["rclone"]
+    write(stage, path, recipient, server)
+    made = Guarded(stage, path, identity)
+    outcome = made.json("up", str(path), "--yes", codes=(0, 6))
+    write(stage, path, recipient, server, signing_key=outcome["signing_key"])
+    yield made
+    stage.haplane("up", stage.path, "--yes")
+    del os.environ["XDG_STATE_HOME"]
+
+
+def address(stage):
+    return str(stage.inventory.cluster.lab.extra_hosts[SERVER])
+
+
+def machine(stage):
+    like = stage.inventory.masters[0]
+    return like.model_copy(update={"name": SERVER, "ssh": like.ssh.model_copy(update={"hostname": address(stage)})})
+
+
+def write(stage, path, recipient, server, **more):
+    setting = {"recipients": [recipient], "interval_seconds": 3600, "s3": server.settings(), **more}
+    text = (stage.root / stage.path).read_text()
+    path.write_text(f'{text}\ncluster["snapshots"] = {setting!r}\n')
+
+
+def test_everything_lost(guarded, stage):
+    uid = stage.status()["cluster"]["uid"]
+    client = Client(administrator(stage.inventory))
+    token = stage.kubectl("create", "token", "default", "--duration=24h")
+    stage.kubectl("create", "configmap", "before-the-snapshot")
+    stage.kubectl("create", "secret", "generic", "sealed", "--from-literal=word=swordfish")
+    taken = guarded.take()
+    stage.machines.kill(stage.masters)
+    stage.haplane("lab", "wipe", stage.path, *stage.masters)
+    stage.machines.start(stage.masters)
+    outcome = guarded.restore()
+    print(f"outage {outcome['outage_seconds']} s, revision {outcome['revision']}, source {outcome['source']}")
+    assert outcome["source"] == f"snapshot {taken}"
+    assert outcome["uid"] == uid
+    assert client.request("GET", "/api/v1/namespaces/default/configmaps/before-the-snapshot").ok
+    assert stage.kubectl("get", "secret", "sealed", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
+    server = ("--server=https://127.0.0.1:6443", "--insecure-skip-tls-verify", f"--token={token}")
+    who = stage.host("m1").check_output("kubectl --kubeconfig=/dev/null %s %s %s auth whoami -o json", *server)
+    assert json.loads(who)["status"]["userInfo"]["username"] == "system:serviceaccount:default:default"
+    stage.wait_until_healthy()
+    stage.verify()
+
+
+def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(guarded, stage):
+    stage.kubectl("create", "secret", "generic", "older", "--from-literal=word=swordfish")
+    taken = guarded.take()
+    new = EncryptionKey.generate()
+    for name in stage.masters:
+        run(stage.inventory.host(name), "sh", "-c", WRITE, "sh", paths.ENCRYPTION, stdin=with_key(stage, name, new))
+        stage.wait_until_healthy()
+    assert stage.run("m1", REWRITE).returncode == 0
+    for name in stage.masters:
+        run(stage.inventory.host(name), "sh", "-c", WRITE, "sh", paths.ENCRYPTION, stdin=render_encryption([new]))
+        stage.wait_until_healthy()
+    assert "need not be lost" in guarded_refusal(guarded, taken)
+    guarded.restore("--snapshot", taken, "--accept-loss")
+    assert stage.kubectl("get", "secret", "older", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
+    held = {parse_encryption(read_file(stage.inventory.host(name), paths.ENCRYPTION), name) for name in stage.masters}
+    assert len(held) == 1
+    assert next(iter(held))[0] == new
+
+
+def with_key(stage, name, key):
+    """What that master has, with a key that writes from now on."""
+    held = parse_encryption(read_file(stage.inventory.host(name), paths.ENCRYPTION), name)
+    return render_encryption([key, *held])
+
+
+def guarded_refusal(guarded, snapshot):
+    return guarded.restore("--snapshot", snapshot, codes=(4,))["error"]
+
+
+def test_the_newest_is_proven_in_a_sandbox(guarded, stage):
+    guarded.take()
+    found = guarded.json("snapshot", "verify", guarded.path, "latest", "--identity", guarded.identity, "--deep")
+    assert found["deep"]["uid"] == stage.status()["cluster"]["uid"]
+    assert found["deep"]["objects"]["/api/v1/nodes"] == len(stage.masters)
+
+
+def test_what_a_member_still_holds_is_newer_than_the_snapshot_and_wins(guarded, stage):
+    guarded.take()
+    stage.kubectl("create", "configmap", "after-the-snapshot")
+    gone = [name for name in stage.masters if name != "m2"]
+    stage.machines.kill(gone)
+    stage.haplane("lab", "wipe", stage.path, *gone)
+    stage.machines.start(gone)
+    wait_until(lambda: not stage.status()["etcd"]["quorum"]["healthy"], 60, "the quorum is seen to be lost")
+    status = stage.status()
+    assert status["recovery"]["members"] == ["m2"]
+    assert "newer data" in guarded.restore("--snapshot", "latest", codes=(4,))["error"]
+    outcome = guarded.restore()
+    assert outcome["source"] == "member m2"
+    assert "after-the-snapshot" in stage.kubectl("get", "configmaps", "-o", "name", master="m2")
+    stage.wait_until_healthy()
