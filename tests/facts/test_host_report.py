@@ -83,6 +83,27 @@ def test_a_machine_with_nothing_of_haplane_can_be_observed(tmp_path):
     assert abs(report.files[str(present)].changed_at - report.started_at) < 60
 
 
+def test_what_the_snapshot_agent_left_is_told_and_damage_hides_nothing_else(tmp_path):
+    kept, half = tmp_path / "kept", tmp_path / "kept" / "20260701T120000Z-m2-r8"
+    for name in ("20260701T110000Z-m2-r7", half.name):
+        (kept / name).mkdir(parents=True)
+    (kept / "20260701T110000Z-m2-r7" / "manifest.sig").write_bytes(b"signature")
+    (tmp_path / "agent").symlink_to("agent-1234")
+    state = {"last_good": None, "last_error": {"at": None, "message": "the bucket is gone"}, "skipped": 2}
+    (tmp_path / "state").write_text(json.dumps(state))
+    (tmp_path / "sealed").write_text('{"fingerprint": ')
+    moved = {
+        "/opt/haplane/agent": tmp_path / "agent",
+        "/var/lib/haplane/snapshot-state.json": tmp_path / "state",
+        "/etc/haplane/sealed-keys.json": tmp_path / "sealed",
+    }
+    told = observe(moved=moved, snapshot_directory=str(kept))
+    assert "snapshots" not in told.failed
+    assert (told.snapshots.agent, told.snapshots.local, told.snapshots.sealed) == ("agent-1234", 1, None)
+    assert (told.snapshots.state.last_error.message, told.snapshots.state.skipped) == ("the bucket is gone", 2)
+    assert observe(snapshot_directory=str(tmp_path / "missing")).snapshots.local == 0
+
+
 def varint(number):
     low, high = number & 0x7F, number >> 7
     return bytes([low | 0x80]) + varint(high) if high else bytes([low])

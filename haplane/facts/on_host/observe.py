@@ -497,13 +497,21 @@ def size_of(directory: str) -> int:
     return found
 
 
+def document(path: str) -> dict[str, Any] | None:
+    """A JSON object in a file, None when it is absent or damaged: who wrote it will write it again."""
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(read(path) or "null")
+        return found if isinstance(found, dict) else None
+    return None
+
+
 def snapshots(directory: str) -> dict[str, Any]:
     """Which snapshot agent is installed, what it wrote of itself, which keys are sealed, what is kept here."""
     kept = [entry.name for entry in os.scandir(directory)] if os.path.isdir(directory) else []
     return {
         "agent": os.path.basename(os.readlink(AGENT)) if os.path.islink(AGENT) else None,
-        "state": json.loads(read("/var/lib/haplane/snapshot-state.json") or "null"),
-        "sealed": json.loads(read("/etc/haplane/sealed-keys.json") or "null"),
+        "state": document("/var/lib/haplane/snapshot-state.json"),
+        "sealed": document("/etc/haplane/sealed-keys.json"),
         "local": sum(os.path.exists(os.path.join(directory, name, "manifest.sig")) for name in kept),
     }
 
