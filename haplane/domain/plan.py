@@ -80,6 +80,7 @@ class Kind(Enum):
     SEAL = "seal the cluster's keys for snapshots"
     AGENT = "install the snapshot agent"
     SCHEDULE = "start the snapshot timer"
+    BUCKET = "try the bucket for snapshots"
     UNSCHEDULE = "take no more snapshots"
 
 

@@ -22,11 +22,15 @@ SEALED_KEYS = "/etc/haplane/sealed-keys.age"
 
 @dataclass(frozen=True)
 class SnapshotWants:
-    """``agent`` names its directory, ``fingerprint`` the keys that are to be sealed to ``recipients``."""
+    """``agent`` names its directory, ``fingerprint`` the keys that are to be sealed to ``recipients``.
+
+    ``has_bucket``: they go to S3 as well.
+    """
 
     recipients: tuple[str, ...]
     agent: str
     fingerprint: str
+    has_bucket: bool = False
 
 
 def keys_fingerprint(digests: Mapping[str, str]) -> str:
@@ -59,6 +63,9 @@ def snapshot_steps(
             steps.append(Step(Kind.AGENT, name, why))
         if why_not := _why_not_scheduled(wants[name], report):
             steps.append(Step(Kind.SCHEDULE, name, why_not))
+        own = [file for file in wants[name].files if file.path in own_files]
+        if wanted.has_bucket and changed_files(own, report):
+            steps.append(Step(Kind.BUCKET, name, "its settings changed"))
     return steps
 
 

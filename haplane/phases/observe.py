@@ -243,9 +243,11 @@ def _snapshot_steps(run: Run) -> list[Step]:
     snapshots, members = run.inventory.cluster.snapshots, [host.name for host in run.inventory.etcd]
     wanted = None
     if snapshots is not None and run.agent is not None:
-        digests = identity_digests(run)
         wanted = SnapshotWants(
-            snapshots.recipients, PurePosixPath(run.agent.directory).name, keys_fingerprint(digests)
+            recipients=snapshots.recipients,
+            agent=PurePosixPath(run.agent.directory).name,
+            fingerprint=keys_fingerprint(identity_digests(run)),
+            has_bucket=snapshots.s3 is not None,
         )
     return snapshot_steps(wanted, members, run.wants, run.observation.reports, OWN_FILES)
 

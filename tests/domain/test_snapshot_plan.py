@@ -1,5 +1,6 @@
 """What has to be done so that snapshots are taken, and what forbids it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,14 @@ def test_members_end_with_the_same_bytes_whoever_was_away():
 def test_new_keys_or_recipients_are_sealed_anew(wanted, why):
     steps = decide(dict.fromkeys(MEMBERS, member()), wanted)
     assert [(step.kind, step.why, step.items) for step in steps] == [(Kind.SEAL, why, ())] * 3
+
+
+def test_the_bucket_is_tried_where_its_settings_are_written():
+    with_bucket = replace(WANTED, has_bucket=True)
+    changed = {"m1": member(), "m2": member(files={}), "m3": member()}
+    assert ("m2", Kind.BUCKET) in kinds(decide(changed, with_bucket))
+    assert Kind.BUCKET not in {kind for _, kind in kinds(decide(changed))}
+    assert decide(dict.fromkeys(MEMBERS, member()), with_bucket) == []
 
 
 def test_without_the_setting_everything_is_taken_off():
