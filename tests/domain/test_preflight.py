@@ -48,6 +48,14 @@ def test_what_a_machine_lacks(change, words):
     assert found(machine=MACHINE | change) == [f"m1: {words}"]
 
 
+@pytest.mark.parametrize(("python", "fit"), [("3.10.12", False), ("3.11.2", True), ("3.13.0", True), ("", True)])
+def test_the_snapshot_agent_needs_a_newer_python_than_the_rest(python, fit):
+    machine = MACHINE | {"python": python}
+    expected = [] if fit else ["m1: its Python is too old"]
+    assert found(replace(MASTER, takes_snapshots=True), machine=machine) == expected
+    assert found(machine=machine) == []
+
+
 @pytest.mark.parametrize(
     ("name", "version", "doubted"),
     [
