@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
@@ -86,9 +86,3 @@ def forget(data: str, journal: str) -> None:
     """Only the old data stays."""
     restore.tidy(data=data, name="Tidy up after the restore", _timeout=120)
     kubeadm.absent(path=journal, name="Remove the restore's journal", _timeout=30)
-
-
-@deploy("Remove Nodes of machines that are gone")
-def delete_nodes(names: Sequence[str]) -> None:
-    """Through any API server."""
-    restore.delete_nodes(names=list(names), name="Remove Nodes of machines that are gone", _timeout=120)

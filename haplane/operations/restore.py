@@ -7,7 +7,6 @@ from collections.abc import Generator
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
 
-from haplane.operations.cluster import KUBECTL
 from haplane.operations.etcd import BOOTSTRAPPED, WAIT
 
 REBUILD = """
@@ -178,13 +177,3 @@ def tidy(data: str, keep: str = "") -> Generator[StringCommand, None, None]:
     + keep: a directory there that is still needed
     """
     yield StringCommand("sh", "-c", QuoteString(TIDY), "sh", QuoteString(data), QuoteString(keep))
-
-
-@operation()
-def delete_nodes(names: list[str]) -> Generator[StringCommand, None, None]:
-    """Delete Node objects; one that is gone already is none.
-
-    + names: theirs
-    """
-    words = (QuoteString(name) for name in names)
-    yield StringCommand(KUBECTL, "delete node --ignore-not-found --wait=false", *words)

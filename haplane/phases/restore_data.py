@@ -13,9 +13,10 @@ from haplane.config.model import Host
 from haplane.deploys import restore as recipes
 from haplane.desired.files import KUBEADM_CONFIG
 from haplane.domain.files import Part, WantedFile
-from haplane.domain.plan import APISERVER_ASIDE, APISERVER_MANIFEST, CONTROL_PLANE_LABEL, MASTER_EVIDENCE, Kind
+from haplane.domain.plan import APISERVER_ASIDE, APISERVER_MANIFEST, MASTER_EVIDENCE, Kind
 from haplane.domain.restoration import ETCD_DATA, JOURNAL, STAGES, Journal, Stage
 from haplane.errors import HaplaneError
+from haplane.phases.forget_nodes import forget_nodes
 from haplane.phases.observe import decide_steps, observe, wait_for_starting_api_servers
 from haplane.phases.phase import Phase, Restoration, Run
 from haplane.pki import paths
@@ -160,17 +161,12 @@ def look_again(run: Run) -> None:
     decide_steps(run)
 
 
-def remove_stale_nodes(run: Run) -> None:
-    """Masters that the restored data knows and the inventory does not."""
-    kubernetes = run.observation.kubernetes()
-    masters = {host.name for host in run.inventory.masters}
-    stale = [
-        node.name
-        for node in (kubernetes.nodes if kubernetes else ())
-        if CONTROL_PLANE_LABEL in node.labels and node.name not in masters
-    ]
-    if stale:
-        deploy([run.some_master()], recipes.delete_nodes, run.progress, names=stale)
+def forget_stale_nodes(run: Run) -> None:
+    """Masters that the restored data knows and the inventory does not; before, there was nobody to ask."""
+    if run.observation.kubernetes() is None:
+        observe(run)
+        decide_steps(run)
+        forget_nodes(run)
 
 
 def forget(run: Run) -> None:
@@ -187,5 +183,5 @@ STOP_SERVING = RestorePhase("Stop API servers", carry_out=stop_serving, stage="r
 SWITCH_DATA = RestorePhase("Put the new data in place", carry_out=switch_data, stage="replacing")
 RESUME_SERVING = RestorePhase("Start API servers", carry_out=resume_serving)
 LOOK_AGAIN = RestorePhase("See what is left to do", carry_out=look_again)
-REMOVE_STALE_NODES = RestorePhase("Remove Nodes of machines that are gone", carry_out=remove_stale_nodes)
+FORGET_STALE_NODES = RestorePhase("Forget Nodes of machines that are gone", carry_out=forget_stale_nodes)
 FORGET = RestorePhase("Tidy up", carry_out=forget)

@@ -15,6 +15,7 @@ from haplane.errors import ExitCode, Refused
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
 from haplane.phases.choose_source import Choice, Wish, choose_source
 from haplane.phases.confirm_health import confirm_health
+from haplane.phases.forget_nodes import FORGET_NODES
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
 from haplane.phases.join_workers import JOIN_WORKERS
 from haplane.phases.observe import (
@@ -30,17 +31,17 @@ from haplane.phases.prepare_hosts import PREPARE_HOSTS
 from haplane.phases.push_bundle import FINISH_PUSHES, PUSH_BUNDLE, START_CONTAINER_RUNTIME
 from haplane.phases.restore_data import (
     FORGET,
+    FORGET_STALE_NODES,
     LOOK_AGAIN,
     MERGE_ENCRYPTION_KEYS,
     REBUILD_DATA,
     REMEMBER,
-    REMOVE_STALE_NODES,
     RESUME_SERVING,
     STOP_SERVING,
     SWITCH_DATA,
     restoration,
 )
-from haplane.phases.rolling import PUT_BACK_SERVERS
+from haplane.phases.rolling import CONFIGURE_KUBELETS, PUT_BACK_SERVERS, RESTART_CONTROL_PLANES
 from haplane.phases.schedule_snapshots import CHECK_BUCKET, INSTALL_AGENTS, SEAL_KEYS, START_TIMERS
 from haplane.phases.start_balancers import START_BALANCERS
 from haplane.remote.lock import locked
@@ -60,13 +61,16 @@ PHASES = (
     SWITCH_DATA,
     RESUME_SERVING,
     LOOK_AGAIN,
+    FORGET_NODES,
     INITIALISE_MASTERS,
-    PUT_BACK_SERVERS,
     START_KUBELETS,
+    PUT_BACK_SERVERS,
+    RESTART_CONTROL_PLANES,
     APPLY_CLUSTER,
     TIDY_MASTERS,
+    CONFIGURE_KUBELETS,
     MARK_MASTERS,
-    REMOVE_STALE_NODES,
+    FORGET_STALE_NODES,
     JOIN_WORKERS,
     SEAL_KEYS,
     INSTALL_AGENTS,
