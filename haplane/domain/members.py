@@ -60,6 +60,12 @@ def is_corrupt(name: str, reports: Mapping[str, HostReport]) -> bool:
     return report.etcd.complaint is not None or mine in corrupt(reports.values())
 
 
+def is_late(report: HostReport) -> bool:
+    """Whether its member runs and has not said how it is."""
+    unit = report.units.get("etcd")
+    return unit is not None and unit.active and report.etcd.has_data and report.etcd.status is None
+
+
 def is_down(report: HostReport) -> bool:
     """Whether its member has data and only has to be started."""
     return report.etcd.has_data and report.etcd.status is None and report.etcd.complaint is None

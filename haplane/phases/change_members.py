@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from haplane.config.model import Host
 from haplane.deploys import recipes
 from haplane.desired.files import etcd_start, peer_url
@@ -15,6 +17,7 @@ from haplane.phases.phase import Phase, Run
 from haplane.phases.rolling import put_back, take_out
 from haplane.remote.session import deploy
 
+PATIENCE_SECONDS = 60.0
 MOST_CHANGES = 60
 """More than any inventory can need: whoever undoes what we do is not to keep us here for ever."""
 
@@ -26,10 +29,7 @@ def change_members(run: Run) -> None:
     """
     out: dict[str, Host] = {}
     for _ in range(MOST_CHANGES):
-        observe(run)
-        change = next_change(current(run))
-        if isinstance(change, Blocked):
-            raise refused(change, run.inventory.path)
+        change = look(run)
         if change is None or change.act is Act.LEAVE:
             break
         run.progress(change.name or "etcd", change.act.value)
@@ -39,6 +39,23 @@ def change_members(run: Run) -> None:
         raise HaplaneError("etcd's members do not become as wanted", next_step="run `haplane status`, then again")
     for host in out.values():
         put_back(run, host)
+
+
+def look(run: Run) -> Change | None:
+    """The next change. What must not be is looked at again for PATIENCE_SECONDS: on a busy machine members are late.
+
+    Raises Refused when it still must not be.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        observe(run)
+        found = next_change(current(run))
+        if not isinstance(found, Blocked):
+            return found
+        if time.monotonic() >= deadline:
+            raise refused(found, run.inventory.path)
+        run.progress("etcd", f"waiting: {found.what} ({found.why})")
+        time.sleep(1)
 
 
 def _take_out_of_service(run: Run, change: Change, out: dict[str, Host]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from haplane.config.model import Host
 from haplane.deploys import recipes
 from haplane.domain.guard import may_restart_apiserver
 from haplane.domain.membership import Blocked
 from haplane.domain.membership import leave as next_leave
 from haplane.domain.plan import APISERVER_MANIFEST, Kind
-from haplane.phases.change_members import remove
+from haplane.phases.change_members import PATIENCE_SECONDS, remove
 from haplane.phases.membership import current, refused
 from haplane.phases.observe import observe
 from haplane.phases.phase import Phase, Run
@@ -32,14 +34,15 @@ def leave(run: Run) -> None:
 
 
 def _leave_etcd(run: Run, host: Host) -> None:
-    now = current(run)
-    for member in now.voters:
-        if member.address != str(host.address):
-            continue
-        change = next_leave(now, member)
-        if isinstance(change, Blocked):
+    """As soon as it may: a member that has just come up may not have been seen to serve yet."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while member := next((one for one in current(run).voters if one.address == str(host.address)), None):
+        change = next_leave(current(run), member)
+        if not isinstance(change, Blocked):
+            remove(run, change)
+        elif time.monotonic() >= deadline:
             raise refused(change, run.inventory.path)
-        remove(run, change)
+        observe(run)
 
 
 def _clean(run: Run, host: Host) -> None:

@@ -22,6 +22,7 @@ from haplane.domain.agreement import (
     stale_etcd,
 )
 from haplane.domain.decide import decide
+from haplane.domain.members import is_late
 from haplane.domain.membership import Change
 from haplane.domain.observed import Observation
 from haplane.domain.plan import (
@@ -46,6 +47,7 @@ from haplane.remote.session import gather
 ETCD_AUTHORITY = f"{paths.ETCD_AUTHORITY}.crt"
 KUBERNETES_AUTHORITY = f"{paths.KUBERNETES_AUTHORITY}.crt"
 START_SECONDS = 60.0
+LATE_SECONDS = 30.0
 SECOND_LOOK_SECONDS = 1.0
 NODE_EVIDENCE = (*MASTER_EVIDENCE, SUPER_ADMIN_CONFIG)
 
@@ -95,6 +97,20 @@ def restore_under_way(run: Run) -> Journal | None:
 
 def _members(run: Run) -> list[str]:
     return [host.name for host in run.inventory.etcd]
+
+
+def wait_for_late_members(run: Run) -> None:
+    """Members that run and have not answered yet, on a busy machine or just started: look again until they do.
+
+    Gives up without an error after LATE_SECONDS: what they would have said is then not known.
+    """
+    deadline = time.monotonic() + LATE_SECONDS
+    while late := [host.name for host in run.reachable(run.inventory.etcd) if is_late(run.report(host))]:
+        if time.monotonic() >= deadline:
+            return
+        run.progress(", ".join(late), "etcd runs and does not answer yet")
+        time.sleep(1)
+        observe(run)
 
 
 def wait_for_starting_api_servers(run: Run) -> None:

@@ -23,7 +23,7 @@ Guard = Callable[[dict[str, HostReport | None], str], Verdict]
 def restart_control_planes(run: Run) -> None:
     """Take up a changed configuration: drained, restarted, ready again, back in service, then the next."""
     for host in run.hosts(Kind.CONTROL_PLANE):
-        refuse_unless(run, host, (*run.inventory.masters, *run.inventory.leaving), may_restart_apiserver)
+        refuse_unless(run, host, run.inventory.masters, may_restart_apiserver)
         with out_of_service(run, host):
             deploy(
                 [host],

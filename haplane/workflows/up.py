@@ -27,6 +27,7 @@ from haplane.phases.observe import (
     refuse_unfinished_restore,
     refuse_unfit_hosts,
     require_a_master,
+    wait_for_late_members,
     wait_for_starting_api_servers,
 )
 from haplane.phases.phase import Run
@@ -162,6 +163,7 @@ def plan(run: Run) -> tuple[str, ...]:
     observe(run)
     refuse_unfinished_restore(run)
     refuse_changed_settings(run)
+    wait_for_late_members(run)
     wait_for_starting_api_servers(run)
     require_a_master(run)
     refuse_unfit_hosts(run)

@@ -1,6 +1,6 @@
 import samples
 
-from haplane.domain.members import corrupt, is_corrupt, membership
+from haplane.domain.members import corrupt, is_corrupt, is_late, membership
 from haplane.domain.membership import Act, Blocked, foresee, next_change
 
 INVENTORY = samples.inventory()
@@ -27,6 +27,14 @@ def test_a_whole_cluster_has_nothing_to_change():
     now = membership(WANTED, {}, CONVERGED.reports)
     assert next_change(now) is None
     assert now.healthy == 3
+
+
+def test_a_member_that_runs_and_says_nothing_is_late_and_a_stopped_one_is_not():
+    found = reports({"m1": etcd("m1", **DOWN)})
+    assert [is_late(found[name]) for name in ("m1", "m2")] == [True, False]
+    units = found["m1"].model_dump()["units"]
+    stopped = units | {"etcd": units["etcd"] | {"active": False}}
+    assert not is_late(samples.altered(CONVERGED, "m1", **etcd("m1", **DOWN), units=stopped).reports["m1"])
 
 
 DOWN = {"status": None, "members": None, "reads_through_quorum": False}

@@ -50,6 +50,7 @@ def cluster(monkeypatch):
     for module in (change_members, rolling):
         monkeypatch.setattr(module, "deploy", deploy)
     monkeypatch.setattr(change_members, "observe", lambda run: None)
+    monkeypatch.setattr(change_members, "PATIENCE_SECONDS", 0)
     monkeypatch.setattr(change_members, "current", lambda run: made.now)
     return made
 
