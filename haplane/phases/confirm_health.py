@@ -26,22 +26,28 @@ KUBELETS_OWN = "/var/lib/kubelet/pki/kubelet.crt"
 
 
 def confirm_health(run: Run) -> Status:
-    """Status once nothing is wrong that may pass, or still is after SETTLE_SECONDS: checks and pods lag behind nodes.
+    """Status once nodes are Ready and what lags behind them has settled.
 
     Nodes that do not become Ready within the recipe's deadline are among its problems.
     """
     nodes = [host.name for host in run.reachable(run.inventory.nodes)]
     whole = not run.observation.unreachable
     deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes, dns_everywhere=whole)
+    observe(run)
+    return settled(run)
+
+
+def settled(run: Run) -> Status:
+    """Status of what was last observed once nothing is wrong that may pass, or still is after SETTLE_SECONDS."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        observe(run)
         status = judge(run)
         passing = passing_problems(status, run.observation.unreachable)
         if not passing or time.monotonic() >= deadline:
             return status
         run.progress("cluster", f"settling: {passing[0]}")
         time.sleep(1)
+        observe(run)
 
 
 def judge(run: Run) -> Status:

@@ -15,7 +15,7 @@ from haplane.domain.status import Status
 from haplane.errors import BadInput, ExitCode
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
 from haplane.phases.change_members import CHANGE_MEMBERS
-from haplane.phases.confirm_health import confirm_health, judge
+from haplane.phases.confirm_health import confirm_health, judge, settled
 from haplane.phases.forget_nodes import FORGET_NODES
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
 from haplane.phases.join_workers import JOIN_WORKERS, PRINT_JOIN_COMMAND
@@ -133,7 +133,7 @@ def up(
         run.inventory = lock.inventory
         shown, lines = lines, plan(run)
         if not lines or (lines != shown and not confirm(lines)):
-            status = None if lines else judge(run)
+            status = None if lines else settled(run)
             return Outcome(changed=False, plan=lines, status=status, skipped=skipped, join_command=None)
         for phase in PHASES:
             if phase.should_run(run):

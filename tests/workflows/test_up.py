@@ -199,7 +199,7 @@ def test_what_is_done_has_been_agreed_to_as_the_hosts_are_under_the_lock(
         "prepare": lambda *_: run,
         "plan": lambda _: plans.pop(0),
         "locked": lambda *_: nullcontext(SimpleNamespace(inventory=inventory, check=lambda: None)),
-        "judge": lambda _: None,
+        "settled": lambda _: None,
         "confirm_health": lambda _: None,
         "PHASES": (),
     }
