@@ -126,7 +126,8 @@ def up(
     if not lines:
         if not dry_run and any(seems_in_trouble(run, host) for host in run.reachable(inventory.etcd)):
             check_bucket(run)
-        return finished(inventory, run, lines, judge(run), changed=False)
+        status = judge(run) if dry_run else settled(run)
+        return finished(inventory, run, lines, status, changed=False)
     if dry_run or not confirm(lines):
         return Outcome(changed=False, plan=lines, status=None, skipped=skipped, join_command=None)
     with locked(inventory, run.reachable(inventory.everyone), verb, progress) as lock:
