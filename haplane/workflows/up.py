@@ -134,8 +134,8 @@ def up(
         run.inventory = lock.inventory
         shown, lines = lines, plan(run)
         if not lines or (lines != shown and not confirm(lines)):
-            status = None if lines else settled(run)
-            return Outcome(changed=False, plan=lines, status=status, skipped=skipped, join_command=None)
+            found = None if lines else settled(run)
+            return Outcome(changed=False, plan=lines, status=found, skipped=skipped, join_command=None)
         for phase in PHASES:
             if phase.should_run(run):
                 lock.check()
