@@ -33,7 +33,7 @@ unit: environment
 	$(BIN)/pytest --numprocesses=auto -m "not lab and not bundle"
 
 lab-test: bundle
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "lab or bundle"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "(lab or bundle) and not soak"
 
 bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bootstrap.py
@@ -41,7 +41,7 @@ bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/snapshots.py
 
 soak-safe: bundle  ## `haplane up` interrupted everywhere, in parts of an hour: run it again for the next
-	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests $(BIN)/python tests/soak_safe.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests $(BIN)/python tests/soak_safe.py $(SOAK_OPTIONS)
 
 bundle: environment
 	$(HAPLANE) bundle build --source modules

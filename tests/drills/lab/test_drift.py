@@ -173,6 +173,7 @@ def place(stage, name, path, content):
     subprocess.run(command, input=content, check=True)
 
 
+@pytest.mark.soak
 def test_certificates_about_to_expire_are_issued_anew_and_taken_up(stage):
     master = stage.inventory.masters[0]
     identity = ClusterIdentity.from_files(read_files(master, IDENTITY_PATHS))

@@ -62,6 +62,7 @@ def test_a_rolling_restart_of_all_masters_fails_no_request(stage, changed):
     assert clients.longest_lag() < 1.0 + 1.0
 
 
+@pytest.mark.soak
 def test_settings_of_kubelets_and_kube_proxy_reach_what_runs(stage, changed):
     """They are read at the start only: kubelets and pods that are older start anew."""
     nested = stage.inventory.cluster.tuning.model_dump()
