@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -42,6 +43,13 @@ class Fleet:
         """The cluster's nodes as told by any API server, one that knows the most first; empty when none answers."""
         lists = [machine.survey.documents.nodes for machine in self.machines.values()]
         return max((told.items for told in lists if told is not None), key=len, default=())
+
+    def kubelet(self, node: str) -> Mapping[str, object] | None:
+        """The running configuration of that node's kubelet as told by any master; None when nobody tells."""
+        answers = (machine.survey.kubelets.get(node) for machine in self.machines.values())
+        told = next((answer for answer in answers if answer is not None), {})
+        found = told.get("kubeletconfig")
+        return found if isinstance(found, dict) else None
 
 
 def ask_everyone(inventory: Inventory, manifest: Manifest | None) -> Fleet:

@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
+from haplane.checks.controls import Control
 from haplane.config.model import Host
 
 RANK = {"passed": 0, "skipped": 1, "failed": 2}
-ORDER = ("reach", "services", "versions", "files", "certificates", "etcd", "endpoint", "nodes", "pods")
+ORDER = ("reach", "services", "versions", "files", "certificates", "etcd", "endpoint", "nodes", "cis", "pods")
 EMPTY_GROUP = "got empty parameter set"
 
 
@@ -109,6 +110,9 @@ def describe(item: pytest.Item) -> dict[str, str]:
     documented = (getattr(function, "__doc__", None) or item.name).strip()
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     hosts = [value.name for value in parameters.values() if isinstance(value, Host)]
+    for control in parameters.values():
+        if isinstance(control, Control):
+            documented = f"{control.number} {control.title}"
     return {
         "group": item.path.stem.removeprefix("test_"),
         "check": documented.splitlines()[0].removesuffix("."),

@@ -14,6 +14,8 @@ ETCD_UNIT = "/etc/systemd/system/etcd.service"
 ETCD_BOOTSTRAP = "/run/systemd/system/etcd.service.d/haplane-bootstrap.conf"
 ETCD_DATA = "/var/lib/etcd"
 CA = f"{paths.KUBERNETES_AUTHORITY}.crt"
+AUDIT_POLICY = f"{paths.HAPLANE}/audit-policy.yaml"
+PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kubelet")
 
 STATS = (
     f"{paths.KUBERNETES_PKI}/**",
@@ -22,6 +24,9 @@ STATS = (
     "/etc/kubernetes/manifests/*",
     f"{paths.HAPLANE}/*",
     "/var/lib/kubelet/pki/*",
+    "/var/lib/kubelet/config.yaml",
+    "/etc/systemd/system/kubelet.service",
+    "/etc/cni/net.d/*",
     ETCD_DATA,
 )
 CERTIFICATES = (
@@ -69,11 +74,17 @@ def questions(inventory: Inventory, host: Host, hashed: Iterable[str] = ()) -> d
         "units": units(inventory, host),
         "stats": [*STATS, *hashes],
         "certificates": list(CERTIFICATES),
-        "settings": [ETCD_UNIT, ETCD_BOOTSTRAP] if "etcd" in roles else [],
+        "settings": [
+            *([ETCD_UNIT, ETCD_BOOTSTRAP] if "etcd" in roles else []),
+            *([AUDIT_POLICY] if "master" in roles else []),
+        ],
         "hashes": {path: path for path in hashes},
         "versions": {name: VERSIONS[name] for name in programs(inventory, host)},
         "documents": documents(inventory, host),
         "requests": requests(inventory, host),
+        "kubelets": kubelets(inventory, host),
+        "processes": list(PROGRAMS),
+        "encryption": paths.ENCRYPTION,
     }
 
 
@@ -106,12 +117,7 @@ def documents(inventory: Inventory, host: Host) -> dict[str, list[str]]:
     """Commands that write JSON: kubectl against the host's own API server, etcdctl against its own member."""
     found: dict[str, list[str]] = {}
     if host in inventory.masters:
-        kubectl = [
-            "kubectl",
-            f"--kubeconfig={ADMIN}",
-            f"--server=https://{host.address}:{inventory.cluster.apiserver_port}",
-            "--request-timeout=5s",
-        ]
+        kubectl = _kubectl(inventory, host)
         found["nodes"] = [*kubectl, "get", "nodes", "-o", "json"]
         found["version"] = [*kubectl, "get", "--raw", "/version"]
     if host in inventory.etcd:
@@ -128,6 +134,23 @@ def documents(inventory: Inventory, host: Host) -> dict[str, list[str]]:
             "json",
         ]
     return found
+
+
+def kubelets(inventory: Inventory, host: Host) -> dict[str, list[str]]:
+    """Commands that write a kubelet's running configuration: each master asks its own and the workers'."""
+    if host not in inventory.masters:
+        return {}
+    kubectl = _kubectl(inventory, host)
+    return {
+        node.name: [*kubectl, "get", "--raw", f"/api/v1/nodes/{node.name}/proxy/configz"]
+        for node in (host, *inventory.workers)
+    }
+
+
+def _kubectl(inventory: Inventory, host: Host) -> list[str]:
+    """How to run kubectl against the host's own API server."""
+    server = f"--server=https://{host.address}:{inventory.cluster.apiserver_port}"
+    return ["kubectl", f"--kubeconfig={ADMIN}", server, "--request-timeout=5s"]
 
 
 def requests(inventory: Inventory, host: Host) -> dict[str, Question]:

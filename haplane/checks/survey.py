@@ -40,6 +40,7 @@ class Stat(Answered):
 
     mode: int
     owner: str
+    group: str
     directory: bool
 
 
@@ -167,7 +168,11 @@ class Documents(Answered):
 
 
 class Survey(Answered):
-    """One host's whole answer. ``certificates`` are PEM, ``hashes`` hex SHA-256 (None: unreadable), by path."""
+    """One host's whole answer. ``certificates`` are PEM, ``hashes`` hex SHA-256 (None: unreadable), by path.
+
+    ``processes`` are command lines by program, ``listening`` is ADDRESS:PORT, ``kubelets`` are what those kubelets
+    say of their running configuration, ``encryption_providers`` names the kinds, the writing one first.
+    """
 
     units: dict[str, Unit]
     stats: dict[str, Stat]
@@ -180,6 +185,10 @@ class Survey(Answered):
     versions: dict[str, str | None]
     documents: Documents
     requests: dict[str, HttpAnswer]
+    processes: dict[str, tuple[str, ...]] = {}
+    listening: tuple[str, ...] = ()
+    kubelets: dict[str, dict[str, object] | None] = {}
+    encryption_providers: tuple[str, ...] | None = None
 
 
 class Result(Protocol):

@@ -14,6 +14,13 @@ from haplane.render import render
 
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10.1"  # kubeadm 1.35, cmd/kubeadm/app/constants
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+CIPHER_SUITES = tuple(
+    f"TLS_ECDHE_{key}_WITH_{cipher}"
+    for key in ("ECDSA", "RSA")
+    for cipher in ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256")
+)
+"""Of TLS 1.2; those of 1.3 are all strong and cannot be chosen."""
+
 KUBEADM_CONFIG = "/etc/kubernetes/haplane/kubeadm.yaml"
 JOIN_CONFIG = "/etc/kubernetes/haplane/join.yaml"
 KUBELET_SETTINGS = "/etc/kubernetes/haplane/kubelet.json"
@@ -56,17 +63,23 @@ def node_files(inventory: Inventory) -> list[WantedFile]:
         _file("/etc/modules-load.d/haplane.conf", render("modules.conf.j2"), Part.HOST),
         _file("/etc/containerd/config.toml", containerd, Part.CONTAINERD),
         _file("/etc/systemd/system/containerd.service", render("containerd.service.j2"), Part.CONTAINERD),
-        _file("/etc/systemd/system/kubelet.service", render("kubelet.service.j2"), Part.KUBELET),
+        _file("/etc/systemd/system/kubelet.service", render("kubelet.service.j2"), Part.KUBELET, 0o600),
         _file(KUBELET_SETTINGS, json.dumps(kubelet_configuration(inventory), indent=1) + "\n", Part.KUBELET_CONFIG),
     ]
     if inventory.cluster.pod_network_manifest is None:
-        files.append(_file("/etc/cni/net.d/10-flannel.conflist", render("flannel.conflist.j2"), Part.HOST))
+        files.append(_file("/etc/cni/net.d/10-flannel.conflist", render("flannel.conflist.j2"), Part.HOST, 0o600))
     return files
 
 
 def etcd_unit(host: Host, token: str) -> WantedFile:
     """The member's unit, which never forms a cluster by itself and is the same whoever the other members are."""
-    text = render("etcd.service.j2", name=host.name, address=str(host.address), token=token)
+    text = render(
+        "etcd.service.j2",
+        name=host.name,
+        address=str(host.address),
+        token=token,
+        cipher_suites=",".join(CIPHER_SUITES),
+    )
     return _file("/etc/systemd/system/etcd.service", text, Part.ETCD)
 
 
@@ -116,6 +129,7 @@ def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
         node_monitor_grace_seconds=cluster.node_monitor_grace_seconds,
         kubelet=kubelet_configuration(inventory),
         kube_proxy=kube_proxy_configuration(inventory),
+        cipher_suites=",".join(CIPHER_SUITES),
     )
 
 
@@ -146,6 +160,9 @@ def kubelet_configuration(inventory: Inventory) -> dict[str, object]:
         "cgroupDriver": "systemd",
         "rotateCertificates": True,
         "tlsMinVersion": "VersionTLS12",
+        "tlsCipherSuites": list(CIPHER_SUITES),
+        "seccompDefault": True,
+        "podPidsLimit": 4096,
         "readOnlyPort": 0,
         "streamingConnectionIdleTimeout": "5m0s",
         "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},

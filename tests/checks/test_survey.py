@@ -31,6 +31,9 @@ NOTHING = {
     "versions": {},
     "documents": {},
     "requests": {},
+    "kubelets": {},
+    "processes": [],
+    "encryption": "/nowhere",
 }
 LOCAL = testinfra.get_host("local://")
 
