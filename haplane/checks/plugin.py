@@ -21,7 +21,7 @@ from haplane.checks.controls import Control
 from haplane.config.model import Host
 
 RANK = {"passed": 0, "skipped": 1, "failed": 2}
-ORDER = ("reach", "services", "versions", "files", "certificates", "etcd", "endpoint", "nodes", "cis", "pods")
+ORDER = ("reach", "services", "versions", "files", "certificates", "etcd", "endpoint", "tls", "nodes", "cis", "pods")
 EMPTY_GROUP = "got empty parameter set"
 
 

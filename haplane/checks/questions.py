@@ -63,6 +63,8 @@ CLOSED_PATHS = (
     "/api/v1/namespaces/kube-system/configmaps/kubeadm-config",
 )
 
+OLD_TLS = "TLS 1.1 to "
+
 Question = dict[str, object]
 
 
@@ -167,21 +169,41 @@ def requests(inventory: Inventory, host: Host) -> dict[str, Question]:
         found["etcd of the API server"] = _question(
             "https://127.0.0.1:2379/health", f"{paths.ETCD_AUTHORITY}.crt", paths.APISERVER_ETCD_CLIENT
         )
+    for name, port in tls_ports(inventory, host).items():
+        address = host.address if name in ("kube-apiserver", "kubelet", "etcd", "etcd's peer port") else "127.0.0.1"
+        found[OLD_TLS + name] = _question(f"https://{address}:{port}/", "", old=True)
     if host in inventory.etcd:
         health = f"https://{host.address}:2379/health"
         authority = paths.ETCD_MEMBER_AUTHORITY
         found["etcd health"] = _question(health, authority, paths.ETCD_HEALTHCHECK_CLIENT)
         found["etcd without a certificate"] = _question(health, authority, wait=True)
+        peers = f"https://{host.address}:2380/members"
+        found["etcd's peer port without a certificate"] = _question(peers, authority, wait=True)
         if host in inventory.masters:
             foreign = f"{paths.KUBERNETES_PKI}/apiserver-kubelet-client"
             found["etcd with a Kubernetes certificate"] = _question(health, authority, foreign, wait=True)
     return found
 
 
-def _question(url: str, authority: str, client: str | None = None, *, wait: bool = False) -> Question:
+def tls_ports(inventory: Inventory, host: Host) -> dict[str, int]:
+    """Who of haplane's listens for TLS on the host, and where."""
+    found: dict[str, int] = {}
+    if host in inventory.masters:
+        found |= {"kube-apiserver": inventory.cluster.apiserver_port}
+        found |= {"kube-controller-manager": 10257, "kube-scheduler": 10259}
+    if host in inventory.etcd:
+        found |= {"etcd": 2379, "etcd's peer port": 2380}
+    if host in inventory.nodes:
+        found["kubelet"] = 10250
+    return found
+
+
+def _question(
+    url: str, authority: str, client: str | None = None, *, wait: bool = False, old: bool = False
+) -> Question:
     """``client`` is the stem of a client certificate and its key."""
     pair: Mapping[str, str | None] = {
         "certificate": None if client is None else f"{client}.crt",
         "key": None if client is None else f"{client}.key",
     }
-    return {"url": url, "authority": authority, **pair, "wait": wait}
+    return {"url": url, "authority": authority, **pair, "wait": wait, "old": old}

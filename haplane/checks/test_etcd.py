@@ -27,7 +27,11 @@ def test_members(member: Machine, inventory: Inventory) -> None:
 
 def test_refuses_strangers(member: Machine) -> None:
     """Clients without a certificate of etcd's own are refused."""
-    names = ("etcd without a certificate", "etcd with a Kubernetes certificate")
+    names = (
+        "etcd without a certificate",
+        "etcd's peer port without a certificate",
+        "etcd with a Kubernetes certificate",
+    )
     answers = {name: member.survey.requests[name] for name in names if name in member.survey.requests}
     problems = [f"{name}: {answer}" for name, answer in answers.items() if not answer.refused]
     assert not problems, "\n".join(problems)

@@ -15,7 +15,13 @@ def test_a_machine_that_is_only_etcd_is_asked_for_nothing_of_kubernetes():
     assert asked["units"] == ["etcd"]
     assert set(asked["versions"]) == {"etcd"}
     assert set(asked["documents"]) == {"members"}
-    assert set(asked["requests"]) == {"etcd health", "etcd without a certificate"}
+    assert set(asked["requests"]) == {
+        "etcd health",
+        "etcd without a certificate",
+        "etcd's peer port without a certificate",
+        "TLS 1.1 to etcd",
+        "TLS 1.1 to etcd's peer port",
+    }
 
 
 def test_a_master_beside_the_load_balancer_with_etcd_elsewhere():

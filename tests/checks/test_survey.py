@@ -80,13 +80,14 @@ class Ready(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def ask(pki, url, client=None, *, wait=False):
+def ask(pki, url, client=None, *, wait=False, old=False):
     question = {
         "url": url,
         "authority": str(pki / "ca.crt"),
         "certificate": client and str(pki / f"{client}.crt"),
         "key": client and str(pki / f"{client}.key"),
         "wait": wait,
+        "old": old,
     }
     return take_survey(LOCAL, {**NOTHING, "requests": {"asked": question}}).requests["asked"]
 
@@ -103,6 +104,26 @@ def test_requests_to_a_server_that_wants_certificates(pki, serve):
 def test_a_server_that_takes_anybody_is_not_called_refusing(pki, serve):
     answer = ask(pki, serve(wants_certificate=False), wait=True)
     assert (answer.status, answer.refused) == (200, False)
+
+
+def test_a_server_that_speaks_no_tls_1_1_refuses_it(pki, serve):
+    answer = ask(pki, serve(wants_certificate=False), old=True)
+    assert (answer.status, answer.refused) == (None, True), answer
+
+
+def test_a_server_that_speaks_tls_1_1_is_found_out(pki):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.deprecated_call():
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    context.load_cert_chain(pki / "leaf.crt", pki / "leaf.key")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    answer = ask(pki, f"https://127.0.0.1:{server.server_port}/readyz", old=True)
+    server.shutdown()
+    server.server_close()
+    assert (answer.status, answer.refused) == (200, False), answer
 
 
 def test_nobody_listening_and_no_authority_are_no_refusals(pki, tmp_path):

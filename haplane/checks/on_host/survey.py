@@ -23,6 +23,7 @@ import ssl
 import stat
 import subprocess
 import sys
+import warnings
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -223,8 +224,12 @@ def haproxy_servers() -> list[dict[str, str]] | None:
     return [{"backend": row[0], "name": row[1], "status": row[17]} for row in rows if len(row) > 17]
 
 
-def ask(url: str, authority: str, certificate: str | None, key: str | None, wait: bool) -> dict[str, Any]:
+def ask(
+    url: str, authority: str, certificate: str | None, key: str | None, *, wait: bool, old: bool = False
+) -> dict[str, Any]:
     """One HTTPS request, or with ``wait`` only a handshake and whether the server then hangs up.
+
+    With ``old`` nothing newer than TLS 1.1 is offered, and whose certificate it is does not matter.
 
     ``status`` is the HTTP answer, ``served`` the SHA-256 of the certificate the server showed, ``refused`` whether
     it ended the connection with a TLS alert.
@@ -232,7 +237,7 @@ def ask(url: str, authority: str, certificate: str | None, key: str | None, wait
     answer: dict[str, Any] = {"status": None, "served": None, "refused": False, "error": None}
     target = urlsplit(url)
     try:
-        context = ssl.create_default_context(cafile=authority)
+        context = old_context() if old else ssl.create_default_context(cafile=authority)
         if certificate and key:
             context.load_cert_chain(certificate, key)
         connection = http.client.HTTPSConnection(
@@ -256,6 +261,19 @@ def ask(url: str, authority: str, certificate: str | None, key: str | None, wait
     except (OSError, http.client.HTTPException) as error:
         answer["error"] = f"{type(error).__name__}: {error}"
     return answer
+
+
+def old_context() -> ssl.SSLContext:
+    """A client that is 15 years old. Raises SSLError where the system's own library refuses to be that."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is old is the point
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    return context
 
 
 if __name__ == "__main__":
