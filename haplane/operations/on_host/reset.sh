@@ -10,6 +10,7 @@ mkdir -p "$aside"
 
 systemctl disable --quiet --now haplane-snapshot.timer 2>/dev/null
 systemctl stop haplane-snapshot.service 2>/dev/null
+floating=$(sed -n 's|^ *\([0-9.]*\)/32 dev \([a-z0-9]*\)$|\1/32 dev \2|p' /etc/keepalived/keepalived.conf 2>/dev/null)
 systemctl disable --quiet --now keepalived haproxy kubelet etcd 2>/dev/null
 
 # Containers outlive containerd, so they end first.
@@ -66,6 +67,7 @@ systemctl daemon-reload
 
 for link in cni0 flannel.1 kube-ipvs0; do ip link delete "$link" 2>/dev/null; done
 ip route flush root "$pods" 2>/dev/null
+test -z "$floating" || ip address delete $floating 2>/dev/null # a keepalived that was killed has left it
 nft -j list tables 2>/dev/null | python3 -c '
 import json, sys
 for entry in json.load(sys.stdin)["nftables"]:
@@ -74,8 +76,14 @@ for entry in json.load(sys.stdin)["nftables"]:
         print(table["family"], table["name"])' | while read -r family table; do nft delete table "$family" "$table"; done
 
 for tool in iptables ip6tables; do
-    $tool-save 2>/dev/null | grep -q KUBE- || continue
-    $tool-save | grep -v KUBE- | $tool-restore
+    rules=$($tool-save 2>/dev/null) && echo "$rules" | grep -q -e KUBE- -e CNI- || continue
+    echo "$rules" | grep -v -e KUBE- -e CNI- | $tool-restore
+    family=${tool%tables}
+    for table in filter nat mangle; do # those that iptables made for its chains, unless somebody else uses them
+        left_over=$(nft list table "$family" "$table" 2>/dev/null) || continue
+        echo "$left_over" | grep -q -v -e '^table' -e '^	chain' -e '^		type' -e '^	}' -e '^}' -e '^$' ||
+            nft delete table "$family" "$table"
+    done
 done
 
 # What an operator would have to know, if anything is left.

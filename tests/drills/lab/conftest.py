@@ -11,6 +11,7 @@ import testinfra
 
 from haplane.config.load import load_inventory
 from haplane.lab.driver import LabMachines
+from haplane.lab.paths import client_key, known_hosts
 from haplane.remote.openssh import ssh_command
 from haplane.waiting import wait_until
 
@@ -22,37 +23,49 @@ ADMIN = "--kubeconfig=/etc/kubernetes/admin.conf"
 class Stage:
     """The lab, and the words the stories are told in."""
 
-    root, path = ROOT, INVENTORY
+    root = ROOT
     printed = None
 
-    def __init__(self):
-        self.inventory = load_inventory(ROOT / INVENTORY)
+    def __init__(self, path=INVENTORY):
+        self.path = path
+        self.inventory = load_inventory(ROOT / path)
         self.machines = LabMachines(self.inventory)
         self.masters = [host.name for host in self.inventory.masters]
 
+    def command(self, *words):
+        """`haplane` with these words, however it ends."""
+        command = [sys.executable, "-m", "haplane", *map(str, words)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
     def haplane(self, *words, codes=(0,)):
-        done = subprocess.run(
-            [sys.executable, "-m", "haplane", *words], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode in codes, f"haplane {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        done = self.command(*words)
+        said = f"{done.stdout}\n{done.stderr}"
+        assert done.returncode in codes, f"haplane {' '.join(map(str, words))}: {done.returncode}\n{said}"
         return done.stdout
 
+    def fails(self, *words, code):
+        """What it says to people when it ends with this code."""
+        done = self.command(*words)
+        assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
     def status(self):
-        return json.loads(self.haplane("status", INVENTORY, "--json"))
+        return json.loads(self.haplane("status", self.path, "--json"))
 
     def verify(self, *words):
         """The checks, once all of them pass; a machine that has just come back may need a moment more."""
         failed = []
 
         def passing():
-            found = json.loads(self.haplane("verify", INVENTORY, *words, "--json", codes=(0, 6)))
+            found = json.loads(self.haplane("verify", self.path, *words, "--json", codes=(0, 6)))
             failed[:] = [check for check in found["checks"] if check["outcome"] == "failed"]
             return None if failed else found["checks"]
 
         return wait_until(passing, 60, "every check passes", every=1.0, why=lambda: json.dumps(failed, indent=1))
 
     def drill(self, name, *words):
-        return json.loads(self.haplane("drill", name, INVENTORY, *words, "--yes", "--json", codes=(0, 6)))
+        return json.loads(self.haplane("drill", name, self.path, *words, "--yes", "--json", codes=(0, 6)))
 
     def host(self, name):
         """The machine through testinfra, by the inventory's own means of reaching it."""
@@ -100,9 +113,43 @@ def stage():
     return made
 
 
+SMALL = """
+_ssh = {{
+    "ssh_user": "root",
+    "ssh_key": "{key}",
+    "ssh_known_hosts_file": "{known_hosts}",
+    "ssh_strict_host_key_checking": "yes",
+}}
+masters = ([("s1", {{"address": "10.89.8.21"}})], _ssh)
+workers = ([("w1", {{"address": "10.89.8.31"}})], _ssh)
+cluster = {{
+    "name": "small",
+    "endpoint": "10.89.8.10:8443",
+    "allow_single_master": True,
+    "flannel_backend": "host-gw",
+    "package_directory": "~/.cache/haplane/lab/packages",
+    "tuning": "nested",
+    "lab": {{"network": "10.89.8.0/24", "gateway": "10.89.8.1", "bridge": "haplane8"}},
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A lab of its own for stories that need machines with nothing on them: one master, one worker."""
+    path = tmp_path_factory.mktemp("small") / "small.py"
+    path.write_text(SMALL.format(key=client_key(), known_hosts=known_hosts()))
+    made = Stage(path)
+    made.haplane("lab", "up", str(path))
+    yield made
+    made.haplane("lab", "down", str(path))
+
+
 @pytest.fixture(autouse=True)
-def ends_whole(stage):
-    """However a story went, the cluster is healthy and verified before the next one begins."""
+def ends_whole(request):
+    """However a story on the stage went, the cluster is healthy and verified before the next one begins."""
     yield
-    stage.wait_until_healthy()
-    stage.verify()
+    if "stage" in request.fixturenames:
+        stage = request.getfixturevalue("stage")
+        stage.wait_until_healthy()
+        stage.verify()
