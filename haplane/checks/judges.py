@@ -56,11 +56,9 @@ def flag(process: str, names: str, sound: Callable[[str | None], bool], wish: st
         argv = subject.survey.processes.get(process)
         if argv is None:
             return f"{process} does not run"
-        given = flags(argv)
+        told = flags(argv)
         wrong = [
-            f"--{name} is {given.get(name, 'not set')}: {wish}"
-            for name in names.split()
-            if not sound(given.get(name))
+            f"--{name} is {told.get(name, 'not set')}: {wish}" for name in names.split() if not sound(told.get(name))
         ]
         return "\n".join(wrong) or None
 
@@ -115,7 +113,7 @@ def lists_no(word: str) -> Callable[[str | None], bool]:
 def strong(value: object) -> bool:
     """Whether ciphers are named, and all of them are strong."""
     names = value.split(",") if isinstance(value, str) else value
-    return isinstance(names, list) and bool(names) and set(names) <= STRONG_CIPHERS
+    return isinstance(names, list) and bool(names) and all(name in STRONG_CIPHERS for name in map(str, names))
 
 
 def reasonable_timeout(value: str | None) -> bool:
