@@ -26,7 +26,7 @@ def prepare_host(
     packages.installed(
         packages=packages_of.get(host.name, ()), directory=package_directory, name="Install packages", _timeout=600
     )
-    files.place(files=files_of.get(host.name, ()), name="Write configuration, keys and certificates", _timeout=60)
+    files.place(files=files_of.get(host.name, ()), name="Write configuration, keys and certificates", _timeout=180)
 
 
 @deploy("Start the container runtime")

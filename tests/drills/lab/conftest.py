@@ -120,16 +120,16 @@ _ssh = {{
     "ssh_known_hosts_file": "{known_hosts}",
     "ssh_strict_host_key_checking": "yes",
 }}
-masters = ([("s1", {{"address": "10.89.8.21"}})], _ssh)
-workers = ([("w1", {{"address": "10.89.8.31"}})], _ssh)
+masters = ([("s1", {{"address": "10.89.57.21"}})], _ssh)
+workers = ([("w1", {{"address": "10.89.57.31"}})], _ssh)
 cluster = {{
     "name": "small",
-    "endpoint": "10.89.8.10:8443",
+    "endpoint": "10.89.57.10:8443",
     "allow_single_master": True,
     "flannel_backend": "host-gw",
     "package_directory": "~/.cache/haplane/lab/packages",
     "tuning": "nested",
-    "lab": {{"network": "10.89.8.0/24", "gateway": "10.89.8.1", "bridge": "haplane8"}},
+    "lab": {{"network": "10.89.57.0/24", "gateway": "10.89.57.1", "bridge": "haplane57"}},
 }}
 """
 

@@ -84,7 +84,7 @@ FAILURES = {
     ),
     "a stranger's host key": Failure(
         3,
-        ("10.89.8.21", "next: check that they are on and that ssh to them works"),
+        ("10.89.57.21", "next: check that they are on and that ssh to them works"),
         inventory=lambda text, place: text.replace(str(known_hosts()), str(stranger(place, "hosts"))),
     ),
     "a key nobody knows": Failure(
@@ -112,7 +112,7 @@ def stranger(place: Path, kind: str) -> Path:
     """A key that no host knows, or a file that knows the hosts by that key."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / "key"], check=True)
     public = " ".join((place / "key.pub").read_text().split()[:2])
-    (place / "hosts").write_text(f"10.89.8.21 {public}\n10.89.8.31 {public}\n")
+    (place / "hosts").write_text(f"10.89.57.21 {public}\n10.89.57.31 {public}\n")
     return place / kind
 
 
