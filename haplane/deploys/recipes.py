@@ -269,9 +269,8 @@ def place_sealed_keys(sealed: Sequence[WantedFile]) -> None:
 
 
 @deploy("Schedule snapshots")
-def schedule_snapshots(directory: str, timer: str, paths_of: Mapping[str, Sequence[str]]) -> None:
+def schedule_snapshots(timer: str, paths_of: Mapping[str, Sequence[str]]) -> None:
     """The timer, running and enabled; the service that it starts is never started by hand."""
-    snapshots.directory(path=directory, name="Make the directory of snapshots", _timeout=15)
     mine = paths_of.get(host.name, ())
     units.up(unit=timer, files=mine, wait=True, name="Start the snapshot timer", _timeout=60)
 

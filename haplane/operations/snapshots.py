@@ -1,4 +1,4 @@
-"""Where snapshots are kept on a member, and taking all of that but the snapshots off again."""
+"""Taking everything of snapshots but the snapshots themselves off a member."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Generator, Sequence
 
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
-from pyinfra.context import host
-
-from haplane.facts.paths import ExistingPaths
 
 REMOVE = """
 set -eu
@@ -21,18 +18,6 @@ rm -rf "$root"
 systemctl daemon-reload
 systemctl reset-failed "$timer" "$service" 2>/dev/null || true
 """
-
-
-@operation()
-def directory(path: str) -> Generator[StringCommand, None, None]:
-    """Have a directory that only root may look into.
-
-    + path: the directory
-    """
-    if path in host.get_fact(ExistingPaths, paths=[path]):
-        host.noop(f"{path} is there")
-        return
-    yield StringCommand("install", "-d", "-m", "700", QuoteString(path))
 
 
 @operation()

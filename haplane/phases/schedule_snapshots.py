@@ -51,7 +51,7 @@ def seal_keys(run: Run) -> None:
     hosts, holders = run.hosts(Kind.SEAL), {item for step in run.plan.of(Kind.SEAL) for item in step.items}
     digests, recipients = identity_digests(run), wanted_snapshots(run).recipients
     if holders:
-        sealed = read_file(run.inventory.host(min(holders)), SEALED_KEYS)
+        sealed = read_sealed(run, run.inventory.host(min(holders)))
     else:
         sealed = seal(run.some_master(), digests, recipients)
     facts = {
@@ -64,6 +64,16 @@ def seal_keys(run: Run) -> None:
         WantedFile(SEALED_KEYS_FACTS, json.dumps(facts, indent=2).encode() + b"\n", Part.HOST, 0o600),
     )
     deploy(hosts, recipes.place_sealed_keys, run.progress, sealed=files)
+
+
+def read_sealed(run: Run, holder: Host) -> bytes:
+    """What that member has, if it still is what the plan was made from. Raises HaplaneError when it is not."""
+    sealed = read_file(holder, SEALED_KEYS)
+    if hashlib.sha256(sealed).hexdigest() != run.report(holder).files[SEALED_KEYS].sha256:
+        raise HaplaneError(
+            "the sealed keys changed meanwhile", where=f"{holder.name}: {SEALED_KEYS}", next_step="run again"
+        )
+    return sealed
 
 
 def install_agents(run: Run) -> None:
@@ -88,7 +98,6 @@ def start_timers(run: Run) -> None:
         hosts,
         recipes.schedule_snapshots,
         run.progress,
-        directory=wanted_snapshots(run).directory,
         timer=TIMER_UNIT,
         paths_of=run.paths(hosts, Part.SNAPSHOT_TIMER),
     )

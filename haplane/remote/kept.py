@@ -14,7 +14,7 @@ from haplane.snapshots.manifest import MANIFEST, PARTS, SIGNATURE, SnapshotId
 from haplane.snapshots.places import Signed
 
 HASH_SECONDS = 1800
-FIND = ("-mindepth", "2", "-maxdepth", "2", "-type", "f", "-printf", "%P\\n")
+FIND = r'test ! -d "$1" || find "$1/" -mindepth 2 -maxdepth 2 -type f -printf "%P\n"'
 
 
 class Member:
@@ -26,7 +26,7 @@ class Member:
         self._directory = directory
 
     def ids(self) -> dict[str, bool]:
-        listed = run(self._host, "find", f"{self._directory}/", *FIND).decode(errors="replace")
+        listed = run(self._host, "sh", "-c", FIND, "sh", self._directory).decode(errors="replace")
         parts: dict[str, set[str]] = defaultdict(set)
         for line in listed.splitlines():
             snapshot, _, part = line.partition("/")
