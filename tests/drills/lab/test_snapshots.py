@@ -100,7 +100,7 @@ def snapshots(stage, servers, identity, tmp_path_factory):
     assert outcome["complaints"] == []
     yield made
     stage.haplane("up", stage.path, "--yes")
-    for name in stage.masters:
+    for name in members(stage):
         assert not stage.host(name).file("/etc/haplane/signing.key").exists
         assert "haplane-snapshot" not in stage.host(name).check_output("systemctl list-units --all --plain")
 
@@ -114,6 +114,10 @@ def write(stage, path, recipient, server, **more):
     path.write_text(f'{text}\ncluster["snapshots"] = {setting!r}\n')
 
 
+def members(stage):
+    return [host.name for host in stage.inventory.etcd]
+
+
 def leader(stage):
     return next(member["name"] for member in stage.status()["etcd"]["members"] if member["leader"])
 
@@ -122,8 +126,7 @@ def test_they_come_regularly_from_followers_whole_and_in_both_places(snapshots, 
     leading = leader(stage)
     found = snapshots.new_ones(6, snapshots.last())
     if leader(stage) == leading:
-        members = {one["manifest"]["member"] for one in found}
-        assert members == set(stage.masters) - {leading}
+        assert {one["manifest"]["member"] for one in found} == set(members(stage)) - {leading}
     moments = sorted(datetime.fromisoformat(one["manifest"]["taken_at"]).timestamp() for one in found)
     slots = [moment // INTERVAL for moment in moments]
     assert len(set(slots)) == len(slots), "one snapshot for each slot"
@@ -149,7 +152,7 @@ def test_a_second_run_changes_nothing_and_a_verified_cluster_has_its_timers(snap
 
 def test_members_keep_the_last_ones_and_the_bucket_what_prune_leaves(snapshots, stage):
     snapshots.new_ones(2 * KEPT_LOCALLY + 1, "")
-    for name in stage.masters:
+    for name in members(stage):
         kept = stage.host(name).check_output("ls /var/lib/haplane/snapshots | grep -c r[0-9] || true")
         assert int(kept) <= KEPT_LOCALLY + 1, "one may be new"
     before = {key.split("/")[3] for key in snapshots.server.objects() if key.count("/") > 3}
@@ -171,7 +174,7 @@ def test_nothing_plain_is_in_the_bucket_or_on_a_disk(snapshots, stage):
             content = snapshots.server.client().get_object(Bucket=s3_host.BUCKET, Key=prefix + part)["Body"].read()
             assert content.startswith(b"age-encryption.org/v1\n")
             assert PROBE.encode() not in content
-        for name in stage.masters:
+        for name in members(stage):
             found = stage.host(name).run("grep -rl %s /var/lib/haplane /etc/haplane", f"{PROBE}-word")
             assert found.stdout.strip() == ""
             modes = stage.host(name).check_output("find /etc/haplane /var/lib/haplane/snapshots -type f -perm /077")
@@ -207,12 +210,12 @@ def cut(stage, name):
 
 
 def test_a_member_that_is_cut_off_takes_its_own_and_resets_nothing(snapshots, stage):
-    alone = next(name for name in stage.masters if name != leader(stage))
+    alone = next(name for name in members(stage) if name != leader(stage))
     since = snapshots.last()
     with cut(stage, alone):
         time.sleep(5 * INTERVAL)
         others = [one for one in snapshots.listed() if one["id"] > since and one["verified"]]
-        assert {one["manifest"]["member"] for one in others} <= set(stage.masters) - {alone}
+        assert {one["manifest"]["member"] for one in others} <= set(members(stage)) - {alone}
         assert len(others) >= 3
     status = wait_until(lambda: told(snapshots, alone), 60, f"{alone} tells again", every=1.0)
     marked = [one for one in snapshots.listed() if one["id"] > since and one["manifest"]["member"] == alone]
@@ -223,8 +226,8 @@ def test_a_member_that_is_cut_off_takes_its_own_and_resets_nothing(snapshots, st
 
 
 def told(snapshots, name):
-    members = snapshots.status()["snapshots"]["members"]
-    member = next(one for one in members if one["name"] == name)
+    said = snapshots.status()["snapshots"]["members"]
+    member = next(one for one in said if one["name"] == name)
     return member if member["local"] is not None else None
 
 
@@ -244,7 +247,7 @@ exit 1
 
 def test_a_host_that_dies_in_mid_upload_leaves_nothing_that_looks_like_a_snapshot(snapshots, stage):
     """With 40 MB in etcd an upload has several parts; the server is frozen until the power is cut."""
-    victim = next(name for name in stage.masters if name != leader(stage))
+    victim = next(name for name in members(stage) if name != leader(stage))
     before = snapshots.last()
     stage.run(victim, LARGE)
     try:
@@ -282,7 +285,7 @@ def test_a_bucket_that_refuses_is_told_by_up_and_by_status(snapshots, stage, ser
     broken = s3_host.S3Server(servers["rclone"].url, servers["rclone"].authority, wrong)
     write(stage, path, identity[1], broken)
     outcome = snapshots.json("up", str(path), "--yes", codes=(6,))
-    assert len(outcome["complaints"]) == len(stage.masters)
+    assert len(outcome["complaints"]) == len(members(stage))
     assert "not-the-secret" not in json.dumps(outcome)
 
 
