@@ -15,6 +15,7 @@ from haplane.phases.membership import current, refused
 from haplane.phases.observe import observe
 from haplane.phases.phase import Phase, Run
 from haplane.phases.rolling import refuse_unless
+from haplane.phases.take_off import take_off
 from haplane.remote.session import deploy
 
 
@@ -30,7 +31,7 @@ def leave(run: Run) -> None:
         _leave_etcd(run, host)
         deploy([run.some_master()], recipes.forget_node, run.progress, node=host.name)
         if reached:
-            _clean(run, host)
+            take_off(run, [host], run.now().strftime("%Y%m%dT%H%M%SZ"))
 
 
 def _leave_etcd(run: Run, host: Host) -> None:
@@ -43,17 +44,6 @@ def _leave_etcd(run: Run, host: Host) -> None:
         elif time.monotonic() >= deadline:
             raise refused(change, run.inventory.path)
         observe(run)
-
-
-def _clean(run: Run, host: Host) -> None:
-    deploy(
-        [host],
-        recipes.reset_host,
-        run.progress,
-        stamp=run.now().strftime("%Y%m%dT%H%M%SZ"),
-        pod_network=str(run.inventory.cluster.pod_network),
-        pushed=sorted(file.path for file in run.manifest.everything()),
-    )
 
 
 LEAVE = Phase("Take leaving hosts out, one at a time", (Kind.LEAVE,), leave)

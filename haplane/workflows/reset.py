@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from haplane.config.model import Host, Inventory
-from haplane.deploys.recipes import reset_host
-from haplane.desired.snapshots import snapshot_directory
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, ExitCode, Refused
 from haplane.phases.observe import observe
 from haplane.phases.phase import Run
+from haplane.phases.take_off import take_off
 from haplane.remote.lock import locked
-from haplane.remote.session import deploy
 from haplane.workflows.up import prepare
 
 
@@ -55,18 +53,7 @@ def reset(
             observe(run)
             refuse_if_needed(run, hosts)
         through_lock = [lock.inventory.host(host.name) for host in reachable]
-        pushed = sorted(file.path for file in run.manifest.everything())
-        network = str(inventory.cluster.pod_network)
-        kept = snapshot_directory(inventory)
-        deploy(
-            through_lock,
-            reset_host,
-            progress,
-            stamp=stamp,
-            pod_network=network,
-            snapshot_directory=kept,
-            pushed=pushed,
-        )
+        take_off(run, through_lock, stamp)
     return Outcome(tuple(host.name for host in reachable), f"/var/lib/haplane-reset/{stamp}", skipped)
 
 
