@@ -14,7 +14,7 @@ DEBIAN_PACKAGES := \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
 	openssh-server openssl strace faketime
 
-.PHONY: lab test check unit lab-test bench soak-safe clean environment system bundle
+.PHONY: lab test check unit lab-test bench soak-safe soak-members clean environment system bundle
 
 lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)
@@ -42,6 +42,9 @@ bench: bundle  ## against a careful bash script, on the same lab, alternating
 
 soak-safe: bundle  ## `haplane up` interrupted everywhere, in parts of an hour: run it again for the next
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests $(BIN)/python tests/soak_safe.py $(SOAK_OPTIONS)
+
+soak-members: bundle  ## masters destroyed, damaged, replaced; one that grows to five and back
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -s -m soak tests/drills/lab/test_repair.py tests/drills/lab/test_grow.py
 
 bundle: environment
 	$(HAPLANE) bundle build --source modules

@@ -16,6 +16,8 @@ from enum import Enum
 
 from haplane.domain.quorum import Verdict, has_quorum, majority
 
+NO_QUORUM = "etcd has no quorum"
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -106,7 +108,7 @@ def next_change(now: Membership) -> Change | Blocked | None:
     voters = len(now.voters)
     if not voters or not has_quorum(voters, now.healthy):
         counted = now.arithmetic() if voters else "no member tells the list of members"
-        return Blocked("etcd has no quorum", counted) if _something_is_wrong(now) else None
+        return Blocked(NO_QUORUM, counted) if _something_is_wrong(now) else None
     if (change := _disarm(now)) is not None:
         return change
     return next((found for step in STEPS for found in step(now)), None)

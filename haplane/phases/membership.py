@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from haplane.domain.agreement import stale_members
 from haplane.domain.members import is_corrupt, membership
-from haplane.domain.membership import Blocked, Change, Membership, foresee
+from haplane.domain.membership import NO_QUORUM, Blocked, Change, Membership, foresee
 from haplane.domain.observed import listed_members
 from haplane.domain.plan import CONTROL_PLANE_LABEL
 from haplane.errors import Refused, Unreachable
 from haplane.phases.phase import Run
+
+LATE_SECONDS = 30.0
 
 
 def current(run: Run, *, starting: bool = False) -> Membership:
@@ -22,20 +27,34 @@ def current(run: Run, *, starting: bool = False) -> Membership:
     )
 
 
-def foresee_changes(run: Run) -> tuple[Change, ...]:
-    """Every change of membership that is due. Raises Refused when one of them would not be safe."""
-    if not any(report.etcd.bootstrapped for report in run.observation.reports.values()):
-        return ()
-    run.condemned = condemned(run)
-    changes, blocked = foresee(current(run, starting=True))
-    if blocked is not None:
-        raise refused(blocked, run.inventory.path)
-    return changes
+def foresee_changes(run: Run, look_again: Callable[[Run], None]) -> tuple[Change, ...]:
+    """Every change of membership that is due. Raises Refused when one of them would not be safe.
+
+    Where every member runs and only too few of them answered in time, they are looked at again first.
+    """
+    deadline = time.monotonic() + LATE_SECONDS
+    while True:
+        if not any(report.etcd.bootstrapped for report in run.observation.reports.values()):
+            return ()
+        run.condemned = condemned(run)
+        changes, blocked = foresee(current(run, starting=True))
+        if blocked is None:
+            return changes
+        if not (blocked.what == NO_QUORUM and _all_run(run)) or time.monotonic() >= deadline:
+            raise refused(blocked, run.inventory.path)
+        run.progress("etcd", f"waiting: {blocked.why}")
+        time.sleep(1)
+        look_again(run)
+
+
+def _all_run(run: Run) -> bool:
+    reports = [run.observation.reports.get(host.name) for host in run.inventory.etcd]
+    return all(report is not None and "etcd" in report.units and report.units["etcd"].active for report in reports)
 
 
 def refused(blocked: Blocked, inventory: str) -> Refused:
     """Why etcd's members must stay as they are for now."""
-    if blocked.what == "etcd has no quorum":
+    if blocked.what == NO_QUORUM:
         next_step = f"switch on what is off; when it is lost for good: `haplane restore {inventory}`"
     else:
         next_step = "hosts that leave go into the group `leaving`; those that are dead have to be off"

@@ -206,7 +206,7 @@ def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
 def decide_what_to_do(run: Run) -> None:
     """From the observation to the plan. A new cluster's identity is made here, in memory."""
     refuse_living_masters(run)
-    decide_steps(run, foresee_changes(run))
+    decide_steps(run, foresee_changes(run, observe))
 
 
 def decide_steps(run: Run, changes: Sequence[Change] = ()) -> None:

@@ -11,7 +11,7 @@ from clients import clients
 
 from haplane.config.load import load_inventory
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = """

@@ -1,7 +1,6 @@
 """One master or member lost: its machine destroyed, or its data damaged. It comes back and clients see nothing."""
 
 import json
-import os
 import time
 
 import pytest
@@ -36,7 +35,7 @@ def repaired(stage, master, story):
     return document, seen
 
 
-@pytest.mark.parametrize("master", ["m1", "m2"])
+@pytest.mark.parametrize("master", ["m1", pytest.param("m2", marks=pytest.mark.soak)])
 def test_a_destroyed_machine_comes_back_under_its_name(stage, master):
     destroyed(stage, master)
     _, seen = repaired(stage, master, f"{master} destroyed and repaired")
@@ -111,7 +110,7 @@ def test_damaged_data_are_found_when_the_member_starts(stage):
     assert seen.failed == 0, seen.failures
 
 
-@pytest.mark.skipif("HAPLANE_SLOW_STORIES" not in os.environ, reason="takes up to ten minutes")
+@pytest.mark.soak
 def test_damaged_data_are_found_within_ten_minutes_while_the_member_runs(stage):
     mark(stage, "m1")
     master = follower(stage)
@@ -135,6 +134,7 @@ def inventory_with(stage, tmp_path, masters, extra):
     return str(path)
 
 
+@pytest.mark.soak
 def test_another_machine_takes_the_place_of_one_that_cannot_be_reached(stage, tmp_path):
     """And back, so that the lab is as it was. The first on the list goes, and stays dark."""
     there = inventory_with(stage, tmp_path, {"w1": 31, "m2": 22, "m3": 23}, {"m1": 21})
