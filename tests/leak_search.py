@@ -49,7 +49,7 @@ for process in os.listdir("/proc"):
         look("/proc/" + process + "/environ")
 print(json.dumps(sorted(found)))
 """
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c", SEARCH)
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", SEARCH)
 
 
 def secrets_of(stage, name):
