@@ -231,13 +231,14 @@ def told(snapshots, name):
     return member if member["local"] is not None else None
 
 
-LARGE = """
-for number in $(seq 40); do
-    head -c 1000000 /dev/urandom | etcdctl put /haplane-test/$number --endpoints=https://127.0.0.1:2379 \\
-        --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/healthcheck-client.crt \\
-        --key=/etc/etcd/pki/healthcheck-client.key >/dev/null
-done
+ETCDCTL = """
+export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/etcd/pki/ca.crt
+export ETCDCTL_CERT=/etc/etcd/pki/healthcheck-client.crt ETCDCTL_KEY=/etc/etcd/pki/healthcheck-client.key
 """
+LARGE = f"""{ETCDCTL}
+for number in $(seq 40); do head -c 1000000 /dev/urandom | etcdctl put /haplane-test/$number; done
+"""
+FORGET = f"{ETCDCTL} etcdctl del --prefix /haplane-test/"
 UPLOADING = """
 /opt/haplane/agent/run take >/dev/null 2>&1 &
 for _ in $(seq 2000); do test -e /var/lib/haplane/snapshots/.upload.json && exit 0; sleep 0.05; done
@@ -260,17 +261,13 @@ def test_a_host_that_dies_in_mid_upload_leaves_nothing_that_looks_like_a_snapsho
         assert unfinished(snapshots)
         stage.machines.start([victim])
         wait_until(lambda: not unfinished(snapshots), 6 * INTERVAL, "the upload is aborted", every=2.0)
-        left = stage.host(victim).check_output("ls -A /var/lib/haplane/snapshots")
-        assert ".work" not in left, "nothing plain stays"
+        work = "/var/lib/haplane/snapshots/.work"
+        wait_until(lambda: not stage.host(victim).file(work).exists, 3 * INTERVAL, "nothing plain stays", every=0.5)
         snapshots.new_ones(2, snapshots.last())
     finally:
         stage.host(SERVER).check_output("systemctl kill --signal=CONT s3-moto")
         stage.machines.start([victim])
-        stage.host(victim).check_output(
-            "ETCDCTL_CACERT=/etc/etcd/pki/ca.crt ETCDCTL_CERT=/etc/etcd/pki/healthcheck-client.crt"
-            " ETCDCTL_KEY=/etc/etcd/pki/healthcheck-client.key"
-            " etcdctl --endpoints=https://127.0.0.1:2379 del --prefix /haplane-test/"
-        )
+        stage.run(leader(stage), FORGET)
 
 
 def unfinished(snapshots):
