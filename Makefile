@@ -43,6 +43,9 @@ bench: bundle  ## against a careful bash script, on the same lab, alternating
 soak-safe: bundle  ## `haplane up` interrupted everywhere, in parts of an hour: run it again for the next
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests $(BIN)/python tests/soak_safe.py $(SOAK_OPTIONS)
 
+soak-snapshots: bundle  ## members cut off, hosts that die, buckets that refuse, etcd on machines of its own
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "lab and soak" tests/drills/lab/test_snapshots*.py
+
 soak-members: bundle  ## masters destroyed, damaged, replaced; one that grows to five and back
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -s -m soak tests/drills/lab/test_repair.py tests/drills/lab/test_grow.py
 

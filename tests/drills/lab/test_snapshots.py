@@ -150,6 +150,7 @@ def test_a_second_run_changes_nothing_and_a_verified_cluster_has_its_timers(snap
     assert {check["outcome"] for check in checks if check["group"] == "services"} == {"passed"}
 
 
+@pytest.mark.soak
 def test_members_keep_the_last_ones_and_the_bucket_what_prune_leaves(snapshots, stage):
     snapshots.new_ones(2 * KEPT_LOCALLY + 1, "")
     for name in members(stage):
@@ -164,6 +165,7 @@ def test_members_keep_the_last_ones_and_the_bucket_what_prune_leaves(snapshots, 
     assert max(before) in left
 
 
+@pytest.mark.soak
 def test_nothing_plain_is_in_the_bucket_or_on_a_disk(snapshots, stage):
     """A value that is in etcd is in no file of the snapshots, and no key is readable by others."""
     stage.kubectl("create", "configmap", PROBE, f"--from-literal=word={PROBE}-word")
@@ -209,6 +211,7 @@ def cut(stage, name):
         stage.machines.heal([name])
 
 
+@pytest.mark.soak
 def test_a_member_that_is_cut_off_takes_its_own_and_resets_nothing(snapshots, stage):
     alone = next(name for name in members(stage) if name != leader(stage))
     since = snapshots.last()
@@ -246,6 +249,7 @@ exit 1
 """
 
 
+@pytest.mark.soak
 def test_a_host_that_dies_in_mid_upload_leaves_nothing_that_looks_like_a_snapshot(snapshots, stage):
     """With 40 MB in etcd an upload has several parts; the server is frozen until the power is cut."""
     victim = next(name for name in members(stage) if name != leader(stage))
@@ -275,6 +279,7 @@ def unfinished(snapshots):
     return client.list_multipart_uploads(Bucket=s3_host.BUCKET, Prefix=snapshots.prefix).get("Uploads", [])
 
 
+@pytest.mark.soak
 def test_a_bucket_that_refuses_is_told_by_up_and_by_status(snapshots, stage, servers, identity, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text(servers["rclone"].credentials.read_text().replace(s3_host.SECRET, "not-the-secret-0123456789"))
@@ -286,6 +291,7 @@ def test_a_bucket_that_refuses_is_told_by_up_and_by_status(snapshots, stage, ser
     assert "not-the-secret" not in json.dumps(outcome)
 
 
+@pytest.mark.soak
 def test_the_other_server_serves_as_well(snapshots, stage, servers, identity, tmp_path):
     path = tmp_path / "lab.py"
     write(stage, path, identity[1], servers["rclone"])

@@ -11,7 +11,7 @@ from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.remote.openssh import read_files, ssh_command
 from haplane.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 INVENTORY = "inventories/lab_external_etcd.py"
 INTERVAL = 20
