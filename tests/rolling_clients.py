@@ -35,21 +35,27 @@ class Clients:
         self.connections: set[object] = set()
         self._acknowledged: dict[str, float] = {}
         self._seen: dict[str, float] = {}
-        self._stop = threading.Event()
+        self._stop, self._over = threading.Event(), threading.Event()
 
     @contextmanager
     def at_work(self) -> Iterator[Clients]:
-        work = (self._new_connections, self._kept_connection, self._watch)
-        threads = [threading.Thread(target=one, daemon=True) for one in work]
-        for thread in threads:
+        with self._http(DEADLINE_SECONDS) as client:
+            version = client.get(configmaps_path(self.namespace)).json()["metadata"]["resourceVersion"]
+        senders = [
+            threading.Thread(target=one, daemon=True) for one in (self._new_connections, self._kept_connection)
+        ]
+        watcher = threading.Thread(target=self._watch, args=(version,), daemon=True)
+        for thread in (watcher, *senders):
             thread.start()
         try:
             yield self
         finally:
             time.sleep(2)
             self._stop.set()
-            for thread in threads:
+            for thread in senders:
                 thread.join(10)
+            time.sleep(2)  # for the last events; the watch itself ends with the process
+            self._over.set()
 
     @property
     def total(self) -> int:
@@ -103,18 +109,17 @@ class Clients:
                 except httpx.HTTPError as error:
                     self._fail("kept connection", error)
 
-    def _watch(self) -> None:
-        path = configmaps_path(self.namespace)
-        with self._http(None) as client:
-            version = client.get(path).json()["metadata"]["resourceVersion"]
-            while not self._stop.is_set():
-                self.watches += 1
-                try:
-                    version = self._one_watch(client, path, version)
-                except (httpx.HTTPError, ValueError) as error:
-                    if not self._stop.is_set():
-                        self._fail("watch", error)
-                        time.sleep(0.2)
+    def _watch(self, version: str) -> None:
+        """Each on a connection of its own: the server that ended the last one may be about to go."""
+        while not self._over.is_set():
+            self.watches += 1
+            try:
+                with self._http(None) as client:
+                    version = self._one_watch(client, configmaps_path(self.namespace), version)
+            except (httpx.HTTPError, ValueError) as error:
+                if not self._over.is_set():
+                    self._fail("watch", error)
+                    time.sleep(0.2)
 
     def _one_watch(self, client: httpx.Client, path: str, version: str) -> str:
         parameters = {
@@ -135,8 +140,6 @@ class Clients:
                 version = metadata["resourceVersion"]
                 if event["type"] == "ADDED":
                     self._seen[metadata["name"]] = time.monotonic()
-                if self._stop.is_set():
-                    break
         return version
 
     def _http(self, seconds: float | None) -> httpx.Client:
