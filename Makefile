@@ -40,6 +40,9 @@ bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/gaps.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/snapshots.py
 
+soak-reset: bundle  ## a machine before `up` and after `reset`, and a disk that fills up while files arrive
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m soak tests/drills/lab/test_reset.py tests/drills/lab/test_errors_for_people.py
+
 soak-safe: bundle  ## `haplane up` interrupted everywhere, in parts of an hour: run it again for the next
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests $(BIN)/python tests/soak_safe.py $(SOAK_OPTIONS)
 

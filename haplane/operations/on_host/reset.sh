@@ -11,7 +11,11 @@ mkdir -p "$aside"
 systemctl disable --quiet --now haplane-snapshot.timer 2>/dev/null
 systemctl stop haplane-snapshot.service 2>/dev/null
 floating=$(sed -n 's|^ *\([0-9.]*\)/32 dev \([a-z0-9]*\)$|\1/32 dev \2|p' /etc/keepalived/keepalived.conf 2>/dev/null)
-systemctl disable --quiet --now keepalived haproxy kubelet etcd 2>/dev/null
+ours() { grep -q '^# Written by haplane' "$1" 2>/dev/null; } # the operator's own load balancer is not
+balancers=
+ours /etc/haproxy/haproxy.cfg && balancers=haproxy
+ours /etc/keepalived/keepalived.conf && balancers="keepalived $balancers"
+systemctl disable --quiet --now $balancers kubelet etcd 2>/dev/null
 
 # Containers outlive containerd, so they end first.
 ctr -n k8s.io tasks list -q 2>/dev/null | xargs -r -n1 ctr -n k8s.io tasks kill --all --signal SIGKILL 2>/dev/null
@@ -47,8 +51,9 @@ keep /etc/kubernetes
 keep /etc/etcd
 keep /etc/haplane
 keep "$snapshots"
-keep /etc/keepalived
-keep /etc/haproxy/haproxy.cfg
+for file in /etc/keepalived/keepalived.conf /etc/keepalived/haproxy-accepts /etc/haproxy/haproxy.cfg; do
+    if ours "$file"; then keep "$file"; fi
+done
 keep /var/log/kubernetes
 empty /var/lib/kubelet
 empty /var/lib/containerd
@@ -62,6 +67,10 @@ rm -rf /etc/containerd/config.toml /etc/sysctl.d/99-haplane.conf /etc/modules-lo
     /etc/systemd/system/haproxy.service.d /etc/systemd/system/keepalived.service.d \
     /run/systemd/system/etcd.service.d /var/log/pods /var/log/containers
 for file in "$@"; do rm -f "$file"; done
+rm -rf /run/containerd /run/nri /root/.kube/cache
+for tree in /etc/cni /etc/containerd /opt/cni /opt/containerd /usr/libexec/kubernetes /root/.kube /run/netns; do
+    test ! -d "$tree" || find "$tree" -xdev -depth -type d -empty -delete
+done
 for found in containerd kubelet etcd haproxy keepalived haplane-snapshot; do systemctl reset-failed $found 2>/dev/null; done
 systemctl daemon-reload
 

@@ -166,6 +166,7 @@ def test_a_mirror_that_is_gone(prepared, tmp_path):
     assert "next: " in said
 
 
+@pytest.mark.soak
 def test_a_disk_that_fills_up_in_mid_push_and_the_run_after_it(prepared):
     assert (
         prepared.run(
