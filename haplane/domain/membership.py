@@ -43,7 +43,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Membership:
-    """One moment. ``may_leave`` are addresses of serving members that are to leave, ``alarms`` IDs etcd warns of."""
+    """One moment. ``may_leave`` are addresses of hosts that answer and are to leave, ``alarms`` IDs etcd warns of."""
 
     listed: tuple[Listed, ...]
     machines: tuple[Machine, ...]
@@ -163,8 +163,9 @@ def _removals(now: Membership) -> Iterator[Change | Blocked]:
     for member in sorted(now.voters, key=lambda voter: voter.serves):  # the dead are the majority's least loss
         machine = now.machine_of(member)
         why = _why_remove(member, machine)
-        if why is None or (machine is None and member.serves):
-            continue
+        leaves = machine is None and (member.serves or member.address in now.may_leave)
+        if why is None or leaves:
+            continue  # a host that leaves is taken out by its own steps, also when it is late to say that it serves
         verdict = may_remove(now, member)
         yield _change(Act.REMOVE, member, why, machine) if verdict.allowed else _blocked(member, verdict)
 

@@ -146,6 +146,12 @@ def test_growing_and_shrinking_is_one_after_the_other_and_leaving_comes_last():
     assert [act for act, _ in swapped[0]] == [*REBUILT[1:], "LEAVE"]
 
 
+def test_one_that_leaves_and_is_late_to_answer_is_not_taken_for_dead():
+    now = healthy(1, 2, 3, machines=(2, 3), may_leave=frozenset({address(1)}))
+    late = replace(now, listed=(replace(now.listed[0], serves=False), *now.listed[1:]))
+    assert acts(late) == ([("LEAVE", "m1")], None)
+
+
 def test_nobody_leaves_before_its_replacement_votes():
     now = healthy(1, 2, 3, machines=(2, 3, 4), may_leave=frozenset({address(1)}))
     silent = replace(now, machines=(*now.machines[:2], replace(now.machines[2], answers=False)))
