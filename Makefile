@@ -14,7 +14,7 @@ DEBIAN_PACKAGES := \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
 	openssh-server openssl strace faketime
 
-.PHONY: lab test check unit lab-test bench soak-safe soak-snapshots soak-members clean environment system bundle
+.PHONY: lab test check unit lab-test bench soak-safe soak-snapshots soak-members soak-restore clean environment system bundle
 
 lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)
@@ -51,6 +51,9 @@ soak-snapshots: bundle  ## members cut off, hosts that die, buckets that refuse,
 
 soak-members: bundle  ## masters destroyed, damaged, replaced; one that grows to five and back
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -s -m soak tests/drills/lab/test_repair.py tests/drills/lab/test_grow.py
+
+soak-restore: bundle  ## everything lost, restores killed at every step, older encryption keys
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -s -m "lab and soak" tests/drills/lab/test_restore*.py
 
 bundle: environment
 	$(HAPLANE) bundle build --source modules

@@ -179,14 +179,15 @@ def _stamp(journal: Journal | None) -> str | None:
 
 
 def carry_out(run: Run, check_lock: Callable[[], None]) -> float | None:
-    """All phases; the seconds from stopping the API servers to having them back."""
+    """All phases; the seconds from stopping API servers to having them back, None where none was ready before."""
     stopped_at = outage = None
+    serves = any(report.apiserver.ready for report in run.observation.reports.values())
     for phase in PHASES:
         if not phase.should_run(run):
             continue
         check_lock()
         run.progress("restore", phase.title)
-        if phase is STOP_SERVING:
+        if phase is STOP_SERVING and serves:
             stopped_at = time.monotonic()
         phase.carry_out(run)
         if phase is RESUME_SERVING and stopped_at is not None:

@@ -111,6 +111,7 @@ def kept(stage, number):
 STOPS = [phase.title for phase in PHASES if type(phase).__name__ == "RestorePhase"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("title", STOPS)
 def test_killed_at_any_step_the_same_command_completes_it(stage, tmp_path, title):
     uid = stage.status()["cluster"]["uid"]
@@ -142,6 +143,7 @@ def killed_at(stage, words, line):
     raise AssertionError(f"it never said {line!r}:\n{''.join(said)}")
 
 
+@pytest.mark.soak
 def test_a_host_that_loses_its_power_on_the_way_is_completed_when_it_is_back(stage, tmp_path):
     stage.kubectl("create", "configmap", "story-power")
     file, _ = bare_snapshot(stage, tmp_path)
@@ -155,6 +157,7 @@ def test_a_host_that_loses_its_power_on_the_way_is_completed_when_it_is_back(sta
     assert "story-power" in stage.kubectl("get", "configmaps", "-o", "name")
 
 
+@pytest.mark.soak
 def test_everything_lost_but_a_snapshot_and_the_keys(stage, tmp_path):
     """Every machine is remade empty; old credentials and tokens work afterwards."""
     uid = stage.status()["cluster"]["uid"]

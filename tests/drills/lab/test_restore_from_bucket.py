@@ -13,7 +13,7 @@ from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encry
 from haplane.remote.openssh import read_file, run, ssh_command
 from haplane.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 SERVER = "s3"
 WRITE = 'cat > "$1.new" && chmod 600 "$1.new" && mv "$1.new" "$1"; pkill -x kube-apiserver'
