@@ -12,7 +12,7 @@ DEBIAN_PACKAGES := \
 	git ca-certificates python3-venv python3-pip \
 	gcc libc6-dev libseccomp-dev pkg-config catatonit nftables zstd \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
-	openssh-server openssl strace faketime
+	openssh-server openssl strace faketime sudo
 
 .PHONY: lab test check unit lab-test bench soak-safe soak-snapshots soak-members soak-restore clean environment system bundle
 

@@ -44,7 +44,7 @@ KEYS_INSIDE = _tar_of("etc/kubernetes/pki/ca.key", b"secret")
 def unpack_agent(directory: Path) -> Path:
     """The agent as hosts get it."""
     with tarfile.open(fileobj=io.BytesIO(agent_archive().content)) as archive:
-        archive.extractall(directory, filter="data")
+        archive.extractall(directory)
     return directory
 
 

@@ -16,7 +16,7 @@ from haplane.snapshots.settings import AgentSettings, S3Settings
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("agent")
     with tarfile.open(fileobj=io.BytesIO(packaging.agent_archive().content)) as archive:
-        archive.extractall(directory, filter="data")
+        archive.extractall(directory)
     return directory
 
 
