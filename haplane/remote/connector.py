@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from paramiko import SSHException
-from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient import SSHClient
 
@@ -40,7 +40,10 @@ class ReusingConnector(SSHConnector):
         if known is not None and _answers(known):
             self.client = known
             return
-        super().connect()
+        try:
+            super().connect()
+        except (PyinfraError, OSError, SSHException) as error:  # a key file that is not there is none of its own
+            raise ConnectError(str(error)) from error
         if self.client is not None:
             self.first_contact = _unknown_key(self.client)
             self.client.exec_command = bounded(self.client.exec_command)  # type: ignore[method-assign]

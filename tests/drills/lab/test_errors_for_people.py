@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from haplane.lab.paths import client_key, host_directory, known_hosts
+from haplane.lab.paths import client_key, known_hosts
+from haplane.remote import openssh
 
 pytestmark = pytest.mark.lab
 
@@ -132,8 +132,7 @@ def broken(stage, failure: Failure, tmp_path: Path):
 @pytest.fixture(scope="module")
 def prepared(small):
     """What the failures need besides: libfaketime on the worker; a key and known hosts that fit nobody."""
-    disk = host_directory(small.inventory.cluster.name, "w1") / "root" / "root"
-    shutil.copy(FAKETIME, disk)
+    openssh.run(small.inventory.host("w1"), "tee", "/root/libfaketime.so.1", stdin=FAKETIME.read_bytes())
     return small
 
 
