@@ -136,7 +136,10 @@ def prepared(small):
     return small
 
 
-@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.soak] if name == "an answer without end" else []) for name in FAILURES],
+)
 def test_a_failure_is_one_message_with_its_exit_code(prepared, tmp_path, name):
     failure = FAILURES[name]
     with broken(prepared, failure, tmp_path) as inventory:
