@@ -92,9 +92,9 @@ def test_in_place(stage, tmp_path):
         known = writing.acknowledged()
         wait_until(lambda: len(writing.acknowledged()) > len(known) + 20, 60, "writes are acknowledged again")
         since = set(writing.acknowledged(before=begun + 2))
-    before = writing.acknowledged(before=begun)
-    assert writing.lost(before) == ()
-    tell(outcome, 0, len(writing.lost(since - set(before))))
+        before = writing.acknowledged(before=begun)
+        assert writing.lost(before) == ()
+        tell(outcome, 0, len(writing.lost(since - set(before))))
     assert outcome["uid"] == uid
     assert outcome["revision"] > outcome["revision_before"]
     told = watch(writing.client, version)
