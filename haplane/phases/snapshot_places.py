@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -37,6 +37,18 @@ def ask_all(places: Sequence[Place], question: Callable[[Place], Answer]) -> tup
             except HaplaneError as error:
                 silent[place.name] = f"{error.what}: {error.why}" if error.why else error.what
     return answers, silent
+
+
+def ids_in(places: Sequence[Place], *, remedy: str) -> tuple[dict[str, Mapping[str, bool]], dict[str, str]]:
+    """The ids in each place that answers, and why the others do not. Raises Unreachable when none does."""
+    ids, silent = ask_all(places, lambda place: place.ids())
+    if not ids:
+        raise Unreachable(
+            "neither a member nor a bucket answers",
+            why="; ".join(f"{name}: {why}" for name, why in silent.items()),
+            next_step=remedy,
+        )
+    return ids, silent
 
 
 def bucket_of(inventory: Inventory) -> Store:

@@ -11,14 +11,14 @@ import pyrage
 from haplane.bundle.compress import file_sha256
 from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
-from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
-from haplane.phases.snapshot_places import ask_all, known_signing_key, places_of, without_key
+from haplane.errors import BadInput, HaplaneError, Refused
+from haplane.phases.snapshot_places import ask_all, ids_in, known_signing_key, places_of, without_key
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.snapshots.identities import read_identities
 from haplane.snapshots.manifest import KEYS, MANIFEST, PAYLOAD, SIGNATURE, Manifest
 from haplane.snapshots.opening import authentic_manifest, decrypt_database, is_signed
 from haplane.snapshots.places import Place, Signed
-from haplane.sources.database import Database, look_through
+from haplane.sources.database import Database, look_through, refuse_newer
 from haplane.sources.directory import Directory
 from haplane.sources.keys import identity_from_sealed
 from haplane.sources.tools import Tools
@@ -78,13 +78,7 @@ def shelf_of(inventory: Inventory, progress: Progress) -> Shelf:
     """Everything that members and the bucket keep. Raises Unreachable when nobody answers or nothing is signed."""
     progress("snapshots", "asking members and the bucket")
     places = places_of(inventory)
-    ids, silent = ask_all(places, lambda place: place.ids())
-    if not ids:
-        raise Unreachable(
-            "neither a member nor a bucket answers",
-            why="; ".join(f"{name}: {why}" for name, why in silent.items()),
-            next_step="check the credentials for the bucket, or give a copied snapshot with --file",
-        )
+    ids, silent = ids_in(places, remedy="check the credentials for the bucket, or give a copied snapshot with --file")
     complete = {name: [one for one, whole in found.items() if whole] for name, found in ids.items()}
     asked = [place for place in places if place.name in ids]
     signed, unread = ask_all(asked, lambda place: place.signed(complete[place.name]))
@@ -149,7 +143,7 @@ def open_stored(stored: Stored, identity: Path | None, tools: Tools, etcd_versio
             next_step="give the operator's age identity with --identity FILE",
         )
     identities = read_identities(identity)
-    _refuse_newer(stored.manifest, etcd_version)
+    refuse_newer(stored.manifest.etcd_version, etcd_version, stored.manifest.id)
     failure: HaplaneError = Refused("no place has this snapshot", where=stored.manifest.id)
     for place in reversed(stored.places):
         progress(place.name, f"fetching {stored.manifest.id}, decrypting it and trying it out here")
@@ -187,14 +181,3 @@ def _open(
         raise Refused("it is of another cluster than its manifest says", where=where)
     sealed = pyrage.decrypt((directory / KEYS).read_bytes(), list(identities))
     return Opened(database, identity_from_sealed(sealed, where))
-
-
-def _refuse_newer(manifest: Manifest, ours: str) -> None:
-    theirs, mine = (tuple(map(int, version.split(".")[:2])) for version in (manifest.etcd_version, ours))
-    if theirs > mine:
-        raise Refused(
-            f"this snapshot was made by etcd {manifest.etcd_version}, and the bundle has {ours}",
-            where=manifest.id,
-            why="an older etcd cannot be trusted with newer data",
-            next_step="use the bundle that the cluster was last run with",
-        )

@@ -72,7 +72,7 @@ def look_through(path: Path, name: str, tools: Tools, *, etcd_version: str) -> D
         told = json.loads(tools.run("etcdutl", "snapshot", "status", str(path), "-w", "json"))
     except HaplaneError as error:
         raise _damaged(name, error.why or error.what) from None
-    _refuse_newer(str(told.get("version", "")), etcd_version, name)
+    refuse_newer(str(told.get("version", "")), etcd_version, name)
     keys, uid, authority = _ask_a_scratch_etcd(path, name, tools)
     sha256 = file_sha256(path)
     return Database(
@@ -161,7 +161,8 @@ def _ask_a_scratch_etcd(path: Path, name: str, tools: Tools) -> tuple[int, str, 
     return keys, uid_of(stored), pem.group() if pem else None
 
 
-def _refuse_newer(made_by: str, ours: str, name: str) -> None:
+def refuse_newer(made_by: str, ours: str, name: str) -> None:
+    """Raise Refused when the etcd that made a snapshot is of a later minor version than the bundle's."""
     found = re.match(r"(\d+)\.(\d+)", made_by)
     if found and tuple(map(int, found.groups())) > tuple(map(int, ours.split(".")[:2])):
         raise Refused(

@@ -17,6 +17,7 @@ from haplane.phases.observe import observe
 from haplane.phases.snapshot_places import (
     ask_all,
     bucket_of,
+    ids_in,
     known_signing_key,
     places_of,
     settings_of,
@@ -116,13 +117,7 @@ def list_snapshots(
     settings_of(inventory)
     progress("snapshots", "asking members and the bucket")
     places = places_of(inventory)
-    ids, silent = ask_all(places, lambda place: place.ids())
-    if not ids:
-        raise Unreachable(
-            "neither a member nor a bucket answers",
-            why="; ".join(f"{name}: {why}" for name, why in silent.items()),
-            next_step="check that they are on, and the credentials for the bucket",
-        )
+    ids, silent = ids_in(places, remedy="check that they are on, and the credentials for the bucket")
     every = {each for found in ids.values() for each in found}
     shown = sorted(every & {only} if only else every, reverse=True)[:most]
     asked = [place for place in places if place.name in ids]

@@ -15,9 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from haplane.bundle.compress import file_sha256
-from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.domain.progress import silent
-from haplane.domain.versions import SUPPORTED_VERSIONS
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.phases.stored_snapshots import Shelf, Stored, copied_snapshot, judge, open_stored
 from haplane.snapshots.manifest import KEYS, MANIFEST, PAYLOAD, SIGNATURE, Manifest, SealedKeys, SnapshotId
@@ -25,7 +23,6 @@ from haplane.snapshots.places import Signed
 from haplane.sources.database import NAMESPACE
 from haplane.sources.directory import Directory
 from haplane.sources.scratch import scratch_etcd
-from haplane.sources.tools import etcd_tools
 
 UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"
 ETCD = "3.6.16"
@@ -33,17 +30,6 @@ SIGNING = Ed25519PrivateKey.generate()
 PUBLIC = base64.b64encode(SIGNING.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
 OPERATOR = pyrage.x25519.Identity.generate()
 SNAPSHOTS = {"recipients": [str(OPERATOR.to_public())], "signing_key": PUBLIC}
-
-
-@pytest.fixture(scope="module")
-def tools():
-    directory = default_directory(SUPPORTED_VERSIONS[-1])
-    try:
-        manifest = load_manifest(directory)
-    except BadInput:
-        pytest.skip("no bundle on this machine: haplane bundle build")
-    with etcd_tools(directory, manifest) as found:
-        yield found
 
 
 def field(number, content):

@@ -5,12 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from haplane.bundle.manifest import default_directory, load_manifest
-from haplane.domain.versions import SUPPORTED_VERSIONS
-from haplane.errors import BadInput
 from haplane.sources.database import NAMESPACE, ROOT_AUTHORITY
 from haplane.sources.scratch import scratch_etcd
-from haplane.sources.tools import etcd_tools
 
 UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"
 
@@ -25,17 +21,6 @@ def namespace(uid: str = UID) -> bytes:
     metadata = field(1, b"kube-system") + field(5, uid.encode()) + bytes([7 << 3, 1])
     kind = field(1, b"v1") + field(2, b"Namespace")
     return b"k8s\x00" + field(1, kind) + field(2, field(1, metadata)) + field(3, b"")
-
-
-@pytest.fixture(scope="session")
-def tools():
-    directory = default_directory(SUPPORTED_VERSIONS[-1])
-    try:
-        manifest = load_manifest(directory)
-    except BadInput:
-        pytest.skip("no bundle on this machine: haplane bundle build")
-    with etcd_tools(directory, manifest) as found:
-        yield found
 
 
 @pytest.fixture(scope="session")
