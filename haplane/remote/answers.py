@@ -11,19 +11,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paramiko import Channel
+from paramiko import Channel, SSHException
 from paramiko.channel import ChannelFile, ChannelStdinFile
 
 MOST_BYTES = 64 << 20
 """More than any sound answer: the largest, a cluster's nodes as JSON, are a few MiB."""
 
 COMPLAINT_BYTES = 1 << 20
+LINE_BYTES = 100
+"""What a line costs besides its text, as a Python string in a list and a turn of pyinfra's loop."""
+
 CHUNK = 1 << 16
-TOO_LONG = "its answer is longer than {:.0f} MiB"
+TOO_LONG = "its answer takes more than {:.0f} MiB"
 
 
 class Lines:
-    """One stream of a channel, as pyinfra iterates it. Past ``most`` bytes the channel is closed and that is said."""
+    """One stream of a channel, as pyinfra iterates it. Past ``most`` bytes the channel is closed and that is said.
+
+    A line counts for ``LINE_BYTES`` besides its own: without them `yes` says 32 million before it is cut.
+    """
 
     def __init__(self, channel: Channel, receive: Callable[[int], bytes], most: int) -> None:
         self.channel = channel
@@ -34,7 +40,7 @@ class Lines:
         seen = 0
         unfinished: list[bytes] = []
         while data := self._receive(CHUNK):
-            seen += len(data)
+            seen += len(data) + LINE_BYTES * data.count(b"\n")
             if seen > self._most:
                 self.channel.close()
                 yield TOO_LONG.format(self._most / (1 << 20))
@@ -56,10 +62,16 @@ Streams = tuple[ChannelStdinFile, ChannelFile, ChannelFile]
 
 
 def bounded(execute: Callable[..., Streams], most: int = MOST_BYTES) -> Callable[..., Any]:
-    """Paramiko's ``exec_command`` with bounded answers."""
+    """Paramiko's ``exec_command`` with bounded answers. Raises SSHException where the connection has ended.
+
+    Paramiko tells of that end with EOFError as well, which pyinfra takes for a mistake of ours.
+    """
 
     def run(*arguments: object, **options: object) -> tuple[ChannelStdinFile, Lines, Lines]:
-        stdin, stdout, _ = execute(*arguments, **options)
+        try:
+            stdin, stdout, _ = execute(*arguments, **options)
+        except EOFError:
+            raise SSHException("the connection has ended") from None
         channel = stdout.channel
         complaints = Lines(channel, channel.recv_stderr, COMPLAINT_BYTES)
         return stdin, Lines(channel, channel.recv, most), complaints

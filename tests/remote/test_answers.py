@@ -8,10 +8,11 @@ import pytest
 import samples
 from hypothesis import given
 from hypothesis import strategies as st
+from paramiko import SSHException
 
 from haplane.errors import HaplaneError
 from haplane.remote import openssh
-from haplane.remote.answers import Lines, ask
+from haplane.remote.answers import Lines, ask, bounded
 
 SHELL = ("sh", "-c")
 HOST = samples.host("m1", 21)
@@ -51,8 +52,21 @@ def test_no_byte_is_lost_however_it_is_cut(text, size):
 @pytest.mark.parametrize("piece", [b"x" * 1000, b"line\n" * 200])
 def test_an_answer_without_end_is_cut_and_that_is_said(piece):
     channel = FakeChannel(piece, endless=True)
-    assert lines(channel)[-1] == "its answer is longer than 1 MiB"
+    assert lines(channel)[-1] == "its answer takes more than 1 MiB"
     assert channel.closed
+
+
+def test_an_answer_of_many_short_lines_is_cut_early():
+    assert len(lines(FakeChannel(b"y\n" * 1000, endless=True))) < 20_000
+
+
+@pytest.mark.parametrize("error", [EOFError(), SSHException("no")])
+def test_a_connection_that_ended_is_an_error_that_pyinfra_knows(error):
+    def execute(command):
+        raise error
+
+    with pytest.raises(SSHException):
+        bounded(execute)("true")
 
 
 def test_a_process_is_asked():
@@ -67,7 +81,7 @@ def test_a_process_that_reads_nothing_is_no_error():
 @pytest.mark.parametrize("where", ["", ">&2"])
 def test_a_process_without_end_is_ended(where):
     said = ask([*SHELL, f"yes {where}"], b"", deadline_seconds=60, most=1 << 20)
-    assert said.cut == "its answer is longer than 1 MiB"
+    assert said.cut == "its answer takes more than 1 MiB"
 
 
 def test_a_process_that_hangs_meets_its_deadline():
