@@ -5,6 +5,7 @@ PYTHON ?= python3
 INVENTORY ?= inventories/lab.py
 BIN := .venv/bin
 UV = $$(command -v uv || echo $(PYTHON) -m uv)
+PARALLEL := --numprocesses=6 --dist=worksteal  # most wait more than they work
 HAPLANE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/haplane
 
 # Tools of the bundle (compilers, what goes into images), of the lab (namespaces, images) and of the tests.
@@ -30,10 +31,11 @@ check: environment  ## the fast loop: no root, no lab
 	$(MAKE) --no-print-directory unit
 
 unit: environment
-	$(BIN)/pytest --numprocesses=auto -m "not lab and not bundle"
+	$(BIN)/pytest $(PARALLEL) -m "not lab and not bundle"
 
 lab-test: bundle
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "(lab or bundle) and not soak"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PARALLEL) -m "bundle and not lab and not soak"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "lab and not soak"
 
 bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bootstrap.py

@@ -31,7 +31,7 @@ def command(output: Output, inventory: str, *, watch: bool, check: bool) -> Exit
     if watch and output.as_json:
         raise BadInput("--json writes one document and --watch many screens", next_step="choose one of them")
     loaded = load_inventory(inventory)
-    found = status(loaded, silent)
+    found = status(loaded, output.progress)
     show(output, found)
     with contextlib.suppress(KeyboardInterrupt):  # the way to end it
         while watch:

@@ -25,6 +25,7 @@ def ssh_command(host: Host, *command: str) -> list[str]:
         "ServerAliveCountMax=3",
         f"StrictHostKeyChecking={ssh.strict_host_key_checking}",
         "LogLevel=ERROR",
+        "Ciphers=^aes128-gcm@openssh.com",  # in hardware, where the default is not: a bootstrap is mostly transfer
     ]
     if ssh.known_hosts_file:
         options.append(f"UserKnownHostsFile={ssh.known_hosts_file}")

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from haplane.domain.retention import KeepPolicy, keep
 from haplane.errors import HaplaneError, Locked, Refused
 from haplane.snapshots.budget import refuse_to_fill
-from haplane.snapshots.manifest import ID, MANIFEST, MAX_BYTES, SIGNATURE, Manifest
+from haplane.snapshots.manifest import ID, MANIFEST, MAX_BYTES, SIGNATURE, TIME, Manifest
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class LocalSnapshots:
             yield self.work
         finally:
             shutil.rmtree(self.work, ignore_errors=True)
+
+    def wait_for_a_second_of_its_own(self) -> None:
+        """Until no snapshot here was taken in this second: at the same revision it would have the same id."""
+        while any(place.name.startswith((now := datetime.now(UTC)).strftime(TIME)) for place in self._places()):
+            time.sleep(1 - now.microsecond / 1e6)
 
     def place(self, files: Mapping[str, Path], contents: Mapping[str, bytes], snapshot: str) -> Path:
         """Make a snapshot's directory of files, which are moved, and small contents; it is not signed yet."""

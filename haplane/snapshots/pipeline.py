@@ -75,6 +75,7 @@ def take(settings: AgentSettings, etcd: Etcd, view: View, local: LocalSnapshots,
     local.refuse_to_fill(view.database_bytes, settings.max_bytes)
     with local.workspace() as work:
         with steps.timed("read_revision"):
+            local.wait_for_a_second_of_its_own()
             beginning = begin(etcd)
         with steps.timed("save"):
             etcd.save(work / "saved.db", view.database_bytes)

@@ -38,7 +38,7 @@ def test_an_answer_is_what_the_host_says(ssh_that):
 
 
 def test_an_answer_without_end_is_none(ssh_that):
-    with pytest.raises(CannotAnswer, match="longer than 64 MiB"):
+    with pytest.raises(CannotAnswer, match="takes more than 64 MiB"):
         ssh_that("exec yes").run("true")
 
 

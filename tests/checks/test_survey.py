@@ -3,6 +3,7 @@
 import base64
 import http.server
 import ssl
+import subprocess
 import threading
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -161,6 +162,16 @@ def test_files_are_told_and_keys_are_not(pki):
     assert found.hashes["y"] is None
     assert len(str(found.hashes["x"])) == 64
     assert found.settings == {f"{pki}/absent": None}
+
+
+def test_a_service_is_not_mistaken_for_somebody_who_asks_for_its_version(tmp_path):
+    program = tmp_path / "haplane-story"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "60", "0"]) as service, subprocess.Popen([program, "60"]) as other:
+        found = take_survey(LOCAL, {**NOTHING, "processes": [program.name]}).processes
+        service.kill()
+        other.kill()
+    assert found == {program.name: (str(program), "60", "0")}
 
 
 def test_commands(tmp_path):

@@ -161,12 +161,15 @@ def group(group_id: int) -> str:
 
 
 def processes(names: list[str]) -> dict[str, list[str]]:
-    """Program -> the command line of the process that was started last; none of ours holds a secret."""
-    found = {}
+    """Program -> its longest command line: a service's, not that of somebody who asks it for its version.
+
+    Of two that are as long the one started last. None of ours holds a secret.
+    """
+    found: dict[str, list[str]] = {}
     for entry in sorted(glob.glob("/proc/[0-9]*/cmdline"), key=lambda path: int(path.split("/")[2])):
         words = (read(entry) or "").rstrip("\0").split("\0")
         name = os.path.basename(words[0])
-        if name in names:
+        if name in names and len(words) >= len(found.get(name, [])):
             found[name] = words
     return found
 

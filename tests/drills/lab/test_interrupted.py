@@ -8,12 +8,12 @@ import time
 import pytest
 from interruptions import STRUCK, Cluster, Moment, Run, haplane, interrupt, write_inventory
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 STORIES = [
-    pytest.param("SIGINT", Moment("up: Push binaries and images", 2), marks=pytest.mark.soak),
-    pytest.param("power", Moment("Run kubeadm's phases", 3), marks=pytest.mark.soak),
-    pytest.param("cut", Moment("Apply add-ons and the pod network", 1), marks=pytest.mark.soak),
+    ("SIGINT", Moment("up: Push binaries and images", 2)),
+    ("power", Moment("Run kubeadm's phases", 3)),
+    ("cut", Moment("Apply add-ons and the pod network", 1)),
     ("SIGKILL", Moment("Start etcd members together", 0.3)),
 ]
 
@@ -33,7 +33,6 @@ def test_an_interrupted_first_run_is_completed_by_the_next(cluster, fault, momen
     assert not found.problem, found.problem
 
 
-@pytest.mark.soak
 def test_a_frozen_run_changes_nothing_once_another_has_had_the_lock(cluster, tmp_path):
     """After the stories: a cluster that runs. The frozen run is about to restart the second master."""
     changed = write_inventory(tmp_path / "changed.py", 8, toleration=99)
@@ -51,7 +50,6 @@ def test_a_frozen_run_changes_nothing_once_another_has_had_the_lock(cluster, tmp
     assert json.loads(haplane("up", "--yes", "--json", cluster.path))["changed"] is False
 
 
-@pytest.mark.soak
 def test_one_master_off_does_not_stop_the_rest(cluster, tmp_path):
     """Its absence is named, nobody waits for it, and the exit code says that something is left."""
     changed = write_inventory(tmp_path / "changed.py", 8, toleration=98)

@@ -47,6 +47,7 @@ def member_ids(stage):
     return sorted(member["id"] for member in stage.status()["etcd"]["members"])
 
 
+@pytest.mark.soak
 def test_without_a_majority_nothing_is_repaired(stage):
     """Two of three machines without power: the third one's word alone is not enough to change anything."""
     before = member_ids(stage)
@@ -102,6 +103,7 @@ def problem_of(stage, master):
     return next((problem for problem in problems if f"etcd member {master}: its data are damaged" in problem), None)
 
 
+@pytest.mark.soak
 def test_damaged_data_are_found_when_the_member_starts(stage):
     mark(stage, "m1")
     master = follower(stage)
