@@ -11,7 +11,7 @@ HAPLANE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/haplane
 # Tools of the bundle (compilers, what goes into images), of the lab (namespaces, images) and of the tests.
 DEBIAN_PACKAGES := \
 	git ca-certificates python3-venv python3-pip \
-	gcc libc6-dev libseccomp-dev pkg-config catatonit nftables zstd \
+	gcc libc6-dev libseccomp-dev pkg-config catatonit nftables netbase zstd \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
 	openssh-server openssl strace faketime sudo
 

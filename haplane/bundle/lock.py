@@ -34,7 +34,10 @@ class Destination(_Frozen):
 
 
 class PinnedImage(_Frozen):
-    """One image. ``content`` and ``tools`` map programs to their paths in an image that is put together here."""
+    """One image. ``content`` and ``tools`` map programs to their paths in an image that is put together here.
+
+    Tools are programs and other files of the machine that it is put together on.
+    """
 
     reference: str
     roles: tuple[Role, ...]

@@ -20,6 +20,7 @@ CURES = {
     "pkg-config": "the Debian package pkg-config",
     "ldd": "the Debian package libc-bin",
     "nft": "the Debian package nftables",
+    "/etc/protocols": "the Debian package netbase",
     "catatonit": "the Debian package catatonit",
     "zstd": "the Debian package zstd",
     "libc": "the Debian package libc6-dev",
@@ -30,7 +31,10 @@ TAIL_LINES = 12
 
 
 def find_program(name: str) -> Path:
-    """The program's path, also where it lies in a directory for administrators. Raises BadInput without it."""
+    """The program's path, also where it lies in a directory for administrators. Raises BadInput without it.
+
+    An absolute path is that file, program or not.
+    """
     found = _search(name)
     if found is None:
         raise _missing(name)
@@ -92,6 +96,8 @@ def run(
 
 
 def _search(program: str) -> str | None:
+    if program.startswith("/"):
+        return program if Path(program).is_file() else None
     return shutil.which(program) or shutil.which(program, path=SYSTEM_DIRECTORIES)
 
 

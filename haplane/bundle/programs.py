@@ -9,7 +9,7 @@ from haplane.bundle.process import find_program, run
 
 
 def closure(program: str, path_in_image: str) -> dict[str, Path]:
-    """A program and its shared libraries: path in the image -> file here.
+    """A program and its shared libraries, or another file by its absolute path: path in the image -> file here.
 
     Libraries keep the paths at which the program's loader looks for them.
     """

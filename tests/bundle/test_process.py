@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from haplane.bundle import process
 from haplane.bundle.process import require, run
 from haplane.bundle.programs import closure
-from haplane.errors import DeadlinePassed, HaplaneError, Problems
+from haplane.errors import BadInput, DeadlinePassed, HaplaneError, Problems
 
 
 def test_everything_missing_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +45,14 @@ def test_lines_come_as_they_are_written_and_stdout_is_returned() -> None:
 def test_a_program_that_hangs_is_ended_with_its_children() -> None:
     with pytest.raises(DeadlinePassed, match="took longer than"):
         run(["sh", "-c", "sleep 60 & sleep 60"], what="waiting", deadline_seconds=0.2)
+
+
+def test_an_absolute_path_is_a_file_as_it_is(tmp_path: Path) -> None:
+    names = tmp_path / "protocols"
+    with pytest.raises(BadInput, match="is missing on this machine"):
+        closure(str(names), "/etc/protocols")
+    names.write_text("tcp 6 TCP\n")
+    assert closure(str(names), "/etc/protocols") == {"/etc/protocols": names}
 
 
 def test_a_program_comes_with_the_libraries_it_needs() -> None:

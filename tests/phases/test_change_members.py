@@ -51,6 +51,7 @@ def cluster(monkeypatch):
 
     for module in (change_members, rolling, leave, take_off):
         monkeypatch.setattr(module, "deploy", deploy)
+    monkeypatch.setattr(rolling, "PARTING_SECONDS", 0)
     for module in (change_members, rolling, leave):
         monkeypatch.setattr(module, "observe", lambda run: None)
     monkeypatch.setattr(leave, "current", lambda run: made.now)

@@ -33,7 +33,10 @@ def plain_again(stage):
 def leave(stage):
     """It keeps what any worker of any cluster has: programs, images, containerd, the kubelet. Nothing of this one."""
     stage.kubectl("delete", "node", WORKER, "--ignore-not-found", "--wait=true")
-    stage.host(WORKER).check_output("kubeadm reset --force && rm -rf /etc/cni/net.d/* /etc/kubernetes /run/flannel")
+    stage.host(WORKER).check_output(
+        "kubeadm reset --force && rm -rf /etc/cni/net.d/* /etc/kubernetes /run/flannel /var/lib/cni && "
+        "{ ip link delete cni0 || true; }"
+    )
 
 
 def is_ready(stage):
