@@ -1,21 +1,19 @@
 """Clients that do what careful ones do and nothing more: no request is sent twice, each has a second.
 
-One makes a new connection for every request, one keeps a single HTTP/2 connection (httpx, which leaves a connection
-that the server says good-bye on, as any client must), one holds a watch and takes it up again where it ended.
+One makes a new connection for every request. One keeps a single HTTP/2 connection: curl, which ends what it has
+begun on a connection that the server says good-bye on and then leaves it, as any client must. One holds a watch and
+takes it up again where it ended.
 """
 
 from __future__ import annotations
 
 import json
-import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import httpx
+import pycurl
 
 from haplane.drills.client import Client, NoReply, Target
 from haplane.drills.probe import READ_PATH, configmaps_path, write_body
@@ -32,15 +30,15 @@ class Clients:
         self.requests = {"new connections": 0, "kept connection": 0}
         self.failures: list[str] = []
         self.watches = 0
-        self.connections: set[object] = set()
+        self.connections = 0
         self._acknowledged: dict[str, float] = {}
         self._seen: dict[str, float] = {}
         self._stop, self._over = threading.Event(), threading.Event()
 
     @contextmanager
     def at_work(self) -> Iterator[Clients]:
-        with self._http(DEADLINE_SECONDS) as client:
-            version = client.get(configmaps_path(self.namespace)).json()["metadata"]["resourceVersion"]
+        listed = Client(self.target).request("GET", configmaps_path(self.namespace), seconds=DEADLINE_SECONDS)
+        version = listed.document()["metadata"]["resourceVersion"]
         senders = [
             threading.Thread(target=one, daemon=True) for one in (self._new_connections, self._kept_connection)
         ]
@@ -96,62 +94,68 @@ class Clients:
                 self._fail("new connections", error)
 
     def _kept_connection(self) -> None:
-        with self._http(DEADLINE_SECONDS) as client:
-            for _ in self._ticks("kept connection"):
-                began = time.monotonic()
-                try:
-                    reply = client.get(READ_PATH)
-                    if reply.status_code != 200 or reply.http_version != "HTTP/2":
-                        self._fail("kept connection", (reply.http_version, reply.status_code, reply.text[:200]))
-                    if time.monotonic() - began > DEADLINE_SECONDS:
-                        self._fail("kept connection", f"answered after {time.monotonic() - began:.2f} s")
-                    self.connections.add(reply.extensions["network_stream"].get_extra_info("client_addr"))
-                except httpx.HTTPError as error:
-                    self._fail("kept connection", error)
+        curl = self._curl()
+        curl.setopt(pycurl.URL, f"{self._address}{READ_PATH}")
+        curl.setopt(pycurl.TIMEOUT_MS, int(DEADLINE_SECONDS * 1000))
+        for _ in self._ticks("kept connection"):
+            answer = bytearray()
+            curl.setopt(pycurl.WRITEFUNCTION, answer.extend)
+            try:
+                curl.perform()
+            except pycurl.error as error:
+                self._fail("kept connection", error)
+            else:
+                status, version = curl.getinfo(pycurl.RESPONSE_CODE), curl.getinfo(pycurl.INFO_HTTP_VERSION)
+                if status != 200 or version != pycurl.CURL_HTTP_VERSION_2_0:
+                    self._fail("kept connection", (version, status, bytes(answer[:200])))
+            self.connections += curl.getinfo(pycurl.NUM_CONNECTS)
 
     def _watch(self, version: str) -> None:
         """Each on a connection of its own: the server that ended the last one may be about to go."""
         while not self._over.is_set():
             self.watches += 1
             try:
-                with self._http(None) as client:
-                    version = self._one_watch(client, configmaps_path(self.namespace), version)
-            except (httpx.HTTPError, ValueError) as error:
+                version = self._one_watch(configmaps_path(self.namespace), version)
+            except (pycurl.error, ValueError) as error:
                 if not self._over.is_set():
                     self._fail("watch", error)
                     time.sleep(0.2)
 
-    def _one_watch(self, client: httpx.Client, path: str, version: str) -> str:
-        parameters = {
-            "watch": "1",
-            "resourceVersion": version,
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": "600",
-        }
-        began = time.monotonic()
-        with client.stream("GET", path, params=parameters) as reply:
-            if reply.status_code != 200 or time.monotonic() - began > DEADLINE_SECONDS:
-                raise ValueError(f"watch: {reply.status_code} after {time.monotonic() - began:.2f} s")
-            for line in reply.iter_lines():
-                event = json.loads(line)
+    def _one_watch(self, path: str, version: str) -> str:
+        began, unfinished = time.monotonic(), b""
+        curl = self._curl()
+
+        def take(data: bytes) -> None:
+            nonlocal version, unfinished
+            *lines, unfinished = (unfinished + data).split(b"\n")
+            for event in map(json.loads, lines):
                 if event["type"] == "ERROR":
                     raise ValueError(f"watch: {event['object']}")
                 metadata = event["object"]["metadata"]
                 version = metadata["resourceVersion"]
                 if event["type"] == "ADDED":
                     self._seen[metadata["name"]] = time.monotonic()
+
+        watch = f"watch=1&resourceVersion={version}&allowWatchBookmarks=true&timeoutSeconds=600"
+        curl.setopt(pycurl.URL, f"{self._address}{path}?{watch}")
+        curl.setopt(pycurl.WRITEFUNCTION, take)
+        curl.perform()
+        if curl.getinfo(pycurl.RESPONSE_CODE) != 200 or curl.getinfo(pycurl.STARTTRANSFER_TIME) > DEADLINE_SECONDS:
+            raise ValueError(f"watch: {curl.getinfo(pycurl.RESPONSE_CODE)} after {time.monotonic() - began:.2f} s")
         return version
 
-    def _http(self, seconds: float | None) -> httpx.Client:
-        target = self.target
-        context = ssl.create_default_context(cadata=target.authority)
-        with tempfile.TemporaryDirectory() as directory:
-            pair = Path(directory) / "pair.pem"
-            pair.touch(mode=0o600)
-            pair.write_text(f"{target.certificate}\n{target.key}\n")
-            context.load_cert_chain(pair)
-        return httpx.Client(
-            base_url=f"https://{target.address}:{target.port}", verify=context, http1=False, http2=True,
-            trust_env=False, timeout=httpx.Timeout(DEADLINE_SECONDS, read=seconds),
-            limits=httpx.Limits(max_connections=1),
-        )  # fmt: skip
+    @property
+    def _address(self) -> str:
+        return f"https://{self.target.address}:{self.target.port}"
+
+    def _curl(self) -> pycurl.Curl:
+        """HTTP/2, with the administrator's certificate from memory."""
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(DEADLINE_SECONDS * 1000))
+        curl.setopt(pycurl.PROXY, "")
+        curl.setopt(pycurl.CAINFO_BLOB, self.target.authority)
+        curl.setopt(pycurl.SSLCERT_BLOB, self.target.certificate)
+        curl.setopt(pycurl.SSLKEY_BLOB, self.target.key)
+        return curl

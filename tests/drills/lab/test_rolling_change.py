@@ -32,30 +32,27 @@ def changed(stage, tmp_path):
     stage.haplane("up", stage.path, "--yes")
 
 
-def test_a_rolling_restart_of_all_masters_fails_no_request(stage, changed):
+def test_a_rolling_restart_of_all_masters_fails_no_request(stage):
+    """Somebody edited what kubeadm is told: all control planes start anew from what the inventory says."""
+    for master in stage.masters:
+        assert stage.run(master, "echo '# by hand' >> /etc/kubernetes/haplane/kubeadm.yaml").returncode == 0
     target = administrator(stage.inventory)
     namespace = f"rolling-{secrets.token_hex(3)}"
     client = Client(target)
     make_namespace(client, namespace)
-    before = stage.kubectl("get", "pods", "-A", "--output=wide")
     try:
         with Clients(target, namespace).at_work() as clients:
-            rounds, inventory = 0, None
-            while clients.total < 2000 or inventory != stage.path:
-                inventory = stage.path if rounds % 2 else changed(unreachable_toleration_seconds=33 + rounds)
-                rolled = json.loads(stage.haplane("up", inventory, "--yes", "--json"))
-                assert rolled["changed"], rolled
-                assert any("restart the control plane" in line for line in rolled["plan"]), rolled["plan"]
-                rounds += 1
+            rolled = json.loads(stage.haplane("up", stage.path, "--yes", "--json"))
     finally:
         remove_namespace(client, namespace)
+    assert f"{', '.join(stage.masters)}: restart the control plane (its files changed)" in rolled["plan"]
     told = (
-        f"{clients.total} requests ({clients.requests}), {len(clients.failures)} failed, {rounds} rounds; "
-        f"{len(clients.connections)} HTTP/2 connections, {clients.watches} watches, {len(clients.missed())} events "
+        f"{clients.total} requests ({clients.requests}), {len(clients.failures)} failed; "
+        f"{clients.connections} HTTP/2 connections, {clients.watches} watches, {len(clients.missed())} events "
         f"missed, longest lag {clients.longest_lag():.2f} s"
     )
     print(told)
-    assert not clients.failures, "\n".join([told, *clients.failures[:20], before])
+    assert not clients.failures, "\n".join([told, *clients.failures[:20]])
     assert clients.total >= 2000
     assert not clients.missed()
     assert clients.longest_lag() < 1.0 + 1.0
