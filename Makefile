@@ -5,7 +5,7 @@ PYTHON ?= python3
 INVENTORY ?= inventories/lab.py
 BIN := .venv/bin
 UV = $$(command -v uv || echo $(PYTHON) -m uv)
-PARALLEL := --numprocesses=6 --dist=worksteal  # most wait more than they work
+PARALLEL := --numprocesses=4 --dist=worksteal  # most wait more than they work
 HAPLANE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/haplane
 
 # Tools of the bundle (compilers, what goes into images), of the lab (namespaces, images) and of the tests.

@@ -22,6 +22,7 @@ from haplane.domain.progress import silent
 from haplane.errors import ExitCode, HaplaneError, Locked, LockLost, Unreachable
 from haplane.remote import openssh
 from haplane.remote.lock import locked
+from haplane.waiting import wait_until
 
 from .conftest import FakeHost
 
@@ -216,8 +217,8 @@ def test_a_cut_cable_frees_it(
 def test_a_host_that_goes_down_is_told_at_once_and_not_waited_for(
     inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller, tmp_path: Path
 ) -> None:
-    controller.do(f"shell sleep 4; touch {tmp_path}/ended")
-    time.sleep(1)
+    controller.do(f"shell mktemp {tmp_path}/begun.XXXXXX; sleep 4; touch {tmp_path}/ended")
+    wait_until(lambda: len(list(tmp_path.glob("begun.*"))) == 3, 20, "all masters are at it", every=0.1)
     mend = cut_cables([hosts["m2"]])
     assert "failed on m2" in controller.says(25)
     assert "the lock was lost on m2" in controller.says(25)
