@@ -15,7 +15,7 @@ DEBIAN_PACKAGES := \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
 	openssh-server openssl strace faketime sudo
 
-.PHONY: lab test check unit lab-test bench soak-safe soak-snapshots soak-members soak-restore clean environment system bundle
+.PHONY: lab test check unit lab-test bench soak-reset soak-safe soak-snapshots soak-members soak-restore clean environment system bundle
 
 lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)

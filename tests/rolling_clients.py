@@ -122,8 +122,7 @@ class Clients:
                     time.sleep(0.2)
 
     def _one_watch(self, path: str, version: str) -> str:
-        began, unfinished = time.monotonic(), b""
-        curl = self._curl()
+        unfinished, curl = b"", self._curl()
 
         def take(data: bytes) -> None:
             nonlocal version, unfinished
@@ -140,8 +139,9 @@ class Clients:
         curl.setopt(pycurl.URL, f"{self._address}{path}?{watch}")
         curl.setopt(pycurl.WRITEFUNCTION, take)
         curl.perform()
-        if curl.getinfo(pycurl.RESPONSE_CODE) != 200 or curl.getinfo(pycurl.STARTTRANSFER_TIME) > DEADLINE_SECONDS:
-            raise ValueError(f"watch: {curl.getinfo(pycurl.RESPONSE_CODE)} after {time.monotonic() - began:.2f} s")
+        status, seconds = curl.getinfo(pycurl.RESPONSE_CODE), curl.getinfo(pycurl.STARTTRANSFER_TIME)
+        if status != 200 or seconds > DEADLINE_SECONDS:
+            raise ValueError(f"watch: {status} after {seconds:.2f} s")
         return version
 
     @property

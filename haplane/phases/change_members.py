@@ -13,7 +13,7 @@ from haplane.domain.plan import APISERVER_MANIFEST, Kind
 from haplane.errors import HaplaneError
 from haplane.phases.membership import current, refused
 from haplane.phases.observe import observe
-from haplane.phases.phase import Phase, Run
+from haplane.phases.phase import Phase, Run, pause
 from haplane.phases.rolling import put_back, take_out
 from haplane.remote.session import deploy
 
@@ -54,8 +54,7 @@ def look(run: Run) -> Change | None:
             return found
         if time.monotonic() >= deadline:
             raise refused(found, run.inventory.path)
-        run.progress("etcd", f"waiting: {found.what} ({found.why})")
-        time.sleep(1)
+        pause(run, "etcd", f"waiting: {found.what} ({found.why})")
 
 
 def _take_out_of_service(run: Run, change: Change, out: dict[str, Host]) -> None:

@@ -15,7 +15,7 @@ from haplane.domain.observed import Observation
 from haplane.domain.status import Certificates, Roster, Status, passing_problems, summarise
 from haplane.errors import Refused
 from haplane.phases.observe import observe
-from haplane.phases.phase import Run
+from haplane.phases.phase import Run, pause
 from haplane.pki.certificates import CertificateFacts
 from haplane.remote.session import deploy
 
@@ -45,8 +45,7 @@ def settled(run: Run) -> Status:
         passing = passing_problems(status, run.observation.unreachable)
         if not passing or time.monotonic() >= deadline:
             return status
-        run.progress("cluster", f"settling: {passing[0]}")
-        time.sleep(1)
+        pause(run, "cluster", f"settling: {passing[0]}")
         observe(run)
 
 

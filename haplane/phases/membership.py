@@ -11,7 +11,7 @@ from haplane.domain.membership import NO_QUORUM, Blocked, Change, Membership, fo
 from haplane.domain.observed import listed_members
 from haplane.domain.plan import CONTROL_PLANE_LABEL
 from haplane.errors import Refused, Unreachable
-from haplane.phases.phase import Run
+from haplane.phases.phase import Run, pause
 
 LATE_SECONDS = 30.0
 
@@ -42,8 +42,7 @@ def foresee_changes(run: Run, look_again: Callable[[Run], None]) -> tuple[Change
             return changes
         if not (blocked.what == NO_QUORUM and _all_run(run)) or time.monotonic() >= deadline:
             raise refused(blocked, run.inventory.path)
-        run.progress("etcd", f"waiting: {blocked.why}")
-        time.sleep(1)
+        pause(run, "etcd", f"waiting: {blocked.why}")
         look_again(run)
 
 

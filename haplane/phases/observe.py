@@ -39,7 +39,7 @@ from haplane.domain.snapshot_plan import SnapshotWants, keys_fingerprint, snapsh
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.facts.host_report import HostReportFact
 from haplane.phases.membership import foresee_changes, refuse_living_masters
-from haplane.phases.phase import Run
+from haplane.phases.phase import Run, pause
 from haplane.pki import paths
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
 from haplane.remote.session import gather
@@ -108,8 +108,7 @@ def wait_for_late_members(run: Run) -> None:
     while late := [host.name for host in run.reachable(run.inventory.etcd) if is_late(run.report(host))]:
         if time.monotonic() >= deadline:
             return
-        run.progress(", ".join(late), "etcd runs and does not answer yet")
-        time.sleep(1)
+        pause(run, ", ".join(late), "etcd runs and does not answer yet")
         observe(run)
 
 
@@ -126,8 +125,7 @@ def wait_for_starting_api_servers(run: Run) -> None:
             return
         if not api_servers_are_down(masters, reports):
             return
-        run.progress("API servers", "starting")
-        time.sleep(1)
+        pause(run, "API servers", "starting")
         observe(run)
 
 

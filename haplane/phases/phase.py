@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -117,3 +118,9 @@ class Phase:
     def should_run(self, run: Run) -> bool:
         """Whether the plan has a step for it."""
         return bool(run.plan.of(*self.kinds, *self.also_after))
+
+
+def pause(run: Run, subject: str, message: str) -> None:
+    """Say what is waited for, and let a second pass before the next look."""
+    run.progress(subject, message)
+    time.sleep(1)

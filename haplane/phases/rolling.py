@@ -33,7 +33,7 @@ def restart_control_planes(run: Run) -> None:
     for host in run.hosts(Kind.CONTROL_PLANE):
         refuse_unless(run, host, run.inventory.masters, may_restart_apiserver)
         with out_of_service(run, host):
-            time.sleep(PARTING_SECONDS)
+            let_clients_part(run, host)
             deploy(
                 [host],
                 recipes.restart_control_plane,
@@ -74,11 +74,9 @@ def out_of_service(run: Run, host: Host) -> Iterator[None]:
 
     After an error it stays drained, because it may not be ready: the next ``up`` puts it back when it is.
     """
-    balancers = run.reachable(run.inventory.balancer_hosts) if host in run.inventory.masters else []
-    server = f"apiservers/{host.name}"
-    deploy(balancers, recipes.drain_server, run.progress, server=server)
+    drain(run, host)
     yield
-    deploy(balancers, recipes.restore_server, run.progress, server=server)
+    restore(run, host)
 
 
 def take_out(run: Run, host: Host) -> None:
@@ -86,17 +84,35 @@ def take_out(run: Run, host: Host) -> None:
 
     Ended in between, the next ``up`` finds its manifest aside and puts it back.
     """
-    balancers = run.reachable(run.inventory.balancer_hosts)
-    deploy(balancers, recipes.drain_server, run.progress, server=f"apiservers/{host.name}")
-    time.sleep(PARTING_SECONDS)
+    drain(run, host)
+    let_clients_part(run, host)
     deploy([host], recipes.put_apiserver_aside, run.progress)
 
 
 def put_back(run: Run, host: Host) -> None:
     """Its API server started and ready, then back in service."""
     deploy([host], recipes.bring_apiserver_back, run.progress, port=_port(run))
-    balancers = run.reachable(run.inventory.balancer_hosts)
-    deploy(balancers, recipes.restore_server, run.progress, server=f"apiservers/{host.name}")
+    restore(run, host)
+
+
+def drain(run: Run, host: Host) -> None:
+    """A master's API server gets no new connections; a host without one is left alone."""
+    deploy(_balancers(run, host), recipes.drain_server, run.progress, server=f"apiservers/{host.name}")
+
+
+def restore(run: Run, host: Host) -> None:
+    """What :func:`drain` did, undone."""
+    deploy(_balancers(run, host), recipes.restore_server, run.progress, server=f"apiservers/{host.name}")
+
+
+def let_clients_part(run: Run, host: Host) -> None:
+    """Between :func:`drain` and the end of an API server."""
+    run.progress(host.name, "waiting for clients to leave by themselves")
+    time.sleep(PARTING_SECONDS)
+
+
+def _balancers(run: Run, host: Host) -> list[Host]:
+    return run.reachable(run.inventory.balancer_hosts) if host in run.inventory.masters else []
 
 
 def refuse_unless(run: Run, host: Host, group: tuple[Host, ...], guard: Guard) -> None:

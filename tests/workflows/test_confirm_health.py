@@ -1,5 +1,4 @@
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 import samples
@@ -29,8 +28,8 @@ def looks(monkeypatch):
     monkeypatch.setattr(confirm_health, "observe", look)
     monkeypatch.setattr(confirm_health, "deploy", lambda *_, **__: None)
     monkeypatch.setattr(confirm_health, "endpoint_answers", lambda _: True)
-    time = SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-    monkeypatch.setattr(confirm_health, "time", time)
+    monkeypatch.setattr(confirm_health.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(confirm_health.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     return moments, clock
 
 

@@ -17,14 +17,11 @@ pytestmark = pytest.mark.lab
 @pytest.fixture
 def changed(stage, tmp_path):
     """The lab's inventory with other settings."""
-    number = 0
 
     def change(**settings):
-        nonlocal number
-        number += 1
         text = (stage.root / stage.path).read_text()
         lines = [f'    "{name}": {value!r},' for name, value in settings.items()]
-        path = tmp_path / f"lab{number}.py"
+        path = tmp_path / "lab.py"
         path.write_text(re.sub(r"^cluster = \{$", "\n".join(["cluster = {", *lines]), text, flags=re.M))
         return str(path)
 
