@@ -46,7 +46,7 @@ soak-reset: bundle  ## a machine before `up` and after `reset`, and a disk that 
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m soak tests/drills/lab/test_reset.py tests/drills/lab/test_errors_for_people.py
 
 soak-safe: bundle  ## `haplane up` interrupted everywhere, in parts of an hour: run it again for the next
-	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests $(BIN)/python tests/soak_safe.py $(SOAK_OPTIONS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests:benchmarks $(BIN)/python tests/soak_safe.py $(SOAK_OPTIONS)
 
 soak-snapshots: bundle  ## members cut off, hosts that die, buckets that refuse, etcd on machines of its own
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "lab and soak" tests/drills/lab/test_snapshots*.py

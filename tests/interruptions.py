@@ -93,6 +93,7 @@ class Run:
     """A `haplane up` under way, whose progress is listened to."""
 
     def __init__(self, inventory: Path) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would this
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [*HAPLANE, "up", "--yes", str(inventory)],

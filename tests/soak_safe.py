@@ -1,6 +1,6 @@
 """`make soak-safe`: every fault at every boundary of `haplane up`, and inside its long phases, on real masters.
 
-    .venv/bin/python tests/soak_safe.py [--minutes 55] [--only WORDS] [--any-commit]
+    PYTHONPATH=tests:benchmarks .venv/bin/python tests/soak_safe.py [--minutes 55] [--only WORDS] [--any-commit]
 
 Resumable: a case that has a row of this commit (of any, with --any-commit) is not run again. Rows are kept in
 docs/soak-safe.jsonl and shown as a table in docs/soak.md. The lab tests with the marker `soak` that concern `up` come
@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from interruptions import FAULTS, ROOT, Cluster, Moment, Outcome, Run, haplane, interrupt, write_inventory
+from machine import alone
 
 NUMBER = 9
 ROWS = ROOT / "docs/soak-safe.jsonl"
@@ -100,7 +101,7 @@ def main() -> None:
     known = {row["case"] for row in rows() if chosen.any_commit or row["commit"] == commit()}
     left = [case for case in cases() if str(case) not in known and chosen.only in str(case)]
     print(f"{len(left)} cases to run", flush=True)
-    with tempfile.TemporaryDirectory(prefix="haplane-soak-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="haplane-soak-") as scratch, alone():
         files = [write_inventory(Path(scratch) / f"{n}.py", NUMBER, toleration=60 + n) for n in range(2)]
         try:
             run(left, Cluster(files[0]), files, deadline)

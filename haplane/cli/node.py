@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from haplane.cli.output import Output
 from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.cli.up import present, show_plan
 from haplane.config.load import load_inventory
+from haplane.domain.recovery import Kept
 from haplane.errors import BadInput, ExitCode
+from haplane.workflows.discard import discard
 from haplane.workflows.up import up
 
 
@@ -49,3 +53,30 @@ def repair(output: Output, inventory: str, host: str, *, dry_run: bool, assume_y
         show_plan(output, outcome.plan)
     present(output, outcome, inventory, dry_run=dry_run, in_lab=loaded.cluster.lab is not None)
     return ExitCode.DONE if dry_run else outcome.exit_code
+
+
+@command.command("discard")
+@inventory_argument
+@click.argument("hosts", nargs=-1)
+@yes_option
+@json_option
+@reports_errors
+def discard_kept(output: Output, inventory: str, hosts: tuple[str, ...], *, assume_yes: bool) -> ExitCode:
+    """Remove the old etcd data that restores and repairs have kept on HOSTS, or on all of INVENTORY.
+
+    Refused until every member serves again. `haplane status` lists what is kept.
+    """
+    loaded = load_inventory(inventory)
+    refuse_to_ask(output, assume_yes=assume_yes)
+
+    def confirm(found: tuple[Kept, ...]) -> bool:
+        for one in found:
+            output.line(f"{one.host}: {one.path}, {one.size / (1 << 20):.0f} MiB")
+        return assume_yes or click.confirm("Remove them for good?", err=True)
+
+    outcome = discard(loaded, hosts, confirm=confirm, progress=output.progress)
+    output.document({"removed": [asdict(one) for one in outcome.removed], "skipped": outcome.skipped})
+    for name in outcome.skipped:
+        output.warn(f"skipped: {name} cannot be reached")
+    output.line(f"removed: {', '.join(f'{one.host}:{one.path}' for one in outcome.removed) or 'nothing'}")
+    return outcome.exit_code

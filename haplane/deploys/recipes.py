@@ -294,3 +294,9 @@ def reset_host(stamp: str, pod_network: str, snapshot_directory: str, pushed: Se
         name="Take the cluster off",
         _timeout=180,
     )
+
+
+@deploy("Discard what was kept")
+def discard_kept(paths: Sequence[str]) -> None:
+    """Old etcd data that nobody needs any more."""
+    etcd.discard(paths=paths, name="Remove old etcd data", _timeout=180)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
@@ -46,6 +46,12 @@ fi
 rm -f {BOOTSTRAPPED}
 """
 """The mark goes last: interrupted before that, the member refuses to start empty."""
+
+DISCARD = """
+set -eu
+for kept in "$@"; do rm -rf --one-file-system "$kept"; done
+sync /var/lib/etcd
+"""
 
 PERSIST = f"""
 attempts=$1 done=$2
@@ -115,6 +121,15 @@ def set_data_aside(stamp: str) -> Generator[StringCommand, None, None]:
     + stamp: a date that names the directory
     """
     yield StringCommand("sh", "-c", QuoteString(ASIDE), "sh", QuoteString(stamp))
+
+
+@operation()
+def discard(paths: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Remove data that are kept beside the member's own.
+
+    + paths: directories in ``/var/lib/etcd``
+    """
+    yield StringCommand("sh", "-c", QuoteString(DISCARD), "sh", *map(QuoteString, paths))
 
 
 @operation()

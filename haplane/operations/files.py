@@ -15,13 +15,24 @@ from pyinfra.context import host
 from haplane.domain.files import WantedFile
 from haplane.facts.files import FileStates
 
-PLACE = r"""
+UNPACK = r"""
 set -eu
 umask 077
 staging=$(mktemp -d /run/haplane.XXXXXX)
 trap 'rm -rf "$staging"' EXIT
 base64 -d | tar -x -p -m -C "$staging"
 cd "$staging"
+"""
+KERNEL = """
+test ! -e etc/modules-load.d/haplane.conf || while read -r module; do
+    case $module in '#'*) continue ;; esac
+    modprobe "$module" 2>/dev/null || test -d "/sys/module/$module" || echo "kernel module $module is not available"
+done < etc/modules-load.d/haplane.conf
+test ! -e etc/sysctl.d/99-haplane.conf || sysctl -q -e -p etc/sysctl.d/99-haplane.conf
+"""
+"""Before the files have their names: interrupted in between, the next run finds them missing and does it again."""
+
+PLACE = r"""
 find . -type f | while read -r file; do
     target="/${file#./}"
     (umask 022 && mkdir -p "$(dirname "$target")")
@@ -33,13 +44,6 @@ done
 """Each file is complete under a name of its own, and on disk, before it takes its final name."""
 
 RELOAD = "systemctl daemon-reload\n"
-KERNEL = """
-while read -r module; do
-    case $module in '#'*) continue ;; esac
-    modprobe "$module" 2>/dev/null || test -d "/sys/module/$module" || echo "kernel module $module is not available"
-done < /etc/modules-load.d/haplane.conf
-sysctl -q -e -p /etc/sysctl.d/99-haplane.conf
-"""
 
 
 @operation()
@@ -55,15 +59,14 @@ def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
     if not changed:
         host.noop("every file is as wanted")
         return
-    yield StringCommand(
-        "sh", "-c", QuoteString(PLACE + _taking_up(changed)), _stdin=base64.b64encode(archive(changed)).decode()
-    )
+    yield StringCommand("sh", "-c", QuoteString(script(changed)), _stdin=base64.b64encode(archive(changed)).decode())
 
 
-def _taking_up(files: Sequence[WantedFile]) -> str:
+def script(files: Sequence[WantedFile]) -> str:
+    """What takes their archive, in base64, on its standard input and puts them where they belong."""
     units = any(file.path.startswith("/etc/systemd/system/") for file in files)
     kernel = any(file.path.startswith(("/etc/sysctl.d/", "/etc/modules-load.d/")) for file in files)
-    return (RELOAD if units else "") + (KERNEL if kernel else "")
+    return UNPACK + (KERNEL if kernel else "") + PLACE + (RELOAD if units else "")
 
 
 def archive(files: Sequence[WantedFile]) -> bytes:

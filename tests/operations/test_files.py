@@ -73,7 +73,7 @@ def test_the_script_places_files_for_real(tmp_path):
         WantedFile(f"{tmp_path}/with space", b"text\n", Part.HOST, 0o755),
     ]
     (tmp_path / "with space").write_text("older")
-    subprocess.run(["sh", "-c", files.PLACE], input=base64.b64encode(files.archive(wanted)), check=True)
+    subprocess.run(["sh", "-c", files.script(wanted)], input=base64.b64encode(files.archive(wanted)), check=True)
     for file in wanted:
         assert Path(file.path).read_bytes() == file.content
     modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*")}
@@ -82,7 +82,22 @@ def test_the_script_places_files_for_real(tmp_path):
 
 @as_root
 def test_a_cut_stream_places_nothing(tmp_path):
-    cut = base64.b64encode(files.archive([WantedFile(f"{tmp_path}/file", b"x" * 4096, Part.HOST)]))[:1000]
-    done = subprocess.run(["sh", "-c", files.PLACE], input=cut, capture_output=True, check=False)
+    wanted = [WantedFile(f"{tmp_path}/file", b"x" * 4096, Part.HOST)]
+    cut = base64.b64encode(files.archive(wanted))[:1000]
+    done = subprocess.run(["sh", "-c", files.script(wanted)], input=cut, capture_output=True, check=False)
     assert done.returncode != 0
     assert list(tmp_path.iterdir()) == []
+
+
+@as_root
+def test_what_the_kernel_did_not_take_up_is_not_there_for_the_next_run_either(tmp_path):
+    """Else a run that ended between the two would leave a host that looks right and does not forward."""
+    sysctl = tmp_path / "sysctl"
+    sysctl.write_text("#!/bin/sh\ntest -s etc/sysctl.d/99-haplane.conf && exit 41\n")
+    sysctl.chmod(0o755)
+    other = WantedFile(f"{tmp_path}/other", b"text", Part.HOST)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    sent = base64.b64encode(files.archive([other, SYSCTL]))
+    done = subprocess.run(["sh", "-c", files.script([other, SYSCTL])], input=sent, check=False, env=environment)
+    assert done.returncode == 41
+    assert list(tmp_path.iterdir()) == [sysctl]

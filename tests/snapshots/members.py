@@ -81,10 +81,10 @@ class Member:
     def change(self, **changes: Any) -> None:
         self.settings = dataclasses.replace(self.settings, **changes)
 
-    def start(self, command: str) -> subprocess.Popen[str]:
+    def start(self, command: str, watched_by: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         settings = self.root / "settings.json"
         settings.write_text(self.settings.to_json())
-        words = [sys.executable, "-ESs", self.agent / "run", command, "--settings", settings]
+        words = [*watched_by, sys.executable, "-ESs", self.agent / "run", command, "--settings", settings]
         path = f"{self.root / 'shims'}:{self.programs}:{os.environ['PATH']}"
         return subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/", env={"PATH": path}

@@ -29,6 +29,7 @@ done
 # The deepest mounts first: pods' volumes, containers' roots, their network namespaces.
 awk '$2 ~ "^(/var/lib/kubelet/|/run/containerd/|/run/netns/cni-)" { print $2 }' /proc/mounts | sort -r |
     while read -r mounted; do umount "$mounted" || umount --lazy "$mounted"; done
+rm -f /run/netns/cni-* 2>/dev/null || true
 
 left=0
 keep() { # PATH: what it holds goes aside; a directory that is a mount of its own stays, empty

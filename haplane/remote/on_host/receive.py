@@ -22,9 +22,15 @@ STAMPS = "/var/lib/haplane/stamps.json"
 IMAGE_DIRECTORY = "/var/lib/haplane/images/"
 IMPORT_SECONDS = 300
 IMPORT = """
-until test -S /run/containerd/containerd.sock && ctr -n k8s.io images import --local "$1"; do sleep 0.3; done
+trap 'echo "$said" >&2; exit 1' TERM
+until test -S /run/containerd/containerd.sock && said=$(ctr -n k8s.io images import --local "$1" 2>&1); do
+    sleep 0.3
+done
 """
-"""Archives arrive while containerd is still to be started."""
+"""Archives arrive while containerd is still to be started.
+
+What it says of a good import is no reason of a failure.
+"""
 
 
 def main() -> None:
@@ -41,7 +47,11 @@ def main() -> None:
             receive(content, path, member)
             if path.startswith(IMAGE_DIRECTORY):
                 imports.append((path, import_image(path)))
-    failed = [path for path, process in imports if process.wait() != 0]
+    failed = []
+    for path, process in imports:
+        _, said = process.communicate()
+        if process.returncode != 0:
+            failed.append(" ".join((path, *said.decode(errors="replace").split("\n")[-2:-1])))
     if failed:
         sys.exit("containerd did not import " + ", ".join(failed))
 
@@ -105,6 +115,7 @@ def import_image(path: str) -> subprocess.Popen[bytes]:
         ["timeout", str(IMPORT_SECONDS), "sh", "-c", IMPORT, "sh", path],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
 
 

@@ -140,6 +140,7 @@ def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("small") / "small.py"
     path.write_text(SMALL.format(key=client_key(), known_hosts=known_hosts()))
     made = Stage(path)
+    made.haplane("lab", "down", str(path))  # of a session that was killed
     made.haplane("lab", "up", str(path))
     yield made
     made.haplane("lab", "down", str(path))

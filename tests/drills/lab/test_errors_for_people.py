@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up_in_mid_push_and_the_run_after_it(prepared):
     )
     said = prepared.fails("up", prepared.path, "--yes", code=1)
     assert "pushing files to w1 failed" in said
-    assert "No space left on device" in said
+    assert "No space left on device" in said, said
     assert prepared.run("w1", "umount /var/lib/haplane").returncode == 0
     prepared.haplane("up", prepared.path, "--yes")
     assert prepared.wait_until_healthy()["healthy"]

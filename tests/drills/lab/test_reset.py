@@ -51,6 +51,8 @@ print(json.dumps(found))
 
 
 def look(stage, name):
+    """Once the kernel has settled its own addresses."""
+    assert stage.run(name, "while ip -6 address | grep -q tentative; do sleep 0.2; done").returncode == 0
     said = stage.run(name, f"python3 - <<'END'\n{LOOK}\nEND")
     assert said.returncode == 0, said.stderr
     return json.loads(said.stdout)

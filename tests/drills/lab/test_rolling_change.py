@@ -60,7 +60,7 @@ def test_settings_of_kubelets_and_kube_proxy_reach_what_runs(stage, changed):
     """They are read at the start only: kubelets and pods that are older start anew."""
     nested = stage.inventory.cluster.tuning.model_dump()
     kubelet = {**nested["kubelet"], "maxPods": 77}
-    proxy = {**nested["kube_proxy"], "nodePortAddresses": ["primary"]}
+    proxy = {**nested["kube_proxy"], "configSyncPeriod": "14m0s"}
     tuning = {
         "ignored_preflight_checks": list(nested["ignored_preflight_checks"]),
         "containerd_restrict_oom_score_adj": nested["containerd_restrict_oom_score_adj"],
