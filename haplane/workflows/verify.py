@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +15,6 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import FrameType
 from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -138,11 +136,6 @@ def _events(lines: Iterable[str]) -> Generator[tuple[str, Check], None, None]:
 def _passing_on_interruption(child: subprocess.Popen[str], progress: Progress) -> Generator[None, None, None]:
     """Ctrl-C and SIGTERM end the suites, which remove what they made before we end too."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     except KeyboardInterrupt:
@@ -154,8 +147,6 @@ def _passing_on_interruption(child: subprocess.Popen[str], progress: Progress) -
             child.kill()
             progress("verify", "its namespace could not be removed: kubectl delete namespace -l haplane.io/verify")
         raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _refuse_half_a_run(code: int, complaints: IO[str]) -> None:
