@@ -101,6 +101,11 @@ def test_in_place(stage, tmp_path):
     assert told.status == 410 or b'"code":410' in told.body
     assert outcome["status"]["healthy"], outcome["status"]["problems"]
     stage.verify()
+    aside = {(name, outcome["aside"]) for name in stage.masters}
+    assert aside <= {(one["host"], one["path"]) for one in stage.status()["recovery"]["kept"]}
+    removed = json.loads(stage.haplane("node", "discard", stage.path, "--yes", "--json"))["removed"]
+    assert aside <= {(one["host"], one["path"]) for one in removed}
+    assert stage.status()["recovery"]["kept"] == []
 
 
 def kept(stage, number):
