@@ -135,7 +135,6 @@ def _events(lines: Iterable[str]) -> Generator[tuple[str, Check], None, None]:
 @contextmanager
 def _passing_on_interruption(child: subprocess.Popen[str], progress: Progress) -> Generator[None, None, None]:
     """Ctrl-C and SIGTERM end the suites, which remove what they made before we end too."""
-
     try:
         yield
     except KeyboardInterrupt:
