@@ -18,16 +18,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from interruptions import FAULTS, ROOT, Cluster, Moment, Outcome, Run, haplane, interrupt, write_inventory
 from machine import alone
+from soak_table import Table, commit
 
 NUMBER = 9
-ROWS = ROOT / "docs/soak-safe.jsonl"
-TABLE = ROOT / "docs/soak.md"
-BEGIN, END = "<!-- soak-safe -->", "<!-- end of soak-safe -->"
+TABLE = Table(
+    "safe",
+    {
+        "story": "story", "fault": "fault", "moment": "struck at", "outcome": "outcome",
+        "interrupted_seconds": "interrupted, s", "rerun_seconds": "again, s", "ratio": "ratio",
+        "date": "date", "commit": "commit",
+    },
+)  # fmt: skip
 BOOTSTRAP = (
     Moment("up: Push binaries and images"),
     Moment("up: Push binaries and images", 1.5),
@@ -98,7 +103,7 @@ def main() -> None:
     deadline = time.monotonic() + 60 * chosen.minutes
     if not chosen.only and not stories():
         sys.exit("a story failed: the faults wait until it does not")
-    known = {row["case"] for row in rows() if chosen.any_commit or row["commit"] == commit()}
+    known = {row["case"] for row in TABLE.rows() if chosen.any_commit or row["commit"] == commit()}
     left = [case for case in cases() if str(case) not in known and chosen.only in str(case)]
     print(f"{len(left)} cases to run", flush=True)
     with tempfile.TemporaryDirectory(prefix="haplane-soak-") as scratch, alone():
@@ -108,19 +113,21 @@ def main() -> None:
         finally:
             write_table()
             haplane("lab", "down", files[0])
-    if any(row["outcome"] != "completed" for row in rows() if row["commit"] == commit()):
+    if any(row["outcome"] != "completed" for row in TABLE.rows() if row["commit"] == commit()):
         sys.exit(1)
 
 
 def stories() -> bool:
     """The lab tests that are too long for `make test`, once for each commit."""
-    if any(row["case"] == STORIES and row["commit"] == commit() for row in rows()):
+    if any(row["case"] == STORIES and row["commit"] == commit() for row in TABLE.rows()):
         return True
     files = [ROOT / "tests/drills/lab" / f"test_{name}.py" for name in ("drift", "rolling_change", "interrupted")]
     began = time.monotonic()
     code = subprocess.run([sys.executable, "-m", "pytest", "-m", "soak", *files], cwd=ROOT, check=False).returncode
     if code == 0:
-        keep({"case": STORIES, "story": STORIES, "outcome": "completed"} | seconds(time.monotonic() - began, 0, None))
+        TABLE.keep(
+            {"case": STORIES, "story": STORIES, "outcome": "completed"} | seconds(time.monotonic() - began, 0, None)
+        )
     return code == 0
 
 
@@ -166,7 +173,7 @@ def note(case: Case, found: Outcome, uninterrupted_seconds: float) -> None:
     row = {"case": str(case), "story": case.story, "fault": case.fault, "moment": str(case.moment)}
     row |= {"outcome": found.problem or "completed"}
     row |= seconds(found.interrupted_seconds, found.rerun_seconds, uninterrupted_seconds)
-    keep(row)
+    TABLE.keep(row)
     print(f"{case}: {row['outcome'][:2000]} ({row['ratio']})", flush=True)
 
 
@@ -179,34 +186,8 @@ def seconds(interrupted: float, rerun: float, uninterrupted: float | None) -> di
     }
 
 
-def keep(row: dict[str, object]) -> None:
-    row = {"fault": "", "moment": "", **row, "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}", "commit": commit()}
-    with ROWS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-
-
-def rows() -> list[dict]:
-    """The last row of each case."""
-    if not ROWS.exists():
-        return []
-    found = [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
-    return list({row["case"]: row for row in found}.values())
-
-
-def commit() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 def write_table() -> None:
-    """Replace the part of docs/soak.md between the marks."""
-    found = rows()
-    if not found:
-        return
-    text = TABLE.read_text(encoding="utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
+    found = TABLE.rows()
     completed = [row for row in found if row["outcome"] == "completed"]
     ratios = [row["ratio"] for row in completed if row["ratio"] and row["fault"] != "power"]
     left = {str(case) for case in cases()} - {row["case"] for row in found}
@@ -215,19 +196,7 @@ def write_table() -> None:
         summary += (
             f" Interrupted + again / uninterrupted: median {statistics.median(ratios):.2f}, worst {max(ratios):.2f}."
         )
-    lines = [
-        summary,
-        "",
-        "| story | fault | struck at | outcome | interrupted | again | ratio | date | commit |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in found:
-        outcome = row["outcome"].splitlines()[0][:120].replace("|", "/")
-        lines.append(
-            f"| {row['story']} | {row['fault']} | {row['moment']} | {outcome} | {row['interrupted_seconds']} s |"
-            f" {row['rerun_seconds']} s | {row['ratio']} | {row['date']} | {row['commit']} |"
-        )
-    TABLE.write_text(head + BEGIN + "\n" + "\n".join(lines) + "\n" + END + tail, encoding="utf-8")
+    TABLE.write((summary, ""))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import testinfra
+from soak_table import Table
 
 from haplane.config.load import load_inventory
 from haplane.lab.driver import LabMachines
@@ -15,6 +16,9 @@ from haplane.lab.paths import client_key, known_hosts
 from haplane.remote.openssh import ssh_command
 from haplane.waiting import wait_until
 
+STORIES = Table(
+    "stories", {"case": "story", "outcome": "outcome", "seconds": "seconds", "date": "date", "commit": "commit"}
+)
 ROOT = Path(__file__).parents[3]
 INVENTORY = os.environ.get("HAPLANE_LAB", "inventories/lab.py")  # another lab of the same shape will do
 ADMIN = "--kubeconfig=/etc/kubernetes/admin.conf"
@@ -154,3 +158,15 @@ def ends_whole(request):
         stage = request.getfixturevalue("stage")
         stage.wait_until_healthy()
         stage.verify()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What is too long for `make test` is noted where one can read when it was last seen."""
+    report = yield
+    if item.get_closest_marker("soak") and (report.when == "call" or report.failed):
+        STORIES.keep(
+            {"case": item.nodeid.rpartition("/")[2], "outcome": report.outcome, "seconds": round(report.duration)}
+        )
+        STORIES.write()
+    return report
