@@ -23,7 +23,21 @@ def start_container_runtime(run: Run) -> None:
     """Wait for the binaries and start containerd, which takes the images in as they arrive."""
     wait_for_all(run.binary_pushes)
     runtime_hosts = run.hosts(Kind.RUNTIME, Kind.IMAGES)
-    deploy(runtime_hosts, start_runtime, run.progress, paths_of=run.paths(runtime_hosts, Part.CONTAINERD))
+    deploy(
+        runtime_hosts,
+        start_runtime,
+        run.progress,
+        paths_of=run.paths(runtime_hosts, Part.CONTAINERD),
+        archives_of={host.name: _archives(run, host) for host in runtime_hosts},
+    )
+
+
+def _archives(run: Run, host: Host) -> dict[str, str]:
+    """Those on a host whose containerd could not be asked: that they arrived does not say that it has them."""
+    if run.report(host).images is not None or run.plan.items(host.name, Kind.IMAGES):
+        return {}
+    wanted = run.wants[host.name].images
+    return {image.reference: image.file.path for image in run.manifest.images if image.reference in wanted}
 
 
 def _pushes(run: Run, *, images: bool) -> list[Push | None]:
