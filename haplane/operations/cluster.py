@@ -36,7 +36,7 @@ proxy_addon=$!
 {KUBECTL_WAIT} wait --for=jsonpath='{{.spec.podCIDR}}' --timeout=60s "$@"
 {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f "$network"
 for set in $({KUBECTL} get -f "$network" -o jsonpath="$DAEMON_SETS"); do
-    {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=60s || true
+    {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=20s || true
 done
 kubeadm init phase addon coredns --config "$config"
 {KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
