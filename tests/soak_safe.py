@@ -2,9 +2,9 @@
 
     PYTHONPATH=tests:benchmarks .venv/bin/python tests/soak_safe.py [--minutes 55] [--only WORDS] [--any-commit]
 
-Resumable: a case that has a row of this commit (one that completed, of any, with --any-commit) is not run again. Rows are kept in
-docs/soak-safe.jsonl and shown as a table in docs/soak.md. The lab tests with the marker `soak` that concern `up` come
-first, once for each commit.
+Resumable: a case that has a row of this commit (one that completed, of any, with --any-commit) is not run again. Rows
+are kept in docs/soak-safe.jsonl and shown as a table in docs/soak.md. The lab tests marked `soak` that concern
+`up` come first, once for each commit.
 """
 
 from __future__ import annotations

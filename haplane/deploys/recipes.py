@@ -11,7 +11,7 @@ from pyinfra.context import host
 
 from haplane.domain.files import WantedFile
 from haplane.domain.plan import KUBELET_CONFIG, MANIFESTS
-from haplane.operations import cluster, etcd, files, haproxy, images, kubeadm, packages, reset, snapshots, units
+from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, reset, snapshots, units
 
 CHECKS = {"haproxy": "haproxy -c -q -f /etc/haproxy/haproxy.cfg"}
 
@@ -30,11 +30,10 @@ def prepare_host(
 
 
 @deploy("Start the container runtime")
-def start_runtime(paths_of: Mapping[str, Sequence[str]], archives_of: Mapping[str, Mapping[str, str]]) -> None:
-    """containerd, serving and enabled, with the images whose archives had arrived before this run."""
+def start_runtime(paths_of: Mapping[str, Sequence[str]]) -> None:
+    """containerd, serving and enabled."""
     mine = paths_of.get(host.name, ())
     units.up(unit="containerd", files=mine, wait=True, name="Start containerd", _timeout=60)
-    images.imported(archives=archives_of.get(host.name, {}), name="Import images that are here", _timeout=300)
 
 
 @deploy("Form the etcd cluster")

@@ -180,7 +180,7 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
 
 
 def missing_images(wanted: Wants, report: HostReport, *, archives_are_there: bool) -> tuple[str, ...]:
-    """Images containerd does not know; while it is down none, if all archives are there: they come at its start."""
+    """Images containerd does not know; while it is down none, if all archives are there: it gets what it lacks."""
     if report.images is None and archives_are_there:
         return ()
     return tuple(image for image in wanted.images if image not in (report.images or ()))

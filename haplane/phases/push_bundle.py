@@ -15,47 +15,39 @@ from haplane.remote.session import deploy
 
 def push_bundle(run: Run) -> None:
     """Start two streams per host, of what differs there: nobody waits for images before the masters need them."""
-    run.binary_pushes = [push for push in _pushes(run, images=False) if push is not None]
-    run.image_pushes = [push for push in _pushes(run, images=True) if push is not None]
+    hosts = run.hosts(Kind.BUNDLE, Kind.IMAGES, Kind.RUNTIME)
+    run.binary_pushes = [push for host in hosts if (push := _binaries(run, host))]
+    run.image_pushes = [push for host in hosts if (push := _images(run, host))]
 
 
 def start_container_runtime(run: Run) -> None:
     """Wait for the binaries and start containerd, which takes the images in as they arrive."""
     wait_for_all(run.binary_pushes)
     runtime_hosts = run.hosts(Kind.RUNTIME, Kind.IMAGES)
-    deploy(
-        runtime_hosts,
-        start_runtime,
-        run.progress,
-        paths_of=run.paths(runtime_hosts, Part.CONTAINERD),
-        archives_of={host.name: _archives(run, host) for host in runtime_hosts},
-    )
+    deploy(runtime_hosts, start_runtime, run.progress, paths_of=run.paths(runtime_hosts, Part.CONTAINERD))
 
 
-def _archives(run: Run, host: Host) -> dict[str, str]:
-    """Those on a host whose containerd could not be asked: that they arrived does not say that it has them."""
-    if run.report(host).images is not None or run.plan.items(host.name, Kind.IMAGES):
-        return {}
-    wanted = run.wants[host.name].images
-    return {image.reference: image.file.path for image in run.manifest.images if image.reference in wanted}
+def _binaries(run: Run, host: Host) -> Push | None:
+    differing = set(run.plan.items(host.name, Kind.BUNDLE))
+    files = [file for file in run.manifest.files if file.path in differing]
+    return Push(host, run.bundle, files, run.progress) if files else None
 
 
-def _pushes(run: Run, *, images: bool) -> list[Push | None]:
-    hosts = run.hosts(Kind.BUNDLE, Kind.IMAGES)
-    return [_push(run, host.name, images=images) for host in hosts]
+def _images(run: Run, host: Host) -> Push | None:
+    """Archives that differ are sent; of the others the host is told that containerd lacks them, or may lack them.
 
-
-def _push(run: Run, name: str, *, images: bool) -> Push | None:
-    differing = set(run.plan.items(name, Kind.BUNDLE))
-    unknown = set(run.plan.items(name, Kind.IMAGES))
-    if images:
-        files = [
-            image.file for image in run.manifest.images if image.reference in unknown or image.file.path in differing
-        ]
-        files = [file for file in files if set(file.roles) & set(run.wants[name].roles)]
-    else:
-        files = [file for file in run.manifest.files if file.path in differing]
-    return Push(run.inventory.host(name), run.bundle, files, run.progress) if files else None
+    That an archive has arrived does not say that it was imported before the run ended that sent it.
+    """
+    differing = set(run.plan.items(host.name, Kind.BUNDLE))
+    wanted = [image for image in run.manifest.images if set(image.roles) & set(run.wants[host.name].roles)]
+    known = set(run.report(host).images or ())
+    files = [image.file for image in wanted if image.file.path in differing]
+    here = {
+        image.file.path: image.reference
+        for image in wanted
+        if image.file.path not in differing and image.reference not in known
+    }
+    return Push(host, run.bundle, files, run.progress, here=here) if files or here else None
 
 
 def wait_for_images(run: Run, hosts: Sequence[Host]) -> None:
@@ -68,8 +60,8 @@ def finish_pushes(run: Run) -> None:
     wait_for_all(run.image_pushes)
 
 
-PUSH_BUNDLE = Phase("Push binaries and images", (Kind.BUNDLE, Kind.IMAGES), push_bundle)
+PUSH_BUNDLE = Phase("Push binaries and images", (Kind.BUNDLE, Kind.IMAGES), push_bundle, also_after=(Kind.RUNTIME,))
 START_CONTAINER_RUNTIME = Phase(
     "Start the container runtime", (Kind.RUNTIME,), start_container_runtime, also_after=(Kind.BUNDLE, Kind.IMAGES)
 )
-FINISH_PUSHES = Phase("Finish pushing images", (), finish_pushes, also_after=(Kind.BUNDLE, Kind.IMAGES))
+FINISH_PUSHES = Phase("Finish pushing images", (), finish_pushes, also_after=(Kind.BUNDLE, Kind.IMAGES, Kind.RUNTIME))

@@ -10,9 +10,10 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from haplane.bundle.manifest import BundleFile
@@ -31,12 +32,24 @@ def _receiver() -> str:
 
 
 class Push:
-    """A stream under way to one host. ``wait`` says how it ended."""
+    """A stream under way to one host. ``wait`` says how it ended.
 
-    def __init__(self, host: Host, bundle: Path, files: Sequence[BundleFile], progress: Progress) -> None:
+    ``here``: archives that the host has, by path, with the image that its containerd is to know from them.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        bundle: Path,
+        files: Sequence[BundleFile],
+        progress: Progress,
+        *,
+        here: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.host = host
         self._bundle = bundle
         self._files = files
+        self._here = here
         self._progress = progress
         self._total = sum(file.stored_size for file in files)
         self._cut: str | None = None
@@ -78,6 +91,8 @@ class Push:
         sent = 0
         try:
             with tarfile.open(fileobj=pipe, mode="w|", format=tarfile.PAX_FORMAT, bufsize=MEBIBYTE) as stream:
+                for path, image in self._here.items():
+                    stream.addfile(_reminder(path, image))
                 for file in self._files:
                     self._progress(self.host.name, "pushing", sent / self._total)
                     with (self._bundle / file.stored).open("rb") as content:
@@ -98,6 +113,12 @@ def _member(file: BundleFile) -> tarfile.TarInfo:
     member = tarfile.TarInfo(file.path.lstrip("/"))
     member.size, member.mode = file.stored_size, file.mode
     member.pax_headers = {"HAPLANE.sha256": file.sha256, "HAPLANE.compression": file.compression}
+    return member
+
+
+def _reminder(path: str, image: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(path.lstrip("/"))
+    member.pax_headers = {"HAPLANE.here": image}
     return member
 
 

@@ -26,7 +26,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, list[str]], str]] = {
     ),
     "start_runtime": (
         recipes.start_runtime,
-        {"paths_of": {ME: [FILE.path]}, "archives_of": {}},
+        {"paths_of": {ME: [FILE.path]}},
         {STATE: UP},
         "systemctl start containerd.service",
     ),
@@ -109,10 +109,3 @@ def test_planned_restarts_end_in_a_wait():
     assert "until" in commands(recipes.restart_etcd, {STATE: UP})[-1]
     restart = {"config": "/k.yaml", "port": 6443, "renew": (), "components": ()}
     assert "readyz" in commands(recipes.restart_control_plane, {}, **restart)[-1]
-
-
-def test_archives_that_arrived_before_are_imported_once_containerd_runs():
-    archives = {ME: {"registry.k8s.io/pause:3.10.1": "/var/lib/haplane/images/pause.tar"}}
-    ran = commands(recipes.start_runtime, {}, paths_of={}, archives_of=archives)
-    assert ran[-1].endswith("sh registry.k8s.io/pause:3.10.1 /var/lib/haplane/images/pause.tar")
-    assert any("systemctl start containerd.service" in command for command in ran[:-1])

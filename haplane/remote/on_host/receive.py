@@ -23,9 +23,9 @@ IMAGE_DIRECTORY = "/var/lib/haplane/images/"
 IMPORT_SECONDS = 300
 IMPORT = """
 trap 'echo "$said" >&2; exit 1' TERM
-until test -S /run/containerd/containerd.sock && said=$(ctr -n k8s.io images import --local "$1" 2>&1); do
-    sleep 0.3
-done
+known() { ctr -n k8s.io images list -q | grep -qxF -- "$2"; }
+import() { known "$@" || ctr -n k8s.io images import --local "$1"; }
+until test -S /run/containerd/containerd.sock && said=$(import "$@" 2>&1); do sleep 0.3; done
 """
 """Archives arrive while containerd is still to be started.
 
@@ -41,6 +41,10 @@ def main() -> None:
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|", bufsize=1 << 20) as members:
         for member in members:
             path = "/" + member.name
+            here = member.pax_headers.get("HAPLANE.here")
+            if here is not None:
+                imports.append((path, import_image(path, here)))
+                continue
             content = members.extractfile(member)
             if content is None:
                 sys.exit(path + " in the stream is not a file")
@@ -109,10 +113,10 @@ def stamp(path: str, temporary: str, sha256: str) -> None:
         os.replace(STAMPS + ".new", STAMPS)
 
 
-def import_image(path: str) -> subprocess.Popen[bytes]:
-    """Hand an archive to containerd as soon as that runs; the caller waits."""
+def import_image(path: str, unless_known: str = "") -> subprocess.Popen[bytes]:
+    """Hand an archive to containerd as soon as that runs, unless it knows that image; the caller waits."""
     return subprocess.Popen(
-        ["timeout", str(IMPORT_SECONDS), "sh", "-c", IMPORT, "sh", path],
+        ["timeout", str(IMPORT_SECONDS), "sh", "-c", IMPORT, "sh", path, unless_known],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

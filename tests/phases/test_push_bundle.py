@@ -1,0 +1,87 @@
+"""What is sent, and of which archives a host is only told."""
+
+import dataclasses
+
+import pytest
+import samples
+
+from haplane.domain.plan import Kind, Plan, host_steps
+from haplane.domain.progress import silent
+from haplane.phases import push_bundle
+from haplane.phases.phase import Run
+
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+IMAGES = {image.file.path: image.reference for image in samples.manifest().images}
+FIRST = next(iter(IMAGES))
+
+
+@dataclasses.dataclass
+class Sent:
+    host: object
+    bundle: object
+    files: list
+    progress: object
+    here: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def paths(self):
+        return [file.path for file in self.files]
+
+
+@pytest.fixture
+def pushes(monkeypatch, tmp_path):
+    """Those for m1, binaries and images, when only its report is not as it should be."""
+    monkeypatch.setattr(push_bundle, "Push", Sent)
+
+    def of(**changes):
+        observation = samples.altered(CONVERGED, "m1", **changes)
+        run = Run(INVENTORY, samples.manifest(), tmp_path, silent, observation=observation)
+        run.wants = samples.wants(INVENTORY, observation.reports)
+        run.plan = Plan(tuple(step for host in INVENTORY.hosts for step in steps_of(run, host.name)))
+        push_bundle.push_bundle(run)
+        assert {push.host.name for push in (*run.binary_pushes, *run.image_pushes)} <= {"m1"}
+        return run.binary_pushes, run.image_pushes
+
+    return of
+
+
+def steps_of(run, name):
+    return host_steps(name, run.wants[name], run.observation.reports[name])
+
+
+def bundle_without(*paths):
+    return {path: sha256 for path, sha256 in CONVERGED.reports["m1"].bundle.items() if path not in paths}
+
+
+def test_nothing_where_nothing_differs(pushes):
+    assert pushes() == ([], [])
+
+
+def test_an_archive_that_is_there_is_imported_and_not_sent(pushes):
+    binaries, [images] = pushes(images=[])
+    assert binaries == []
+    assert (images.paths, images.here) == ([], IMAGES)
+
+
+def test_what_arrived_before_a_run_ended_is_not_sent_again(pushes):
+    _, [images] = pushes(images=None, bundle=bundle_without(FIRST))
+    assert images.paths == [FIRST]
+    assert images.here == {path: name for path, name in IMAGES.items() if path != FIRST}
+
+
+def test_a_containerd_that_cannot_be_asked_is_told_of_every_archive(pushes):
+    units = {name: unit.model_dump() for name, unit in CONVERGED.reports["m1"].units.items()}
+    units["containerd"]["active"] = False
+    _, [images] = pushes(images=None, units=units)
+    assert (images.paths, images.here) == ([], IMAGES)
+
+
+def test_an_archive_that_differs_is_sent_although_its_image_is_known(pushes):
+    _, [images] = pushes(bundle=bundle_without(FIRST))
+    assert (images.paths, images.here) == ([FIRST], {})
+
+
+def test_the_phases_run_for_a_containerd_that_is_started(pushes):
+    assert Kind.RUNTIME in push_bundle.PUSH_BUNDLE.also_after
+    assert Kind.RUNTIME in push_bundle.FINISH_PUSHES.also_after
