@@ -148,6 +148,7 @@ def run(left: list[Case], cluster: Cluster, files: list[Path], deadline: float) 
             if case.story == "first run":
                 cluster.fresh()
         if case.story == "changed setting":
+            cluster.on_masters("systemctl restart kubelet")  # it forgets how often earlier cases restarted its pods
             if not healthy(files[turn]):
                 cluster.fresh()
                 uninterrupted(files[turn])
