@@ -133,31 +133,34 @@ def stories(*, any_commit: bool) -> bool:
 
 
 def run(left: list[Case], cluster: Cluster, files: list[Path], deadline: float) -> None:
-    baseline = None
+    """``turn`` is the file that the cluster is as; of a changed setting the other one comes next."""
+    uninterrupted_seconds: dict[str, float] = {}
     turn = 0
     for case in left:
         if time.monotonic() > deadline:
             print("this part is over: run it again for the rest", flush=True)
             return
-        if baseline is None or (case.story == "first run"):
-            cluster.fresh()
-        if baseline is None:
-            baseline = {"first run": uninterrupted(files[0]), "changed setting": uninterrupted(files[1])}
+        if case.story not in uninterrupted_seconds:
+            uninterrupted_seconds[case.story] = measured(case.story, cluster, files)
             turn = 1
-            print(f"uninterrupted: {baseline}", flush=True)
-            if case.story == "first run":
-                cluster.fresh()
-        if case.story == "changed setting":
+        if case.story == "first run":
+            cluster.fresh()
+            turn = 0
+        else:
             cluster.on_masters("systemctl restart kubelet")  # it forgets how often earlier cases restarted its pods
             if not healthy(files[turn]):
                 cluster.fresh()
                 uninterrupted(files[turn])
             turn = 1 - turn
-            found = interrupt(cluster, case.fault, case.moment, files[turn])
-        else:
-            found = interrupt(cluster, case.fault, case.moment, files[0])
-            turn = 0
-        note(case, found, baseline[case.story])
+        note(case, interrupt(cluster, case.fault, case.moment, files[turn]), uninterrupted_seconds[case.story])
+
+
+def measured(story: str, cluster: Cluster, files: list[Path]) -> float:
+    cluster.fresh()
+    seconds = uninterrupted(files[0])
+    seconds = uninterrupted(files[1]) if story == "changed setting" else seconds
+    print(f"{story}, uninterrupted: {seconds:.1f} s", flush=True)
+    return seconds
 
 
 def healthy(inventory: Path) -> bool:
