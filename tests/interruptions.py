@@ -204,9 +204,10 @@ STRUCK = "m2"
 
 @dataclass(frozen=True)
 class Outcome:
-    """``problem`` is "" when everything held. Seconds: of the interrupted run, of the completing one."""
+    """``problem`` is "" when everything held. Seconds: until the fault, of that run, of the completing one."""
 
     problem: str
+    struck_seconds: float
     interrupted_seconds: float
     rerun_seconds: float
 
@@ -216,8 +217,9 @@ def interrupt(cluster: Cluster, fault: str, moment: Moment, inventory: Path | No
     run = Run(inventory or cluster.path)
     if not run.wait_for(moment):
         ended = run.end()
-        return Outcome(f"the moment did not come: exit {ended.code}\n{ended.said[-1500:]}", ended.seconds, 0)
+        return Outcome(f"the moment did not come: exit {ended.code}\n{ended.said[-1500:]}", 0, ended.seconds, 0)
     struck = time.monotonic()
+    after = struck - run.began
     STRIKE[fault](cluster, run)
     ended = run.end()
     problems = told(fault, ended, run, struck)
@@ -226,9 +228,11 @@ def interrupt(cluster: Cluster, fault: str, moment: Moment, inventory: Path | No
     problems += [f"half written: {line}" for line in cluster.half_written()]
     rerun = run_again(inventory or cluster.path)
     if rerun.code != 0:
-        return Outcome(f"the second run: exit {rerun.code}\n{rerun.said[-3000:]}", ended.seconds, rerun.seconds)
+        return Outcome(
+            f"the second run: exit {rerun.code}\n{rerun.said[-3000:]}", after, ended.seconds, rerun.seconds
+        )
     problems += wrong_afterwards(cluster, before, inventory or cluster.path)
-    return Outcome("; ".join(problems), ended.seconds, rerun.seconds)
+    return Outcome("; ".join(problems), after, ended.seconds, rerun.seconds)
 
 
 def told(fault: str, ended: Ended, run: Run, struck: float) -> list[str]:

@@ -24,13 +24,13 @@ from interruptions import FAULTS, ROOT, Cluster, Moment, Outcome, Run, haplane, 
 from machine import alone
 from soak_table import Table, commit
 
-NUMBER = 9
+NUMBER = 13
 TABLE = Table(
     "safe",
     {
         "story": "story", "fault": "fault", "moment": "struck at", "outcome": "outcome",
-        "interrupted_seconds": "interrupted, s", "rerun_seconds": "again, s", "ratio": "ratio",
-        "date": "date", "commit": "commit",
+        "struck_seconds": "struck after, s", "interrupted_seconds": "ended after, s", "rerun_seconds": "again, s",
+        "ratio": "ratio", "date": "date", "commit": "commit",
     },
 )  # fmt: skip
 BOOTSTRAP = (
@@ -176,7 +176,7 @@ def uninterrupted(inventory: Path) -> float:
 
 def note(case: Case, found: Outcome, uninterrupted_seconds: float) -> None:
     row = {"case": str(case), "story": case.story, "fault": case.fault, "moment": str(case.moment)}
-    row |= {"outcome": found.problem or "completed"}
+    row |= {"outcome": found.problem or "completed", "struck_seconds": round(found.struck_seconds, 1)}
     row |= seconds(found.interrupted_seconds, found.rerun_seconds, uninterrupted_seconds)
     TABLE.keep(row)
     print(f"{case}: {row['outcome'][:2000]} ({row['ratio']})", flush=True)
@@ -194,14 +194,13 @@ def seconds(interrupted: float, rerun: float, uninterrupted: float | None) -> di
 def write_table() -> None:
     found = TABLE.rows()
     completed = [row for row in found if row["outcome"] == "completed"]
-    ratios = [row["ratio"] for row in completed if row["ratio"] and row["fault"] != "power"]
     left = {str(case) for case in cases()} - {row["case"] for row in found}
-    summary = f"{len(completed)} of {len(found)} completed; {len(left)} have not been run."
-    if ratios:
-        summary += (
-            f" Interrupted + again / uninterrupted: median {statistics.median(ratios):.2f}, worst {max(ratios):.2f}."
-        )
-    TABLE.write((summary, ""))
+    summary = f"{len(completed)} of {len(found)} completed; {len(left)} have not been run. Ratio:"
+    for fault in FAULTS:
+        ratios = [row["ratio"] for row in completed if row.get("fault") == fault]
+        if ratios:
+            summary += f" {fault} median {statistics.median(ratios):.2f}, worst {max(ratios):.2f};"
+    TABLE.write((f"{summary.rstrip(';:')}.", ""))
 
 
 if __name__ == "__main__":

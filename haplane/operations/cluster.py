@@ -36,7 +36,7 @@ proxy_addon=$!
 {KUBECTL_WAIT} wait --for=jsonpath='{{.spec.podCIDR}}' --timeout=60s "$@"
 {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f "$network"
 for set in $({KUBECTL} get -f "$network" -o jsonpath="$DAEMON_SETS"); do
-    {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=20s || true
+    {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=10s || true
 done
 kubeadm init phase addon coredns --config "$config"
 {KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
@@ -47,7 +47,8 @@ wait $proxy_addon
     --dry-run=client -o json | {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f -
 """
 """Each step waits for what the next one would otherwise fail on and back off from for 10 s: flannel for the nodes'
-pod networks, CoreDNS for flannel. The ConfigMap comes last: it says that all of it was applied, so an interrupted run
+pod networks, CoreDNS for flannel (10 s at most: more than it saves is not worth waiting, and a node may be gone for
+good). The ConfigMap comes last: it says that all of it was applied, so an interrupted run
 is taken up again. kube-proxy reads its configuration only when it starts: pods that are older than it start anew."""
 
 MARK = f"""
