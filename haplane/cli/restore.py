@@ -10,7 +10,7 @@ from haplane.cli.output import Output
 from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.config.load import load_inventory
 from haplane.errors import BadInput, ExitCode
-from haplane.phases.choose_source import Wish
+from haplane.phases.find_source import Wish
 from haplane.workflows.restore import Outcome, restore
 
 

@@ -12,6 +12,8 @@ from enum import Enum
 from haplane.domain.observed import HostReport
 from haplane.errors import HaplaneError, Refused, UnfitHosts
 
+KEYS_BACK = "`haplane restore INVENTORY` brings the keys back from a snapshot and keeps the data"
+
 
 class Origin(Enum):
     """Where the cluster's identity comes from."""
@@ -21,9 +23,16 @@ class Origin(Enum):
 
 
 def origin_of_identity(
-    masters: Sequence[str], reports: Mapping[str, HostReport], paths: Sequence[str], evidence: Sequence[str]
+    masters: Sequence[str],
+    reports: Mapping[str, HostReport],
+    paths: Sequence[str],
+    evidence: Sequence[str],
+    *,
+    given: bool = False,
 ) -> Origin:
     """``paths`` are the files of an identity, ``evidence`` those of a node that is part of some cluster.
+
+    ``given``: the identity that etcd's data belong to is at hand, for masters that have lost it.
 
     Raises UnfitHosts naming each file that two masters hold differently and each host that another cluster has left
     its files on, and Refused when an identity that has been used is nowhere complete.
@@ -35,12 +44,12 @@ def origin_of_identity(
     if held == set(paths):
         return Origin.MASTERS
     used = [name for name, report in reports.items() if report.etcd.bootstrapped or report.etcd.has_data]
-    if used:
+    if used and not given:
         raise Refused(
             "no reachable master holds the cluster's whole identity, but etcd has data",
             where=f"etcd data on {', '.join(used)}",
             why=f"missing everywhere: {', '.join(sorted(set(paths) - held)[:3])}",
-            next_step="switch on a master that has it, or take haplane off these hosts with `haplane reset`",
+            next_step=f"switch on a master that has it; where all are lost, {KEYS_BACK}",
         )
     if remains := [error for name, report in reports.items() if (error := _remains(name, report, evidence))]:
         raise UnfitHosts("another cluster has been on these hosts; nothing was changed", remains)
@@ -198,12 +207,23 @@ def foreign_etcd(
         and reports[name].files[path].sha256 != authority_digest
         and (authority_digest is not None or reports[name].etcd.has_data or reports[name].etcd.bootstrapped)
     ]
+    may_go = "if its data may go: `haplane reset INVENTORY"
+    if authority_digest is None:
+        return [
+            HaplaneError(
+                f"{name} holds etcd data, and no master that answers holds the keys they belong to",
+                where=f"{name}: {path}",
+                why="its masters are lost or off, or it is another cluster's",
+                next_step=f"where the masters are lost, {KEYS_BACK}; {may_go} {name}`",
+            )
+            for name in foreign
+        ]
     return [
         HaplaneError(
             f"{name} holds etcd of another cluster",
             where=f"{name}: {path}",
             why="its authority is not the one the masters hold",
-            next_step=f"if its data may go: `haplane reset INVENTORY {name}`",
+            next_step=f"{may_go} {name}`",
         )
         for name in foreign
     ]

@@ -7,7 +7,7 @@ never counted as lost. Revisions only grow, also over restores, so the highest o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -77,13 +77,30 @@ def _member(name: str, report: HostReport | None) -> Member:
     return Member(name, True, etcd.has_data, etcd.reads_through_quorum, revision)
 
 
-def judge(members: Sequence[Member]) -> Judgement:
-    """What is right for these members of one cluster. Raises ValueError for none."""
+def keys_are_lost(
+    masters: Iterable[str], reports: Mapping[str, HostReport], keys: Collection[str], without: Collection[str] = ()
+) -> bool:
+    """Whether some of the files ``keys`` are on no master; one that is off may have them, until it is given up."""
+    left = [name for name in masters if name not in without]
+    if any(name not in reports for name in left):
+        return False
+    return not set(keys) <= {path for name in left for path in reports[name].files}
+
+
+def judge(members: Sequence[Member], *, keys_lost: bool = False) -> Judgement:
+    """What is right for these members of one cluster. Raises ValueError for none.
+
+    ``keys_lost``: with etcd on machines of its own all masters can be lost and no data. Their keys are in snapshots
+    only, and the data are taken from the members.
+    """
     needed = majority(len(members))
     serving = [member.name for member in members if member.serves]
     holding = [member.name for member in members if member.answers and member.has_data]
     silent = [member.name for member in members if not member.answers]
     counted = f"{len(members)} members, {needed} needed"
+    if keys_lost and holding:
+        arithmetic = f"{counted}: {_named(holding)} hold data, no master holds the cluster's keys"
+        return Judgement(Cure.SURVIVOR, tuple(holding), arithmetic)
     if serving:
         rest = tuple(member.name for member in members if not member.serves)
         cure = Cure.REPAIR if rest else Cure.NOTHING
@@ -171,9 +188,11 @@ class Recovery:
         return []
 
 
-def summarise_recovery(names: Sequence[str], reports: Mapping[str, HostReport]) -> Recovery:
+def summarise_recovery(
+    names: Sequence[str], reports: Mapping[str, HostReport], *, keys_lost: bool = False
+) -> Recovery:
     """``names`` are the members of the inventory."""
-    judgement = judge(members_of(names, reports))
+    judgement = judge(members_of(names, reports), keys_lost=keys_lost)
     serving = {name: reports[name].etcd.reads_through_quorum for name in names if name in reports}
     journal = under_way({name: report.remains.journal for name, report in reports.items()}, serving)
     kept = tuple(

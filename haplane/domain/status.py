@@ -12,7 +12,7 @@ from datetime import datetime
 from haplane.domain.members import CORRUPT_ALARM, corrupt, is_corrupt
 from haplane.domain.observed import EtcdMember, EtcdStatus, HostReport, Kubernetes, Node, Observation, listed_members
 from haplane.domain.quorum import can_lose, majority
-from haplane.domain.recovery import Recovery, summarise_recovery
+from haplane.domain.recovery import Recovery, keys_are_lost, summarise_recovery
 from haplane.domain.snapshot_status import Snapshots, snapshot_problems, summarise_snapshots
 
 
@@ -20,7 +20,8 @@ from haplane.domain.snapshot_status import Snapshots, snapshot_problems, summari
 class Roster:
     """The inventory's names; by name, each host's address and the units that have to be up there.
 
-    ``snapshot_interval`` in seconds is None where no snapshots are taken.
+    ``identity``: paths of the files on masters that make the cluster this cluster. ``snapshot_interval`` in seconds
+    is None where no snapshots are taken.
     """
 
     cluster: str
@@ -33,6 +34,7 @@ class Roster:
     workers: tuple[str, ...]
     addresses: Mapping[str, str]
     units: Mapping[str, tuple[str, ...]]
+    identity: tuple[str, ...]
     snapshot_interval: int | None = None
 
 
@@ -154,7 +156,8 @@ def summarise(
         report.balancer.endpoint_ready for report in observation.reports.values()
     )
     workers = tuple(_worker(name, nodes.get(name)) for name in sorted({*roster.workers, *nodes} - {*roster.masters}))
-    recovery = summarise_recovery(roster.etcd, observation.reports)
+    keys_lost = keys_are_lost(roster.masters, observation.reports, roster.identity)
+    recovery = summarise_recovery(roster.etcd, observation.reports, keys_lost=keys_lost)
     snapshots = summarise_snapshots(roster.snapshot_interval, roster.etcd, observation, now)
     problems = (
         *(f"{name}: not reachable ({why})" for name, why in sorted(observation.unreachable.items())),

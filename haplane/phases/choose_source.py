@@ -2,57 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 from haplane.config.model import Host
-from haplane.domain.recovery import Candidate, Cure, Judgement, bump, judge, loss, members_of
+from haplane.domain.agreement import foreign_etcd
+from haplane.domain.recovery import Candidate, Cure, Judgement, bump, judge, keys_are_lost, loss, members_of
 from haplane.domain.restoration import Journal
 from haplane.errors import BadInput, HaplaneError, Refused, UnfitHosts, Unreachable
+from haplane.phases.find_source import Source, Wish, find_source, from_shelf
 from haplane.phases.observe import KUBERNETES_AUTHORITY, restore_under_way
 from haplane.phases.phase import Restoration, Run
-from haplane.phases.stored_snapshots import Shelf, Stored, copied_snapshot, open_stored, shelf_of
+from haplane.phases.stored_snapshots import shelf_of
 from haplane.pki.authority import certificate_fingerprint
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
+from haplane.pki.paths import ETCD_MEMBER_AUTHORITY
 from haplane.remote.database import fetch_database
-from haplane.snapshots.manifest import MANIFEST
-from haplane.sources.database import Database, take_in
+from haplane.sources.database import Database
 from haplane.sources.keys import identity_from_directory
-from haplane.sources.survivors import save_survivor
 from haplane.sources.tools import Tools
 
 ROOM = 64 << 20
 """Bytes that have to stay free beside etcd's data."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the user asked for. ``without`` names hosts to leave out."""
-
-    snapshot: str | None = None
-    file: Path | None = None
-    identity: Path | None = None
-    pki: Path | None = None
-    unsigned: bool = False
-    without: tuple[str, ...] = ()
-    accept_loss: bool = False
-
-
-@dataclass(frozen=True)
-class Source:
-    """A database and where it is from, with the keys that were sealed beside it.
-
-    ``known`` are revisions that the cluster is known to have reached.
-    """
-
-    name: str
-    database: Database
-    taken_at: datetime
-    signed: bool
-    known: tuple[int, ...] = ()
-    identity: ClusterIdentity | None = None
 
 
 @dataclass(frozen=True)
@@ -71,11 +43,11 @@ def choose_source(run: Run, wish: Wish, tools: Tools) -> Choice:
     journal = restore_under_way(run)
     if journal is not None and journal.stage != "preparing":
         return _complete(run, wish, tools, journal)
-    judgement = judge(members_of(_names(run.inventory.etcd), run.observation.reports))
+    judgement = judgement_of(run, wish)
     refuse_more_than_needed(run, wish, judgement)
     _refuse_missing_hosts(run, wish)
-    source = _source(run, wish, tools, judgement)
-    _take_identity(run, wish, source)
+    source = find_source(run, wish, tools, judgement)
+    source = _with_identity(run, wish, tools, source)
     refuse_foreign(run, source)
     _refuse_full_disks(run, wish, source.database)
     revisions = [*_revisions(run), *source.known]
@@ -92,6 +64,13 @@ def choose_source(run: Run, wish: Wish, tools: Tools) -> Choice:
     sealed = source.identity.encryption_keys if source.identity else ()
     restoration = Restoration(journal, source.database, sealed, wish.without)
     return Choice(restoration, _meaning(run, source, journal, judgement, revisions))
+
+
+def judgement_of(run: Run, wish: Wish) -> Judgement:
+    """The smallest cure for what is left, hosts that are left out being lost."""
+    reports = run.observation.reports
+    keys_lost = keys_are_lost(_names(run.inventory.masters), reports, IDENTITY_PATHS, wish.without)
+    return judge(members_of(_names(run.inventory.etcd), reports), keys_lost=keys_lost)
 
 
 def _names(hosts: Sequence[Host]) -> list[str]:
@@ -137,122 +116,32 @@ def _refuse_missing_hosts(run: Run, wish: Wish) -> None:
         )
 
 
-def _source(run: Run, wish: Wish, tools: Tools, judgement: Judgement) -> Source:
-    """The one that was asked for, or the newest of what members hold and what is stored."""
-    if wish.file is not None:
-        chosen = _from_file(run, wish, tools, wish.file)
-        return chosen if wish.accept_loss else _unless_a_member_has_more(run, wish, tools, judgement, chosen)
-    survivors = _survivors(run, wish, tools) if judgement.cure is not Cure.REBUILD and not wish.snapshot else []
-    best = max(survivors, key=lambda source: source.database.revision, default=None)
-    shelf = shelf_of(run.inventory, run.progress) if run.inventory.cluster.snapshots is not None else Shelf((), {})
-    if best is not None and not any(one.manifest.revision > best.database.revision for one in shelf.snapshots):
-        return replace(best, known=_all_revisions(shelf))
-    if not shelf.snapshots and wish.snapshot is None:
-        raise Refused(
-            "there is nothing to restore from",
-            why=f"{judgement.arithmetic}; no snapshot is stored where the inventory says, and no file was given",
-            next_step="give an etcd snapshot with --file",
-        )
-    chosen = _from_shelf(run, wish, tools, shelf)
-    return chosen if wish.accept_loss else _unless_a_member_has_more(run, wish, tools, judgement, chosen)
-
-
-def _all_revisions(shelf: Shelf) -> tuple[int, ...]:
-    return tuple(one.manifest.revision for one in shelf.snapshots)
-
-
-def _from_shelf(run: Run, wish: Wish, tools: Tools, shelf: Shelf) -> Source:
-    stored = shelf.choose(wish.snapshot)
-    for place, doubt in shelf.doubts.items():
-        run.progress(place, doubt)
-    try:
-        return replace(_opened(run, wish, tools, stored), known=_all_revisions(shelf))
-    except Refused as error:
-        older = shelf.older(stored.manifest)
-        if older is None:
-            raise
-        raise Refused(
-            error.what,
-            where=error.where,
-            why=error.why,
-            next_step=f"the next older good one: --snapshot {older.manifest.id}",
-        ) from None
-
-
-def _opened(run: Run, wish: Wish, tools: Tools, stored: Stored) -> Source:
-    opened = open_stored(stored, wish.identity, tools, run.manifest.etcd_version, run.progress)
-    return Source(
-        name=f"snapshot {stored.manifest.id}",
-        database=opened.database,
-        taken_at=stored.manifest.taken_at,
-        signed=not wish.unsigned,
-        identity=opened.identity,
-    )
-
-
-def _unless_a_member_has_more(run: Run, wish: Wish, tools: Tools, judgement: Judgement, chosen: Source) -> Source:
-    """Raises Refused when the choice loses what a member still holds."""
-    if judgement.cure is not Cure.SURVIVOR:
-        return chosen
-    survivors = _survivors(run, wish, tools)
-    best = max(survivors, key=lambda source: source.database.revision, default=None)
-    if best is None or best.database.revision <= chosen.database.revision:
-        return chosen
-    age = (run.now() - chosen.taken_at).total_seconds()
-    raise Refused(
-        f"{best.name} still holds newer data; nothing was changed",
-        where=judgement.arithmetic,
-        why=loss(Candidate(chosen.name, chosen.database.revision, age), best.database.revision),
-        next_step=f"restore what the member holds: `haplane restore {run.inventory.path}`; or add --accept-loss",
-    )
-
-
-def _from_file(run: Run, wish: Wish, tools: Tools, file: Path) -> Source:
-    if not file.exists():
-        raise BadInput("there is no such file or directory", where=f"--file {file}")
-    if (file / MANIFEST).exists():
-        return _opened(run, wish, tools, copied_snapshot(file, run.inventory, unsigned=wish.unsigned))
-    if not wish.unsigned:
-        raise Refused(
-            "a bare file carries no signature: nothing says who made it",
-            where=f"--file {file}",
-            next_step="if you know where it is from, add --unsigned",
-        )
-    run.progress(str(file), "trying it out on a scratch etcd")
-    database = take_in(file, tools, etcd_version=run.manifest.etcd_version)
-    taken_at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    return Source(f"file {file}", database, taken_at, signed=False)
-
-
-def _survivors(run: Run, wish: Wish, tools: Tools) -> list[Source]:
-    found = []
-    for host in run.reachable(run.inventory.etcd):
-        report = run.report(host)
-        if not report.etcd.has_data or host.name in wish.without:
-            continue
-        run.progress(host.name, "saving what it still holds")
-        runs = report.etcd.status is not None
-        try:
-            database = save_survivor(host, tools, runs=runs, etcd_version=run.manifest.etcd_version)
-        except HaplaneError as error:
-            run.progress(host.name, f"its data cannot be used: {error.why or error.what}")
-            continue
-        found.append(Source(f"member {host.name}", database, run.now(), signed=True))
-    return found
-
-
-def _take_identity(run: Run, wish: Wish, source: Source) -> None:
-    """The cluster's keys, where no master holds them all."""
-    held = {path for host in run.reachable(run.inventory.masters) for path in run.report(host).files}
-    if set(IDENTITY_PATHS) <= held:
-        return
-    run.identity = identity_from_directory(wish.pki) if wish.pki is not None else source.identity
+def _with_identity(run: Run, wish: Wish, tools: Tools, source: Source) -> Source:
+    """The source, with the cluster's keys where no master holds them all: its own, or the newest snapshot's."""
+    if not keys_are_lost(_names(run.inventory.masters), run.observation.reports, IDENTITY_PATHS, wish.without):
+        return source
+    if wish.pki is not None:
+        run.identity = identity_from_directory(wish.pki)
+    elif source.identity is not None:
+        run.identity = source.identity
+    elif run.inventory.cluster.snapshots is not None:
+        run.identity = from_shelf(run, wish, tools, shelf_of(run.inventory, run.progress)).identity
     if run.identity is None:
         raise Refused(
             "no master holds the cluster's keys, and a database alone has none",
             why="without them no old kubeconfig, kubelet or pod would be recognised",
             next_step="give a copy of a master's /etc/kubernetes with --pki, or a snapshot that has the keys sealed",
         )
+    _refuse_members_of_others(run, run.identity)
+    return replace(source, identity=run.identity)
+
+
+def _refuse_members_of_others(run: Run, identity: ClusterIdentity) -> None:
+    """Raises UnfitHosts where members with data do not trust the authority whose keys are to come."""
+    holding = {name: report for name, report in run.observation.reports.items() if report.etcd.has_data}
+    digest = hashlib.sha256(identity.etcd.certificate).hexdigest()
+    if foreign := foreign_etcd(digest, _names(run.inventory.etcd), holding, ETCD_MEMBER_AUTHORITY):
+        raise UnfitHosts("these members' data are not of the cluster whose keys were given", foreign)
 
 
 def refuse_foreign(run: Run, source: Source) -> None:

@@ -17,6 +17,7 @@ from haplane.errors import Refused
 from haplane.phases.observe import observe
 from haplane.phases.phase import Run, pause
 from haplane.pki.certificates import CertificateFacts
+from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.remote.session import deploy
 
 ENDPOINT_SECONDS = 3
@@ -74,6 +75,7 @@ def roster(inventory: Inventory) -> Roster:
         workers=tuple(host.name for host in inventory.workers),
         addresses={host.name: str(host.address) for host in inventory.hosts},
         units={host.name: units(inventory, host) for host in inventory.hosts},
+        identity=IDENTITY_PATHS,
         snapshot_interval=cluster.snapshots.interval_seconds if cluster.snapshots else None,
     )
 

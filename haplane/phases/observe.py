@@ -148,28 +148,30 @@ def require_a_master(run: Run) -> None:
         raise unreachable(run)
 
 
-def refuse_unfit_hosts(run: Run) -> None:
+def refuse_unfit_hosts(run: Run, *, keys_to_come: bool = False) -> None:
     """Raises UnfitHosts with every problem of every host.
 
-    A second look decides: hosts do not answer at the same moment, and between their answers the endpoint's address
-    may have moved from one load balancer to the other.
+    ``keys_to_come``: members whose keys no master holds are fit; who brings the keys compares them. A second look
+    decides: hosts do not answer at the same moment, and between their answers the endpoint's address may have moved
+    from one load balancer to the other.
     """
-    if _unfit(run):
+    if _unfit(run, keys_to_come):
         time.sleep(SECOND_LOOK_SECONDS)
         observe(run)
-        if found := _unfit(run):
+        if found := _unfit(run, keys_to_come):
             raise UnfitHosts("these hosts are not fit; nothing was changed", found)
     for name, doubt in preflight.doubts(run.observation.reports):
         run.progress(name, doubt)
 
 
-def _unfit(run: Run) -> list[HaplaneError]:
+def _unfit(run: Run, keys_to_come: bool) -> list[HaplaneError]:
     inventory = run.inventory
     reports = {host.name: run.report(host) for host in run.reachable(inventory.hosts)}
     found = preflight.problems(_expectations(inventory), reports, run.window, run.manifest.architecture)
     members, workers = ([host.name for host in group] for group in (inventory.etcd, inventory.workers))
     etcd_digest, digest = (held_by_masters(run, path) for path in (ETCD_AUTHORITY, KUBERNETES_AUTHORITY))
-    found += foreign_etcd(etcd_digest, members, reports, paths.ETCD_MEMBER_AUTHORITY)
+    if etcd_digest is not None or not keys_to_come:
+        found += foreign_etcd(etcd_digest, members, reports, paths.ETCD_MEMBER_AUTHORITY)
     found += foreign_workers(digest, workers, reports, KUBERNETES_AUTHORITY)
     found += moved_hosts({host.name: str(host.address) for host in inventory.masters}, reports, MASTER_EVIDENCE)
     found += stale_etcd(members, reports, run.repaired)
@@ -212,7 +214,8 @@ def decide_steps(run: Run, changes: Sequence[Change] = ()) -> None:
     reports = run.observation.reports
     masters = [host.name for host in run.inventory.masters]
     settled = [path for path in IDENTITY_PATHS if run.restoration is None or path != paths.ENCRYPTION]
-    origin = origin_of_identity(masters, reports, settled, NODE_EVIDENCE)
+    given = run.restoration is not None and run.identity is not None
+    origin = origin_of_identity(masters, reports, settled, NODE_EVIDENCE, given=given)
     if origin is Origin.NEW:
         left_out = run.restoration.without if run.restoration else ()
         if set(run.observation.unreachable) - set(left_out):

@@ -13,8 +13,9 @@ from haplane.domain.restoration import Journal
 from haplane.domain.status import Status
 from haplane.errors import ExitCode, Refused
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
-from haplane.phases.choose_source import Choice, Wish, choose_source
+from haplane.phases.choose_source import Choice, choose_source
 from haplane.phases.confirm_health import confirm_health
+from haplane.phases.find_source import Wish
 from haplane.phases.forget_nodes import FORGET_NODES
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
 from haplane.phases.join_workers import JOIN_WORKERS
@@ -152,7 +153,7 @@ def look(run: Run) -> None:
     observe(run)
     require_a_master(run)
     refuse_changed_settings(run)
-    refuse_unfit_hosts(run)
+    refuse_unfit_hosts(run, keys_to_come=True)
 
 
 def plan(run: Run) -> tuple[str, ...]:

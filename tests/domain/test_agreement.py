@@ -69,6 +69,9 @@ def test_half_an_identity_is_replaced_only_while_etcd_holds_nothing():
     with pytest.raises(Refused, match="etcd has data") as refusal:
         origin_of_identity(MASTERS, {"m1": half, "e1": holding(data=True)}, PATHS, EVIDENCE)
     assert refusal.value.where == "etcd data on e1"
+    assert "haplane restore INVENTORY" in refusal.value.next_step
+    used = {"m1": half, "e1": holding(data=True)}
+    assert origin_of_identity(MASTERS, used, PATHS, EVIDENCE, given=True) is Origin.NEW
 
 
 def test_hosts_outside_the_masters_have_no_say_in_the_identity():
@@ -86,7 +89,9 @@ def test_without_an_identity_only_a_member_with_data_is_a_stranger():
     """An interrupted first run leaves its authority on etcd machines before any master holds anything."""
     reports = {"e1": holding(**{AUTHORITY: "a"}), "e2": holding(**{AUTHORITY: "a"}, data=True)}
     found = foreign_etcd(None, ("e1", "e2"), reports, AUTHORITY)
-    assert [problem.what for problem in found] == ["e2 holds etcd of another cluster"]
+    assert ["e2 holds etcd data" in problem.what for problem in found] == [True]
+    assert "haplane restore INVENTORY" in found[0].next_step
+    assert "haplane reset INVENTORY e2" in found[0].next_step
 
 
 def test_a_cluster_that_was_there_before_is_named_host_by_host():

@@ -4,7 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haplane.domain.quorum import majority
-from haplane.domain.recovery import BUMP, Candidate, Cure, Member, bump, judge, loss, newest, summarise_recovery
+from haplane.domain.recovery import (
+    BUMP,
+    Candidate,
+    Cure,
+    Member,
+    bump,
+    judge,
+    keys_are_lost,
+    loss,
+    newest,
+    summarise_recovery,
+)
 
 MEMBERS = st.builds(
     lambda number, state: Member(
@@ -47,6 +58,28 @@ def test_the_smallest_cure(states, cure, concerned):
     judgement = judge(cluster(states))
     assert (judgement.cure, " ".join(judgement.members)) == (cure, concerned)
     assert judgement.command("x.py")
+
+
+def test_members_without_masters_give_their_data_to_the_keys_of_a_snapshot():
+    for states in ("sss", "ss-", "ddd", "d--"):
+        judgement = judge(cluster(states), keys_lost=True)
+        assert judgement.cure is Cure.SURVIVOR
+        assert "no master holds the cluster's keys" in judgement.arithmetic
+    assert judge(cluster("eee"), keys_lost=True).cure is Cure.REBUILD
+    assert judge(cluster("e--"), keys_lost=True).cure is Cure.REACH
+
+
+def test_keys_are_lost_when_no_master_that_could_have_them_is_left():
+    masters, keys = ("m1", "m2"), ("/pki/ca.crt", "/pki/ca.key")
+    empty = samples.report()
+    files = {path: {"sha256": "a" * 64, "mode": 0o600, "user_id": 0} for path in keys}
+    whole = samples.report(files=files)
+    half = samples.report(files={keys[0]: files[keys[0]]})
+    assert keys_are_lost(masters, {"m1": empty, "m2": empty}, keys)
+    assert keys_are_lost(masters, {"m1": half, "m2": half}, keys)
+    assert not keys_are_lost(masters, {"m1": empty, "m2": whole}, keys)
+    assert not keys_are_lost(masters, {"m1": empty}, keys)
+    assert keys_are_lost(masters, {"m1": empty}, keys, without=["m2"])
 
 
 @given(CLUSTERS)

@@ -6,6 +6,7 @@ import samples
 from haplane.desired.hosts import units
 from haplane.domain.observed import Observation
 from haplane.domain.status import Certificates, Roster, summarise
+from haplane.pki.cluster_identity import IDENTITY_PATHS
 
 INVENTORY = samples.inventory(workers=1)
 ROSTER = Roster(
@@ -19,6 +20,7 @@ ROSTER = Roster(
     workers=("w1",),
     addresses={host.name: str(host.address) for host in INVENTORY.hosts},
     units={host.name: units(INVENTORY, host) for host in INVENTORY.hosts},
+    identity=IDENTITY_PATHS,
 )
 CONVERGED = samples.converged(INVENTORY)
 

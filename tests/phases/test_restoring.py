@@ -1,5 +1,7 @@
 """Who is restored, when, and what is refused before anything is touched."""
 
+import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,12 +12,15 @@ from haplane.domain.observed import Observation
 from haplane.domain.progress import silent
 from haplane.domain.recovery import judge, members_of
 from haplane.domain.restoration import Journal
-from haplane.errors import Refused, Unreachable
-from haplane.phases.choose_source import Source, Wish, refuse_foreign, refuse_more_than_needed
+from haplane.errors import Refused, UnfitHosts, Unreachable
+from haplane.phases import choose_source
 from haplane.phases.choose_source import choose_source as choose
+from haplane.phases.choose_source import refuse_foreign, refuse_more_than_needed
+from haplane.phases.find_source import Source, Wish
 from haplane.phases.observe import KUBERNETES_AUTHORITY, refuse_unfinished_restore
 from haplane.phases.phase import Restoration, Run
 from haplane.phases.restore_data import RestorePhase, late_members, masters_due, members_due
+from haplane.pki.paths import ETCD_MEMBER_AUTHORITY
 from haplane.sources.database import Database
 from haplane.workflows.restore import PHASES
 
@@ -133,6 +138,41 @@ def test_another_clusters_data_is_refused():
     assert OTHER_UID in refusal.value.why
     with pytest.raises(Refused, match="another cluster"):
         refuse_foreign(run, source(authority=samples.identity().etcd.certificate))
+
+
+def without_masters(monkeypatch, authority_sha256, identity):
+    """etcd machines with data whose authority has that digest, empty masters, and a source with those keys."""
+    inventory = samples.inventory(etcd=3)
+    observation = samples.fresh(inventory)
+    for name in ("e1", "e2", "e3"):
+        observation = samples.altered(
+            observation,
+            name,
+            files={ETCD_MEMBER_AUTHORITY: {"sha256": authority_sha256, "mode": 0o600, "user_id": 0}},
+            etcd=samples.document()["etcd"] | {"has_data": True},
+        )
+    monkeypatch.setattr(choose_source, "find_source", lambda *_: replace(source(uid=OTHER_UID), identity=identity))
+    return run_of(observation, inventory)
+
+
+def test_keys_that_are_nowhere_have_to_be_given(monkeypatch):
+    run = without_masters(monkeypatch, "a" * 64, None)
+    with pytest.raises(Refused, match="no master holds the cluster's keys") as refusal:
+        choose(run, Wish(), tools=None)
+    assert "--pki" in refusal.value.next_step
+
+
+def test_the_keys_of_another_cluster_do_not_come_to_these_data(monkeypatch):
+    with pytest.raises(UnfitHosts) as refusal:
+        choose(without_masters(monkeypatch, "a" * 64, samples.identity()), Wish(), tools=None)
+    assert [problem.what for problem in refusal.value.problems] == [
+        f"{name} holds etcd of another cluster" for name in ("e1", "e2", "e3")
+    ]
+    own = hashlib.sha256(samples.identity().etcd.certificate).hexdigest()
+    run = without_masters(monkeypatch, own, samples.identity())
+    monkeypatch.setattr(choose_source, "_refuse_full_disks", lambda *_: None)
+    choose(run, Wish(), tools=None)
+    assert run.identity == samples.identity()
 
 
 def test_a_bare_file_is_taken_only_on_an_explicit_word(tmp_path):

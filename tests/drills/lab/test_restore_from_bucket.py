@@ -1,21 +1,19 @@
 """With nothing but the inventory, the bucket and the operator's age identity: the same cluster, by one command."""
 
 import json
-import os
 
 import pytest
-from drills.lab import s3_host
+from drills.lab.guarded import into_a_bucket
 
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.pki import paths
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
-from haplane.remote.openssh import read_file, run, ssh_command
+from haplane.remote.openssh import read_file, run
 from haplane.waiting import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
-SERVER = "s3"
 WRITE = 'cat > "$1.new" && chmod 600 "$1.new" && mv "$1.new" "$1"; pkill -x kube-apiserver'
 REWRITE = (
     "kubectl --kubeconfig=/etc/kubernetes/admin.conf get secrets --all-namespaces -o json"
@@ -23,52 +21,11 @@ REWRITE = (
 )
 
 
-class Guarded:
-    """The lab with snapshots into a bucket; ``path`` is its inventory, ``identity`` the operator's file."""
-
-    def __init__(self, stage, path, identity):
-        self.stage, self.path, self.identity = stage, str(path), str(identity)
-
-    def json(self, *words, codes=(0,)):
-        return json.loads(self.stage.haplane(*words, "--json", codes=codes))
-
-    def restore(self, *words, codes=(0,)):
-        return self.json("restore", self.path, "--identity", self.identity, "--yes", *words, codes=codes)
-
-    def take(self):
-        return self.json("snapshot", "take", self.path)["id"]
-
-
 @pytest.fixture(scope="module")
 def guarded(stage, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("operator")
-    os.environ["XDG_STATE_HOME"] = str(directory / "state")
-    identity, path = directory / "identity", directory / "lab.py"
-    recipient = json.loads(stage.haplane("keys", "new", str(identity), "--json"))["recipient"]
-    stage.haplane("keys", "check", str(identity))
-    server = s3_host.start(lambda *words: ssh_command(machine(stage), *words), address(stage), directory)["rclone"]
-    write(stage, path, recipient, server)
-    made = Guarded(stage, path, identity)
-    outcome = made.json("up", str(path), "--yes", codes=(0, 6))
-    write(stage, path, recipient, server, signing_key=outcome["signing_key"])
-    yield made
-    stage.haplane("up", stage.path, "--yes")
-    del os.environ["XDG_STATE_HOME"]
-
-
-def address(stage):
-    return str(stage.inventory.cluster.lab.extra_hosts[SERVER])
-
-
-def machine(stage):
-    like = stage.inventory.masters[0]
-    return like.model_copy(update={"name": SERVER, "ssh": like.ssh.model_copy(update={"hostname": address(stage)})})
-
-
-def write(stage, path, recipient, server, **more):
-    setting = {"recipients": [recipient], "interval_seconds": 3600, "s3": server.settings(), **more}
-    text = (stage.root / stage.path).read_text()
-    path.write_text(f'{text}\ncluster["snapshots"] = {setting!r}\n')
+    with into_a_bucket(stage, tmp_path_factory.mktemp("operator")) as made:
+        yield made
+        stage.haplane("up", stage.path, "--yes")
 
 
 def test_everything_lost(guarded, stage):
