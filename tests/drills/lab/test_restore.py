@@ -4,17 +4,14 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import pytest
+from drills.lab.writing import writers
 
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
-from haplane.drills.probes import endpoint_prober
-from haplane.drills.writes import lost_writes, make_namespace
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.remote.openssh import read_file, read_files
-from haplane.waiting import wait_until
 from haplane.workflows.restore import PHASES
 
 pytestmark = pytest.mark.lab
@@ -26,30 +23,6 @@ ETCDCTL = (
 BARE = ("--unsigned", "--yes", "--json")
 
 
-class Writers:
-    """Twenty writes a second at the endpoint, each with its number, and which of them were acknowledged when."""
-
-    def __init__(self, stage, namespace):
-        self.client, self.namespace = Client(administrator(stage.inventory)), namespace
-        make_namespace(self.client, namespace)
-        self.recording = endpoint_prober(self.client.target, namespace)
-
-    def acknowledged(self, before=float("inf")):
-        writes = [one for one in self.recording.requests() if one.kind == "write" and one.ok]
-        return [one.number for one in writes if one.done < before]
-
-    def lost(self, numbers):
-        return lost_writes(self.client, self.namespace, numbers)
-
-
-@contextmanager
-def writers(stage, namespace):
-    made = Writers(stage, namespace)
-    with made.recording:
-        wait_until(lambda: len(made.acknowledged()) > 20, 30, "writes are acknowledged")
-        yield made
-
-
 def bare_snapshot(stage, directory, master="m2"):
     """What `etcdctl snapshot save` gives on a member, brought here; the moment at which it was begun."""
     begun = time.monotonic()
@@ -59,14 +32,6 @@ def bare_snapshot(stage, directory, master="m2"):
     file.write_bytes(read_file(stage.inventory.host(master), "/root/bare.db"))
     stage.run(master, "rm -f /root/bare.db")
     return file, begun
-
-
-def tell(outcome, lost, since):
-    """The numbers of a restore, on the console of the test run."""
-    print(
-        f"outage {outcome['outage_seconds']} s; revision {outcome['revision_before']} -> {outcome['revision']}; "
-        f"writes lost: {lost} of those before the snapshot, {since} of those after it"
-    )
 
 
 def watch(client, version, seconds=3):
@@ -89,12 +54,8 @@ def test_in_place(stage, tmp_path):
         time.sleep(2)
         assert "need not be lost" in stage.haplane(*arguments(stage, file), codes=(4,))
         outcome = json.loads(stage.haplane(*arguments(stage, file, "--accept-loss")))
-        known = writing.acknowledged()
-        wait_until(lambda: len(writing.acknowledged()) > len(known) + 20, 60, "writes are acknowledged again")
-        since = set(writing.acknowledged(before=begun + 2))
-        before = writing.acknowledged(before=begun)
-        assert writing.lost(before) == ()
-        tell(outcome, 0, len(writing.lost(since - set(before))))
+        writing.again()
+        assert writing.lost_of_before(begun, begun + 2, outcome, outcome["revision_before"]) == ()
     assert outcome["uid"] == uid
     assert outcome["revision"] > outcome["revision_before"]
     told = watch(writing.client, version)
@@ -163,6 +124,24 @@ def test_a_host_that_loses_its_power_on_the_way_is_completed_when_it_is_back(sta
 
 
 @pytest.mark.soak
+def test_a_host_that_is_gone_is_left_out_on_an_explicit_word(stage, tmp_path):
+    """It comes back with the data of before: nobody but `node repair` lets it in again."""
+    stage.kubectl("create", "configmap", "story-without")
+    file, _ = bare_snapshot(stage, tmp_path)
+    words = [word for word in arguments(stage, file, "--accept-loss") if word != "--json"]
+    killed_at(stage, words, "restore: Put the new data in place")
+    stage.machines.kill(["m3"])
+    outcome = json.loads(stage.haplane(*arguments(stage, file, "--accept-loss", "--without", "m3"), codes=(6,)))
+    assert outcome["skipped"] == ["m3"]
+    assert outcome["status"]["etcd"]["quorum"]["healthy"] == 2
+    assert "story-without" in stage.kubectl("get", "configmaps", "-o", "name", master="m1")
+    stage.machines.start(["m3"])
+    repaired = json.loads(stage.haplane("node", "repair", stage.path, "m3", "--yes", "--json"))
+    assert repaired["status"]["healthy"], repaired["status"]["problems"]
+    assert "story-without" in stage.kubectl("get", "configmaps", "-o", "name", master="m3")
+
+
+@pytest.mark.soak
 def test_everything_lost_but_a_snapshot_and_the_keys(stage, tmp_path):
     """Every machine is remade empty; old credentials and tokens work afterwards."""
     uid = stage.status()["cluster"]["uid"]
@@ -179,7 +158,6 @@ def test_everything_lost_but_a_snapshot_and_the_keys(stage, tmp_path):
     stage.haplane("lab", "up", stage.path)
     stage.haplane("up", stage.path, "--dry-run")
     outcome = json.loads(stage.haplane(*arguments(stage, file, "--pki", str(tmp_path / "kubernetes"))))
-    tell(outcome, 0, 0)
     assert outcome["uid"] == uid
     assert outcome["status"]["healthy"]
     assert client.request("GET", "/api/v1/namespaces/default/configmaps/story-lost").ok

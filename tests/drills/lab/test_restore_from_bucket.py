@@ -1,9 +1,11 @@
 """With nothing but the inventory, the bucket and the operator's age identity: the same cluster, by one command."""
 
 import json
+import time
 
 import pytest
 from drills.lab.guarded import into_a_bucket
+from drills.lab.writing import highest_revision, writers
 
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
@@ -34,12 +36,19 @@ def test_everything_lost(guarded, stage):
     token = stage.kubectl("create", "token", "default", "--duration=24h")
     stage.kubectl("create", "configmap", "before-the-snapshot")
     stage.kubectl("create", "secret", "generic", "sealed", "--from-literal=word=swordfish")
-    taken = guarded.take()
-    stage.machines.kill(stage.masters)
-    stage.haplane("lab", "wipe", stage.path, *stage.masters)
-    stage.machines.start(stage.masters)
-    outcome = guarded.restore()
-    print(f"outage {outcome['outage_seconds']} s, revision {outcome['revision']}, source {outcome['source']}")
+    with writers(stage, "everything-lost") as writing:
+        begun = time.monotonic()
+        taken = guarded.take()
+        time.sleep(2)
+        before = highest_revision(stage)
+        stage.machines.kill(stage.masters)
+        ended = time.monotonic()
+        stage.haplane("lab", "wipe", stage.path, *stage.masters)
+        stage.machines.start(stage.masters)
+        outcome = guarded.restore()
+        writing.again()
+        assert writing.lost_of_before(begun, ended, outcome, before) == ()
+    assert outcome["revision"] > before
     assert outcome["source"] == f"snapshot {taken}"
     assert outcome["uid"] == uid
     assert client.request("GET", "/api/v1/namespaces/default/configmaps/before-the-snapshot").ok
