@@ -96,8 +96,9 @@ def shared_configuration(inventory: Inventory) -> str:
 
 
 def proxy_fingerprint(inventory: Inventory) -> str:
-    """Of what kube-proxy reads when it starts."""
-    return hashlib.sha256(json.dumps(kube_proxy_configuration(inventory)).encode()).hexdigest()
+    """Of what kube-proxy reads when it starts: its settings, and where the API is."""
+    read = [str(inventory.cluster.endpoint), kube_proxy_configuration(inventory)]
+    return hashlib.sha256(json.dumps(read).encode()).hexdigest()
 
 
 def lasting_settings(inventory: Inventory) -> dict[str, str]:
