@@ -1,6 +1,7 @@
 """With nothing but the inventory, the bucket and the operator's age identity: the same cluster, by one command."""
 
 import json
+import secrets
 import time
 
 import pytest
@@ -16,6 +17,8 @@ from haplane.waiting import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
+THIS_RUN = secrets.token_hex(4)
+"""The lab is used again, with what earlier runs have left."""
 WRITE = 'cat > "$1.new" && chmod 600 "$1.new" && mv "$1.new" "$1"; pkill -x kube-apiserver'
 REWRITE = (
     "kubectl --kubeconfig=/etc/kubernetes/admin.conf get secrets --all-namespaces -o json"
@@ -34,8 +37,8 @@ def test_everything_lost(guarded, stage):
     uid = stage.status()["cluster"]["uid"]
     client = Client(administrator(stage.inventory))
     token = stage.kubectl("create", "token", "default", "--duration=24h")
-    stage.kubectl("create", "configmap", "before-the-snapshot")
-    stage.kubectl("create", "secret", "generic", "sealed", "--from-literal=word=swordfish")
+    stage.kubectl("create", "configmap", f"before-the-snapshot-{THIS_RUN}")
+    stage.kubectl("create", "secret", "generic", f"sealed-{THIS_RUN}", "--from-literal=word=swordfish")
     with writers(stage, "everything-lost") as writing:
         begun = time.monotonic()
         taken = guarded.take()
@@ -51,8 +54,8 @@ def test_everything_lost(guarded, stage):
     assert outcome["revision"] > before
     assert outcome["source"] == f"snapshot {taken}"
     assert outcome["uid"] == uid
-    assert client.request("GET", "/api/v1/namespaces/default/configmaps/before-the-snapshot").ok
-    assert stage.kubectl("get", "secret", "sealed", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
+    assert client.request("GET", f"/api/v1/namespaces/default/configmaps/before-the-snapshot-{THIS_RUN}").ok
+    assert stage.kubectl("get", "secret", f"sealed-{THIS_RUN}", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
     server = ("--server=https://127.0.0.1:6443", "--insecure-skip-tls-verify", f"--token={token}")
     who = stage.host("m1").check_output("kubectl --kubeconfig=/dev/null %s %s %s auth whoami -o json", *server)
     assert json.loads(who)["status"]["userInfo"]["username"] == "system:serviceaccount:default:default"
@@ -61,7 +64,7 @@ def test_everything_lost(guarded, stage):
 
 
 def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(guarded, stage):
-    stage.kubectl("create", "secret", "generic", "older", "--from-literal=word=swordfish")
+    stage.kubectl("create", "secret", "generic", f"older-{THIS_RUN}", "--from-literal=word=swordfish")
     taken = guarded.take()
     new = EncryptionKey.generate()
     for name in stage.masters:
@@ -73,7 +76,7 @@ def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(gua
         stage.wait_until_healthy()
     assert "need not be lost" in guarded_refusal(guarded, taken)
     guarded.restore("--snapshot", taken, "--accept-loss")
-    assert stage.kubectl("get", "secret", "older", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
+    assert stage.kubectl("get", "secret", f"older-{THIS_RUN}", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
     held = {parse_encryption(read_file(stage.inventory.host(name), paths.ENCRYPTION), name) for name in stage.masters}
     assert len(held) == 1
     assert next(iter(held))[0] == new
@@ -98,7 +101,7 @@ def test_the_newest_is_proven_in_a_sandbox(guarded, stage):
 
 def test_what_a_member_still_holds_is_newer_than_the_snapshot_and_wins(guarded, stage):
     guarded.take()
-    stage.kubectl("create", "configmap", "after-the-snapshot")
+    stage.kubectl("create", "configmap", f"after-the-snapshot-{THIS_RUN}")
     gone = [name for name in stage.masters if name != "m2"]
     stage.machines.kill(gone)
     stage.haplane("lab", "wipe", stage.path, *gone)
@@ -109,5 +112,5 @@ def test_what_a_member_still_holds_is_newer_than_the_snapshot_and_wins(guarded, 
     assert "newer data" in guarded.restore("--snapshot", "latest", codes=(4,))["error"]
     outcome = guarded.restore()
     assert outcome["source"] == "member m2"
-    assert "after-the-snapshot" in stage.kubectl("get", "configmaps", "-o", "name", master="m2")
+    assert f"after-the-snapshot-{THIS_RUN}" in stage.kubectl("get", "configmaps", "-o", "name", master="m2")
     stage.wait_until_healthy()
