@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from haplane.config.model import Inventory
 from haplane.deploys import recipes
 from haplane.domain.progress import Progress
-from haplane.domain.recovery import Cure, Kept, Recovery, summarise_recovery
+from haplane.domain.recovery import Cure, Kept, Recovery, keys_are_lost, summarise_recovery
 from haplane.domain.restoration import ETCD_DATA
 from haplane.errors import ExitCode, Refused
 from haplane.phases.observe import observe
 from haplane.phases.phase import Run
+from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.remote.lock import locked
 from haplane.remote.session import deploy
 from haplane.workflows.reset import choose
@@ -67,7 +68,9 @@ def discard(
 
 def recovery(run: Run) -> Recovery:
     """What hosts tell of damage, of restores, and of what they keep."""
-    return summarise_recovery([host.name for host in run.inventory.etcd], run.observation.reports)
+    members, masters = ([host.name for host in group] for group in (run.inventory.etcd, run.inventory.masters))
+    reports = run.observation.reports
+    return summarise_recovery(members, reports, keys_lost=keys_are_lost(masters, reports, IDENTITY_PATHS))
 
 
 def discardable(recovery: Recovery, names: set[str]) -> tuple[Kept, ...]:
