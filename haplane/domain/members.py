@@ -51,6 +51,12 @@ def corrupt(reports: Iterable[HostReport]) -> frozenset[int]:
     return frozenset(int(number) for error in said for number in CORRUPT_ALARM.findall(error))
 
 
+def differ(reports: Iterable[HostReport]) -> bool:
+    """Whether etcd warns that data differ without a majority for either: then its alarm names no member."""
+    said = [error for report in reports if report.etcd.status is not None for error in report.etcd.status.errors]
+    return any("alarm:CORRUPT" in error and not CORRUPT_ALARM.search(error) for error in said)
+
+
 def is_corrupt(name: str, reports: Mapping[str, HostReport]) -> bool:
     """Whether this member's data are damaged: by its own last words, or by what etcd warns of."""
     report = reports.get(name)

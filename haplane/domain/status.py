@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from haplane.domain.members import CORRUPT_ALARM, corrupt, is_corrupt
+from haplane.domain.members import CORRUPT_ALARM, corrupt, differ, is_corrupt
 from haplane.domain.observed import EtcdMember, EtcdStatus, HostReport, Kubernetes, Node, Observation, listed_members
 from haplane.domain.quorum import can_lose, majority
 from haplane.domain.recovery import Recovery, keys_are_lost, summarise_recovery
@@ -304,7 +304,13 @@ def _damaged_members(roster: Roster, observation: Observation) -> list[str]:
     damaged = [name for name in roster.etcd if is_corrupt(name, observation.reports)]
     cure = "rebuild it with `haplane node repair`"
     stopped = ", and etcd takes no writes until then" if corrupt(observation.reports.values()) else ""
-    return [f"etcd member {name}: its data are damaged, {cure}{stopped}" for name in damaged]
+    found = [f"etcd member {name}: its data are damaged, {cure}{stopped}" for name in damaged]
+    if differ(observation.reports.values()):
+        found.append(
+            "etcd members' data differ and no majority says whose are damaged: etcd takes no writes; "
+            "restore a snapshot (`haplane restore INVENTORY --snapshot latest --accept-loss`)"
+        )
+    return found
 
 
 def _etcd_problems(etcd: EtcdCluster) -> list[str]:

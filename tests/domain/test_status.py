@@ -219,3 +219,12 @@ def test_a_worker_of_the_inventory_that_never_joined_is_a_problem():
     for name in ("m1", "m2", "m3"):
         observation = samples.altered(observation, name, kubernetes=kubernetes)
     assert not judged(observation).healthy
+
+
+def test_data_that_differ_without_a_majority_for_either_are_told():
+    """etcd's alarm names no member then: one of three was off, and the two others disagreed."""
+    told = CONVERGED.reports["m1"].etcd
+    status = told.status.model_dump(by_alias=True) | {"errors": ["alarm:CORRUPT "]}
+    status = judged(samples.altered(CONVERGED, "m1", etcd=told.model_dump(by_alias=True) | {"status": status}))
+    assert any("data differ and no majority says whose" in problem for problem in status.problems)
+    assert not any("data are damaged," in problem for problem in status.problems)
