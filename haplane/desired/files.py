@@ -195,6 +195,7 @@ def haproxy_files(inventory: Inventory, host: Host) -> list[WantedFile]:
     )
     return [
         _file("/etc/haproxy/haproxy.cfg", text, Part.HAPROXY),
+        _file("/etc/haproxy/remember-servers", render("haproxy-remember-servers.j2"), Part.HAPROXY, 0o755),
         _file(_drop_in("haproxy"), render("haproxy-service.conf.j2"), Part.HAPROXY),
     ]
 
