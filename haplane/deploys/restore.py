@@ -27,13 +27,10 @@ def write_encryption(encryption: WantedFile) -> None:
 
 
 @deploy("Rebuild etcd's data")
-def rebuild_data(
-    staging: str, sha256: str, *, bump: int, token: str, initial_cluster: str, peer_urls: Mapping[str, str]
-) -> None:
+def rebuild_data(staging: str, *, bump: int, token: str, initial_cluster: str, peer_urls: Mapping[str, str]) -> None:
     """On all members at once, beside their old data."""
     restore.rebuild_data(
         staging=staging,
-        sha256=sha256,
         bump=bump,
         member=host.name,
         initial_cluster=initial_cluster,

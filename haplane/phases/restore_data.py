@@ -109,7 +109,6 @@ def rebuild_data(run: Run) -> None:
         recipes.rebuild_data,
         run.progress,
         staging=journal.staging,
-        sha256=database.sha256,
         bump=journal.bump,
         token=f"{run.inventory.cluster.name}-{journal.stamp}",
         initial_cluster=",".join(f"{name}={url}" for name, url in sorted(urls.items())),

@@ -10,8 +10,10 @@ import json
 import re
 import shutil
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from haplane.bundle.compress import file_sha256
 from haplane.errors import HaplaneError, Refused
@@ -68,16 +70,23 @@ def look_through(path: Path, name: str, tools: Tools, *, etcd_version: str) -> D
     path.chmod(0o600)
     _refuse_what_is_none(path, name)
     _check_hash(path, name)
+    with ThreadPoolExecutor() as at_once:  # each reads the whole file, gigabytes of it
+        asked = at_once.submit(_ask_a_scratch_etcd, path, name, tools)
+        sha256 = at_once.submit(file_sha256, path)
+        told = _status(path, name, tools)
+        refuse_newer(str(told.get("version", "")), etcd_version, name)
+    keys, uid, authority = asked.result()
+    return Database(
+        path, sha256.result(), path.stat().st_size, int(told["revision"]), int(told["totalKey"]), keys, uid, authority
+    )
+
+
+def _status(path: Path, name: str, tools: Tools) -> dict[str, Any]:
     try:
-        told = json.loads(tools.run("etcdutl", "snapshot", "status", str(path), "-w", "json"))
+        told: dict[str, Any] = json.loads(tools.run("etcdutl", "snapshot", "status", str(path), "-w", "json"))
     except HaplaneError as error:
         raise _damaged(name, error.why or error.what) from None
-    refuse_newer(str(told.get("version", "")), etcd_version, name)
-    keys, uid, authority = _ask_a_scratch_etcd(path, name, tools)
-    sha256 = file_sha256(path)
-    return Database(
-        path, sha256, path.stat().st_size, int(told["revision"]), int(told["totalKey"]), keys, uid, authority
-    )
+    return told
 
 
 def _out_of_directory(source: Path, target: Path, tools: Tools) -> None:
