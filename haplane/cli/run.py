@@ -38,8 +38,8 @@ def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., No
                 raise
             output.error(error)
             code = error.exit_code
-        except (click.ClickException, click.exceptions.Exit):
-            raise
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise  # click's own; of a reader that has gone it makes a quiet end
         except (KeyboardInterrupt, click.Abort):  # click's word for ^C or the end of input at a question
             output.error(HaplaneError("interrupted", next_step="run the same command again to complete it"))
             code = ExitCode.FAILED

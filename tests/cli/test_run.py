@@ -1,5 +1,6 @@
 """What every command shares: exit codes, messages, and one JSON document."""
 
+import errno
 import json
 
 import click
@@ -38,6 +39,11 @@ def raising(error: BaseException):
         raise error
 
     return act
+
+
+def test_a_reader_that_has_gone_is_no_error_of_ours():
+    result = invoke(raising(BrokenPipeError(errno.EPIPE, "Broken pipe")))
+    assert (result.exit_code, result.stderr) == (1, "")
 
 
 @pytest.mark.parametrize(

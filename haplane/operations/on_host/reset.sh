@@ -52,7 +52,8 @@ keep /etc/kubernetes
 keep /etc/etcd
 keep /etc/haplane
 keep "$snapshots"
-for file in /etc/keepalived/keepalived.conf /etc/keepalived/haproxy-accepts /etc/haproxy/haproxy.cfg; do
+for file in /etc/keepalived/keepalived.conf /etc/keepalived/haproxy-accepts \
+    /etc/haproxy/haproxy.cfg /etc/haproxy/remember-servers; do
     if ours "$file"; then keep "$file"; fi
 done
 keep /var/log/kubernetes
