@@ -21,6 +21,7 @@ ALIVE_SECONDS = 3
 SUDO_SECONDS = 10
 
 _clients: dict[tuple[object, ...], SSHClient] = {}
+_gone: set[tuple[object, ...]] = set()
 
 
 class ReusingConnector(SSHConnector):
@@ -30,16 +31,20 @@ class ReusingConnector(SSHConnector):
     """
 
     first_contact: str | None = None
+    _met = False
 
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
         yield name, {"ssh_hostname": name}, []
 
     def connect(self) -> None:
+        if self._identity()[:3] in _gone:
+            raise ConnectError("it answers no more")
         known = _clients.get(self._identity())
         if known is not None and _answers(known):
             self.client = known
             return
+        self._met = known is not None
         try:
             super().connect()
         except (PyinfraError, OSError, SSHException) as error:  # a key file that is not there is none of its own
@@ -50,6 +55,11 @@ class ReusingConnector(SSHConnector):
             if self.host.data.get("_sudo"):
                 _refuse_a_password(self.client, self.data["ssh_user"])
             _clients[self._identity()] = self.client
+
+    def make_paramiko_kwargs(self) -> dict[str, Any]:
+        """A host that has been reached before takes a connection at once, or is gone."""
+        wishes = super().make_paramiko_kwargs()
+        return {**wishes, "timeout": ALIVE_SECONDS} if self._met else wishes
 
     def disconnect(self) -> None:
         """Later phases use the connection again; the end of the process closes it."""
@@ -71,11 +81,21 @@ def _unknown_key(client: SSHClient) -> str | None:
 
 
 def hang_up(host: Host) -> None:
-    """End the connection to a host: whoever waits for an answer from it hears that there will be none."""
+    """End the connection to a host that is gone: whoever waits for an answer hears that there will be none.
+
+    Until :func:`dial_again` nobody waits for it to take a connection either.
+    """
     ssh = host.ssh
+    address = (ssh.hostname, ssh.port, ssh.user)
+    _gone.add(address)
     for identity, client in list(_clients.items()):
-        if identity[:3] == (ssh.hostname, ssh.port, ssh.user):
+        if identity[:3] == address:
             client.close()
+
+
+def dial_again() -> None:
+    """Hosts that were gone may be back."""
+    _gone.clear()
 
 
 def _answers(client: SSHClient) -> bool:

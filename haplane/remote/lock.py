@@ -25,7 +25,7 @@ from haplane.config.source import GROUPS
 from haplane.domain.progress import Progress
 from haplane.domain.quorum import majority
 from haplane.errors import HaplaneError, Locked, LockLost, Unreachable
-from haplane.remote.connector import hang_up
+from haplane.remote.connector import dial_again, hang_up
 from haplane.remote.holder import DIRECTORY, Holder, Owner
 
 HEARTBEAT_SECONDS = 2.0
@@ -102,6 +102,7 @@ def _heartbeat(holders: Sequence[Holder], progress: Progress) -> Iterator[None]:
     finally:
         ended.set()
         heart.join()
+        dial_again()
 
 
 def _take_all(holders: Sequence[Holder], token: str, owner: Owner) -> None:

@@ -21,7 +21,7 @@ from haplane.config.model import Inventory
 from haplane.domain.progress import silent
 from haplane.errors import ExitCode, HaplaneError, Locked, LockLost, Unreachable
 from haplane.remote import openssh
-from haplane.remote.lock import locked
+from haplane.remote.lock import HEARTBEAT_SECONDS, locked
 from haplane.waiting import wait_until
 
 from .conftest import FakeHost
@@ -224,6 +224,26 @@ def test_a_host_that_goes_down_is_told_at_once_and_not_waited_for(
     assert "the lock was lost on m2" in controller.says(25)
     assert (tmp_path / "ended").exists(), "the others ended what they were at"
     mend()
+
+
+def test_a_host_that_went_down_is_not_dialled_again(
+    inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller
+) -> None:
+    before = connections(controller)
+    mend = cut_cables([hosts["m2"]])
+    wait_until(lambda: connections(controller) < before, 20, "the run has missed m2", every=0.1)
+    time.sleep(2 * HEARTBEAT_SECONDS)
+    controller.do("shell true")
+    said = controller.says() + controller.says()
+    assert "the lock was lost on m2" in said
+    assert "it answers no more" in said
+    mend()
+
+
+def connections(controller: Controller) -> int:
+    """How many hosts it has the lock on, as it thinks."""
+    words = ["ps", "--no-headers", "-o", "comm=", "--ppid", str(controller.process.pid)]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split().count("ssh")
 
 
 def test_a_lost_connection_ends_the_run(inventory: Inventory, hosts: dict[str, FakeHost]) -> None:
