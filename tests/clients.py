@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -53,7 +54,7 @@ def clients(inventory, per_second=10):
     acknowledged = acknowledged_writes(requests)
     seen.requests = sum(kind.requests for kind in kinds)
     seen.failed = sum(kind.failed for kind in kinds)
-    seen.failures = {why: count for kind in kinds for why, count in kind.failures.items()}
+    seen.failures = dict(sum((Counter(kind.failures) for kind in kinds), Counter()))
     began = min(request.sent for request in requests)
     seen.seconds = sorted({round(request.sent - began) for request in requests if not request.ok})
     seen.slow = sum(request.ok and request.done - request.sent > 1 for request in requests)
