@@ -32,12 +32,14 @@ bootstrap=$!
     fi
 ) &
 proxy_addon=$!
-{KUBECTL_WAIT} wait --for=create --timeout=60s "$@"
-{KUBECTL_WAIT} wait --for=jsonpath='{{.spec.podCIDR}}' --timeout=60s "$@"
+{KUBECTL_WAIT} wait --for=create --timeout=10s "$@" &&
+    {KUBECTL_WAIT} wait --for=jsonpath='{{.spec.podCIDR}}' --timeout=10s "$@" || missing=yes
 {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f "$network"
-for set in $({KUBECTL} get -f "$network" -o jsonpath="$DAEMON_SETS"); do
-    {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=10s || true
-done
+if [ -z "${{missing:-}}" ]; then
+    for set in $({KUBECTL} get -f "$network" -o jsonpath="$DAEMON_SETS"); do
+        {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=10s || true
+    done
+fi
 kubeadm init phase addon coredns --config "$config"
 {KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
 wait $bootstrap
@@ -47,9 +49,10 @@ wait $proxy_addon
     --dry-run=client -o json | {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f -
 """
 """Each step waits for what the next one would otherwise fail on and back off from for 10 s: flannel for the nodes'
-pod networks, CoreDNS for flannel (10 s at most: more than it saves is not worth waiting, and a node may be gone for
-good). The ConfigMap comes last: it says that all of it was applied, so an interrupted run
-is taken up again. kube-proxy reads its configuration only when it starts: pods that are older than it start anew."""
+pod networks, CoreDNS for flannel. 10 s at most: more than it saves is not worth waiting, and a node may be gone for
+good; of one that is not there no pod is waited for. The ConfigMap comes last: it says that all of it was applied, so
+an interrupted run is taken up again. kube-proxy reads its configuration only when it starts: pods that are older than
+it start anew."""
 
 MARK = f"""
 set -eu
