@@ -34,11 +34,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """SIGTERM unwinds like Ctrl-C; results are written when asked for."""
+    """Results are written when asked for."""
     config.addinivalue_line("markers", "pods: starts pods in a namespace of its own; only with --with-pods")
-    signal.signal(signal.SIGTERM, _interrupt)
     if config.getoption("json_lines"):
         config.pluginmanager.register(JsonLines())
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """SIGTERM unwinds like Ctrl-C. Where Python drops the exception (in a ``__del__``), the next check is the end."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        session.shouldstop = "SIGTERM"
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -54,11 +64,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _rank(item: pytest.Item) -> int:
     group = item.path.stem.removeprefix("test_")
     return ORDER.index(group) if group in ORDER else len(ORDER)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
 
 
 class JsonLines:

@@ -73,8 +73,14 @@ def serve(pki, request):
 
 
 class Ready(http.server.BaseHTTPRequestHandler):
+    troubles = 0
+
     def do_GET(self):
-        self.send_response(200 if self.path == "/readyz" else 401)
+        if self.troubles:
+            Ready.troubles -= 1
+            self.send_response(500)
+        else:
+            self.send_response(200 if self.path == "/readyz" else 401)
         self.end_headers()
 
     def log_message(self, *arguments):
@@ -105,6 +111,12 @@ def test_requests_to_a_server_that_wants_certificates(pki, serve):
 def test_a_server_that_takes_anybody_is_not_called_refusing(pki, serve):
     answer = ask(pki, serve(wants_certificate=False), wait=True)
     assert (answer.status, answer.refused) == (200, False)
+
+
+@pytest.mark.parametrize(("troubles", "status"), [(2, 200), (3, 500)])
+def test_a_server_in_trouble_is_asked_again(pki, serve, monkeypatch, troubles, status):
+    monkeypatch.setattr(Ready, "troubles", troubles)
+    assert ask(pki, serve(wants_certificate=False)).status == status
 
 
 def test_a_server_that_speaks_no_tls_1_1_refuses_it(pki, serve):

@@ -209,7 +209,8 @@ def test_a_cut_cable_frees_it(
     assert 5 < seconds_until_free(inventory, 12) < 10 + SLACK
     mend()
     controller.do(f"shell touch {tmp_path}/after")
-    assert "failed" in controller.says()
+    ended = controller.says()
+    assert "failed" in ended or "cannot be reached" in ended  # whether it had hung up on them by itself already
     assert "the lock was lost on lb1, m1, m2, m3" in controller.says()
     assert not (tmp_path / "after").exists()
 
