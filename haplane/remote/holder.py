@@ -18,7 +18,7 @@ from haplane.remote.openssh import ended, ssh_command
 
 DIRECTORY = "/run/haplane"
 MOST_BYTES = 1 << 16  # of a line, before it is given up as no answer
-ALIVE_SECONDS = 2  # three unanswered in a row, and ssh takes the host for gone
+ALIVE = ("ServerAliveInterval=1", "ServerAliveCountMax=5")  # a host silent for 5 s is gone; ssh takes the first said
 TAKE_SECONDS = 20.0
 """To connect, which ssh gives up by itself before, and to have the lock."""
 
@@ -61,7 +61,7 @@ class Holder:
         with theirs:
             ssh, *words = ssh_command(host, "python3", "-c", _script(), DIRECTORY)
             self._process = subprocess.Popen(
-                [ssh, "-o", f"ServerAliveInterval={ALIVE_SECONDS}", *words],  # the first of two is taken
+                [ssh, *(word for option in ALIVE for word in ("-o", option)), *words],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._complaints,

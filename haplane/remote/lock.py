@@ -28,7 +28,7 @@ from haplane.errors import HaplaneError, Locked, LockLost, Unreachable
 from haplane.remote.connector import dial_again, hang_up
 from haplane.remote.holder import DIRECTORY, Holder, Owner
 
-HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 8.0  # as in on_host/hold.py: a holder that hears nothing for so long has given the lock up
 RELEASE_SECONDS = 10.0
 
