@@ -13,7 +13,7 @@ from haplane.domain.guard import may_restart_apiserver, may_restart_etcd
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import Kind
 from haplane.domain.quorum import Verdict
-from haplane.errors import Refused
+from haplane.errors import Refused, Unreachable
 from haplane.phases.observe import observe
 from haplane.phases.phase import Phase, Run
 from haplane.remote.session import deploy
@@ -116,8 +116,18 @@ def _balancers(run: Run, host: Host) -> list[Host]:
 
 
 def refuse_unless(run: Run, host: Host, group: tuple[Host, ...], guard: Guard) -> None:
-    """Raises Refused unless the guard allows that this one of the group goes out of service now."""
+    """Raises Refused unless the guard allows that this one of the group goes out of service now.
+
+    Raises Unreachable when it went away by itself meanwhile: it may be what the others' quorum cannot spare.
+    """
     observe(run)
+    if host.name in run.observation.unreachable:
+        raise Unreachable(
+            f"{host.name} cannot be reached any more; nothing else was taken out of service",
+            where=host.name,
+            why=run.observation.unreachable[host.name],
+            next_step="check that it is on and that ssh to it works, then run the same command again",
+        )
     verdict = guard({other.name: run.observation.reports.get(other.name) for other in group}, host.name)
     if not verdict.allowed:
         raise Refused(
