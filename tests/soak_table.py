@@ -53,8 +53,8 @@ class Table:
 
 
 def commit() -> str:
-    """The commit under test, with a + when what it tests has been changed since."""
-    words = ["git", "rev-parse", "--short=10", "HEAD"]
+    """The newest commit that touches what is under test, with a + when that has been changed since."""
+    words = ["git", "log", "-1", "--format=%h", "--abbrev=10", "--", *UNDER_TEST]
     found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *UNDER_TEST], cwd=ROOT, check=False).returncode
     return f"{found}+" if changed else found
