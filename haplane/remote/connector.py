@@ -89,8 +89,9 @@ def hang_up(host: Host) -> None:
     address = (ssh.hostname, ssh.port, ssh.user)
     _gone.add(address)
     for identity, client in list(_clients.items()):
-        if identity[:3] == address:
-            client.close()
+        transport = client.get_transport()
+        if identity[:3] == address and transport is not None:
+            transport.close()  # not the client: pyinfra may ask it for a session yet, and is told that there is none
 
 
 def dial_again() -> None:

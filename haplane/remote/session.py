@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from gevent.hub import Hub
 from pyinfra.api.config import Config
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.deploy import add_deploy
@@ -26,6 +27,8 @@ from pyinfra.context import ctx_host, ctx_state
 from haplane.config.model import Host
 from haplane.domain.progress import Progress
 from haplane.errors import DEADLINE_MARK, DeadlinePassed, HaplaneError, Unreachable
+
+Hub.NOT_ERROR = (*Hub.NOT_ERROR, PyinfraError)  # pyinfra hands it to us; gevent would print a traceback too
 
 CONNECT_SECONDS = 10
 FACT_SECONDS = 30

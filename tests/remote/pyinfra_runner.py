@@ -1,6 +1,6 @@
 """A process of its own with gevent patched, as `haplane` is: what pyinfra's sessions make of some hosts.
 
-    python pyinfra_runner.py HOSTS.pickle gather | deploy COMMAND | place PATH
+    python pyinfra_runner.py HOSTS.pickle gather | deploy COMMAND | place PATH | vanish
 
 Says on one line of JSON what was gathered, or the error in its parts.
 """
@@ -13,15 +13,19 @@ monkey.patch_all()
 import json
 import pickle
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from pyinfra.operations import server
+from pyinfra.operations import python, server
 
+from haplane.config.model import Host
 from haplane.deploys.recipes import prepare_host
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError
 from haplane.facts.paths import ExistingPaths
+from haplane.operations import kubeadm
+from haplane.remote.connector import hang_up
 from haplane.remote.session import deploy, gather
 
 SECRET = bytes(range(256)) * 64
@@ -30,6 +34,13 @@ SECRET = bytes(range(256)) * 64
 def recipe(command: str) -> None:
     server.shell(commands=["true"], name="Nothing")
     server.shell(commands=[command], name="A change")
+
+
+def vanishing(gone: Sequence[Host]) -> None:
+    """The connections end between two operations, and the second one asks its host for a fact first."""
+    for host in gone:
+        python.call(hang_up, host, name="Go away")
+    kubeadm.absent("/no/such/file", name="Look for a file")
 
 
 def main() -> None:
@@ -43,6 +54,9 @@ def main() -> None:
             secret = WantedFile(sys.argv[3], SECRET, Part.CONTROL_PLANE, 0o600, secret=True)
             files_of = {host.name: [secret] for host in hosts}
             deploy(hosts, prepare_host, silent, packages_of={}, files_of=files_of, package_directory=None)
+            said = {}
+        elif sys.argv[2] == "vanish":
+            deploy(hosts, vanishing, silent, gone=hosts)
             said = {}
         else:
             deploy(
