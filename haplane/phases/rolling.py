@@ -118,7 +118,7 @@ def _balancers(run: Run, host: Host) -> list[Host]:
 def refuse_unless(run: Run, host: Host, group: tuple[Host, ...], guard: Guard) -> None:
     """Raises Refused unless the guard allows that this one of the group goes out of service now.
 
-    Raises Unreachable when it went away by itself meanwhile: it may be what the others' quorum cannot spare.
+    Raises Unreachable when it went away by itself meanwhile: whoever comes after it would be a second one out.
     """
     observe(run)
     if host.name in run.observation.unreachable:

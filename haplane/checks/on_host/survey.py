@@ -270,12 +270,13 @@ def ask(
 
 def ask_again(**asked: Any) -> dict[str, Any]:
     """The answer of :func:`ask`; an HTTP server error counts when it is given ``CHANCES`` times, a second apart."""
+    answer = ask(**asked)
     for _ in range(CHANCES - 1):
-        answer = ask(**asked)
         if (answer["status"] or 0) < http.client.INTERNAL_SERVER_ERROR:
-            return answer
+            break
         time.sleep(1)
-    return ask(**asked)
+        answer = ask(**asked)
+    return answer
 
 
 def old_context() -> ssl.SSLContext:
