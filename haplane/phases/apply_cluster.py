@@ -33,5 +33,5 @@ def mark_masters(run: Run) -> None:
     deploy([run.some_master()], recipes.mark_masters, run.progress, nodes=nodes, run_pods=run_pods)
 
 
-APPLY_CLUSTER = Phase("Apply what exists once in the cluster", (Kind.CLUSTER,), apply_cluster)
+APPLY_CLUSTER = Phase("Apply what exists once in the cluster", (Kind.CLUSTER,), apply_cluster, breakable=True)
 MARK_MASTERS = Phase("Mark masters", (Kind.MARK,), mark_masters)

@@ -103,13 +103,16 @@ class Run:
 class Phase:
     """A title, the kinds of steps it carries out, and how. Without such steps in the plan it does not run.
 
-    ``also_after`` are kinds that other phases carry out and that leave it something to do.
+    ``also_after`` are kinds that other phases carry out and that leave it something to do. What is ``breakable``
+    takes nothing out of service and waits for hosts: it is broken off when one of them is lost, because it has to be
+    done again anyway.
     """
 
     title: str
     kinds: tuple[Kind, ...]
     carry_out: Callable[[Run], None]
     also_after: tuple[Kind, ...] = ()
+    breakable: bool = False
 
     def describe(self, run: Run) -> list[str]:
         """What it will do, in the words of the plan it will run from."""

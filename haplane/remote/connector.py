@@ -94,6 +94,11 @@ def hang_up(host: Host) -> None:
             transport.close()  # not the client: pyinfra may ask it for a session yet, and is told that there is none
 
 
+def answers_no_more(host: Host) -> bool:
+    """Whether it was hung up on."""
+    return (host.ssh.hostname, host.ssh.port, host.ssh.user) in _gone
+
+
 def dial_again() -> None:
     """Hosts that were gone may be back."""
     _gone.clear()

@@ -18,7 +18,7 @@ from haplane.remote.openssh import ended, ssh_command
 
 DIRECTORY = "/run/haplane"
 MOST_BYTES = 1 << 16  # of a line, before it is given up as no answer
-ALIVE = ("ServerAliveInterval=1", "ServerAliveCountMax=5")  # a host silent for 5 s is gone; ssh takes the first said
+ALIVE = ("ServerAliveInterval=1", "ServerAliveCountMax=3")  # a host silent for 4 s is gone; ssh takes the first said
 TAKE_SECONDS = 20.0
 """To connect, which ssh gives up by itself before, and to have the lock."""
 

@@ -28,20 +28,31 @@ from haplane.errors import HaplaneError, Locked, LockLost, Unreachable
 from haplane.remote.connector import dial_again, hang_up
 from haplane.remote.holder import DIRECTORY, Holder, Owner
 
-HEARTBEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS = 8.0  # as in on_host/hold.py: a holder that hears nothing for so long has given the lock up
 RELEASE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Lock:
-    """The lock while it is held. Every command on a host of ``inventory`` goes through the run's shell."""
+    """The lock while it is held. Every command on a host of ``inventory`` goes through the run's shell.
+
+    ``breakable`` is set while nothing under way has to be brought to its end once a host is lost.
+    """
 
     inventory: Inventory
     holders: Sequence[Holder]
+    breakable: threading.Event
 
-    def check(self) -> None:
-        """Raises LockLost when it is no longer held everywhere."""
+    def check(self, *, then_breakable: bool = False) -> None:
+        """Raises LockLost when it is no longer held everywhere.
+
+        ``then_breakable``: what comes next is broken off on all hosts when one is lost, else the others end it.
+        """
+        if then_breakable:
+            self.breakable.set()
+        else:
+            self.breakable.clear()
         if lost := self.lost():
             raise _lost(lost, None)
 
@@ -66,23 +77,24 @@ def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: 
     token = secrets.token_hex(8)
     holders = [Holder(host) for host in sorted(hosts, key=lambda host: host.address)]
     try:
-        with _heartbeat(holders, progress):
+        breakable = threading.Event()
+        with _heartbeat(holders, breakable, progress):
             _take_all(holders, token, _ourselves(command))
-            lock = Lock(_through(f"sh {DIRECTORY}/run-{token}", inventory), holders)
+            lock = Lock(_through(f"sh {DIRECTORY}/run-{token}", inventory), holders, breakable)
             try:
                 yield lock
             except LockLost:
                 raise
             except HaplaneError as error:
                 if lost := lock.lost():
-                    raise _lost(lost, error) from error
+                    raise _lost(lost, None if breakable.is_set() else error) from error
                 raise
     finally:
         _release(holders)
 
 
 @contextmanager
-def _heartbeat(holders: Sequence[Holder], progress: Progress) -> Iterator[None]:
+def _heartbeat(holders: Sequence[Holder], breakable: threading.Event, progress: Progress) -> Iterator[None]:
     ended = threading.Event()
     alive = list(holders)
 
@@ -91,9 +103,16 @@ def _heartbeat(holders: Sequence[Holder], progress: Progress) -> Iterator[None]:
             for holder in list(alive):
                 if holder.has_ended():
                     alive.remove(holder)
-                    progress(holder.host.name, "answers no more; the others end what they are at")
-                    hang_up(holder.host)  # else its commands would be waited for until their own deadlines
+                    miss(holder.host)
                 holder.beat()
+
+    def miss(host: Host) -> None:
+        broken_off = breakable.is_set()
+        rest = "what the others are at is broken off" if broken_off else "the others end what they are at"
+        progress(host.name, f"answers no more; {rest}")
+        for holder in holders if broken_off else ():
+            hang_up(holder.host)
+        hang_up(host)  # else its commands would be waited for until their own deadlines
 
     heart = threading.Thread(target=beat, daemon=True)
     heart.start()

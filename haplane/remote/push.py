@@ -20,7 +20,9 @@ from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host
 from haplane.domain.progress import Progress
 from haplane.errors import DeadlinePassed, HaplaneError
+from haplane.remote.connector import answers_no_more
 from haplane.remote.openssh import last_line, ssh_command
+from haplane.waiting import wait_until
 
 DEADLINE_SECONDS = 1800
 MEBIBYTE = 1 << 20
@@ -66,8 +68,8 @@ class Push:
     def wait(self, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         """Raises HaplaneError when the stream was cut or the host could not take it, DeadlinePassed when it hangs."""
         try:
-            code = self._process.wait(timeout=deadline_seconds)
-        except subprocess.TimeoutExpired:
+            wait_until(self._has_ended, deadline_seconds, "pushing files")
+        except DeadlinePassed:
             self._process.kill()
             raise DeadlinePassed(
                 f"pushing files to {self.host.name} did not end within {deadline_seconds:.0f} s",
@@ -75,14 +77,21 @@ class Push:
                 next_step="check the network to it, then run again: files that arrived stay",
             ) from None
         self._feeder.join()
-        if code != 0:
+        if self._process.returncode != 0:
             self._errors.seek(0)
             raise HaplaneError(
                 f"pushing files to {self.host.name} failed",
                 where=f"{self.host.name}: {self._total / MEBIBYTE:.0f} MiB in {len(self._files)} files",
-                why=last_line(self._errors.read()) or self._cut or f"ssh ended with {code}",
+                why=last_line(self._errors.read()) or self._cut or f"ssh ended with {self._process.returncode}",
                 next_step="mend the cause and run again: files that arrived stay",
             )
+
+    def _has_ended(self) -> bool:
+        """A host that is known to be gone is not waited for until ssh misses it as well."""
+        if answers_no_more(self.host):
+            self._process.kill()
+            self._process.wait()
+        return self._process.poll() is not None
 
     def _feed(self) -> None:
         pipe = self._process.stdin

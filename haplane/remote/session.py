@@ -29,6 +29,7 @@ from haplane.domain.progress import Progress
 from haplane.errors import DEADLINE_MARK, DeadlinePassed, HaplaneError, Unreachable
 
 Hub.NOT_ERROR = (*Hub.NOT_ERROR, PyinfraError)  # pyinfra hands it to us; gevent would print a traceback too
+logging.getLogger("pyinfra").addHandler(logging.NullHandler())  # what hosts still say once a run was interrupted
 
 CONNECT_SECONDS = 10
 FACT_SECONDS = 30

@@ -138,7 +138,7 @@ def up(
             return Outcome(changed=False, plan=lines, status=found, skipped=skipped, join_command=None)
         for phase in PHASES:
             if phase.should_run(run):
-                lock.check()
+                lock.check(then_breakable=phase.breakable)
                 progress("up", phase.title)
                 phase.carry_out(run)
         status = confirm_health(run)

@@ -2,8 +2,9 @@
 
     python controller.py INVENTORY.pickle
 
-It takes the lock, then does what it reads, a line each: ``shell COMMAND`` on all masters, ``push FILE TARGET`` to the
-first. It says what became of each on a line of JSON. At the end of input it gives the lock back.
+It takes the lock, then does what it reads, a line each: ``shell COMMAND`` on all masters, ``breakable COMMAND``
+likewise, ``push FILE TARGET`` to the first. It says what became of each on a line of JSON. At the end of input it
+gives the lock back.
 """
 
 # ruff: noqa: E402 - what follows the patch, on purpose
@@ -26,7 +27,7 @@ from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Inventory
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError
-from haplane.remote.lock import locked
+from haplane.remote.lock import Lock, locked
 from haplane.remote.push import Push
 from haplane.remote.session import deploy
 
@@ -38,7 +39,7 @@ def main() -> None:
             say("held")
             for line in lines():
                 try:
-                    act(lock.inventory, *line.split(" ", 1))
+                    act(lock, *line.split(" ", 1))
                     say("done")
                 except HaplaneError as error:
                     say(str(error))
@@ -48,9 +49,11 @@ def main() -> None:
         sys.exit(int(error.exit_code))
 
 
-def act(inventory: Inventory, verb: str, rest: str) -> None:
-    if verb == "shell":
-        deploy(inventory.masters, shell, silent, command=rest)
+def act(lock: Lock, verb: str, rest: str) -> None:
+    if verb == "breakable":
+        lock.check(then_breakable=True)
+    if verb in ("shell", "breakable"):
+        deploy(lock.inventory.masters, shell, silent, command=rest)
         return
     source, target = rest.split()
     size = Path(source).stat().st_size
@@ -58,7 +61,7 @@ def act(inventory: Inventory, verb: str, rest: str) -> None:
         component="any", path=target, sha256="0" * 64, size=size, mode=0o644, stored=Path(source).name,
         stored_size=size, compression="none", roles=("master",),
     )  # fmt: skip
-    Push(inventory.masters[0], Path(source).parent, [file], silent).wait()
+    Push(lock.inventory.masters[0], Path(source).parent, [file], silent).wait()
 
 
 def shell(command: str) -> None:

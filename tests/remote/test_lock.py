@@ -218,13 +218,28 @@ def test_a_cut_cable_frees_it(
 def test_a_host_that_goes_down_is_told_at_once_and_not_waited_for(
     inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller, tmp_path: Path
 ) -> None:
-    controller.do(f"shell mktemp {tmp_path}/begun.XXXXXX; sleep 4; touch {tmp_path}/ended")
+    controller.do(f"shell mktemp {tmp_path}/begun.XXXXXX; sleep 8; touch {tmp_path}/ended")
     wait_until(lambda: len(list(tmp_path.glob("begun.*"))) == 3, 20, "all masters are at it", every=0.1)
     mend = cut_cables([hosts["m2"]])
     assert "failed on m2" in controller.says(25)
     assert "the lock was lost on m2" in controller.says(25)
     assert (tmp_path / "ended").exists(), "the others ended what they were at"
     mend()
+
+
+def test_what_is_breakable_is_broken_off_when_a_host_goes_down(
+    inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller, tmp_path: Path
+) -> None:
+    controller.do(f"breakable mktemp {tmp_path}/begun.XXXXXX; sleep 30; touch {tmp_path}/ended")
+    wait_until(lambda: len(list(tmp_path.glob("begun.*"))) == 3, 20, "all masters are at it", every=0.1)
+    mend = cut_cables([hosts["m2"]])
+    assert "failed on m1, m2, m3" in controller.says(25)
+    said = controller.says(25)
+    assert "the lock was lost on m2:" in said
+    assert "what failed then" not in said, "we ended it ourselves"
+    mend()
+    assert not any(host.processes("/ended") for host in hosts.values())
+    assert not (tmp_path / "ended").exists()
 
 
 def test_a_host_that_went_down_is_not_dialled_again(

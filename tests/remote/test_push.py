@@ -17,7 +17,7 @@ from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host
 from haplane.domain.progress import silent
 from haplane.errors import DeadlinePassed, HaplaneError
-from haplane.remote import openssh
+from haplane.remote import connector, openssh
 from haplane.remote.push import Push, wait_for_all
 
 STAMPS = "/var/lib/haplane/stamps.json"
@@ -156,6 +156,14 @@ def test_a_push_that_hangs_meets_its_deadline(host, bundle, endless):
     with pytest.raises(DeadlinePassed) as failure:
         push.wait(0.5)
     assert "m1" in failure.value.what
+
+
+def test_a_push_to_a_host_that_is_gone_is_not_waited_for(host, bundle, endless):
+    push = Push(host, bundle, [endless[0]], silent)
+    connector.hang_up(host)
+    with pytest.raises(HaplaneError, match="pushing files to m1 failed"):
+        push.wait(30)
+    connector.dial_again()
 
 
 def test_all_streams_are_waited_for_before_a_failure_is_told(machines, bundle, target):

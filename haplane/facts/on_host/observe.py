@@ -289,6 +289,8 @@ def etcd(known: list[str]) -> dict[str, Any]:
     }
     if not os.path.exists(pki + "/healthcheck-client.crt") or not found["has_data"]:
         return found
+    if not found["bootstrapped"] and is_starting("etcd"):
+        return found  # it has never been ready, and would take any question without an answer
     client = (
         "etcdctl", f"--cacert={pki}/ca.crt", f"--cert={pki}/healthcheck-client.crt",
         f"--key={pki}/healthcheck-client.key", "--command-timeout=2s", "-w", "json",
@@ -308,6 +310,11 @@ def etcd(known: list[str]) -> dict[str, Any]:
     with contextlib.suppress(LookupError, TypeError):
         found["outsiders"] = outsiders(client, known, found["members"] or [])
     return found
+
+
+def is_starting(unit: str) -> bool:
+    """Whether systemd waits for the unit to say that it is ready."""
+    return (run("systemctl", "show", "--property=ActiveState", "--value", unit) or "").strip() == "activating"
 
 
 def outsiders(client: tuple[str, ...], known: list[str], members: list[dict[str, Any]]) -> dict[str, bool]:
