@@ -165,6 +165,7 @@ def restart_control_plane(config: str, port: int, renew: Sequence[str], componen
     )
     _note(MANIFESTS, after=made)
     kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=120)
+    kubeadm.restart_leaders(name="Restart the controllers that lead here", _timeout=60)
 
 
 @deploy("Configure the kubelet")

@@ -12,6 +12,7 @@ from pyinfra.context import host
 
 from haplane.domain.files import WantedFile
 from haplane.facts.paths import ExistingPaths
+from haplane.operations.cluster import KUBECTL
 from haplane.operations.waiting import WAIT_FOR
 
 ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-token,addon,show-join-command"
@@ -25,6 +26,7 @@ aside=/etc/kubernetes/haplane/kube-apiserver.yaml
 if [ -e "$manifest" ]; then rm -f "$aside"; elif [ -e "$aside" ]; then mv -f "$aside" "$manifest"; fi
 running() {{ pgrep -x kube-apiserver || true; }}
 another() {{ [ "$(running)" != "$before" ]; }}
+forgotten() {{ ! ls -d /var/lib/kubelet/pods/*/containers/kube-apiserver; }}
 before=$(running)
 kubeadm init phase control-plane all --config "$1"
 shift
@@ -32,10 +34,28 @@ for component in "$@"; do pkill -TERM -x "$(printf %.15s "$component")" || true;
 if [ -n "$before" ] && [ "$(running)" = "$before" ]; then
     mv -f "$manifest" "$aside"
     (wait_for 120 "the API server ends" another) || {{ mv -f "$aside" "$manifest"; exit 1; }}
+    (wait_for 10 "the kubelet is done with its pod" forgotten) 2>/dev/null || true
+    sleep 1
     mv -f "$aside" "$manifest"
 fi
 """
-"""The arguments after the configuration are components that begin anew as well: the kubelet starts them again."""
+"""The arguments after the configuration are components that begin anew as well: the kubelet starts them again.
+
+A static pod that comes while the kubelet is not done with the one before it is not looked at again for 10 to 15 s
+(backOffPeriod in pkg/kubelet/kubelet.go, with jitter). Its directory goes first, the pod worker within a second.
+"""
+
+RESTART_LEADERS = f"""
+set -eu
+for component in kube-controller-manager kube-scheduler; do
+    leader=$({KUBECTL} -n kube-system get lease "$component" -o jsonpath='{{.spec.holderIdentity}}') || continue
+    case $leader in "$(hostname)"_*) pkill -TERM -x "$(printf %.15s "$component")" || true ;; esac
+done
+"""
+"""One whose API server was away for less than the 10 s it has to renew its lease goes on leading, and sees nodes only
+once its watches are back. Their back-off doubles with each restart within 2 minutes, up to 60 s (client-go's
+reflector): by the third it took nodes for gone that were well.
+"""
 
 RENEW = """
 set -eu
@@ -148,6 +168,12 @@ def restart_control_plane(config: str, components: Sequence[str] = ()) -> Genera
     """
     words = [QuoteString(word) for word in (config, *components)]
     yield StringCommand("sh", "-c", QuoteString(RESTART), "sh", *words)
+
+
+@operation()
+def restart_leaders() -> Generator[StringCommand, None, None]:
+    """Restart the controller manager and the scheduler where they lead: another takes over when the lease is over."""
+    yield StringCommand("sh", "-c", QuoteString(RESTART_LEADERS))
 
 
 @operation()

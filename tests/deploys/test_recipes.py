@@ -108,4 +108,6 @@ def test_members_that_are_down_are_started_and_running_ones_left_running():
 def test_planned_restarts_end_in_a_wait():
     assert "until" in commands(recipes.restart_etcd, {STATE: UP})[-1]
     restart = {"config": "/k.yaml", "port": 6443, "renew": (), "components": ()}
-    assert "readyz" in commands(recipes.restart_control_plane, {}, **restart)[-1]
+    *_, wait, leaders = commands(recipes.restart_control_plane, {}, **restart)
+    assert "readyz" in wait
+    assert "holderIdentity" in leaders
