@@ -35,26 +35,28 @@ RELEASE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Lock:
-    """The lock while it is held. Every command on a host of ``inventory`` goes through the run's shell.
-
-    ``breakable`` is set while nothing under way has to be brought to its end once a host is lost.
-    """
+    """The lock while it is held. Every command on a host of ``inventory`` goes through the run's shell."""
 
     inventory: Inventory
     holders: Sequence[Holder]
-    breakable: threading.Event
+    _breakable: threading.Event
 
-    def check(self, *, then_breakable: bool = False) -> None:
-        """Raises LockLost when it is no longer held everywhere.
-
-        ``then_breakable``: what comes next is broken off on all hosts when one is lost, else the others end it.
-        """
-        if then_breakable:
-            self.breakable.set()
-        else:
-            self.breakable.clear()
+    def check(self) -> None:
+        """Raises LockLost when it is no longer held everywhere."""
         if lost := self.lost():
             raise _lost(lost, None)
+
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """When a host is lost meanwhile, what the others are at is broken off; else they end it."""
+        self._breakable.set()
+        try:
+            yield
+        except HaplaneError:
+            self.check()  # of what was broken off there is nothing to tell
+            raise
+        finally:
+            self._breakable.clear()
 
     def lost(self) -> list[Host]:
         """The hosts that do not say within SILENCE_SECONDS that their lock is held."""
@@ -87,7 +89,7 @@ def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: 
                 raise
             except HaplaneError as error:
                 if lost := lock.lost():
-                    raise _lost(lost, None if breakable.is_set() else error) from error
+                    raise _lost(lost, error) from error
                 raise
     finally:
         _release(holders)
@@ -110,9 +112,8 @@ def _heartbeat(holders: Sequence[Holder], breakable: threading.Event, progress: 
         broken_off = breakable.is_set()
         rest = "what the others are at is broken off" if broken_off else "the others end what they are at"
         progress(host.name, f"answers no more; {rest}")
-        for holder in holders if broken_off else ():
-            hang_up(holder.host)
-        hang_up(host)  # else its commands would be waited for until their own deadlines
+        for gone in [holder.host for holder in holders] if broken_off else [host]:
+            hang_up(gone)  # else its commands would be waited for until their own deadlines
 
     heart = threading.Thread(target=beat, daemon=True)
     heart.start()

@@ -78,11 +78,10 @@ class Push:
             ) from None
         self._feeder.join()
         if self._process.returncode != 0:
-            self._errors.seek(0)
             raise HaplaneError(
                 f"pushing files to {self.host.name} failed",
                 where=f"{self.host.name}: {self._total / MEBIBYTE:.0f} MiB in {len(self._files)} files",
-                why=last_line(self._errors.read()) or self._cut or f"ssh ended with {self._process.returncode}",
+                why=self._reason(),
                 next_step="mend the cause and run again: files that arrived stay",
             )
 
@@ -92,6 +91,12 @@ class Push:
             self._process.kill()
             self._process.wait()
         return self._process.poll() is not None
+
+    def _reason(self) -> str:
+        if answers_no_more(self.host):
+            return "the host answers no more"
+        self._errors.seek(0)
+        return last_line(self._errors.read()) or self._cut or f"ssh ended with {self._process.returncode}"
 
     def _feed(self) -> None:
         pipe = self._process.stdin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,9 +139,10 @@ def up(
             return Outcome(changed=False, plan=lines, status=found, skipped=skipped, join_command=None)
         for phase in PHASES:
             if phase.should_run(run):
-                lock.check(then_breakable=phase.breakable)
+                lock.check()
                 progress("up", phase.title)
-                phase.carry_out(run)
+                with lock.breaking_off() if phase.breakable else nullcontext():
+                    phase.carry_out(run)
         status = confirm_health(run)
     return finished(inventory, run, lines, status, changed=True)
 

@@ -19,6 +19,7 @@ import pickle
 import select
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from pyinfra.operations import server
@@ -50,10 +51,9 @@ def main() -> None:
 
 
 def act(lock: Lock, verb: str, rest: str) -> None:
-    if verb == "breakable":
-        lock.check(then_breakable=True)
-    if verb in ("shell", "breakable"):
-        deploy(lock.inventory.masters, shell, silent, command=rest)
+    if verb != "push":
+        with lock.breaking_off() if verb == "breakable" else nullcontext():
+            deploy(lock.inventory.masters, shell, silent, command=rest)
         return
     source, target = rest.split()
     size = Path(source).stat().st_size

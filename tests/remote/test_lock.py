@@ -233,7 +233,6 @@ def test_what_is_breakable_is_broken_off_when_a_host_goes_down(
     controller.do(f"breakable mktemp {tmp_path}/begun.XXXXXX; sleep 30; touch {tmp_path}/ended")
     wait_until(lambda: len(list(tmp_path.glob("begun.*"))) == 3, 20, "all masters are at it", every=0.1)
     mend = cut_cables([hosts["m2"]])
-    assert "failed on m1, m2, m3" in controller.says(25)
     said = controller.says(25)
     assert "the lock was lost on m2:" in said
     assert "what failed then" not in said, "we ended it ourselves"
