@@ -38,13 +38,13 @@ class Table:
         found = [json.loads(line) for line in self._file.read_text(encoding="utf-8").splitlines()]
         return list({row["case"]: row for row in found}.values())
 
-    def write(self, summary: Sequence[str] = ()) -> None:
+    def write(self, summary: Sequence[str] = (), rows: Sequence[dict] | None = None) -> None:
         """Replace the part of docs/soak.md between this table's marks."""
         begin, end = f"<!-- soak-{self.name} -->", f"<!-- end of soak-{self.name} -->"
         head, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
         _, _, tail = rest.partition(end)
         titles = f"| {' | '.join(self.columns.values())} |\n|{'---|' * len(self.columns)}"
-        lines = [self._line(row) for row in self.rows()]
+        lines = [self._line(row) for row in (self.rows() if rows is None else rows)]
         PAGE.write_text("\n".join([head + begin, *summary, titles, *lines, end]) + tail, encoding="utf-8")
 
     def _line(self, row: dict) -> str:
