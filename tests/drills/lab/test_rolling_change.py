@@ -55,6 +55,7 @@ def test_a_rolling_restart_of_all_masters_fails_no_request(stage):
     assert clients.longest_lag() < 1.0 + 1.0
 
 
+@pytest.mark.soak
 def test_what_only_the_control_plane_reads_leaves_dns_alone(stage, changed):
     pods = ("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "--output=name")
     before = stage.kubectl(*pods)
