@@ -225,7 +225,9 @@ def start_kubelet(paths_of: Mapping[str, Sequence[str]]) -> None:
 
 
 @deploy("Apply what exists once")
-def apply_cluster(*, config: str, manifest: str, patch: str, applied: str, proxy: str, nodes: Sequence[str]) -> None:
+def apply_cluster(
+    *, config: str, manifest: str, patch: str, applied: str, proxy: str, dns: str, nodes: Sequence[str]
+) -> None:
     """Through the API, from one master, whichever."""
     cluster.apply_once(
         config=config,
@@ -233,6 +235,7 @@ def apply_cluster(*, config: str, manifest: str, patch: str, applied: str, proxy
         patch=patch,
         applied=applied,
         proxy=proxy,
+        dns=dns,
         nodes=nodes,
         name="Apply add-ons and the pod network",
         _timeout=180,

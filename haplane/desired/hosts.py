@@ -101,6 +101,14 @@ def proxy_fingerprint(inventory: Inventory) -> str:
     return hashlib.sha256(json.dumps(read).encode()).hexdigest()
 
 
+def dns_fingerprint(inventory: Inventory, manifest: Manifest) -> str:
+    """Of what CoreDNS is made from: applied again for anything else, its pods would come and go for nothing."""
+    cluster = inventory.cluster
+    images = [image.reference for image in manifest.images if "coredns" in image.reference]
+    read = [COREDNS_PATCH, cluster.kubernetes_version, cluster.dns_domain, str(cluster.service_network), images]
+    return hashlib.sha256(json.dumps(read).encode()).hexdigest()
+
+
 def lasting_settings(inventory: Inventory) -> dict[str, str]:
     """What a cluster is made from and keeps as long as it exists, by the names the observer gives them."""
     cluster = inventory.cluster

@@ -15,8 +15,14 @@ DAEMON_SETS = '{range .items[?(@.kind=="DaemonSet")]}{.metadata.namespace}/{.met
 APPLY = f"""
 set -eu
 DAEMON_SETS='{DAEMON_SETS}'
-config=$1 patch=$2 applied=$3 proxy=$4
-shift 4
+config=$1 patch=$2 applied=$3 proxy=$4 dns=$5
+shift 5
+made() {{
+    {KUBECTL} --namespace=kube-system get configmap/haplane --ignore-not-found -o jsonpath="{{.data.$1}}"
+}}
+there() {{
+    test -n "$({KUBECTL} --namespace=kube-system get "$1" --ignore-not-found -o name)"
+}}
 network=$(mktemp /run/haplane.XXXXXX)
 trap 'rm -f "$network"' EXIT
 cat > "$network"
@@ -24,10 +30,9 @@ kubeadm init phase upload-config all --config "$config"
 kubeadm init phase bootstrap-token --config "$config" --skip-token-print &
 bootstrap=$!
 (
-    made=$({KUBECTL} --namespace=kube-system get configmap/haplane --ignore-not-found -o jsonpath='{{.data.proxy}}')
-    older=$({KUBECTL} --namespace=kube-system get daemonset/kube-proxy --ignore-not-found -o name)
+    older=$(if there daemonset/kube-proxy && [ "$(made proxy)" != "$proxy" ]; then echo yes; fi)
     kubeadm init phase addon kube-proxy --config "$config"
-    if [ -n "$older" ] && [ "$made" != "$proxy" ]; then
+    if [ -n "$older" ]; then
         {KUBECTL} --namespace=kube-system rollout restart daemonset/kube-proxy
     fi
 ) &
@@ -40,12 +45,14 @@ if [ -z "${{missing:-}}" ]; then
         {KUBECTL_WAIT} --namespace="${{set%%/*}}" rollout status daemonset "${{set#*/}}" --timeout=10s || true
     done
 fi
-kubeadm init phase addon coredns --config "$config"
-{KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
+if ! there deployment/coredns || [ "$(made dns)" != "$dns" ]; then
+    kubeadm init phase addon coredns --config "$config"
+    {KUBECTL} --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch"
+fi
 wait $bootstrap
 wait $proxy_addon
 {KUBECTL} --namespace=kube-system create configmap haplane --from-literal=applied="$applied" \\
-    --from-literal=proxy="$proxy" \\
+    --from-literal=proxy="$proxy" --from-literal=dns="$dns" \\
     --dry-run=client -o json | {KUBECTL} apply --server-side --force-conflicts --field-manager=haplane -f -
 """
 """Each step waits for what the next one would otherwise fail on and back off from for 10 s: flannel for the nodes'
@@ -68,7 +75,7 @@ esac
 
 @operation()
 def apply_once(
-    *, config: str, manifest: str, patch: str, applied: str, proxy: str, nodes: Sequence[str]
+    *, config: str, manifest: str, patch: str, applied: str, proxy: str, dns: str, nodes: Sequence[str]
 ) -> Generator[StringCommand, None, None]:
     """Upload kubeadm's configuration, the bootstrap rules and the add-ons, and apply the pod network.
 
@@ -77,9 +84,10 @@ def apply_once(
     + patch: a strategic merge patch of CoreDNS's Deployment
     + applied: the fingerprint kept of all this in the ConfigMap kube-system/haplane
     + proxy: the fingerprint of kube-proxy's configuration, kept there as well
+    + dns: the fingerprint of what CoreDNS is made from, kept there as well
     + nodes: the nodes that must have registered and got their pod network before its pods start
     """
-    words = [QuoteString(word) for word in (config, patch, applied, proxy, *(f"node/{name}" for name in nodes))]
+    words = [QuoteString(word) for word in (config, patch, applied, proxy, dns, *(f"node/{name}" for name in nodes))]
     yield StringCommand("sh", "-c", QuoteString(APPLY), "sh", *words, _stdin=manifest)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haplane.deploys import recipes
 from haplane.desired.files import KUBEADM_CONFIG
-from haplane.desired.hosts import cluster_wants, proxy_fingerprint
+from haplane.desired.hosts import cluster_wants, dns_fingerprint, proxy_fingerprint
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.domain.plan import Kind
 from haplane.phases.phase import Phase, Run
@@ -22,6 +22,7 @@ def apply_cluster(run: Run) -> None:
         patch=COREDNS_PATCH,
         applied=cluster_wants(run.inventory, run.manifest).applied,
         proxy=proxy_fingerprint(run.inventory),
+        dns=dns_fingerprint(run.inventory, run.manifest),
         nodes=[host.name for host in run.reachable(run.inventory.masters)],
     )
 

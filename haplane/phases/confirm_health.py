@@ -29,13 +29,14 @@ KUBELETS_OWN = "/var/lib/kubelet/pki/kubelet.crt"
 def confirm_health(run: Run) -> Status:
     """Status once nodes are Ready and what lags behind them has settled.
 
-    Nodes that do not become Ready within the recipe's deadline are among its problems.
+    Nodes that do not become Ready within the recipe's deadline are among its problems. Once a host was lost meanwhile
+    nothing is waited for any more.
     """
     nodes = [host.name for host in run.reachable(run.inventory.nodes)]
-    whole = not run.observation.unreachable
-    deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes, dns_everywhere=whole)
+    known = set(run.observation.unreachable)
+    deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes, dns_everywhere=not known)
     observe(run)
-    return settled(run)
+    return settled(run) if set(run.observation.unreachable) <= known else judge(run)
 
 
 def settled(run: Run) -> Status:

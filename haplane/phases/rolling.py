@@ -118,14 +118,18 @@ def _balancers(run: Run, host: Host) -> list[Host]:
 def refuse_unless(run: Run, host: Host, group: tuple[Host, ...], guard: Guard) -> None:
     """Raises Refused unless the guard allows that this one of the group goes out of service now.
 
-    Raises Unreachable when it went away by itself meanwhile: whoever comes after it would be a second one out.
+    Raises Unreachable when it or another of the group went away by itself meanwhile: who comes next would be a second
+    one out.
     """
+    known = set(run.observation.unreachable)
     observe(run)
-    if host.name in run.observation.unreachable:
+    unreachable = run.observation.unreachable
+    if gone := [one for one in group if one.name in unreachable and (one == host or one.name not in known)]:
+        names = ", ".join(one.name for one in gone)
         raise Unreachable(
-            f"{host.name} cannot be reached any more; nothing else was taken out of service",
-            where=host.name,
-            why=run.observation.unreachable[host.name],
+            f"{names} cannot be reached any more; nothing else was taken out of service",
+            where=names,
+            why="; ".join(unreachable[one.name] for one in gone),
             next_step="check that it is on and that ssh to it works, then run the same command again",
         )
     verdict = guard({other.name: run.observation.reports.get(other.name) for other in group}, host.name)

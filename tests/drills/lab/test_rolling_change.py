@@ -56,6 +56,15 @@ def test_a_rolling_restart_of_all_masters_fails_no_request(stage):
 
 
 @pytest.mark.soak
+def test_what_only_the_control_plane_reads_leaves_dns_alone(stage, changed):
+    pods = ("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "--output=name")
+    before = stage.kubectl(*pods)
+    done = json.loads(stage.haplane("up", changed(unreachable_toleration_seconds=77), "--yes", "--json"))
+    assert any("restart the control plane" in line for line in done["plan"])
+    assert stage.kubectl(*pods) == before
+
+
+@pytest.mark.soak
 def test_settings_of_kubelets_and_kube_proxy_reach_what_runs(stage, changed):
     """They are read at the start only: kubelets and pods that are older start anew."""
     nested = stage.inventory.cluster.tuning.model_dump()
