@@ -58,10 +58,10 @@ def test_a_rolling_restart_of_all_masters_fails_no_request(stage):
 @pytest.mark.soak
 def test_what_only_the_control_plane_reads_leaves_dns_alone(stage, changed):
     pods = ("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "--output=name")
-    before = stage.kubectl(*pods)
+    before = stage.kubectl(*pods).split()  # of a new cluster's some may be on their way out
     done = json.loads(stage.haplane("up", changed(unreachable_toleration_seconds=77), "--yes", "--json"))
     assert any("restart the control plane" in line for line in done["plan"])
-    assert stage.kubectl(*pods) == before
+    assert set(stage.kubectl(*pods).split()) <= set(before)
 
 
 @pytest.mark.soak
