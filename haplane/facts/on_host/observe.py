@@ -290,6 +290,7 @@ def etcd(known: list[str]) -> dict[str, Any]:
     if not os.path.exists(pki + "/healthcheck-client.crt") or not found["has_data"]:
         return found
     if not found["bootstrapped"] and is_starting("etcd"):
+        found["complaint"] = etcd_complaint()
         return found  # it has never been ready, and would take any question without an answer
     client = (
         "etcdctl", f"--cacert={pki}/ca.crt", f"--cert={pki}/healthcheck-client.crt",
