@@ -215,11 +215,16 @@ def test_a_cut_cable_frees_it(
     assert not (tmp_path / "after").exists()
 
 
+def set_to_work(controller: Controller, verb: str, seconds: int, directory: Path) -> None:
+    """Until all masters are at it; it leaves the file ``ended`` when it was not broken off."""
+    controller.do(f"{verb} mktemp {directory}/begun.XXXXXX; sleep {seconds}; touch {directory}/ended")
+    wait_until(lambda: len(list(directory.glob("begun.*"))) == 3, 20, "all masters are at it", every=0.1)
+
+
 def test_a_host_that_goes_down_is_told_at_once_and_not_waited_for(
     inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller, tmp_path: Path
 ) -> None:
-    controller.do(f"shell mktemp {tmp_path}/begun.XXXXXX; sleep 8; touch {tmp_path}/ended")
-    wait_until(lambda: len(list(tmp_path.glob("begun.*"))) == 3, 20, "all masters are at it", every=0.1)
+    set_to_work(controller, "shell", 8, tmp_path)
     mend = cut_cables([hosts["m2"]])
     assert "failed on m2" in controller.says(25)
     assert "the lock was lost on m2" in controller.says(25)
@@ -230,8 +235,7 @@ def test_a_host_that_goes_down_is_told_at_once_and_not_waited_for(
 def test_what_is_breakable_is_broken_off_when_a_host_goes_down(
     inventory: Inventory, hosts: dict[str, FakeHost], controller: Controller, tmp_path: Path
 ) -> None:
-    controller.do(f"breakable mktemp {tmp_path}/begun.XXXXXX; sleep 30; touch {tmp_path}/ended")
-    wait_until(lambda: len(list(tmp_path.glob("begun.*"))) == 3, 20, "all masters are at it", every=0.1)
+    set_to_work(controller, "breakable", 30, tmp_path)
     mend = cut_cables([hosts["m2"]])
     said = controller.says(25)
     assert "the lock was lost on m2:" in said
