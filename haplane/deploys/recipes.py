@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pyinfra.api.deploy import deploy
-from pyinfra.api.operation import OperationMeta
 from pyinfra.context import host
 
 from haplane.domain.files import WantedFile
-from haplane.domain.plan import KUBELET_CONFIG, MANIFESTS
 from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, reset, snapshots, units
 
 CHECKS = {"haproxy": "haproxy -c -q -f /etc/haproxy/haproxy.cfg"}
@@ -160,10 +158,9 @@ def restart_control_plane(config: str, port: int, renew: Sequence[str], componen
     """Due certificates, manifests from the changed configuration, then what reads both at its start only."""
     if renew:
         kubeadm.renew_certificates(config=config, names=renew, name="Renew kubeadm's certificates", _timeout=60)
-    made = kubeadm.restart_control_plane(
+    kubeadm.restart_control_plane(
         config=config, components=components, name="Restart the control plane", _timeout=180
     )
-    _note(MANIFESTS, after=made)
     kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=120)
     kubeadm.restart_leaders(name="Restart the controllers that lead here", _timeout=60)
 
@@ -171,12 +168,7 @@ def restart_control_plane(config: str, port: int, renew: Sequence[str], componen
 @deploy("Configure the kubelet")
 def configure_kubelet() -> None:
     """From the configuration that the cluster keeps."""
-    made = kubeadm.configure_kubelet(name="Configure the kubelet anew", _timeout=120)
-    _note([KUBELET_CONFIG], after=made)
-
-
-def _note(paths: Sequence[str], *, after: OperationMeta) -> None:
-    kubeadm.note_made(paths=paths, name="Note what kubeadm made", _timeout=30, _if=after.did_change)
+    kubeadm.configure_kubelet(name="Configure the kubelet anew", _timeout=120)
 
 
 @deploy("Wait for the API server")
@@ -207,15 +199,13 @@ def start_balancer(paths_of: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
 @deploy("Run kubeadm's phases")
 def initialise_master(config: str, evidence: Sequence[str]) -> None:
     """The same phases on every master, at the same time."""
-    ran = kubeadm.run_phases(config=config, evidence=evidence, name="Run kubeadm's phases", _timeout=360)
-    _note([*MANIFESTS, KUBELET_CONFIG], after=ran)
+    kubeadm.run_phases(config=config, evidence=evidence, name="Run kubeadm's phases", _timeout=360)
 
 
 @deploy("Join the worker")
 def join_worker(config_of: Mapping[str, WantedFile]) -> None:
     """Stock kubeadm join from a file that does not outlive it, by host."""
-    joined = kubeadm.join(config=config_of[host.name], name="Run kubeadm join", _timeout=240)
-    _note([KUBELET_CONFIG], after=joined)
+    kubeadm.join(config=config_of[host.name], name="Run kubeadm join", _timeout=240)
 
 
 @deploy("Start the kubelet")

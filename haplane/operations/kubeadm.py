@@ -11,6 +11,8 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from haplane.domain.files import WantedFile
+from haplane.domain.plan import KUBELET_CONFIG as KUBELET_SETTINGS
+from haplane.domain.plan import MANIFESTS
 from haplane.facts.paths import ExistingPaths
 from haplane.operations.cluster import KUBECTL
 from haplane.operations.waiting import WAIT_FOR
@@ -18,9 +20,23 @@ from haplane.operations.waiting import WAIT_FOR
 ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-token,addon,show-join-command"
 KUBELET_CONFIG = "/etc/kubernetes/kubelet.conf"
 
+NOTE_MANIFESTS = f'python3 -c "$note" {" ".join(MANIFESTS)}'
+NOTE_KUBELET = f'python3 -c "$note" {KUBELET_SETTINGS}'
+"""What kubeadm made is noted by the command that has it made: between two commands a run can end, and the next would
+take its work for an edit. The program, on_host/note.py, is the first argument of each script.
+"""
+
+INIT = f"""
+set -eu
+note=$1
+kubeadm init --config "$2" --skip-phases="$3"
+{NOTE_MANIFESTS} {KUBELET_SETTINGS}
+"""
 
 RESTART = f"""
 set -eu{WAIT_FOR}
+note=$1 config=$2
+shift 2
 manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
 aside=/etc/kubernetes/haplane/kube-apiserver.yaml
 if [ -e "$manifest" ]; then rm -f "$aside"; elif [ -e "$aside" ]; then mv -f "$aside" "$manifest"; fi
@@ -28,8 +44,8 @@ running() {{ pgrep -x kube-apiserver || true; }}
 another() {{ [ "$(running)" != "$before" ]; }}
 forgotten() {{ ! ls -d /var/lib/kubelet/pods/*/containers/kube-apiserver; }}
 before=$(running)
-kubeadm init phase control-plane all --config "$1"
-shift
+kubeadm init phase control-plane all --config "$config"
+{NOTE_MANIFESTS}
 for component in "$@"; do pkill -TERM -x "$(printf %.15s "$component")" || true; done
 if [ -n "$before" ] && [ "$(running)" = "$before" ]; then
     mv -f "$manifest" "$aside"
@@ -39,22 +55,32 @@ if [ -n "$before" ] && [ "$(running)" = "$before" ]; then
     mv -f "$aside" "$manifest"
 fi
 """
-"""The arguments after the configuration are components that begin anew as well: the kubelet starts them again.
+"""The arguments after note and configuration are components that begin anew as well: the kubelet starts them again.
 
 A static pod that comes while the kubelet is not done with the one before it is not looked at again for 10 to 15 s
 (backOffPeriod in pkg/kubelet/kubelet.go, with jitter). Its directory goes first, the pod worker within a second.
 """
 
 RESTART_LEADERS = f"""
-set -eu
+set -eu{WAIT_FOR}
+gone() {{ for process in $processes; do if kill -0 "$process" 2>/dev/null; then return 1; fi; done; }}
 for component in kube-controller-manager kube-scheduler; do
     leader=$({KUBECTL} -n kube-system get lease "$component" -o jsonpath='{{.spec.holderIdentity}}') || continue
-    case $leader in "$(hostname)"_*) pkill -TERM -x "$(printf %.15s "$component")" || true ;; esac
+    case $leader in "$(hostname)"_*) ;; *) continue ;; esac
+    processes=$(pgrep -x "$(printf %.15s "$component")" || true)
+    for process in $processes; do kill -TERM "$process" || true; done
+    (wait_for 10 "the $component that leads ends" gone) || continue
+    test='{{"op": "test", "path": "/spec/holderIdentity", "value": "'$leader'"}}'
+    free='{{"op": "replace", "path": "/spec/holderIdentity", "value": ""}}'
+    {KUBECTL} -n kube-system patch lease "$component" --type=json --patch="[$test, $free]" || true
 done
 """
 """One whose API server was away for less than the 10 s it has to renew its lease goes on leading, and sees nodes only
 once its watches are back. Their back-off doubles with each restart within 2 minutes, up to 60 s (client-go's
 reflector): by the third it took nodes for gone that were well.
+
+The controller manager of 1.35 keeps its lease when it ends, and nobody would lead for 15 s. Once it has ended, its
+lease is given back as client-go's ReleaseOnCancel does; another that has it meanwhile fails the test.
 """
 
 RENEW = """
@@ -78,7 +104,9 @@ done
 
 CONFIGURE_KUBELET = f"""
 set -eu{WAIT_FOR}
+note=$1
 kubeadm upgrade node phase kubelet-config
+{NOTE_KUBELET}
 systemctl restart kubelet.service
 wait_for 60 "the kubelet is healthy" python3 -c '
 import urllib.request
@@ -109,16 +137,19 @@ for manifest in /etc/kubernetes/manifests/*.yaml; do
 done
 while pgrep -x kube-apiserver >/dev/null; do sleep 0.2; done
 """
-JOIN = """
+JOIN = f"""
 set -eu
+note=$1
+shift
 trap 'rm -f "$1"' EXIT
 trap 'exit 1' HUP INT TERM
-mkdir -p "${1%/*}"
+mkdir -p "${{1%/*}}"
 (umask 077 && cat > "$1")
 rm -f /etc/kubernetes/pki/ca.crt /etc/kubernetes/bootstrap-kubelet.conf
 systemctl stop kubelet.service || true
 systemctl enable --quiet kubelet.service
 kubeadm join --config "$1"
+{NOTE_KUBELET}
 """
 """The configuration with its token exists only as long as this command, however it or another host's ends."""
 
@@ -140,6 +171,10 @@ def _note() -> str:
     return (Path(__file__).parent / "on_host" / "note.py").read_text(encoding="utf-8")
 
 
+def _noting(script: str, *words: str) -> StringCommand:
+    return StringCommand("sh", "-c", QuoteString(script), "sh", *(QuoteString(word) for word in (_note(), *words)))
+
+
 @operation()
 def run_phases(config: str, evidence: Sequence[str]) -> Generator[StringCommand, None, None]:
     """Run preflight, certs, kubeconfig, control-plane, kubelet-start, wait-control-plane and kubelet-finalize.
@@ -156,7 +191,7 @@ def run_phases(config: str, evidence: Sequence[str]) -> Generator[StringCommand,
         return
     skipped = ONCE_ONLY_PHASES + (",preflight" if present else "")
     yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
-    yield StringCommand("kubeadm", "init", "--config", QuoteString(config), f"--skip-phases={skipped}")
+    yield _noting(INIT, config, skipped)
 
 
 @operation()
@@ -166,8 +201,7 @@ def restart_control_plane(config: str, components: Sequence[str] = ()) -> Genera
     + config: kubeadm's configuration on the host
     + components: further processes of the control plane that have to start anew
     """
-    words = [QuoteString(word) for word in (config, *components)]
-    yield StringCommand("sh", "-c", QuoteString(RESTART), "sh", *words)
+    yield _noting(RESTART, config, *components)
 
 
 @operation()
@@ -190,16 +224,7 @@ def renew_certificates(config: str, names: Sequence[str]) -> Generator[StringCom
 @operation()
 def configure_kubelet() -> Generator[StringCommand, None, None]:
     """Write the kubelet's configuration again from the one that the cluster keeps, and restart the kubelet."""
-    yield StringCommand("sh", "-c", QuoteString(CONFIGURE_KUBELET))
-
-
-@operation()
-def note_made(paths: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Keep the digests of files that kubeadm has just made, so that an edit is noticed.
-
-    + paths: the files
-    """
-    yield StringCommand("python3", "-c", QuoteString(_note()), *(QuoteString(path) for path in paths))
+    yield _noting(CONFIGURE_KUBELET)
 
 
 @operation()
@@ -238,7 +263,8 @@ def join(config: WantedFile) -> Generator[StringCommand, None, None]:
     if KUBELET_CONFIG in host.get_fact(ExistingPaths, paths=[KUBELET_CONFIG]):
         host.noop("the worker has joined")
         return
-    yield StringCommand("sh", "-c", QuoteString(JOIN), "sh", QuoteString(config.path), _stdin=config.content.decode())
+    command = _noting(JOIN, config.path)
+    yield StringCommand(command, _stdin=config.content.decode())
 
 
 @operation()

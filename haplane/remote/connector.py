@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import gevent
+from gevent import Greenlet
 from paramiko import SSHException
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.ssh import SSHConnector
@@ -22,6 +24,7 @@ SUDO_SECONDS = 10
 
 _clients: dict[tuple[object, ...], SSHClient] = {}
 _gone: set[tuple[object, ...]] = set()
+_dials: dict[Greenlet[[], None], tuple[object, ...]] = {}
 
 
 class ReusingConnector(SSHConnector):
@@ -45,16 +48,28 @@ class ReusingConnector(SSHConnector):
             self.client = known
             return
         self._met = known is not None
-        try:
-            super().connect()
-        except (PyinfraError, OSError, SSHException) as error:  # a key file that is not there is none of its own
-            raise ConnectError(str(error)) from error
+        self._dial()
         if self.client is not None:
             self.first_contact = _unknown_key(self.client)
             self.client.exec_command = bounded(self.client.exec_command)  # type: ignore[method-assign]
             if self.host.data.get("_sudo"):
                 _refuse_a_password(self.client, self.data["ssh_user"])
             _clients[self._identity()] = self.client
+
+    def _dial(self) -> None:
+        """Connect, which :func:`hang_up` ends: a host that is gone is not waited for."""
+        dial = gevent.spawn(self._connect_anew)
+        _dials[dial] = self._identity()[:3]
+        try:
+            dial.get()
+        finally:
+            del _dials[dial]
+
+    def _connect_anew(self) -> None:
+        try:
+            super().connect()
+        except (PyinfraError, OSError, SSHException) as error:  # a key file that is not there is none of its own
+            raise ConnectError(str(error)) from error
 
     def make_paramiko_kwargs(self) -> dict[str, Any]:
         """A host that has been reached before takes a connection at once, or is gone."""
@@ -88,6 +103,8 @@ def hang_up(host: Host) -> None:
     ssh = host.ssh
     address = (ssh.hostname, ssh.port, ssh.user)
     _gone.add(address)
+    for dial in [dial for dial, dialled in _dials.items() if dialled == address]:
+        dial.kill(ConnectError("it answers no more"), block=False)
     for identity, client in list(_clients.items()):
         transport = client.get_transport()
         if identity[:3] == address and transport is not None:

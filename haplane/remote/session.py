@@ -29,7 +29,8 @@ from haplane.domain.progress import Progress
 from haplane.errors import DEADLINE_MARK, DeadlinePassed, HaplaneError, Unreachable
 
 Hub.NOT_ERROR = (*Hub.NOT_ERROR, PyinfraError)  # pyinfra hands it to us; gevent would print a traceback too
-logging.getLogger("pyinfra").addHandler(logging.NullHandler())  # what hosts still say once a run was interrupted
+for name in ("pyinfra", "paramiko"):
+    logging.getLogger(name).addHandler(logging.NullHandler())  # what is still said once a run was interrupted
 
 CONNECT_SECONDS = 10
 FACT_SECONDS = 30

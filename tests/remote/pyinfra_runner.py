@@ -1,6 +1,6 @@
 """A process of its own with gevent patched, as `haplane` is: what pyinfra's sessions make of some hosts.
 
-    python pyinfra_runner.py HOSTS.pickle gather | deploy COMMAND | place PATH | vanish
+    python pyinfra_runner.py HOSTS.pickle gather | deploy COMMAND | place PATH | vanish | silence
 
 Says on one line of JSON what was gathered, or the error in its parts.
 """
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import gevent
 from pyinfra.operations import python, server
 
 from haplane.config.model import Host
@@ -50,6 +51,11 @@ def main() -> None:
         if sys.argv[2] == "gather":
             found = gather(hosts, ExistingPaths, paths=["/etc/passwd", "/no/such/file"])
             said = {"values": found.values, "failed": found.failed, "first_contacts": found.first_contacts}
+        elif sys.argv[2] == "silence":
+            for host in hosts:
+                gevent.spawn_later(1, hang_up, host)
+            found = gather(hosts, ExistingPaths, paths=[])
+            said = {"failed": found.failed}
         elif sys.argv[2] == "place":
             secret = WantedFile(sys.argv[3], SECRET, Part.CONTROL_PLANE, 0o600, secret=True)
             files_of = {host.name: [secret] for host in hosts}

@@ -8,6 +8,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,14 @@ def test_a_failing_command_names_the_step_every_host_it_failed_on_and_what_they_
 def test_a_host_that_goes_away_between_two_operations_is_named_without_a_traceback(run, hosts):
     said = run("vanish", hosts=hosts[:1])
     assert (said["error"], said["what"]) == ("HaplaneError", "connection: failed on m1")
+
+
+def test_a_host_that_is_found_gone_while_it_is_dialled_is_not_waited_for(run, hosts):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        said = run("silence", hosts=(reached(hosts[0], port=silent.getsockname()[1]),))
+    assert said["failed"] == {"m1": "it answers no more"}
+    assert time.monotonic() - began < 10  # a banner would be waited for for 15 s
 
 
 def test_waiting_in_vain_is_a_deadline_with_its_reason(run, hosts):
