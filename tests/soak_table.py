@@ -31,12 +31,15 @@ class Table:
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-    def rows(self) -> list[dict]:
-        """The last row of each case."""
+    def kept(self) -> list[dict]:
+        """Every row, the oldest first."""
         if not self._file.exists():
             return []
-        found = [json.loads(line) for line in self._file.read_text(encoding="utf-8").splitlines()]
-        return list({row["case"]: row for row in found}.values())
+        return [json.loads(line) for line in self._file.read_text(encoding="utf-8").splitlines()]
+
+    def rows(self) -> list[dict]:
+        """The last row of each case."""
+        return list({row["case"]: row for row in self.kept()}.values())
 
     def write(self, summary: Sequence[str] = (), rows: Sequence[dict] | None = None) -> None:
         """Replace the part of docs/soak.md between this table's marks."""
