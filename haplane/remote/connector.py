@@ -21,6 +21,7 @@ from haplane.remote.answers import bounded
 
 ALIVE_SECONDS = 3
 SUDO_SECONDS = 10
+GONE = "it answers no more"
 
 _clients: dict[tuple[object, ...], SSHClient] = {}
 _gone: set[tuple[object, ...]] = set()
@@ -41,8 +42,6 @@ class ReusingConnector(SSHConnector):
         yield name, {"ssh_hostname": name}, []
 
     def connect(self) -> None:
-        if self._identity()[:3] in _gone:
-            raise ConnectError("it answers no more")
         known = _clients.get(self._identity())
         if known is not None and _answers(known):
             self.client = known
@@ -58,6 +57,8 @@ class ReusingConnector(SSHConnector):
 
     def _dial(self) -> None:
         """Connect, which :func:`hang_up` ends: a host that is gone is not waited for."""
+        if self._identity()[:3] in _gone:
+            raise ConnectError(GONE)
         dial = gevent.spawn(self._connect_anew)
         _dials[dial] = self._identity()[:3]
         try:
@@ -104,7 +105,7 @@ def hang_up(host: Host) -> None:
     address = (ssh.hostname, ssh.port, ssh.user)
     _gone.add(address)
     for dial in [dial for dial, dialled in _dials.items() if dialled == address]:
-        dial.kill(ConnectError("it answers no more"), block=False)
+        dial.kill(ConnectError(GONE), block=False)
     for identity, client in list(_clients.items()):
         transport = client.get_transport()
         if identity[:3] == address and transport is not None:
