@@ -26,15 +26,16 @@ KUBELETS_OWN = "/var/lib/kubelet/pki/kubelet.crt"
 """Self-signed for serving: nobody verifies it, and the kubelet makes a new one when it starts without."""
 
 
-def confirm_health(run: Run) -> Status:
-    """Status once nodes are Ready and what lags behind them has settled.
-
-    Nodes that do not become Ready within the recipe's deadline are among its problems. Once a host was lost meanwhile
-    nothing is waited for any more.
-    """
+def await_nodes(run: Run) -> None:
+    """Wait until nodes are Ready and DNS is available; what does not come in time is no error."""
     nodes = [host.name for host in run.reachable(run.inventory.nodes)]
+    everywhere = not run.observation.unreachable
+    deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes, dns_everywhere=everywhere)
+
+
+def confirm_health(run: Run) -> Status:
+    """Status once what lags behind the nodes has settled, at once when a host was lost meanwhile."""
     known = set(run.observation.unreachable)
-    deploy([run.some_master()], wait_for_nodes, run.progress, nodes=nodes, dns_everywhere=not known)
     observe(run)
     return settled(run) if set(run.observation.unreachable) <= known else judge(run)
 

@@ -48,10 +48,14 @@ class Lock:
 
     @contextmanager
     def breaking_off(self) -> Iterator[None]:
-        """When a host is lost meanwhile, what the others are at is broken off; else they end it."""
+        """When a host is lost meanwhile, what the others are at is broken off; else they end it.
+
+        Raises LockLost then, whether or not what was broken off was an error.
+        """
         self._breakable.set()
         try:
             yield
+            self.check()
         except HaplaneError:
             self.check()  # of what was broken off there is nothing to tell
             raise

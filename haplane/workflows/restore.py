@@ -14,7 +14,7 @@ from haplane.domain.status import Status
 from haplane.errors import ExitCode, Refused
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
 from haplane.phases.choose_source import Choice, choose_source
-from haplane.phases.confirm_health import confirm_health
+from haplane.phases.confirm_health import await_nodes, confirm_health
 from haplane.phases.find_source import Wish
 from haplane.phases.forget_nodes import FORGET_NODES
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
@@ -131,6 +131,7 @@ def restore(
             run.inventory = lock.inventory
             refuse_outdated(run, choice)
             outage = carry_out(run, lock.check)
+            await_nodes(run)
             status = confirm_health(run)
     journal = restoration(run).journal
     outcome = Outcome(

@@ -16,7 +16,7 @@ from haplane.domain.status import Status
 from haplane.errors import BadInput, ExitCode
 from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
 from haplane.phases.change_members import CHANGE_MEMBERS
-from haplane.phases.confirm_health import confirm_health, judge, settled
+from haplane.phases.confirm_health import await_nodes, confirm_health, judge, settled
 from haplane.phases.forget_nodes import FORGET_NODES
 from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
 from haplane.phases.join_workers import JOIN_WORKERS, PRINT_JOIN_COMMAND
@@ -143,6 +143,8 @@ def up(
                 progress("up", phase.title)
                 with lock.breaking_off() if phase.breakable else nullcontext():
                     phase.carry_out(run)
+        with lock.breaking_off():
+            await_nodes(run)
         status = confirm_health(run)
     return finished(inventory, run, lines, status, changed=True)
 

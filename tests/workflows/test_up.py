@@ -198,7 +198,8 @@ def test_what_is_done_has_been_agreed_to_as_the_hosts_are_under_the_lock(
     replaced = {
         "prepare": lambda *_: run,
         "plan": lambda _: plans.pop(0),
-        "locked": lambda *_: nullcontext(SimpleNamespace(inventory=inventory, check=lambda: None)),
+        "locked": lambda *_: nullcontext(SimpleNamespace(inventory=inventory, breaking_off=nullcontext)),
+        "await_nodes": lambda _: None,
         "settled": lambda _: None,
         "confirm_health": lambda _: None,
         "PHASES": (),
