@@ -55,10 +55,11 @@ class Lock:
         self._breakable.set()
         try:
             yield
-            self.check()
         except HaplaneError:
             self.check()  # of what was broken off there is nothing to tell
             raise
+        else:
+            self.check()
         finally:
             self._breakable.clear()
 

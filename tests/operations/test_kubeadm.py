@@ -35,7 +35,8 @@ def run_phases(*present):
 
 def test_a_fresh_master_goes_through_all_phases_but_those_of_the_cluster():
     [_, init] = run_phases()
-    *_, config, skips = shlex.split(init)
+    *_, script, _, _, config, skips = shlex.split(init)
+    assert 'kubeadm init --config "$2" --skip-phases="$3"' in script
     assert config == "/k.yaml"
     skipped = set(skips.split(","))
     assert skipped == {
