@@ -140,16 +140,17 @@ def stories(*, any_commit: bool) -> bool:
 
 
 def doubtful(words: str) -> Iterator[Case]:
-    """Cases that took too long the first time, as often as they are still to be run.
+    """Cases that took too long the first time: all of them once more, and then again.
 
     Power is none of them: how long a machine takes to start is not haplane's.
     """
-    for case in cases():
-        if words in str(case) and case.fault != "power":
-            found = taken(str(case), commit())
-            whole = uninterrupted_seconds(case.story, commit())
-            if found and whole and found[0] > LIMIT * statistics.median(whole):
-                yield from [case] * (TIMES - len(found))
+    for times in range(1, TIMES):
+        for case in cases():
+            if words in str(case) and case.fault != "power":
+                found = taken(str(case), commit())
+                whole = uninterrupted_seconds(case.story, commit())
+                if found and whole and found[0] > LIMIT * statistics.median(whole) and len(found) <= times:
+                    yield case
 
 
 def run(left: Iterable[Case], cluster: Cluster, files: list[Path], deadline: float) -> None:
