@@ -144,13 +144,13 @@ def doubtful(words: str) -> Iterator[Case]:
 
     Power is none of them: how long a machine takes to start is not haplane's.
     """
+    code = commit()
+    chosen = [case for case in cases() if words in str(case) and case.fault != "power"]
     for times in range(1, TIMES):
-        for case in cases():
-            if words in str(case) and case.fault != "power":
-                found = taken(str(case), commit())
-                whole = uninterrupted_seconds(case.story, commit())
-                if found and whole and found[0] > LIMIT * statistics.median(whole) and len(found) <= times:
-                    yield case
+        for case in chosen:
+            found, whole = taken(str(case), code), uninterrupted_seconds(case.story, code)
+            if whole and 0 < len(found) <= times and found[0] > LIMIT * statistics.median(whole):
+                yield case
 
 
 def run(left: Iterable[Case], cluster: Cluster, files: list[Path], deadline: float) -> None:
