@@ -18,17 +18,24 @@ import pycurl
 from haplane.drills.client import Client, NoReply, Target
 from haplane.drills.probe import READ_PATH, configmaps_path, write_body
 
-PER_SECOND = 25
+NEW_PER_SECOND = 10
+"""Fewer than of the other: handshakes cost the most of the CPU that the lab's hosts share."""
+KEPT_PER_SECOND = 25
 DEADLINE_SECONDS = 1.0
+SLOW_SECONDS = 0.3
 
 
 class Clients:
-    """``requests``: how many were sent, by client. ``connections``: those that HTTP/2 needed."""
+    """``requests``: how many were sent, by client. ``connections``: those that HTTP/2 needed.
+
+    ``slow``: answers that came in time but late, to tell a busy machine from a lost request.
+    """
 
     def __init__(self, target: Target, namespace: str) -> None:
         self.target, self.namespace = target, namespace
         self.requests = {"new connections": 0, "kept connection": 0}
         self.failures: list[str] = []
+        self.slow: list[str] = []
         self.watches = 0
         self.connections = 0
         self._acknowledged: dict[str, float] = {}
@@ -67,27 +74,37 @@ class Clients:
         """Seconds from a write's answer to its event."""
         return max(self._seen[name] - told for name, told in self._acknowledged.items() if name in self._seen)
 
-    def _ticks(self, client: str) -> Iterator[int]:
+    def _ticks(self, client: str, per_second: int) -> Iterator[int]:
         began, number = time.monotonic(), 0
-        while not self._stop.wait(max(0.0, began + number / PER_SECOND - time.monotonic())):
+        while not self._stop.wait(max(0.0, began + number / per_second - time.monotonic())):
             self.requests[client] += 1
             yield number
-            number = max(number + 1, int((time.monotonic() - began) * PER_SECOND))
+            number = max(number + 1, int((time.monotonic() - began) * per_second))
 
     def _fail(self, client: str, error: object) -> None:
-        self.failures.append(f"{time.strftime('%T')} {client}: {error!r}")
+        self.failures.append(f"{_now()} {client}: {error!r}")
+
+    @contextmanager
+    def _timed(self, client: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        if (seconds := time.monotonic() - began) > SLOW_SECONDS:
+            self.slow.append(f"{_now()} {client}: {seconds:.2f} s")
 
     def _new_connections(self) -> None:
         client = Client(self.target)
-        for number in self._ticks("new connections"):
+        for number in self._ticks("new connections", NEW_PER_SECOND):
             try:
-                if number % 5:
-                    reply = client.request("GET", READ_PATH, seconds=DEADLINE_SECONDS)
-                else:
-                    body = write_body(number)
-                    reply = client.request("POST", configmaps_path(self.namespace), body, seconds=DEADLINE_SECONDS)
-                    if reply.ok:
-                        self._acknowledged[body["metadata"]["name"]] = time.monotonic()
+                body = write_body(number) if number % 5 == 0 else None
+                with self._timed("new connections"):
+                    if body is None:
+                        reply = client.request("GET", READ_PATH, seconds=DEADLINE_SECONDS)
+                    else:
+                        reply = client.request(
+                            "POST", configmaps_path(self.namespace), body, seconds=DEADLINE_SECONDS
+                        )
+                if body is not None and reply.ok:
+                    self._acknowledged[body["metadata"]["name"]] = time.monotonic()
                 if not reply.ok:
                     self._fail("new connections", (reply.status, reply.body[:200]))
             except NoReply as error:
@@ -97,13 +114,19 @@ class Clients:
         curl = self._curl()
         curl.setopt(pycurl.URL, f"{self._address}{READ_PATH}")
         curl.setopt(pycurl.TIMEOUT_MS, int(DEADLINE_SECONDS * 1000))
-        for _ in self._ticks("kept connection"):
-            answer = bytearray()
+        curl.setopt(pycurl.VERBOSE, 1)
+        for _ in self._ticks("kept connection", KEPT_PER_SECOND):
+            answer, told = bytearray(), []
             curl.setopt(pycurl.WRITEFUNCTION, answer.extend)
+            curl.setopt(
+                pycurl.DEBUGFUNCTION,
+                lambda kind, text, told=told: told.append((_now(), kind, text)) if kind < 3 else None,
+            )
             try:
-                curl.perform()
+                with self._timed("kept connection"):
+                    curl.perform()
             except pycurl.error as error:
-                self._fail("kept connection", error)
+                self._fail("kept connection", (error, told))
             else:
                 status, version = curl.getinfo(pycurl.RESPONSE_CODE), curl.getinfo(pycurl.INFO_HTTP_VERSION)
                 if status != 200 or version != pycurl.CURL_HTTP_VERSION_2_0:
@@ -159,3 +182,8 @@ class Clients:
         curl.setopt(pycurl.SSLCERT_BLOB, self.target.certificate)
         curl.setopt(pycurl.SSLKEY_BLOB, self.target.key)
         return curl
+
+
+def _now() -> str:
+    moment = time.time()
+    return f"{time.strftime('%T', time.localtime(moment))}.{int(moment % 1 * 1000):03}"

@@ -4,8 +4,9 @@
 
 Options: --minutes 55, --only WORDS, --any-commit. Resumable: a case that has a row of this commit (one that
 completed, of any, with --any-commit) is not run again. One that took more than 1.2 of the uninterrupted one is run
-twice more: its ratio is the median of the three. Rows are kept in docs/soak-safe.jsonl and shown as a table in
-docs/soak.md. The lab tests marked `soak` that concern `up` come first, once for each commit.
+three times more, each beside an uninterrupted one: its ratio is the median of those three pairs. Rows are kept in
+docs/soak-safe.jsonl and shown as a table in docs/soak.md. The lab tests marked `soak` that concern `up` come first,
+once for each commit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from interruptions import FAULTS, ROOT, Cluster, Moment, Outcome, Run, haplane, interrupt, write_inventory
@@ -32,14 +32,14 @@ TABLE = Table(
     {
         "story": "story", "fault": "fault", "moment": "struck at", "outcome": "outcome",
         "struck_seconds": "struck after, s", "interrupted_seconds": "ended after, s", "rerun_seconds": "again, s",
-        "ratio": "ratio", "date": "date", "commit": "commit",
+        "beside_seconds": "uninterrupted, s", "ratio": "ratio", "date": "date", "commit": "commit",
     },
 )  # fmt: skip
 UNINTERRUPTED = Table(
     "safe-uninterrupted", {"story": "uninterrupted", "seconds": "seconds", "date": "date", "commit": "commit"}
 )
 TIMES = 3
-"""How often the uninterrupted one is measured in a sitting, and a case that was above the limit at first."""
+"""How often the uninterrupted one is measured in a sitting, and how many pairs a doubtful case is measured in."""
 LIMIT = 1.2
 BOOTSTRAP = (
     Moment("up: Push binaries and images"),
@@ -113,7 +113,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="haplane-soak-") as scratch, alone():
         files = [write_inventory(Path(scratch) / f"{n}.py", NUMBER, toleration=60 + n) for n in range(2)]
         try:
-            run(chain(left, doubtful(chosen.only)), Cluster(files[0]), files, deadline)
+            stage = Stage(Cluster(files[0]), files)
+            run(left, stage, deadline, paired=False)
+            run(doubtful(chosen.only), stage, deadline, paired=True)
         finally:
             write_table()
             haplane("lab", "down", files[0])
@@ -140,59 +142,61 @@ def stories(*, any_commit: bool) -> bool:
 
 
 def doubtful(words: str) -> Iterator[Case]:
-    """Cases that took too long the first time: all of them once more, and then again.
+    """Cases above the limit by the uninterrupted runs of other minutes, until each has its pairs: in turns.
 
     Power is none of them: how long a machine takes to start is not haplane's.
     """
     code = commit()
     chosen = [case for case in cases() if words in str(case) and case.fault != "power"]
-    for times in range(1, TIMES):
+    for times in range(TIMES):
         for case in chosen:
-            found, whole = taken(str(case), code), uninterrupted_seconds(case.story, code)
-            if whole and 0 < len(found) <= times and found[0] > LIMIT * statistics.median(whole):
+            found = of_case(str(case), code)
+            if (against_others(case.story, code, found) or 0) > LIMIT and len(pairs(found)) == times:
                 yield case
 
 
-def run(left: Iterable[Case], cluster: Cluster, files: list[Path], deadline: float) -> None:
-    """``turn`` is the file that the cluster is as; of a changed setting the other one comes next."""
+class Stage:
+    """The hosts, made ready for one run more. ``turn`` is the inventory that the cluster is as."""
+
+    def __init__(self, cluster: Cluster, inventories: list[Path]) -> None:
+        self.cluster, self.inventories = cluster, inventories
+        self.turn = 0
+
+    def ready_for(self, story: str) -> Path:
+        """The inventory to run: on fresh hosts, or another one than the cluster is as."""
+        if story == "first run":
+            self.cluster.fresh()
+            self.turn = 0
+        else:
+            if not healthy(self.inventories[self.turn]):
+                self.cluster.fresh()
+                uninterrupted(self.inventories[self.turn])
+            forget_restarts(self.cluster)
+            self.turn = 1 - self.turn
+        return self.inventories[self.turn]
+
+
+def run(left: Iterable[Case], stage: Stage, deadline: float, *, paired: bool) -> None:
+    """Each once; ``paired``: beside an uninterrupted one, else after a few of its story."""
     measured: set[str] = set()
-    turn = 0
     for case in left:
         if time.monotonic() > deadline:
             print("this part is over: run it again for the rest", flush=True)
             return
-        if case.story not in measured:
+        if not paired and case.story not in measured:
             measured.add(case.story)
-            turn = measure(case.story, cluster, files)
-        if case.story == "first run":
-            cluster.fresh()
-            turn = 0
-        else:
-            forget_restarts(cluster)
-            if not healthy(files[turn]):
-                cluster.fresh()
-                uninterrupted(files[turn])
-            turn = 1 - turn
-        note(case, interrupt(cluster, case.fault, case.moment, files[turn]))
+            measure(case.story, stage)
+        beside = uninterrupted(stage.ready_for(case.story)) if paired else None
+        note(case, interrupt(stage.cluster, case.fault, case.moment, stage.ready_for(case.story)), beside)
 
 
-def measure(story: str, cluster: Cluster, files: list[Path]) -> int:
-    """How long it takes when nothing happens; which of the files the cluster is as then."""
-    if story == "changed setting":
-        cluster.fresh()
-        uninterrupted(files[0])
-    turn = 0
+def measure(story: str, stage: Stage) -> None:
+    """How long it takes when nothing happens."""
     for _ in range(TIMES):
-        if story == "changed setting":
-            forget_restarts(cluster)
-            turn = 1 - turn
-        else:
-            cluster.fresh()
-        seconds = round(uninterrupted(files[turn]), 1)
+        seconds = round(uninterrupted(stage.ready_for(story)), 1)
         known = len(uninterrupted_seconds(story, commit()))
         UNINTERRUPTED.keep({"case": f"{commit()} {story} {known + 1}", "story": story, "seconds": seconds})
         print(f"{story}, uninterrupted: {seconds:.1f} s", flush=True)
-    return turn
 
 
 def forget_restarts(cluster: Cluster) -> None:
@@ -217,28 +221,49 @@ def uninterrupted_seconds(story: str, of_commit: str) -> list[float]:
     return [row["seconds"] for row in rows if row["story"] == story and row["commit"] == of_commit]
 
 
-def note(case: Case, found: Outcome) -> None:
+def note(case: Case, found: Outcome, beside: float | None) -> None:
+    """``beside``: seconds of the uninterrupted run just before."""
     row = {"case": str(case), "story": case.story, "fault": case.fault, "moment": str(case.moment)}
     row |= {"outcome": found.problem or "completed", "struck_seconds": round(found.struck_seconds, 1)}
     row |= {
         "interrupted_seconds": round(found.interrupted_seconds, 1),
         "rerun_seconds": round(found.rerun_seconds, 1),
     }
+    if beside:
+        row["beside_seconds"] = round(beside, 1)
     TABLE.keep(row)
     print(f"{case}: {row['outcome'][:2000]} ({ratio({**row, 'commit': commit()})})", flush=True)
 
 
 def ratio(row: dict) -> float | None:
-    """The interrupted run and the one that completed it, over the uninterrupted one; medians, all of that commit."""
-    whole = uninterrupted_seconds(row["story"], row["commit"])
-    found = taken(row["case"], row["commit"])
-    return round(statistics.median(found) / statistics.median(whole), 2) if whole and found else None
+    """The interrupted run and the one that completed it, over the uninterrupted one: a median, all of that commit."""
+    found = of_case(row["case"], row["commit"])
+    if beside := pairs(found):
+        return round(statistics.median(beside), 2)
+    return against_others(row["story"], row["commit"], found)
 
 
-def taken(case: str, of_commit: str) -> list[float]:
-    """Seconds of the interrupted run and the one that completed it, for each time that this case was run."""
+def pairs(found: list[dict]) -> list[float]:
+    """Ratios to the uninterrupted run of the same minutes."""
+    return [taken(row) / row["beside_seconds"] for row in found if row.get("beside_seconds")]
+
+
+def against_others(story: str, of_commit: str, found: list[dict]) -> float | None:
+    """The ratio to the uninterrupted runs of a sitting, of the runs that have none beside them."""
+    whole = uninterrupted_seconds(story, of_commit)
+    single = [taken(row) for row in found if not row.get("beside_seconds")]
+    return round(statistics.median(single) / statistics.median(whole), 2) if whole and single else None
+
+
+def of_case(case: str, of_commit: str) -> list[dict]:
+    """Each time that this case was run and completed."""
     same = [row for row in TABLE.kept() if (row["case"], row["commit"]) == (case, of_commit)]
-    return [row["interrupted_seconds"] + row["rerun_seconds"] for row in same if row.get("rerun_seconds")]
+    return [row for row in same if row.get("rerun_seconds")]
+
+
+def taken(row: dict) -> float:
+    """Seconds of the interrupted run and of the one that completed it."""
+    return row["interrupted_seconds"] + row["rerun_seconds"]
 
 
 def write_table() -> None:
