@@ -223,16 +223,6 @@ def test_a_stamp_of_the_file_as_it_is_spares_hashing_it(tmp_path):
     }
 
 
-def test_a_node_without_a_status_is_one_node_and_not_the_end_of_the_report(tmp_path, command):
-    odd = {"kind": "Node", "metadata": {"name": "odd", "uid": "1"}, "spec": {}, "status": {}}
-    system = {"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "cluster-1"}}
-    command("kubectl", json.dumps({"items": [system, odd]}))
-    (tmp_path / "admin.conf").touch()
-    report = observe(commands=tmp_path / "bin", moved={"/etc/kubernetes/admin.conf": tmp_path / "admin.conf"})
-    assert report.kubernetes is not None
-    assert [(node.name, node.ready, node.address) for node in report.kubernetes.nodes] == [("odd", False, "")]
-
-
 def test_a_kubeconfig_with_garbage_hides_no_other_certificate(tmp_path):
     (tmp_path / "a.conf").write_text("client-certificate-data: A\n")
     (tmp_path / "b.crt").write_text(PEM)
@@ -248,15 +238,22 @@ def test_data_is_what_etcds_unit_asks_for(tmp_path, path, has_data):
 
 @pytest.fixture
 def answering(tmp_path):
-    """Starts an HTTPS server that answers every request with this code; gives its port."""
+    """Starts an HTTPS server that answers every request with this code, or each path with this; gives its port."""
     leaf = samples.leaves(samples.host("m1", 21))
     (tmp_path / "server.pem").write_bytes(b"".join(leaf[path] for path in (SERVER + ".crt", SERVER + ".key")))
     servers = []
 
-    def start(code: int) -> int:
+    def start(code: int, told: dict[str, object] | None = None) -> int:
         class Answer(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self):
-                self.send_error(code)
+                known = self.path in (told or {})
+                text = json.dumps(told[self.path]).encode() if known else b""
+                self.send_response(200 if known else code)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
 
             def log_message(self, *_):
                 pass
@@ -273,6 +270,57 @@ def answering(tmp_path):
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def told(tmp_path, answering):
+    """The cluster as the observer has it from an API server that tells this by path, and else answers with a code."""
+    leaf = samples.leaves(samples.host("m1", 21))
+    held = {
+        "certificate-authority": PEM.encode(),
+        "client-certificate": leaf[SERVER + ".crt"],
+        "client-key": leaf[SERVER + ".key"],
+    }
+    config = tmp_path / "admin.conf"
+    config.write_text("".join(f"    {name}-data: {base64.b64encode(text).decode()}\n" for name, text in held.items()))
+
+    def look(answers, code=404):
+        moved = {"/etc/kubernetes/admin.conf": config}
+        return observe(moved=moved, apiserver_port=answering(code, answers)).kubernetes
+
+    return look
+
+
+NODES, SYSTEM = "/api/v1/nodes", "/api/v1/namespaces/kube-system"
+KUBE_SYSTEM = {"metadata": {"name": "kube-system", "uid": "cluster-1"}}
+HAPLANE = {"metadata": {"name": "haplane"}, "data": {"applied": "as this says"}}
+
+
+def test_an_api_server_tells_its_nodes_and_what_was_applied(told):
+    ready = {"type": "Ready", "status": "True"}
+    node = {"metadata": {"name": "m1", "uid": "1"}, "spec": {}, "status": {"conditions": [ready]}}
+    dns = {"metadata": {"name": "coredns"}, "status": {"readyReplicas": 2}}
+    found = told({
+        NODES: {"items": [node]},
+        SYSTEM: KUBE_SYSTEM,
+        f"{SYSTEM}/configmaps/haplane": HAPLANE,
+        "/apis/apps/v1/namespaces/kube-system/deployments/coredns": dns,
+    })  # fmt: skip
+    assert [(node.name, node.ready) for node in found.nodes] == [("m1", True)]
+    assert (found.uid, found.objects, found.applied) == ("cluster-1", ("coredns", "haplane"), "as this says")
+    assert found.coredns_ready == 2
+
+
+def test_a_node_without_a_status_is_one_node_and_not_the_end_of_the_report(told):
+    odd = {"metadata": {"name": "odd", "uid": "1"}, "spec": {}, "status": {}}
+    found = told({NODES: {"items": [odd]}, SYSTEM: KUBE_SYSTEM})
+    assert [(node.name, node.ready, node.address) for node in found.nodes] == [("odd", False, "")]
+    assert (found.objects, found.applied) == ((), None)
+
+
+@pytest.mark.parametrize("answers", [{}, {NODES: {"items": []}}, {NODES: "odd", SYSTEM: KUBE_SYSTEM}])
+def test_an_api_server_that_tells_only_a_part_tells_nothing(told, answers):
+    assert told(answers, code=503) is None
 
 
 @pytest.mark.parametrize(("code", "ready"), [(200, True), (500, False)])

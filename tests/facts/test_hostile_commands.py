@@ -49,6 +49,7 @@ def test_the_observer_gives_a_report(said, read):
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as written:
         patch.setitem(OBSERVER, "run", lambda *_, **__: said)
         patch.setitem(OBSERVER, "read", lambda _: read)
+        patch.setitem(OBSERVER, "ask", lambda _, config, paths: dict.fromkeys(paths, json.loads(config)))
         patch.setattr(sys, "argv", ["observe.py", json.dumps(REQUEST)])
         OBSERVER["main"]()
     try:

@@ -9,7 +9,8 @@ false, "holder": OBJECT}`` with what the run that holds the lock said of itself 
 From then on a byte is a heartbeat, and a ``?`` is answered with ``{"held": true}``. At the end of input, or after
 SILENCE_SECONDS without a byte (a cut cable sends no end, and sshd waits for hours), the run is over: its shell is
 taken away, what was started through that shell is killed, and only then is the lock free. The next holder does the
-same for a run whose holder was killed. So nothing of a run happens on this host once another run has its lock.
+same for a run whose holder was killed. So nothing of a run happens on this host once another run has its lock, except
+that an image's import which had begun comes to its end (receive.py).
 """
 
 from __future__ import annotations

@@ -16,20 +16,21 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from typing import IO
 
 STAMPS = "/var/lib/haplane/stamps.json"
 IMAGE_DIRECTORY = "/var/lib/haplane/images/"
 IMPORT_SECONDS = 300
 IMPORT = """
-trap 'echo "$said" >&2; exit 1' TERM
 known() { ctr -n k8s.io images list -q | grep -qxF -- "$2"; }
-import() { known "$@" || ctr -n k8s.io images import --local "$1"; }
-until test -S /run/containerd/containerd.sock && said=$(import "$@" 2>&1); do sleep 0.3; done
+import() { known "$@" || env -u HAPLANE_RUN ctr -n k8s.io images import --local "$1"; }
+until test -S /run/containerd/containerd.sock && import "$@"; do sleep 0.3; done
 """
 """Archives arrive while containerd is still to be started.
 
-What it says of a good import is no reason of a failure.
+An import that has begun outlives its run (hold.py kills what has the mark): containerd lists an image before that is
+unpacked, so nobody would complete it, and the first container of it would wait for that.
 """
 
 
@@ -43,19 +44,19 @@ def main() -> None:
             path = "/" + member.name
             here = member.pax_headers.get("HAPLANE.here")
             if here is not None:
-                imports.append((path, import_image(path, here)))
+                imports.append((path, *import_image(path, here)))
                 continue
             content = members.extractfile(member)
             if content is None:
                 sys.exit(path + " in the stream is not a file")
             receive(content, path, member)
             if path.startswith(IMAGE_DIRECTORY):
-                imports.append((path, import_image(path)))
+                imports.append((path, *import_image(path)))
     failed = []
-    for path, process in imports:
-        _, said = process.communicate()
-        if process.returncode != 0:
-            failed.append(" ".join((path, *said.decode(errors="replace").split("\n")[-2:-1])))
+    for path, process, said in imports:
+        if process.wait() != 0:
+            said.seek(0)
+            failed.append(" ".join((path, *said.read().decode(errors="replace").splitlines()[-1:])))
     if failed:
         sys.exit("containerd did not import " + ", ".join(failed))
 
@@ -113,14 +114,14 @@ def stamp(path: str, temporary: str, sha256: str) -> None:
         os.replace(STAMPS + ".new", STAMPS)
 
 
-def import_image(path: str, unless_known: str = "") -> subprocess.Popen[bytes]:
-    """Hand an archive to containerd as soon as that runs, unless it knows that image; the caller waits."""
-    return subprocess.Popen(
-        ["timeout", str(IMPORT_SECONDS), "sh", "-c", IMPORT, "sh", path, unless_known],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+def import_image(path: str, unless_known: str = "") -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """Hand an archive to containerd as soon as that runs, unless it knows that image; the caller waits.
+
+    With it a file, and not a pipe that ends with us, of what is said on the way.
+    """
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process writes to it
+    command = ["timeout", str(IMPORT_SECONDS), "sh", "-c", IMPORT, "sh", path, unless_known]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said), said
 
 
 main()

@@ -1,0 +1,102 @@
+"""How archives are handed to containerd: a ctr that does what a test says, and the script as a host runs it."""
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from haplane import remote
+from haplane.waiting import wait_until
+
+RECEIVER = Path(remote.__file__).parent / "on_host" / "receive.py"
+ARCHIVE = "/var/lib/haplane/images/coredns.tar"
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    """Starts the script, told of an archive that the host has; its ctr does this when it is to import."""
+    socket, programs = tmp_path / "containerd.sock", tmp_path / "bin"
+    programs.mkdir()
+    subprocess.run([sys.executable, "-c", f"import socket; socket.socket(1).bind({str(socket)!r})"], check=True)
+    running = []
+
+    def start(importing: str, seconds: int = 60) -> subprocess.Popen:
+        ctr = programs / "ctr"
+        ctr.write_text(f'#!/bin/sh\ncase "$*" in *import*)\n{importing}\nesac\n')
+        ctr.chmod(0o755)
+        text = RECEIVER.read_text().replace("/run/containerd/containerd.sock", str(socket))
+        text = text.replace("/var/lib/haplane/stamps.json", str(tmp_path / "stamps.json"))
+        text = text.replace("IMPORT_SECONDS = 300", f"IMPORT_SECONDS = {seconds}")
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", text],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": f"{programs}:{os.environ['PATH']}", "HAPLANE_RUN": str(tmp_path / "run-mark")},
+            cwd=tmp_path,
+            start_new_session=True,
+        )
+        running.append(process)
+        process.stdin.write(reminder())
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def reminder() -> bytes:
+    member = tarfile.TarInfo(ARCHIVE.lstrip("/"))
+    member.pax_headers = {"HAPLANE.here": "registry/coredns:v1"}
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(member)
+    return stream.getvalue()
+
+
+def end_run(mark: Path) -> None:
+    """As hold.py does."""
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # none, or it has ended
+            if str(mark).encode() in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+def test_an_import_that_has_begun_outlives_its_run(receiver, tmp_path):
+    receiver("echo unpacking; touch begun; until test -e go; do sleep 0.05; done; echo done; touch imported")
+    wait_until((tmp_path / "begun").exists, 10, "the import began")
+    end_run(tmp_path / "run-mark")
+    (tmp_path / "go").touch()
+    wait_until((tmp_path / "imported").exists, 10, "the import is complete")
+
+
+def test_an_import_that_has_not_begun_never_does(receiver, tmp_path):
+    receiver("touch tried; exit 1")
+    wait_until((tmp_path / "tried").exists, 10, "an import failed")
+    end_run(tmp_path / "run-mark")
+    time.sleep(0.5)  # for one that was under way
+    (tmp_path / "tried").unlink()
+    time.sleep(1)
+    assert not (tmp_path / "tried").exists()
+
+
+def test_what_containerd_says_of_an_import_that_never_succeeds_is_the_reason(receiver):
+    process = receiver("echo a warning >&2; echo no space left >&2; exit 1", seconds=1)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert said.decode().strip() == f"containerd did not import {ARCHIVE} no space left"
+
+
+def test_a_good_import_ends_well_whatever_it_says(receiver):
+    process = receiver("echo a warning >&2")
+    assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 0
