@@ -5,6 +5,11 @@ import pytest
 pytestmark = pytest.mark.lab
 
 MASTERS = ("m1", "m2", "m3")
+LATE = (
+    "TLS handshake: no answer within",
+    "waiting for the answer: no answer within",
+    "waiting for the answer: answered later than",
+)
 
 
 def survived(report, *, reads, writes):
@@ -33,13 +38,13 @@ def test_the_etcd_leader_may_die(stage):
     assert after != leader
 
 
-def unnoticed_return(report):
+def noticed_at_return(report):
     """It comes back as a standby: the address does not move again, nobody is cut off or turned away.
 
     An answer that took more than the client's second is the machine's business, not the load balancer's.
     """
     failures = {**report["reads_at_return"]["failures"], **report["writes_at_return"]["failures"]}
-    return all(failure.startswith("waiting for the answer: no answer within") for failure in failures)
+    return {failure: times for failure, times in failures.items() if not failure.startswith(LATE)}
 
 
 def holder(stage):
@@ -52,7 +57,7 @@ def test_the_load_balancer_that_holds_the_address_may_die_and_come_back_unnotice
     assert report["host"] == first
     survived(report, reads=3, writes=3)
     assert holder(stage) != first
-    assert unnoticed_return(report)
+    assert noticed_at_return(report) == {}
 
 
 def test_haproxy_alone_may_die(stage):
@@ -61,4 +66,4 @@ def test_haproxy_alone_may_die(stage):
     assert report["host"] == first
     survived(report, reads=3, writes=3)
     assert holder(stage) != first
-    assert unnoticed_return(report)
+    assert noticed_at_return(report) == {}
