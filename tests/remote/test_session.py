@@ -8,7 +8,6 @@ import pickle
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,10 +149,9 @@ def test_a_host_that_goes_away_between_two_operations_is_named_without_a_traceba
 
 def test_a_host_that_is_found_gone_while_it_is_dialled_is_not_waited_for(run, hosts):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
         said = run("silence", hosts=(reached(hosts[0], port=silent.getsockname()[1]),))
     assert said["failed"] == {"m1": "it answers no more"}
-    assert time.monotonic() - began < 10  # a banner would be waited for for 15 s
+    assert said["seconds"] < 10  # hung up on after 1 s; a banner would be waited for for 15 s
 
 
 def test_waiting_in_vain_is_a_deadline_with_its_reason(run, hosts):
