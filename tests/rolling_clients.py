@@ -96,14 +96,10 @@ class Clients:
         for number in self._ticks("new connections", NEW_PER_SECOND):
             try:
                 body = write_body(number) if number % 5 == 0 else None
+                method, path = ("POST", configmaps_path(self.namespace)) if body else ("GET", READ_PATH)
                 with self._timed("new connections"):
-                    if body is None:
-                        reply = client.request("GET", READ_PATH, seconds=DEADLINE_SECONDS)
-                    else:
-                        reply = client.request(
-                            "POST", configmaps_path(self.namespace), body, seconds=DEADLINE_SECONDS
-                        )
-                if body is not None and reply.ok:
+                    reply = client.request(method, path, body, seconds=DEADLINE_SECONDS)
+                if body and reply.ok:
                     self._acknowledged[body["metadata"]["name"]] = time.monotonic()
                 if not reply.ok:
                     self._fail("new connections", (reply.status, reply.body[:200]))

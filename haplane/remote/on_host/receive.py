@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 from typing import IO
 
 STAMPS = "/var/lib/haplane/stamps.json"
@@ -117,9 +116,10 @@ def stamp(path: str, temporary: str, sha256: str) -> None:
 def import_image(path: str, unless_known: str = "") -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     """Hand an archive to containerd as soon as that runs, unless it knows that image; the caller waits.
 
-    With it a file, and not a pipe that ends with us, of what is said on the way.
+    With it a file of what is said on the way: not a pipe, which would end with us, and in memory, for the disk may be
+    full.
     """
-    said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process writes to it
+    said = os.fdopen(os.memfd_create("said"), "w+b")
     command = ["timeout", str(IMPORT_SECONDS), "sh", "-c", IMPORT, "sh", path, unless_known]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said), said
 
