@@ -27,8 +27,8 @@ from haplane.waiting import wait_until
 from .conftest import FakeHost
 
 CONTROLLER = Path(__file__).parent / "controller.py"
-SLACK = 4.0  # seconds a busy machine may take; still below the 8 that only a lost heartbeat takes
-"""Seconds that taking a free lock may need here."""
+SLACK = 4.0
+"""Seconds that a busy machine may need to take a free lock; still below the 8 that only a lost heartbeat takes."""
 
 Machines = tuple[Inventory, dict[str, "FakeHost"]]
 
@@ -58,7 +58,7 @@ class Controller:
         pipe.write(line.encode() + b"\n")
         pipe.flush()
 
-    def says(self, seconds: float = 20) -> str:
+    def says(self, seconds: float = 60) -> str:
         pipe = cast(IO[bytes], self.process.stdout)
         assert select.select([pipe], [], [], seconds)[0], "the controller says nothing"
         return str(json.loads(pipe.readline()))
@@ -74,11 +74,13 @@ class Controller:
 def controller(inventory: Inventory, tmp_path: Path) -> Iterator[Controller]:
     """A run that holds the lock."""
     controller = Controller(inventory, tmp_path)
-    assert controller.says() == "held"
-    yield controller
-    controller.process.kill()
-    controller.process.communicate()
-    seconds_until_free(inventory, 12)
+    try:
+        assert controller.says() == "held"
+        yield controller
+    finally:
+        controller.process.kill()
+        controller.process.communicate()
+        seconds_until_free(inventory, 12)
 
 
 def seconds_until_free(inventory: Inventory, limit: float) -> float:
@@ -226,8 +228,8 @@ def test_a_host_that_goes_down_is_told_at_once_and_not_waited_for(
 ) -> None:
     set_to_work(controller, "shell", 8, tmp_path)
     mend = cut_cables([hosts["m2"]])
-    assert "failed on m2" in controller.says(25)
-    assert "the lock was lost on m2" in controller.says(25)
+    assert "failed on m2" in controller.says()
+    assert "the lock was lost on m2" in controller.says()
     assert (tmp_path / "ended").exists(), "the others ended what they were at"
     mend()
 
@@ -237,7 +239,7 @@ def test_what_is_breakable_is_broken_off_when_a_host_goes_down(
 ) -> None:
     set_to_work(controller, "breakable", 30, tmp_path)
     mend = cut_cables([hosts["m2"]])
-    said = controller.says(25)
+    said = controller.says()
     assert "the lock was lost on m2:" in said
     assert "what failed then" not in said, "we ended it ourselves"
     mend()
