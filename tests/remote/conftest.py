@@ -96,7 +96,7 @@ def _start(sshd: str, keys: Path, name: str) -> FakeHost:
     apart = ["unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
     with (keys / f"{name}.log").open("wb") as log:
         init = subprocess.Popen([*apart, "sh", "-c", START, "sh", sshd, str(config)], stderr=log)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

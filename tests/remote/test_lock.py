@@ -94,7 +94,7 @@ def seconds_until_free(inventory: Inventory, limit: float) -> float:
             assert time.monotonic() < start + limit, "the lock is not given up"
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 25) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
