@@ -31,7 +31,8 @@ check: environment  ## the fast loop: no root, no lab
 	$(MAKE) --no-print-directory unit
 
 unit: environment
-	$(BIN)/pytest $(PARALLEL) -m "not lab and not bundle"
+	$(BIN)/pytest $(PARALLEL) -m "not lab and not bundle and not timed"
+	$(BIN)/pytest -m timed
 
 lab-test: bundle
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PARALLEL) -m "bundle and not lab and not soak"

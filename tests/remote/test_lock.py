@@ -26,6 +26,7 @@ from haplane.waiting import wait_until
 
 from .conftest import FakeHost
 
+pytestmark = pytest.mark.timed
 CONTROLLER = Path(__file__).parent / "controller.py"
 SLACK = 4.0
 """Seconds that a busy machine may need to take a free lock; still below the 8 that only a lost heartbeat takes."""
