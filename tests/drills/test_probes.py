@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timed
 
 def watched(probes, seconds):
     begin = time.monotonic()
-    wait_until(lambda: time.monotonic() - begin >= seconds and steady_seconds(probes.requests()) >= 0.3, 30, "steady")
+    wait_until(lambda: time.monotonic() - begin >= seconds and steady_seconds(probes.requests()) >= 0.3, 10, "steady")
 
 
 @pytest.mark.parametrize(("fail", "minimum"), [("hang", 0.5), ("500", 0.5), ("refuse", 0.5)])
@@ -47,7 +47,7 @@ def test_an_outage_is_measured_and_no_request_waits_for_another(api, fail, minim
 def test_a_silent_server_never_delays_the_schedule(api):
     api.fail = "hang"
     with endpoint_prober(api.target, "drill") as probes:
-        wait_until(lambda: len(probes.requests()) >= 40, 30, "forty requests")
+        wait_until(lambda: len(probes.requests()) >= 40, 5, "forty requests")
         requests = probes.stop()
     assert not any(request.ok for request in requests)
     assert max(request.sent - request.scheduled for request in requests) < 0.3
@@ -58,7 +58,7 @@ def test_a_silent_server_never_delays_the_schedule(api):
 
 def test_a_write_that_vanished_or_changed_is_lost(api):
     with endpoint_prober(api.target, "drill", per_second=100) as probes:
-        wait_until(lambda: len(acknowledged_writes(probes.requests())) >= 20, 30, "twenty writes")
+        wait_until(lambda: len(acknowledged_writes(probes.requests())) >= 20, 5, "twenty writes")
         requests = probes.stop()
     del api.stored["write-3"]
     api.stored["write-5"]["data"]["number"] = "6"
@@ -73,7 +73,7 @@ def test_writes_are_read_back_page_by_page(api):
 
 def test_the_prober_ends_with_its_parent_and_shows_no_key(api):
     with endpoint_prober(api.target, "drill") as probes:
-        wait_until(probes.requests, 30, "a request")
+        wait_until(probes.requests, 5, "a request")
         process = probes._process
         command_line = Path(f"/proc/{process.pid}/cmdline").read_text()
         environment = Path(f"/proc/{process.pid}/environ").read_text()
@@ -86,7 +86,7 @@ def test_the_prober_ends_with_its_parent_and_shows_no_key(api):
 
 def test_a_prober_that_dies_says_why(api):
     with endpoint_prober(api.target, "drill") as probes:
-        wait_until(probes.requests, 30, "a request")
+        wait_until(probes.requests, 5, "a request")
         probes._process.send_signal(signal.SIGKILL)
         probes._process.wait()
         with pytest.raises(HaplaneError, match="the prober failed"):

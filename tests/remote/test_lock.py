@@ -59,7 +59,7 @@ class Controller:
         pipe.write(line.encode() + b"\n")
         pipe.flush()
 
-    def says(self, seconds: float = 60) -> str:
+    def says(self, seconds: float = 20) -> str:
         pipe = cast(IO[bytes], self.process.stdout)
         assert select.select([pipe], [], [], seconds)[0], "the controller says nothing"
         return str(json.loads(pipe.readline()))
@@ -76,7 +76,7 @@ def controller(inventory: Inventory, tmp_path: Path) -> Iterator[Controller]:
     """A run that holds the lock."""
     controller = Controller(inventory, tmp_path)
     try:
-        assert controller.says() == "held"
+        assert controller.says(60) == "held"
         yield controller
     finally:
         controller.process.kill()
@@ -95,7 +95,7 @@ def seconds_until_free(inventory: Inventory, limit: float) -> float:
             assert time.monotonic() < start + limit, "the lock is not given up"
 
 
-def until(condition: Callable[[], object], seconds: float = 25) -> None:
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -229,8 +229,8 @@ def test_a_host_that_goes_down_is_told_at_once_and_not_waited_for(
 ) -> None:
     set_to_work(controller, "shell", 8, tmp_path)
     mend = cut_cables([hosts["m2"]])
-    assert "failed on m2" in controller.says()
-    assert "the lock was lost on m2" in controller.says()
+    assert "failed on m2" in controller.says(25)
+    assert "the lock was lost on m2" in controller.says(25)
     assert (tmp_path / "ended").exists(), "the others ended what they were at"
     mend()
 
@@ -240,7 +240,7 @@ def test_what_is_breakable_is_broken_off_when_a_host_goes_down(
 ) -> None:
     set_to_work(controller, "breakable", 30, tmp_path)
     mend = cut_cables([hosts["m2"]])
-    said = controller.says()
+    said = controller.says(25)
     assert "the lock was lost on m2:" in said
     assert "what failed then" not in said, "we ended it ourselves"
     mend()
