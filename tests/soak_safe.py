@@ -3,10 +3,11 @@
     PYTHONPATH=tests:benchmarks .venv/bin/python tests/soak_safe.py [OPTIONS]
 
 Options: --minutes 55, --only WORDS, --any-commit. Resumable: a case that has a row of this commit (one that
-completed, of any, with --any-commit) is not run again. One that took more than 1.2 of the uninterrupted one is run
-three times more, each beside an uninterrupted one: its ratio is the median of those three pairs. Rows are kept in
-docs/soak-safe.jsonl and shown as a table in docs/soak.md. The lab tests marked `soak` that concern `up` come first,
-once for each commit.
+completed, of any, with --any-commit) is not run again. The uninterrupted one is measured every few cases, because
+machines become slower and faster, and a case is compared with the two next to it. One that took more than 1.2 of
+them is run up to three times more, each beside an uninterrupted one: its ratio is the median of those pairs. Rows are
+kept in docs/soak-safe.jsonl and shown as a table in docs/soak.md. The lab tests marked `soak` that concern `up` come
+first, once for each commit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from interruptions import FAULTS, ROOT, Cluster, Moment, Outcome, Run, haplane, interrupt, write_inventory
@@ -38,8 +40,10 @@ TABLE = Table(
 UNINTERRUPTED = Table(
     "safe-uninterrupted", {"story": "uninterrupted", "seconds": "seconds", "date": "date", "commit": "commit"}
 )
-TIMES = 3
-"""How often the uninterrupted one is measured in a sitting, and how many pairs a doubtful case is measured in."""
+EVERY = 6
+"""How many cases share an uninterrupted run, which comes before them."""
+PAIRS = 3
+"""How many a doubtful case is measured in at most: two on one side of the limit decide."""
 LIMIT = 1.2
 BOOTSTRAP = (
     Moment("up: Push binaries and images"),
@@ -148,11 +152,18 @@ def doubtful(words: str) -> Iterator[Case]:
     """
     code = commit()
     chosen = [case for case in cases() if words in str(case) and case.fault != "power"]
-    for times in range(TIMES):
+    for times in range(PAIRS):
         for case in chosen:
             found = of_case(str(case), code)
-            if (against_others(case.story, code, found) or 0) > LIMIT and len(pairs(found)) == times:
+            beside = pairs(found)
+            if (against_others(case.story, code, found) or 0) > LIMIT and len(beside) == times and not decided(beside):
                 yield case
+
+
+def decided(ratios: list[float]) -> bool:
+    """Whether a third would leave the median on the same side."""
+    above = sum(one > LIMIT for one in ratios)
+    return max(above, len(ratios) - above) > PAIRS / 2
 
 
 class Stage:
@@ -177,26 +188,25 @@ class Stage:
 
 
 def run(left: Iterable[Case], stage: Stage, deadline: float, *, paired: bool) -> None:
-    """Each once; ``paired``: beside an uninterrupted one, else after a few of its story."""
-    measured: set[str] = set()
+    """Each once; ``paired``: beside an uninterrupted one of its own, else near one that it shares."""
+    done = dict.fromkeys(("first run", "changed setting"), 0)
     for case in left:
         if time.monotonic() > deadline:
             print("this part is over: run it again for the rest", flush=True)
             return
-        if not paired and case.story not in measured:
-            measured.add(case.story)
+        if not paired and done[case.story] % EVERY == 0:
             measure(case.story, stage)
+        done[case.story] += 1
         beside = uninterrupted(stage.ready_for(case.story)) if paired else None
         note(case, interrupt(stage.cluster, case.fault, case.moment, stage.ready_for(case.story)), beside)
 
 
 def measure(story: str, stage: Stage) -> None:
     """How long it takes when nothing happens."""
-    for _ in range(TIMES):
-        seconds = round(uninterrupted(stage.ready_for(story)), 1)
-        known = len(uninterrupted_seconds(story, commit()))
-        UNINTERRUPTED.keep({"case": f"{commit()} {story} {known + 1}", "story": story, "seconds": seconds})
-        print(f"{story}, uninterrupted: {seconds:.1f} s", flush=True)
+    seconds = round(uninterrupted(stage.ready_for(story)), 1)
+    known = len(uninterrupted_runs(story, commit()))
+    UNINTERRUPTED.keep({"case": f"{commit()} {story} {known + 1}", "story": story, "seconds": seconds})
+    print(f"{story}, uninterrupted: {seconds:.1f} s", flush=True)
 
 
 def forget_restarts(cluster: Cluster) -> None:
@@ -215,10 +225,9 @@ def uninterrupted(inventory: Path) -> float:
     return ended.seconds
 
 
-def uninterrupted_seconds(story: str, of_commit: str) -> list[float]:
+def uninterrupted_runs(story: str, of_commit: str) -> list[dict]:
     """All that were measured with that code."""
-    rows = UNINTERRUPTED.rows()
-    return [row["seconds"] for row in rows if row["story"] == story and row["commit"] == of_commit]
+    return [row for row in UNINTERRUPTED.rows() if (row["story"], row["commit"]) == (story, of_commit)]
 
 
 def note(case: Case, found: Outcome, beside: float | None) -> None:
@@ -249,10 +258,20 @@ def pairs(found: list[dict]) -> list[float]:
 
 
 def against_others(story: str, of_commit: str, found: list[dict]) -> float | None:
-    """The ratio to the uninterrupted runs of a sitting, of the runs that have none beside them."""
-    whole = uninterrupted_seconds(story, of_commit)
-    single = [taken(row) for row in found if not row.get("beside_seconds")]
-    return round(statistics.median(single) / statistics.median(whole), 2) if whole and single else None
+    """Of the runs that have none beside them: the ratio to the two uninterrupted runs that are nearest in time."""
+    whole = uninterrupted_runs(story, of_commit)
+    single = [row for row in found if not row.get("beside_seconds")]
+    if not whole or not single:
+        return None
+    ratios = []
+    for row in single:
+        near = sorted(whole, key=lambda other: abs(moment_of(other) - moment_of(row)))[:2]
+        ratios.append(taken(row) / statistics.mean(other["seconds"] for other in near))
+    return round(statistics.median(ratios), 2)
+
+
+def moment_of(row: dict) -> datetime:
+    return datetime.strptime(row["date"], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
 
 
 def of_case(case: str, of_commit: str) -> list[dict]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
+from haplane.cli.run import agree, inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.config.load import load_inventory
 from haplane.drills.catalog import STORIES
 from haplane.drills.report import Report
@@ -47,7 +47,7 @@ def add(story: Story) -> None:
         fault = decide(story, stage, host)
         output.line(f"This drill is an outage on purpose. {fault.announcement}")
         output.line("Clients are expected to notice nothing for longer than a few seconds, and no write may be lost.")
-        if not assume_yes and not click.confirm("Go ahead?", err=True):
+        if not assume_yes and not agree("Go ahead?"):
             return ExitCode.DONE
         report = carry_out(story, stage, fault, in_cluster=in_cluster)
         present(output, report)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
+from haplane.cli.run import agree, inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.cli.up import present, show_plan
 from haplane.config.load import load_inventory
 from haplane.domain.recovery import Kept
@@ -46,7 +46,7 @@ def repair(output: Output, inventory: str, host: str, *, dry_run: bool, assume_y
 
     def confirm(lines: tuple[str, ...]) -> bool:
         show_plan(output, lines)
-        return assume_yes or click.confirm("Go ahead?", err=True)
+        return assume_yes or agree("Go ahead?")
 
     outcome = up(loaded, confirm=confirm, dry_run=dry_run, progress=output.progress, repaired=host)
     if dry_run:
@@ -72,7 +72,7 @@ def discard_kept(output: Output, inventory: str, hosts: tuple[str, ...], *, assu
     def confirm(found: tuple[Kept, ...]) -> bool:
         for one in found:
             output.line(f"{one.host}: {one.path}, {one.size / (1 << 20):.0f} MiB")
-        return assume_yes or click.confirm("Remove them for good?", err=True)
+        return assume_yes or agree("Remove them for good?")
 
     outcome = discard(loaded, hosts, confirm=confirm, progress=output.progress)
     output.document({"removed": [asdict(one) for one in outcome.removed], "skipped": outcome.skipped})

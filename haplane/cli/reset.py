@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, reports_errors
+from haplane.cli.run import ask, inventory_argument, json_option, reports_errors
 from haplane.config.load import load_inventory
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows.reset import reset
@@ -25,7 +25,7 @@ def command(output: Output, inventory: str, hosts: tuple[str, ...], typed: str |
     def confirm(lines: tuple[str, ...]) -> bool:
         for line in lines:
             output.line(line)
-        answer = typed if typed is not None else click.prompt(f"Type the cluster's name ({name}) to go on", err=True)
+        answer = typed if typed is not None else ask(f"Type the cluster's name ({name}) to go on")
         if answer != name:
             raise BadInput(
                 f"{answer!r} is not the cluster's name; nothing was changed",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
+from haplane.cli.run import agree, ask, inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.config.load import load_inventory
 from haplane.errors import BadInput, ExitCode
 from haplane.phases.find_source import Wish
@@ -59,10 +59,10 @@ def command(
         for line in lines:
             output.line(line)
         if not unsigned:
-            return assume_yes or click.confirm("Go ahead?", err=True)
+            return assume_yes or agree("Go ahead?")
         if typed is None and assume_yes:
             raise BadInput("an unsigned source needs the cluster's name", next_step=f"add --confirm {name}")
-        answer = typed or click.prompt(f"Type the cluster's name ({name}) to go on", err=True)
+        answer = typed or ask(f"Type the cluster's name ({name}) to go on")
         if answer != name:
             raise BadInput(f"{answer!r} is not the cluster's name; nothing was changed", next_step=f"type {name}")
         return True

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from haplane.cli.output import Output
+from haplane.cli.signals import ended_at_once
 from haplane.errors import BadInput, ExitCode, HaplaneError
 
 inventory_argument = click.argument("inventory", type=click.Path(dir_okay=False))
@@ -22,6 +23,18 @@ def refuse_to_ask(output: Output, *, assume_yes: bool) -> None:
     """With --json the plan is not shown, so there is nothing to agree to. Raises BadInput without --yes."""
     if output.as_json and not assume_yes:
         raise BadInput("--json asks no questions", next_step="look at it with --dry-run, then give --yes as well")
+
+
+def agree(question: str) -> bool:
+    """The answer to a yes-or-no question, on stderr. Raises click.Abort for ^C and the end of input."""
+    with ended_at_once():
+        return click.confirm(question, err=True)
+
+
+def ask(question: str) -> str:
+    """What is typed in, as :func:`agree`."""
+    with ended_at_once():
+        return str(click.prompt(question, err=True))
 
 
 def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
+from haplane.cli.run import agree, inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.config.load import load_inventory
 from haplane.errors import BadInput, ExitCode
 from haplane.snapshots.identities import read_identities
@@ -113,7 +113,7 @@ def prune_command(output: Output, inventory: str, *, dry_run: bool, assume_yes: 
     pruning = plan_pruning(loaded, output.progress, datetime.now(UTC))
     show(output, pruning)
     going = bool(pruning.removable or pruning.abandoned) and not dry_run
-    if going and (assume_yes or click.confirm("Remove them?", err=True)):
+    if going and (assume_yes or agree("Remove them?")):
         pruning = prune(loaded, pruning, output.progress)
         output.line(f"removed {len(pruning.removed)}")
     output.document(vars(pruning))

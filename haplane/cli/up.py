@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
+from haplane.cli.run import agree, inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
 from haplane.config.load import load_inventory
 from haplane.domain.status import Status
 from haplane.errors import ExitCode
@@ -33,7 +33,7 @@ def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) 
 
     def confirm(lines: tuple[str, ...]) -> bool:
         show_plan(output, lines)
-        return assume_yes or click.confirm("Go ahead?", err=True)
+        return assume_yes or agree("Go ahead?")
 
     outcome = up(loaded, confirm=confirm, dry_run=dry_run, progress=output.progress)
     if dry_run:
