@@ -155,8 +155,8 @@ def doubtful(words: str) -> Iterator[Case]:
     for times in range(PAIRS):
         for case in chosen:
             found = of_case(str(case), code)
-            beside = pairs(found)
-            if (against_others(case.story, code, found) or 0) > LIMIT and len(beside) == times and not decided(beside):
+            above = (against_others(case.story, code, found) or 0) > LIMIT
+            if above and len(pairs(found)) == times and not decided(pairs(found)):
                 yield case
 
 
