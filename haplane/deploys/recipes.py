@@ -147,6 +147,14 @@ def drain_server(server: str) -> None:
     haproxy.drain(server=server, name=f"Drain {server}", _timeout=15)
 
 
+@deploy("Let clients part")
+def let_clients_part(address: str, port: int, seconds: int) -> None:
+    """On every load balancer, between the drain and the end of the server."""
+    haproxy.await_parting(
+        address=address, port=port, seconds=seconds, name="Wait until clients have left", _timeout=seconds + 20
+    )
+
+
 @deploy("Put the server back")
 def restore_server(server: str) -> None:
     """On every load balancer, after planned work."""

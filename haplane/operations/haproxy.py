@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import cache
+from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
@@ -32,12 +34,28 @@ def drain(server: str) -> Generator[StringCommand, None, None]:
 
 
 @operation()
+def await_parting(address: str, port: int, seconds: int) -> Generator[StringCommand, None, None]:
+    """Wait until no client asks a drained server often over a connection that it keeps.
+
+    + address, port: the server's
+    + seconds: after which it is waited for nobody
+    """
+    words = (_await_parting(), address, str(port), str(seconds))
+    yield StringCommand("python3", "-c", *(QuoteString(word) for word in words))
+
+
+@operation()
 def restore(server: str) -> Generator[StringCommand, None, None]:
     """Put a drained server back into service.
 
     + server: BACKEND/NAME
     """
     yield _ask(f"set server {server} health up", f"set server {server} state ready", f"enable health {server}")
+
+
+@cache
+def _await_parting() -> str:
+    return (Path(__file__).parent / "on_host" / "await_parting.py").read_text(encoding="utf-8")
 
 
 def _ask(*commands: str) -> StringCommand:

@@ -51,7 +51,6 @@ def cluster(monkeypatch):
 
     for module in (change_members, rolling, leave, take_off):
         monkeypatch.setattr(module, "deploy", deploy)
-    monkeypatch.setattr(rolling, "PARTING_SECONDS", 0)
     for module in (change_members, rolling, leave):
         monkeypatch.setattr(module, "observe", lambda run: None)
     monkeypatch.setattr(leave, "current", lambda run: made.now)
@@ -98,7 +97,7 @@ def test_an_api_server_beside_the_member_is_out_of_service_meanwhile(cluster):
     cluster.now = current(run)
     change_members.change_members(run)
     found = names_of(cluster.orders)
-    assert found[:3] == ["drain_server", "put_apiserver_aside", "remove_member"]
+    assert found[:3] == ["drain_server", "let_clients_part", "put_apiserver_aside"]
     assert found[-2:] == ["bring_apiserver_back", "restore_server"]
     assert found.count("drain_server") == 1
 
@@ -108,8 +107,14 @@ def test_given_up_data_hand_leadership_over_first_and_are_given_up_once(cluster)
     cluster.now = current(run)
     change_members.change_members(run)
     found = names_of(cluster.orders)
-    assert found[:4] == ["drain_server", "put_apiserver_aside", "hand_over", "remove_member"]
-    assert cluster.orders[3][1] == ["m2"]
+    assert found[:5] == [
+        "drain_server",
+        "let_clients_part",
+        "put_apiserver_aside",
+        "hand_over",
+        "remove_member",
+    ]
+    assert cluster.orders[4][1] == ["m2"]
     assert run.condemned == frozenset()
 
 

@@ -31,7 +31,6 @@ def test_a_master_that_goes_away_meanwhile_is_the_end_before_another_is_drained(
 
     monkeypatch.setattr(rolling, "deploy", deploy)
     monkeypatch.setattr(rolling, "observe", observe)
-    monkeypatch.setattr(rolling, "PARTING_SECONDS", 0)
     run = Run(INVENTORY, samples.manifest(), Path(), silent, observation=CONVERGED)
     run.plan = Plan(tuple(Step(Kind.CONTROL_PLANE, name, "a setting") for name in ("m1", "m2", "m3")))
     with pytest.raises(Unreachable, match=f"{gone} cannot be reached any more"):
