@@ -97,7 +97,7 @@ def test_an_api_server_beside_the_member_is_out_of_service_meanwhile(cluster):
     cluster.now = current(run)
     change_members.change_members(run)
     found = names_of(cluster.orders)
-    assert found[:3] == ["drain_server", "let_clients_part", "put_apiserver_aside"]
+    assert found[:4] == ["drain_server", "let_clients_part", "put_apiserver_aside", "remove_member"]
     assert found[-2:] == ["bring_apiserver_back", "restore_server"]
     assert found.count("drain_server") == 1
 
