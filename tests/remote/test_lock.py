@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
-import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 import pytest
+from other_run import Controller
 
 from haplane.config.model import Inventory
 from haplane.domain.progress import silent
@@ -27,7 +24,6 @@ from haplane.waiting import wait_until
 from .conftest import FakeHost
 
 pytestmark = pytest.mark.timed
-CONTROLLER = Path(__file__).parent / "controller.py"
 SLACK = 4.0
 """Seconds that a busy machine may need to take a free lock; still below the 8 that only a lost heartbeat takes."""
 
@@ -44,33 +40,6 @@ def hosts(machines: Machines) -> dict[str, FakeHost]:
     return machines[1]
 
 
-class Controller:
-    """A run in a process of its own."""
-
-    def __init__(self, inventory: Inventory, directory: Path) -> None:
-        pickled = directory / "inventory.pickle"
-        pickled.write_bytes(pickle.dumps(inventory))
-        self.process = subprocess.Popen(
-            [sys.executable, CONTROLLER, pickled], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-
-    def do(self, line: str) -> None:
-        pipe = cast(IO[bytes], self.process.stdin)
-        pipe.write(line.encode() + b"\n")
-        pipe.flush()
-
-    def says(self, seconds: float = 20) -> str:
-        pipe = cast(IO[bytes], self.process.stdout)
-        assert select.select([pipe], [], [], seconds)[0], "the controller says nothing"
-        return str(json.loads(pipe.readline()))
-
-    def pause(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-
 @pytest.fixture
 def controller(inventory: Inventory, tmp_path: Path) -> Iterator[Controller]:
     """A run that holds the lock."""
@@ -79,8 +48,7 @@ def controller(inventory: Inventory, tmp_path: Path) -> Iterator[Controller]:
         assert controller.says(60) == "held"
         yield controller
     finally:
-        controller.process.kill()
-        controller.process.communicate()
+        controller.kill()
         seconds_until_free(inventory, 12)
 
 

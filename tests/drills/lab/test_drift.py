@@ -1,13 +1,16 @@
 """What somebody changed by hand is found, named and mended, all of it at once; the second run has nothing to do."""
 
 import base64
+import getpass
 import json
+import os
 import subprocess
 import time
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 import pytest
+from other_run import Controller
 
 from haplane.desired.files import certificate_names
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
@@ -17,6 +20,7 @@ from haplane.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
+LOCKED = 5
 ETCDCTL = (
     "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt "
     "--cert=/etc/etcd/pki/healthcheck-client.crt --key=/etc/etcd/pki/healthcheck-client.key"
@@ -170,6 +174,32 @@ def test_every_change_by_hand_is_found_named_and_mended(stage):
     assert "rotateCertificates: true" in on(stage, "m2", "cat /var/lib/kubelet/config.yaml")
     assert "profiling=false" in on(stage, "m3", "cat /etc/kubernetes/manifests/kube-scheduler.yaml")
     assert "(deleted)" not in on(stage, "m2", "readlink /proc/$(pgrep -x kubelet)/exe")
+
+
+def test_while_another_run_has_the_lock_it_is_shown_and_left(stage, tmp_path):
+    """And mended within seconds once that run was killed."""
+    on(stage, "m1", f"{KUBECTL} taint node m3 node-role.kubernetes.io/control-plane:NoSchedule-")
+    before = wait_until(lambda: settled(stage), 60, "nothing comes or goes on the hosts")
+    other = Controller(stage.inventory, tmp_path)
+    try:
+        assert other.says() == "held"
+        told = stage.fails("up", stage.path, "--yes", code=LOCKED)
+        assert f"by {getpass.getuser()} on {os.uname().nodename} since 20" in told
+        assert "`haplane up theirs.py`" in told
+        shown = dry_run(stage)
+        assert any("set labels and taints" in line for line in shown)
+        assert stage.status()["healthy"]
+        assert "the control-plane taint is missing" in stage.haplane("verify", stage.path, codes=(6,))
+        assert changes(before, looks(stage)) == {}
+        other.do("shell true")
+        assert other.says() == "done", "it had the lock all the while"
+    finally:
+        killed = time.monotonic()
+        other.kill()
+    while (done := stage.command("up", stage.path, "--yes", "--json")).returncode == LOCKED:
+        assert time.monotonic() < killed + 10
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["plan"] == shown
 
 
 def expiring(stage, authority, name, usages, **names):
