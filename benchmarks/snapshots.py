@@ -29,9 +29,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from haplane.snapshots.settings import S3Settings  # noqa: E402
 from tests.snapshots.machinery import Cluster, Server, rclone, self_signed, unpack_programs  # noqa: E402
 from tests.snapshots.members import Member, Members, unpack_agent  # noqa: E402
+
+from haplane.agent.settings import S3Settings  # noqa: E402
 
 PUTS_PER_SECOND = 100
 VALUE_BYTES = 256 << 10

@@ -1,6 +1,6 @@
 """The one tree of errors and the one table of exit codes.
 
-Every error a user can meet says what went wrong, where, why, and what to do next. Third-party exceptions are
+Every error that a user can meet names what went wrong, where, why, and what to do next. Third-party exceptions are
 translated into these at the seam where they arise and nowhere else.
 """
 
@@ -11,7 +11,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a script that calls haplane may depend on."""
+    """For scripts; documented in docs/command-line.md."""
 
     DONE = 0
     FAILED = 1
@@ -21,6 +21,9 @@ class ExitCode(IntEnum):
     LOCKED = 5
     INCOMPLETE = 6
     DEADLINE = 7
+
+
+FIX_AND_RERUN = "fix the cause and re-run; completed steps are not repeated"
 
 
 class HaplaneError(Exception):
@@ -47,6 +50,10 @@ class HaplaneError(Exception):
         labelled = (("where", self.where), ("why", self.why), ("next", self.next_step))
         return [(label, text) for label, text in labelled if text]
 
+    def document(self) -> dict[str, object]:
+        """The fields for --json; one that is not known is None."""
+        return {"what": self.what, "where": self.where, "why": self.why, "next": self.next_step, "problems": []}
+
 
 class BadInput(HaplaneError):
     """The command line, the inventory or a file given by the user is wrong; no host was contacted."""
@@ -61,7 +68,7 @@ class Unreachable(HaplaneError):
 
 
 class Refused(HaplaneError):
-    """Doing it would be unsafe; the message holds the arithmetic and the safe command."""
+    """It would be unsafe; the message holds the arithmetic and the safe command."""
 
     exit_code = ExitCode.REFUSED
 
@@ -73,17 +80,11 @@ class Locked(HaplaneError):
 
 
 class LockLost(HaplaneError):
-    """The run's lock is gone in the middle of it; what it did so far stays."""
-
-
-class Incomplete(HaplaneError):
-    """Done, but not everywhere or not verified."""
-
-    exit_code = ExitCode.INCOMPLETE
+    """The lock was lost during the run; the steps completed so far stay."""
 
 
 DEADLINE_MARK = "deadline passed:"
-"""How a script on a host begins the line in which it says for what it waited too long, and why."""
+"""Begins the line in which a script on a host reports what did not become true in time, and why."""
 
 
 class DeadlinePassed(HaplaneError):
@@ -102,6 +103,11 @@ class Several(HaplaneError):
     def __str__(self) -> str:
         return "\n".join([self.what, *(str(problem) for problem in self.problems)])
 
+    def document(self) -> dict[str, object]:
+        fields = ("what", "where", "why", "next")
+        each = [problem.document() for problem in self.problems]
+        return {**super().document(), "problems": [{name: one[name] for name in fields} for one in each]}
+
 
 class Problems(Several, BadInput):
     """Everything that is wrong with the user's input."""
@@ -110,6 +116,6 @@ class Problems(Several, BadInput):
 
 
 class UnfitHosts(Several, Refused):
-    """Everything on the hosts that forbids going on; nothing was changed."""
+    """Every requirement that hosts do not meet; nothing was changed."""
 
     exit_code = ExitCode.REFUSED

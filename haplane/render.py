@@ -16,13 +16,17 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(directory),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - configuration files, not HTML; values are validated by the inventory model
+        autoescape=_is_page,  # noqa: S701 - what is no page is configuration; the inventory model validates its values
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters["json"] = _json
     return environment
+
+
+def _is_page(template: str | None) -> bool:
+    return template is not None and template.endswith(".html.j2")
 
 
 def _json(value: object) -> str:

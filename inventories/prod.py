@@ -53,6 +53,8 @@ cluster = {
     # its address or DNS name here, no group load_balancers, and "endpoint_is_external": True.
     "endpoint": "10.0.0.10:6443",
     "kubernetes_version": "1.35.4",
+    # Another version: `haplane bundle pin VERSION` writes its lock, then `haplane bundle build INVENTORY`.
+    # "bundle_lock": "kubernetes-1.36.6.lock.toml",
     # Networks that no machine is in. Choose them once: they cannot be changed later.
     "pod_network": "10.244.0.0/16",
     "service_network": "10.96.0.0/16",
@@ -61,6 +63,8 @@ cluster = {
     # Unique among the keepalived instances of that network, 1-255.
     "keepalived": {"router_id": 51, "advert_seconds": 0.5},
     "masters_run_pods": False,
+    # How large etcd's database may become before it takes no more writes; 2 GiB is etcd's own default.
+    # "etcd": {"quota_backend_bytes": 4 << 30},
     # How soon a silent node counts as lost, and how long its pods are waited for before they are replaced.
     "node_monitor_grace_seconds": 50,
     "unreachable_toleration_seconds": 300,

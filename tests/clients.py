@@ -10,7 +10,7 @@ from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.probes import endpoint_prober
 from haplane.drills.timeline import acknowledged_writes, service
-from haplane.drills.writes import ask, lost_writes, make_namespace, remove_namespace
+from haplane.drills.writes import lost_writes, make_namespace, remove_namespace, request_until_answered
 
 DEADLINE_SECONDS = 10.0
 
@@ -67,4 +67,6 @@ def clients(inventory, per_second=10):
 
 def revision(client):
     """Etcd's, as every list from the API server tells it."""
-    return int(ask(client, "GET", "/api/v1/namespaces?limit=1").document()["metadata"]["resourceVersion"])
+    return int(
+        request_until_answered(client, "GET", "/api/v1/namespaces?limit=1").document()["metadata"]["resourceVersion"]
+    )

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.config.load import load_inventory
-from haplane.lab.driver import LabMachines
+from haplane.machines.lab import LabMachines
 from haplane.remote.openssh import ssh_command
 
 ROOT = Path(__file__).parents[1]
@@ -90,13 +90,13 @@ def haplane(*words: str | Path, code: int | None = 0) -> str:
 
 
 class Run:
-    """A `haplane up` under way, whose progress is listened to."""
+    """A `haplane up`, or another verb, under way, whose progress is listened to."""
 
-    def __init__(self, inventory: Path) -> None:
+    def __init__(self, inventory: Path, *verb: str) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would this
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [*HAPLANE, "up", "--yes", str(inventory)],
+            [*HAPLANE, *(verb or ("up",)), "--yes", str(inventory)],
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self.lines: list[tuple[float, str]] = []
@@ -241,7 +241,7 @@ def told(fault: str, ended: Ended, run: Run, struck: float) -> list[str]:
     if fault != "SIGKILL" and (ended.code <= 0 or "Traceback" in ended.said):
         found.append(f"it ended with {ended.code}: {ended.said[-1500:]}")
     if fault in ("cut", "power"):
-        told_at = [run.heard(f"{STRUCK}: answers no more"), run.heard(f"the lock was lost on {STRUCK}")]
+        told_at = [run.heard(f"{STRUCK}: stopped responding"), run.heard(f"the lock was lost on {STRUCK}")]
         if not any(at is not None and at - struck <= 20 for at in told_at):
             found.append(f"{STRUCK} was not reported at once: {ended.said[-1500:]}")
     return found

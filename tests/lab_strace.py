@@ -3,7 +3,8 @@
 import subprocess
 from contextlib import contextmanager
 
-from haplane.lab import host as lab_host
+from haplane.lab.login import answers_on_port_22
+from haplane.lab.nspawn.machine import Nspawn
 from haplane.lab.plan import plan
 from haplane.waiting import wait_until
 
@@ -24,7 +25,7 @@ def watched(inventory, names, directory):
             inside(hosts[name], "systemctl stop ssh && mkdir -p /run/sshd")
             command = [*OPTIONS, "-o", path, *entering(hosts[name]), "/usr/sbin/sshd", "-D"]
             tracers.append(subprocess.Popen(command))
-            wait_until(lambda name=name: lab_host.answers_on_port_22(hosts[name]), 30, f"{name}'s sshd answers")
+            wait_until(lambda name=name: answers_on_port_22(hosts[name]), 30, f"{name}'s sshd answers")
         yield files
     finally:
         for name in names:
@@ -36,7 +37,7 @@ def watched(inventory, names, directory):
 
 def entering(host):
     """The words before a command that is to run in the host, as a child of its own."""
-    return ["nsenter", f"--target={lab_host.init_process(host)}", "--mount", "--uts", "--ipc", "--net", "--pid"]
+    return ["nsenter", f"--target={Nspawn().process(host)}", "--mount", "--uts", "--ipc", "--net", "--pid"]
 
 
 def inside(host, script):

@@ -57,16 +57,16 @@ print(json.dumps(sorted(found)))
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", SEARCH)
 
 
-def secrets_of(stage, name):
+def secrets_of(lab, name):
     """The host's secrets, as their owner sees them: by file, the words that must be nowhere else."""
-    said = stage.run(name, f"python3 - <<'END'\n{COLLECT}\nEND")
+    said = lab.run(name, f"python3 - <<'END'\n{COLLECT}\nEND")
     assert said.returncode == 0, said.stderr
     return {f"{name}:{path}": words for path, words in json.loads(said.stdout).items()}
 
 
-def bootstrap_tokens(stage):
+def bootstrap_tokens(lab):
     """Those the cluster knows, by their names."""
-    listed = json.loads(stage.kubectl("get", "secrets", "--namespace=kube-system", "--output=json"))["items"]
+    listed = json.loads(lab.kubectl("get", "secrets", "--namespace=kube-system", "--output=json"))["items"]
     return {
         item["metadata"]["name"]: [base64.b64decode(item["data"]["token-secret"]).decode()]
         for item in listed

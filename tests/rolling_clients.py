@@ -17,11 +17,13 @@ import pycurl
 
 from haplane.drills.client import Client, NoReply, Target
 from haplane.drills.probe import READ_PATH, configmaps_path, write_body
+from haplane.waiting import wait_until
 
 NEW_PER_SECOND = 10
 """Fewer than of the other: handshakes cost the most of the CPU that the lab's hosts share."""
 KEPT_PER_SECOND = 25
 DEADLINE_SECONDS = 1.0
+ENOUGH_SECONDS = 180.0
 SLOW_SECONDS = 0.3
 
 
@@ -43,7 +45,8 @@ class Clients:
         self._stop, self._over = threading.Event(), threading.Event()
 
     @contextmanager
-    def at_work(self) -> Iterator[Clients]:
+    def at_work(self, *, requests: int) -> Iterator[Clients]:
+        """Until the block has ended, and on until so many were sent: how many that takes is the machine's affair."""
         listed = Client(self.target).request("GET", configmaps_path(self.namespace), seconds=DEADLINE_SECONDS)
         version = listed.document()["metadata"]["resourceVersion"]
         senders = [
@@ -54,6 +57,7 @@ class Clients:
             thread.start()
         try:
             yield self
+            wait_until(lambda: self.total >= requests, ENOUGH_SECONDS, f"{requests} requests were sent", every=0.2)
         finally:
             time.sleep(2)
             self._stop.set()
@@ -174,7 +178,7 @@ class Clients:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(DEADLINE_SECONDS * 1000))
         curl.setopt(pycurl.PROXY, "")
-        curl.setopt(pycurl.CAINFO_BLOB, self.target.authority)
+        curl.setopt(pycurl.CAINFO_BLOB, self.target.ca)
         curl.setopt(pycurl.SSLCERT_BLOB, self.target.certificate)
         curl.setopt(pycurl.SSLKEY_BLOB, self.target.key)
         return curl

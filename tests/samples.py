@@ -8,10 +8,12 @@ from typing import Any, cast
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Cluster, Host, Inventory, Ssh
 from haplane.desired.hosts import cluster_wants, request_for, wants_of
+from haplane.domain import host_paths
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.plan import CONTROL_PLANE_LABELS, MASTER_EVIDENCE, ClusterWants, Wants
+from haplane.domain.plan import CONTROL_PLANE_LABELS, MADE_LABEL, MASTER_EVIDENCE, ClusterWants, Wants
 from haplane.pki.cluster_identity import ClusterIdentity
-from haplane.pki.etcd_leaves import etcd_server_files
+from haplane.pki.etcd_certificates import etcd_server_files
+from haplane.pki.kubelet_certificates import kubelet_client
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 SHA256 = "0" * 64
@@ -71,6 +73,12 @@ def manifest() -> Manifest:
 
 
 @cache
+def kubelet_pem(name: str, when: datetime = NOW) -> str:
+    """The client certificate of a node's kubelet."""
+    return kubelet_client(identity().kubernetes, name, when).certificate.decode()
+
+
+@cache
 def identity() -> ClusterIdentity:
     return ClusterIdentity.generate("test", NOW)
 
@@ -79,9 +87,9 @@ def document(name: str = "m1", address: str = "10.0.0.21", **changes: Any) -> di
     """A report as JSON has it, of a machine with nothing on it."""
     return {
         "machine": {
-            "hostname": name, "os_id": "debian", "os_version": "12", "architecture": "x86_64", "kernel": "6.1.0",
-            "init": "systemd", "user_id": 0, "cpus": 2, "memory_bytes": 4 << 30, "swap_bytes": 0,
-            "disk_free_bytes": 40 << 30, "cgroups": "v2", "missing_commands": [], "apt": True,
+            "os_id": "debian", "os_version": "12", "architecture": "x86_64",
+            "init": "systemd", "user_id": 0, "memory_bytes": 4 << 30, "swap_bytes": 0,
+            "disk_free_bytes": 40 << 30, "cgroups": "v2", "missing_commands": [],
         },
         "addresses": {"lo": ["127.0.0.1"], "eth1": [address]},
         "listening": {"22": "sshd"},
@@ -93,10 +101,11 @@ def document(name: str = "m1", address: str = "10.0.0.21", **changes: Any) -> di
         "etcd": {
             "bootstrapped": False, "has_data": False, "status": None, "members": None, "reads_through_quorum": False,
         },
-        "apiserver": {"ready": False, "detail": "no manifest"},
+        "apiserver": {"ready": False},
         "kubernetes": None,
         "balancer": {"holds_endpoint": False, "endpoint_answers": False, "servers": None},
         "snapshots": None,
+        "leftovers": {"etcd_free_bytes": 40 << 30},
         "started_at": 100.0,
         "finished_at": 101.0,
     } | changes  # fmt: skip
@@ -110,11 +119,22 @@ def cluster_of(given: Inventory) -> ClusterWants:
     return cluster_wants(given, manifest())
 
 
-def wants(given: Inventory, reports: dict[str, HostReport]) -> dict[str, Wants]:
+def wants(
+    given: Inventory, reports: dict[str, HostReport], now: datetime = NOW, *, renew: bool = False
+) -> dict[str, Wants]:
     """What every host that answered should be, as `up` works it out."""
-    authority = identity().etcd.certificate
+    etcd, kubernetes = identity().etcd.certificate, identity().kubernetes.certificate
     return {
-        each.name: wants_of(given, each, reports[each.name], manifest(), etcd_authority=authority, now=NOW)
+        each.name: wants_of(
+            given,
+            each,
+            reports[each.name],
+            manifest(),
+            etcd_ca=etcd,
+            kubernetes_ca=kubernetes,
+            now=now,
+            renew=renew,
+        )
         for each in given.hosts
         if each.name in reports
     }
@@ -141,12 +161,21 @@ def converged(given: Inventory) -> Observation:
             each.name,
             str(each.address),
             files={path: found for path, found in files.items() if path in asked},
+            made=dict.fromkeys((*host_paths.CONTROL_PLANE_MANIFESTS, host_paths.KUBELET_CONFIG_YAML), SHA256)
+            if each in given.nodes
+            else {},
             bundle=dict(wanted.bundle),
+            certificates={host_paths.KUBELET_CLIENT_PEM: kubelet_pem(each.name)} if each in given.nodes else {},
             images=list(wanted.images),
-            units={unit: {"active": True, "enabled": True, "needs_reload": False} for unit in wanted.units},
+            units={
+                unit: {"active": True, "enabled": True, "needs_reload": False}
+                for unit in (*wanted.units, *wanted.packages)
+            },
             etcd=_member(given, each) if each in given.etcd else document()["etcd"],
-            apiserver={"ready": master, "detail": "200"},
+            apiserver={"ready": master},
             kubernetes=kubernetes if master else None,
+            components=components() if master else {},
+            workloads=workloads(given) if master else None,
             balancer={
                 "holds_endpoint": each == next(iter(given.balancer_hosts), None),
                 "endpoint_answers": False,
@@ -174,7 +203,8 @@ def _member(given: Inventory, each: Host) -> dict[str, Any]:
     mine = given.etcd.index(each) + 1
     return {
         "bootstrapped": True, "has_data": True, "reads_through_quorum": True, "members": members,
-        "status": {"header": {"member_id": mine, "revision": 100}, "dbSize": 1 << 20, "leader": 1},
+        "status": {"header": {"member_id": mine, "revision": 100}, "dbSize": 1 << 20, "dbSizeInUse": 1 << 19,
+                   "dbSizeQuota": 2 << 30, "leader": 1},
     }  # fmt: skip
 
 
@@ -183,7 +213,8 @@ def _kubernetes(given: Inventory) -> dict[str, Any]:
     nodes = [
         {
             "name": each.name, "uid": each.name, "ready": True, "unschedulable": False, "kubelet_version": "v1.35.4",
-            "labels": sorted(CONTROL_PLANE_LABELS) if each in given.masters else [],
+            "addresses": [str(each.address), each.name],
+            "labels": sorted({MADE_LABEL, *(CONTROL_PLANE_LABELS if each in given.masters else ())}),
             "taints": taints if each in given.masters else [], "address": str(each.address),
         }
         for each in given.nodes
@@ -193,6 +224,47 @@ def _kubernetes(given: Inventory) -> dict[str, Any]:
     return {"uid": "cluster-1", "nodes": nodes, "objects": objects, "applied": applied, "coredns_ready": 2}
 
 
+def components(**changes: Any) -> dict[str, Any]:
+    """A master's static pods, all well, but for these."""
+    names = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    return {"of": {name: {} for name in names} | {name.replace("_", "-"): one for name, one in changes.items()}}
+
+
+def workloads(given: Inventory, **changes: Any) -> dict[str, Any]:
+    """What an API server reports of a cluster where nothing is amiss, but for these."""
+    nodes = len(given.nodes)
+    sets = [
+        {"name": name, "desired": nodes, "ready": nodes}
+        for name in ("kube-flannel/flannel", "kube-system/kube-proxy")
+    ]
+    leases = {name: {"holder": "m1_1", "age_seconds": 1.5} for name in ("kube-controller-manager", "kube-scheduler")}
+    return {"daemon_sets": sets, "leases": leases} | changes
+
+
 def leaves(each: Host, when: datetime = NOW) -> dict[str, bytes]:
     """An etcd member's certificates and keys by path."""
     return etcd_server_files(identity(), each.name, each.address, when)
+
+
+def replaced_masters(*, off: tuple[str, ...] = ()) -> tuple[Inventory, Observation]:
+    """m1 lost its data, m4 and m5 are new, and m2 and m3, which leave, serve: two of the three voters."""
+    base = inventory()
+    new = (host("m4", 24), host("m5", 25))
+    masters = (base.masters[0], *new)
+    given = base.model_copy(update={"masters": masters, "etcd": masters, "leaving": base.masters[1:]})
+    lost = document()["etcd"] | {"bootstrapped": True}
+    observation = altered(converged(base), "m1", etcd=lost)
+    reports = {each.name: report(each.name, str(each.address)) for each in new} | observation.reports
+    there = {name: found for name, found in reports.items() if name not in off}
+    return given, Observation(reports=there, unreachable=dict.fromkeys(off, "off"))
+
+
+def stopped(observation: Observation, *names: str) -> Observation:
+    """The same with etcd stopped on these hosts, their data intact."""
+    down = {"status": None, "members": None, "reads_through_quorum": False}
+    unit = {"active": False, "enabled": True, "needs_reload": False}
+    for name in names:
+        found = observation.reports[name].model_dump(by_alias=True)
+        changed = altered(observation, name, etcd=found["etcd"] | down, units=found["units"] | {"etcd": unit})
+        observation = changed.model_copy(update={"unreachable": observation.unreachable})
+    return observation

@@ -6,7 +6,7 @@ Options: --minutes 55, --only WORDS, --any-commit. Resumable: a case that has a 
 completed, of any, with --any-commit) is not run again. The uninterrupted one is measured every few cases, because
 machines become slower and faster, and a case is compared with the two next to it. One that took more than 1.2 of
 them is run up to three times more, each beside an uninterrupted one: its ratio is the median of those pairs. Rows are
-kept in docs/soak-safe.jsonl and shown as a table in docs/soak.md. The lab tests marked `soak` that concern `up` come
+kept in soak/safe.jsonl, and the whole is one line of docs/soak.md. The lab tests marked `soak` that concern `up` come
 first, once for each commit.
 """
 
@@ -26,20 +26,10 @@ from pathlib import Path
 
 from interruptions import FAULTS, ROOT, Cluster, Moment, Outcome, Run, haplane, interrupt, write_inventory
 from machine import alone
-from soak_table import Table, commit
+from soak_table import Rows, commit, write_line
 
 NUMBER = 13
-TABLE = Table(
-    "safe",
-    {
-        "story": "story", "fault": "fault", "moment": "struck at", "outcome": "outcome",
-        "struck_seconds": "struck after, s", "interrupted_seconds": "ended after, s", "rerun_seconds": "again, s",
-        "beside_seconds": "uninterrupted, s", "ratio": "ratio", "date": "date", "commit": "commit",
-    },
-)  # fmt: skip
-UNINTERRUPTED = Table(
-    "safe-uninterrupted", {"story": "uninterrupted", "seconds": "seconds", "date": "date", "commit": "commit"}
-)
+TABLE, UNINTERRUPTED = Rows("safe"), Rows("safe-uninterrupted")
 EVERY = 6
 """How many cases share an uninterrupted run, which comes before them."""
 PAIRS = 3
@@ -57,9 +47,9 @@ BOOTSTRAP = (
     Moment("up: Run kubeadm's phases"),
     Moment("Run kubeadm's phases", 2),
     Moment("up: Apply what exists once"),
-    Moment("Apply add-ons and the pod network", 1.5),
+    Moment("Apply cluster-wide objects", 1.5),
     Moment("up: Remove super-admin.conf"),
-    Moment("up: Mark masters"),
+    Moment("up: Label and taint masters"),
     Moment("up: Finish pushing images"),
     Moment("up: Make a join command"),
     Moment("Run kubeadm's phases", 6),
@@ -68,11 +58,16 @@ BOOTSTRAP = (
 CHANGE = (
     Moment("up: Restart control planes"),
     Moment("Restart the control plane", 1),
-    Moment("Put apiservers/m1 back"),
+    Moment("Undrain apiservers/m1"),
     Moment("Drain apiservers/m2"),
 )
 STORIES = "the stories marked soak"
-LONG = ("Push binaries and images + 1.5", "Start etcd members", "Run kubeadm's phases + 2", "Apply add-ons")
+LONG = (
+    "Push binaries and images + 1.5",
+    "Start etcd members",
+    "Run kubeadm's phases + 2",
+    "Apply cluster-wide objects",
+)
 
 
 @dataclass(frozen=True)
@@ -286,16 +281,15 @@ def taken(row: dict) -> float:
 
 
 def write_table() -> None:
-    found = [{**row, "ratio": ratio(row)} for row in TABLE.rows()]
+    found = [{**row, "ratio": ratio(row)} for row in TABLE.rows() if row["commit"] == commit()]
     completed = [row for row in found if row["outcome"] == "completed"]
     left = {str(case) for case in cases()} - {row["case"] for row in found}
-    summary = f"{len(completed)} of {len(found)} completed; {len(left)} have not been run. Ratio:"
+    ratios = []
     for fault in FAULTS:
-        ratios = [row["ratio"] for row in completed if row.get("fault") == fault and row["ratio"]]
-        if ratios:
-            summary += f" {fault} median {statistics.median(ratios):.2f}, worst {max(ratios):.2f};"
-    TABLE.write((f"{summary.rstrip(';:')}.", ""), found)
-    UNINTERRUPTED.write(("",))
+        if seen := [row["ratio"] for row in completed if row.get("fault") == fault and row["ratio"]]:
+            ratios.append(f"{fault} {statistics.median(seen):.2f} (worst {max(seen):.2f})")
+    outcome = f"{len(completed)} of {len(found)} completed, {len(left)} not run"
+    write_line("`make soak-safe`", outcome, f"ratio to the uninterrupted run: {', '.join(ratios)}")
 
 
 if __name__ == "__main__":

@@ -1,38 +1,39 @@
-"""What soaks have seen: a row each in docs/soak-NAME.jsonl, the last one of each case as a table in docs/soak.md."""
+"""What soaks have seen: each row in soak/NAME.jsonl, which git ignores, one line of docs/soak.md for each soak."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/soak.md"
+BEGIN, END = "<!-- soaks -->", "<!-- end of soaks -->"
+TITLES = "| soak | when | commit | outcome | worst |\n|---|---|---|---|---|"
 UNDER_TEST = ("haplane", "templates")
 
 
 @dataclass(frozen=True)
-class Table:
-    """``columns``: of the table, by the name that rows have them under."""
+class Rows:
+    """The rows of one soak, oldest first. Each has a ``case``."""
 
     name: str
-    columns: dict[str, str]
 
     @property
     def _file(self) -> Path:
-        return ROOT / f"docs/soak-{self.name}.jsonl"
+        return ROOT / f"soak/{self.name}.jsonl"
 
     def keep(self, row: dict[str, object]) -> None:
-        """Add a row, which has a ``case``, with date and commit."""
-        row = {**row, "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}", "commit": commit()}
+        """Add a row, with date and commit."""
+        row = {**row, "date": now(), "commit": commit()}
+        self._file.parent.mkdir(exist_ok=True)
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def kept(self) -> list[dict]:
-        """Every row, the oldest first."""
+        """Every row."""
         if not self._file.exists():
             return []
         return [json.loads(line) for line in self._file.read_text(encoding="utf-8").splitlines()]
@@ -41,18 +42,19 @@ class Table:
         """The last row of each case."""
         return list({row["case"]: row for row in self.kept()}.values())
 
-    def write(self, summary: Sequence[str] = (), rows: Sequence[dict] | None = None) -> None:
-        """Replace the part of docs/soak.md between this table's marks."""
-        begin, end = f"<!-- soak-{self.name} -->", f"<!-- end of soak-{self.name} -->"
-        head, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-        _, _, tail = rest.partition(end)
-        titles = f"| {' | '.join(self.columns.values())} |\n|{'---|' * len(self.columns)}"
-        lines = [self._line(row) for row in (self.rows() if rows is None else rows)]
-        PAGE.write_text("\n".join([head + begin, *summary, titles, *lines, end]) + tail, encoding="utf-8")
 
-    def _line(self, row: dict) -> str:
-        cells = (str(row.get(name, "")).partition("\n")[0][:120].replace("|", "/") for name in self.columns)
-        return f"| {' | '.join(cells)} |"
+def write_line(soak: str, outcome: str, worst: str) -> None:
+    """Replace the line of this soak in docs/soak.md, or add it."""
+    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    table, _, tail = rest.partition(END)
+    lines = [line for line in table.strip().splitlines()[2:] if not line.startswith(f"| {soak} |")]
+    cells = (soak, now(), commit(), outcome, worst)
+    lines.append("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |")
+    PAGE.write_text("\n".join([head + BEGIN, TITLES, *sorted(lines), END]) + tail, encoding="utf-8")
+
+
+def now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
 
 
 def commit() -> str:

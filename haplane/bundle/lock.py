@@ -1,171 +1,196 @@
-"""The lock: for each supported Kubernetes version, every component pinned, for both sources.
+"""A lock: the version, checksum and digest of everything in a bundle, for one Kubernetes version.
 
-``pinned/VERSION.toml`` is read here; ``pinned/modules/COMPONENT-VERSION/`` holds the go.mod and go.sum that pin what
-is built from Go modules, down to the hash of every module.
+Those that come with haplane are ``pinned/locks/VERSION.toml``; ``haplane bundle pin`` writes others. What is built
+from Go modules is pinned, down to every module's hash, by the go.mod and go.sum in
+``pinned/modules/COMPONENT-VERSION/``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationError
 
-from haplane.bundle.manifest import Role, Sha256, Source
+from haplane import supported
+from haplane.bundle.manifest import Sha256, Source
+from haplane.bundle.recipe import PINNED, Destination, Download, Frozen, Image, Modules, Recipe, recipes
 from haplane.errors import BadInput
 
-PINNED = Path(__file__).parent / "pinned"
-RECIPE_FORMAT = 1  # raised when the same lock would give other bytes: every component is then made anew
+RECIPE_FORMAT = 2  # raised when the same lock would give other bytes: every component is then made anew
+ARCHITECTURES = ("amd64", "arm64")
+LOCK_BYTES = 1 << 20
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+VersionText = Annotated[str, Field(pattern=r"^\d+\.\d+(\.\d+)?(-[0-9a-z.]+)?$")]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class OfficialPins(Frozen):
+    """What the projects publish: the checksum of each artifact by its address, the digest of each image.
 
-
-class Destination(_Frozen):
-    """Where a binary goes on the hosts of these roles."""
-
-    path: str
-    roles: tuple[Role, ...]
-
-
-class PinnedImage(_Frozen):
-    """One image. ``content`` and ``tools`` map programs to their paths in an image that is put together here.
-
-    Tools are programs and other files of the machine that it is put together on.
+    ``first_use`` are those addresses and references whose checksum nobody publishes: it is that of one download.
     """
 
-    reference: str
-    roles: tuple[Role, ...]
-    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
-    content: dict[str, str] = {}
-    tools: dict[str, str] = {}
-    entrypoint: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The last word of the repository: ``coredns`` of ``registry.k8s.io/coredns/coredns:v1.13.1``."""
-        return self.reference.rpartition(":")[0].rpartition("/")[2]
+    versions: dict[str, VersionText]
+    sha256: dict[str, Sha256] = {}
+    digests: dict[str, Digest] = {}
+    first_use: tuple[str, ...] = ()
 
 
-class Modules(_Frozen):
-    """What ``go build`` is told. ``names`` renames outputs; ``cgo`` lists the C libraries linked in, if any."""
+class ModulePins(Frozen):
+    """Versions of Go modules. ``build_date`` is the timestamp of Kubernetes' module, which its programs report."""
 
-    version: str
-    packages: tuple[str, ...] = ()
-    names: dict[str, str] = {}
-    tags: tuple[str, ...] = ()
-    cgo: tuple[str, ...] = ()
-    variables: dict[str, str] = {}
-
-    def outputs(self) -> dict[str, str]:
-        """Binaries by the name ``go build`` gives them: the last element of the package that is no major version."""
-        built = [re.sub(r"/v\d+$", "", package).rpartition("/")[2] for package in self.packages]
-        return {self.names.get(name, name): name for name in built}
+    versions: dict[str, VersionText]
+    build_date: str
 
 
-class Download(_Frozen):
-    """One artifact. ``members`` maps binaries to their paths in the archive; "" where the artifact is the binary."""
+class PinnedImage(Image):
+    """An image, with its digest where that is known."""
 
-    url: str
-    members: dict[str, str]
+    digest: Digest | None = None
+
+
+class PinnedDownload(Download):
+    """An artifact, with its checksum where that is known."""
+
     sha256: Sha256 | None = None
-    published: str | None = None
-
-    @property
-    def file_name(self) -> str:
-        """The artifact's own name."""
-        return self.url.rpartition("/")[2]
-
-    @model_validator(mode="after")
-    def _has_a_checksum(self) -> Download:
-        if (self.sha256 is None) == (self.published is None):
-            raise ValueError("needs either sha256 or published")
-        return self
 
 
-class Official(_Frozen):
-    """What is downloaded; images come from the registry in their reference."""
-
-    version: str
-    downloads: tuple[Download, ...] = ()
-
-
-class Component(_Frozen):
-    """One project's binaries and images, and both ways to get them."""
+class Component(Frozen):
+    """One project's programs and images as one source has them, for one architecture."""
 
     name: str
-    files: dict[str, Destination] = {}
-    images: tuple[PinnedImage, ...] = ()
+    version: str
+    source: Source
+    files: dict[str, Destination]
+    images: tuple[PinnedImage, ...]
     modules: Modules
-    official: Official
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in_versions(cls, value: Any) -> Any:
-        return {**value, **{source: _filled(value[source]) for source in ("modules", "official")}}
+    downloads: tuple[PinnedDownload, ...]
 
     @property
     def module_directory(self) -> Path:
         """Where this component's go.mod and go.sum are."""
-        return PINNED / "modules" / f"{self.name}-{self.modules.version}"
+        return PINNED / "modules" / f"{self.name}-{self.version}"
 
-    def version(self, source: Source) -> str:
-        """The version this source gives."""
-        return self.official.version if source == "official" else self.modules.version
-
-    def fingerprint(self, source: Source) -> str:
+    def fingerprint(self) -> str:
         """Changes whenever what is pinned changes: files made under another fingerprint are made anew."""
-        other = "official" if source == "modules" else "modules"
-        recipe = {"format": RECIPE_FORMAT, "source": source, **self.model_dump(mode="json", exclude={other})}
+        recipe = {"format": RECIPE_FORMAT, **self.model_dump(mode="json")}
         digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
-        if source == "modules" and self.modules.packages:
+        if self.source == "modules" and self.modules.packages:
             for path in sorted(self.module_directory.iterdir()):
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())
         return digest.hexdigest()
 
 
-class Lock(_Frozen):
-    """Everything pinned for one Kubernetes version."""
+class Lock(Frozen):
+    """Everything pinned for one Kubernetes version, for the sources that have it."""
 
-    kubernetes_version: str
-    architecture: str
-    components: tuple[Component, ...]
+    kubernetes_version: VersionText
+    official: OfficialPins | None = None
+    modules: ModulePins | None = None
+
+    def components(self, source: Source, architecture: str) -> tuple[Component, ...]:
+        """Every component as that source has it for an architecture.
+
+        Raises BadInput when the lock has nothing for that source or architecture.
+        """
+        if architecture not in ARCHITECTURES or (source == "modules" and architecture != "amd64"):
+            possible = "amd64" if source == "modules" else " and ".join(ARCHITECTURES)
+            raise BadInput(
+                f"the source {source} makes no bundles for {architecture}",
+                next_step=f"use --architecture {possible}, or --source official",
+            )
+        if source == "official":
+            return tuple(self._downloaded(recipe, architecture) for recipe in recipes(PINNED))
+        return tuple(self._built(recipe, architecture) for recipe in recipes(PINNED))
+
+    def _downloaded(self, recipe: Recipe, architecture: str) -> Component:
+        pins = self.official
+        if pins is None:
+            raise self._absent("official")
+        version = pins.versions[recipe.name]
+        filled = recipe.filled(version, architecture)
+        return Component(
+            name=recipe.name,
+            version=version,
+            source="official",
+            files=filled.files,
+            images=tuple(
+                PinnedImage(**image.model_dump(), digest=pins.digests.get(image.reference)) for image in filled.images
+            ),
+            modules=Modules(),
+            downloads=tuple(
+                PinnedDownload(**part.model_dump(), sha256=pins.sha256.get(part.url)) for part in filled.downloads
+            ),
+        )
+
+    def _built(self, recipe: Recipe, architecture: str) -> Component:
+        pins = self.modules
+        if pins is None:
+            raise self._absent("modules")
+        version = pins.versions[recipe.name]
+        filled = recipe.filled(version, architecture, pins.build_date)
+        return Component(
+            name=recipe.name,
+            version=version,
+            source="modules",
+            files=filled.files,
+            images=tuple(PinnedImage(**image.model_dump()) for image in filled.images),
+            modules=filled.modules,
+            downloads=(),
+        )
+
+    def _absent(self, source: Source) -> BadInput:
+        return BadInput(
+            f"the lock for Kubernetes {self.kubernetes_version} has nothing for the source {source}",
+            next_step=f"choose another --source, or a version that has it: {', '.join(versions_of(source))}",
+        )
 
 
-def supported_versions() -> tuple[str, ...]:
-    """The Kubernetes versions a bundle can be made for, oldest first."""
-    versions = (path.name.removesuffix(".toml") for path in PINNED.glob("*.toml"))
-    return tuple(sorted(versions, key=lambda version: [int(part) for part in version.split(".")]))
+def versions_of(source: Source) -> tuple[str, ...]:
+    """The Kubernetes versions that haplane's own locks have for a source, oldest first."""
+    return tuple(version for version in supported.VERSIONS if getattr(load_lock(version), source) is not None)
 
 
 def load_lock(kubernetes_version: str) -> Lock:
-    """The lock for that version. Raises BadInput for one that is not pinned."""
-    if kubernetes_version not in supported_versions():
+    """Haplane's own lock for that version. Raises BadInput when there is none."""
+    if kubernetes_version not in supported.VERSIONS:
         raise BadInput(
             f"there is no lock for Kubernetes {kubernetes_version}",
-            next_step=f"choose one of: {', '.join(supported_versions())}",
+            next_step=f"choose one of {', '.join(supported.VERSIONS)}, or: haplane bundle pin {kubernetes_version}",
         )
-    document = tomllib.loads((PINNED / f"{kubernetes_version}.toml").read_text())
-    top = {key: document.pop(key) for key in ("kubernetes_version", "architecture")}
-    components = tuple(Component(name=name, **section) for name, section in document.items())
-    return Lock(**top, components=components)
+    return read_lock(supported.LOCKS / f"{kubernetes_version}.toml")
 
 
-def _filled(section: dict[str, Any]) -> Any:
-    """The section with {version} replaced by its own version everywhere."""
+def read_lock(path: Path) -> Lock:
+    """The lock in a file. Raises BadInput when it cannot be read or is no complete lock."""
+    next_step = "write it anew: haplane bundle pin VERSION"
+    try:
+        with path.open("rb") as file:
+            content = file.read(LOCK_BYTES + 1)
+        if len(content) > LOCK_BYTES:
+            raise BadInput("this lock is too large", where=str(path), next_step=next_step)
+        lock = Lock.model_validate(tomllib.loads(content.decode()))
+    except OSError as error:
+        raise BadInput("the lock cannot be read", where=str(path), why=str(error), next_step=next_step) from error
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise BadInput("not a valid lock", where=str(path), why=why, next_step=next_step) from error
+    except ValueError as error:
+        raise BadInput("not a valid lock", where=str(path), why=str(error), next_step=next_step) from error
+    _require_every_component(lock, path)
+    return lock
 
-    def fill(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace("{version}", section["version"])
-        if isinstance(value, dict):
-            return {key: fill(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [fill(item) for item in value]
-        return value
 
-    return fill(section)
+def _require_every_component(lock: Lock, path: Path) -> None:
+    for source, pins in (("official", lock.official), ("modules", lock.modules)):
+        missing = [recipe.name for recipe in recipes(PINNED) if pins and recipe.name not in pins.versions]
+        if missing:
+            why = f"{source}.versions has no {', '.join(missing)}"
+            raise BadInput(
+                "this lock is incomplete", where=str(path), why=why, next_step="haplane bundle pin VERSION"
+            )

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from haplane.errors import BadInput
+from haplane.private import refuse_shared, refuse_shared_files
 
 MANIFEST = "manifest.json"
 
@@ -71,7 +72,7 @@ class Manifest(_Frozen):
     """A complete bundle.
 
     ``versions`` maps each component to its version. ``checksums`` says how each was verified: ``pinned`` (by the
-    lock: sha256, or for modules go.sum), ``published`` (by what the release site itself says) or ``machine`` (not
+    lock: sha256, or for modules go.sum), ``published`` (by what the release site publishes) or ``machine`` (not
     at all: it is a program of the machine the bundle was built on).
     """
 
@@ -90,6 +91,11 @@ class Manifest(_Frozen):
         yield from self.files
         yield from (image.file for image in self.images)
 
+    def reference(self, name: str) -> str:
+        """The image whose repository ends in ``name``, like ``pause``. Empty when there is none."""
+        found = (image.reference for image in self.images)
+        return next((each for each in found if each.rpartition(":")[0].rpartition("/")[2] == name), "")
+
     def build_command(self, directory: Path) -> str:
         """The command that makes this bundle again."""
         version = f"--kubernetes-version {self.kubernetes_version}"
@@ -101,35 +107,50 @@ class Manifest(_Frozen):
         return tuple(file for file in self.everything() if wanted.intersection(file.roles))
 
 
+def bundle_directory(named: str | None, kubernetes_version: str) -> Path:
+    """The directory that an inventory names in ``cluster["bundle"]``, or the default one."""
+    return Path(named).expanduser() if named else default_directory(kubernetes_version)
+
+
 def default_directory(kubernetes_version: str, architecture: str = "amd64") -> Path:
     """Where a bundle lives unless the user says otherwise: in $XDG_CACHE_HOME, or ~/.cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "haplane" / "bundles" / f"{kubernetes_version}-{architecture}"
 
 
-def load_manifest(directory: Path) -> Manifest:
+def load_manifest(directory: Path, inventory: str | None = None) -> Manifest:
     """The manifest of a bundle whose files are all there (sizes are checked; ``verify`` hashes).
 
-    Raises BadInput, with the command that cures it, when the bundle is absent, unreadable or incomplete.
+    Raises BadInput, with the command that makes it (for ``inventory``, where that is given), when the bundle is
+    absent, unreadable or incomplete, Refused when others can change it.
     """
     path = directory / MANIFEST
-    cure = f"haplane bundle build --directory {directory}"
+    refuse_shared(directory)
+    build = f"haplane bundle build {inventory or f'--directory {directory}'}"
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise BadInput("there is no bundle here", where=str(directory), next_step=cure) from error
+        raise BadInput("there is no bundle here", where=str(directory), next_step=build) from error
     except ValidationError as error:
         first = error.errors()[0]
         why = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-        raise BadInput("this bundle's manifest is damaged", where=str(path), why=why, next_step=cure) from error
+        raise BadInput("this bundle's manifest is damaged", where=str(path), why=why, next_step=build) from error
     except OSError as error:
-        raise BadInput("this bundle cannot be read", where=str(path), why=str(error), next_step=cure) from error
+        raise BadInput("this bundle cannot be read", where=str(path), why=str(error), next_step=build) from error
+    refuse_shared_files(_parts(directory, manifest))
     for file in manifest.everything():
         if not is_stored(directory, file):
             where = str(directory / file.stored)
-            remedy = manifest.build_command(directory)
+            remedy = build if inventory else manifest.build_command(directory)
             raise BadInput("a file of this bundle is missing or cut short", where=where, next_step=remedy)
     return manifest
+
+
+def _parts(directory: Path, manifest: Manifest) -> set[Path]:
+    """What the bundle is read from: every file and the directories it lies in."""
+    stored = [PurePosixPath(file.stored) for file in manifest.everything()]
+    inside = {part for path in stored for part in (path, *path.parents)}
+    return {directory / MANIFEST, *(directory / part for part in inside)}
 
 
 def is_stored(directory: Path, file: BundleFile) -> bool:

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from haplane.bundle.image import make_layer, write_image
-from haplane.bundle.lock import Component, Modules
+from haplane.bundle.lock import Component
 from haplane.bundle.manifest import Source
 from haplane.bundle.process import require, run
 from haplane.bundle.programs import closure
+from haplane.bundle.recipe import Modules
 from haplane.bundle.store import Made
 from haplane.domain.progress import Progress
 from haplane.errors import HaplaneError
 
-BUILD_DEADLINE_SECONDS = 3600.0  # Kubernetes takes 6 minutes on two cores with nothing cached
+BUILD_DEADLINE_SECONDS = 4 * 3600.0  # Kubernetes takes 6 minutes on two idle cores with nothing cached
 
 
 class ModulesMaker:
@@ -59,7 +60,7 @@ def build_binaries(component: Component, target: Path, progress: Progress) -> di
     target.mkdir(parents=True, exist_ok=True)
     run(
         ["go", "build", "-v", *_options(recipe), "-o", f"{target}/", *recipe.packages],
-        what=f"building {component.name} {recipe.version}",
+        what=f"building {component.name} {component.version}",
         directory=component.module_directory,
         environment=_environment(recipe),
         deadline_seconds=BUILD_DEADLINE_SECONDS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tarfile
 import zlib
@@ -12,44 +11,71 @@ from pathlib import Path
 from posixpath import normpath
 
 from haplane.bundle.download import Report, Site
-from haplane.bundle.lock import Component, Download
+from haplane.bundle.image_documents import Reference
+from haplane.bundle.lock import Component, PinnedDownload, PinnedImage
 from haplane.bundle.manifest import Source
 from haplane.bundle.process import require
+from haplane.bundle.published import checksum_in
 from haplane.bundle.registry import Registry
 from haplane.bundle.store import Made
 from haplane.domain.progress import Progress
-from haplane.errors import HaplaneError
+from haplane.errors import HaplaneError, Refused
 
 
 class OfficialMaker:
-    """Downloads components; everything is checked against the lock, or what the site publishes where it says so."""
+    """Downloads components; everything is checked against the lock, or the checksum the site publishes."""
 
     source: Source = "official"
 
     def __init__(self, architecture: str, site: Site) -> None:
+        self.architecture = architecture
         self._site = site
-        self._registry = Registry(site, architecture)
+        self._registry = Registry(site)
 
-    def require_tools(self, components: Sequence[Component]) -> None:  # noqa: ARG002 - the same for all
-        """Raise Problems when zstd is missing: nothing else is needed."""
+    def require_tools(self, components: Sequence[Component]) -> None:
+        """Raise Problems when zstd is missing, Refused when anybody on the way could change what is not pinned."""
         require(["zstd"])
+        mirrors = self._site.mirrors
+        downloads = [part for each in components for part in each.downloads]
+        images = [image for each in components for image in each.images]
+        unpinned = [
+            *(part.file_name for part in downloads if part.sha256 is None and mirrors.is_unauthenticated(part.url)),
+            *(
+                one.reference
+                for one in images
+                if one.digest is None and mirrors.is_unauthenticated(_manifest_url(one))
+            ),
+        ]
+        if unpinned:
+            raise Refused(
+                "a mirror over http cannot be used for what is not pinned",
+                why=f"any host on the way can change it, and the lock has no checksum for it: {', '.join(unpinned)}",
+                next_step="use a mirror over https, a lock of `haplane bundle pin`, or --source modules",
+            )
 
     def make(self, component: Component, scratch: Path, progress: Progress) -> Made:
         """Download the component's programs and images. Raises HaplaneError when one cannot be had."""
         binaries: dict[str, Path] = {}
-        for download in component.official.downloads:
+        for download in component.downloads:
             binaries |= self._fetch_binaries(download, scratch, _reporter(component, download.file_name, progress))
         archives = {image.name: scratch / f"{image.name}.tar" for image in component.images}
         for image in component.images:
             report = _reporter(component, f"image {image.name}", progress)
-            self._registry.fetch_image(image.reference, image.digest, archives[image.name], scratch, report)
+            self._registry.fetch_image(
+                image.reference,
+                image.digest,
+                self.architecture,
+                target=archives[image.name],
+                scratch=scratch,
+                report=report,
+            )
         pinned = [
-            *(item.sha256 for item in component.official.downloads),
+            *(item.sha256 for item in component.downloads),
             *(item.digest for item in component.images),
         ]
         return Made(binaries, archives, "pinned" if all(pinned) else "published")
 
-    def _fetch_binaries(self, download: Download, scratch: Path, report: Report) -> dict[str, Path]:
+    def _fetch_binaries(self, download: PinnedDownload, scratch: Path, report: Report) -> dict[str, Path]:
         sha256 = download.sha256 or self._published(download)
         artifact = scratch / download.file_name
         self._site.download(download.url, artifact, sha256, report=report)
@@ -59,14 +85,18 @@ class OfficialMaker:
         unpacked.mkdir(exist_ok=True)
         return {name: _extract(artifact, member, unpacked / name) for name, member in download.members.items()}
 
-    def _published(self, download: Download) -> str:
-        """The checksum beside the artifact: the only one there, or that of the line which names the artifact."""
+    def _published(self, download: PinnedDownload) -> str:
+        """The checksum that the project publishes beside the artifact."""
         text = self._site.document(download.published or "").decode(errors="replace")
-        lines = [line.split() for line in text.splitlines() if line.strip()]
-        sums = [words[0] for words in lines if len(lines) == 1 or words[-1].lstrip("*") == download.file_name]
-        if len(sums) != 1 or not re.fullmatch(r"[0-9a-f]{64}", sums[0]):
+        found = checksum_in(text, download.file_name)
+        if found is None:
             raise HaplaneError(f"there is no SHA-256 of {download.file_name} here", where=download.published)
-        return sums[0]
+        return found
+
+
+def _manifest_url(image: PinnedImage) -> str:
+    name = Reference.parse(image.reference)
+    return name.url("manifests", name.tag)
 
 
 def _extract(archive: Path, member: str, target: Path) -> Path:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from haplane.errors import BadInput, DeadlinePassed, HaplaneError, Problems
+from haplane.streams import Start, stream
 
-CURES = {
+PACKAGES = {
     "go": "Go 1.26 or later from its release site (Debian 12's golang is too old) and put it on PATH",
     "gcc": "the Debian package gcc",
     "pkg-config": "the Debian package pkg-config",
@@ -28,6 +23,9 @@ CURES = {
 }
 SYSTEM_DIRECTORIES = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
 TAIL_LINES = 12
+OUTPUT_BYTES = 16 << 20
+"""Of what a program prints, after which it is ended."""
+LINE_BYTES = 1 << 16
 
 
 def find_program(name: str) -> Path:
@@ -59,40 +57,44 @@ def run(
     deadline_seconds: float = 1800,
     on_line: Callable[[str], None] | None = None,
 ) -> str:
-    """Run a program to its end and return its stdout. ``on_line`` is told each line of its stderr as it comes.
+    """Run a program to its end and return its stdout. ``on_line`` gets each line of its stderr as it comes.
 
-    Raises HaplaneError with the last lines of stderr when it fails, DeadlinePassed when it takes too long.
+    Raises HaplaneError with the last lines of stderr when it fails or writes too much, DeadlinePassed when it takes
+    too long; what it started has ended then.
     """
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
-    overdue = threading.Event()
-    with subprocess.Popen(
-        [str(word) for word in command],
-        cwd=directory,
-        env=dict(environment) if environment is not None else None,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        process_group=0,
-    ) as process:
-        reader = threading.Thread(target=_follow, args=(process, tail, on_line), daemon=True)
-        timer = threading.Timer(deadline_seconds, _expire, args=(process, overdue))
-        reader.start()
-        timer.start()
-        try:
-            stdout = process.stdout.read() if process.stdout else ""
-            reader.join()
-        except BaseException:  # Ctrl-C included: what we started ends with us
-            _kill(process)
-            raise
-        finally:
-            timer.cancel()
-    if overdue.is_set():
-        raise DeadlinePassed(f"{what} took longer than {deadline_seconds:.0f} s", next_step="run the command again")
-    if process.returncode != 0:
-        raise HaplaneError(f"{what} failed (exit status {process.returncode})", why="\n".join(tail) or None)
-    return stdout
+    stdout = bytearray()
+    try:
+        ended = stream(
+            [str(word) for word in command],
+            stdout.extend,
+            deadline_seconds=deadline_seconds,
+            most=OUTPUT_BYTES,
+            heed=_Lines(on_line).take if on_line else None,
+            start=Start(directory, environment, own_group=True),
+        )
+    except TimeoutError:
+        late = f"{what} took longer than {deadline_seconds:.0f} s"
+        raise DeadlinePassed(late, next_step="run the command again") from None
+    last = "\n".join(ended.stderr.decode(errors="replace").splitlines()[-TAIL_LINES:])
+    if ended.cut is not None:
+        raise HaplaneError(f"{what} was stopped", why=ended.cut)
+    if ended.code != 0:
+        raise HaplaneError(f"{what} failed (exit status {ended.code})", why=last or None)
+    return stdout.decode(errors="replace")
+
+
+class _Lines:
+    """Pieces put together to lines."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._rest = b""
+
+    def take(self, data: bytes) -> None:
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[-LINE_BYTES:]
+        for line in lines:
+            self._on_line(line.decode(errors="replace").rstrip())
 
 
 def _search(program: str) -> str | None:
@@ -102,26 +104,7 @@ def _search(program: str) -> str | None:
 
 
 def _missing(name: str) -> HaplaneError:
-    return BadInput(f"{name} is missing on this machine", next_step=f"install {CURES.get(name, name)}")
-
-
-def _follow(process: subprocess.Popen[str], tail: deque[str], on_line: Callable[[str], None] | None) -> None:
-    for line in process.stderr or ():
-        tail.append(line.rstrip())
-        if on_line is not None:
-            on_line(line.rstrip())
-
-
-def _expire(process: subprocess.Popen[str], overdue: threading.Event) -> None:
-    overdue.set()
-    _kill(process)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """End the program and the compilers it started, which share its process group."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):  # it ended just now
-            os.killpg(process.pid, signal.SIGKILL)
+    return BadInput(f"{name} is missing on this machine", next_step=f"install {PACKAGES.get(name, name)}")
 
 
 def _has_static_library(library: str) -> bool:

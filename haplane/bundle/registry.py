@@ -6,119 +6,142 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
+from typing import TypeVar
 
-from haplane.bundle.download import Report, Site, Status
+from haplane.bundle.challenge import Challenge, parse_challenge
+from haplane.bundle.download import Report, Site
 from haplane.bundle.image import Blob, write_archive
+from haplane.bundle.image_documents import (
+    INDEXES,
+    MANIFESTS,
+    Document,
+    Image,
+    Reference,
+    parse_document,
+    parse_image,
+)
+from haplane.bundle.mirrors import shown
+from haplane.bundle.transport import Status
 from haplane.errors import HaplaneError
 
-INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 ACCEPT = {"Accept": ", ".join(INDEXES + MANIFESTS)}
-API_HOSTS = {"docker.io": "registry-1.docker.io"}
 UNAUTHORIZED = 401
+TOKEN = re.compile(r"[\w.~+/=-]{1,65536}", re.ASCII)
 
-
-@dataclass(frozen=True)
-class Reference:
-    """``HOST/REPOSITORY:TAG``, taken apart; ``host`` is where the API of that registry is."""
-
-    host: str
-    repository: str
-    tag: str
-
-    @classmethod
-    def parse(cls, text: str) -> Reference:
-        """Take a full reference apart."""
-        name, _, tag = text.rpartition(":")
-        host, _, repository = name.partition("/")
-        return cls(API_HOSTS.get(host, host), repository, tag)
-
-    def url(self, kind: str, what: str) -> str:
-        """The address of a manifest (by tag or digest) or blob (by digest) of this repository."""
-        return f"https://{self.host}/v2/{self.repository}/{kind}/{what}"
+Answer = TypeVar("Answer")
 
 
 class Registry:
-    """Fetches images for one architecture. Tokens are asked for when a registry wants one."""
+    """Fetches images. A token is requested when a registry asks for one, and again when it has expired."""
 
-    def __init__(self, site: Site, architecture: str) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._architecture = architecture
+        self._tokens: dict[tuple[str, str], str] = {}
 
-    def fetch_image(self, reference: str, digest: str | None, target: Path, scratch: Path, report: Report) -> None:
+    def fetch_image(
+        self, reference: str, digest: str | None, architecture: str, *, target: Path, scratch: Path, report: Report
+    ) -> None:
         """Write the image's archive to ``target``. ``digest`` pins what the tag must be (an index or a manifest).
 
-        Raises HaplaneError when anything cannot be had or is not what its digest says.
+        Raises HaplaneError when anything cannot be had or does not match its digest.
         """
         name = Reference.parse(reference)
-        headers = self._authorization(name)
-        manifest, document = self._manifest(name, digest, headers)
+        manifest, image = self._manifest(name, digest or name.digest, architecture)
         blobs = []
-        for descriptor in (document["config"], *document["layers"]):
-            digest = descriptor["digest"]
-            path = scratch / digest.replace(":", "-")
-            sha256 = digest.removeprefix("sha256:")
-            self._site.download(name.url("blobs", digest), path, sha256, report=report, headers=headers)
-            blobs.append(Blob(descriptor["mediaType"], digest, descriptor["size"], path))
-        write_archive(target, reference, manifest, blobs, self._architecture)
+        for part in (image.config, *image.layers):
+            path = scratch / part.digest.replace(":", "-")
+            self._blob(name, part.digest, part.size, path, report)
+            blobs.append(Blob(part.media_type, part.digest, part.size, path))
+        write_archive(target, reference, manifest, blobs, architecture)
 
-    def _manifest(self, name: Reference, digest: str | None, headers: dict[str, str]) -> tuple[Blob, Any]:
-        """The manifest for our architecture, by way of the index if there is one: as a blob, and what it says."""
-        content = self._document(name, digest or name.tag, headers)
-        document = _parsed(content)
-        media_type = document.get("mediaType", INDEXES[0] if "manifests" in document else MANIFESTS[0])
-        if media_type in MANIFESTS:
-            return Blob(media_type, f"sha256:{hashlib.sha256(content).hexdigest()}", len(content), content), document
-        for entry in document["manifests"]:
-            platform = entry.get("platform", {})
-            if (platform.get("os"), platform.get("architecture")) == ("linux", self._architecture):
-                content = self._document(name, entry["digest"], headers)
-                return Blob(entry["mediaType"], entry["digest"], len(content), content), _parsed(content)
-        raise HaplaneError(f"{name.repository}:{name.tag} has no image for linux/{self._architecture}")
+    def digest(self, reference: str) -> tuple[str, Document]:
+        """What a tag is now: the digest of its index or manifest, and that document."""
+        name = Reference.parse(reference)
+        content = self._document(name, name.digest or name.tag)
+        return _digest(content), parse_document(content, self._where(name, name.tag))
 
-    def _document(self, name: Reference, what: str, headers: dict[str, str]) -> bytes:
+    def _blob(self, name: Reference, digest: str, size: int, path: Path, report: Report) -> None:
+        address, sha256 = name.url("blobs", digest), digest.removeprefix("sha256:")
+
+        def fetch(headers: Mapping[str, str]) -> None:
+            self._site.download(address, path, sha256, report=report, headers=headers, most=size)
+
+        self._authorized(name, fetch)
+
+    def _manifest(self, name: Reference, digest: str | None, architecture: str) -> tuple[Blob, Image]:
+        """The manifest for our architecture, by way of the index if there is one: as a blob, and parsed."""
+        what = digest or name.tag
+        content = self._document(name, what)
+        where = self._where(name, what)
+        document = parse_document(content, where)
+        if not document.is_index:
+            media_type = document.media_type or MANIFESTS[0]
+            return Blob(media_type, _digest(content), len(content), content), parse_image(content, where)
+        entry = document.entry(architecture)
+        if entry is None:
+            raise HaplaneError(f"{name.repository}:{name.tag} has no image for linux/{architecture}", where=where)
+        content = self._document(name, entry.digest)
+        image = parse_image(content, self._where(name, entry.digest))
+        return Blob(entry.media_type, entry.digest, len(content), content), image
+
+    def _document(self, name: Reference, what: str) -> bytes:
         address = name.url("manifests", what)
-        content = self._site.document(address, {**headers, **ACCEPT})
-        actual = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        if what.startswith("sha256:") and actual != what:
-            raise HaplaneError("an image manifest has the wrong digest", where=address, why=f"it is {actual}")
+        content = self._authorized(name, lambda headers: self._site.document(address, {**headers, **ACCEPT}))
+        if what.startswith("sha256:") and _digest(content) != what:
+            raise HaplaneError(
+                "an image manifest has the wrong digest",
+                where=self._where(name, what),
+                why=f"it is {_digest(content)}",
+            )
         return content
 
-    def _authorization(self, name: Reference) -> dict[str, str]:
-        """Ask for the tag; where that is refused with a challenge, fetch the token the challenge asks for."""
+    def _authorized(self, name: Reference, fetch: Callable[[Mapping[str, str]], Answer]) -> Answer:
+        """Fetch with the token there is, if any; where that is refused, with a new one."""
+        key = (name.host, name.repository)
+        token = self._tokens.get(key)
         try:
-            self._site.document(name.url("manifests", name.tag), ACCEPT)
+            return fetch({"Authorization": f"Bearer {token}"} if token else {})
         except Status as refusal:
-            challenge = _challenge(refusal)
-            if not challenge:
+            if refusal.code != UNAUTHORIZED:
                 raise
-            query = urlencode({key: value for key, value in challenge.items() if key != "realm"})
-            answer = self._site.json(f"{challenge['realm']}?{query}")
-            token = answer.get("token") or answer.get("access_token")
-            return {"Authorization": f"Bearer {token}"}
-        return {}
+            self._tokens[key] = self._token(name, refusal)
+        return fetch({"Authorization": f"Bearer {self._tokens[key]}"})
+
+    def _token(self, name: Reference, refusal: Status) -> str:
+        """A token for this registry, from the realm of its challenge: over https, or from a mirror itself."""
+        challenge = parse_challenge(refusal.challenge)
+        if challenge is None or challenge.scheme != "bearer" or not challenge.realm:
+            raise self._unauthorized(name, refusal, challenge)
+        if not self._site.mirrors.may_ask(challenge.realm):
+            raise HaplaneError(
+                f"the registry {name.host} names a token server that haplane does not contact",
+                where=shown(challenge.realm),
+                why="tokens are requested over https, or from a mirror itself",
+                next_step="use another mirror, or --source modules",
+            )
+        answer = self._site.json(challenge.token_url())
+        token = answer.get("token") or answer.get("access_token")
+        if not isinstance(token, str) or not TOKEN.fullmatch(token):
+            raise HaplaneError(f"the registry {name.host} returned no token", where=shown(challenge.realm))
+        return token
+
+    def _unauthorized(self, name: Reference, refusal: Status, challenge: Challenge | None) -> HaplaneError:
+        if challenge is None or challenge.scheme != "basic":
+            return refusal
+        host = self._where(name, name.tag).split("/")[2].partition(":")[0]
+        return HaplaneError(
+            f"{host} requires a user and a password",
+            where=self._where(name, name.tag),
+            why=refusal.why,
+            next_step=f"write into ~/.netrc or a file for --netrc: machine {host} login USER password PASSWORD",
+        )
+
+    def _where(self, name: Reference, what: str) -> str:
+        return shown(self._site.mirrors.url(name.url("manifests", what)))
 
 
-def _challenge(refusal: Status) -> dict[str, str]:
-    """The parts of a ``Bearer realm="...",service="...",scope="..."`` challenge; none if it is no such refusal."""
-    header = refusal.headers["WWW-Authenticate"] or ""
-    if refusal.code != UNAUTHORIZED or not header.startswith("Bearer "):
-        return {}
-    parts = dict(re.findall(r'(\w+)="([^"]*)"', header))
-    return parts if "realm" in parts else {}
-
-
-def _parsed(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise HaplaneError("a registry's answer is not JSON", why=str(error)) from error
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -19,17 +19,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from haplane.bundle.compress import compress, file_sha256
-from haplane.bundle.lock import Component, Destination, PinnedImage
+from haplane.bundle.lock import Component, PinnedImage
 from haplane.bundle.manifest import MANIFEST, BundleFile, BundleImage, Checked, Manifest, Source, is_stored
+from haplane.bundle.recipe import Destination
+from haplane.domain import host_paths
 from haplane.domain.progress import Progress
 from haplane.errors import Locked
-
-IMAGE_DIRECTORY = "/var/lib/haplane/images"
+from haplane.private import make_private, refuse_shared
 
 
 class Stamp(BaseModel):
@@ -57,6 +58,7 @@ class Maker(Protocol):
     """One source of bundles."""
 
     source: Source
+    architecture: str
 
     def require_tools(self, components: Sequence[Component]) -> None:
         """Raise Problems naming every tool this machine lacks to make these components."""
@@ -73,8 +75,9 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the directory for one build at a time. Raises Locked when another holds it."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """Holds the directory for one build at a time. Raises Locked when another holds it, Refused if shared."""
+        make_private(self.directory)
+        refuse_shared(self.directory)
         with (self.directory / ".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,7 +90,7 @@ class Store:
     def scratch(self, component: str) -> Iterator[Path]:
         """A directory for intermediate files. It stays when making fails, so that go need not link again."""
         path = self.directory / ".scratch" / component
-        path.mkdir(parents=True, exist_ok=True)
+        make_private(path)
         yield path
         shutil.rmtree(path)
         with suppress(OSError):  # others are still in it
@@ -110,6 +113,14 @@ class Store:
     def write_manifest(self, manifest: Manifest) -> None:
         """Make the bundle complete."""
         self._write(self.directory / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+
+    def write(self, stored: str, content: IO[bytes]) -> None:
+        """Store a file as it is, under its path in the bundle."""
+        target = self.directory / stored
+        partial = _partial(target)
+        with partial.open("wb") as file:
+            shutil.copyfileobj(content, file)
+        _make_final(partial, target)
 
     def add_program(self, component: str, source: Path, destination: Destination) -> BundleFile:
         """Store a compressed copy of an executable for hosts."""
@@ -140,7 +151,7 @@ class Store:
         size = target.stat().st_size
         file = BundleFile(
             component=component,
-            path=f"{IMAGE_DIRECTORY}/{image.name}.tar",
+            path=f"{host_paths.IMAGE_ARCHIVES}/{image.name}.tar",
             sha256=file_sha256(target),
             size=size,
             mode=0o644,
@@ -161,12 +172,13 @@ class Store:
 
 
 def _partial(target: Path) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_private(target.parent)
     return target.with_name(f".{target.name}.partial")
 
 
 def _make_final(partial: Path, target: Path) -> None:
-    """On disk first, then under its name: a power cut leaves the old file or the new one."""
+    """On disk first and ours alone, then under its name: a power cut leaves the old file or the new one."""
+    partial.chmod(0o600)
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(target)

@@ -10,12 +10,13 @@ from haplane.bundle.compress import file_sha256
 from haplane.bundle.manifest import Manifest
 from haplane.bundle.process import run
 from haplane.errors import BadInput, HaplaneError
+from haplane.streams import writing_at_most
 
 
 def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path) -> Path:
     """The program that hosts have at ``path``, in ``directory``, checked and executable.
 
-    Raises BadInput when the bundle has none and HaplaneError when its file is not what the manifest says.
+    Raises BadInput when the bundle has none and HaplaneError when its file does not match the manifest.
     """
     file = next((each for each in manifest.files if each.path == path), None)
     if file is None:
@@ -23,7 +24,7 @@ def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path)
     target = directory / Path(path).name
     if file.compression == "zstd":
         command = ["zstd", "--quiet", "--decompress", str(bundle / file.stored), "-o", str(target)]
-        run(command, what=f"unpacking {target.name}")
+        run(writing_at_most(file.size, command), what=f"unpacking {target.name}")
     else:
         shutil.copyfile(bundle / file.stored, target)
     if file_sha256(target) != file.sha256:

@@ -7,36 +7,40 @@ from functools import partial
 from pathlib import Path
 
 from haplane.bundle.compress import decompressed_sha256, file_sha256
-from haplane.bundle.manifest import BundleFile, load_manifest
+from haplane.bundle.manifest import BundleFile, Manifest, load_manifest
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, HaplaneError
 
 
 def verify(directory: Path, progress: Progress) -> list[HaplaneError]:
-    """Hash every file as hosts would get it; returns a problem for each that is not what the manifest says.
+    """Hash every file as hosts would get it; returns a problem for each that does not match the manifest.
 
     Raises BadInput when there is no complete bundle to hash.
     """
     manifest = load_manifest(directory)
+    return verify_files(directory, manifest, manifest.build_command(directory), progress)
+
+
+def verify_files(directory: Path, manifest: Manifest, remedy: str, progress: Progress) -> list[HaplaneError]:
+    """The same for a manifest that is not in the directory yet. ``remedy`` is the command that brings files again."""
     files = list(manifest.everything())
-    cure = manifest.build_command(directory)
     problems = []
     with ThreadPoolExecutor() as pool:
-        for number, problem in enumerate(pool.map(partial(_check, directory, cure), files), 1):
+        for number, problem in enumerate(pool.map(partial(_check, directory, remedy), files), 1):
             progress("bundle", "hashing", number / len(files))
             if problem is not None:
                 problems.append(problem)
     return problems
 
 
-def _check(directory: Path, build_command: str, file: BundleFile) -> HaplaneError | None:
+def _check(directory: Path, remedy: str, file: BundleFile) -> HaplaneError | None:
     stored = directory / file.stored
-    cure = f"delete it and run: {build_command}"
+    next_step = f"delete it and run: {remedy}"
     try:
-        actual = decompressed_sha256(stored) if file.compression == "zstd" else file_sha256(stored)
+        actual = decompressed_sha256(stored, file.size) if file.compression == "zstd" else file_sha256(stored)
     except (HaplaneError, OSError) as error:
-        return BadInput(f"{file.path} cannot be read", where=str(stored), why=str(error), next_step=cure)
+        return BadInput(f"{file.path} cannot be read", where=str(stored), why=str(error), next_step=next_step)
     if actual == file.sha256:
         return None
-    why = f"its SHA-256 is {actual}, the manifest says {file.sha256}"
-    return BadInput(f"{file.path} is damaged", where=str(stored), why=why, next_step=cure)
+    why = f"its SHA-256 is {actual}, the manifest lists {file.sha256}"
+    return BadInput(f"{file.path} is damaged", where=str(stored), why=why, next_step=next_step)

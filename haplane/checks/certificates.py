@@ -6,25 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from haplane.checks.questions import ADMIN, CA, KUBELET_CLIENT
 from haplane.config.model import Host, Inventory
+from haplane.domain import host_paths
 from haplane.errors import Refused
-from haplane.pki import paths
 from haplane.pki.certificates import CertificateFacts
 
-DAYS_LEFT = 7  # kubelets renew long before; whatever comes this close was not renewed by anybody
-ETCD_CA = f"{paths.ETCD_AUTHORITY}.crt"
+DAYS_LEFT = 7  # kubelets renew long before that
 
 
 @dataclass(frozen=True)
 class Expected:
-    """A certificate at ``path``, issued by the one at ``authority``, that speaks for all ``names``.
+    """A certificate at ``path``, issued by the one at ``ca``, valid for all ``names``.
 
-    ``common_name`` is the user Kubernetes takes its holder for, or None where it does not matter.
+    ``common_name`` is its user in Kubernetes, None where it does not matter.
     """
 
     path: str
-    authority: str
+    ca: str
     names: frozenset[str] = frozenset()
     common_name: str | None = None
 
@@ -35,18 +33,31 @@ def expected_certificates(inventory: Inventory, host: Host) -> tuple[Expected, .
     if host in inventory.masters:
         expected += _masters(inventory, host)
     if host in inventory.nodes:
-        expected.append(Expected(KUBELET_CLIENT, CA, common_name=f"system:node:{host.name}"))
+        expected.append(
+            Expected(
+                host_paths.KUBELET_CLIENT_PEM, host_paths.KUBERNETES_CA_CRT, common_name=f"system:node:{host.name}"
+            )
+        )
+        expected.append(
+            Expected(
+                host_paths.KUBELET_SERVING_CRT,
+                host_paths.KUBERNETES_CA_CRT,
+                frozenset({host.name, str(host.address)}),
+            )
+        )
     if host in inventory.etcd:
-        authority = paths.ETCD_MEMBER_AUTHORITY
+        ca = host_paths.ETCD_MEMBER_CA_CRT
         names = frozenset({host.name, "localhost", "127.0.0.1", str(host.address)})
-        expected += [Expected(f"{stem}.crt", authority, names) for stem in (paths.ETCD_SERVER, paths.ETCD_PEER)]
-        expected.append(Expected(f"{paths.ETCD_HEALTHCHECK_CLIENT}.crt", authority))
+        expected += [
+            Expected(f"{stem}.crt", ca, names) for stem in (host_paths.ETCD_SERVER_STEM, host_paths.ETCD_PEER_STEM)
+        ]
+        expected.append(Expected(f"{host_paths.ETCD_HEALTHCHECK_CLIENT_STEM}.crt", ca))
     return tuple(expected)
 
 
 def _masters(inventory: Inventory, host: Host) -> list[Expected]:
     cluster = inventory.cluster
-    pki = paths.KUBERNETES_PKI
+    pki = host_paths.KUBERNETES_PKI
     names = {
         host.name,
         str(host.address),
@@ -56,13 +67,17 @@ def _masters(inventory: Inventory, host: Host) -> list[Expected]:
         f"kubernetes.default.svc.{cluster.dns_domain}",
     }
     return [
-        Expected(f"{pki}/apiserver.crt", CA, frozenset(names)),
-        Expected(f"{pki}/apiserver-kubelet-client.crt", CA),
-        Expected(f"{pki}/front-proxy-client.crt", f"{paths.FRONT_PROXY_AUTHORITY}.crt"),
-        Expected(f"{paths.APISERVER_ETCD_CLIENT}.crt", ETCD_CA),
-        Expected(ADMIN, CA, common_name="kubernetes-admin"),
-        Expected("/etc/kubernetes/controller-manager.conf", CA, common_name="system:kube-controller-manager"),
-        Expected("/etc/kubernetes/scheduler.conf", CA, common_name="system:kube-scheduler"),
+        Expected(f"{pki}/apiserver.crt", host_paths.KUBERNETES_CA_CRT, frozenset(names)),
+        Expected(f"{pki}/apiserver-kubelet-client.crt", host_paths.KUBERNETES_CA_CRT),
+        Expected(f"{pki}/front-proxy-client.crt", f"{host_paths.FRONT_PROXY_CA_STEM}.crt"),
+        Expected(host_paths.APISERVER_ETCD_CLIENT_CRT, host_paths.ETCD_CA_CRT),
+        Expected(host_paths.ADMIN_KUBECONFIG, host_paths.KUBERNETES_CA_CRT, common_name="kubernetes-admin"),
+        Expected(
+            host_paths.CONTROLLER_MANAGER_KUBECONFIG,
+            host_paths.KUBERNETES_CA_CRT,
+            common_name="system:kube-controller-manager",
+        ),
+        Expected(host_paths.SCHEDULER_KUBECONFIG, host_paths.KUBERNETES_CA_CRT, common_name="system:kube-scheduler"),
     ]
 
 
@@ -77,10 +92,10 @@ def certificate_problems(found: Mapping[str, str], expected: Sequence[Expected],
             problems.append(f"{path}: {refused.what}")
     damaged = set(found) - set(facts)
     for path, certificate in facts.items():
-        problems += [f"{path} {complaint}" for complaint in _times(certificate, now)]
+        problems += [f"{path} {problem}" for problem in _times(certificate, now)]
     for wanted in expected:
         if wanted.path not in damaged:
-            problems += [f"{wanted.path} {complaint}" for complaint in _differences(facts, wanted)]
+            problems += [f"{wanted.path} {problem}" for problem in _differences(facts, wanted)]
     return problems
 
 
@@ -96,37 +111,37 @@ def _times(certificate: CertificateFacts, now: datetime) -> Iterator[str]:
 
 def _differences(facts: Mapping[str, CertificateFacts], expected: Expected) -> Iterator[str]:
     certificate = facts.get(expected.path)
-    authority = facts.get(expected.authority)
+    ca = facts.get(expected.ca)
     if certificate is None:
-        yield "is absent or holds no certificate"
+        yield "is absent or contains no certificate"
         return
-    if authority is None:
-        yield f"cannot be judged: {expected.authority} is absent"
-    elif not certificate.issued_by(authority):
-        yield f"was not issued by {expected.authority}"
+    if ca is None:
+        yield f"cannot be verified: {expected.ca} is absent"
+    elif not certificate.issued_by(ca):
+        yield f"was not issued by {expected.ca}"
     if missing := certificate.missing_names(expected.names):
-        yield f"does not name {', '.join(sorted(missing))}"
+        yield f"is not valid for {', '.join(sorted(missing))}"
     if expected.common_name not in (None, certificate.common_name):
-        yield f"is {certificate.common_name!r}, not {expected.common_name!r}"
+        yield f"is issued to {certificate.common_name!r}, not to {expected.common_name!r}"
 
 
-def authority_disagreements(found: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Authorities that are not the same on all hosts; ``found`` is PEM by path by host name.
+def ca_disagreements(found: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """CAs that are not the same on all hosts; ``found`` is PEM by path by host name.
 
-    etcd's own authority lies at two places: that of masters and that of members.
+    etcd's CA is at one path on masters and at another on members.
     """
-    authorities = (
-        ("Kubernetes", (CA,)),
-        ("front-proxy", (f"{paths.FRONT_PROXY_AUTHORITY}.crt",)),
-        ("etcd", (ETCD_CA, paths.ETCD_MEMBER_AUTHORITY)),
+    cas = (
+        ("Kubernetes", (host_paths.KUBERNETES_CA_CRT,)),
+        ("front-proxy", (f"{host_paths.FRONT_PROXY_CA_STEM}.crt",)),
+        ("etcd", (host_paths.ETCD_CA_CRT, host_paths.ETCD_MEMBER_CA_CRT)),
     )
     problems: list[str] = []
-    for name, places in authorities:
+    for name, places in cas:
         held: dict[str, list[str]] = {}
         for host, certificates in found.items():
             for pem in {certificates[path] for path in places if path in certificates}:
                 held.setdefault(pem, []).append(host)
         if len(held) > 1:
-            camps = " against ".join(", ".join(hosts) for hosts in held.values())
-            problems.append(f"the {name} authority differs: {camps}")
+            groups = " | ".join(", ".join(hosts) for hosts in held.values())
+            problems.append(f"the {name} CA differs: {groups}")
     return problems

@@ -2,65 +2,41 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import cast
 
 import testinfra.host
-from testinfra.backend.base import CommandResult
-from testinfra.backend.ssh import SshBackend
+from testinfra.backend.base import BaseBackend, CommandResult
 
-from haplane.checks.survey import CannotAnswer, Connection
+from haplane.checks.host_facts import Connection, NoAnswer
 from haplane.config.model import Host
-from haplane.remote.answers import ask
+from haplane.errors import DeadlinePassed, HaplaneError
+from haplane.remote.openssh import attempt
 
-CONNECT_SECONDS = 10
 ANSWER_SECONDS = 90
-"""The scripts on hosts end by themselves before that."""
+"""Longer than the programs on hosts allow themselves."""
 
 
-class BoundedSsh(SshBackend):  # type: ignore[misc]  # testinfra is not typed
-    """testinfra's backend, but a host cannot make us wait or swell without end."""
+class OpensshBackend(BaseBackend):  # type: ignore[misc]  # testinfra is not typed
+    """Commands over haplane's own connection, each with a deadline and a limit of bytes, as root."""
 
-    def run_local(self, command: str, *args: str) -> CommandResult:
-        """Raises CannotAnswer when it is too late or too long."""
+    NAME = "haplane"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host.name)
+        self._host = host
+
+    def run(self, command: str, *args: str, **_: object) -> CommandResult:
+        """Raises NoAnswer when it is too late or too long, or the host cannot be reached."""
         quoted = self.quote(command, *args)
         try:
-            said = ask(["sh", "-c", quoted], b"", deadline_seconds=ANSWER_SECONDS)
-        except TimeoutError:
-            raise CannotAnswer(f"it did not answer within {ANSWER_SECONDS} s") from None
-        if said.cut is not None:
-            raise CannotAnswer(said.cut)
-        return self.result(said.code, self.encode(quoted), said.stdout, said.stderr)
+            answer = attempt(self._host, "sh", "-c", quoted, deadline_seconds=ANSWER_SECONDS)
+        except DeadlinePassed:
+            raise NoAnswer(f"no answer within {ANSWER_SECONDS} s") from None
+        except HaplaneError as error:
+            raise NoAnswer(error.why or error.what) from None
+        return self.result(answer.code, self.encode(quoted), answer.stdout, answer.stderr)
 
 
 def connect(host: Host) -> Connection:
     """A testinfra host; nothing is sent before its first command."""
-    ssh = host.ssh
-    return cast(
-        Connection,
-        testinfra.host.Host(
-            BoundedSsh(
-                f"{ssh.user}@{ssh.hostname}:{ssh.port}",
-                ssh_config=ssh.config_file,
-                ssh_identity_file=ssh.key,
-                ssh_extra_args=ssh_arguments(host),
-                timeout=CONNECT_SECONDS,
-                controlpersist=0,  # one or two commands for each: sharing a connection would cost more than it saves
-                sudo=ssh.sudo,
-            )
-        ),
-    )
-
-
-def ssh_arguments(host: Host) -> str:
-    """Options of ssh, quoted for a shell: never ask for anything, notice a dead peer in 15 s."""
-    options = [
-        "BatchMode=yes",
-        "ServerAliveInterval=5",
-        "ServerAliveCountMax=3",
-        "LogLevel=ERROR",
-        f"StrictHostKeyChecking={host.ssh.strict_host_key_checking}",
-    ]
-    if host.ssh.known_hosts_file is not None:
-        options.append(f'UserKnownHostsFile="{host.ssh.known_hosts_file}"')
-    return " ".join(f"-o {shlex.quote(option)}" for option in options)
+    return cast(Connection, testinfra.host.Host(OpensshBackend(host)))

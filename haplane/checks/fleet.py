@@ -1,26 +1,28 @@
-"""Every host of the inventory, asked once and all at the same time."""
+"""The facts of every host of the inventory, gathered once and from all hosts at the same time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from haplane.bundle.manifest import BundleFile, Manifest
 from haplane.checks.connection import connect
-from haplane.checks.questions import questions
-from haplane.checks.survey import CannotAnswer, Connection, Node, Survey, take_survey
+from haplane.checks.host_facts import Connection, HostFacts, NoAnswer, gather_facts
+from haplane.checks.probes import probes_for
 from haplane.config.model import Host, Inventory
+from haplane.domain.observed import Node
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A host of the inventory that answered: what it said, and a way to ask it more."""
+    """A host of the inventory that answered: its facts, and a connection for more."""
 
     host: Host
     roles: tuple[str, ...]
     connection: Connection
-    survey: Survey
+    facts: HostFacts
 
     @property
     def name(self) -> str:
@@ -37,38 +39,56 @@ class Fleet:
     """Every host once: those that answered, and why the others did not, by name."""
 
     machines: dict[str, Machine]
-    silent: dict[str, str]
+    unreachable: dict[str, str]
 
     def nodes(self) -> tuple[Node, ...]:
-        """The cluster's nodes as told by any API server, one that knows the most first; empty when none answers."""
-        lists = [machine.survey.documents.nodes for machine in self.machines.values()]
-        return max((told.items for told in lists if told is not None), key=len, default=())
+        """The nodes that a majority of the API servers reports; Ready only where a majority reports that as well."""
+        lists = [machine.facts.documents.nodes for machine in self._masters()]
+        views = [{node.name: node for node in found} for found in lists if found is not None]
+        names = Counter(name for view in views for name in view)
+        return tuple(
+            _agreed([view[name] for view in views if name in view], len(views))
+            for name, votes in names.items()
+            if 2 * votes > len(views)
+        )
+
+    def _masters(self) -> list[Machine]:
+        """Only masters can know the API's objects."""
+        return [machine for machine in self.machines.values() if "master" in machine.roles]
 
     def kubelet(self, node: str) -> Mapping[str, object] | None:
-        """The running configuration of that node's kubelet as told by any master; None when nobody tells."""
-        answers = (machine.survey.kubelets.get(node) for machine in self.machines.values())
-        told = next((answer for answer in answers if answer is not None), {})
-        found = told.get("kubeletconfig")
+        """The running configuration of that node's kubelet as any master reports it; None when none does."""
+        answers = (machine.facts.kubelets.get(node) for machine in self._masters())
+        reported = next((answer for answer in answers if answer is not None), {})
+        found = reported.get("kubeletconfig")
         return found if isinstance(found, dict) else None
 
 
-def ask_everyone(inventory: Inventory, manifest: Manifest | None) -> Fleet:
+def _agreed(views: Sequence[Node], voters: int) -> Node:
+    """One of the views that most have, of those that are Ready only when more than half are."""
+    ready = [node for node in views if node.ready]
+    chosen = ready if 2 * len(ready) > voters else [node for node in views if not node.ready] or ready
+    counted = Counter(node.model_dump_json() for node in chosen)
+    return max(chosen, key=lambda node: counted[node.model_dump_json()])
+
+
+def gather_fleet(inventory: Inventory, manifest: Manifest | None) -> Fleet:
     """The fleet as it is now."""
 
-    def ask(host: Host) -> Machine | str:
+    def gather(host: Host) -> Machine | str:
         roles = inventory.roles(host)
         hashed = [] if manifest is None else [file.path for file in bundled(manifest, roles)]
         connection = connect(host)
         try:
-            return Machine(host, roles, connection, take_survey(connection, questions(inventory, host, hashed)))
-        except CannotAnswer as reason:
+            return Machine(host, roles, connection, gather_facts(connection, probes_for(inventory, host, hashed)))
+        except NoAnswer as reason:
             return str(reason)
 
     with ThreadPoolExecutor(len(inventory.hosts)) as pool:
-        answers = dict(zip(inventory.hosts, pool.map(ask, inventory.hosts), strict=True))
+        answers = dict(zip(inventory.hosts, pool.map(gather, inventory.hosts), strict=True))
     return Fleet(
         machines={host.name: answer for host, answer in answers.items() if isinstance(answer, Machine)},
-        silent={host.name: answer for host, answer in answers.items() if isinstance(answer, str)},
+        unreachable={host.name: answer for host, answer in answers.items() if isinstance(answer, str)},
     )
 
 

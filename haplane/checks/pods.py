@@ -1,7 +1,7 @@
-"""One small pod per node, in a namespace that goes again whatever happens, and questions asked from inside them.
+"""One small pod per node, in a namespace that is removed whatever happens, and probes from inside them.
 
 The image is CoreDNS's: it is on every node already, also where there is no Internet, and its health plugin is an HTTP
-server. What asks is Python on the pod's host, inside the pod's network namespace.
+server. The probes are Python on the pod's host, inside the pod's network namespace.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from haplane.checks.fleet import Machine
+from haplane.checks.host_facts import ON_HOST, NoAnswer, run_on_host
 from haplane.checks.pod_manifest import LABEL, manifest
-from haplane.checks.questions import ADMIN
-from haplane.checks.survey import CannotAnswer, run_on_host
+from haplane.domain import host_paths
+from haplane.facts.program import observer_parts, program
 
+POD_PROBE = (*observer_parts("probe", "dns"), ON_HOST / "pod_probe.py")
 PREFIX = "haplane-verify-"
 START_SECONDS = 60
 REMOVE_SECONDS = 60
 ANSWER_SECONDS = 20  # a service made a moment ago reaches every node in one or two
-LEFTOVER = timedelta(hours=1)  # no run takes as long: the one that made it was cut off
+LEFTOVER = timedelta(hours=1)  # no run takes as long
 
 
-class PodTrouble(Exception):
-    """Pods could not be started, asked or removed; the text says what and why."""
+class PodsFailed(Exception):
+    """Pods could not be started, probed or removed; the text says what and why."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Pods:
 
 
 class ProbeAnswer(BaseModel):
-    """What a question asked from a pod came to; ``source`` is the address it was asked from."""
+    """The outcome of one probe from a pod; ``source`` is the address that it was sent from."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -72,9 +74,15 @@ class Kubectl:
         self._masters = masters
 
     def run(self, *arguments: str, stdin: str = "") -> str:
-        """What it printed. Raises PodTrouble with its own words."""
+        """What it printed. Raises PodsFailed with its error."""
         command = shlex.join(
-            ["env", "PATH=/usr/local/bin:/usr/bin:/bin", "kubectl", f"--kubeconfig={ADMIN}", *arguments]
+            [
+                "env",
+                "PATH=/usr/local/bin:/usr/bin:/bin",
+                "kubectl",
+                f"--kubeconfig={host_paths.ADMIN_KUBECONFIG}",
+                *arguments,
+            ]
         )
         for master in self._masters:
             try:
@@ -82,18 +90,18 @@ class Kubectl:
             except RuntimeError:  # ssh's own failure: another master may still be there
                 continue
             if done.rc != 0:
-                raise PodTrouble(f"kubectl {' '.join(arguments[:3])}: {done.stderr.strip() or done.rc}")
+                raise PodsFailed(f"kubectl {' '.join(arguments[:3])}: {done.stderr.strip() or done.rc}")
             return str(done.stdout)
-        raise PodTrouble("no master can be reached to run kubectl")
+        raise PodsFailed("no master is reachable to run kubectl")
 
     def read(self, *arguments: str) -> dict[str, object]:
-        """A JSON document. Raises PodTrouble when it is none."""
+        """A JSON document. Raises PodsFailed when it is none."""
         try:
             document = json.loads(self.run(*arguments, "-o", "json"))
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise PodTrouble(f"kubectl {' '.join(arguments[:3])}: not the JSON it should be")
+            raise PodsFailed(f"kubectl {' '.join(arguments[:3])}: the output is not a JSON object")
         return document
 
 
@@ -101,7 +109,7 @@ class Kubectl:
 def running_pods(kubectl: Kubectl, image: str, nodes: Sequence[str]) -> Generator[Pods, None, None]:
     """A pod on each of ``nodes``, ready. The namespace goes also after an error, Ctrl-C or SIGTERM.
 
-    Raises PodTrouble when they do not become ready in time or cannot be removed.
+    Raises PodsFailed when they do not become ready in time or cannot be removed.
     """
     namespace = PREFIX + secrets.token_hex(2)
     try:
@@ -118,13 +126,13 @@ def running_pods(kubectl: Kubectl, image: str, nodes: Sequence[str]) -> Generato
 
 
 def remove_leftovers(kubectl: Kubectl, now: datetime) -> None:
-    """Namespaces of runs that were cut off with their machine an hour ago or longer. Raises PodTrouble."""
+    """Namespaces of runs that ended without cleaning up, an hour ago or longer. Raises PodsFailed."""
     listed = kubectl.read("get", "namespaces", f"--selector={LABEL}").get("items")
     for item in listed if isinstance(listed, list) else ():
         match item:
             case {"metadata": {"name": str(name), "creationTimestamp": str(created)}} if name.startswith(PREFIX):
                 if now - datetime.fromisoformat(created).astimezone(UTC) > LEFTOVER:
-                    kubectl.run("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+                    kubectl.run("delete", "namespace", "--ignore-not-found", "--wait=false", "--", name)
 
 
 @contextmanager
@@ -138,15 +146,15 @@ def _undisturbed() -> Generator[None, None, None]:
             signal.signal(number, handler)
 
 
-def ask_from_pods(
+def probe_from_pods(
     machines: Mapping[str, Machine], pods: Pods, http: Mapping[str, str], dns: Mapping[str, tuple[str, str]]
 ) -> dict[str, dict[str, ProbeAnswer] | str]:
-    """Every question asked from every pod at once: answers by question by node, or why a node's pod told nothing.
+    """Every probe from every pod at once: answers by probe by node, or why there is none from a node's pod.
 
-    ``http`` maps a question to its URL, ``dns`` to the DNS server and the name asked for.
+    ``http`` maps a probe to its URL, ``dns`` to the DNS server and the name to resolve.
     """
 
-    def ask(pod: Pod) -> dict[str, ProbeAnswer] | str:
+    def probe(pod: Pod) -> dict[str, ProbeAnswer] | str:
         request: dict[str, object] = {
             "container": pod.container,
             "seconds": ANSWER_SECONDS,
@@ -154,37 +162,37 @@ def ask_from_pods(
             "dns": dict(dns),
         }
         try:
-            answers = run_on_host(machines[pod.node].connection, "pod_probe.py", request)
+            answers = run_on_host(machines[pod.node].connection, program(*POD_PROBE), request)
             return TypeAdapter(dict[str, ProbeAnswer]).validate_json(answers)
-        except CannotAnswer as reason:
+        except NoAnswer as reason:
             return str(reason)
         except ValidationError:
             return "its answer cannot be read"
 
     pool = ThreadPoolExecutor(max(1, len(pods.by_node)))
     try:
-        return dict(zip(pods.by_node, pool.map(ask, pods.by_node.values()), strict=True))
+        return dict(zip(pods.by_node, pool.map(probe, pods.by_node.values()), strict=True))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # who is interrupted removes the namespace at once
+        pool.shutdown(wait=False, cancel_futures=True)  # an interrupted run removes the namespace at once
 
 
 def cluster_address(service: Mapping[str, object]) -> str:
-    """A service's cluster IP. Raises PodTrouble when it has none."""
+    """A service's cluster IP. Raises PodsFailed when it has none."""
     match service:
         case {"spec": {"clusterIP": str(address)}}:
             return address
         case _:
-            raise PodTrouble("the service has no cluster address")
+            raise PodsFailed("the service has no cluster IP")
 
 
 def by_node(pods: Mapping[str, object]) -> dict[str, Pod]:
-    """Running pods by the node they are on. Raises PodTrouble for a list that is not kubectl's."""
+    """Running pods by the node they are on. Raises PodsFailed for anything but a list of pods."""
     match pods:
         case {"items": list(items)}:
             found = [_pod(item) for item in items]
             return {pod.node: pod for pod in found if pod is not None}
         case _:
-            raise PodTrouble("the list of pods is not kubectl's")
+            raise PodsFailed("kubectl returned something else than a list of pods")
 
 
 def _pod(item: object) -> Pod | None:

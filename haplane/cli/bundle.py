@@ -1,35 +1,129 @@
-"""``haplane bundle``: make, check and show the pinned binaries and images."""
+"""``haplane bundle``: make, check, move and show the pinned binaries and images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from haplane import supported
 from haplane.bundle.build import build as build_bundle
-from haplane.bundle.lock import supported_versions
-from haplane.bundle.manifest import Manifest, Source, default_directory, load_manifest
+from haplane.bundle.credentials import Credentials
+from haplane.bundle.download import Site
+from haplane.bundle.lock import ARCHITECTURES, Lock, load_lock, read_lock
+from haplane.bundle.lock_text import write_lock
+from haplane.bundle.manifest import Manifest, Source, bundle_directory, default_directory, load_manifest
+from haplane.bundle.mirrors import Mirrors
+from haplane.bundle.pin import Pinner
+from haplane.bundle.transfer import export_bundle, import_bundle, read_manifest
+from haplane.bundle.transport import Transport
+from haplane.bundle.urls import needed
 from haplane.bundle.verify import verify as verify_bundle
 from haplane.cli.output import Output
 from haplane.cli.run import json_option, reports_errors
-from haplane.errors import ExitCode, Problems
+from haplane.config.load import load_inventory
+from haplane.errors import BadInput, ExitCode, Problems
 
 MEGABYTE = 1_000_000
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True)
+class Which:
+    """The bundle that a command is about; ``inventory`` is the file that says so, if any."""
+
+    version: str
+    architecture: str
+    directory: Path
+    lock_file: Path | None
+    inventory: str | None
+
+    def lock(self) -> Lock:
+        """Its lock. Raises BadInput when there is none, or one for another version."""
+        lock = read_lock(self.lock_file) if self.lock_file else load_lock(self.version)
+        if self.inventory and lock.kubernetes_version != self.version:
+            raise BadInput(
+                f"this lock is for Kubernetes {lock.kubernetes_version}, the inventory wants {self.version}",
+                where=str(self.lock_file),
+                next_step=f"haplane bundle pin {self.version} --output {self.lock_file}",
+            )
+        return lock
 
 
 def which_bundle(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which bundle is meant."""
-    version = click.option(
-        "--kubernetes-version", "version", default=supported_versions()[-1], show_default=True, metavar="VERSION"
+    """The argument and options that say which bundle is meant; the command gets a ``which``."""
+
+    def command(output: Output, **values: Any) -> Any:
+        keys = ("inventory_file", "version", "architecture", "directory", "lock_file")
+        return function(output, which=_which(*(values.pop(key) for key in keys)), **values)
+
+    command.__doc__ = function.__doc__
+    command.__name__ = function.__name__
+    decorators = (
+        click.argument("inventory_file", metavar="[INVENTORY]", required=False, type=FILE),
+        click.option(
+            "--kubernetes-version", "version", metavar="VERSION", help=f"{supported.DEFAULT_VERSION} by default."
+        ),
+        click.option("--architecture", type=click.Choice(ARCHITECTURES), default=ARCHITECTURES[0], show_default=True),
+        click.option(
+            "--directory",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="The bundle's directory; by default one in ~/.cache/haplane/bundles for each version.",
+        ),
+        click.option("--lock", "lock_file", type=FILE, help="A lock of `bundle pin` instead of haplane's own."),
+        json_option,
     )
-    directory = click.option(
-        "--directory",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="The bundle's directory; by default one in ~/.cache/haplane/bundles for each version.",
+    decorated: Callable[..., Any] = reports_errors(command)
+    for decorator in reversed(decorators):
+        decorated = decorator(decorated)
+    return decorated
+
+
+def _which(
+    inventory: Path | None, version: str | None, architecture: str, directory: Path | None, lock_file: Path | None
+) -> Which:
+    if inventory is None:
+        if lock_file is not None and version is None:
+            version = read_lock(lock_file).kubernetes_version
+        version = version or supported.DEFAULT_VERSION
+        return Which(version, architecture, directory or default_directory(version, architecture), lock_file, None)
+    if version is not None or directory is not None or lock_file is not None:
+        raise BadInput(
+            "an inventory and other options that choose a bundle",
+            next_step=f"leave out the options, and write into {inventory}: kubernetes_version, bundle, bundle_lock",
+        )
+    cluster = load_inventory(inventory).cluster
+    named = cluster.bundle or str(default_directory(cluster.kubernetes_version, architecture))
+    lock = Path(cluster.bundle_lock) if cluster.bundle_lock else None
+    place = bundle_directory(named, cluster.kubernetes_version)
+    return Which(cluster.kubernetes_version, architecture, place, lock, str(inventory))
+
+
+def from_sites(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say where files are fetched."""
+    options = (
+        click.option(
+            "--mirror",
+            "mirrors",
+            multiple=True,
+            metavar="[SITE=]URL",
+            help="SITE=URL: a mirror of one site, like registry.k8s.io=https://HARBOR/PROJECT."
+            " URL: one that serves every site as URL/SITE/PATH.",
+        ),
+        click.option("--ca-file", type=FILE, help="Certificates of the CAs to trust, instead of this machine's."),
+        click.option("--netrc", type=FILE, help="Users and passwords of mirrors; $NETRC or ~/.netrc by default."),
     )
-    return version(directory(json_option(function)))
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _site(output: Output, mirrors: tuple[str, ...], ca_file: Path | None, netrc: Path | None) -> Site:
+    transport = Transport(ca_file=ca_file, credentials=Credentials.find(netrc))
+    return Site(Mirrors.parse(mirrors), transport, on_wait=lambda text: output.progress("download", text))
 
 
 @click.group()
@@ -38,7 +132,6 @@ def command() -> None:
 
 
 @command.command()
-@which_bundle
 @click.option(
     "--source",
     type=click.Choice(["official", "modules"]),
@@ -46,40 +139,121 @@ def command() -> None:
     show_default=True,
     help="official: download what the projects publish. modules: build from Go modules on this machine.",
 )
-@click.option("--mirror", metavar="URL", help="Download from URL/HOST/PATH instead of https://HOST/PATH.")
-@reports_errors
-def build(output: Output, source: Source, version: str, directory: Path | None, mirror: str | None) -> None:
-    """Make the bundle, or complete it; a complete one is left alone."""
-    place = directory or default_directory(version)
-    manifest = build_bundle(source, place, version, mirror, output.progress)
-    output.document({"directory": str(place), **manifest.model_dump(mode="json")})
-    output.line(f"bundle: Kubernetes {manifest.kubernetes_version} in {place}, {_megabytes(manifest)}")
+@from_sites
+@which_bundle
+def build(output: Output, *, which: Which, source: Source, **where: Any) -> None:
+    """Make the bundle, or complete it; a complete one is left alone.
+
+    With an INVENTORY it is the one that `haplane up INVENTORY` takes.
+    """
+    if source == "modules" and where["mirrors"]:
+        raise BadInput("a mirror is for the official source", next_step="set GOPROXY to fetch Go modules elsewhere")
+    site = _site(output, **where)
+    manifest = build_bundle(
+        source, which.directory, which.lock(), which.architecture, site=site, progress=output.progress
+    )
+    output.document({"directory": str(which.directory), **manifest.model_dump(mode="json")})
+    output.line(f"bundle: Kubernetes {manifest.kubernetes_version} in {which.directory}, {_megabytes(manifest)}")
 
 
 @command.command()
 @which_bundle
-@reports_errors
-def verify(output: Output, version: str, directory: Path | None) -> ExitCode:
+def verify(output: Output, *, which: Which) -> ExitCode:
     """Hash every file and compare it with the manifest."""
-    place = directory or default_directory(version)
-    problems = verify_bundle(place, output.progress)
+    problems = verify_bundle(which.directory, output.progress)
     if problems:
-        raise Problems(f"{len(problems)} of this bundle's files are not what the manifest says", problems)
-    output.document({"directory": str(place), "verified": True})
-    output.line("bundle: every file is what the manifest says")
+        raise Problems(f"{len(problems)} of this bundle's files do not match the manifest", problems)
+    output.document({"directory": str(which.directory), "verified": True})
+    output.line("bundle: every file matches the manifest")
     return ExitCode.DONE
 
 
 @command.command(name="list")
 @which_bundle
-@reports_errors
-def list_(output: Output, version: str, directory: Path | None) -> None:
+def list_(output: Output, *, which: Which) -> None:
     """Show what is in the bundle."""
-    place = directory or default_directory(version)
-    manifest = load_manifest(place)
-    output.document({"directory": str(place), **manifest.model_dump(mode="json")})
+    manifest = load_manifest(which.directory)
+    output.document({"directory": str(which.directory), **manifest.model_dump(mode="json")})
     output.table(("component", "version", "size", "source", "checksums"), _rows(manifest))
-    output.line(f"{_megabytes(manifest)} in {place}")
+    output.line(f"{_megabytes(manifest)} in {which.directory}")
+
+
+@command.command()
+@which_bundle
+def urls(output: Output, *, which: Which) -> None:
+    """List what `bundle build` downloads: addresses of files, references of images, with their pins."""
+    found = list(needed(which.lock().components("official", which.architecture)))
+    output.document([{"kind": one.kind, "address": one.address, "pin": one.pin} for one in found])
+    for one in found:
+        output.line(str(one))
+
+
+@command.command()
+@click.argument("version")
+@click.option("--output", "target", type=FILE, help="The file to write; kubernetes-VERSION.lock.toml by default.")
+@click.option(
+    "--component",
+    "components",
+    multiple=True,
+    metavar="NAME=VERSION",
+    help="Take another version of a component than haplane's own locks do.",
+)
+@from_sites
+@json_option
+@reports_errors
+def pin(output: Output, *, version: str, target: Path | None, components: tuple[str, ...], **where: Any) -> None:
+    """Write a lock for a Kubernetes version from the checksums that the projects publish.
+
+    Keep it beside the inventory and name it there: "bundle_lock": "FILE".
+    """
+    target = target or Path(f"kubernetes-{version}.lock.toml")
+    chosen = dict(_named_version(text) for text in components)
+    own = tuple(load_lock(each) for each in supported.VERSIONS)
+    earlier = (read_lock(target),) if target.exists() else ()
+    lock = Pinner(_site(output, **where), output.progress, own + earlier).pin(version, chosen)
+    write_lock(target, lock, f"Written by `haplane bundle pin {version}`; do not edit, pin again.")
+    output.document({"lock": str(target), **lock.model_dump(mode="json")})
+    pins = lock.official
+    if pins is not None:
+        output.table(("component", "version"), list(pins.versions.items()))
+        published = len(pins.sha256) + len(pins.digests) - len(pins.first_use)
+        output.line(f"{published} checksums are published by the projects; on first use these were trusted:")
+        for name in pins.first_use:
+            output.line(f"  {name}  {pins.sha256.get(name) or pins.digests.get(name)}")
+    output.line(f'wrote {target}; use it with "bundle_lock": "{target}" in the inventory')
+
+
+@command.command(name="export")
+@click.argument("target", metavar="FILE", type=FILE)
+@which_bundle
+def export_(output: Output, *, which: Which, target: Path) -> None:
+    """Write the bundle to one file, for sites without Internet."""
+    sha256 = export_bundle(which.directory, target, output.progress)
+    output.document({"file": str(target), "manifest_sha256": sha256})
+    output.line(f"wrote {target}; the SHA-256 of its manifest is {sha256}")
+    output.line(f"there: haplane bundle import {target.name}")
+
+
+@command.command(name="import")
+@click.argument("source", metavar="FILE", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Where to; as `bundle build`.")
+@json_option
+@reports_errors
+def import_(output: Output, *, source: Path, directory: Path | None) -> None:
+    """Unpack a file of `bundle export` and hash everything in it."""
+    manifest = read_manifest(source)
+    place = directory or default_directory(manifest.kubernetes_version, manifest.architecture)
+    sha256 = import_bundle(source, place, output.progress)
+    output.document({"directory": str(place), "manifest_sha256": sha256, **manifest.model_dump(mode="json")})
+    output.line(f"bundle: Kubernetes {manifest.kubernetes_version} in {place}, {_megabytes(manifest)}, verified")
+    output.line(f"the SHA-256 of its manifest is {sha256}: compare it with what `bundle export` printed")
+
+
+def _named_version(text: str) -> tuple[str, str]:
+    name, separator, version = text.partition("=")
+    if not separator or not version:
+        raise BadInput(f"{text!r} is not a component and version", next_step="write it like etcd=3.6.14")
+    return name, version
 
 
 def _rows(manifest: Manifest) -> list[tuple[str, ...]]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, reports_errors
-from haplane.config.load import load_inventory
+from haplane.cli.run import inventory_argument, json_option, load, reports_errors
 from haplane.lab import lifecycle
-from haplane.lab.disk import REAL_DIRECTORIES
-from haplane.lab.identity import ssh_command
+from haplane.lab.disk import PARTS
+from haplane.lab.identity import login_command
 from haplane.lab.plan import plan
 from haplane.lab.status import status as host_states
 
 hosts_argument = click.argument("hosts", nargs=-1, metavar="[HOST]...")
-between_option = click.option("--between", is_flag=True, help="Only the wire between the two hosts named.")
+between_option = click.option("--between", is_flag=True, help="Only the link between the two named hosts.")
 
 
 @click.group()
@@ -34,11 +34,11 @@ def verb(function: Callable[..., Any]) -> click.Command:
 @verb
 def up(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
     """Make hosts and power them on; safe to repeat."""
-    loaded = load_inventory(inventory)
+    loaded = load(output, inventory)
     lifecycle.up(loaded, output.progress, hosts)
     first = plan(loaded).select(hosts)[0]
-    output.line(f"{len(plan(loaded).select(hosts))} hosts answer. To look into one:")
-    output.line(f"  {' '.join(ssh_command(first))}")
+    output.line(f"{len(plan(loaded).select(hosts))} hosts are up. To log in to one:")
+    output.line(f"  {login_command(first)}")
 
 
 @command.command()
@@ -46,7 +46,7 @@ def up(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
 @reports_errors
 def down(output: Output, inventory: str) -> None:
     """Remove the whole lab, disks included; the base image stays."""
-    lifecycle.down(load_inventory(inventory), output.progress)
+    lifecycle.down(load(output, inventory), output.progress)
 
 
 @command.command()
@@ -55,7 +55,7 @@ def down(output: Output, inventory: str) -> None:
 @reports_errors
 def status(output: Output, inventory: str) -> None:
     """Show what each host is doing."""
-    states = host_states(load_inventory(inventory))
+    states = host_states(load(output, inventory))
     rows = [(one.name, one.address, one.state, one.pid, "yes" if one.ssh_answers else "no") for one in states]
     output.table(("host", "address", "state", "pid", "ssh"), rows)
     output.document({"hosts": [asdict(one) for one in states]})
@@ -64,14 +64,30 @@ def status(output: Output, inventory: str) -> None:
 @verb
 def kill(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
     """Cut the power of hosts; their disks stay."""
-    lifecycle.kill(load_inventory(inventory), hosts)
+    lifecycle.kill(load(output, inventory), hosts)
     output.line(f"{_named(hosts)}: off")
 
 
-@verb
-def start(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
+@command.command()
+@inventory_argument
+@hosts_argument
+@click.option("--days-later", type=click.IntRange(0), help="From now on their clocks are so many days ahead of ours.")
+@reports_errors
+def start(output: Output, inventory: str, hosts: tuple[str, ...], days_later: int | None) -> None:
     """Power on hosts that are off, and wait until they answer."""
-    lifecycle.start(load_inventory(inventory), hosts, output.progress)
+    ahead = None if days_later is None else timedelta(days=days_later)
+    lifecycle.start(load(output, inventory), hosts, output.progress, clock_ahead=ahead)
+
+
+@command.command()
+@inventory_argument
+@click.argument("host")
+@click.option("--lines", default=40, show_default=True, help="How many of the last ones.")
+@reports_errors
+def console(output: Output, inventory: str, host: str, lines: int) -> None:
+    """Show what a host printed on its console since it was powered on."""
+    for line in lifecycle.console(load(output, inventory), host, lines).splitlines():
+        output.line(line)
 
 
 @command.command()
@@ -80,9 +96,9 @@ def start(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
 @between_option
 @reports_errors
 def cut(output: Output, inventory: str, hosts: tuple[str, ...], between: bool) -> None:
-    """Unplug hosts, or cut the wire between two."""
-    lifecycle.cut(load_inventory(inventory), hosts, between=between)
-    output.line(f"{_named(hosts)}: {'no longer hear each other' if between else 'unplugged'}")
+    """Unplug hosts, or cut the link between two."""
+    lifecycle.cut(load(output, inventory), hosts, between=between)
+    output.line(f"{_named(hosts)}: {'no longer reach each other' if between else 'unplugged'}")
 
 
 @command.command()
@@ -91,19 +107,19 @@ def cut(output: Output, inventory: str, hosts: tuple[str, ...], between: bool) -
 @between_option
 @reports_errors
 def heal(output: Output, inventory: str, hosts: tuple[str, ...], between: bool) -> None:
-    """Plug hosts in again and mend their wires."""
-    lifecycle.heal(load_inventory(inventory), hosts, between=between)
+    """Plug hosts in again and restore their links."""
+    lifecycle.heal(load(output, inventory), hosts, between=between)
     output.line(f"{_named(hosts)}: connected")
 
 
 @command.command()
 @inventory_argument
 @click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
-@click.option("--only", type=click.Choice(sorted(REAL_DIRECTORIES)), help="Only this part of the disk.")
+@click.option("--only", type=click.Choice(sorted(PARTS)), help="Only this part of the disk.")
 @reports_errors
 def wipe(output: Output, inventory: str, hosts: tuple[str, ...], only: str | None) -> None:
     """Destroy the disks of hosts that are off."""
-    lifecycle.wipe(load_inventory(inventory), hosts, only)
+    lifecycle.wipe(load(output, inventory), hosts, only)
     output.line(f"{_named(hosts)}: {only or 'disk'} wiped")
 
 

@@ -6,77 +6,89 @@ from dataclasses import asdict
 
 import click
 
+from haplane.cli.node_service import drain, patch, reboot, remove, uncordon
 from haplane.cli.output import Output
-from haplane.cli.run import agree, inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
-from haplane.cli.up import present, show_plan
-from haplane.config.load import load_inventory
-from haplane.domain.recovery import Kept
+from haplane.cli.plan import agreement, show_plan
+from haplane.cli.run import (
+    dry_run_option,
+    examples,
+    inventory_argument,
+    json_option,
+    load,
+    refuse_to_ask,
+    reports_errors,
+    yes_option,
+)
+from haplane.cli.up import converge
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows.discard import discard
-from haplane.workflows.up import up
 
 
 @click.group()
 def command() -> None:
-    """One machine of the cluster."""
+    """Repair, drain or reboot hosts, or delete the old etcd data that they keep."""
 
 
-@command.command("repair")
+@command.command("repair", epilog=examples("haplane node repair inventories/prod.py m2 --dry-run"))
 @inventory_argument
 @click.argument("host")
-@click.option("--dry-run", is_flag=True, help="Show what would be done and touch nothing.")
+@dry_run_option
 @yes_option
 @json_option
 @reports_errors
 def repair(output: Output, inventory: str, host: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
-    """Bring HOST back: a machine that was made anew under its name, or one whose etcd data are damaged.
+    """Repair HOST: one that was reinstalled under its name, or one whose etcd data is damaged.
 
-    It is `haplane up`, and may give up HOST's etcd data as well where they are damaged: they are moved aside.
+    Does what `haplane up` does. If HOST's etcd data is damaged, also moves it to a directory beside it and lets etcd
+    copy the data from the other members.
     """
-    loaded = load_inventory(inventory)
+    loaded = load(output, inventory)
     names = [one.name for one in loaded.hosts]
     if host not in names:
         raise BadInput(
-            f"{host}: not in the inventory",
+            f"{host} is not in the inventory",
             where=inventory,
-            why=f"it names {', '.join(names)}",
-            next_step="name a host of the inventory; one that replaces another is written into it first",
+            why=f"its hosts are {', '.join(names)}",
+            next_step="choose one of these; add a replacement to the inventory first",
         )
-    refuse_to_ask(output, assume_yes=assume_yes or dry_run)
-
-    def confirm(lines: tuple[str, ...]) -> bool:
-        show_plan(output, lines)
-        return assume_yes or agree("Go ahead?")
-
-    outcome = up(loaded, confirm=confirm, dry_run=dry_run, progress=output.progress, repaired=host)
-    if dry_run:
-        show_plan(output, outcome.plan)
-    present(output, outcome, inventory, dry_run=dry_run, in_lab=loaded.cluster.lab is not None)
-    return ExitCode.DONE if dry_run else outcome.exit_code
+    return converge(output, loaded, dry_run=dry_run, assume_yes=assume_yes, repaired=host)
 
 
-@command.command("discard")
+@command.command("discard", epilog=examples("haplane node discard inventories/prod.py"))
 @inventory_argument
 @click.argument("hosts", nargs=-1)
+@dry_run_option
 @yes_option
 @json_option
 @reports_errors
-def discard_kept(output: Output, inventory: str, hosts: tuple[str, ...], *, assume_yes: bool) -> ExitCode:
-    """Remove the old etcd data that restores and repairs have kept on HOSTS, or on all of INVENTORY.
+def discard_kept(
+    output: Output, inventory: str, hosts: tuple[str, ...], *, dry_run: bool, assume_yes: bool
+) -> ExitCode:
+    """Delete the old etcd data that restores and repairs have kept on HOSTS, or on all hosts of INVENTORY.
 
-    Refused until every member serves again. `haplane status` lists what is kept.
+    Refused until every etcd member is healthy. `haplane status` lists the data.
     """
-    loaded = load_inventory(inventory)
-    refuse_to_ask(output, assume_yes=assume_yes)
-
-    def confirm(found: tuple[Kept, ...]) -> bool:
-        for one in found:
-            output.line(f"{one.host}: {one.path}, {one.size / (1 << 20):.0f} MiB")
-        return assume_yes or agree("Remove them for good?")
-
-    outcome = discard(loaded, hosts, confirm=confirm, progress=output.progress)
-    output.document({"removed": [asdict(one) for one in outcome.removed], "skipped": outcome.skipped})
+    loaded = load(output, inventory)
+    refuse_to_ask(output, assume_yes=assume_yes or dry_run)
+    confirm = agreement(output, assume_yes=assume_yes, question="Delete this data for good?")
+    outcome = discard(loaded, hosts, confirm=confirm, dry_run=dry_run, progress=output.progress)
+    if dry_run or not outcome.plan:
+        show_plan(output, outcome.plan, nothing="Nothing to delete: no reachable host keeps old data.")
+    output.document(
+        {
+            "changed": outcome.changed,
+            "dry_run": dry_run,
+            "plan": outcome.plan,
+            "removed": [asdict(one) for one in outcome.removed],
+            "skipped": outcome.skipped,
+        }
+    )
     for name in outcome.skipped:
-        output.warn(f"skipped: {name} cannot be reached")
-    output.line(f"removed: {', '.join(f'{one.host}:{one.path}' for one in outcome.removed) or 'nothing'}")
-    return outcome.exit_code
+        output.warn(f"skipped: {name} is unreachable")
+    for one in outcome.removed:
+        output.line(f"deleted: {one.host}:{one.path}")
+    return ExitCode.DONE if dry_run else outcome.exit_code
+
+
+for verb in (drain, uncordon, reboot, patch, remove):
+    command.add_command(verb)

@@ -1,50 +1,91 @@
 """The only place that prints. People get lines and tables, programs one JSON document on stdout.
 
-Progress always goes to stderr: live on a terminal, plain lines in a pipe, nothing with ``--json``.
+Progress always goes to stderr: all hosts at once on a terminal, plain lines elsewhere, nothing with ``--json``.
+What is printed is in the log of the run as well.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from haplane.errors import HaplaneError
+from haplane.cli.progress import LiveProgress, PlainProgress, terminal_is_live
+from haplane.cli.run_log import RunLog, open_log
+from haplane.cli.text import one_line, printable
+from haplane.cli.verbose import Verbose
+from haplane.errors import ExitCode, HaplaneError
 
-PLAIN_LINE_SECONDS = 5.0  # in a pipe, a message that only moves its fraction or count is repeated this often
+PIPE_COLUMNS = 100
+"""The width of tables that do not go to a terminal."""
+PLAIN: Mapping[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+"""What hosts report is text: `[/]` or `[link=...]` in it is not markup."""
 
 
-PIPE_COLUMNS = 100  # where nobody says how wide it is
+class Terminal(Console):
+    """A console that leaves the cursor visible: a run that is killed could not show it again."""
+
+    def show_cursor(self, show: bool = True) -> bool:
+        return False
 
 
 class Output:
-    """Where one command's words go."""
+    """Where one command's messages go. ``verbosity`` is the number of ``-v``."""
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, verbosity: int = 0) -> None:
         self.as_json = as_json
-        self.started = time.monotonic()
+        began = time.monotonic()
         width = None if sys.stdout.isatty() else PIPE_COLUMNS
-        self._console = Console(highlight=False, soft_wrap=True, width=width)
-        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._live_line = False
-        self._last: dict[str, tuple[str, float]] = {}
+        self._console = Console(width=width, soft_wrap=True, **PLAIN)
+        self._errors = Terminal(stderr=True, **PLAIN)
+        live = not as_json and terminal_is_live()
+        self._progress = LiveProgress(self._errors, began) if live else PlainProgress(began)
+        self._log: RunLog | None = None
+        self._verbose = Verbose(verbosity, self._progress.print) if verbosity else None
+
+    def begin(self, verb: str, cluster: str | None, hosts: Sequence[str]) -> None:
+        """Open the log of the run; ``hosts`` are in the inventory's order. Where that fails, warn and go on."""
+        self._progress.expect(hosts)
+        name = f"{cluster}-{verb}" if cluster else verb
+        try:
+            self._log = RunLog(*open_log(name, datetime.now(UTC)), self.warn)
+        except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows the home directory
+            self.warn(f"warning: this run has no log: {error}")
+
+    def end(self, code: ExitCode | None) -> None:
+        """Take progress off the screen, close the log, and name it if the run did not succeed."""
+        self._progress.pause()
+        if self._log is not None:
+            if code and not self.as_json:
+                click.echo(f"log: {self._log.path}", err=True)
+            self._log.end(code)
+        if self._verbose is not None:
+            self._verbose.end()
 
     def line(self, text: str = "") -> None:
         """One line for people; silent with --json."""
         if not self.as_json:
-            self._end_live_line()
+            self._progress.pause()
             click.echo(printable(text))
+            self._note(text)
 
     def warn(self, text: str) -> None:
         """A line on stderr, also with --json."""
-        self._end_live_line()
+        self._progress.pause()
         click.echo(printable(text), err=True)
+        self._note(text)
+
+    def clear(self) -> None:
+        """Start a new screen, on a terminal."""
+        self._progress.pause()
+        click.clear()
 
     def document(self, value: object) -> None:
         """The one JSON document of a --json run."""
@@ -55,47 +96,31 @@ class Output:
         """A table for people; silent with --json."""
         if self.as_json:
             return
-        self._end_live_line()
+        self._progress.pause()
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
+            table.add_row(*("" if cell is None else one_line(str(cell)) for cell in row))
         self._console.print(table)
 
     def progress(self, subject: str, message: str, fraction: float | None = None) -> None:
         """A :class:`haplane.domain.progress.Progress` that writes to stderr."""
-        if self.as_json:
-            return
-        now = time.monotonic()
-        kind = re.sub(r"\d+", "", message)  # a message that only counts on is the same message
-        last, said_at = self._last.get(subject, ("", 0.0))
-        live = self._errors.is_terminal
-        if last == kind and not live and now - said_at < PLAIN_LINE_SECONDS:
-            return
-        self._last[subject] = (kind, now)
-        percent = "" if fraction is None else f" {fraction:4.0%}"
-        line = printable(f"{now - self.started:6.1f}s  {subject}: {message}{percent}")
-        if live and last == kind:
-            click.echo(f"\r\x1b[2K{line}", err=True, nl=False)
-            self._live_line = True
-        else:
-            self._end_live_line()
-            click.echo(line, err=True)
+        if message and fraction is None:
+            self._note(f"{subject}: {message}")
+        if not self.as_json:
+            self._progress.report(subject, message, fraction)
 
-    def error(self, error: HaplaneError) -> None:
-        """A failed command's last words."""
-        self._end_live_line()
+    def error(self, error: HaplaneError, cause: BaseException) -> None:
+        """A failed command's last message; ``cause`` is the exception whose traceback is logged."""
+        self._progress.pause()
         click.echo(printable(f"haplane: {error}"), err=True)
         if self.as_json:
-            self.document({"error": str(error), "exit_code": int(error.exit_code)})
+            path = None if self._log is None else str(self._log.path)
+            self.document({"error": error.document(), "exit_code": int(error.exit_code), "log": path})
+        if self._log is not None:
+            self._log.error(error, cause)
 
-    def _end_live_line(self) -> None:
-        if self._live_line:
-            sys.stderr.write("\n")
-            self._live_line = False
-
-
-def printable(text: str) -> str:
-    """The text without what would steer a terminal: hosts' own words are in it."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    def _note(self, text: str) -> None:
+        if self._log is not None and text:
+            self._log.write(text)

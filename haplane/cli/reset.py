@@ -5,37 +5,60 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import ask, inventory_argument, json_option, reports_errors
-from haplane.config.load import load_inventory
-from haplane.errors import BadInput, ExitCode
+from haplane.cli.plan import agreement_by_name, show_plan
+from haplane.cli.run import (
+    dry_run_option,
+    examples,
+    inventory_argument,
+    json_option,
+    load,
+    refuse_to_ask,
+    reports_errors,
+    yes_option,
+)
+from haplane.errors import ExitCode
 from haplane.workflows.reset import reset
 
+NOTHING = "Nothing to reset: none of these hosts is reachable."
 
-@click.command("reset")
+
+@click.command(
+    "reset",
+    epilog=examples("haplane reset inventories/prod.py --dry-run", "haplane reset inventories/prod.py m3"),
+)
 @inventory_argument
 @click.argument("hosts", nargs=-1)
-@click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, for scripts that cannot type it.")
+@click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, instead of typing it.")
+@dry_run_option
+@yes_option
 @json_option
 @reports_errors
-def command(output: Output, inventory: str, hosts: tuple[str, ...], typed: str | None) -> ExitCode:
-    """Take haplane's cluster off HOSTS, or off all of INVENTORY. Data and keys are moved aside, not deleted."""
-    loaded = load_inventory(inventory)
-    name = loaded.cluster.name
+def command(
+    output: Output, inventory: str, hosts: tuple[str, ...], *, typed: str | None, dry_run: bool, assume_yes: bool
+) -> ExitCode:
+    """Remove the cluster from HOSTS, or from all hosts of INVENTORY.
 
-    def confirm(lines: tuple[str, ...]) -> bool:
-        for line in lines:
-            output.line(line)
-        answer = typed if typed is not None else ask(f"Type the cluster's name ({name}) to go on")
-        if answer != name:
-            raise BadInput(
-                f"{answer!r} is not the cluster's name; nothing was changed",
-                next_step=f"type {name}, or pass --confirm",
-            )
-        return True
-
-    outcome = reset(loaded, hosts, confirm=confirm, progress=output.progress)
-    output.document({"done": outcome.done, "aside": outcome.aside, "skipped": outcome.skipped})
+    etcd's data and all keys are moved to /var/lib/haplane-reset on each host, not deleted. Asks for the cluster's
+    name.
+    """
+    loaded = load(output, inventory)
+    refuse_to_ask(output, assume_yes=assume_yes or dry_run or typed is not None)
+    confirm = agreement_by_name(output, loaded.cluster.name, typed=typed, assume_yes=assume_yes)
+    outcome = reset(loaded, hosts, confirm=confirm, dry_run=dry_run, progress=output.progress)
+    if dry_run:
+        show_plan(output, outcome.plan, nothing=NOTHING)
+    output.document(
+        {
+            "changed": outcome.changed,
+            "dry_run": dry_run,
+            "plan": outcome.plan,
+            "done": outcome.done,
+            "kept_in": outcome.kept_in,
+            "skipped": outcome.skipped,
+        }
+    )
     for host in outcome.skipped:
-        output.warn(f"skipped: {host} cannot be reached")
-    output.line(f"clean: {', '.join(outcome.done) or 'none'}; what they held is in {outcome.aside} on each")
-    return outcome.exit_code
+        output.warn(f"skipped: {host} is unreachable")
+    if outcome.done:
+        output.line(f"reset: {', '.join(outcome.done)}; data and keys are in {outcome.kept_in} on each host")
+    return ExitCode.DONE if dry_run else outcome.exit_code

@@ -1,4 +1,4 @@
-"""``haplane restore``."""
+"""``haplane restore``: its options and its summary."""
 
 from __future__ import annotations
 
@@ -7,25 +7,36 @@ from pathlib import Path
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import agree, ask, inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
-from haplane.config.load import load_inventory
+from haplane.cli.plan import agreement, agreement_by_name, show_plan
+from haplane.cli.run import (
+    dry_run_option,
+    inventory_argument,
+    json_option,
+    load,
+    refuse_to_ask,
+    reports_errors,
+    yes_option,
+)
 from haplane.errors import BadInput, ExitCode
-from haplane.phases.find_source import Wish
+from haplane.recovery.request import RestoreRequest
 from haplane.workflows.restore import Outcome, restore
 
 
 @click.command("restore")
 @inventory_argument
-@click.option("--snapshot", metavar="ID|latest", help="A stored snapshot, or the newest good one.")
+@click.option("--snapshot", metavar="ID|latest", help="A stored snapshot, or the latest verified one.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="An etcd snapshot, or a copy of /var/lib/etcd.")
 @click.option("--identity", type=click.Path(path_type=Path), help="The operator's age identity.")
+@click.option("--unsigned", is_flag=True, help="Accept a file without a signature; asks for the cluster's name.")
+@click.option("--pki", type=click.Path(path_type=Path), help="A copy of a master's /etc/kubernetes, for its keys.")
+@click.option("--without", multiple=True, metavar="HOST", help="Leave out an unreachable host; repeatable.")
 @click.option(
-    "--unsigned", is_flag=True, help="Accept a file that carries no signature; asks for the cluster's name."
+    "--accept-loss",
+    is_flag=True,
+    help="Restore even though less would do, or newer data would be lost.",
 )
-@click.option("--pki", type=click.Path(path_type=Path), help="A copy of a master's /etc/kubernetes.")
-@click.option("--without", multiple=True, metavar="HOST", help="Leave an unreachable host out; repeatable.")
-@click.option("--accept-loss", is_flag=True, help="Restore although less would do, or newer data is there.")
-@click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, for scripts that cannot type it.")
+@click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, instead of typing it.")
+@dry_run_option
 @yes_option
 @json_option
 @reports_errors
@@ -41,64 +52,61 @@ def command(
     without: tuple[str, ...],
     accept_loss: bool,
     typed: str | None,
+    dry_run: bool,
     assume_yes: bool,
 ) -> ExitCode:
-    """Bring INVENTORY's cluster back from a snapshot, or complete a restore that was interrupted.
+    """Restore etcd from a snapshot (last resort), or complete a restore that was interrupted.
 
-    Without --snapshot and --file it restores the newest of what members still hold and what is stored, and refuses
-    where less would do.
+    Without --snapshot and --file it restores the newest of the members' own data and the stored snapshots. It refuses
+    while the cluster can be recovered without losing data.
     """
     if snapshot is not None and file is not None:
-        raise BadInput("--snapshot and --file are two sources", next_step="choose one of them")
-    loaded = load_inventory(inventory)
-    refuse_to_ask(output, assume_yes=assume_yes)
-    wish = Wish(snapshot, file, identity, pki, unsigned, without, accept_loss)
+        raise BadInput("--snapshot and --file exclude each other", next_step="give one of them")
+    loaded = load(output, inventory)
+    refuse_to_ask(output, assume_yes=assume_yes or dry_run)
+    request = RestoreRequest(snapshot, file, identity, pki, unsigned, without, accept_loss)
     name = loaded.cluster.name
-
-    def confirm(lines: tuple[str, ...]) -> bool:
-        for line in lines:
-            output.line(line)
-        if not unsigned:
-            return assume_yes or agree("Go ahead?")
-        if typed is None and assume_yes:
-            raise BadInput("an unsigned source needs the cluster's name", next_step=f"add --confirm {name}")
-        answer = typed or ask(f"Type the cluster's name ({name}) to go on")
-        if answer != name:
-            raise BadInput(f"{answer!r} is not the cluster's name; nothing was changed", next_step=f"type {name}")
-        return True
-
-    outcome = restore(loaded, wish, confirm=confirm, progress=output.progress)
-    present(output, outcome, inventory)
-    return outcome.exit_code
+    if unsigned and assume_yes and typed is None:
+        raise BadInput("an unsigned source needs the cluster's name", next_step=f"add --confirm {name}")
+    if unsigned:
+        confirm = agreement_by_name(output, name, typed=typed, assume_yes=assume_yes)
+    else:
+        confirm = agreement(output, assume_yes=assume_yes)
+    outcome = restore(loaded, request, confirm=confirm, dry_run=dry_run, progress=output.progress)
+    if dry_run:
+        show_plan(output, outcome.plan)
+    present(output, outcome, inventory, dry_run=dry_run)
+    return ExitCode.DONE if dry_run else outcome.exit_code
 
 
-def present(output: Output, outcome: Outcome, inventory: str) -> None:
-    """The short summary, or the document."""
+def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool) -> None:
+    """The summary, or the document for --json."""
     output.document(
         {
-            "changed": outcome.status is not None,
+            "changed": outcome.changed,
+            "dry_run": dry_run,
             "plan": outcome.plan,
             "source": outcome.source,
             "revision_before": outcome.revision_before,
             "revision": outcome.revision,
             "uid": outcome.uid,
             "outage_seconds": outcome.outage_seconds,
-            "aside": outcome.aside,
+            "previous_data": outcome.previous_data,
             "skipped": outcome.skipped,
-            "problems": outcome.problems,
+            "warnings": outcome.warnings,
             "status": outcome.status.document() if outcome.status else None,
         }
     )
     for name in outcome.skipped:
-        output.warn(f"left out: {name}; before it serves again: haplane node repair {inventory} {name}")
-    for problem in (*outcome.problems, *(outcome.status.problems if outcome.status else ())):
-        output.warn(f"not as it should be: {problem}")
-    if outcome.status is None or outcome.problems:
+        output.warn(f"{name} was left out. Before it serves again, run: haplane node repair {inventory} {name}")
+    for problem in (*outcome.warnings, *(outcome.status.problems if outcome.status else ())):
+        output.warn(f"verification failed: {problem}")
+    if outcome.status is None or outcome.warnings:
         return
     output.line()
-    output.line(f"Restored from {outcome.source}: the cluster {outcome.uid} goes on at revision {outcome.revision}.")
+    output.line(f"Restored from {outcome.source}: cluster {outcome.uid} continues at revision {outcome.revision}.")
     if outcome.outage_seconds is not None:
-        output.line(f"  API away        {outcome.outage_seconds} s")
-    output.line(f"  the old data    {outcome.aside} on each member")
+        output.line(f"  API outage      {outcome.outage_seconds} s")
+    output.line(f"  previous data   {outcome.previous_data} on each member")
     output.line("  other workers   systemctl restart kubelet    on nodes that the inventory does not name")
-    output.line(f"  prove it        haplane verify {inventory}")
+    output.line(f"  check it        haplane verify {inventory}")

@@ -1,4 +1,4 @@
-"""What every verb's command shares: its options, and how an error becomes a message and an exit code."""
+"""What every verb's command shares: options, inventory, and how an error becomes a message and an exit code."""
 
 from __future__ import annotations
 
@@ -11,61 +11,90 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.signals import ended_at_once
+from haplane.config.load import load_inventory
+from haplane.config.model import Inventory
 from haplane.errors import BadInput, ExitCode, HaplaneError
 
+RERUN = "re-run the same command; completed steps are not repeated"
 inventory_argument = click.argument("inventory", type=click.Path(dir_okay=False))
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 yes_option = click.option("--yes", "-y", "assume_yes", is_flag=True, help="Do not ask before acting.")
-debug_option = click.option("--debug", is_flag=True, help="Show a traceback for an unexpected error.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+verbose_option = click.option("-v", "--verbose", count=True, help="Print each command on hosts; -vv: its output too.")
+debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help."""
+    return "\b\n" + "\n".join(["Example:" if len(commands) == 1 else "Examples:", *(f"  {one}" for one in commands)])
+
+
+def load(output: Output, path: str) -> Inventory:
+    """The inventory, valid; the run's log begins here. Raises BadInput with everything that is wrong."""
+    inventory = load_inventory(path)
+    output.begin(_verb(), inventory.cluster.name, [host.name for host in inventory.everyone])
+    return inventory
+
+
+def _verb() -> str:
+    """As in the name of a log: ``up``, ``node-repair``."""
+    context = click.get_current_context()
+    return "-".join(context.command_path.split()[1:]) or str(context.info_name)
 
 
 def refuse_to_ask(output: Output, *, assume_yes: bool) -> None:
-    """With --json the plan is not shown, so there is nothing to agree to. Raises BadInput without --yes."""
+    """With --json the plan is not shown, so nobody can agree to it. Raises BadInput without --yes."""
     if output.as_json and not assume_yes:
-        raise BadInput("--json asks no questions", next_step="look at it with --dry-run, then give --yes as well")
+        raise BadInput("--json needs --yes: it asks no questions", next_step="check with --dry-run, then add --yes")
 
 
 def agree(question: str) -> bool:
-    """The answer to a yes-or-no question, on stderr. Raises click.Abort for ^C and the end of input."""
+    """The answer to a yes-or-no question, printed on stderr. Raises click.Abort for Ctrl-C and the end of input."""
     with ended_at_once():
         return click.confirm(question, err=True)
 
 
 def ask(question: str) -> str:
-    """What is typed in, as :func:`agree`."""
+    """The text typed in answer to a question. Raises as :func:`agree` does."""
     with ended_at_once():
         return str(click.prompt(question, err=True))
 
 
 def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
-    """Wrap a command that takes ``output`` first: it is made here, and errors end in its words and exit code."""
+    """Call a command with its Output; an error becomes a message and an exit code."""
 
+    @verbose_option
     @debug_option
     @functools.wraps(function)
-    def wrapper(*args: Any, debug: bool, **kwargs: Any) -> None:
-        output = Output(as_json=bool(kwargs.pop("as_json", False)))
+    def wrapper(*args: Any, debug: bool, verbose: int, **kwargs: Any) -> None:
+        output = Output(as_json=bool(kwargs.pop("as_json", False)), verbosity=verbose)
+        code: ExitCode | None = None
         try:
+            if "inventory" not in kwargs:
+                output.begin(_verb(), None, ())
             code = function(output, *args, **kwargs) or ExitCode.DONE
-        except HaplaneError as error:
-            if debug:
-                raise
-            output.error(error)
-            code = error.exit_code
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
-            raise  # click's own; of a reader that has gone it makes a quiet end
-        except (KeyboardInterrupt, click.Abort):  # click's word for ^C or the end of input at a question
-            output.error(HaplaneError("interrupted", next_step="run the same command again to complete it"))
-            code = ExitCode.FAILED
-        except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user
+            raise  # click's own; a closed pipe ends quietly
+        except (Exception, KeyboardInterrupt) as cause:
+            error = _presentable(cause)
+            code = error.exit_code
+            output.error(error, cause)
             if debug:
                 raise
-            output.error(
-                HaplaneError(
-                    f"unexpected {type(error).__name__}: {error}",
-                    next_step="run again with --debug for the traceback, and please report it",
-                )
-            )
-            code = ExitCode.FAILED
+        finally:
+            output.end(code)
         sys.exit(int(code))
 
     return wrapper
+
+
+def _presentable(cause: BaseException) -> HaplaneError:
+    """What a user is shown of an exception: no traceback."""
+    if isinstance(cause, HaplaneError):
+        return cause
+    if isinstance(cause, KeyboardInterrupt | click.Abort):  # Abort: Ctrl-C or the end of input at a question
+        return HaplaneError("interrupted", next_step=RERUN)
+    return HaplaneError(
+        f"unexpected {type(cause).__name__}: {cause}",
+        next_step="re-run with --debug for the traceback, and please report it",
+    )

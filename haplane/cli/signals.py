@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from gevent import get_hub, getcurrent
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+STDERR = 2
+HEARD = b"interrupted: ending the current step\n"
+"""Written at once, by no stream of Python: the signal may have met one in the middle of a write."""
 
 
 def end_on_signals() -> None:
@@ -25,6 +29,8 @@ def end_on_signals() -> None:
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal coming
         if coming is None or not coming.pending:
+            with suppress(OSError):  # nobody reads it any more
+                os.write(STDERR, HEARD)
             coming = loop.run_callback_threadsafe(here.throw, KeyboardInterrupt)
         elif getcurrent() is here:
             coming.stop()

@@ -8,59 +8,80 @@ import time
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, reports_errors
-from haplane.config.load import load_inventory
+from haplane.cli.run import examples, inventory_argument, json_option, load, reports_errors
 from haplane.domain.progress import silent
-from haplane.domain.recovery import Cure, Recovery
+from haplane.domain.recovery import Recovery, RecoveryAction
 from haplane.domain.snapshot_status import Snapshots
-from haplane.domain.status import Status
+from haplane.domain.status import MasterStatus, MemberStatus, NodeStatus, Status, validity
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows.status import status
 
 WATCH_SECONDS = 2.0
 
 
-@click.command("status")
+@click.command(
+    "status",
+    epilog=examples(
+        "haplane status inventories/prod.py",
+        "haplane status inventories/prod.py --check   # for cron",
+    ),
+)
 @inventory_argument
 @json_option
-@click.option("--watch", is_flag=True, help="Look again every two seconds until interrupted.")
-@click.option("--check", is_flag=True, help="Exit with 6 when the cluster is not healthy.")
+@click.option("--watch", is_flag=True, help="Refresh every two seconds until interrupted.")
+@click.option("--check", is_flag=True, help="Print only the problems: nothing for a healthy cluster.")
 @reports_errors
 def command(output: Output, inventory: str, *, watch: bool, check: bool) -> ExitCode:
-    """Nodes, etcd members, endpoint and certificates of INVENTORY, as they are now."""
-    if watch and output.as_json:
-        raise BadInput("--json writes one document and --watch many screens", next_step="choose one of them")
-    loaded = load_inventory(inventory)
-    found = status(loaded, output.progress)
-    show(output, found)
+    """Show masters, etcd members, endpoint, snapshots and certificates of INVENTORY.
+
+    Exits with 0 when the cluster is healthy and with 6 when it is not.
+    """
+    if watch and (output.as_json or check):
+        raise BadInput("--watch is for people: it cannot be combined with --json or --check")
+    loaded = load(output, inventory)
+    found = status(loaded, silent if check else output.progress)
+    output.document(found.document())
+    (show_problems if check else show)(output, found)
     with contextlib.suppress(KeyboardInterrupt):  # the way to end it
         while watch:
             time.sleep(WATCH_SECONDS)
             found = status(loaded, silent)
-            click.clear()
+            output.clear()
             show(output, found)
-    return ExitCode.INCOMPLETE if check and not found.healthy else ExitCode.DONE
+    return ExitCode.DONE if found.healthy else ExitCode.INCOMPLETE
 
 
 def show(output: Output, found: Status) -> None:
-    """Tables for people, the document for programs."""
-    output.document(found.document())
-    quorum = found.etcd.quorum
-    output.line(
-        f"{found.cluster.name}  {found.cluster.endpoint}  Kubernetes {found.cluster.kubernetes_version}  "
-        f"{'healthy' if found.healthy else 'NOT HEALTHY'}"
-    )
+    """Everything, as tables."""
+    cluster, health = found.cluster, "healthy" if found.healthy else "NOT HEALTHY"
+    output.line(f"{cluster.name}  {cluster.endpoint}  Kubernetes {cluster.kubernetes_version}  {health}")
+    show_nodes(output, found)
+    show_members(output, found)
+    show_load_balancers(output, found)
+    show_snapshots(output, found.snapshots)
+    output.line()
+    if found.certificates.days_left is not None:
+        output.line(f"certificates: the first {validity(found.certificates.days_left)}")
+    for note in found.notes:
+        output.line(f"note: {note}")
+    show_problems(output, found)
+
+
+def show_problems(output: Output, found: Status) -> None:
+    """What is wrong, each with its remedy, and what recovers etcd."""
+    for problem in found.problems:
+        output.line(f"problem: {problem}")
+    if found.recovery:
+        show_recovery(output, found.recovery)
+
+
+def show_nodes(output: Output, found: Status) -> None:
+    """Masters and workers."""
     output.line()
     output.table(
         ("MASTER", "ADDRESS", "NODE", "API SERVER", "KUBELET"),
         [
-            (
-                one.name,
-                one.address,
-                _word(one.ready, "Ready"),
-                _word(one.apiserver_ready, "ready"),
-                one.kubelet_version,
-            )
+            (one.name, one.address, _node(one), _word(one.apiserver_ready, "ready"), one.kubelet_version)
             if one.reachable
             else (one.name, one.address, "unreachable", "", one.kubelet_version)
             for one in found.masters
@@ -69,9 +90,13 @@ def show(output: Output, found: Status) -> None:
     if found.workers:
         output.line()
         output.table(
-            ("WORKER", "NODE", "KUBELET"),
-            [(one.name, _word(one.ready, "Ready"), one.kubelet_version) for one in found.workers],
+            ("WORKER", "NODE", "KUBELET", "NOTE"),
+            [(one.name, _node(one), one.kubelet_version, one.note) for one in found.workers],
         )
+
+
+def show_members(output: Output, found: Status) -> None:
+    """Members of etcd, and how many of them may fail."""
     output.line()
     output.table(
         ("ETCD MEMBER", "ADDRESS", "HEALTH", "ROLE", "DATABASE", "REVISION"),
@@ -79,56 +104,53 @@ def show(output: Output, found: Status) -> None:
             (
                 one.name,
                 one.address,
-                _word(one.healthy, "healthy"),
+                _member(one),
                 "leader" if one.leader else "learner" if one.learner else "",
-                "" if one.db_bytes is None else f"{one.db_bytes / (1 << 20):.1f} MiB",
+                _database(one.db_bytes, one.quota_bytes),
                 one.revision,
             )
             for one in found.etcd.members
         ],
     )
-    arithmetic = f"{quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed"
+    quorum = found.etcd.quorum
+    arithmetic = f"{quorum.healthy} of {quorum.voters} healthy, majority is {quorum.needed}"
     output.line(f"quorum: {arithmetic}, {quorum.can_lose} more may fail")
-    if found.load_balancers:
-        output.line()
-        output.table(
-            ("LOAD BALANCER", "HAPROXY", "ENDPOINT"),
-            [
-                (one.name, _word(one.haproxy, "answers"), "holds it" if one.holds_endpoint else "")
-                if one.reachable
-                else (one.name, "unreachable", "")
-                for one in found.load_balancers
-            ],
-        )
-    show_snapshots(output, found.snapshots)
+
+
+def show_load_balancers(output: Output, found: Status) -> None:
+    """Whether haproxy responds on each, and which one holds the endpoint's address."""
+    if not found.load_balancers:
+        return
     output.line()
-    certificates = found.certificates
-    if certificates.days_left is not None:
-        output.line(f"certificates: the first expires in {certificates.days_left:.0f} days")
-    for problem in found.problems:
-        output.line(f"problem: {problem}")
-    if found.recovery:
-        show_recovery(output, found.recovery)
+    output.table(
+        ("LOAD BALANCER", "HAPROXY", "ENDPOINT"),
+        [
+            (one.name, _word(one.haproxy, "responding"), "holds it" if one.holds_endpoint else "")
+            if one.reachable
+            else (one.name, "unreachable", "")
+            for one in found.load_balancers
+        ],
+    )
 
 
 def show_recovery(output: Output, recovery: Recovery) -> None:
-    """What would bring etcd back with the least, and what restores have kept."""
-    if recovery.members or recovery.cure == Cure.REBUILD.value:
-        output.line(f"cure: {recovery.cure} ({recovery.arithmetic})")
-    for kept in recovery.kept:
-        output.line(f"kept by a restore: {kept.host}:{kept.path}, {kept.size / (1 << 20):.0f} MiB")
+    """The least destructive way to recover etcd, and the old data that is kept on hosts."""
+    if recovery.action != RecoveryAction.NOTHING.value:
+        output.line(f"recovery: {recovery.action} ({recovery.reason}); next: {recovery.command}")
+    for old in recovery.previous_data:
+        output.line(f"old etcd data: {old.host}:{old.path}, {old.size / (1 << 20):.0f} MiB")
 
 
 def show_snapshots(output: Output, snapshots: Snapshots) -> None:
-    """Age and what a total loss would cost, then what each member says."""
+    """Each member's snapshots, the age of the newest and what a total loss would cost."""
     output.line()
     if snapshots.interval_seconds is None:
-        output.line("snapshots: none are taken")
+        output.line("snapshots: not configured")
         return
     output.table(
-        ("SNAPSHOTS", "LAST GOOD", "LAST RUN", "KEPT", "LAST ERROR"),
+        ("SNAPSHOTS", "LAST VERIFIED", "LAST RUN", "KEPT", "LAST ERROR"),
         [
-            (one.name, _moment(one.last_taken_at), one.last_outcome, one.local, _shortened(one.last_error))
+            (one.name, _timestamp(one.last_taken_at), one.last_outcome, one.local, _shortened(one.last_error))
             for one in snapshots.members
         ],
     )
@@ -136,20 +158,39 @@ def show_snapshots(output: Output, snapshots: Snapshots) -> None:
         output.line(f"snapshots: none yet; one is due every {snapshots.interval_seconds} s")
         return
     output.line(
-        f"snapshots: the last good one is {snapshots.age_seconds:.0f} s old; a total loss costs at most "
-        f"{snapshots.rpo_seconds:.0f} s ({snapshots.interval_seconds} s between them, "
-        f"{snapshots.pipeline_seconds:.1f} s to take the last one)"
+        f"snapshots: the newest verified one is {snapshots.age_seconds:.0f} s old; a total loss costs at most "
+        f"{snapshots.rpo_seconds:.0f} s of writes (one every {snapshots.interval_seconds} s, "
+        f"{snapshots.pipeline_seconds:.1f} s to take it)"
     )
 
 
-def _moment(text: str | None) -> str | None:
-    """An ISO 8601 moment in UTC without its fraction of a second."""
+def _database(size: int | None, quota: int | None) -> str:
+    """The database's size, and its quota in MiB."""
+    if size is None:
+        return ""
+    mebibyte = 1 << 20
+    return f"{size / mebibyte:.1f} MiB" + (f" of {quota / mebibyte:.0f}" if quota else "")
+
+
+def _timestamp(text: str | None) -> str | None:
+    """An ISO 8601 timestamp in UTC without its fraction of a second."""
     return f"{text[:19]}Z" if text else None
 
 
 def _shortened(text: str | None, longest: int = 44) -> str | None:
     line = " ".join(text.split()) if text else None
     return line if line is None or len(line) <= longest else f"{line[: longest - 3]}..."
+
+
+def _member(one: MemberStatus) -> str:
+    """Its failure or alarms, else whether it is healthy."""
+    named = ", ".join(word for word in (one.failure, *one.alarms) if word)
+    return named or ("unknown" if one.unknown else _word(one.healthy, "healthy"))
+
+
+def _node(one: MasterStatus | NodeStatus) -> str:
+    """``unknown`` for a node that no API server reports."""
+    return _word(one.ready, "Ready") if one.kubelet_version is not None else "unknown"
 
 
 def _word(fine: bool, word: str) -> str:

@@ -5,52 +5,71 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import agree, inventory_argument, json_option, refuse_to_ask, reports_errors, yes_option
-from haplane.config.load import load_inventory
+from haplane.cli.plan import NOTHING, agreement, show_plan
+from haplane.cli.run import (
+    dry_run_option,
+    examples,
+    inventory_argument,
+    json_option,
+    load,
+    refuse_to_ask,
+    reports_errors,
+    yes_option,
+)
+from haplane.config.in_clear import sent_in_clear
+from haplane.config.model import Inventory
 from haplane.domain.status import Status
 from haplane.errors import ExitCode
 from haplane.workflows.up import Outcome, up
 
-NOTHING = "Nothing to change: every host that answers is as the inventory says."
 NO_SNAPSHOTS = (
-    "warning: no snapshots are taken: a cluster that loses its majority of disks is lost. "
-    'Make an identity (`haplane keys new FILE`) and put its recipient into cluster["snapshots"].'
+    "warning: snapshots are not configured: a cluster that loses the disks of its majority is lost. "
+    'Create an identity (`haplane keys new FILE`) and add its recipient to cluster["snapshots"].'
 )
 
 
-@click.command("up")
+@click.command("up", epilog=examples("haplane up inventories/prod.py --dry-run", "haplane up inventories/prod.py"))
 @inventory_argument
-@click.option("--dry-run", is_flag=True, help="Show what would be done and touch nothing.")
+@dry_run_option
 @yes_option
 @json_option
 @reports_errors
 def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
-    """Converge the hosts to INVENTORY: a new cluster, a repaired one, or nothing at all."""
-    loaded = load_inventory(inventory)
+    """Create, repair or change a cluster so that its hosts match INVENTORY.
+
+    Shows its plan and asks before it changes anything. Can be re-run at any time: completed steps are not repeated.
+    """
+    loaded = load(output, inventory)
     if loaded.cluster.snapshots is None:
         output.warn(NO_SNAPSHOTS)
+    for sentence in sent_in_clear(loaded.cluster.snapshots):
+        output.warn(f"warning: {sentence}.")
+    return converge(output, loaded, dry_run=dry_run, assume_yes=assume_yes)
+
+
+def converge(
+    output: Output,
+    inventory: Inventory,
+    *,
+    dry_run: bool,
+    assume_yes: bool,
+    repaired: str | None = None,
+    renew: bool = False,
+) -> ExitCode:
+    """`haplane up`, and what is a variety of it. ``repaired`` and ``renew`` as in the workflow."""
     refuse_to_ask(output, assume_yes=assume_yes or dry_run)
-
-    def confirm(lines: tuple[str, ...]) -> bool:
-        show_plan(output, lines)
-        return assume_yes or agree("Go ahead?")
-
-    outcome = up(loaded, confirm=confirm, dry_run=dry_run, progress=output.progress)
+    confirm = agreement(output, assume_yes=assume_yes)
+    outcome = up(
+        inventory, confirm=confirm, dry_run=dry_run, progress=output.progress, repaired=repaired, renew=renew
+    )
     if dry_run:
         show_plan(output, outcome.plan)
-    present(output, outcome, inventory, dry_run=dry_run, in_lab=loaded.cluster.lab is not None)
+    present(output, outcome, inventory.path, dry_run=dry_run, in_lab=inventory.cluster.lab is not None)
     return ExitCode.DONE if dry_run else outcome.exit_code
 
 
-def show_plan(output: Output, lines: tuple[str, ...]) -> None:
-    """What will be done, a line each."""
-    output.line("What has to be done:" if lines else NOTHING)
-    for line in lines:
-        output.line(f"  {line}")
-
-
 def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, in_lab: bool) -> None:
-    """The short summary, or the document."""
+    """The summary for people, the document for programs."""
     output.document(
         {
             "changed": outcome.changed,
@@ -60,17 +79,16 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, 
             "status": outcome.status.document() if outcome.status else None,
             "join_command": outcome.join_command,
             "signing_key": outcome.signing_key,
-            "complaints": outcome.complaints,
+            "warnings": outcome.warnings,
         }
     )
     for name in outcome.skipped:
-        output.warn(f"skipped: {name} cannot be reached")
-    for complaint in outcome.complaints:
-        output.warn(f"does not work: {complaint}")
+        output.warn(f"skipped: {name} is unreachable or does not meet the requirements (see above)")
+    for warning in outcome.warnings:
+        output.warn(f"problem: {warning}")
     if outcome.signing_key:
-        output.line(
-            f'Put "signing_key": "{outcome.signing_key}" into cluster["snapshots"]: forged ones are then found.'
-        )
+        setting = f'"signing_key": "{outcome.signing_key}"'
+        output.line(f'Add {setting} to cluster["snapshots"] so that forged snapshots are rejected.')
     if not outcome.plan and not dry_run:
         output.line(NOTHING)
     if outcome.status is None:
@@ -80,15 +98,15 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, 
     snapshots = outcome.status.snapshots
     if snapshots.pipeline_is_slow:
         output.warn(
-            f"warning: the last snapshot took {snapshots.pipeline_seconds:.0f} s, over half the interval of "
-            f"{snapshots.interval_seconds} s: make interval_seconds larger, or the database smaller"
+            f"warning: the last snapshot took {snapshots.pipeline_seconds:.0f} s, more than half of the interval of "
+            f"{snapshots.interval_seconds} s: increase interval_seconds, or shrink the database"
         )
     if outcome.changed and outcome.status.healthy:
         summarise(output, outcome, outcome.status, inventory, in_lab=in_lab)
 
 
 def summarise(output: Output, outcome: Outcome, status: Status, inventory: str, *, in_lab: bool) -> None:
-    """Where the credentials are, how further workers join, what to try next."""
+    """Where the credentials are, how workers join, what to run next."""
     quorum = status.etcd.quorum
     masters, members = _count(len(status.masters), "master"), _count(quorum.voters, "etcd member")
     output.line()
@@ -99,9 +117,9 @@ def summarise(output: Output, outcome: Outcome, status: Status, inventory: str, 
     output.line("  kubeconfig      /etc/kubernetes/admin.conf on every master")
     if outcome.join_command:
         output.line(f"  join a worker   {outcome.join_command}   (valid for 24 hours)")
-    output.line(f"  look at it      haplane status {inventory}")
+    output.line(f"  status          haplane status {inventory}")
     if in_lab:
-        output.line(f"  prove it        haplane drill kill-master {inventory}")
+        output.line(f"  run a drill     haplane drill kill-master {inventory}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,15 +1,14 @@
-"""``haplane verify``: whether a cluster is what its inventory says, and works."""
+"""``haplane verify``: whether a cluster is what its inventory describes, and works."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from haplane.checks.results import Verification
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, reports_errors
+from haplane.cli.run import inventory_argument, json_option, load, reports_errors
 from haplane.errors import ExitCode
-from haplane.workflows.verify import Verification, verify
+from haplane.workflows.verify import verify
 
 CONTROLS = "CIS Kubernetes 1.12, controls of docs/cis.md"
 WORDS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
@@ -20,20 +19,29 @@ WORDS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
 @click.option(
     "--with-pods",
     is_flag=True,
-    help="Also start one small pod per node, in a namespace that is removed, and try pod network, service and DNS.",
+    help="Also start one small pod per node, in a temporary namespace, and test pod network, service and DNS.",
+)
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(),
+    help="Also run your own testinfra tests in this directory; may be given several times. See docs/verify.md.",
 )
 @json_option
 @reports_errors
-def command(output: Output, inventory: str, with_pods: bool) -> ExitCode:
+def command(output: Output, inventory: str, with_pods: bool, suites: tuple[str, ...]) -> ExitCode:
     """Check a cluster against its inventory: services, files, certificates, etcd, API.
 
-    Reads only, unless --with-pods is given. Exit code 0 when all is well, 6 when a check fails, 3 when a host cannot
-    be reached.
+    Read-only without --with-pods and --suite. Exit code 0 when every check passed, 6 when one failed, 3 when a host
+    is unreachable, 2 when a suite cannot be loaded.
     """
-    found = verify(Path(inventory), with_pods=with_pods, progress=output.progress)
+    loaded = load(output, inventory)
+    found = verify(loaded, with_pods=with_pods, suites=suites, progress=output.progress)
     output.document(document(found))
     output.table(("suite", "check", "result", "hosts"), rows(found))
-    for line in complaints(found):
+    for line in failures(found):
         output.line(line)
     output.line()
     output.line(summary(found))
@@ -64,12 +72,12 @@ def rows(found: Verification) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def complaints(found: Verification) -> list[str]:
-    """What is wrong or was left out, and where; hosts that say the same are named together."""
+def failures(found: Verification) -> list[str]:
+    """What failed or was skipped, and where; hosts with the same message are named together."""
     hosts: dict[tuple[str, str], list[str]] = {}
-    silent = set(found.unreachable)
+    unreachable = set(found.unreachable)
     for check in found.checks:
-        left_out = check.outcome == "skipped" and (check.host in silent or check.group == "cis")
+        left_out = check.outcome == "skipped" and (check.host in unreachable or check.group == "cis")
         if check.outcome != "passed" and not left_out:
             heading = f"{WORDS[check.outcome]}: {check.group}: {check.check}"
             hosts.setdefault((heading, check.message), []).append(check.host)

@@ -7,7 +7,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from haplane.config.model import Cluster, Endpoint, Keepalived, Lab, Tuning
+from haplane.config.drills import DrillSettings, LimitSettings, PowerCommands
+from haplane.config.model import Cluster, Endpoint, EtcdSettings, Keepalived, Lab, Proxy, Registry, Tuning
 from haplane.config.problem import ABSENT, Problem, unknown
 from haplane.config.snapshots import S3, Keep, OnFailure, Snapshots
 
@@ -21,6 +22,7 @@ HOST_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "ssh_known_hosts_file": ("ssh", "known_hosts_file"),
     "ssh_strict_host_key_checking": ("ssh", "strict_host_key_checking"),
     "_sudo": ("ssh", "sudo"),
+    "labels": ("labels",),
 }
 _SETTING_AT = {place: setting for setting, place in HOST_SETTINGS.items()}
 
@@ -28,7 +30,13 @@ _MAPPINGS: Mapping[tuple[str, ...], type[BaseModel]] = {
     (): Cluster,
     ("endpoint",): Endpoint,
     ("keepalived",): Keepalived,
+    ("etcd",): EtcdSettings,
+    ("proxy",): Proxy,
+    ("registries",): Registry,
     ("tuning",): Tuning,
+    ("drills",): DrillSettings,
+    ("drills", "power"): PowerCommands,
+    ("drills", "limits"): LimitSettings,
     ("lab",): Lab,
     ("snapshots",): Snapshots,
     ("snapshots", "s3"): S3,
@@ -36,6 +44,9 @@ _MAPPINGS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("snapshots", "keep_remote"): Keep,
     ("snapshots", "on_failure"): OnFailure,
 }
+
+KEYED = (("registries",), ("drills", "limits"))
+"""Mappings whose keys are names: the settings are one level below."""
 
 _WHOLE = ("a whole number", "write a whole number, without quotes")
 _MAPPING = ("a mapping", "write it in braces: {...}")
@@ -60,7 +71,8 @@ def cluster_problems(error: ValidationError) -> Iterator[Problem]:
         place = details["loc"]
         field = "cluster" + "".join(f"[{key!r}]".replace("'", '"') for key in place if key != "[key]")
         if details["type"] == "extra_forbidden":
-            known = _MAPPINGS[tuple(map(str, place[:-1]))].model_fields
+            of = tuple(map(str, place[:-1]))
+            known = _MAPPINGS[of[:-1] if of[:-1] in KEYED else of].model_fields
             yield unknown(field, place[-1], details["input"], known)
         else:
             yield _problem(field, details)

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from haplane.config import explain, rules, source
+from haplane.config.draft import Draft
 from haplane.config.model import Cluster, Host, Inventory
 from haplane.config.problem import ABSENT, Problem, shown, unknown
 from haplane.errors import Problems
@@ -36,7 +37,7 @@ def load_inventory(path: str | Path) -> Inventory:
     names = {group: tuple(member.name for member in written.groups[group]) for group in source.GROUPS}
     names["etcd"] = names["etcd"] or names["masters"]
     groups = {group: tuple(hosts[name] for name in names[group] if name in hosts) for group in source.GROUPS}
-    draft = rules.Draft(cluster, names, groups, wrong | written.wrong)
+    draft = Draft(cluster, names, groups, wrong | written.wrong)
     problems = [*written.problems, *cluster_problems, *host_problems, *rules.problems(draft)]
     if problems:
         raise _all(str(path), problems)
@@ -83,8 +84,8 @@ def _arranged(name: str, data: source.Data) -> dict[str, object]:
     """A host's data as the model has it; whoever gives no ssh_hostname is reached at its address."""
     ssh = {place[1]: data[key] for key, place in explain.HOST_SETTINGS.items() if place[0] == "ssh" and key in data}
     host: dict[str, object] = {"name": name, "ssh": ssh}
+    host |= {key: data[key] for key in ("address", "labels") if key in data}
     if "address" in data:
-        host["address"] = data["address"]
         ssh.setdefault("hostname", data["address"])
     return host
 
@@ -98,8 +99,8 @@ def _contradictions(name: str, places: tuple[tuple[str, source.Member], ...]) ->
                 yield Problem(
                     f"{group}: {name}: {key}",
                     mine,
-                    f"{first_group} says {shown(key, other)} for the same host",
-                    "say the same in both, or say it in one of them",
+                    f"{first_group} has {shown(key, other)} for the same host",
+                    "use the same value in both groups, or set it in one of them",
                 )
 
 

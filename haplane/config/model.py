@@ -9,16 +9,20 @@ Every string has a pattern of its own that allows neither newlines nor character
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from haplane import supported
 from haplane.config.base import Settings
+from haplane.config.components import ComponentSettings, Flags, Labels
+from haplane.config.drills import DrillSettings
 from haplane.config.snapshots import Snapshots
+from haplane.config.storage import ProxyUrl, ServiceUrl
 from haplane.config.values import (
     Address,
+    AlternativeName,
     CheckName,
-    ComponentSettings,
     DnsName,
     EndpointText,
     FilePath,
@@ -28,24 +32,30 @@ from haplane.config.values import (
     Name,
     Network,
     Port,
+    RegistryName,
+    SshHostName,
     UserName,
+    Word,
     between,
     many,
     named,
+    not_empty,
+    refusal,
 )
 
 
 class Ssh(Settings):
     """How one host is reached; in the file these are pyinfra's ``ssh_hostname``, ``ssh_port``, ... and ``_sudo``.
 
-    ``config_file`` (``ssh_config_file``) may name jump hosts (ProxyJump); ``known_hosts_file`` with
+    ``hostname`` may be an alias of ssh_config, which gives port and user where they are None; else they are 22 and
+    root. ``config_file`` (``ssh_config_file``) may name jump hosts (ProxyJump); ``known_hosts_file`` with
     ``strict_host_key_checking="yes"`` refuses unknown host keys, ``"accept-new"`` records them on first contact.
     ``shell`` is no setting of the file: a run that holds the lock has every command on the host go through it.
     """
 
-    hostname: DnsName
-    port: Port = 22
-    user: UserName = "root"
+    hostname: SshHostName
+    port: Port | None = None
+    user: UserName | None = None
     key: FilePath | None = None
     config_file: FilePath | None = None
     known_hosts_file: FilePath | None = None
@@ -53,13 +63,22 @@ class Ssh(Settings):
     sudo: bool = False
     shell: str | None = None
 
+    def __str__(self) -> str:
+        """As on ssh's command line."""
+        port = f"-p {self.port} " if self.port is not None else ""
+        return f"{port}{self.user}@{self.hostname}" if self.user is not None else f"{port}{self.hostname}"
+
 
 class Host(Settings):
-    """One machine. ``address`` is its address in the cluster's network, never guessed from an interface."""
+    """One host. ``address`` is its address in the cluster's network, never guessed from an interface.
+
+    ``labels`` are those of its Node, besides Kubernetes' own.
+    """
 
     name: HostName
     address: Address
     ssh: Ssh
+    labels: Labels = ()
 
 
 class Endpoint(Settings):
@@ -79,27 +98,72 @@ class Keepalived(Settings):
     advert_seconds: Annotated[float, between(0.1, 10)] = 0.5
 
 
-class Tuning(Settings):
-    """What a special machine (the lab's nested hosts) needs and a real one does not.
+class EtcdSettings(Settings):
+    """``quota_backend_bytes``: how large a member's database may become before etcd takes no more writes.
 
-    ``kubelet`` and ``kube_proxy`` are merged into their KubeletConfiguration and KubeProxyConfiguration.
+    etcd's own default; its authors suggest no more than 8 GiB (server/storage/quota.go).
+    """
+
+    quota_backend_bytes: Annotated[int, between(16 << 20, 16 << 30)] = 2 << 30
+
+
+class Proxy(Settings):
+    """The HTTP proxy of containerd, which pulls images, and of API servers, which call webhooks and OIDC issuers.
+
+    ``no_proxy``: what is reached directly besides the cluster's own hosts and networks.
+    """
+
+    http: ProxyUrl | None = None
+    https: ProxyUrl | None = None
+    no_proxy: Annotated[tuple[Word, ...], many] = ()
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.http is None and self.https is None:
+            raise refusal("names no proxy", 'add "https": "http://proxy.example.org:3128", and "http" likewise')
+        return self
+
+
+class Registry(Settings):
+    """Where containerd pulls a registry's images first, in this order; the registry itself comes last."""
+
+    mirrors: Annotated[tuple[ServiceUrl, ...], many, not_empty]
+
+
+class Tuning(Settings):
+    """Settings of the components themselves, and what a special host (the lab's nested ones) needs.
+
+    ``kubelet`` and ``kube_proxy`` are merged into their KubeletConfiguration and KubeProxyConfiguration; the flags of
+    the other three take the place of haplane's, but for those that the cluster rests on
+    (:mod:`haplane.domain.arguments`).
     """
 
     ignored_preflight_checks: Annotated[tuple[CheckName, ...], many] = ()
     kubelet: ComponentSettings = Field(default_factory=dict)
     kube_proxy: ComponentSettings = Field(default_factory=dict)
+    kube_apiserver: Flags = Field(default_factory=dict)
+    kube_controller_manager: Flags = Field(default_factory=dict)
+    kube_scheduler: Flags = Field(default_factory=dict)
     containerd_restrict_oom_score_adj: bool = False
 
 
 TUNINGS = {
-    # A host nested in a container may not raise its OOM score, set kernel parameters or drive systemd's cgroups.
+    # A host nested in a container may not raise its OOM score, set kernel parameters or drive systemd's cgroups. Its
+    # disk is the machine's: a share that is free says nothing, so pods are evicted by the amount that is left.
     "nested": Tuning(
         ignored_preflight_checks=(
             "SystemVerification",
             "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
             "NumCPU",
         ),
-        kubelet={"cgroupDriver": "cgroupfs", "failCgroupV1": False},
+        kubelet={
+            "cgroupDriver": "cgroupfs",
+            "failCgroupV1": False,
+            "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1Gi", "imagefs.available": "1Gi"},
+            "imageGCHighThresholdPercent": 100,
+            "shutdownGracePeriod": "0s",  # no logind to delay a shutdown
+            "shutdownGracePeriodCriticalPods": "0s",
+        },
         kube_proxy={"conntrack": {"maxPerCore": 0, "min": 0}},
         containerd_restrict_oom_score_adj=True,
     )
@@ -107,8 +171,10 @@ TUNINGS = {
 
 
 class Lab(Settings):
-    """Present only in inventories of the embedded lab: the private network its hosts are made in.
+    """Present only in inventories of the embedded lab: the private network its hosts are made in, and what they are.
 
+    ``machines``: ``nspawn`` makes containers on this machine's kernel, ``qemu`` virtual machines of ``processors``
+    and ``memory_mib`` (these two are for ``qemu`` alone) with that version of ``debian``.
     ``nat_interface_hosts`` get a second interface that holds the default route (as Vagrant's machines have);
     ``bare_hosts`` start without haproxy and keepalived, so that installing packages is exercised.
     ``extra_hosts`` are made like the others but are in no group (a later worker, a jump host, an S3 server).
@@ -117,6 +183,10 @@ class Lab(Settings):
     network: Network = IPv4Network("10.89.0.0/24")
     gateway: Address = IPv4Address("10.89.0.1")
     bridge: InterfaceName = "haplane0"
+    machines: Literal["nspawn", "qemu"] = "nspawn"
+    debian: Literal[12, 13] = 12
+    processors: Annotated[int, between(1, 64)] = 2
+    memory_mib: Annotated[int, between(512, 1 << 20)] = 2048
     nat_interface_hosts: Annotated[tuple[HostName, ...], many] = ()
     bare_hosts: Annotated[tuple[HostName, ...], many] = ()
     extra_hosts: dict[HostName, Address] = Field(default_factory=dict)
@@ -125,14 +195,17 @@ class Lab(Settings):
 class Cluster(Settings):
     """Everything in the inventory that is not a host.
 
+    ``apiserver_names``: what API servers are called besides, in their certificates.
+
     In the file ``endpoint`` is ``"ADDRESS:PORT"`` or ``"ADDRESS"``, and ``tuning`` may be the name of one of TUNINGS.
     """
 
     name: Name
     endpoint: Annotated[Endpoint, EndpointText]
     endpoint_is_external: bool = False
-    kubernetes_version: KubernetesVersion = "1.35.4"
+    kubernetes_version: KubernetesVersion = supported.DEFAULT_VERSION
     apiserver_port: Port = 6443
+    apiserver_names: Annotated[tuple[AlternativeName, ...], many] = ()
     pod_network: Network = IPv4Network("10.244.0.0/16")
     service_network: Network = IPv4Network("10.96.0.0/16")
     dns_domain: DnsName = "cluster.local"
@@ -144,9 +217,14 @@ class Cluster(Settings):
     flannel_backend: Literal["vxlan", "host-gw"] = "vxlan"
     proxy_mode: Literal["nftables", "iptables", "ipvs"] = "nftables"
     keepalived: Keepalived = Keepalived()
+    etcd: EtcdSettings = EtcdSettings()
     bundle: FilePath | None = None
+    bundle_lock: FilePath | None = None
     package_directory: FilePath | None = None
+    proxy: Proxy | None = None
+    registries: dict[RegistryName, Registry] = Field(default_factory=dict)
     snapshots: Snapshots | None = None
+    drills: DrillSettings = DrillSettings()
     tuning: Annotated[Tuning, named(TUNINGS)] = Tuning()
     lab: Lab | None = None
 
@@ -190,7 +268,7 @@ class Inventory(Settings):
 
     @property
     def everyone(self) -> tuple[Host, ...]:
-        """Every machine that is asked and locked: those that are leaving as well."""
+        """Every host that is observed and locked: those that are leaving as well."""
         return self.hosts + self.leaving
 
     def host(self, name: str) -> Host:

@@ -5,47 +5,21 @@ A rule is skipped when a setting it reads was found wrong already, so that one m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from haplane.config.model import Cluster, Host, Lab
+from haplane import supported
+from haplane.config.draft import Draft, as_address, floating_address, label
+from haplane.config.model import Host, Lab
+from haplane.config.network_rules import docker, network_sizes, networks_apart
 from haplane.config.problem import ABSENT, Problem, unknown
+from haplane.domain.arguments import COMPONENTS, OIDC, refused_flags
 
 MASTERS_ALLOWED = (3, 5)
 ETCD_ALLOWED = (3, 5, 7)
 MASTER_PORTS = {22: "sshd", 2379: "etcd", 2380: "etcd", 10256: "kube-proxy"} | dict.fromkeys(
     (10248, 10249, 10250, 10257, 10259), "Kubernetes itself"
 )
-SERVICE_PREFIXES = (12, 26)
-POD_PREFIXES = (8, 24)
-NODE_PREFIX = 24
-
-
-@dataclass(frozen=True)
-class Draft:
-    """An inventory whose single values were checked, of which some may be wrong.
-
-    ``names`` are the host names of each group as written, ``hosts`` those among them that are valid. ``wrong`` names
-    the settings of ``cluster`` and the groups in which something wrong was found already; in ``cluster`` they have
-    their default.
-    """
-
-    cluster: Cluster
-    names: Mapping[str, tuple[str, ...]]
-    hosts: Mapping[str, tuple[Host, ...]]
-    wrong: frozenset[str] = frozenset()
-
-    @property
-    def distinct_hosts(self) -> tuple[Host, ...]:
-        """Every valid host once."""
-        return tuple({host.name: host for hosts in self.hosts.values() for host in hosts}.values())
-
-    @property
-    def balancers(self) -> tuple[str, ...]:
-        """The names of the hosts that would run haproxy."""
-        return () if self.cluster.endpoint_is_external else self.names["load_balancers"] or self.names["masters"]
 
 
 def problems(draft: Draft) -> Iterator[Problem]:
@@ -75,21 +49,21 @@ def _etcd(draft: Draft) -> Iterator[Problem]:
             "etcd",
             ", ".join(sorted(members)),
             "some masters are etcd members and some are not",
-            "leave etcd out (the masters are the members), or list machines that are not masters",
-            "an API server next to no member of its own would need other wiring than the others",
+            "leave etcd out (the masters are the members), or list hosts that are not masters",
+            "an API server without a local member would have to be connected differently from the others",
         )
     single = draft.cluster.allow_single_master
     if len(members) not in ETCD_ALLOWED and not (len(members) == 1 and single):
         what = "the number of etcd members must be 3, 5 or 7"
-        yield Problem("etcd", len(members), what, "list 3, 5 or 7 etcd machines", _odd(len(members)))
+        yield Problem("etcd", len(members), what, "list 3, 5 or 7 etcd hosts", _odd(len(members)))
 
 
 def _leaving(draft: Draft) -> Iterator[Problem]:
     for name in dict.fromkeys(draft.names["leaving"]):
         groups = [group for group in draft.names if group != "leaving" and name in draft.names[group]]
         if groups:
-            remedy = "strike it from one of the two"
-            yield Problem("leaving", name, f"is in {groups[0]} too", remedy, "a host stays or it leaves")
+            remedy = "remove it from one of the two groups"
+            yield Problem("leaving", name, f"is in {groups[0]} too", remedy, "hosts in leaving are decommissioned")
 
 
 def _odd(count: int) -> str:
@@ -109,27 +83,23 @@ def _duplicates(draft: Draft) -> Iterator[Problem]:
     for group, names in draft.names.items():
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice and (group != "etcd" or names != draft.names["masters"]):
-            yield Problem(group, ", ".join(twice), "a name used twice", "give each machine a name of its own")
+            yield Problem(group, ", ".join(twice), "a name used twice", "give each host a name of its own")
     for one, other in combinations(draft.distinct_hosts, 2):
         if one.address == other.address:
             yield Problem(
-                f"{_label(draft, other)}: address",
+                f"{label(draft, other)}: address",
                 other.address,
                 f"{one.name} has it too",
-                "one address, one machine",
+                "each host needs an address of its own",
             )
         elif _reached_at(one) == _reached_at(other):
-            remedy = "give each machine its own ssh_hostname or ssh_port"
+            remedy = "give each host its own ssh_hostname or ssh_port"
             what = f"leads to the same machine as that of {one.name}"
-            yield Problem(f"{_label(draft, other)}: ssh_hostname", other.ssh.hostname, what, remedy)
+            yield Problem(f"{label(draft, other)}: ssh_hostname", other.ssh.hostname, what, remedy)
 
 
-def _reached_at(host: Host) -> tuple[str, int, str | None]:
+def _reached_at(host: Host) -> tuple[str, int | None, str | None]:
     return host.ssh.hostname, host.ssh.port, host.ssh.config_file
-
-
-def _label(draft: Draft, host: Host) -> str:
-    return f"{next(group for group, hosts in draft.hosts.items() if host in hosts)}: {host.name}"
 
 
 def _endpoint(draft: Draft) -> Iterator[Problem]:
@@ -142,7 +112,7 @@ def _endpoint(draft: Draft) -> Iterator[Problem]:
             "says that the load balancer is not haplane's, but the group load_balancers has hosts",
             "remove one of the two",
         )
-    if not cluster.endpoint_is_external and _as_address(address) is None:
+    if not cluster.endpoint_is_external and as_address(address) is None:
         yield Problem(
             field,
             str(cluster.endpoint),
@@ -156,15 +126,8 @@ def _endpoint(draft: Draft) -> Iterator[Problem]:
                 str(cluster.endpoint),
                 f"is the address of {host.name}",
                 "use a free address of the same network",
-                "the endpoint must outlive every single machine",
+                "the endpoint must survive the loss of any host",
             )
-
-
-def _as_address(text: str) -> IPv4Address | None:
-    try:
-        return IPv4Address(text)
-    except ValueError:
-        return None
 
 
 def _ports(draft: Draft) -> Iterator[Problem]:
@@ -186,50 +149,36 @@ def _ports(draft: Draft) -> Iterator[Problem]:
         yield Problem(field, str(endpoint), what, f"use another port, like {endpoint.address}:8443")
 
 
-def _network_sizes(draft: Draft) -> Iterator[Problem]:
-    """The limits are kubeadm's (ValidateServiceSubnetSize, ValidatePodSubnetNodeMask), the 26 is ours."""
-    cluster = draft.cluster
-    low, high = SERVICE_PREFIXES
-    if cluster.service_network.prefixlen > high:
-        yield Problem(
-            'cluster["service_network"]',
-            cluster.service_network,
-            "too small",
-            f"use /{high} or larger, like 10.96.0.0/16",
-            "its tenth address is cluster DNS, kubeadm wants room for that, and every service needs one address more",
-        )
-    elif cluster.service_network.prefixlen < low:
-        yield Problem('cluster["service_network"]', cluster.service_network, "too large", f"use /{low} or smaller")
-    pods = cluster.pod_network
-    low, high = POD_PREFIXES
-    nodes = len(set(draft.names["masters"] + draft.names["workers"]))
-    if pods.prefixlen < low:
-        yield Problem('cluster["pod_network"]', pods, "too large", f"use /{low} or smaller, like 10.244.0.0/16")
-    elif pods.prefixlen > high or 2 ** (NODE_PREFIX - pods.prefixlen) < nodes:
-        why = f"each node takes a /{NODE_PREFIX} of it, and there are {nodes} nodes"
-        yield Problem('cluster["pod_network"]', pods, "too small", "use a larger one, like 10.244.0.0/16", why)
+def _kubernetes_version(draft: Draft) -> Iterator[Problem]:
+    version = draft.cluster.kubernetes_version
+    if version not in supported.VERSIONS and draft.cluster.bundle_lock is None:
+        remedy = f"use {', '.join(supported.VERSIONS)}, or a lock of your own (haplane bundle pin): bundle_lock"
+        yield Problem('cluster["kubernetes_version"]', version, "haplane has no lock for this version", remedy)
 
 
-def _networks_apart(draft: Draft) -> Iterator[Problem]:
-    cluster = draft.cluster
-    taken: list[tuple[str, IPv4Network]] = [
-        ('cluster["pod_network"]', cluster.pod_network),
-        ('cluster["service_network"]', cluster.service_network),
-    ]
-    if cluster.lab is not None:
-        taken.append(('cluster["lab"]["network"]', cluster.lab.network))
-    remedy = "choose networks that share no address"
-    for (field, network), (other_field, other) in combinations(taken, 2):
-        if network.overlaps(other):
-            yield Problem(field, network, f"overlaps {other_field} ({other})", remedy)
-    addresses = [(f"the address of {host.name}", host.address) for host in draft.distinct_hosts]
-    if (floating := _floating_address(draft)) is not None:
-        addresses.append(("the endpoint", floating))
-    for field, network in taken[:2]:
-        inside = [f"{what} ({address})" for what, address in addresses if address in network]
-        if inside:
-            what = f"contains {', '.join(inside)}"
-            yield Problem(field, network, what, "choose a network that no machine and not the endpoint is in")
+def _flags(draft: Draft) -> Iterator[Problem]:
+    for setting, component in COMPONENTS.items():
+        flags = getattr(draft.cluster.tuning, setting)
+        field = f'cluster["tuning"]["{setting}"]'
+        for name, why in refused_flags(component, flags):
+            yield Problem(
+                f'{field}["{name}"]', ABSENT, f"{component}'s {name} is not for an inventory", "remove it", why
+            )
+        if any(name.startswith(OIDC) for name in flags) and f"{OIDC}issuer-url" not in flags:
+            yield Problem(
+                field, ABSENT, "oidc-* flags without oidc-issuer-url", 'add "oidc-issuer-url": "https://..."'
+            )
+
+
+def _labels(draft: Draft) -> Iterator[Problem]:
+    nodes = {*draft.names["masters"], *draft.names["workers"]}
+    for host in draft.distinct_hosts:
+        if host.labels and host.name not in nodes:
+            remedy = "remove labels from it: only masters and workers are nodes"
+            yield Problem(f"{label(draft, host)}: labels", ABSENT, "labels on a host that runs no kubelet", remedy)
+
+
+NSPAWN_DEBIAN = 12  # newer ones boot in no container where cgroups are of version 1
 
 
 def _lab(draft: Draft) -> Iterator[Problem]:
@@ -237,21 +186,24 @@ def _lab(draft: Draft) -> Iterator[Problem]:
     if lab is None:
         return
     yield from _lab_addresses(draft, lab)
+    if lab.machines == "nspawn" and lab.debian != NSPAWN_DEBIAN:
+        remedy = f'write {NSPAWN_DEBIAN}, or "machines": "qemu"'
+        yield Problem('cluster["lab"]["debian"]', lab.debian, "not what nspawn hosts are made of", remedy)
     names = {name for group in draft.names.values() for name in group}
     for setting, hosts in (("nat_interface_hosts", lab.nat_interface_hosts), ("bare_hosts", lab.bare_hosts)):
         for name in hosts:
             if name not in names | set(lab.extra_hosts):
                 yield unknown(f'cluster["lab"]["{setting}"]', name, name, names, kind="host")
     for name in sorted(names & set(lab.extra_hosts)):
-        remedy = "extra hosts are in no group; remove it here or there"
+        remedy = "extra hosts are in no group; remove it from one of the two"
         yield Problem('cluster["lab"]["extra_hosts"]', name, "the name of a host in a group", remedy)
 
 
 def _lab_addresses(draft: Draft, lab: Lab) -> Iterator[Problem]:
-    hosts = [(f"{_label(draft, host)}: address", host.address) for host in draft.distinct_hosts]
+    hosts = [(f"{label(draft, host)}: address", host.address) for host in draft.distinct_hosts]
     given = [(f'cluster["lab"]["extra_hosts"]["{name}"]', address) for name, address in lab.extra_hosts.items()]
     given.append(('cluster["lab"]["gateway"]', lab.gateway))
-    if (floating := _floating_address(draft)) is not None:
+    if (floating := floating_address(draft)) is not None:
         hosts.append(('cluster["endpoint"]', floating))
     for field, address in hosts + given:
         if address not in lab.network or address in (lab.network.network_address, lab.network.broadcast_address):
@@ -264,10 +216,6 @@ def _lab_addresses(draft: Draft, lab: Lab) -> Iterator[Problem]:
         taken.setdefault(address, field)
 
 
-def _floating_address(draft: Draft) -> IPv4Address | None:
-    return None if "endpoint" in draft.wrong else _as_address(draft.cluster.endpoint.address)
-
-
 Rule = Callable[[Draft], Iterator[Problem]]
 RULES: tuple[tuple[Rule, frozenset[str]], ...] = (
     (_masters, frozenset({"masters", "allow_single_master"})),
@@ -277,7 +225,11 @@ RULES: tuple[tuple[Rule, frozenset[str]], ...] = (
     (_duplicates, frozenset()),
     (_endpoint, frozenset({"endpoint", "endpoint_is_external"})),
     (_ports, frozenset({"masters", "load_balancers", "endpoint", "endpoint_is_external", "apiserver_port"})),
-    (_network_sizes, frozenset({"pod_network", "service_network"})),
-    (_networks_apart, frozenset({"pod_network", "service_network", "lab"})),
+    (_kubernetes_version, frozenset({"kubernetes_version", "bundle_lock"})),
+    (network_sizes, frozenset({"pod_network", "service_network"})),
+    (networks_apart, frozenset({"pod_network", "service_network", "lab"})),
+    (docker, frozenset({"pod_network", "service_network"})),
+    (_flags, frozenset({"tuning"})),
+    (_labels, frozenset()),
     (_lab, frozenset({"lab"})),
 )

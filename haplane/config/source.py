@@ -93,7 +93,7 @@ def _failed(path: Path, error: BaseException, what: str) -> BadInput:
     return BadInput(
         f"{path} {what}{line}: {type(error).__name__}: {message}",
         where=str(path),
-        next_step="run it with python to see more; an inventory should only name hosts and settings",
+        next_step="run it with python to see the error; an inventory should only name hosts and settings",
     )
 
 

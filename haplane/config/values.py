@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -19,17 +18,17 @@ import pyrage
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from haplane.domain.versions import SUPPORTED_VERSIONS, is_supported
-
-Scalar = str | int | float | bool
+from haplane import supported
+from haplane.domain.versions import is_version
 
 MINIMUM_INTERVAL, LONG_INTERVAL = 10, 600
 HOUR_SECONDS, DAY_SECONDS = 3600, 86400
 PUBLIC_KEY_BYTES = 32
+SSH_USER_CHARACTERS = 256
 
-_FIELD_NAME = re.compile(r"[a-zA-Z][A-Za-z0-9]{0,100}")
-_INNER_NAME = re.compile(r"[a-zA-Z][A-Za-z0-9./-]{0,100}")  # memory.available, node-role.kubernetes.io/worker
-_SETTING_TEXT = re.compile(r"[\w ./@+,=:%-]{0,1000}")
+_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_ALTERNATIVE_NAME = re.compile(rf"(\*\.)?{_DNS_LABEL}(\.{_DNS_LABEL})*", re.IGNORECASE)
+DNS_NAME_CHARACTERS = 253
 
 
 def refusal(problem: str, remedy: str) -> PydanticCustomError:
@@ -50,7 +49,7 @@ def _matching(pattern: str, problem: str, remedy: str) -> AfterValidator:
 
 def _host_name(text: str) -> str:
     if text == "localhost":
-        raise refusal("not a usable host name", "give the machine a name of its own, like m1")
+        raise refusal("not a usable host name", "give the host a name of its own, like m1")
     return text
 
 
@@ -60,6 +59,17 @@ def _dns_name(text: str) -> str:
             IPv4Address(text)
         except ValueError:
             raise refusal("not an IPv4 address", "write four numbers of 0-255, like 10.0.0.10") from None
+    return text
+
+
+def _ssh_user(text: str) -> str:
+    r"""What ssh takes (valid_ruser in its ssh.c): DOMAIN\user, user.name and user@domain are such."""
+    refused = re.search(r"[\x00-\x1f\x7f'\"`;&<>|(){}]|^-|\s-|^\s|\s$|\\$", text)
+    if refused or not 1 <= len(text) <= SSH_USER_CHARACTERS:
+        raise refusal(
+            "not a user name that ssh takes",
+            "use the name that you log in with: no quotes, brackets or ;&<>|, no - first",
+        )
     return text
 
 
@@ -74,9 +84,7 @@ def _address(value: object) -> object:
 
 def _unicast(address: IPv4Address) -> IPv4Address:
     if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_reserved:
-        raise refusal(
-            "not an address other machines can reach", "write the machine's address in the cluster's network"
-        )
+        raise refusal("not an address that other hosts can reach", "use the host's address in the cluster's network")
     return address
 
 
@@ -93,22 +101,22 @@ def _network(value: object) -> object:
 
 
 def _version(text: str) -> str:
-    if not is_supported(text):
-        raise refusal("a Kubernetes version the bundle does not pin", f"use {', '.join(SUPPORTED_VERSIONS)}")
+    if not is_version(text) or text.startswith("v"):
+        raise refusal("not a version", f"write it like {supported.DEFAULT_VERSION}")
     return text
 
 
 def _recipient(text: str) -> str:
     if text.upper().startswith("AGE-SECRET-KEY-"):
         raise refusal(
-            "a private age identity, which must never be in an inventory",
-            "write its public half, which starts with age1, and make a new identity: haplane keys new",
+            "a private age identity; never put one in an inventory",
+            "use its public half, which starts with age1, and create a new identity: haplane keys new",
         )
     try:
         return str(pyrage.x25519.Recipient.from_str(text))
     except pyrage.RecipientError:
         raise refusal(
-            "not an age recipient", "write the public key that `haplane keys new` printed; it starts with age1"
+            "not an age recipient", "use the public key that `haplane keys new` printed; it starts with age1"
         ) from None
 
 
@@ -128,7 +136,7 @@ def _interval(seconds: int) -> int:
     divides_a_day = seconds >= LONG_INTERVAL and DAY_SECONDS % seconds == 0
     if seconds < MINIMUM_INTERVAL or seconds % 2 or not (divides_an_hour or divides_a_day):
         raise refusal(
-            "slots of that length do not fit into hours or days",
+            "the interval must divide an hour or a day evenly",
             f"use an even number from {MINIMUM_INTERVAL} that divides 3600, or from {LONG_INTERVAL} one that divides "
             "86400, like 30, 60, 300 or 21600",
         )
@@ -141,14 +149,8 @@ def _public_key(text: str) -> str:
     except (ValueError, binascii.Error):
         raw = b""
     if len(raw) != PUBLIC_KEY_BYTES:
-        raise refusal("not an Ed25519 public key", "write what `haplane up` printed as signing_key: 44 characters")
-    return text
-
-
-def _service_url(text: str) -> str:
-    if re.search(r"//[^/]*@", text):
-        raise refusal("holds a user name or password", "write the URL without; credentials have files of their own")
-    return text
+        raise refusal("not an Ed25519 public key", "use the signing_key that `haplane up` printed: 44 characters")
+    return base64.b64encode(raw).decode()  # one key is one text
 
 
 def _not_empty(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -170,29 +172,15 @@ def _endpoint(value: object) -> object:
     return {"address": address, "port": int(port)}
 
 
-def _component(value: object) -> object:
-    """Fields of a Kubernetes component's configuration: scalars or one level of mapping."""
-    if isinstance(value, dict):
-        for name, setting in value.items():
-            _check_setting(_FIELD_NAME, name, setting)
-    return value
-
-
-def _check_setting(names: re.Pattern[str], name: object, setting: object) -> None:
-    if not isinstance(name, str) or not names.fullmatch(name):
-        raise refusal("has a name that is not a field's", "use the component's own field names, like maxPods")
-    if isinstance(setting, dict) and names is _FIELD_NAME:
-        for inner_name, inner in setting.items():
-            _check_setting(_INNER_NAME, inner_name, inner)
-    elif isinstance(setting, str):
-        if not _SETTING_TEXT.fullmatch(setting):
+def _alternative_name(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        if not _ALTERNATIVE_NAME.fullmatch(text) or len(text) > DNS_NAME_CHARACTERS:
             raise refusal(
-                f"{name} has characters that are not allowed here", "use letters, digits, spaces, ._/@+,=:%-"
-            )
-    elif not isinstance(setting, int | float) or (isinstance(setting, float) and not math.isfinite(setting)):
-        raise refusal(
-            f"{name} is not a text, number, True or False, or one level of mapping of these", "write one of these"
-        )
+                "neither an address nor a DNS name", "write it like api.example.org, *.example.org or 203.0.113.5"
+            ) from None
+    return text.lower()
 
 
 def between(low: float, high: float) -> AfterValidator:
@@ -219,7 +207,8 @@ def named(values: Mapping[str, object]) -> BeforeValidator:
     return BeforeValidator(look_up)
 
 
-def _text(pattern: str, remedy: str, problem: str = "has characters that are not allowed here") -> AfterValidator:
+def text_of(pattern: str, remedy: str, problem: str = "has characters that are not allowed here") -> AfterValidator:
+    """A text that matches the whole pattern."""
     return _matching(pattern, problem, remedy)
 
 
@@ -230,31 +219,40 @@ not_empty = AfterValidator(_not_empty)
 Port = Annotated[int, between(1, 65535)]
 HostName = Annotated[
     str,
-    _text(
-        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
-        "use 1-63 lower-case letters, digits and hyphens, like m1",
+    text_of(
+        r"(?=.{1,63}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
+        "use 1-63 lower-case letters, digits, hyphens and dots, like m1 or m1.example.org",
         "not a host name",
     ),
     AfterValidator(_host_name),
 ]
-Name = Annotated[str, _text(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", "use 1-40 lower-case letters, digits and hyphens")]
+"""A DNS subdomain, as Kubernetes wants a Node's name; 63 characters, because a kubelet puts it into a label."""
+Name = Annotated[
+    str, text_of(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", "use 1-40 lower-case letters, digits and hyphens")
+]
 DnsName = Annotated[
     str,
-    _text(
+    text_of(
         r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*",
         "use an IPv4 address or a name of lower-case letters, digits, hyphens and dots",
         "neither an IPv4 address nor a DNS name",
     ),
     AfterValidator(_dns_name),
 ]
-UserName = Annotated[
-    str, _text(r"[a-z_][a-z0-9_-]{0,31}", "use 1-32 lower-case letters, digits, _ and -", "not a user name")
+UserName = Annotated[str, AfterValidator(_ssh_user)]
+SshHostName = Annotated[
+    str,
+    text_of(
+        r"[\w:][\w.:%+~=,-]{0,252}",
+        "use a name of ssh_config, a DNS name or an address; IPv6 without brackets, like 2001:db8::11",
+        "not a host that ssh takes",
+    ),
 ]
-CheckName = Annotated[str, _text(r"[A-Za-z0-9-]{1,100}", "use kubeadm's name of the check, like NumCPU")]
-InterfaceName = Annotated[str, _text(r"[a-z0-9]{1,12}", "use 1-12 lower-case letters and digits, like haplane0")]
+CheckName = Annotated[str, text_of(r"[A-Za-z0-9-]{1,100}", "use kubeadm's name of the check, like NumCPU")]
+InterfaceName = Annotated[str, text_of(r"[a-z0-9]{1,12}", "use 1-12 lower-case letters and digits, like haplane0")]
 FilePath = Annotated[
     str,
-    _text(
+    text_of(
         r"(~/)?[\w ./@+,=:%-]{1,4096}",
         "use a path of letters, digits, spaces and ._/@+,=:%- (it may start with ~/)",
         "has characters that a shell would act on",
@@ -267,33 +265,16 @@ KubernetesVersion = Annotated[str, AfterValidator(_version)]
 AgeRecipient = Annotated[str, AfterValidator(_recipient)]
 Interval = Annotated[int, AfterValidator(_interval)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
-ServiceUrl = Annotated[
-    str,
-    _text(
-        r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[\w./%+=~-]{0,1000})?",
-        "write it like https://s3.example.org:9000",
-        "not an http or https URL",
-    ),
-    AfterValidator(_service_url),
-]
-BucketName = Annotated[
-    str, _text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "use the bucket's name: 3-63 lower-case letters, digits, - and .")
-]
-RegionName = Annotated[str, _text(r"[a-z0-9-]{1,64}", "use a region's name, like eu-central-1")]
-ObjectPrefix = Annotated[
-    str,
-    _text(r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,99}(/(?!$)|$)){0,5}", "write it like backups/etcd, without a / around"),
-]
-HostDirectory = Annotated[
-    str,
-    _text(
-        r"(/(?!\.\.?(/|$))[A-Za-z0-9._-]{1,100}){2,10}",
-        "use an absolute path on the hosts, like /var/lib/haplane/snapshots, of letters, digits and ._-",
-        "not a directory for snapshots",
-    ),
-]
 Word = Annotated[
-    str, _text(r"[\w ./@+,=:%-]{1,1000}", "use letters, digits, spaces and ._/@+,=:%-; no shell reads it")
+    str, text_of(r"[\w ./@+,=:%-]{1,1000}", "use letters, digits, spaces and ._/@+,=:%-; no shell reads it")
 ]
 
-ComponentSettings = Annotated[dict[str, Scalar | dict[str, Scalar]], BeforeValidator(_component)]
+AlternativeName = Annotated[str, AfterValidator(_alternative_name)]
+RegistryName = Annotated[
+    str,
+    text_of(
+        r"_default|[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?",
+        "use its host name, with a port if images are named with it, like docker.io; _default stands for all others",
+        "not a registry's name",
+    ),
+]

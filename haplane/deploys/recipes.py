@@ -8,258 +8,272 @@ from functools import partial
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
 
+from haplane.deploys.single import single
+from haplane.domain import host_paths
 from haplane.domain.files import WantedFile
-from haplane.operations import cluster, etcd, files, haproxy, kubeadm, packages, reset, snapshots, units
+from haplane.operations import (
+    cluster,
+    control_plane,
+    etcd,
+    files,
+    haproxy,
+    kubeadm,
+    packages,
+    reset,
+    snapshots,
+    timeouts,
+    units,
+)
 
-CHECKS = {"haproxy": "haproxy -c -q -f /etc/haproxy/haproxy.cfg"}
+HEALTHY = "Wait until scheduler and controller manager are healthy"
+APISERVER_SECONDS = 110
+"""For an API server to become ready: it has etcd, and fills its caches from it."""
+
+CONTROLLER_SECONDS = 90
+"""For a scheduler and a controller manager to become healthy: their manifests are new to the kubelet."""
+
+QUORUM_SECONDS = 80
+"""For a member to read through quorum: the others are up, and it has its data."""
+
+CHECKS = {"haproxy": f"haproxy -c -q -f {host_paths.HAPROXY_CFG}"}
+
+hand_over = single(etcd.hand_over_leadership, "Hand over leadership", timeouts.LOCAL, name="hand_over")
+remove_member = single(etcd.remove_member, "Remove the etcd member {member}", timeouts.MEMBER_CHANGE)
+move_etcd_data = single(
+    etcd.move_data, "Move etcd's old data to aside-{timestamp}", timeouts.LOCAL, name="move_etcd_data"
+)
+add_learner = single(etcd.add_learner, "Add {member} as a learner", timeouts.MEMBER_CHANGE)
+start_learner = single(etcd.start_learner, "Start etcd as a learner", timeouts.MEMBER_CHANGE)
+promote_learner = single(
+    etcd.promote, "Promote {member} once it has caught up", timeouts.LEARNER, name="promote_learner"
+)
+clear_alarms = single(etcd.clear_alarms, "Clear etcd's alarms", timeouts.LOCAL)
+compact_etcd = single(etcd.compact, "Compact etcd", timeouts.COMPACTION, name="compact_etcd")
+take_out_control_plane = single(
+    control_plane.take_out, "Stop the control plane", timeouts.PROCESS_END, name="take_out_control_plane"
+)
+stop_control_plane = single(
+    control_plane.stop, "Stop the control plane", timeouts.PROCESS_END, name="stop_control_plane"
+)
+take_part = single(units.up, "Start {unit}", timeouts.LOCAL, name="take_part", unit="keepalived", wait=True)
+release_address = single(units.down, "Stop {unit}", timeouts.LOCAL, name="release_address", unit="keepalived")
+drain_node = single(cluster.drain_node, "Evict pods from {node}", timeouts.DRAIN)
+delete_node = single(cluster.delete_node, "Delete the node {node}", timeouts.REQUEST)
+let_boot_start = single(
+    control_plane.let_boot_start, "Stop the kubelet until the next boot", timeouts.LOCAL, name="let_boot_start"
+)
+hand_over_address = single(haproxy.hand_over_address, "Hand over {address}", timeouts.ADDRESS)
+drain_server = single(haproxy.drain, "Drain {server}", timeouts.SERVER_ANSWER, name="drain_server")
+undrain_server = single(haproxy.undrain, "Undrain {server}", timeouts.SERVER_ANSWER, name="undrain_server")
+bind_kubelet_admin = single(cluster.bind_kubelet_admin, "Bind API servers' right to use kubelets", timeouts.REQUEST)
+serve_kubelet = single(
+    kubeadm.serve_with_new_certificate,
+    "Wait until the kubelet serves its new certificate",
+    timeouts.REQUEST,
+    name="serve_kubelet",
+)
+configure_kubelet = single(kubeadm.configure_kubelet, "Configure the kubelet anew", timeouts.KUBELET)
+initialise_master = single(
+    kubeadm.run_phases, "Run kubeadm's phases", timeouts.KUBEADM_INIT, name="initialise_master"
+)
+apply_cluster = single(cluster.apply_cluster, "Apply cluster-wide objects", timeouts.APPLY)
+label_masters = single(cluster.label_masters, "Label and taint masters", timeouts.REQUEST)
+label_made = single(cluster.label_made, "Label nodes as made by haplane", timeouts.REQUEST)
+remove_super_admin = single(kubeadm.absent, "Remove {path}", timeouts.LOCAL, name="remove_super_admin")
+reset_host = single(reset.reset, "Remove the cluster from the host", timeouts.MANY_FILES, name="reset_host")
+discard_kept = single(etcd.discard, "Remove old etcd data", timeouts.MANY_FILES, name="discard_kept")
 
 
 @deploy("Prepare the host")
 def prepare_host(
-    packages_of: Mapping[str, Sequence[str]],
+    packages_of: Mapping[str, Mapping[str, str]],
+    installer_of: Mapping[str, str],
     files_of: Mapping[str, Sequence[WantedFile]],
     package_directory: str | None,
 ) -> None:
-    """Packages, then configuration, keys and certificates, with the kernel's settings."""
+    """Packages, then configuration, keys and certificates, with the kernel's settings.
+
+    ``packages_of`` maps hosts to packages by their services, ``installer_of`` to the script that installs them.
+    """
     packages.installed(
-        packages=packages_of.get(host.name, ()), directory=package_directory, name="Install packages", _timeout=600
+        packages=packages_of.get(host.name, {}),
+        script=installer_of.get(host.name, ""),
+        directory=package_directory,
+        name="Install packages",
+        _timeout=timeouts.PACKAGES,
     )
-    files.place(files=files_of.get(host.name, ()), name="Write configuration, keys and certificates", _timeout=180)
+    files.place(
+        files=files_of.get(host.name, ()),
+        name="Write configuration, keys and certificates",
+        _timeout=timeouts.MANY_FILES,
+    )
 
 
 @deploy("Start the container runtime")
 def start_runtime(paths_of: Mapping[str, Sequence[str]]) -> None:
     """containerd, serving and enabled."""
     mine = paths_of.get(host.name, ())
-    units.up(unit="containerd", files=mine, wait=True, name="Start containerd", _timeout=60)
+    units.up(unit="containerd", files=mine, wait=True, name="Start containerd", _timeout=timeouts.LOCAL)
 
 
 @deploy("Form the etcd cluster")
 def form_etcd(drop_in: str) -> None:
     """All members start together; none is ever allowed to do so again once they are healthy."""
-    etcd.start_new_cluster(drop_in=drop_in, name="Start etcd members together", _timeout=30)
-    etcd.settle_new_cluster(name="Wait for quorum", _timeout=90)
+    etcd.start_new_cluster(drop_in=drop_in, name="Start etcd members together", _timeout=timeouts.LOCAL)
+    etcd.forbid_bootstrap(seconds=QUORUM_SECONDS, name="Wait for quorum", _timeout=timeouts.QUORUM)
 
 
 @deploy("Start etcd members")
-def start_etcd() -> None:
-    """Those that are down, all together: they may need each other for a majority. Nothing that runs is touched."""
-    units.up(unit="etcd", name="Start etcd", _timeout=60)
-    etcd.wait_for_member(name="Wait until it reads through quorum", _timeout=90)
+def start_etcd(renewed: Sequence[str]) -> None:
+    """Those that are down, all together: they may need each other for a majority. Nothing that serves is touched.
+
+    ``renewed`` are hosts whose expired certificates have just been replaced.
+    """
+    etcd.user(name="Create etcd's user", _timeout=timeouts.LOCAL)
+    units.up(unit="etcd", name="Start etcd", _timeout=timeouts.LOCAL)
+    etcd.use_new_certificates(hosts=renewed, name="Serve with the new certificates", _timeout=timeouts.LOCAL)
+    etcd.wait_for_member(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
 
 
 @deploy("Restart the etcd member")
 def restart_etcd() -> None:
     """One member, after it has handed leadership over; the caller sees to it that quorum stays without it."""
-    etcd.hand_over_leadership(name="Hand over leadership", _timeout=30)
-    units.up(unit="etcd", changed=True, name="Restart etcd", _timeout=90)
-    etcd.wait_for_member(name="Wait until it reads through quorum", _timeout=90)
+    etcd.user(name="Create etcd's user", _timeout=timeouts.LOCAL)
+    etcd.hand_over_leadership(name="Hand over leadership", _timeout=timeouts.LOCAL)
+    units.up(unit="etcd", changed=True, name="Restart etcd", _timeout=timeouts.QUORUM)
+    etcd.wait_for_member(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
 
 
-@deploy("Hand over leadership")
-def hand_over() -> None:
-    """Before a member goes for good."""
-    etcd.hand_over_leadership(name="Hand over leadership", _timeout=30)
-
-
-@deploy("Remove the etcd member")
-def remove_member(member: str) -> None:
-    """Told to another member; the caller sees to it that the others are a majority."""
-    etcd.remove_member(member=member, name=f"Remove the etcd member {member}", _timeout=150)
-
-
-@deploy("Set etcd's data aside")
-def set_etcd_data_aside(stamp: str) -> None:
-    """On a machine whose member is off the list."""
-    etcd.set_data_aside(stamp=stamp, name="Set etcd's data aside", _timeout=60)
-
-
-@deploy("Add the learner")
-def add_learner(member: str, peer_url: str) -> None:
-    """Told to a member that serves."""
-    etcd.add_learner(member=member, peer_url=peer_url, name=f"Add {member} as a learner", _timeout=150)
-
-
-@deploy("Start the learner")
-def start_learner(drop_in: str) -> None:
-    """On the machine that was added."""
-    etcd.start_learner(drop_in=drop_in, name="Start etcd as a learner", _timeout=150)
-
-
-@deploy("Promote the learner")
-def promote_learner(member: str) -> None:
-    """Told to a member that serves; it waits until the learner has caught up."""
-    etcd.promote(member=member, name=f"Promote {member} once it has caught up", _timeout=1800)
-
-
-@deploy("Settle the member")
-def settle_member() -> None:
+@deploy("Forbid a bootstrap")
+def forbid_bootstrap() -> None:
     """It votes: from now on it never starts with an empty disk."""
-    etcd.settle_new_cluster(name="Wait until it reads through quorum", _timeout=90)
+    etcd.forbid_bootstrap(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
 
 
-@deploy("Take the alarm back")
-def disarm() -> None:
-    """The corrupt member is gone."""
-    etcd.disarm(name="Take etcd's alarm back", _timeout=30)
+@deploy("Defragment the etcd member")
+def defragment_etcd() -> None:
+    """One member, after it has handed leadership over; the caller sees to it that quorum stays without it."""
+    etcd.hand_over_leadership(name="Hand over leadership", _timeout=timeouts.LOCAL)
+    etcd.defragment(name="Defragment the database", _timeout=timeouts.LEARNER)
+    etcd.wait_for_member(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
 
 
-@deploy("Put the API server aside")
-def put_apiserver_aside() -> None:
-    """It ends by itself, as in a restart, and stays away."""
-    kubeadm.put_apiserver_aside(name="Stop the API server", _timeout=120)
+@deploy("Start the control plane again")
+def put_back_control_plane(port: int) -> None:
+    """After :func:`take_out_control_plane`."""
+    control_plane.start_apiserver(name="Start the API server", _timeout=timeouts.LOCAL)
+    _wait_for_apiserver(port)
+    control_plane.wait_for_controllers(seconds=CONTROLLER_SECONDS, name=HEALTHY, _timeout=timeouts.CONTROLLERS)
 
 
-@deploy("Bring the API server back")
-def bring_apiserver_back(port: int) -> None:
-    """After :func:`put_apiserver_aside`."""
-    kubeadm.bring_apiserver_back(name="Start the API server", _timeout=60)
-    kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=180)
+@deploy("Wait for the scheduler and the controller manager")
+def wait_for_controllers() -> None:
+    """Those on this host; their manifests are moved back if they were moved."""
+    control_plane.wait_for_controllers(seconds=CONTROLLER_SECONDS, name=HEALTHY, _timeout=timeouts.CONTROLLERS)
 
 
-@deploy("Stop the control plane")
-def stop_control_plane() -> None:
-    """For good: its clients are told to go elsewhere, as in a restart."""
-    kubeadm.stop_control_plane(name="Stop the control plane", _timeout=120)
-
-
-@deploy("Give the endpoint's address up")
-def give_address_up() -> None:
-    """Another load balancer has it at once."""
-    units.down(unit="keepalived", name="Stop keepalived", _timeout=30)
-
-
-@deploy("Drain the node")
-def drain_node(node: str) -> None:
-    """Its pods go elsewhere, as far as their budgets allow."""
-    cluster.drain_node(node=node, name=f"Evict pods from {node}", _timeout=330)
-
-
-@deploy("Forget the node")
-def forget_node(node: str) -> None:
-    """Its Node object and its pods."""
-    cluster.forget_node(node=node, name=f"Delete the node {node}", _timeout=90)
-
-
-@deploy("Drain the server")
-def drain_server(server: str) -> None:
-    """On every load balancer, before planned work."""
-    haproxy.drain(server=server, name=f"Drain {server}", _timeout=15)
-
-
-@deploy("Let clients part")
-def let_clients_part(address: str, port: int, seconds: int) -> None:
+@deploy("Wait until connections are drained")
+def wait_for_connection_drain(address: str, port: int, seconds: int) -> None:
     """On every load balancer, between the drain and the end of the server."""
-    haproxy.await_parting(
-        address=address, port=port, seconds=seconds, name="Wait until clients have left", _timeout=seconds + 20
+    haproxy.wait_for_connection_drain(
+        address=address,
+        port=port,
+        seconds=seconds,
+        name="Wait until connections are drained",
+        _timeout=seconds + timeouts.SERVER_ANSWER,
     )
-
-
-@deploy("Put the server back")
-def restore_server(server: str) -> None:
-    """On every load balancer, after planned work."""
-    haproxy.restore(server=server, name=f"Put {server} back", _timeout=15)
 
 
 @deploy("Restart the control plane")
-def restart_control_plane(config: str, port: int, renew: Sequence[str], components: Sequence[str]) -> None:
-    """Due certificates, manifests from the changed configuration, then what reads both at its start only."""
+def restart_control_plane(config: str, port: int, renew: Sequence[str]) -> None:
+    """Due certificates, then all that reads them and the manifests at its start only, each once."""
     if renew:
-        kubeadm.renew_certificates(config=config, names=renew, name="Renew kubeadm's certificates", _timeout=60)
-    kubeadm.restart_control_plane(
-        config=config, components=components, name="Restart the control plane", _timeout=180
+        kubeadm.renew_certificates(
+            config=config, names=renew, name="Renew kubeadm's certificates", _timeout=timeouts.LOCAL
+        )
+    control_plane.restart(config=config, name="Restart the control plane", _timeout=timeouts.CONTROL_PLANE_RESTART)
+    _wait_for_apiserver(port)
+    control_plane.start_controllers(config=config, name=HEALTHY, _timeout=timeouts.CONTROLLERS)
+
+
+@deploy("Recover the control plane")
+def recover_control_plane(config: str, names_of: Mapping[str, Sequence[str]]) -> None:
+    """What a control plane of which nothing runs starts with: its certificates (by host), then its manifests."""
+    kubeadm.renew_certificates(
+        config=config, names=names_of[host.name], name="Renew kubeadm's certificates", _timeout=timeouts.LOCAL
     )
-    kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=120)
-    kubeadm.restart_leaders(name="Restart the controllers that lead here", _timeout=60)
+    kubeadm.write_manifests(config=config, name="Write static pods' manifests", _timeout=timeouts.LOCAL)
 
 
-@deploy("Configure the kubelet")
-def configure_kubelet() -> None:
-    """From the configuration that the cluster keeps."""
-    kubeadm.configure_kubelet(name="Configure the kubelet anew", _timeout=120)
+@deploy("Replace the kubelet's client certificate")
+def replace_kubelet_client(pair_of: Mapping[str, bytes], timestamp: str) -> None:
+    """``pair_of`` maps hosts to a certificate and its key. The kubelet reads it when it starts."""
+    kubeadm.replace_kubelet_client(
+        pair=pair_of[host.name],
+        timestamp=timestamp,
+        name="Replace the kubelet's client certificate",
+        _timeout=timeouts.LOCAL,
+    )
 
 
 @deploy("Wait for the API server")
 def wait_for_apiserver(port: int) -> None:
     """The one on this host."""
-    kubeadm.wait_for_apiserver(port=port, name="Wait until the API server is ready", _timeout=120)
+    _wait_for_apiserver(port)
+
+
+def _wait_for_apiserver(port: int) -> None:
+    control_plane.wait_for_apiserver(
+        port=port, seconds=APISERVER_SECONDS, name="Wait until the API server is ready", _timeout=timeouts.APISERVER
+    )
 
 
 @deploy("Start the load balancer")
-def start_balancer(paths_of: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+def start_balancer(
+    paths_of: Mapping[str, Mapping[str, Sequence[str]]], changed_of: Mapping[str, Sequence[str]]
+) -> None:
     """``paths_of`` maps a unit to its files by host; a host without any of them does not run it.
 
-    Both take a changed configuration up by a reload, which keeps connections.
+    All read a changed configuration by a reload, which keeps connections. ``changed_of`` maps a unit to the hosts
+    on which something else that it made is gone.
     """
     for unit, by_host in paths_of.items():
         mine = by_host.get(host.name, ())
         units.up(
             unit=unit,
             files=mine,
+            changed=host.name in changed_of.get(unit, ()),
             reloads=True,
             check=CHECKS.get(unit),
             name=f"Start {unit}",
-            _timeout=60,
+            _timeout=timeouts.LOCAL,
             _if=partial(bool, mine),
         )
-
-
-@deploy("Run kubeadm's phases")
-def initialise_master(config: str, evidence: Sequence[str]) -> None:
-    """The same phases on every master, at the same time."""
-    kubeadm.run_phases(config=config, evidence=evidence, name="Run kubeadm's phases", _timeout=360)
 
 
 @deploy("Join the worker")
 def join_worker(config_of: Mapping[str, WantedFile]) -> None:
     """Stock kubeadm join from a file that does not outlive it, by host."""
-    kubeadm.join(config=config_of[host.name], name="Run kubeadm join", _timeout=240)
+    kubeadm.join(config=config_of[host.name], name="Run kubeadm join", _timeout=timeouts.KUBEADM_JOIN)
 
 
 @deploy("Start the kubelet")
-def start_kubelet(paths_of: Mapping[str, Sequence[str]]) -> None:
-    """The kubelet of a node that has been through kubeadm."""
-    units.up(unit="kubelet", files=paths_of.get(host.name, ()), name="Start the kubelet", _timeout=60)
-
-
-@deploy("Apply what exists once")
-def apply_cluster(
-    *, config: str, manifest: str, patch: str, applied: str, proxy: str, dns: str, nodes: Sequence[str]
-) -> None:
-    """Through the API, from one master, whichever."""
-    cluster.apply_once(
-        config=config,
-        manifest=manifest,
-        patch=patch,
-        applied=applied,
-        proxy=proxy,
-        dns=dns,
-        nodes=nodes,
-        name="Apply add-ons and the pod network",
-        _timeout=180,
+def start_kubelet(paths_of: Mapping[str, Sequence[str]], again: Sequence[str] = ()) -> None:
+    """The kubelet of a node that has been through kubeadm; of the hosts ``again`` also one that runs."""
+    mine = paths_of.get(host.name, ())
+    units.up(
+        unit="kubelet", files=mine, changed=host.name in again, name="Start the kubelet", _timeout=timeouts.LOCAL
     )
-
-
-@deploy("Mark masters")
-def mark_masters(nodes: Sequence[str], *, run_pods: bool) -> None:
-    """Labels and taints, for all masters at once."""
-    cluster.mark_masters(nodes=nodes, run_pods=run_pods, name="Label and taint masters", _timeout=120)
-
-
-@deploy("Remove super-admin.conf")
-def remove_super_admin(path: str) -> None:
-    """It bypasses authorization; once the cluster-admins binding exists nobody needs it."""
-    kubeadm.absent(path=path, name="Remove super-admin.conf", _timeout=30)
 
 
 @deploy("Wait for nodes")
 def wait_for_nodes(nodes: Sequence[str], *, dns_everywhere: bool) -> None:
-    """Every node Ready and CoreDNS available, as the API server tells it; the caller judges what did not come."""
-    cluster.wait_until_ready(
+    """Every node Ready and CoreDNS available, as the API server reports; the caller looks at what did not come."""
+    cluster.wait_for_nodes(
         nodes=nodes,
         dns_everywhere=dns_everywhere,
         name="Wait until nodes are Ready and DNS is available",
-        _timeout=200,
+        _timeout=timeouts.NODES,
         _ignore_errors=True,
     )
 
@@ -267,38 +281,24 @@ def wait_for_nodes(nodes: Sequence[str], *, dns_everywhere: bool) -> None:
 @deploy("Place sealed keys")
 def place_sealed_keys(sealed: Sequence[WantedFile]) -> None:
     """The same bytes on every member; they are ciphertext."""
-    files.place(files=sealed, name="Write the sealed keys", _timeout=60)
+    files.place(files=sealed, name="Write the sealed keys", _timeout=timeouts.LOCAL)
 
 
 @deploy("Schedule snapshots")
 def schedule_snapshots(timer: str, paths_of: Mapping[str, Sequence[str]]) -> None:
     """The timer, running and enabled; the service that it starts is never started by hand."""
     mine = paths_of.get(host.name, ())
-    units.up(unit=timer, files=mine, wait=True, name="Start the snapshot timer", _timeout=60)
+    units.up(unit=timer, files=mine, wait=True, name="Start the snapshot timer", _timeout=timeouts.LOCAL)
 
 
-@deploy("Take no more snapshots")
+@deploy("Disable snapshots")
 def unschedule_snapshots(timer: str, service: str, root: str, own_files: Sequence[str]) -> None:
     """Everything of theirs but the snapshots goes."""
     snapshots.remove(
-        timer=timer, service=service, root=root, files=own_files, name="Remove the snapshot timer", _timeout=60
+        timer=timer,
+        service=service,
+        root=root,
+        files=own_files,
+        name="Remove the snapshot timer and the agent",
+        _timeout=timeouts.LOCAL,
     )
-
-
-@deploy("Take haplane off")
-def reset_host(stamp: str, pod_network: str, snapshot_directory: str, pushed: Sequence[str]) -> None:
-    """Everything of the cluster off the machine, its data and its snapshots aside."""
-    reset.take_off(
-        stamp=stamp,
-        pod_network=pod_network,
-        snapshot_directory=snapshot_directory,
-        pushed=pushed,
-        name="Take the cluster off",
-        _timeout=180,
-    )
-
-
-@deploy("Discard what was kept")
-def discard_kept(paths: Sequence[str]) -> None:
-    """Old etcd data that nobody needs any more."""
-    etcd.discard(paths=paths, name="Remove old etcd data", _timeout=180)

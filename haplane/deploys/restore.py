@@ -7,23 +7,38 @@ from collections.abc import Mapping
 from pyinfra.api.deploy import deploy
 from pyinfra.context import host
 
+from haplane.deploys.single import single
 from haplane.domain.files import WantedFile
-from haplane.operations import files, kubeadm, restore
+from haplane.operations import control_plane, files, kubeadm, restore, timeouts
 
-SECONDS = 600
+QUORUM_SECONDS = 280
+"""For members that start together from new data, after the slowest of them."""
+
+CONTROLLER_SECONDS = 200
+"""For a scheduler and a controller manager: the kubelet starts one that fails again after 10, 20, 40 and 80 s."""
+
+APISERVER_SECONDS = 220
+"""For an API server to become ready from data that nobody has read yet."""
+
+stop_serving = single(restore.stop_serving, "Stop API servers", timeouts.PROCESS_END)
+switch_data = single(restore.switch_data, "Switch etcd's data", timeouts.MANY_FILES)
+resume_serving = single(restore.resume_serving, "Start API servers", timeouts.LOCAL)
+restart_kubelets = single(restore.restart_kubelet, "Restart the kubelet", timeouts.LOCAL, name="restart_kubelets")
 
 
-@deploy("Remember the restore")
+@deploy("Write the restore's journal")
 def write_journal(journal: WantedFile, data: str, staging: str) -> None:
-    """On every host that it changes: an interrupted one is completed from it, one that was given up is removed."""
-    restore.tidy(data=data, keep=staging, name="Remove what a restore that was given up has left", _timeout=120)
-    files.place(files=[journal], name="Write the restore's journal", _timeout=60)
+    """On every host that it changes: an interrupted one is completed from it, an abandoned one is removed."""
+    restore.tidy(
+        data=data, keep=staging, name="Remove what an abandoned restore has left", _timeout=timeouts.MANY_FILES
+    )
+    files.place(files=[journal], name="Write the restore's journal", _timeout=timeouts.LOCAL)
 
 
 @deploy("Write the encryption keys")
 def write_encryption(encryption: WantedFile) -> None:
     """What API servers read Secrets with once they start again."""
-    files.place(files=[encryption], name="Write the encryption keys", _timeout=60)
+    files.place(files=[encryption], name="Write the encryption keys", _timeout=timeouts.LOCAL)
 
 
 @deploy("Rebuild etcd's data")
@@ -37,49 +52,35 @@ def rebuild_data(staging: str, *, bump: int, token: str, initial_cluster: str, p
         token=token,
         peer_url=peer_urls[host.name],
         name="Rebuild etcd's data",
-        _timeout=SECONDS,
+        _timeout=timeouts.RESTORE_DATA,
     )
-
-
-@deploy("Stop API servers")
-def stop_serving(manifest: str, aside: str) -> None:
-    """With the controllers, the scheduler and the kubelet, on all masters at once."""
-    restore.stop_serving(manifest=manifest, aside=aside, name="Stop API servers", _timeout=120)
-
-
-@deploy("Switch etcd's data")
-def switch_data(data: str, staging: str, aside: str) -> None:
-    """Two renames."""
-    restore.switch_data(data=data, staging=staging, aside=aside, name="Switch etcd's data", _timeout=120)
 
 
 @deploy("Start etcd")
 def start_restored() -> None:
     """All members together, as one new cluster."""
-    restore.start_restored(name="Start etcd", _timeout=60)
-    restore.settle_restored(name="Wait for quorum", _timeout=300)
+    restore.start_restored(name="Start etcd", _timeout=timeouts.LOCAL)
+    restore.wait_for_restored(seconds=QUORUM_SECONDS, name="Wait for quorum", _timeout=timeouts.RESTORED_QUORUM)
 
 
-@deploy("Let API servers start")
-def resume_serving(manifest: str, aside: str, config: str) -> None:
-    """With fresh controllers, schedulers and kubelets, on all masters at once."""
-    restore.resume_serving(manifest=manifest, aside=aside, config=config, name="Let API servers start", _timeout=120)
+@deploy("Wait for control planes")
+def wait_for_control_planes(port: int) -> None:
+    """Of each master its API server, then its scheduler and controller manager."""
+    control_plane.wait_for_apiserver(
+        port=port,
+        seconds=APISERVER_SECONDS,
+        name="Wait until API servers are ready",
+        _timeout=timeouts.RESTORED_APISERVER,
+    )
+    control_plane.wait_for_controllers(
+        seconds=CONTROLLER_SECONDS,
+        name="Wait until schedulers and controller managers are healthy",
+        _timeout=timeouts.RESTORED_CONTROLLERS,
+    )
 
 
-@deploy("Wait for API servers")
-def wait_for_apiservers(port: int) -> None:
-    """Each its own."""
-    kubeadm.wait_for_apiserver(port=port, name="Wait until API servers are ready", _timeout=240)
-
-
-@deploy("Restart kubelets")
-def restart_kubelets() -> None:
-    """On workers."""
-    restore.restart_kubelet(name="Restart the kubelet", _timeout=60)
-
-
-@deploy("Forget the restore")
-def forget(data: str, journal: str) -> None:
+@deploy("Complete the restore")
+def complete(data: str, journal: str) -> None:
     """Only the old data stays."""
-    restore.tidy(data=data, name="Tidy up after the restore", _timeout=120)
-    kubeadm.absent(path=journal, name="Remove the restore's journal", _timeout=30)
+    restore.tidy(data=data, name="Remove the restore's leftovers", _timeout=timeouts.MANY_FILES)
+    kubeadm.absent(path=journal, name="Remove the restore's journal", _timeout=timeouts.LOCAL)

@@ -9,11 +9,20 @@ import json
 from collections.abc import Mapping
 
 from haplane.config.model import Host, Inventory
+from haplane.desired.audit import audit_policy
+from haplane.desired.authentication import authentication_configuration
+from haplane.desired.containerd import containerd_files, proxy_environment
+from haplane.domain import host_paths
+from haplane.domain.arguments import (
+    Setting,
+    apiserver_arguments,
+    controller_manager_arguments,
+    scheduler_arguments,
+)
 from haplane.domain.files import Part, WantedFile
+from haplane.domain.plan import CONTROL_PLANE_TAINT
 from haplane.render import render
 
-PAUSE_IMAGE = "registry.k8s.io/pause:3.10.1"  # kubeadm 1.35, cmd/kubeadm/app/constants
-CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 CIPHER_SUITES = tuple(
     f"TLS_ECDHE_{key}_WITH_{cipher}"
     for key in ("ECDSA", "RSA")
@@ -21,22 +30,34 @@ CIPHER_SUITES = tuple(
 )
 """Of TLS 1.2; those of 1.3 are all strong and cannot be chosen."""
 
-KUBEADM_CONFIG = "/etc/kubernetes/haplane/kubeadm.yaml"
-JOIN_CONFIG = "/etc/kubernetes/haplane/join.yaml"
-KUBELET_SETTINGS = "/etc/kubernetes/haplane/kubelet.json"
-"""What the node's kubelet was configured from: kubeadm takes it from the cluster, so nothing else shows its age."""
+RESOLV_CONF = "/etc/resolv.conf"
 
 
-def wanted_files(inventory: Inventory, host: Host, *, interface: str, etcd_token: str) -> tuple[WantedFile, ...]:
-    """Every file of ``host``. ``interface`` is the one that has its address, ``etcd_token`` etcd's identity."""
+def wanted_files(
+    inventory: Inventory,
+    host: Host,
+    *,
+    interface: str,
+    etcd_token: str,
+    pause_image: str,
+    resolv_conf: str = RESOLV_CONF,
+    verify_kubelets: bool = True,
+) -> tuple[WantedFile, ...]:
+    """Every file of ``host``. ``interface`` is the one that has its address, ``etcd_token`` etcd's identity.
+
+    ``pause_image`` is the bundle's, for containerd's sandboxes, ``resolv_conf`` where the host has name servers that
+    pods can ask.
+
+    ``verify_kubelets``: API servers verify kubelets' serving certificates.
+    """
     roles = inventory.roles(host)
     files: list[WantedFile] = []
     if host in inventory.nodes:
-        files += node_files(inventory)
+        files += node_files(inventory, pause_image, resolv_conf)
     if "etcd" in roles:
-        files.append(etcd_unit(host, etcd_token))
+        files.append(etcd_unit(host, etcd_token, inventory.cluster.etcd.quota_backend_bytes))
     if "master" in roles:
-        files += master_files(inventory, host)
+        files += master_files(inventory, host, verify_kubelets=verify_kubelets)
     if runs_haproxy(inventory, host):
         files += haproxy_files(inventory, host)
     if "load-balancer" in roles:
@@ -49,38 +70,42 @@ def runs_haproxy(inventory: Inventory, host: Host) -> bool:
     return host in inventory.balancer_hosts or (host in inventory.masters and inventory.etcd_is_external)
 
 
-def node_files(inventory: Inventory) -> list[WantedFile]:
-    """What a machine with a kubelet needs."""
-    tuning = inventory.cluster.tuning
-    containerd = render(
-        "containerd.toml.j2",
-        pause_image=PAUSE_IMAGE,
-        restrict_oom_score_adj=tuning.containerd_restrict_oom_score_adj,
-        systemd_cgroup=kubelet_configuration(inventory)["cgroupDriver"] == "systemd",
-    )
+def node_files(inventory: Inventory, pause_image: str, resolv_conf: str) -> list[WantedFile]:
+    """What a host with a kubelet needs."""
+    systemd_cgroup = kubelet_configuration(inventory)["cgroupDriver"] == "systemd"
     files = [
-        _file("/etc/sysctl.d/99-haplane.conf", render("sysctl.conf.j2"), Part.HOST),
-        _file("/etc/modules-load.d/haplane.conf", render("modules.conf.j2"), Part.HOST),
-        _file("/etc/containerd/config.toml", containerd, Part.CONTAINERD),
-        _file("/etc/systemd/system/containerd.service", render("containerd.service.j2"), Part.CONTAINERD),
-        _file("/etc/systemd/system/kubelet.service", render("kubelet.service.j2"), Part.KUBELET, 0o600),
-        _file(KUBELET_SETTINGS, json.dumps(kubelet_configuration(inventory), indent=1) + "\n", Part.KUBELET_CONFIG),
+        _file(host_paths.SYSCTL_CONF, render("sysctl.conf.j2"), Part.HOST),
+        _file(host_paths.KERNEL_MODULES_CONF, render("modules.conf.j2"), Part.HOST),
+        *containerd_files(inventory, pause_image, systemd_cgroup=systemd_cgroup),
+        _file(host_paths.KUBELET_SERVICE, render("kubelet.service.j2"), Part.KUBELET, 0o600),
+        _file(
+            host_paths.KUBELET_PATCH_JSON,
+            json.dumps(node_settings(inventory, resolv_conf), indent=1) + "\n",
+            Part.KUBELET_CONFIG,
+        ),
+        _file(
+            host_paths.KUBELET_SETTINGS_JSON,
+            json.dumps(kubelet_configuration(inventory), indent=1) + "\n",
+            Part.KUBELET_CONFIG,
+        ),
     ]
     if inventory.cluster.pod_network_manifest is None:
-        files.append(_file("/etc/cni/net.d/10-flannel.conflist", render("flannel.conflist.j2"), Part.HOST, 0o600))
+        files.append(_file(host_paths.FLANNEL_CONFLIST, render("flannel.conflist.j2"), Part.HOST, 0o600))
+        files.append(_file(host_paths.CNI_BRIDGE_LOCK, "", Part.HOST, 0o600))  # the plugin would make it 0750
     return files
 
 
-def etcd_unit(host: Host, token: str) -> WantedFile:
+def etcd_unit(host: Host, token: str, quota_bytes: int) -> WantedFile:
     """The member's unit, which never forms a cluster by itself and is the same whoever the other members are."""
     text = render(
         "etcd.service.j2",
         name=host.name,
         address=str(host.address),
         token=token,
+        quota_bytes=quota_bytes,
         cipher_suites=",".join(CIPHER_SUITES),
     )
-    return _file("/etc/systemd/system/etcd.service", text, Part.ETCD)
+    return _file(host_paths.ETCD_SERVICE, text, Part.ETCD)
 
 
 def etcd_start(state: str, members: Mapping[str, str]) -> str:
@@ -94,23 +119,34 @@ def peer_url(host: Host) -> str:
     return f"https://{host.address}:2380"
 
 
-def master_files(inventory: Inventory, host: Host) -> list[WantedFile]:
+def master_files(inventory: Inventory, host: Host, *, verify_kubelets: bool = True) -> list[WantedFile]:
     """Kubeadm's configuration and the files its API server reads besides."""
-    directory = "/etc/kubernetes/haplane"
     return [
-        _file(f"{directory}/authentication.yaml", render("authentication.yaml.j2"), Part.CONTROL_PLANE, 0o600),
-        _file(f"{directory}/audit-policy.yaml", render("audit-policy.yaml.j2"), Part.CONTROL_PLANE, 0o600),
-        _file(KUBEADM_CONFIG, kubeadm_configuration(inventory, host), Part.CONTROL_PLANE, 0o600),
+        _file(host_paths.AUTHENTICATION_YAML, authentication_configuration(inventory), Part.CONTROL_PLANE, 0o600),
+        _file(host_paths.AUDIT_POLICY_YAML, audit_policy(), Part.CONTROL_PLANE, 0o600),
+        _file(
+            host_paths.KUBEADM_CONFIG_YAML,
+            kubeadm_configuration(inventory, host, verify_kubelets=verify_kubelets),
+            Part.CONTROL_PLANE,
+            0o600,
+        ),
     ]
 
 
-def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
+def kubeadm_configuration(inventory: Inventory, host: Host, *, verify_kubelets: bool = True) -> str:
     """The InitConfiguration every master runs, alike but for its own name and address.
 
     kubeadm adds those two to the API server's certificate; no other master's, so that nothing changes on the others
     when masters come and go.
     """
     cluster = inventory.cluster
+    key, effect = CONTROL_PLANE_TAINT.split(":")
+    setting = Setting(
+        unreachable_toleration_seconds=cluster.unreachable_toleration_seconds,
+        node_monitor_grace_seconds=cluster.node_monitor_grace_seconds,
+        cipher_suites=",".join(CIPHER_SUITES),
+        kubelet_ca=host_paths.KUBERNETES_CA_CRT if verify_kubelets else None,
+    )
     return render(
         "kubeadm.yaml.j2",
         name=host.name,
@@ -122,20 +158,23 @@ def kubeadm_configuration(inventory: Inventory, host: Host) -> str:
         pod_network=str(cluster.pod_network),
         service_network=str(cluster.service_network),
         dns_domain=cluster.dns_domain,
-        taints=[] if cluster.masters_run_pods else [CONTROL_PLANE_TAINT],
+        taints=[] if cluster.masters_run_pods else [{"key": key, "effect": effect}],
         ignored_preflight_checks=list(cluster.tuning.ignored_preflight_checks),
         certificate_names=certificate_names(inventory),
-        unreachable_toleration_seconds=cluster.unreachable_toleration_seconds,
-        node_monitor_grace_seconds=cluster.node_monitor_grace_seconds,
+        apiserver_arguments=apiserver_arguments(setting, cluster.tuning.kube_apiserver),
+        controller_manager_arguments=controller_manager_arguments(setting, cluster.tuning.kube_controller_manager),
+        scheduler_arguments=scheduler_arguments(setting, cluster.tuning.kube_scheduler),
+        proxy_environment=proxy_environment(inventory),
         kubelet=kubelet_configuration(inventory),
+        patches=host_paths.KUBEADM_PATCHES,
         kube_proxy=kube_proxy_configuration(inventory),
-        cipher_suites=",".join(CIPHER_SUITES),
     )
 
 
 def certificate_names(inventory: Inventory) -> list[str]:
     """What every API server is called by, beside its own name and address; kubeadm adds those."""
-    return [inventory.cluster.endpoint.address, "127.0.0.1", "localhost"]
+    found = [inventory.cluster.endpoint.address, "127.0.0.1", "localhost", *inventory.cluster.apiserver_names]
+    return list(dict.fromkeys(found))
 
 
 def join_configuration(inventory: Inventory, host: Host, token: str, authority_hash: str) -> WantedFile:
@@ -147,27 +186,48 @@ def join_configuration(inventory: Inventory, host: Host, token: str, authority_h
         endpoint=str(inventory.cluster.endpoint),
         token=token,
         authority_hash=authority_hash,
+        patches=host_paths.KUBEADM_PATCHES,
         ignored_preflight_checks=list(inventory.cluster.tuning.ignored_preflight_checks),
     )
-    return WantedFile(JOIN_CONFIG, text.encode(), Part.KUBELET, 0o600, secret=True)
+    return WantedFile(host_paths.JOIN_CONFIG_YAML, text.encode(), Part.KUBELET, 0o600, secret=True)
 
 
 def kubelet_configuration(inventory: Inventory) -> dict[str, object]:
-    """The KubeletConfiguration of every node."""
+    """The KubeletConfiguration of the cluster, for nodes that join by hand as well.
+
+    Those ask for a serving certificate; those of the inventory get theirs from haplane (:func:`node_settings`).
+    """
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": "systemd",
         "rotateCertificates": True,
+        "serverTLSBootstrap": True,
         "tlsMinVersion": "VersionTLS12",
         "tlsCipherSuites": list(CIPHER_SUITES),
         "seccompDefault": True,
         "podPidsLimit": 4096,
+        "shutdownGracePeriod": "60s",  # where logind runs: elsewhere the kubelet logs that it cannot, and goes on
+        "shutdownGracePeriodCriticalPods": "20s",
         "readOnlyPort": 0,
         "streamingConnectionIdleTimeout": "5m0s",
         "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
         "authorization": {"mode": "Webhook"},
         **inventory.cluster.tuning.kubelet,
+    }
+
+
+def node_settings(inventory: Inventory, resolv_conf: str) -> dict[str, object]:
+    """What kubeadm merges into it on nodes of the inventory. The kubelet reads changed files again by itself.
+
+    kubeadm would give every node the name servers' file of the one master that uploaded the configuration.
+    """
+    own = {} if "resolvConf" in inventory.cluster.tuning.kubelet else {"resolvConf": resolv_conf}
+    return {
+        **own,
+        "serverTLSBootstrap": False,
+        "tlsCertFile": host_paths.KUBELET_SERVING_CRT,
+        "tlsPrivateKeyFile": host_paths.KUBELET_SERVING_KEY,
     }
 
 
@@ -194,16 +254,16 @@ def haproxy_files(inventory: Inventory, host: Host) -> list[WantedFile]:
         etcd=inventory.etcd if needs_etcd else (),
     )
     return [
-        _file("/etc/haproxy/haproxy.cfg", text, Part.HAPROXY),
-        _file("/etc/haproxy/remember-servers", render("haproxy-remember-servers.j2"), Part.HAPROXY, 0o755),
+        _file(host_paths.HAPROXY_CFG, text, Part.HAPROXY),
+        _file(host_paths.HAPROXY_REMEMBER_SERVERS, render("haproxy-remember-servers.j2"), Part.HAPROXY, 0o755),
         _file(_drop_in("haproxy"), render("haproxy-service.conf.j2"), Part.HAPROXY),
     ]
 
 
 def keepalived_files(inventory: Inventory, host: Host, interface: str) -> list[WantedFile]:
-    """The floating address. Priorities only break the tie of the very first election."""
+    """The floating address, and the packet filter before it. Priorities only break the tie of the first election."""
     cluster = inventory.cluster
-    others = [str(other.address) for other in inventory.balancer_hosts if other != host]
+    peers = [str(other.address) for other in inventory.balancer_hosts if other != host]
     text = render(
         "keepalived.conf.j2",
         name=host.name,
@@ -212,19 +272,22 @@ def keepalived_files(inventory: Inventory, host: Host, interface: str) -> list[W
         priority=100 - inventory.balancer_hosts.index(host),
         advert_seconds=cluster.keepalived.advert_seconds,
         address=str(host.address),
-        peers=others,
+        peers=peers,
         endpoint_address=cluster.endpoint.address,
     )
     check = render("haproxy-accepts.j2", endpoint_port=cluster.endpoint.port)
+    rules = render("haplane-vrrp.nft.j2", interface=interface, address=str(host.address), peers=peers)
     return [
-        _file("/etc/keepalived/keepalived.conf", text, Part.KEEPALIVED),
-        _file("/etc/keepalived/haproxy-accepts", check, Part.KEEPALIVED, 0o755),
+        _file(host_paths.VRRP_FILTER_NFT, rules, Part.VRRP_FILTER),
+        _file(host_paths.VRRP_FILTER_SERVICE, render("haplane-vrrp.service.j2"), Part.VRRP_FILTER),
+        _file(host_paths.KEEPALIVED_CONF, text, Part.KEEPALIVED),
+        _file(host_paths.KEEPALIVED_CHECK, check, Part.KEEPALIVED, 0o755),
         _file(_drop_in("keepalived"), render("keepalived-service.conf.j2"), Part.KEEPALIVED),
     ]
 
 
 def _drop_in(unit: str) -> str:
-    return f"/etc/systemd/system/{unit}.service.d/haplane.conf"
+    return f"{host_paths.SYSTEMD_UNITS}/{unit}.service.d/haplane.conf"
 
 
 def _file(path: str, text: str, part: Part, mode: int = 0o644) -> WantedFile:

@@ -8,23 +8,21 @@ from datetime import datetime
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
-from haplane.desired.files import (
-    KUBEADM_CONFIG,
-    kube_proxy_configuration,
-    kubeadm_configuration,
-    runs_haproxy,
-    wanted_files,
-)
+from haplane.desired.certificates import expired_paths
+from haplane.desired.files import kube_proxy_configuration, kubeadm_configuration, runs_haproxy, wanted_files
 from haplane.desired.keys import due_certificates, due_keys, key_paths
+from haplane.desired.kubelets import why_replace_client
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.desired.snapshots import NO_FILES, OWN_FILES, S3Files, snapshot_directory, snapshot_files
+from haplane.domain import host_paths
+from haplane.domain.files import Part
 from haplane.domain.observed import HostReport
-from haplane.domain.plan import APISERVER_ASIDE, MASTER_EVIDENCE, SUPER_ADMIN_CONFIG, ClusterWants, Wants
+from haplane.domain.plan import MASTER_EVIDENCE, ClusterWants, Wants
 from haplane.domain.snapshot_plan import TIMER_UNIT
-from haplane.pki import paths
-from haplane.pki.authority import certificate_fingerprint
+from haplane.domain.trust import Roles
+from haplane.pki.ca import certificate_fingerprint
 
-UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived")
+UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived", Part.VRRP_FILTER.value, "nftables")
 
 
 def wants_of(
@@ -33,17 +31,27 @@ def wants_of(
     report: HostReport,
     manifest: Manifest,
     *,
-    etcd_authority: bytes,
+    etcd_ca: bytes,
+    kubernetes_ca: bytes,
     now: datetime,
     s3_files: S3Files = NO_FILES,
+    renew: bool = False,
+    verify_kubelets: bool = True,
 ) -> Wants:
-    """What ``host`` should be, given the interface its address is on and the leaves it already has."""
+    """What ``host`` should be, given the interface its address is on and the certificates it already has.
+
+    With ``renew`` all of those are due that are not the kubelet's own to renew. ``verify_kubelets``: API servers
+    verify kubelets' serving certificates.
+    """
     roles = inventory.roles(host)
     files = wanted_files(
         inventory,
         host,
         interface=report.interface_of(str(host.address)) or "",
-        etcd_token=etcd_token(inventory, etcd_authority),
+        etcd_token=etcd_token(inventory, etcd_ca),
+        pause_image=manifest.reference("pause"),
+        resolv_conf=report.surroundings.resolv_conf,
+        verify_kubelets=verify_kubelets,
     )
     return Wants(
         roles=roles,
@@ -53,20 +61,23 @@ def wants_of(
         identity=key_paths(inventory, host),
         packages=packages(inventory, host),
         units=units(inventory, host),
-        keys=due_keys(inventory, host, report, etcd_authority, now),
-        certificates=due_certificates(inventory, host, report, now),
+        keys=due_keys(inventory, host, report, now, etcd_ca=etcd_ca, kubernetes_ca=kubernetes_ca, renew=renew),
+        certificates=due_certificates(inventory, host, report, now, renew=renew),
+        etcd_quota_bytes=inventory.cluster.etcd.quota_backend_bytes if "etcd" in roles else None,
+        expired=expired_paths(report, now),
+        kubelet_client=why_replace_client(host, report, kubernetes_ca, now),
     )
 
 
-def etcd_token(inventory: Inventory, etcd_authority: bytes) -> str:
-    """One token per formed cluster, the same on every host and in every interrupted run: the authority is new too."""
-    return f"{inventory.cluster.name}-{certificate_fingerprint(etcd_authority)[:16]}"
+def etcd_token(inventory: Inventory, etcd_ca: bytes) -> str:
+    """One token per formed cluster, the same on every host and in every interrupted run: the CA is new too."""
+    return f"{inventory.cluster.name}-{certificate_fingerprint(etcd_ca)[:16]}"
 
 
 def packages(inventory: Inventory, host: Host) -> tuple[str, ...]:
-    """Debian packages that are not in the bundle; each brings a unit of its own name."""
+    """Services whose packages are the distribution's, not in the bundle."""
     found = ["haproxy"] if runs_haproxy(inventory, host) else []
-    return (*found, "keepalived") if host in inventory.balancer_hosts else tuple(found)
+    return (*found, "keepalived", "nftables") if host in inventory.balancer_hosts else tuple(found)
 
 
 def units(inventory: Inventory, host: Host) -> tuple[str, ...]:
@@ -74,25 +85,46 @@ def units(inventory: Inventory, host: Host) -> tuple[str, ...]:
     found = ["containerd", "kubelet"] if host in inventory.nodes else []
     found += ["etcd"] if host in inventory.etcd else []
     found += [TIMER_UNIT] if host in inventory.etcd and inventory.cluster.snapshots is not None else []
-    return (*found, *packages(inventory, host))
+    found += ["haproxy"] if runs_haproxy(inventory, host) else []
+    return (*found, Part.VRRP_FILTER.value, "keepalived") if host in inventory.balancer_hosts else tuple(found)
 
 
-def cluster_wants(inventory: Inventory, manifest: Manifest) -> ClusterWants:
-    """What exists once."""
-    applied = (cluster_manifest(inventory, manifest), COREDNS_PATCH, shared_configuration(inventory))
+def cluster_wants(inventory: Inventory, manifest: Manifest, *, verify_kubelets: bool = True) -> ClusterWants:
+    """What exists once. ``verify_kubelets`` as for :func:`wants_of`."""
+    shared = shared_configuration(inventory, verify_kubelets=verify_kubelets)
+    applied = (cluster_manifest(inventory, manifest), COREDNS_PATCH, shared)
     return ClusterWants(
         masters=tuple(host.name for host in inventory.masters),
         etcd=tuple(host.name for host in inventory.etcd),
         workers=tuple(host.name for host in inventory.workers),
         leaving=tuple(host.name for host in inventory.leaving),
         masters_run_pods=inventory.cluster.masters_run_pods,
+        labels=node_labels(inventory),
         applied=hashlib.sha256("\n".join(applied).encode()).hexdigest(),
     )
 
 
-def shared_configuration(inventory: Inventory) -> str:
+def node_labels(inventory: Inventory) -> dict[str, tuple[str, ...]]:
+    """The inventory's labels by node, as NAME=VALUE; nodes without any are left out."""
+    return {
+        host.name: tuple(f"{name}={value}" for name, value in host.labels) for host in inventory.nodes if host.labels
+    }
+
+
+def roles_of(inventory: Inventory) -> Roles:
+    """Which hosts are believed for what."""
+    return Roles(
+        masters=frozenset(host.name for host in inventory.masters),
+        etcd=frozenset(host.name for host in inventory.etcd),
+        leaving=frozenset(host.name for host in inventory.leaving),
+        balancers=frozenset(host.name for host in inventory.balancer_hosts),
+    )
+
+
+def shared_configuration(inventory: Inventory, *, verify_kubelets: bool) -> str:
     """Kubeadm's configuration without its first document, the only one that differs between masters."""
-    return kubeadm_configuration(inventory, inventory.masters[0]).split("\n---\n", 1)[1]
+    whole = kubeadm_configuration(inventory, inventory.masters[0], verify_kubelets=verify_kubelets)
+    return whole.split("\n---\n", 1)[1]
 
 
 def proxy_fingerprint(inventory: Inventory) -> str:
@@ -104,8 +136,8 @@ def proxy_fingerprint(inventory: Inventory) -> str:
 def dns_fingerprint(inventory: Inventory, manifest: Manifest) -> str:
     """Of what CoreDNS is made from: applied again for anything else, its pods would come and go for nothing."""
     cluster = inventory.cluster
-    images = [image.reference for image in manifest.images if "coredns" in image.reference]
-    read = [COREDNS_PATCH, cluster.kubernetes_version, cluster.dns_domain, str(cluster.service_network), images]
+    image = manifest.reference("coredns")
+    read = [COREDNS_PATCH, cluster.kubernetes_version, cluster.dns_domain, str(cluster.service_network), [image]]
     return hashlib.sha256(json.dumps(read).encode()).hexdigest()
 
 
@@ -121,30 +153,46 @@ def lasting_settings(inventory: Inventory) -> dict[str, str]:
     }
 
 
-def request_for(inventory: Inventory, manifest: Manifest) -> dict[str, object]:
-    """What to ask every host for, alike: each says what of it there is."""
-    files: set[str] = {*MASTER_EVIDENCE, APISERVER_ASIDE, SUPER_ADMIN_CONFIG, *OWN_FILES}
+def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, object]:
+    """What to ask every host for, alike: each says what of it there is. Without a manifest no binary is asked for."""
+    files: set[str] = {
+        *MASTER_EVIDENCE,
+        *host_paths.MOVED_MANIFESTS.values(),
+        host_paths.SUPER_ADMIN_KUBECONFIG,
+        *OWN_FILES,
+    }
+    files |= {path for staged in host_paths.ROTATION_FILES.values() for path in staged}
     for host in inventory.hosts:
         files |= set(key_paths(inventory, host))
-        placeholder = wanted_files(inventory, host, interface="", etcd_token="")  # noqa: S106
+        placeholder = wanted_files(inventory, host, interface="", etcd_token="", pause_image="")  # noqa: S106
         files |= {file.path for file in placeholder}
     return {
         "files": sorted(files),
-        "bundle": sorted({file.path for file in manifest.everything()}),
+        "bundle": sorted(_bundle_paths(manifest) if manifest else ()),
         "certificates": [
-            f"{paths.ETCD_PKI}/*.crt",
-            f"{paths.KUBERNETES_PKI}/*.crt",
-            f"{paths.KUBERNETES_PKI}/etcd/*.crt",
-            "/etc/kubernetes/*.conf",
-            "/var/lib/kubelet/pki/kubelet-client-current.pem",
-            "/var/lib/kubelet/pki/kubelet.crt",
+            f"{host_paths.ETCD_PKI}/*.crt",
+            host_paths.ETCD_HAPROXY_PEM,
+            f"{host_paths.KUBERNETES_PKI}/*.crt",
+            f"{host_paths.KUBERNETES_PKI}/etcd/*.crt",
+            host_paths.KUBECONFIGS,
+            host_paths.KUBELET_CLIENT_PEM,
+            host_paths.KUBELET_SERVER_PEM,
+            host_paths.KUBELET_SERVING_CRT,
         ],
         "units": [*(f"{unit}.service" for unit in UNITS), TIMER_UNIT],
         "etcd_addresses": [str(host.address) for host in inventory.etcd],
-        "kubeadm_config": KUBEADM_CONFIG,
+        "kubeadm_config": host_paths.KUBEADM_CONFIG_YAML,
         "snapshot_directory": snapshot_directory(inventory),
         "apiserver_port": inventory.cluster.apiserver_port,
         "endpoint_address": inventory.cluster.endpoint.address,
         "endpoint_port": inventory.cluster.endpoint.port,
+        "pod_network": str(inventory.cluster.pod_network),
+        "node_labels": sorted({name for host in inventory.nodes for name, _ in host.labels}),
         "ping_endpoint": not inventory.cluster.endpoint_is_external,
     }
+
+
+def _bundle_paths(manifest: Manifest) -> set[str]:
+    """Where the bundle's files are to be, and where an upgrade stages the binaries among them."""
+    staged = {host_paths.staged(manifest.kubernetes_version, file.path) for file in manifest.files}
+    return staged | {file.path for file in manifest.everything()}

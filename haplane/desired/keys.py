@@ -1,6 +1,7 @@
 """Which keys and certificates belong on which host, when they are due, and what is in them.
 
-A machine that is only an etcd member holds no Kubernetes key, and of the cluster's others the signing one.
+A machine that is only an etcd member holds no Kubernetes key and none of the cluster's: it signs snapshots with a key
+of its own.
 """
 
 from __future__ import annotations
@@ -10,28 +11,31 @@ from datetime import datetime
 
 from haplane.config.model import Host, Inventory
 from haplane.desired.files import certificate_names
-from haplane.domain.files import Part, WantedFile
+from haplane.domain import host_paths
+from haplane.domain.cluster_health import REFUSALS
+from haplane.domain.files import ETCD_USER, Part, WantedFile
 from haplane.domain.observed import HostReport
-from haplane.domain.plan import HAPROXY_CLIENT
 from haplane.errors import Refused
-from haplane.pki import paths
 from haplane.pki.certificates import CertificateFacts
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
-from haplane.pki.etcd_leaves import (
+from haplane.pki.etcd_certificates import (
     apiserver_client_files,
     etcd_server_files,
     healthcheck_client_files,
     reason_to_reissue,
 )
+from haplane.pki.kubelet_certificates import kubelet_serving_files
+from haplane.pki.member_signing import member_signing_files
 
-SERVER_STEMS = (paths.ETCD_SERVER, paths.ETCD_PEER)
+SERVER_STEMS = (host_paths.ETCD_SERVER_STEM, host_paths.ETCD_PEER_STEM)
+ASKED = "asked for"
 KUBEADM_CERTIFICATES = {
-    "apiserver": f"{paths.KUBERNETES_PKI}/apiserver.crt",
-    "apiserver-kubelet-client": f"{paths.KUBERNETES_PKI}/apiserver-kubelet-client.crt",
-    "front-proxy-client": f"{paths.KUBERNETES_PKI}/front-proxy-client.crt",
-    "admin.conf": "/etc/kubernetes/admin.conf",
-    "controller-manager.conf": "/etc/kubernetes/controller-manager.conf",
-    "scheduler.conf": "/etc/kubernetes/scheduler.conf",
+    "apiserver": host_paths.APISERVER_CRT,
+    "apiserver-kubelet-client": host_paths.APISERVER_KUBELET_CLIENT_CRT,
+    "front-proxy-client": host_paths.FRONT_PROXY_CLIENT_CRT,
+    "admin.conf": host_paths.ADMIN_KUBECONFIG,
+    "controller-manager.conf": host_paths.CONTROLLER_MANAGER_KUBECONFIG,
+    "scheduler.conf": host_paths.SCHEDULER_KUBECONFIG,
 }
 """What kubeadm makes on a master besides the kubelet's, which renews its own, by kubeadm's names."""
 
@@ -40,66 +44,103 @@ def key_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
     """Every key and certificate that haplane puts on the host; kubeadm makes the others there."""
     found: list[str] = []
     if host in inventory.masters:
-        found += [*IDENTITY_PATHS, *_pair(paths.APISERVER_ETCD_CLIENT)]
+        found += [*IDENTITY_PATHS, *_pair(host_paths.APISERVER_ETCD_CLIENT_STEM)]
     if host in inventory.etcd:
         found += [path for stem in SERVER_STEMS for path in _pair(stem)]
     if host in inventory.etcd or _dials_etcd_through_haproxy(inventory, host):
-        found += [paths.ETCD_MEMBER_AUTHORITY, *_pair(paths.ETCD_HEALTHCHECK_CLIENT)]
+        found += [host_paths.ETCD_MEMBER_CA_CRT, *_pair(host_paths.ETCD_HEALTHCHECK_CLIENT_STEM)]
+    if host in inventory.nodes:
+        found += _pair(host_paths.KUBELET_SERVING_STEM)
     if _dials_etcd_through_haproxy(inventory, host):
-        found.append(HAPROXY_CLIENT)
+        found.append(host_paths.ETCD_HAPROXY_PEM)
     if host in inventory.etcd and inventory.cluster.snapshots is not None:
-        found.append(paths.MEMBER_SIGNING)
+        found += [host_paths.MEMBER_SIGNING_KEY, host_paths.MEMBER_SIGNER_JSON]
     return tuple(found)
 
 
-def leaf_stems(inventory: Inventory, host: Host) -> tuple[str, ...]:
+def certificate_stems(inventory: Inventory, host: Host) -> tuple[str, ...]:
     """Those of :func:`key_paths` that expire, without their endings."""
     found = {path.removesuffix(".crt") for path in key_paths(inventory, host) if path.endswith(".crt")}
-    authorities = {
-        paths.KUBERNETES_AUTHORITY,
-        paths.FRONT_PROXY_AUTHORITY,
-        paths.ETCD_AUTHORITY,
-        paths.ETCD_MEMBER_AUTHORITY.removesuffix(".crt"),
+    ca_stems = {
+        host_paths.KUBERNETES_CA_STEM,
+        host_paths.FRONT_PROXY_CA_STEM,
+        host_paths.ETCD_CA_STEM,
+        host_paths.ETCD_MEMBER_CA_CRT.removesuffix(".crt"),
     }
-    return tuple(sorted(found - authorities))
+    return tuple(sorted(found - ca_stems))
 
 
 def due_keys(
-    inventory: Inventory, host: Host, report: HostReport, etcd_authority: bytes, now: datetime
+    inventory: Inventory,
+    host: Host,
+    report: HostReport,
+    now: datetime,
+    *,
+    etcd_ca: bytes,
+    kubernetes_ca: bytes,
+    renew: bool = False,
 ) -> dict[str, str]:
-    """Leaves on the host that must be issued anew, with the reason; absent ones are the plan's to find."""
-    authority = CertificateFacts.from_pem(etcd_authority, "etcd's authority")
+    """Leaves on the host that must be issued anew, with the reason; absent ones are the plan's to find.
+
+    With ``renew`` all of them. Nothing that the Kubernetes CA issues while that is not known (empty).
+    """
+    etcd = CertificateFacts.from_pem(etcd_ca, "etcd's CA")
+    kubernetes = CertificateFacts.from_pem(kubernetes_ca, "the CA") if kubernetes_ca else None
     due: dict[str, str] = {}
-    for stem in leaf_stems(inventory, host):
+    for stem in certificate_stems(inventory, host):
         pem = report.certificates.get(f"{stem}.crt")
-        if pem is None:
+        ca = kubernetes if stem == host_paths.KUBELET_SERVING_STEM else etcd
+        if pem is None or ca is None:
             continue
-        why = _reason(pem, f"{host.name}:{stem}.crt", authority, _names(host, stem), now)
+        why = _reason(pem, f"{host.name}:{stem}.crt", ca, _names(host, stem), now)
+        why = why or (ASKED if renew else None)
         if why is not None:
             due |= dict.fromkeys(_pair(stem), why)
-            if stem == paths.ETCD_HEALTHCHECK_CLIENT and _dials_etcd_through_haproxy(inventory, host):
-                due[HAPROXY_CLIENT] = why
+            if stem == host_paths.ETCD_HEALTHCHECK_CLIENT_STEM and _dials_etcd_through_haproxy(inventory, host):
+                due[host_paths.ETCD_HAPROXY_PEM] = why
     return due
 
 
-def due_certificates(inventory: Inventory, host: Host, report: HostReport, now: datetime) -> dict[str, str]:
+def due_certificates(
+    inventory: Inventory, host: Host, report: HostReport, now: datetime, *, renew: bool = False
+) -> dict[str, str]:
     """Those of KUBEADM_CERTIFICATES that a master has to have made anew, with the reason.
 
-    Nothing on a master that does not show the authorities: it has not been through kubeadm, or gets all keys anew.
+    Nothing on a master that does not show the CAs: it has not been through kubeadm, or gets all keys anew.
     """
     due: dict[str, str] = {}
     for name, path in KUBEADM_CERTIFICATES.items() if host in inventory.masters else ():
-        stem = paths.FRONT_PROXY_AUTHORITY if name == "front-proxy-client" else paths.KUBERNETES_AUTHORITY
+        stem = host_paths.FRONT_PROXY_CA_STEM if name == "front-proxy-client" else host_paths.KUBERNETES_CA_STEM
         try:
-            authority = CertificateFacts.from_pem(report.certificates.get(f"{stem}.crt", "").encode(), stem)
+            ca = CertificateFacts.from_pem(report.certificates.get(f"{stem}.crt", "").encode(), stem)
         except Refused:
             continue
         pem = report.certificates.get(path)
         names = frozenset(certificate_names(inventory)) if name == "apiserver" else frozenset()
-        why = "not there" if pem is None else _reason(pem, f"{host.name}:{path}", authority, names, now)
+        why = "not there" if pem is None else _reason(pem, f"{host.name}:{path}", ca, names, now)
+        why = why or _lost(inventory, host, path, report)
+        why = why or (ASKED if renew else None)
         if why is not None:
             due[name] = why
     return due
+
+
+COMPONENTS = {
+    host_paths.CONTROLLER_MANAGER_KUBECONFIG: "kube-controller-manager",
+    host_paths.SCHEDULER_KUBECONFIG: "kube-scheduler",
+}
+
+
+def _lost(inventory: Inventory, host: Host, path: str, report: HostReport) -> str | None:
+    """Why a kubeconfig, whose certificate is as it should be, gets its component to no API server of this master."""
+    state = report.components.of.get(COMPONENTS.get(path, ""))
+    if state is None:
+        return None
+    own = f"https://{host.address}:{inventory.cluster.apiserver_port}"
+    if state.server and state.server not in (own, f"https://{inventory.cluster.endpoint}"):
+        return f"it names {state.server}"
+    refused = report.apiserver.ready and any(words in (state.unserved or "") for words in REFUSALS)
+    return "its API server refuses it" if refused else None
 
 
 def key_files(
@@ -111,31 +152,38 @@ def key_files(
         files |= apiserver_client_files(identity, now)
     if host in inventory.etcd:
         files |= etcd_server_files(identity, host.name, host.address, now)
+    if host in inventory.nodes:
+        files |= kubelet_serving_files(identity.kubernetes, host.name, host.address, now)
     files |= healthcheck_client_files(identity, now)
-    healthcheck = (files[path] for path in _pair(paths.ETCD_HEALTHCHECK_CLIENT))
-    files[HAPROXY_CLIENT] = b"".join(healthcheck)
-    files[paths.MEMBER_SIGNING] = identity.signing.private_key
+    healthcheck = (files[path] for path in _pair(host_paths.ETCD_HEALTHCHECK_CLIENT_STEM))
+    files[host_paths.ETCD_HAPROXY_PEM] = b"".join(healthcheck)
+    files |= member_signing_files(identity.signing, inventory.cluster.name, host.name, now)
     stems = {_stem(path) for path in due}
     wanted = (path for path in key_paths(inventory, host) if _stem(path) in stems)
     return tuple(_secret(path, files[path]) for path in wanted)
 
 
 def _secret(path: str, content: bytes) -> WantedFile:
-    private = paths.is_private(path) or path == HAPROXY_CLIENT
-    part = Part.ETCD if path.startswith(paths.ETCD_PKI) else Part.CONTROL_PLANE
-    return WantedFile(path, content, part, 0o600 if private else 0o644, secret=private)
+    private = host_paths.is_private(path)
+    part = Part.ETCD if host_paths.is_below(path, host_paths.ETCD_PKI) else Part.CONTROL_PLANE
+    part = Part.KUBELET if host_paths.is_below(path, host_paths.KUBELET_PKI) else part
+    owner = ETCD_USER if path in host_paths.ETCD_OWN_KEYS else "root"
+    return WantedFile(path, content, part, 0o600 if private else 0o644, secret=private, owner=owner)
 
 
-def _reason(pem: str, source: str, authority: CertificateFacts, names: frozenset[str], now: datetime) -> str | None:
+def _reason(pem: str, source: str, ca: CertificateFacts, names: frozenset[str], now: datetime) -> str | None:
     try:
-        leaf = CertificateFacts.from_pem(pem.encode(), source)
+        certificate = CertificateFacts.from_pem(pem.encode(), source)
     except Refused:
         return "it cannot be read"
-    return reason_to_reissue(leaf, authority, names=names, now=now)
+    return reason_to_reissue(certificate, ca, names=names, now=now)
 
 
 def _names(host: Host, stem: str) -> frozenset[str]:
-    return frozenset({host.name, str(host.address), "127.0.0.1"}) if stem in SERVER_STEMS else frozenset()
+    own = frozenset({host.name, str(host.address)})
+    if stem == host_paths.KUBELET_SERVING_STEM:
+        return own
+    return own | {"127.0.0.1"} if stem in SERVER_STEMS else frozenset()
 
 
 def _dials_etcd_through_haproxy(inventory: Inventory, host: Host) -> bool:
@@ -147,6 +195,6 @@ def _pair(stem: str) -> tuple[str, str]:
 
 
 def _stem(path: str) -> str:
-    if path == HAPROXY_CLIENT:  # made of this leaf, so it changes with it
-        return paths.ETCD_HEALTHCHECK_CLIENT
+    if path == host_paths.ETCD_HAPROXY_PEM:  # made of this certificate, so it changes with it
+        return host_paths.ETCD_HEALTHCHECK_CLIENT_STEM
     return path.rsplit(".", 1)[0]

@@ -40,7 +40,7 @@ def cluster_manifest(inventory: Inventory, manifest: Manifest) -> str:
     """The pod network: flannel, or the user's own manifest. Raises BadInput when that cannot be read."""
     own = inventory.cluster.pod_network_manifest
     if own is None:
-        image = next(image.reference for image in manifest.images if "flannel" in image.reference)
+        image = manifest.reference("flannel")
         return render(
             "flannel.yaml.j2",
             pod_network=str(inventory.cluster.pod_network),

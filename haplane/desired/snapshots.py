@@ -8,29 +8,25 @@ from pathlib import Path
 
 from cryptography.x509 import load_pem_x509_certificates
 
+from haplane.agent.settings import AgentSettings, FailureSettings, S3Settings
 from haplane.config.model import Host, Inventory
 from haplane.config.snapshots import S3, Keep, Snapshots
+from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.retention import KeepPolicy
-from haplane.domain.snapshot_plan import SEALED_KEYS, TIMER_UNIT
 from haplane.errors import BadInput
-from haplane.pki import paths
 from haplane.render import render
-from haplane.snapshots.settings import S3_CREDENTIALS, SETTINGS, AgentSettings, FailureSettings, S3Settings
 
-S3_AUTHORITY = "/etc/haplane/s3-ca.crt"
-SEALED_KEYS_FACTS = "/etc/haplane/sealed-keys.json"
-SERVICE = "/etc/systemd/system/haplane-snapshot.service"
-TIMER = f"/etc/systemd/system/{TIMER_UNIT}"
 OWN_FILES = (
-    SETTINGS,
-    S3_CREDENTIALS,
-    S3_AUTHORITY,
-    SERVICE,
-    TIMER,
-    SEALED_KEYS,
-    SEALED_KEYS_FACTS,
-    paths.MEMBER_SIGNING,
+    host_paths.SNAPSHOT_SETTINGS_JSON,
+    host_paths.S3_CREDENTIALS,
+    host_paths.S3_CA_CRT,
+    host_paths.SNAPSHOT_SERVICE,
+    host_paths.SNAPSHOT_TIMER,
+    host_paths.SEALED_KEYS_AGE,
+    host_paths.SEALED_KEYS_JSON,
+    host_paths.MEMBER_SIGNING_KEY,
+    host_paths.MEMBER_SIGNER_JSON,
 )
 """Everything that snapshots put on a member besides the agent and what it takes."""
 
@@ -42,7 +38,7 @@ LONGEST_FILE = 1 << 20
 class S3Files:
     """What the inventory's ``ca_file`` and ``credentials_file`` hold; None for one that it does not name."""
 
-    authority: bytes | None = None
+    ca: bytes | None = None
     credentials: bytes | None = field(default=None, repr=False)
 
 
@@ -55,14 +51,14 @@ def read_s3_files(inventory: Inventory) -> S3Files:
     if snapshots is None or snapshots.s3 is None:
         return S3Files()
     s3 = snapshots.s3
-    authority = _read(inventory, "ca_file", s3.ca_file) if s3.ca_file else None
+    ca = _read(inventory, "ca_file", s3.ca_file) if s3.ca_file else None
     credentials = _read(inventory, "credentials_file", s3.credentials_file) if s3.credentials_file else None
-    if authority is not None and not _is_certificate(authority):
-        raise _unusable(inventory, "ca_file", "it holds no PEM certificate", "give the certificate of its authority")
+    if ca is not None and not _is_certificate(ca):
+        raise _unusable(inventory, "ca_file", "it holds no PEM certificate", "give the certificate of its CA")
     if credentials is not None and not all(word in credentials for word in (b"[default]", b"aws_secret_access_key")):
         why = "it has no section [default] with aws_access_key_id and aws_secret_access_key"
         raise _unusable(inventory, "credentials_file", why, "write it as AWS's tools do (~/.aws/credentials)")
-    return S3Files(authority, credentials)
+    return S3Files(ca, credentials)
 
 
 def snapshot_files(inventory: Inventory, host: Host, s3_files: S3Files) -> tuple[WantedFile, ...]:
@@ -71,14 +67,23 @@ def snapshot_files(inventory: Inventory, host: Host, s3_files: S3Files) -> tuple
     if snapshots is None or host not in inventory.etcd:
         return ()
     files = [
-        WantedFile(SETTINGS, agent_settings(inventory, host, snapshots).to_json().encode(), Part.HOST, 0o600),
-        WantedFile(SERVICE, render("haplane-snapshot.service.j2", **_service(snapshots)).encode(), Part.HOST),
-        WantedFile(TIMER, _timer(snapshots), Part.SNAPSHOT_TIMER),
+        WantedFile(
+            host_paths.SNAPSHOT_SETTINGS_JSON,
+            agent_settings(inventory, host, snapshots).to_json().encode(),
+            Part.HOST,
+            0o600,
+        ),
+        WantedFile(
+            host_paths.SNAPSHOT_SERVICE,
+            render("haplane-snapshot.service.j2", **_service(snapshots)).encode(),
+            Part.HOST,
+        ),
+        WantedFile(host_paths.SNAPSHOT_TIMER, _timer(snapshots), Part.SNAPSHOT_TIMER),
     ]
-    if s3_files.authority is not None:
-        files.append(WantedFile(S3_AUTHORITY, s3_files.authority, Part.HOST))
+    if s3_files.ca is not None:
+        files.append(WantedFile(host_paths.S3_CA_CRT, s3_files.ca, Part.HOST))
     if s3_files.credentials is not None:
-        files.append(WantedFile(S3_CREDENTIALS, s3_files.credentials, Part.HOST, 0o600, secret=True))
+        files.append(WantedFile(host_paths.S3_CREDENTIALS, s3_files.credentials, Part.HOST, 0o600, secret=True))
     return tuple(files)
 
 
@@ -94,12 +99,12 @@ def agent_settings(inventory: Inventory, host: Host, snapshots: Snapshots) -> Ag
         max_bytes=snapshots.max_bytes,
         keep_local=keep_policy(snapshots.keep_local),
         kubernetes_version=inventory.cluster.kubernetes_version,
-        s3=s3_settings(snapshots.s3, S3_AUTHORITY, S3_CREDENTIALS) if snapshots.s3 else None,
+        s3=s3_settings(snapshots.s3, host_paths.S3_CA_CRT, host_paths.S3_CREDENTIALS) if snapshots.s3 else None,
         on_failure=FailureSettings(told.command, told.webhook) if told.command or told.webhook else None,
     )
 
 
-def s3_settings(s3: S3, authority: str | None, credentials: str | None) -> S3Settings:
+def s3_settings(s3: S3, ca: str | None, credentials: str | None) -> S3Settings:
     """The bucket, with the paths that its two files have where these settings are used."""
     return S3Settings(
         bucket=s3.bucket,
@@ -107,8 +112,11 @@ def s3_settings(s3: S3, authority: str | None, credentials: str | None) -> S3Set
         region=s3.region,
         prefix=s3.prefix,
         path_style=s3.path_style,
-        ca_file=authority if s3.ca_file else None,
+        ca_file=ca if s3.ca_file else None,
         credentials_file=credentials if s3.credentials_file else None,
+        server_side_encryption=s3.server_side_encryption,
+        kms_key_id=s3.kms_key_id,
+        proxy=s3.proxy,
     )
 
 

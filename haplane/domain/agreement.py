@@ -12,7 +12,7 @@ from enum import Enum
 from haplane.domain.observed import HostReport
 from haplane.errors import HaplaneError, Refused, UnfitHosts
 
-KEYS_BACK = "`haplane restore INVENTORY` brings the keys back from a snapshot and keeps the data"
+KEYS_BACK = "`haplane restore INVENTORY` restores the keys from a snapshot and keeps the data"
 
 
 class Origin(Enum):
@@ -39,20 +39,20 @@ def origin_of_identity(
     """
     known = {name: reports[name] for name in masters if name in reports}
     if disagreements := _disagreements(paths, known):
-        raise UnfitHosts("these masters do not agree whose cluster they are; nothing was changed", disagreements)
+        raise UnfitHosts("these masters belong to different clusters; nothing was changed", disagreements)
     held = {path for report in known.values() for path in paths if path in report.files}
     if held == set(paths):
         return Origin.MASTERS
     used = [name for name, report in reports.items() if report.etcd.bootstrapped or report.etcd.has_data]
     if used and not given:
         raise Refused(
-            "no reachable master holds the cluster's whole identity, but etcd has data",
+            "no reachable master holds all of the cluster's keys, but etcd has data",
             where=f"etcd data on {', '.join(used)}",
             why=f"missing everywhere: {', '.join(sorted(set(paths) - held)[:3])}",
-            next_step=f"switch on a master that has it; where all are lost, {KEYS_BACK}",
+            next_step=f"power on a master that has them; if all are lost, {KEYS_BACK}",
         )
     if remains := [error for name, report in reports.items() if (error := _remains(name, report, evidence))]:
-        raise UnfitHosts("another cluster has been on these hosts; nothing was changed", remains)
+        raise UnfitHosts("these hosts hold files of another cluster; nothing was changed", remains)
     return Origin.NEW
 
 
@@ -64,8 +64,8 @@ def _remains(name: str, report: HostReport, evidence: Sequence[str]) -> HaplaneE
     return HaplaneError(
         f"{name} holds files of another cluster",
         where=f"{name}: {', '.join(found[:3])}",
-        why="no master of this inventory holds an identity they could belong to",
-        next_step=f"if that cluster may go: `haplane reset INVENTORY {name}`",
+        why="no master of this inventory has the CA that issued them",
+        next_step=f"if that cluster is no longer needed: `haplane reset INVENTORY {name}`",
     )
 
 
@@ -87,21 +87,21 @@ def _disagreements(paths: Sequence[str], reports: Mapping[str, HostReport]) -> l
 
 
 def _disagreement(sides: tuple[tuple[str, ...], ...], differing: Sequence[str], among: int) -> HaplaneError:
-    told = " / ".join(", ".join(names) for names in sides)
+    reported = " / ".join(", ".join(names) for names in sides)
     minority = sides[-1]
     which = ", ".join(minority) if len(minority) < len(sides[0]) else "HOST"
     if 2 * len(differing) <= among:
         return HaplaneError(
             f"{', '.join(differing)} differ{'s' if len(differing) == 1 else ''} between masters of one cluster",
-            where=told,
-            why="everything else of the cluster's identity is the same, so this was replaced on one side by hand",
-            next_step=f"copy it from the masters that serve to {which} (mode 0600), then run `up` again",
+            where=reported,
+            why="all other keys are the same, so these were replaced by hand on one side",
+            next_step=f"copy the files from the serving masters to {which} (mode 0600), then run `up` again",
         )
     return HaplaneError(
-        f"{told}: set up as different clusters",
-        where=f"{len(differing)} of {among} files of the cluster's identity differ, {differing[0]} first",
-        why="they were set up as, or restored from, different clusters",
-        next_step=f"take haplane off what does not belong: `haplane reset INVENTORY {which}`, then run `up` again",
+        f"{reported}: installed as different clusters",
+        where=f"{len(differing)} of {among} key files differ, {differing[0]} first",
+        why="they were installed as, or restored from, different clusters",
+        next_step=f"reset the hosts that do not belong here: `haplane reset INVENTORY {which}`, then run `up` again",
     )
 
 
@@ -120,19 +120,19 @@ def moved_hosts(
         if known != name:
             found.append(
                 HaplaneError(
-                    f"{name} leads to the machine that was set up as {known}",
+                    f"{name} is the host that was installed as {known}",
                     where=f"{name}: {addresses[name]}",
-                    why="addresses in the inventory are exchanged, or a name was changed: a master keeps its name",
-                    next_step=f"write {known} for it, or take it off: `haplane reset INVENTORY {name}`",
+                    why="two addresses in the inventory are swapped, or a host was renamed: a master keeps its name",
+                    next_step=f"name it {known} in the inventory, or reset it: `haplane reset INVENTORY {name}`",
                 )
             )
         elif address != addresses[name]:
             found.append(
                 HaplaneError(
-                    f"{name} was set up at {address}, and the inventory says {addresses[name]}",
+                    f"{name} was installed at {address}, but the inventory has {addresses[name]}",
                     where=f"{name}: address",
                     why="etcd's other members and the API server's certificate know it by the old address",
-                    next_step=f"give it {address} back, or reset it and have it join anew: "
+                    next_step=f"restore the address {address}, or reset the host and rejoin it: "
                     f"`haplane reset INVENTORY {name}`, `haplane node repair INVENTORY {name}`",
                 )
             )
@@ -163,8 +163,8 @@ def stale_etcd(
             f"{name} holds etcd data of another cluster",
             where=f"{name}: /var/lib/etcd is of cluster {reports[name].etcd.data_cluster_id:x}, "
             f"the other members' of {ours:x}",
-            why="it was off while the cluster was restored or made anew, or its disk comes from elsewhere",
-            next_step=f"if that data may go: `haplane node repair INVENTORY {name}`",
+            why="it was off while the cluster was restored or recreated, or its disk comes from another host",
+            next_step=f"if that data can be discarded: `haplane node repair INVENTORY {name}`",
         )
         for name, ours in stale_members(members, reports).items()
         if name != repaired
@@ -183,7 +183,7 @@ def changed_settings(
     ]
     return tuple(
         dict.fromkeys(
-            f"{name} of the cluster is {report.settings[name]}, the inventory says {value}"
+            f"{name} of the cluster is {report.settings[name]}, the inventory has {value}"
             for name, value in wanted.items()
             for report in been_through
             if report.settings.get(name, value) != value
@@ -199,7 +199,7 @@ def foreign_etcd(
     Before there is an identity (``authority_digest`` is None) only a member with data is one: an authority without
     data is what an interrupted first run leaves.
     """
-    foreign = [
+    others = [
         name
         for name in members
         if name in reports
@@ -207,25 +207,25 @@ def foreign_etcd(
         and reports[name].files[path].sha256 != authority_digest
         and (authority_digest is not None or reports[name].etcd.has_data or reports[name].etcd.bootstrapped)
     ]
-    may_go = "if its data may go: `haplane reset INVENTORY"
+    may_go = "if its data can be discarded: `haplane reset INVENTORY"
     if authority_digest is None:
         return [
             HaplaneError(
-                f"{name} holds etcd data, and no master that answers holds the keys they belong to",
+                f"{name} holds etcd data, but no reachable master has the keys for it",
                 where=f"{name}: {path}",
-                why="its masters are lost or off, or it is another cluster's",
-                next_step=f"where the masters are lost, {KEYS_BACK}; {may_go} {name}`",
+                why="its masters are lost or off, or the data belongs to another cluster",
+                next_step=f"if the masters are lost, {KEYS_BACK}; {may_go} {name}`",
             )
-            for name in foreign
+            for name in others
         ]
     return [
         HaplaneError(
             f"{name} holds etcd of another cluster",
             where=f"{name}: {path}",
-            why="its authority is not the one the masters hold",
+            why="its CA is not the masters' CA",
             next_step=f"{may_go} {name}`",
         )
-        for name in foreign
+        for name in others
     ]
 
 
@@ -237,8 +237,8 @@ def foreign_workers(
         HaplaneError(
             f"{name} is a node of another cluster",
             where=f"{name}: {path}",
-            why="its authority is not the one the masters hold",
-            next_step=f"if it may leave that cluster: `haplane reset INVENTORY {name}`",
+            why="its CA is not the masters' CA",
+            next_step=f"if it can be removed from that cluster: `haplane reset INVENTORY {name}`",
         )
         for name in workers
         if name in reports and path in reports[name].files and reports[name].files[path].sha256 != authority_digest

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from haplane.domain.comings import forget_steps, leave_steps, member_steps
+from haplane.domain.cluster_plan import cluster_steps
+from haplane.domain.etcd_space import space_steps
+from haplane.domain.etcd_steps import etcd_steps
+from haplane.domain.host_plan import host_steps
 from haplane.domain.membership import Change
+from haplane.domain.membership_steps import decommission_steps, delete_node_steps, member_steps
 from haplane.domain.nodes import node_steps, tidy_steps
 from haplane.domain.observed import Observation
-from haplane.domain.plan import ClusterWants, Kind, Plan, Step, Wants, cluster_steps, etcd_steps, host_steps
+from haplane.domain.plan import ClusterWants, Kind, Plan, Step, Wants
 
 
 def decide(
@@ -22,11 +26,12 @@ def decide(
             steps += host_steps(name, wanted, reports[name])
     changing = {change.name for change in changes}
     steps += [step for step in etcd_steps(cluster, wants, reports) if step.host not in changing]
+    steps += space_steps(cluster.etcd, reports)
     kubernetes = observation.kubernetes()
-    forgotten = forget_steps(cluster, reports, kubernetes)
-    steps += [*member_steps(changes), *forgotten, *leave_steps(cluster, reports, kubernetes, changes)]
-    once = cluster_steps(cluster, reports, kubernetes, {step.host for step in forgotten})
-    steps += node_steps(cluster, wants, reports)
+    deleted = delete_node_steps(cluster, observation)
+    steps += [*member_steps(changes), *deleted, *decommission_steps(cluster, reports, kubernetes, changes)]
+    once = cluster_steps(cluster, reports, kubernetes, {step.host for step in deleted})
+    steps += node_steps(cluster, wants, reports, kubernetes)
     if kubernetes is not None or any(step.kind is Kind.CLUSTER for step in once):
         steps += tidy_steps(cluster, reports)
     return Plan(tuple(steps + once))

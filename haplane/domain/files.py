@@ -6,6 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
 
+ETCD_USER = "etcd"
+"""What etcd runs as; its data and its own keys are this user's alone."""
+
 
 class Part(Enum):
     """What has to notice when one of its files changes; a systemd unit has its name."""
@@ -13,23 +16,28 @@ class Part(Enum):
     HOST = "host"
     CONTAINERD = "containerd"
     KUBELET = "kubelet"
-    KUBELET_CONFIG = "kubelet's configuration"
+    KUBELET_CONFIG = "kubelet configuration"
     ETCD = "etcd"
     CONTROL_PLANE = "control plane"
     HAPROXY = "haproxy"
     KEEPALIVED = "keepalived"
+    VRRP_FILTER = "haplane-vrrp"
     SNAPSHOT_TIMER = "haplane-snapshot.timer"
 
 
 @dataclass(frozen=True)
 class WantedFile:
-    """``content`` to be at ``path``; one that is ``secret`` is never shown, not even by repr."""
+    """``content`` to be at ``path``; one that is ``secret`` is never shown, not even by repr.
+
+    ``owner`` is a user and the group of the same name.
+    """
 
     path: str
     content: bytes = field(repr=False)
     part: Part
     mode: int = 0o644
     secret: bool = False
+    owner: str = "root"
 
     @property
     def sha256(self) -> str:

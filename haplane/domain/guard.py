@@ -40,6 +40,11 @@ def may_restart_etcd(members: Mapping[str, HostReport | None], name: str) -> Ver
     return may_stop({name: MemberState.UNHEALTHY} | etcd_states(members), name)
 
 
+def announced_outage(only: Mapping[str, HostReport | None], name: str) -> Verdict:
+    """For a verb that has said so before it asked: where there is one, there is nobody to carry on without it."""
+    return Verdict(set(only) == {name}, f"{len(only)} of its kind, and only a single one may be an announced outage")
+
+
 def may_restart_apiserver(masters: Mapping[str, HostReport | None], name: str) -> Verdict:
     """Whether that master's API server may be restarted now."""
     others = sorted(other for other in masters if other != name)
@@ -51,3 +56,19 @@ def may_restart_apiserver(masters: Mapping[str, HostReport | None], name: str) -
     if own is not None and not own.apiserver.ready:
         return Verdict(True, f"{name}'s API server is not in service")
     return Verdict(bool(ready), counted)
+
+
+def may_stop_balancer(balancers: Mapping[str, HostReport | None], name: str) -> Verdict:
+    """Whether that load balancer may go out of service now: another one has to be able to take the address."""
+    others = sorted(other for other in balancers if other != name)
+    serving = [other for other in others if (report := balancers[other]) is not None and _balances(report)]
+    counted = (
+        f"{len(balancers)} load balancers; without {name}, {len(serving)} serve ({', '.join(serving) or 'none'})"
+    )
+    return Verdict(bool(serving), f"{counted}, 1 needed")
+
+
+def _balances(report: HostReport) -> bool:
+    """Whether haproxy and keepalived run, and haproxy answers."""
+    active = all(unit in report.units and report.units[unit].active for unit in ("haproxy", "keepalived"))
+    return active and report.balancer.servers is not None

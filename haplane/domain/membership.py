@@ -10,8 +10,8 @@ Changes end: each of them takes away something that is wrong, and no change make
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 
 from haplane.domain.quorum import Verdict, has_quorum, majority
@@ -32,13 +32,17 @@ class Listed:
 
 @dataclass(frozen=True)
 class Machine:
-    """One that the inventory wants as a member. ``condemned``: its data are given up, by the operator's word."""
+    """One that the inventory wants as a member. ``discards``: its data is to be discarded.
+
+    ``is_member``: by its own report it votes, or did when its etcd last ran.
+    """
 
     name: str
     address: str
     answers: bool
     has_data: bool
-    condemned: bool = False
+    discards: bool = False
+    is_member: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,12 @@ class Membership:
 class Act(Enum):
     """What a change does to the list."""
 
-    DISARM = "take etcd's alarm back"
+    DISARM = "disarm etcd's alarm"
     REMOVE = "remove"
     ADD = "add as a learner"
     START = "start the learner"
     PROMOTE = "promote once it has caught up"
-    LEAVE = "remove, when it serves no more"
+    LEAVE = "remove once it no longer serves"
 
 
 @dataclass(frozen=True)
@@ -97,17 +101,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Something should change and must not."""
+    """Something should change and must not. ``remedy``: what to run where that is not the usual."""
 
     what: str
     why: str
+    remedy: str | None = None
 
 
 def next_change(now: Membership) -> Change | Blocked | None:
     """The one change that is next, why there must be none, or None when the members are as wanted."""
     voters = len(now.voters)
     if not voters or not has_quorum(voters, now.healthy):
-        counted = now.arithmetic() if voters else "no member tells the list of members"
+        counted = now.arithmetic() if voters else "no majority of members agrees on the member list"
         return Blocked(NO_QUORUM, counted) if _something_is_wrong(now) else None
     if (change := _disarm(now)) is not None:
         return change
@@ -115,7 +120,7 @@ def next_change(now: Membership) -> Change | Blocked | None:
 
 
 def _something_is_wrong(now: Membership) -> bool:
-    return any(True for step in STEPS for _ in step(now)) or any(machine.condemned for machine in now.machines)
+    return any(True for step in STEPS for _ in step(now)) or any(machine.discards for machine in now.machines)
 
 
 def _disarm(now: Membership) -> Change | None:
@@ -125,13 +130,13 @@ def _disarm(now: Membership) -> Change | None:
     return Change(Act.DISARM, "", "", why="the corrupt member is gone")
 
 
-def _strangers(now: Membership) -> Iterator[Blocked]:
+def _unknown_members(now: Membership) -> Iterator[Blocked]:
     for member in now.voters:
         if member.serves and now.machine_of(member) is None and member.address not in now.may_leave:
             yield Blocked(
-                f"{_name(member)} at {member.address} is an etcd member that serves, and it is not in the inventory "
-                "or cannot be reached by ssh",
-                "taken out of the cluster now, its API server would fail the requests of whoever is connected to it",
+                f"{_name(member)} at {member.address} is a serving etcd member that is not in the inventory "
+                "or unreachable by ssh",
+                "removing it now would fail the requests of clients connected to its API server",
             )
 
 
@@ -142,7 +147,7 @@ def _learners(now: Membership) -> Iterator[Change]:
         machine = now.machine_of(member)
         why = _why_remove(member, machine)
         if machine is not None and not machine.answers:
-            why = "its machine does not answer; it is added again when it does"
+            why = "its host is unreachable; it is added again once the host is back"
         if why is not None:
             yield _change(Act.REMOVE, member, why, machine)
         elif member.serves:
@@ -170,10 +175,19 @@ def _removals(now: Membership) -> Iterator[Change | Blocked]:
         yield _change(Act.REMOVE, member, why, machine) if verdict.allowed else _blocked(member, verdict)
 
 
-def _newcomers(now: Membership) -> Iterator[Change]:
+def _newcomers(now: Membership) -> Iterator[Change | Blocked]:
+    """Adding one moves its data away, so never against its own report: the list may be the one that is wrong."""
     known = [now.machine_of(member) for member in now.listed]
     for machine in now.machines:
-        if machine.answers and machine not in known:
+        if not machine.answers or machine in known:
+            continue
+        if machine.is_member and not machine.discards:
+            yield Blocked(
+                f"{machine.name} reports that it is an etcd member with data, but the member list does not have it",
+                "adding it again would move its data away",
+                f"if that data can be discarded: `haplane node repair INVENTORY {machine.name}`",
+            )
+        else:
             yield Change(Act.ADD, machine.name, machine.address)
 
 
@@ -189,12 +203,14 @@ def leave(now: Membership, member: Listed) -> Change | Blocked:
     missing = [machine.name for machine in now.machines if machine not in voting]
     verdict = may_remove(now, member)
     if missing:
-        return Blocked(f"{member.name} cannot leave yet", f"{', '.join(missing)} would have to be a member first")
-    return _change(Act.LEAVE, member, "it is leaving") if verdict.allowed else _blocked(member, verdict)
+        return Blocked(
+            f"{member.name} cannot be decommissioned yet", f"{', '.join(missing)} must become members first"
+        )
+    return _change(Act.LEAVE, member, "it is being decommissioned") if verdict.allowed else _blocked(member, verdict)
 
 
 STEPS: tuple[Callable[[Membership], Iterator[Change | Blocked]], ...] = (
-    _strangers,
+    _unknown_members,
     _dead_voters,
     _learners,
     _dead_voters_that_must_stay,
@@ -206,12 +222,12 @@ STEPS: tuple[Callable[[Membership], Iterator[Change | Blocked]], ...] = (
 
 def _why_remove(member: Listed, machine: Machine | None) -> str | None:
     if machine is None:
-        return "not in the inventory" if member.serves else "not in the inventory, and it does not answer"
-    if machine.condemned:
-        return "its data are given up"
+        return "not in the inventory" if member.serves else "not in the inventory, and unreachable"
+    if machine.discards:
+        return "its data is to be discarded"
     never_started = member.learner and not member.name
-    if machine.answers and not machine.has_data and not never_started:
-        return "its data are gone"
+    if machine.answers and not machine.has_data and not member.serves and not never_started:
+        return "its data is gone"
     return None
 
 
@@ -236,50 +252,3 @@ def may_remove(now: Membership, member: Listed) -> Verdict:
     if voters < 1:
         return Verdict(False, f"{counted}: it is the last one")
     return Verdict(has_quorum(voters, left), f"{counted}, and {majority(voters)} are needed")
-
-
-def after(now: Membership, change: Change, new_id: int = 0) -> Membership:
-    """The moment after a change that went well; a member that is added gets ``new_id``."""
-    listed = list(now.listed)
-    machines = now.machines
-    alarms = now.alarms
-    match change.act:
-        case Act.DISARM:
-            alarms = frozenset()
-        case Act.REMOVE | Act.LEAVE:
-            gone = next(member for member in listed if member.id == change.id)
-            machines = tuple(
-                replace(machine, condemned=False, has_data=False) if machine == now.machine_of(gone) else machine
-                for machine in machines
-            )
-            listed.remove(gone)
-        case Act.ADD:
-            listed.append(Listed(new_id, "", change.address, learner=True, serves=False))
-            machines = _with_data(machines, change, has_data=False)
-        case Act.START:
-            machines = _with_data(machines, change, has_data=True)
-            listed = [_started(member, change) if member.id == change.id else member for member in listed]
-        case Act.PROMOTE:
-            listed = [replace(member, learner=False) if member.id == change.id else member for member in listed]
-    return Membership(tuple(listed), machines, now.may_leave, alarms)
-
-
-def _with_data(machines: Iterable[Machine], change: Change, *, has_data: bool) -> tuple[Machine, ...]:
-    return tuple(
-        replace(machine, has_data=has_data) if machine.name == change.name else machine for machine in machines
-    )
-
-
-def _started(member: Listed, change: Change) -> Listed:
-    return replace(member, name=change.name, serves=True)
-
-
-def foresee(now: Membership) -> tuple[tuple[Change, ...], Blocked | None]:
-    """Every change up to the end if all goes well, and what would stop them before it."""
-    changes: list[Change] = []
-    new_id = max((member.id for member in now.listed), default=0)
-    while isinstance(change := next_change(now), Change):
-        changes.append(change)
-        new_id += 1
-        now = after(now, change, new_id)
-    return tuple(changes), change

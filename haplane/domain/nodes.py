@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from haplane.domain import host_paths
 from haplane.domain.files import Part
-from haplane.domain.observed import HostReport
-from haplane.domain.plan import (
-    APISERVER_ASIDE,
-    APISERVER_MANIFEST,
-    COMPONENT_CONFIGS,
-    KUBELET_CONFIG,
-    MANIFESTS,
-    MASTER_EVIDENCE,
-    SUPER_ADMIN_CONFIG,
-    ClusterWants,
-    Kind,
-    Step,
-    Wants,
-    few,
-    reasons,
-    step_on,
-    taken_up_at,
-    unit_step,
-    why_take_up,
-)
+from haplane.domain.host_plan import step_on, taken_up_at, unit_step, why_take_up
+from haplane.domain.observed import HostReport, Kubernetes
+from haplane.domain.plan import EXPIRED, MASTER_EVIDENCE, ClusterWants, Kind, Step, Wants, few, reasons
 
-APISERVER_ETCD_CLIENT = "/etc/kubernetes/pki/apiserver-etcd-client.crt"
-WORKER_EVIDENCE = ("/etc/kubernetes/kubelet.conf", KUBELET_CONFIG)
+CONTROL_PLANE_LISTENERS = frozenset({"kube-apiserver", "kube-controller", "kube-scheduler"})
+"""As the kernel shortens their names."""
+
+WORKER_EVIDENCE = (host_paths.KUBELET_KUBECONFIG, host_paths.KUBELET_CONFIG_YAML)
 
 
-def node_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mapping[str, HostReport]) -> list[Step]:
-    """Kubeadm's phases where they have not run; a restart where their input changed; the kubelet where it is down."""
+REGISTRATION_SECONDS = 30.0
+"""What a kubelet that has just started has to register its Node."""
+UNRECORDED = "an interrupted run left no record of what kubeadm wrote"
+AGAIN = "again"
+"""In a kubelet's step: it runs, and has to be restarted all the same."""
+
+
+def node_steps(
+    cluster: ClusterWants,
+    wants: Mapping[str, Wants],
+    reports: Mapping[str, HostReport],
+    kubernetes: Kubernetes | None = None,
+) -> list[Step]:
+    """Kubeadm's phases where they have not run; a restart where their input changed; the kubelet where it is down.
+
+    A kubelet whose Node was deleted is restarted: only then it registers.
+    """
+    known = {node.name for node in kubernetes.nodes} if kubernetes else None
     steps: list[Step | None] = []
     for name in cluster.masters + cluster.workers:
         report = reports.get(name)
@@ -46,54 +48,95 @@ def node_steps(cluster: ClusterWants, wants: Mapping[str, Wants], reports: Mappi
         if name in cluster.masters:
             steps += control_plane_steps(name, wants[name], report)
         steps += kubelet_steps(name, wants[name], report)
+        if known is not None and name not in known and is_registered(report):
+            why = "kubelet: its Node object is missing"
+            steps = [step for step in steps if step is None or (step.host, step.kind) != (name, Kind.KUBELET)]
+            steps.append(Step(Kind.KUBELET, name, why, ("kubelet", AGAIN)))
     return [step for step in steps if step is not None]
 
 
+def is_registered(report: HostReport) -> bool:
+    """Whether the kubelet has run for long enough to have registered."""
+    kubelet = report.units.get("kubelet")
+    return bool(kubelet and kubelet.active and report.started_at - kubelet.active_since > REGISTRATION_SECONDS)
+
+
 def control_plane_steps(name: str, wanted: Wants, report: HostReport) -> list[Step | None]:
-    """``items`` of a restart are the components that have to start anew beside the API server."""
-    why, components = _why_restart(wanted, report)
+    """A restart is that of all three components."""
+    if why := why_recover(wanted, report):
+        return [Step(Kind.RECOVER, name, why, tuple(wanted.certificates))]
+    why = _why_restart(wanted, report)
     return [
         step_on(Kind.CERTIFICATES, name, tuple(wanted.certificates), reasons(wanted.certificates)),
-        Step(Kind.CONTROL_PLANE, name, why, components) if why else None,
+        Step(Kind.CONTROL_PLANE, name, why) if why else None,
     ]
 
 
-def _why_restart(wanted: Wants, report: HostReport) -> tuple[str | None, tuple[str, ...]]:
-    all_components = ("kube-controller-manager", "kube-scheduler")
-    if APISERVER_MANIFEST not in report.files:
-        return "an interrupted restart left its manifest aside", all_components
-    if wanted.certificates or APISERVER_ETCD_CLIENT in wanted.keys or APISERVER_ETCD_CLIENT not in report.files:
-        return "its certificates are due", all_components
+def why_recover(wanted: Wants, report: HostReport) -> str | None:
+    """Why nothing of the control plane runs, where certificates that have expired are the reason, or part of it.
+
+    There is nothing to drain or to guard then: it starts with the new ones.
+    """
+    expired = {path for path in wanted.expired if host_paths.is_below(path, host_paths.KUBERNETES)}
+    if not expired or report.apiserver.ready or CONTROL_PLANE_LISTENERS & set(report.listening.values()):
+        return None
+    return EXPIRED
+
+
+def _why_restart(wanted: Wants, report: HostReport) -> str | None:
+    if any(path not in report.files for path in host_paths.CONTROL_PLANE_MANIFESTS):
+        return "an interrupted restart left its manifest moved away"
+    if (
+        wanted.certificates
+        or host_paths.APISERVER_ETCD_CLIENT_CRT in wanted.keys
+        or host_paths.APISERVER_ETCD_CLIENT_CRT not in report.files
+    ):
+        return "its certificates are due for renewal"
     since = taken_up_at(Part.CONTROL_PLANE, report)
-    keys = (APISERVER_ETCD_CLIENT, *COMPONENT_CONFIGS)
+    keys = (host_paths.APISERVER_ETCD_CLIENT_CRT, *host_paths.COMPONENT_KUBECONFIGS)
     if since is not None and any(path in report.files and report.files[path].changed_at > since for path in keys):
-        return "its certificates are newer than it", all_components
-    if edited := edited_since_made(MANIFESTS, report):
-        return f"{few(edited)} edited", ()
-    return why_take_up(Part.CONTROL_PLANE, wanted, report), ()
+        return "its certificates are newer than it"
+    if other := not_as_made(host_paths.CONTROL_PLANE_MANIFESTS, report):
+        return other
+    if running := {name: state.differing for name, state in report.components.of.items() if state.differing}:
+        flags = few([flag for found in running.values() for flag in found], 2)
+        return f"{few(list(running))} does not run as its manifest says: {flags}"
+    return why_take_up(Part.CONTROL_PLANE, wanted, report)
 
 
 def kubelet_steps(name: str, wanted: Wants, report: HostReport) -> list[Step | None]:
     """The kubelet's settings, which kubeadm writes, and the unit."""
     why = why_take_up(Part.KUBELET_CONFIG, wanted, report)
-    if edited_since_made((KUBELET_CONFIG,), report):
-        why = f"{KUBELET_CONFIG} edited"
+    why = not_as_made((host_paths.KUBELET_CONFIG_YAML,), report) or why
+    start = why_take_up(Part.KUBELET, wanted, report)
+    client = wanted.kubelet_client
+    serving = wanted.keys.get(host_paths.KUBELET_SERVING_CRT) or (
+        None if host_paths.KUBELET_SERVING_CRT in report.files else "not present yet"
+    )
     kubelet = report.units.get("kubelet")
-    if why is None and kubelet and kubelet.since and report.files[KUBELET_CONFIG].changed_at > kubelet.since:
-        why = f"{KUBELET_CONFIG} is newer than the kubelet"
+    if (
+        why is None
+        and kubelet
+        and kubelet.since
+        and report.files[host_paths.KUBELET_CONFIG_YAML].changed_at > kubelet.since
+    ):
+        why = f"{host_paths.KUBELET_CONFIG_YAML} is newer than the kubelet"
     return [
+        Step(Kind.KUBELET_CLIENT, name, client) if client else None,
+        Step(Kind.SERVING, name, serving) if serving else None,
         Step(Kind.KUBELET_CONFIG, name, why) if why else None,
-        unit_step(Kind.KUBELET, name, "kubelet", report, why_take_up(Part.KUBELET, wanted, report)),
+        unit_step(
+            Kind.KUBELET, name, "kubelet", report, "its client certificate is being replaced" if client else start
+        ),
     ]
 
 
-def edited_since_made(paths: Sequence[str], report: HostReport) -> tuple[str, ...]:
-    """Those that are not as kubeadm made them; of one that nobody noted down nothing is known."""
-    return tuple(
-        path
-        for path in paths
-        if path in report.files and report.made.get(path, report.files[path].sha256) != report.files[path].sha256
-    )
+def not_as_made(paths: Sequence[str], report: HostReport) -> str | None:
+    """Whether what kubeadm made was edited, or could be edited unseen because a run was killed before it noted it."""
+    there = {path: report.files[path].sha256 for path in paths if path in report.files}
+    if edited := [path for path, sha256 in there.items() if report.made.get(path, sha256) != sha256]:
+        return f"{few(edited)} edited"
+    return None if report.made.keys() >= there.keys() else UNRECORDED
 
 
 def tidy_steps(cluster: ClusterWants, reports: Mapping[str, HostReport]) -> list[Step]:
@@ -101,9 +144,11 @@ def tidy_steps(cluster: ClusterWants, reports: Mapping[str, HostReport]) -> list
     return [
         Step(Kind.TIDY, name, "the cluster-admins binding replaces it")
         for name in cluster.masters
-        if name in reports and SUPER_ADMIN_CONFIG in reports[name].files
+        if name in reports and host_paths.SUPER_ADMIN_KUBECONFIG in reports[name].files
     ]
 
 
 def _only_aside(missing: tuple[str, ...], report: HostReport) -> bool:
-    return missing == (APISERVER_MANIFEST,) and APISERVER_ASIDE in report.files
+    return all(
+        path in host_paths.MOVED_MANIFESTS and host_paths.MOVED_MANIFESTS[path] in report.files for path in missing
+    )

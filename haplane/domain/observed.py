@@ -1,70 +1,71 @@
 """What a host said of itself, validated: hosts' answers are untrusted input.
 
 The shape is that of ``facts/on_host/observe.py``. Everything is frozen; unknown keys are ignored, so that a newer
-observer can be read by an older judge.
+observer can be read by an older haplane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    field_validator,
 )
 
-from haplane.domain.restoration import Remains
+from haplane.domain import host_paths
+from haplane.domain.cluster_health import Components, Precedence, Workloads
+from haplane.domain.consensus import agreed_view
+from haplane.domain.etcd_report import Etcd, EtcdMember
+from haplane.domain.names import NodeName, ServerName, UnitName
+from haplane.domain.reported import Observed, Sha256
+from haplane.domain.restoration import Leftovers
+from haplane.domain.snapshot_report import SnapshotReport
 from haplane.errors import HaplaneError
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Observed(BaseModel):
-    """Frozen, and tolerant of what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+ShortText = Annotated[str, Field(max_length=400)]
 
 
 class Machine(Observed):
     """The machine itself. Sizes in bytes."""
 
-    hostname: str
     os_id: str
     os_version: str
     architecture: str
-    kernel: str
     init: str
     user_id: int
-    cpus: int
     memory_bytes: int
     swap_bytes: int
     disk_free_bytes: int
+    disk_bytes: int = 0
     cgroups: str
     missing_commands: tuple[str, ...]
-    apt: bool
     python: str = ""
 
 
 class File(Observed):
-    """A regular file. ``mode`` holds the permission bits, ``changed_at`` is in seconds since the epoch."""
+    """A regular file. ``mode`` holds the permission bits, ``changed_at`` is in seconds since the epoch.
+
+    ``owner`` is a user's name, "" where it is not known.
+    """
 
     sha256: Sha256
     mode: int
     user_id: int
     changed_at: float = 0
+    owner: Annotated[str, Field(max_length=64)] = ""
 
 
 class Unit(Observed):
     """A loaded systemd unit. In seconds since the epoch, ``since`` is its last change of state, ``active_since`` the
     moment it became active.
 
-    ``binary_replaced``: the program it runs is no longer the one on the disk.
+    ``binary_replaced``: the program it runs is no longer the one on the disk. ``starting``: systemd is about to start
+    it, also again and again. ``drop_ins``: paths of what changes it.
     """
 
     active: bool
@@ -73,72 +74,56 @@ class Unit(Observed):
     since: float = 0
     binary_replaced: bool = False
     active_since: float = 0
+    starting: bool = False
+    drop_ins: tuple[str, ...] = ()
 
-
-class EtcdMember(Observed):
-    """One entry of the member list as this member has it."""
-
-    id: Annotated[int, Field(alias="ID")]
-    name: str = ""
-    peer_urls: Annotated[tuple[str, ...], Field(alias="peerURLs")] = ()
-    is_learner: Annotated[bool, Field(alias="isLearner")] = False
-
-
-class EtcdHeader(Observed):
-    """Who answered."""
-
-    cluster_id: int = 0
-    member_id: int = 0
-    revision: int = 0
-
-
-class EtcdStatus(Observed):
-    """``etcdctl endpoint status`` of the local member. Sizes in bytes."""
-
-    header: EtcdHeader
-    version: str = ""
-    db_size: Annotated[int, Field(alias="dbSize")] = 0
-    leader: int = 0
-    is_learner: Annotated[bool, Field(alias="isLearner")] = False
-    errors: tuple[str, ...] = ()
-
-
-class Etcd(Observed):
-    """The local member. ``bootstrapped`` says that it has once been part of a healthy cluster.
-
-    ``data_cluster_id`` is of the cluster whose data is on the disk, whether etcd runs or not.
-    ``outsiders`` says of members that the inventory does not name, by their IDs in hexadecimal, whether they serve;
-    ``complaint`` is why a member that does not come up calls its data damaged.
-    """
-
-    bootstrapped: bool
-    has_data: bool
-    status: EtcdStatus | None
-    members: tuple[EtcdMember, ...] | None
-    reads_through_quorum: bool
-    data_cluster_id: int | None = None
-    outsiders: dict[str, bool] = Field(default_factory=dict)
-    complaint: str | None = None
+    @property
+    def foreign_drop_ins(self) -> tuple[str, ...]:
+        """Those of this unit's own that haplane has not written; ``service.d`` is for every service of the host."""
+        split = [(path, *path.rsplit("/", 2)[-2:]) for path in self.drop_ins if path.count("/") > 1]
+        return tuple(path for path, of, name in split if of != "service.d" and not name.startswith("haplane"))
 
 
 class Apiserver(Observed):
-    """/readyz of the API server on this host; ``detail`` says what was answered."""
+    """/readyz of the API server on this host."""
 
     ready: bool
-    detail: str
+
+
+class ServingRequest(Observed):
+    """A CertificateSigningRequest that nobody has decided on; ``pem`` is the request itself, by its requestor."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+    signer: str
+    username: str
+    groups: tuple[str, ...]
+    usages: tuple[str, ...]
+    pem: str
 
 
 class Node(Observed):
-    """A Node object. ``taints`` are KEY:EFFECT."""
+    """A Node object. ``taints`` are KEY:EFFECT; ``why`` is what its kubelet says where it is not ready.
 
-    name: str
+    ``pressures`` are the conditions that are true and keep pods away: DiskPressure, NetworkUnavailable, and so on.
+
+    ``chosen`` are those labels that the inventory sets anywhere, as NAME=VALUE.
+    ``addresses`` are all that it has of itself, names among them; ``unverified`` is why an API server cannot verify
+    its kubelet's serving certificate.
+    """
+
+    name: NodeName
     uid: str
     ready: bool
     labels: tuple[str, ...]
+    chosen: tuple[str, ...] = ()
     taints: tuple[str, ...]
     unschedulable: bool
     kubelet_version: str
     address: str
+    why: str = ""
+    pressures: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    unverified: str | None = None
 
 
 class Kubernetes(Observed):
@@ -153,85 +138,61 @@ class Kubernetes(Observed):
     objects: tuple[str, ...] = ()
     applied: str | None = None
     coredns_ready: int = 0
+    coredns_why: str = ""
+    serving_requests: tuple[ServingRequest, ...] = ()
 
 
 class Server(Observed):
     """One line of haproxy's ``show stat``."""
 
-    backend: str
-    name: str
+    backend: ServerName
+    name: ServerName
     status: str
 
 
 class Balancer(Observed):
     """``endpoint_answers``: somebody else answers pings at the floating address.
 
-    ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready.
+    ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``adverts_filtered``: the
+    packet filter for VRRP is loaded; None where there is none to load.
+
+    From the files of haproxy and keepalived: ``other_sections`` are not haplane's, ``balanced`` the masters'
+    addresses, ``addresses`` those that keepalived holds.
     """
 
     holds_endpoint: bool
     endpoint_answers: bool
     endpoint_ready: bool = False
+    adverts_filtered: bool | None = None
     servers: tuple[Server, ...] | None
+    other_sections: tuple[ShortText, ...] = ()
+    balanced: tuple[ShortText, ...] = ()
+    addresses: tuple[ShortText, ...] = ()
 
 
-class LastSnapshot(Observed):
-    """The last good one: verified, encrypted, taken with quorum. ``seconds`` is how long the whole of it took."""
+class AttachedNetwork(Observed):
+    """A network that the host has an address in or a route to."""
 
-    id: str
-    taken_at: AwareDatetime
-    verified_at: AwareDatetime
-    seconds: float
+    network: ShortText
+    device: ShortText
 
 
-class LastAttempt(Observed):
-    """``outcome`` is delivered, without-quorum, local-only or failed."""
+class Surroundings(Observed):
+    """What the host was before haplane. The shape is that of ``facts/on_host/surroundings.py``.
 
-    at: AwareDatetime | None
-    outcome: str
+    ``product_uuid`` is empty in a container. ``resolv_conf`` is what kubeadm has pods' name servers from.
+    ``kubelet_files``: drop-ins of its unit that are not haplane's and change what it runs.
+    """
 
-
-class LastError(Observed):
-    """Why the last run failed; gone after the next good one."""
-
-    at: AwareDatetime | None
-    message: str
-
-
-class SnapshotState(Observed):
-    """What the agent remembers of itself."""
-
-    last_good: LastSnapshot | None = None
-    last_attempt: LastAttempt | None = None
-    last_error: LastError | None = None
-    without_quorum: int = 0
-    skipped: int = 0
-
-
-class Sealed(Observed):
-    """Which keys the sealed file holds, the digest of that file, and to whom it is encrypted."""
-
-    fingerprint: str
-    sha256: Sha256
-    recipients: tuple[str, ...]
-
-
-class SnapshotReport(Observed):
-    """``agent`` names the installed one, ``local`` counts whole snapshots kept on the host."""
-
-    agent: str | None = None
-    state: SnapshotState | None = None
-    sealed: Sealed | None = None
-    local: int = 0
-
-    @field_validator("state", "sealed", mode="wrap")
-    @classmethod
-    def unreadable_is_none(cls, value: object, parse: ValidatorFunctionWrapHandler) -> object:
-        """A damaged file of the agent's must not hide everything else that the host says."""
-        try:
-            return parse(value)
-        except ValidationError:
-            return None
+    machine_id: ShortText = ""
+    product_uuid: ShortText = ""
+    kernel: ShortText = ""
+    resolv_conf: ShortText = "/etc/resolv.conf"
+    name_servers: tuple[ShortText, ...] = ()
+    networks: tuple[AttachedNetwork, ...] = ()
+    manifests: tuple[ShortText, ...] = ()
+    cni: tuple[ShortText, ...] = ()
+    kubelet_files: tuple[ShortText, ...] = ()
 
 
 class HostReport(Observed):
@@ -239,7 +200,8 @@ class HostReport(Observed):
 
     ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what
     kubeadm's configuration there says of that which a cluster, and the host in it, keeps as long as it exists.
-    ``made``: the digests that files had when kubeadm had made them for haplane. ``remains``: of restores.
+    ``made``: the digests that files had when kubeadm had made them for haplane. ``leftovers``: of restores.
+    The last three: :mod:`haplane.domain.cluster_health`; ``workloads`` is None where no API server answers.
     """
 
     machine: Machine
@@ -249,7 +211,7 @@ class HostReport(Observed):
     made: dict[str, Sha256] = Field(default_factory=dict)
     bundle: dict[str, Sha256]
     certificates: dict[str, str]
-    units: dict[str, Unit]
+    units: dict[UnitName, Unit]
     images: tuple[str, ...] | None
     etcd: Etcd
     apiserver: Apiserver
@@ -257,7 +219,11 @@ class HostReport(Observed):
     balancer: Balancer
     snapshots: SnapshotReport | None
     settings: dict[str, str] = Field(default_factory=dict)
-    remains: Remains = Remains()
+    leftovers: Leftovers = Leftovers()
+    components: Components = Components()
+    workloads: Workloads | None = None
+    precedence: Precedence = Precedence()
+    surroundings: Surroundings = Surroundings()
     failed: dict[str, str] = Field(default_factory=dict)
     started_at: float
     finished_at: float
@@ -265,7 +231,7 @@ class HostReport(Observed):
     @property
     def fresh(self) -> bool:
         """Nothing of a cluster is on this machine: no identity, no etcd data, no API server."""
-        return not (self.etcd.has_data or self.etcd.bootstrapped or "/etc/kubernetes/pki/ca.crt" in self.files)
+        return not (self.etcd.has_data or self.etcd.bootstrapped or host_paths.KUBERNETES_CA_CRT in self.files)
 
     def interface_of(self, address: str) -> str | None:
         """The interface that has this address."""
@@ -284,10 +250,15 @@ class Observation(BaseModel):
         """Reports of those of the named hosts that answered."""
         return [self.reports[name] for name in names if name in self.reports]
 
+    def without(self, left_out: Mapping[str, str]) -> Observation:
+        """The same moment as if these hosts could not be reached, each for the reason given."""
+        reports = {name: report for name, report in self.reports.items() if name not in left_out}
+        lost = {name: why for name, why in left_out.items() if name in self.reports}
+        return Observation(reports=reports, unreachable={**self.unreachable, **lost})
+
     def kubernetes(self) -> Kubernetes | None:
-        """The cluster as told by any API server that answers, one that knows the most nodes first."""
-        told = [report.kubernetes for report in self.reports.values() if report.kubernetes is not None]
-        return max(told, key=lambda cluster: len(cluster.nodes), default=None)
+        """The cluster as a majority of the API servers that answer reports it; None while none does."""
+        return agreed_view([report.kubernetes for report in self.reports.values() if report.kubernetes is not None])
 
 
 def parse_report(host: str, text: str) -> HostReport:
@@ -297,7 +268,7 @@ def parse_report(host: str, text: str) -> HostReport:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise HaplaneError(
-            f"{host} gave an answer that cannot be read",
+            f"{host} returned an answer that cannot be read",
             where=f"{host}: observation, field {'.'.join(map(str, first['loc'])) or '(all)'}",
             why=first["msg"],
             next_step="check what `python3` and the login shell print on that host, then run again",
@@ -305,13 +276,18 @@ def parse_report(host: str, text: str) -> HostReport:
 
 
 def listed_members(reports: Iterable[HostReport]) -> tuple[EtcdMember, ...]:
-    """The member list of whichever member has applied the most; empty when nobody tells one."""
-    newest = max(
-        (report for report in reports if report.etcd.members),
-        key=lambda report: report.etcd.status.header.revision if report.etcd.status else 0,
-        default=None,
-    )
-    return newest.etcd.members or () if newest else ()
+    """The member list that more than half of the settled members report; empty when no list has so many.
+
+    Those that are down count against the majority. Before any member is settled, those that report a list vote.
+    """
+    asked = list(reports)
+    voters = [report.etcd for report in asked if report.etcd.bootstrapped and report.etcd.has_data]
+    voters = voters or [report.etcd for report in asked if report.etcd.members]
+    reported = Counter(frozenset(etcd.members) for etcd in voters if etcd.members)
+    for members, votes in reported.most_common(1):
+        if 2 * votes > len(voters):
+            return tuple(sorted(members, key=lambda member: member.id))
+    return ()
 
 
 def agreed(values: Sequence[object]) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-import sys
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from haplane.domain.observed import HostReport
+from haplane.domain.observed import HostReport, Machine
+from haplane.domain.platform import Platform, Platforms, version
 from haplane.errors import HaplaneError
 
 GIBIBYTE = 1 << 30
 MASTER_MEMORY_BYTES = int(1.7 * GIBIBYTE)  # kubeadm's own floor, cmd/kubeadm/app/constants: 1700 MB
 DISK_FREE_BYTES = 4 * GIBIBYTE  # the bundle unpacked, its images twice, and room for etcd
+DISK_FREE_SHARE = 0.15  # a kubelet takes no pods below, unless its evictionHard says otherwise: imagefs.available<15%
 CLOCK_TOLERANCE_SECONDS = 2.0
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-OLDEST = {"debian": (11,), "ubuntu": (22, 4)}
-"""The systems that are known to be fit, and since when: older ones have a Python that cannot be asked."""
+CGROUP_V1_GONE = (1, 35)
+"""Since when a kubelet does not start on cgroup v1 unless it is told to (failCgroupV1)."""
 
 ETCD_PORTS = (2379, 2380)
 KUBELET_PORT = 10250
@@ -33,8 +35,18 @@ class Expectations:
     tolerates_cgroups_v1: bool
     ports: Mapping[int, str]
     endpoint: str
-    packages_are_local: bool
     takes_snapshots: bool = False
+    evicts_by_default: bool = True
+    tolerates_swap: bool = False
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the bundle is made for, and the distributions that haplane works on."""
+
+    architecture: str
+    kubernetes_version: str
+    platforms: Platforms
 
 
 @dataclass(frozen=True)
@@ -46,30 +58,18 @@ class Window:
 
 
 def problems(
-    expected: Mapping[str, Expectations], reports: Mapping[str, HostReport], window: Window, architecture: str
+    expected: Mapping[str, Expectations], reports: Mapping[str, HostReport], window: Window, run: Needs
 ) -> list[HaplaneError]:
     """Every problem of every host that answered."""
     found = [
-        HaplaneError(f"{name}: {what}", why=why, next_step=cure)
+        HaplaneError(f"{name}: {what}", why=why, next_step=fix)
         for name, report in reports.items()
-        for what, why, cure in _of_host(expected[name], report, window, architecture)
+        for what, why, fix in _of_host(expected[name], report, window, run)
     ]
-    return found + _stranger_at_the_endpoint(expected, reports)
+    return found + _others_at_the_endpoint(expected, reports)
 
 
-def doubts(reports: Mapping[str, HostReport]) -> list[tuple[str, str]]:
-    """Host and what about it is unusual, though it forbids nothing."""
-    return [
-        (
-            name,
-            f"{report.machine.os_id or 'its system'} {report.machine.os_version} is untried; Debian and Ubuntu are",
-        )
-        for name, report in reports.items()
-        if report.machine.os_id not in OLDEST
-    ]
-
-
-def _stranger_at_the_endpoint(
+def _others_at_the_endpoint(
     expected: Mapping[str, Expectations], reports: Mapping[str, HostReport]
 ) -> list[HaplaneError]:
     """Somebody answers there, though every load balancer answered us and none of them holds the address."""
@@ -82,10 +82,10 @@ def _stranger_at_the_endpoint(
     endpoint = expected[seen_by[0]].endpoint
     return [
         HaplaneError(
-            f"the endpoint {endpoint} is answered by a stranger",
+            f"the endpoint {endpoint} is already in use by a host that is not in this inventory",
             where=f"seen from {', '.join(seen_by)}",
-            why="a machine that is not a load balancer of this inventory has that address",
-            next_step="find out whose it is, or choose a free address",
+            why="a host that is not a load balancer of this inventory has that address",
+            next_step="find that host, or choose a free address",
         )
     ]
 
@@ -93,15 +93,27 @@ def _stranger_at_the_endpoint(
 Problem = tuple[str, str, str]
 
 
-def _of_host(expected: Expectations, report: HostReport, window: Window, architecture: str) -> Iterator[Problem]:
+def _of_host(expected: Expectations, report: HostReport, window: Window, run: Needs) -> Iterator[Problem]:
     yield from _access(report)
     for part, why in sorted(report.failed.items()):
-        yield f"its {part} cannot be looked at", why, "look at it there, and run again: nothing is decided blindly"
-    yield from _system(expected, report, architecture)
-    yield from _cgroups(expected, report)
+        yield f"its {part} cannot be inspected", why, way_out(why)
+    for path, component in report.components.conflicts.items():
+        why = "the kubelet runs every file in that directory, and one of the two"
+        yield f"{path} defines another {component}", why, f"move it away: `mv {shlex.quote(path)} /root/`"
+    yield from _system(expected, report, run)
+    yield from _cgroups(expected, report, run)
     yield from _sizes(expected, report)
     yield from _clock(report, window)
     yield from _network(expected, report)
+
+
+def way_out(why: str) -> str:
+    """What to do where a part of a host could not be looked at: nothing is decided blindly."""
+    missing = re.fullmatch(r"([\w-]+) could not be run: not found in PATH", why)
+    if missing is None:
+        return "fix it on that host and run again: haplane does not plan without it"
+    program = missing.group(1)
+    return f"copy /usr/local/bin/{program} there from another host, and run again"
 
 
 def _access(report: HostReport) -> Iterator[Problem]:
@@ -109,42 +121,46 @@ def _access(report: HostReport) -> Iterator[Problem]:
         yield (
             "commands do not run as root",
             f"they run as user id {report.machine.user_id}",
-            'log in as root, or set "_sudo": True and add the sudoers line `USER ALL=(ALL) NOPASSWD: ALL`',
+            'log in as root, or set "_sudo": True and add this line to sudoers: `USER ALL=(ALL) NOPASSWD: ALL`',
         )
 
 
-def _system(expected: Expectations, report: HostReport, architecture: str) -> Iterator[Problem]:
+def _system(expected: Expectations, report: HostReport, run: Needs) -> Iterator[Problem]:
     machine = report.machine
-    if ARCHITECTURES.get(machine.architecture) != architecture:
-        why = f"it is {machine.architecture}, the bundle is for {architecture}"
-        yield "wrong architecture", why, "use a bundle of that architecture, or another machine"
-    oldest = OLDEST.get(machine.os_id)
-    if oldest is not None and _version(machine.os_version) < oldest:
-        why = f"it is {machine.os_id} {machine.os_version}, the oldest fit one is {'.'.join(map(str, oldest))}"
-        yield "its system is too old", why, "upgrade it, or use another machine"
+    if ARCHITECTURES.get(machine.architecture) != run.architecture:
+        why = f"it is {machine.architecture}, the bundle is for {run.architecture}"
+        yield "wrong architecture", why, "use a bundle for that architecture, or another host"
+    platform = run.platforms.of(machine.os_id)
+    if platform is None:
+        system = f"{machine.os_id} {machine.os_version}".strip() or "unknown: /etc/os-release names none"
+        yield "its operating system is not supported", f"it is {system}", f"use {run.platforms.supported}"
+    elif version(machine.os_version) < version(platform.releases[machine.os_id].oldest):
+        why = f"it is {machine.os_id} {machine.os_version}, and haplane needs {run.platforms.supported}"
+        yield "its operating system is too old", why, "upgrade it, or use another host"
     if machine.init != "systemd":
-        yield "systemd does not run it", f"process 1 is {machine.init}", "use a machine that boots systemd"
+        yield "it was not booted with systemd", f"process 1 is {machine.init}", "use a host that boots systemd"
     if machine.missing_commands:
         missing = " ".join(machine.missing_commands)
-        yield f"{missing} not installed", "haplane works with them", f"install them: `apt-get install {missing}`"
-    if expected.takes_snapshots and _version(machine.python) < AGENT_PYTHON:
+        yield (
+            f"{missing} not installed",
+            "required by haplane on every host",
+            _how_to_install(machine.missing_commands, platform),
+        )
+    if expected.takes_snapshots and platform and version(machine.python) < AGENT_PYTHON:
         why = f"it has Python {machine.python}, and the snapshot agent needs 3.{AGENT_PYTHON[1]}"
-        yield "its Python is too old", why, "use Debian 12, Ubuntu 24.04 or newer for etcd members"
-    lacking = [name for name in ("haproxy", "keepalived") if expected.is_balancer and name not in report.units]
-    if lacking and not (machine.apt or expected.packages_are_local):
-        why = "packages are installed with apt-get, which this system does not have"
-        yield f"{', '.join(lacking)} not installed", why, f"install {' and '.join(lacking)} and run again"
+        yield "its Python is too old", why, f"use {platform.agent_releases}, or newer, for etcd members"
 
 
-def _version(text: str) -> tuple[int, ...]:
-    """22.04 as (22, 4). A system without a version, as Debian's next release, is new."""
-    numbers = re.findall(r"\d{1,9}", text)
-    return tuple(map(int, numbers)) if numbers else (sys.maxsize,)
+def _how_to_install(commands: Sequence[str], platform: Platform | None) -> str:
+    if platform is None:
+        return "install them"
+    return f"install them: `{platform.install_command([platform.package_of(name) for name in commands])}`"
 
 
-def _cgroups(expected: Expectations, report: HostReport) -> Iterator[Problem]:
-    if expected.is_node and report.machine.cgroups == "v1" and not expected.tolerates_cgroups_v1:
-        why = "a kubelet of 1.35 or newer does not start on cgroup v1"
+def _cgroups(expected: Expectations, report: HostReport, run: Needs) -> Iterator[Problem]:
+    refuses = version(run.kubernetes_version) >= CGROUP_V1_GONE
+    if expected.is_node and report.machine.cgroups == "v1" and refuses and not expected.tolerates_cgroups_v1:
+        why = f"a kubelet of {run.kubernetes_version} does not start on cgroup v1"
         yield "it uses cgroup v1", why, "boot it with systemd.unified_cgroup_hierarchy=1, or use a newer system"
 
 
@@ -152,11 +168,29 @@ def _sizes(expected: Expectations, report: HostReport) -> Iterator[Problem]:
     machine = report.machine
     if expected.is_node and machine.memory_bytes < MASTER_MEMORY_BYTES:
         yield "too little memory", f"{machine.memory_bytes / GIBIBYTE:.1f} GiB", "give it at least 2 GiB"
-    if expected.is_node and machine.swap_bytes:
-        yield "swap is on", "a kubelet does not start with swap", "`swapoff -a`, and remove it from /etc/fstab"
+    if expected.is_node and machine.swap_bytes and not expected.tolerates_swap:
+        yield (
+            "swap is on",
+            "a kubelet does not start while swap is on",
+            "`swapoff -a`, and remove it from /etc/fstab; or let kubelets live with it: "
+            'cluster["tuning"]["kubelet"] = {"failSwapOn": False}',
+        )
     if expected.is_node and machine.disk_free_bytes < DISK_FREE_BYTES and report.fresh:
         free = f"{machine.disk_free_bytes / GIBIBYTE:.1f} GiB free in /var/lib"
         yield "the disk is too full", free, f"free at least {DISK_FREE_BYTES // GIBIBYTE} GiB"
+    elif expected.is_node and report.fresh and expected.evicts_by_default:
+        yield from _share_of_disk(machine)
+
+
+def _share_of_disk(machine: Machine) -> Iterator[Problem]:
+    """What the bundle takes counts as gone: a kubelet that evicts from the start runs nothing."""
+    left = machine.disk_free_bytes - DISK_FREE_BYTES
+    if left < machine.disk_bytes * DISK_FREE_SHARE:
+        wanted = machine.disk_bytes * DISK_FREE_SHARE + DISK_FREE_BYTES
+        why = f"once installed {max(left, 0) / machine.disk_bytes:.0%} of /var/lib would be free"
+        why += f", and a kubelet takes no pods below {DISK_FREE_SHARE:.0%}"
+        more = (wanted - machine.disk_free_bytes) / GIBIBYTE
+        yield "the disk is too full", why, f"free {more:.1f} GiB more"
 
 
 def _clock(report: HostReport, window: Window) -> Iterator[Problem]:
@@ -164,18 +198,22 @@ def _clock(report: HostReport, window: Window) -> Iterator[Problem]:
     ahead = report.finished_at - window.answered_at
     if max(behind, ahead) > CLOCK_TOLERANCE_SECONDS:
         direction = "behind" if behind > ahead else "ahead of"
-        why = f"at least {max(behind, ahead):.0f} s {direction} this machine's"
+        why = f"at least {max(behind, ahead):.0f} s {direction} the controller's"
         yield "its clock is off", why, "start chrony (or another time service) and wait until it agrees"
 
 
 def _network(expected: Expectations, report: HostReport) -> Iterator[Problem]:
     if report.interface_of(expected.address) is None:
         others = ", ".join(address for found in report.addresses.values() for address in found)
-        yield f"no interface has {expected.address}", f"it has {others}", "mend its `address` in the inventory"
+        yield f"no interface has {expected.address}", f"it has {others}", "fix its `address` in the inventory"
     for port, program in expected.ports.items():
         listener = report.listening.get(port)
         if listener is not None and program not in ("", listener):
-            yield f"port {port} is taken", f"{listener or 'something'} listens on it", f"stop it; {program} needs it"
+            yield (
+                f"port {port} is taken",
+                f"{listener or 'something'} listens on it",
+                f"stop that program; {program} needs the port",
+            )
 
 
 def ports_of(roles: Sequence[str], *, apiserver_port: int, endpoint_port: int) -> dict[int, str]:

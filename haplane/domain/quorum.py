@@ -79,7 +79,7 @@ def may_stop(members: Mapping[str, MemberState], name: str) -> Verdict:
     left = healthy - (state is MemberState.HEALTHY)
     counted = f"{voters} voters need {needed} healthy; {healthy} are"
     if healthy < needed:
-        return Verdict(False, f"{counted}: there is no quorum, and {name} may hold the newest data")
+        return Verdict(False, f"{counted}: there is no quorum, and {name} may have the newest data")
     if left < needed:
-        return Verdict(False, f"{counted}, without {name} {left} would be: writes would stop")
-    return Verdict(True, f"{counted}, without {name} {left} still are")
+        return Verdict(False, f"{counted}, without {name} {left} would remain: writes would stop")
+    return Verdict(True, f"{counted}, without {name} {left} remain")

@@ -1,155 +1,192 @@
-"""The smallest cure for what is left of a cluster. Pure.
+"""What brings a cluster back with the least loss. Pure.
 
-The invariant: **data is replaced only where nothing less would bring the cluster back, or on an explicit word that
-accepts the loss.** A member that cannot be reached may hold newer data than anything that can be looked at: it is
-never counted as lost. Revisions only grow, also over restores, so the highest one is the newest data.
+The invariant: **data is replaced only where nothing less would bring the cluster back, or when the operator accepts
+the loss explicitly.** An unreachable member may hold newer data than anything that can be read: it is never counted
+as lost. Revisions only grow, across restores too, so the highest revision is the newest data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from haplane.domain.durations import in_words
+from haplane.domain.members import is_corrupt, members_besides, with_known_etcd
 from haplane.domain.observed import HostReport
 from haplane.domain.quorum import majority
-from haplane.domain.restoration import under_way
+from haplane.domain.restoration import Journal, under_way
 
 
-class Cure(Enum):
-    """From the least to the most that has to be done."""
+class RecoveryAction(Enum):
+    """What has to be done, from the least to the most."""
 
     NOTHING = "nothing to do: every member serves"
+    RENEW = "renew the members' expired certificates: their data is intact"
     REPAIR = "repair the members that do not serve, one at a time"
-    START = "start the members: their data is there"
-    REACH = "switch on what cannot be reached: it may hold the data that is missing"
-    SURVIVOR = "restore the newest of what members still hold and of the snapshots"
-    REBUILD = "rebuild from a snapshot: no member holds data"
+    FIX = "fix what keeps these members from serving: their data is intact"
+    START = "start the members: their data is intact"
+    REACH = "switch on the unreachable members: they may hold the missing data"
+    SURVIVOR = "restore the newest of the surviving members' data and the stored snapshots"
+    REBUILD = "restore a snapshot: no member has data"
+    CREATE = "no cluster exists on these hosts yet"
 
 
 @dataclass(frozen=True)
 class Member:
-    """One member of the inventory as observed. ``revision`` is None while its etcd does not run."""
+    """One member as observed. ``revision`` is None while its etcd does not run.
+
+    ``leaves``: it is being decommissioned. ``damaged``: etcd reports its data as corrupt. ``expired``: one of its
+    etcd certificates has expired, which may be why it does not serve.
+    """
 
     name: str
-    answers: bool
+    reachable: bool
     has_data: bool = False
     serves: bool = False
     revision: int | None = None
+    damaged: bool = False
+    leaves: bool = False
+    expired: bool = False
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """The cure, the members that it concerns, and the arithmetic behind it."""
+class Assessment:
+    """What to do, the members it concerns, and the figures it follows from."""
 
-    cure: Cure
+    action: RecoveryAction
     members: tuple[str, ...]
-    arithmetic: str
+    reason: str
 
     @property
     def is_less_than_a_restore(self) -> bool:
-        """Whether replacing data would destroy what need not be lost."""
-        return self.cure not in (Cure.SURVIVOR, Cure.REBUILD)
+        """Whether the cluster comes back without replacing data."""
+        return self.action not in (RecoveryAction.SURVIVOR, RecoveryAction.REBUILD, RecoveryAction.CREATE)
 
     def command(self, inventory: str) -> str:
-        """What to run instead of, or as, a restore."""
-        names = " ".join(self.members)
+        """What to run, for an inventory at that path."""
+        up, restore = f"haplane up {inventory}", f"haplane restore {inventory}"
         return {
-            Cure.NOTHING: f"haplane status {inventory}",
-            Cure.REPAIR: "; ".join(f"haplane node repair {inventory} {name}" for name in self.members),
-            Cure.START: f"haplane up {inventory}",
-            Cure.REACH: f"switch on {names}, then `haplane up {inventory}`",
-            Cure.SURVIVOR: f"haplane restore {inventory}",
-            Cure.REBUILD: f"haplane restore {inventory}",
-        }[self.cure]
+            RecoveryAction.NOTHING: f"haplane status {inventory}",
+            RecoveryAction.REPAIR: "; ".join(f"haplane node repair {inventory} {name}" for name in self.members),
+            RecoveryAction.FIX: up,
+            RecoveryAction.RENEW: up,
+            RecoveryAction.START: up,
+            RecoveryAction.REACH: f"switch on {', '.join(self.members)}, then `{up}`",
+            RecoveryAction.SURVIVOR: restore,
+            RecoveryAction.REBUILD: restore,
+            RecoveryAction.CREATE: f"`{up}` creates one; `{restore}` brings an earlier one back from its snapshots",
+        }[self.action]
 
 
-def members_of(names: Iterable[str], reports: Mapping[str, HostReport]) -> tuple[Member, ...]:
-    """The inventory's members as their hosts told of them."""
-    return tuple(_member(name, reports.get(name)) for name in names)
+def members_of(
+    names: Iterable[str],
+    reports: Mapping[str, HostReport],
+    leaving: Collection[str] = (),
+    expired: Collection[str] = (),
+) -> tuple[Member, ...]:
+    """Members as their hosts report them; ``expired`` are hosts with an expired etcd certificate."""
+    reports = with_known_etcd(reports)
+    return tuple(replace(_member(name, reports), leaves=name in leaving, expired=name in expired) for name in names)
 
 
-def _member(name: str, report: HostReport | None) -> Member:
+def _member(name: str, reports: Mapping[str, HostReport]) -> Member:
+    report = reports.get(name)
     if report is None:
-        return Member(name, answers=False)
+        return Member(name, reachable=False)
     etcd = report.etcd
     revision = etcd.status.header.revision if etcd.status else None
-    return Member(name, True, etcd.has_data, etcd.reads_through_quorum, revision)
+    damaged = is_corrupt(name, reports)
+    return Member(name, True, etcd.has_data, etcd.reads_through_quorum, revision, damaged)
 
 
 def keys_are_lost(
     masters: Iterable[str], reports: Mapping[str, HostReport], keys: Collection[str], without: Collection[str] = ()
 ) -> bool:
-    """Whether some of the files ``keys`` are on no master; one that is off may have them, until it is given up."""
+    """Whether one of the files ``keys`` is on no master. An unreachable one may have it, unless it is left out."""
     left = [name for name in masters if name not in without]
     if any(name not in reports for name in left):
         return False
     return not set(keys) <= {path for name in left for path in reports[name].files}
 
 
-def judge(members: Sequence[Member], *, keys_lost: bool = False) -> Judgement:
-    """What is right for these members of one cluster. Raises ValueError for none.
+def assess(members: Sequence[Member], *, keys_lost: bool = False) -> Assessment:
+    """The least that brings these members of one cluster back. Raises ValueError for no members.
 
-    ``keys_lost``: with etcd on machines of its own all masters can be lost and no data. Their keys are in snapshots
-    only, and the data are taken from the members.
+    ``keys_lost``: with etcd on hosts of its own, all masters can be lost and no data. The cluster's keys are then in
+    snapshots only, and the data comes from the members.
     """
+    found = _smallest(members, keys_lost=keys_lost)
+    renewable = tuple(one.name for one in members if one.expired and one.has_data and not (one.serves or one.damaged))
+    if renewable and found.action in (RecoveryAction.REPAIR, RecoveryAction.FIX, RecoveryAction.START):
+        return replace(found, action=RecoveryAction.RENEW, members=renewable)
+    return found
+
+
+def _smallest(members: Sequence[Member], *, keys_lost: bool) -> Assessment:
     needed = majority(len(members))
     serving = [member.name for member in members if member.serves]
-    holding = [member.name for member in members if member.answers and member.has_data]
-    silent = [member.name for member in members if not member.answers]
-    counted = f"{len(members)} members, {needed} needed"
+    holding = [member.name for member in members if member.reachable and member.has_data]
+    unreachable = [member.name for member in members if not member.reachable]
+    counted = f"{len(members)} members, majority is {needed}"
     if keys_lost and holding:
-        arithmetic = f"{counted}: {_named(holding)} hold data, no master holds the cluster's keys"
-        return Judgement(Cure.SURVIVOR, tuple(holding), arithmetic)
+        reason = f"{counted}: {_named(holding)} have data, no master holds the cluster's keys"
+        return Assessment(RecoveryAction.SURVIVOR, tuple(holding), reason)
     if serving:
-        rest = tuple(member.name for member in members if not member.serves)
-        cure = Cure.REPAIR if rest else Cure.NOTHING
-        return Judgement(cure, rest, f"{counted}: {_named(serving)} read through quorum")
-    arithmetic = f"{counted}: {_named(holding)} hold data, {_named(silent)} cannot be reached"
+        return _partly_serving(members, f"{counted}: {_named(serving)} read through quorum")
+    reason = f"{counted}: {_named(holding)} have data, {_named(unreachable)} unreachable"
     if len(holding) >= needed:
-        return Judgement(Cure.START, tuple(holding), arithmetic)
-    if silent and len(holding) + len(silent) >= needed:
-        return Judgement(Cure.REACH, tuple(silent), arithmetic)
+        return Assessment(RecoveryAction.START, tuple(holding), reason)
+    if unreachable and len(holding) + len(unreachable) >= needed:
+        return Assessment(RecoveryAction.REACH, tuple(unreachable), reason)
     if holding:
-        return Judgement(Cure.SURVIVOR, tuple(holding), arithmetic)
-    return Judgement(Cure.REBUILD, (), arithmetic)
+        return Assessment(RecoveryAction.SURVIVOR, tuple(holding), reason)
+    return Assessment(RecoveryAction.REBUILD, (), reason)
+
+
+def _partly_serving(members: Sequence[Member], reason: str) -> Assessment:
+    staying = [member for member in members if not member.serves and not member.leaves]
+    intact = any(member.has_data and not member.damaged for member in staying)
+    action = RecoveryAction.FIX if intact else RecoveryAction.REPAIR if staying else RecoveryAction.NOTHING
+    return Assessment(action, tuple(member.name for member in staying), reason)
 
 
 def _named(names: Sequence[str]) -> str:
-    return f"{len(names)} ({', '.join(names)})" if names else "none"
+    return f"{len(names)} ({', '.join(names)})" if names else "0"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something to restore from: a snapshot, or what a member holds. ``age_seconds`` is 0 for what is still there."""
+    """Something to restore from: a snapshot, or a member's data, whose ``age_seconds`` is 0."""
 
     name: str
     revision: int
     age_seconds: float
 
 
-def newest(candidates: Iterable[Candidate]) -> Candidate | None:
-    """The one that loses the least; of equals the younger."""
-    return max(candidates, key=lambda one: (one.revision, -one.age_seconds), default=None)
-
-
 def loss(candidate: Candidate, highest: int | None) -> str:
-    """What restoring it loses, ``highest`` being the highest revision that anybody is known to have had."""
+    """What restoring it loses, ``highest`` being the highest known revision of the cluster.
+
+    A snapshot's age is always named: newer snapshots may have been deleted by someone.
+    """
+    age = in_words(candidate.age_seconds)
+    restored = f"{candidate.name}: revision {candidate.revision}"
     if highest is not None and candidate.revision >= highest:
-        return f"{candidate.name}: revision {candidate.revision}, nothing newer is known"
-    since = f"every write of its last {_duration(candidate.age_seconds)}"
+        taken = f", taken {age} ago" if candidate.age_seconds else ""
+        return f"{restored}{taken}, nothing newer is known"
+    since = f"every write of the last {age}"
     if highest is None:
-        return f"{candidate.name}: revision {candidate.revision}, loses {since}"
-    gone = highest - candidate.revision
-    return f"{candidate.name}: revision {candidate.revision} of {highest}, loses {gone} revisions, {since}"
+        return f"{restored}, loses {since}"
+    return f"{restored} of {highest}, loses {highest - candidate.revision} revisions, {since}"
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.0f} days"
+INTERVALS = 3
+"""Newer snapshots should exist once a stored one is older than this many intervals."""
+
+
+def too_old(age_seconds: float, interval_seconds: int | None) -> bool:
+    """Whether a stored snapshot is so old that restoring it needs --accept-loss."""
+    return interval_seconds is not None and age_seconds > INTERVALS * interval_seconds
 
 
 BUMP = 1_000_000_000
@@ -157,13 +194,13 @@ BUMP = 1_000_000_000
 
 
 def bump(restored: int, known: Iterable[int]) -> int:
-    """By how much to raise the revision, so that it is above every known one and above what nobody has told."""
+    """By how much to raise the revision: above every known one, and above those that nobody reported."""
     return max(0, max(known, default=0) - restored) + BUMP
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Old data that a restore has kept. ``size`` in bytes."""
+class PreviousData:
+    """etcd data that a restore or a repair has moved to ``path`` on ``host``. ``size`` in bytes."""
 
     host: str
     path: str
@@ -172,32 +209,65 @@ class Kept:
 
 @dataclass(frozen=True)
 class Recovery:
-    """For ``haplane status``: the right cure, a restore that was interrupted, what earlier ones have kept."""
+    """For ``haplane status``: what to do and with which command, an interrupted restore, and previous data."""
 
-    cure: str
+    action: str
     members: tuple[str, ...]
-    arithmetic: str
+    reason: str
+    command: str
     restore_under_way: str | None
-    kept: tuple[Kept, ...]
+    previous_data: tuple[PreviousData, ...]
 
     @property
     def problems(self) -> list[str]:
-        """What an operator has to do something about."""
+        """Problems that an operator has to fix."""
         if self.restore_under_way:
-            return [f"a restore of {self.restore_under_way} was interrupted: the same command completes it"]
+            return [f"a restore of {self.restore_under_way} was interrupted; the same command completes it"]
         return []
 
 
+def restore_under_way(
+    members: Sequence[str], others: Sequence[str], reports: Mapping[str, HostReport]
+) -> Journal | None:
+    """The restore that has to be completed, by the journals of etcd's members and of the ``others`` it reaches.
+
+    A fresh host may have replaced one since, so it has no vote.
+    """
+    serving = {name: reports[name].etcd.reads_through_quorum for name in members if name in reports}
+    known = {name: reports[name] for name in (*members, *others) if name in reports}
+    journals = {name: one.leftovers.journal for name, one in known.items() if one.leftovers.journal or not one.fresh}
+    return under_way(journals, serving)
+
+
 def summarise_recovery(
-    names: Sequence[str], reports: Mapping[str, HostReport], *, keys_lost: bool = False
+    names: Sequence[str],
+    reports: Mapping[str, HostReport],
+    *,
+    inventory: str,
+    leaving: Sequence[str] = (),
+    others: Sequence[str] = (),
+    keys_lost: bool = False,
+    expired: Collection[str] = (),
 ) -> Recovery:
-    """``names`` are the members of the inventory."""
-    judgement = judge(members_of(names, reports), keys_lost=keys_lost)
-    serving = {name: reports[name].etcd.reads_through_quorum for name in names if name in reports}
-    journal = under_way({name: report.remains.journal for name, report in reports.items()}, serving)
-    kept = tuple(
-        Kept(name, one.path, one.size) for name, report in sorted(reports.items()) for one in report.remains.aside
-    )
+    """``names`` are the inventory's etcd members, ``others`` the other hosts that take part in a restore.
+
+    ``inventory`` is its path, for the command. ``expired`` are hosts with an expired etcd certificate.
+    """
+    reports = with_known_etcd(reports)
+    members = members_besides(names, leaving, reports)
+    assessment = assess(members_of(members, reports, leaving, expired), keys_lost=keys_lost)
+    if all(name in reports and reports[name].fresh for name in (*names, *others, *leaving)):
+        assessment = Assessment(RecoveryAction.CREATE, (), "no host has etcd data or a cluster's keys")
+    journal = restore_under_way(members, others, reports)
     return Recovery(
-        judgement.cure.value, judgement.members, judgement.arithmetic, journal.source if journal else None, kept
+        action=assessment.action.value,
+        members=assessment.members,
+        reason=assessment.reason,
+        command=assessment.command(inventory),
+        restore_under_way=journal.source if journal else None,
+        previous_data=tuple(
+            PreviousData(name, one.path, one.size)
+            for name, report in sorted(reports.items())
+            for one in report.leftovers.previous_data
+        ),
     )

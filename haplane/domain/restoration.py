@@ -1,44 +1,48 @@
-"""A restore as the hosts remember it, so that the same command completes one that was interrupted. Pure.
+"""A restore as the hosts record it, so that the same command completes one that was interrupted. Pure.
 
-The invariant: **data is replaced at most once per restore.** Before an API server is let back, every host's journal
-says SERVING and names the members that have their data; what is written from then on is never replaced by a resume.
+The invariant: **data is replaced at most once per restore.** Before an API server is started again, every host's
+journal says SERVING and names the members that have their data; writes after that are never replaced by a resume.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-JOURNAL = "/var/lib/haplane/restore.json"
-ETCD_DATA = "/var/lib/etcd"
+from haplane.domain import host_paths
+from haplane.domain.names import MemberName
+from haplane.domain.quorum import majority
 
-Stamp = Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")]
+Timestamp = Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")]
 Stage = Literal["preparing", "replacing", "serving"]
 
 
 class Journal(BaseModel):
-    """``revision`` is the restored one and ``bump`` what is added to it; ``members`` had their data when it served.
+    """``timestamp`` is when the restore began, in UTC; ``source`` names what is restored, for people.
 
-    ``database`` is the SHA-256 of the etcd snapshot, ``source`` its name for people, ``uid`` the cluster's.
+    ``database`` is the SHA-256 of the etcd snapshot, ``revision`` its revision and ``bump`` what is added to it;
+    ``uid`` is the cluster's. ``members`` had their data when the cluster served again. On hosts and in older versions
+    the timestamp is called ``stamp``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     format: Literal[1] = 1
-    stamp: Stamp
+    timestamp: Timestamp = Field(alias="stamp")
     stage: Stage
     source: Annotated[str, Field(max_length=300)]
     database: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     revision: Annotated[int, Field(ge=0)]
     bump: Annotated[int, Field(ge=0)]
     uid: Annotated[str, Field(pattern=r"^[0-9a-f-]{0,36}$")]
-    members: tuple[str, ...] = ()
+    members: tuple[MemberName, ...] = ()
 
     def replacing(self) -> Journal:
-        """The same restore, from the moment at which the cluster is stopped."""
+        """The same restore once the cluster is about to be stopped."""
         return self.model_copy(update={"stage": "replacing"})
 
     def serving(self, members: Sequence[str]) -> Journal:
@@ -46,25 +50,30 @@ class Journal(BaseModel):
         return self.model_copy(update={"stage": "serving", "members": tuple(members)})
 
     def content(self) -> bytes:
-        """As it lies on hosts."""
-        return json.dumps(self.model_dump(mode="json"), indent=1).encode() + b"\n"
+        """The file on hosts."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=1).encode() + b"\n"
+
+    @property
+    def subject(self) -> tuple[object, ...]:
+        """What all hosts of one restore agree on, whatever stage each has reached."""
+        return self.timestamp, self.source, self.database, self.revision, self.bump, self.uid
 
     @property
     def staging(self) -> str:
-        """Where the new data is made, beside the old."""
-        return f"{ETCD_DATA}/restore-{self.stamp}"
+        """The directory in which the new data is made, beside the old."""
+        return f"{host_paths.ETCD_DATA}/restore-{self.timestamp}"
 
     @property
-    def aside(self) -> str:
-        """Where the old data is kept."""
-        return f"{ETCD_DATA}/aside-{self.stamp}"
+    def previous_data(self) -> str:
+        """The directory that the old data is moved to."""
+        return f"{host_paths.ETCD_DATA}/aside-{self.timestamp}"
 
 
 STAGES: tuple[Stage, ...] = ("preparing", "replacing", "serving")
 
 
-class Aside(BaseModel):
-    """Old data that a restore has kept on a host. Sizes in bytes."""
+class MovedData(BaseModel):
+    """Old etcd data on a host. ``size`` in bytes."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -72,26 +81,37 @@ class Aside(BaseModel):
     size: int
 
 
-class Remains(BaseModel):
-    """What a host tells of restores: one that is under way, what earlier ones kept, free space beside etcd's data."""
+class Leftovers(BaseModel):
+    """What a host holds of restores: the journal of one under way, old data, and its free space beside etcd's data.
+
+    ``etcd_unmounted``: etcd's data directory should be a disk of its own, which is not mounted.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     journal: Journal | None = None
-    aside: tuple[Aside, ...] = ()
+    previous_data: tuple[MovedData, ...] = ()
     etcd_free_bytes: int = 0
+    etcd_unmounted: bool = False
 
 
 def under_way(journals: Mapping[str, Journal | None], serving: Mapping[str, bool]) -> Journal | None:
-    """The restore that has to be completed, or None. ``serving``: by host, whether its member reads through quorum.
+    """The restore that has to be completed, or None.
 
-    The furthest journal counts, except where a member serves whose host has none: that restore is over, and a host
-    that still remembers it was left out. One that was only prepared has changed nothing of a cluster that serves.
+    ``journals``: by host, of all that a restore would have reached. More than half of them must know it, and its
+    stage is the furthest that more than half have reached: every journal is written before a stage begins, so while
+    fewer have it nothing of that stage was done. ``serving``: by member, whether it reads through quorum. A restore
+    that was only prepared has changed nothing of a cluster that serves.
     """
-    if any(serves and journals.get(name) is None for name, serves in serving.items()):
+    needed = majority(len(journals)) if journals else 1
+    reported = [journal for journal in journals.values() if journal is not None]
+    counted = Counter(journal.subject for journal in reported)
+    known = [journal for journal in reported if counted[journal.subject] >= needed]
+    if not known:
         return None
-    found = [journal for journal in journals.values() if journal is not None]
-    furthest = max(found, key=lambda journal: (journal.stamp, STAGES.index(journal.stage)), default=None)
-    if furthest is not None and furthest.stage == "preparing" and any(serving.values()):
+    stages = sorted((STAGES.index(journal.stage) for journal in known), reverse=True)
+    stage = STAGES[stages[needed - 1]]
+    if stage == "preparing" and 2 * sum(serving.values()) > len(serving):
         return None
-    return furthest
+    at_stage = Counter(journal for journal in known if journal.stage == stage)
+    return at_stage.most_common(1)[0][0]

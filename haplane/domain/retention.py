@@ -1,16 +1,20 @@
-"""Which snapshots are kept, and which may go.
+"""Which snapshots are kept, and which may be removed.
 
-The invariant: **the newest verified snapshot is never removable**, whatever the policy says. No clock takes part: a
-policy keeps the newest snapshot of each of the last so many hours, days, ... *that have one*, so that old snapshots
-do not melt away while none are taken, nor when a clock jumps.
+The invariant: **the newest verified snapshot of a member is never removable**, whatever the policy says. No clock
+takes part: a policy keeps the newest snapshot of each of the last so many hours, days, ... *that have one*, so that
+old snapshots are not removed while no new ones are taken, nor when a clock jumps.
 
-A snapshot that is not verified ("without quorum") takes no place of a verified one: the newest ``last`` of those
-younger than the newest verified snapshot are kept besides, because they may hold the newest data there is.
+The policy is applied to each member's snapshots separately: whoever has stolen a member's signing key can add to that
+member's history, and displaces nothing of the others'.
+
+A snapshot that is not verified ("without quorum") displaces no verified one: the newest ``last`` of those younger
+than the newest verified snapshot are kept as well, because they may hold the newest data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -32,34 +36,49 @@ class KeepPolicy:
 
 @dataclass(frozen=True)
 class Taken:
-    """A snapshot for retention: ``taken_at`` has a time zone; ``verified`` says that it counts as good."""
+    """A snapshot for retention: ``taken_at`` has a time zone; ``verified``: it was taken with quorum.
+
+    ``signer`` names the history that it belongs to: :func:`keep` treats each separately.
+    """
 
     id: str
     taken_at: datetime
     verified: bool = True
+    signer: str = ""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The verdict: both newest first, together everything that was asked about."""
+class Verdict:
+    """Both newest first; together all the snapshots that were given."""
 
     kept: tuple[Taken, ...]
     removable: tuple[Taken, ...]
 
 
-def keep(snapshots: Iterable[Taken], policy: KeepPolicy) -> Kept:
-    """Judge ``snapshots``, in any order. Equal moments are told apart by id."""
+def keep(snapshots: Iterable[Taken], policy: KeepPolicy) -> Verdict:
+    """Apply the policy to ``snapshots``, in any order; those of the same time are ordered by id."""
     newest_first = sorted(snapshots, key=lambda taken: (taken.taken_at, taken.id), reverse=True)
+    wanted: set[str] = set()
+    for signer in {taken.signer for taken in newest_first}:
+        wanted |= _wanted([taken for taken in newest_first if taken.signer == signer], policy)
+    return Verdict(
+        kept=tuple(taken for taken in newest_first if taken.id in wanted),
+        removable=tuple(taken for taken in newest_first if taken.id not in wanted),
+    )
+
+
+def by_signer(snapshots: Iterable[Taken]) -> dict[str, int]:
+    """How many each member signed, by its name."""
+    return dict(sorted(Counter(taken.signer for taken in snapshots).items()))
+
+
+def _wanted(newest_first: Sequence[Taken], policy: KeepPolicy) -> set[str]:
     verified = [taken for taken in newest_first if taken.verified]
     wanted = {taken.id for taken in verified[: max(policy.last, 1)]}
     for number, period in _periods(policy):
         wanted |= _newest_of_each(verified, number, period)
     younger = newest_first[: newest_first.index(verified[0])] if verified else newest_first
-    wanted |= {taken.id for taken in younger[: max(policy.last, 1)]}
-    return Kept(
-        kept=tuple(taken for taken in newest_first if taken.id in wanted),
-        removable=tuple(taken for taken in newest_first if taken.id not in wanted),
-    )
+    return wanted | {taken.id for taken in younger[: max(policy.last, 1)]}
 
 
 def _periods(policy: KeepPolicy) -> tuple[tuple[int, Callable[[datetime], tuple[int, ...]]], ...]:

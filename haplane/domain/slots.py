@@ -5,7 +5,7 @@ healthy members without the leader, or the leader alone where nobody else is hea
 owner of a slot acts at its start, its deputy (the next in that order) at its middle, unless the slot is delivered. A
 member that sees no quorum sees itself as the only healthy one, so that all slots are its own.
 
-Nothing here knows a clock or a network.
+Nothing here reads a clock or a network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Candidate:
 
 
 class Half(Enum):
-    """The two moments of a slot at which the timer fires."""
+    """The two times in a slot at which the timer fires."""
 
     START = "start"
     MIDDLE = "middle"
@@ -33,7 +33,7 @@ class Half(Enum):
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment as the timer counts: the slot's number and which half of it runs."""
+    """A time as the timer counts it: the slot's number, and the half of it."""
 
     slot: int
     half: Half
@@ -55,12 +55,12 @@ def eligible(members: Iterable[Candidate]) -> tuple[str, ...]:
 
 
 def owner(slot: int, names: Collection[str]) -> str:
-    """Whose turn the slot is, of the eligible ``names``. Raises ValueError when there are none."""
+    """The eligible member whose turn the slot is. Raises ValueError when ``names`` is empty."""
     return _by_turn(slot, names)
 
 
 def deputy(slot: int, names: Collection[str]) -> str:
-    """Who acts when the owner has not delivered by the middle: the next one, or the same where there is only one."""
+    """The member that acts when the owner has not delivered by the middle: the next one, if there is another."""
     return _by_turn(slot + 1, names)
 
 
@@ -71,5 +71,5 @@ def on_duty(moment: Moment, names: Collection[str]) -> str:
 
 def _by_turn(number: int, names: Collection[str]) -> str:
     if not names:
-        raise ValueError("nobody is eligible")
+        raise ValueError("no member is eligible")
     return sorted(names)[number % len(names)]

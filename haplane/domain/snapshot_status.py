@@ -1,6 +1,7 @@
-"""How old the last good snapshot of the cluster is, and what its members say. Pure.
+"""How old the last verified snapshot of the cluster is, and what its members report. Pure.
 
-Good is a snapshot that was verified and that was taken with quorum. One "without quorum" is kept, and resets nothing.
+A verified snapshot was restored once when it was taken, and was taken with quorum. One "without quorum" is kept, and
+does not reset the age.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from haplane.domain.history import latest, why_not_yet
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.snapshot_plan import TIMER_UNIT
+from haplane.domain.snapshot_report import LastSnapshot
 
 INTERVALS = 3
-"""So many without a good snapshot are too many."""
+"""After so many without a verified snapshot there is a problem."""
 
 
 @dataclass(frozen=True)
 class MemberSnapshots:
-    """One member's own word; all None where it gives none. Moments are ISO 8601 in UTC."""
+    """What one member reports; all None where it reports nothing. Times are ISO 8601 in UTC."""
 
     name: str
     last_taken_at: str | None
@@ -31,8 +34,8 @@ class MemberSnapshots:
 
 @dataclass(frozen=True)
 class Snapshots:
-    """Moments are ISO 8601 in UTC; all None while nothing is known. ``rpo_seconds``: what a total loss may cost now,
-    the interval and the measured length of the last pipeline. ``remote`` None: not asked, or no answer.
+    """Times are ISO 8601 in UTC; all None while nothing is known. ``rpo_seconds``: what a total loss may cost now,
+    the interval and the measured length of the last pipeline. ``remote`` None: not read, or no response.
     """
 
     interval_seconds: int | None = None
@@ -47,7 +50,7 @@ class Snapshots:
 
     @property
     def pipeline_is_slow(self) -> bool:
-        """Whether the last one took over half the interval: the deputy was asked, and slots may be skipped."""
+        """Whether the last one took over half the interval: the deputy acts then, and slots may be skipped."""
         if self.interval_seconds is None or self.pipeline_seconds is None:
             return False
         return self.pipeline_seconds > self.interval_seconds / 2
@@ -59,9 +62,9 @@ def summarise_snapshots(
     """``names`` are the etcd members; without an interval no snapshots are taken."""
     if interval_seconds is None:
         return Snapshots()
-    told = [report.snapshots for report in observation.of(names) if report.snapshots is not None]
-    good = [one.state.last_good for one in told if one.state and one.state.last_good]
-    newest = max(good, key=lambda one: one.taken_at, default=None)
+    reported = [report.snapshots for report in observation.of(names) if report.snapshots is not None]
+    verified = [one.state.last_verified for one in reported if one.state and one.state.last_verified]
+    newest = latest(verified, now)
     return Snapshots(
         interval_seconds=interval_seconds,
         last_taken_at=newest.taken_at.isoformat() if newest else None,
@@ -69,7 +72,7 @@ def summarise_snapshots(
         age_seconds=round(max(0.0, (now - newest.taken_at).total_seconds()), 1) if newest else None,
         pipeline_seconds=round(newest.seconds, 1) if newest else None,
         rpo_seconds=round(interval_seconds + newest.seconds, 1) if newest else None,
-        local=sum(one.local for one in told) if told else None,
+        local=sum(one.local for one in reported) if reported else None,
         members=tuple(_member(name, observation.reports.get(name)) for name in names),
     )
 
@@ -77,7 +80,30 @@ def summarise_snapshots(
 def snapshot_problems(
     snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime
 ) -> list[str]:
-    """Too old, or none at all, once there was time for one: timers that have just been started get INTERVALS."""
+    """Too old, or none at all, once INTERVALS have passed since the timers were started.
+
+    A member that reports a snapshot dated in the future is named; such a snapshot is ignored.
+    """
+    if snapshots.interval_seconds is None:
+        return []
+    return [*_from_the_future(names, observation, now), *_overdue(snapshots, names, observation, now)]
+
+
+def _from_the_future(names: Sequence[str], observation: Observation, now: datetime) -> list[str]:
+    found = []
+    for name in names:
+        reported = _reported(observation.reports.get(name))
+        why = why_not_yet(reported.taken_at, now) if reported else None
+        if reported and why:
+            found.append(f"{name} reports the snapshot {reported.id}, which is ignored: {why}; check `date` on it")
+    return found
+
+
+def _reported(report: HostReport | None) -> LastSnapshot | None:
+    return report.snapshots.state.last_verified if report and report.snapshots and report.snapshots.state else None
+
+
+def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime) -> list[str]:
     if snapshots.interval_seconds is None:
         return []
     allowed = INTERVALS * snapshots.interval_seconds
@@ -86,26 +112,26 @@ def snapshot_problems(
     if now.timestamp() - started <= allowed:
         return []
     if snapshots.age_seconds is None:
-        return [f"no good snapshot has been taken yet, though one is due every {snapshots.interval_seconds} s"]
+        return [f"no verified snapshot has been taken yet, though one is due every {snapshots.interval_seconds} s"]
     if snapshots.age_seconds <= allowed:
         return []
     return [
-        f"the last good snapshot is {snapshots.age_seconds:.0f} s old, "
+        f"the last verified snapshot is {snapshots.age_seconds:.0f} s old, "
         f"which is over {INTERVALS} intervals of {snapshots.interval_seconds} s"
     ]
 
 
 def _member(name: str, report: HostReport | None) -> MemberSnapshots:
-    told = report.snapshots if report else None
-    if told is None or told.state is None:
-        return MemberSnapshots(name, None, None, None, None, None, told.local if told else None)
-    state = told.state
+    reported = report.snapshots if report else None
+    if reported is None or reported.state is None:
+        return MemberSnapshots(name, None, None, None, None, None, reported.local if reported else None)
+    state = reported.state
     return MemberSnapshots(
         name=name,
-        last_taken_at=state.last_good.taken_at.isoformat() if state.last_good else None,
+        last_taken_at=state.last_verified.taken_at.isoformat() if state.last_verified else None,
         last_outcome=state.last_attempt.outcome if state.last_attempt else None,
         last_error=state.last_error.message if state.last_error else None,
         without_quorum=state.without_quorum,
         skipped=state.skipped,
-        local=told.local,
+        local=reported.local,
     )

@@ -7,12 +7,12 @@ version apart; a kubelet is never newer than an API server it talks to and at mo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-SUPPORTED_VERSIONS = ("1.35.4",)
-KUBELET_MAY_LAG_MINORS = 3
-APISERVERS_MAY_DIFFER_MINORS = 1
+from haplane.domain.observed import HostReport, Node
+from haplane.errors import Refused
 
 _VERSION = re.compile(r"v?(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
 
@@ -36,39 +36,61 @@ def parse(text: str) -> Version:
     return Version(*map(int, match.groups()))
 
 
-def is_supported(text: str) -> bool:
-    """Whether the bundle pins that version; written as in SUPPORTED_VERSIONS, without a leading v."""
-    return text in SUPPORTED_VERSIONS
+@dataclass(frozen=True)
+class Running:
+    """A program that runs on a host, and its version as reported: without a leading ``v``."""
+
+    host: str
+    program: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.program} {self.version}"
 
 
-def kubelet_problem(kubelet: Version, apiservers: Iterable[Version]) -> str | None:
-    """Why a kubelet may not run beside these API servers, or None when it may."""
-    for apiserver in sorted(set(apiservers)):
-        if kubelet[:2] > apiserver[:2]:
-            return f"kubelet {kubelet} is newer than API server {apiserver}: upgrade the API server first"
-        if kubelet.major != apiserver.major or apiserver.minor - kubelet.minor > KUBELET_MAY_LAG_MINORS:
-            return (
-                f"kubelet {kubelet} is more than {KUBELET_MAY_LAG_MINORS} minor versions"
-                f" older than API server {apiserver}: upgrade the kubelet first"
-            )
-    return None
+def running_versions(
+    masters: Sequence[str], reports: Mapping[str, HostReport], nodes: Iterable[Node]
+) -> tuple[Running, ...]:
+    """What masters run: each API server by its own host's report, kubelets as the API servers report them."""
+    named = {node.name: node.kubelet_version for node in nodes}
+    found = []
+    for name in masters:
+        apiserver = reports[name].settings.get("apiserver_version") if name in reports else None
+        programs = {"kube-apiserver": apiserver, "kubelet": named.get(name)}
+        found += [Running(name, program, text.removeprefix("v")) for program, text in programs.items() if text]
+    return tuple(found)
 
 
-def apiserver_problem(apiservers: Iterable[Version]) -> str | None:
-    """Why these API servers may not serve one cluster together, or None when they may."""
-    versions = sorted(set(apiservers))
-    if not versions:
-        return None
-    oldest, newest = versions[0], versions[-1]
-    if oldest.major != newest.major or newest.minor - oldest.minor > APISERVERS_MAY_DIFFER_MINORS:
-        return f"API servers {oldest} and {newest} are more than {APISERVERS_MAY_DIFFER_MINORS} minor version apart"
-    return None
+def refuse_another_version(running: Sequence[Running], wanted: str, inventory: str) -> None:
+    """Raises Refused when something runs in another version than the inventory wants: `up` is no upgrade."""
+    other = [one for one in running if one.version != wanted]
+    if not other:
+        return
+    versions = sorted({one.version for one in other})
+    raise Refused(
+        f"this cluster runs Kubernetes {', '.join(versions)}, the inventory wants {wanted}; nothing was changed",
+        where="; ".join(map(str, other[:6])),
+        why="`up` restarts every kubelet at once, before the API servers",
+        next_step=f"haplane upgrade {inventory}",
+    )
 
 
-def upgrade_problem(current: Version, wanted: Version) -> str | None:
-    """Why a cluster may not go from one version to the other in one step, or None when it may."""
-    if wanted < current:
-        return f"{wanted} is older than {current}: etcd's data cannot be taken back to an older version"
-    if wanted.major != current.major or wanted.minor - current.minor > 1:
-        return f"{wanted} skips a minor version after {current}: kubeadm upgrades one minor version at a time"
-    return None
+def refuse_another_etcd(running: Mapping[str, str], wanted: str, inventory: str) -> None:
+    """``running``: by member, the version it reports. Raises Refused for a bundle with another minor version."""
+    minors = {name: version for name, version in running.items() if _minor(version) not in (None, _minor(wanted))}
+    if minors and _minor(wanted) is not None:
+        raise Refused(
+            f"these members run another etcd version than the bundle's {wanted}; nothing was changed",
+            where="; ".join(f"{name} etcd {version}" for name, version in minors.items()),
+            why="another minor version changes how etcd stores its data: that takes an upgrade",
+            next_step=f"haplane upgrade {inventory}, or name the bundle that this cluster was made from in it",
+        )
+
+
+def _minor(text: str) -> tuple[int, int] | None:
+    return parse(text)[:2] if is_version(text) else None
+
+
+def is_version(text: str) -> bool:
+    """Whether :func:`parse` can read it."""
+    return _VERSION.fullmatch(text) is not None

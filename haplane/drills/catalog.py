@@ -1,10 +1,49 @@
-"""Every drill there is, by name."""
+"""Every drill, by name."""
 
 from __future__ import annotations
 
-from haplane.drills import kill_etcd_leader, kill_haproxy, kill_load_balancer, kill_master
-from haplane.drills.story import Story
+from haplane.drills import (
+    backup_restores,
+    dead_node_pods,
+    etcd_space,
+    freeze,
+    kill_apiserver,
+    kill_etcd_leader,
+    kill_haproxy,
+    kill_load_balancer,
+    kill_master,
+    lose_data,
+    partitions,
+    power_cycle_everything,
+    replace_master,
+    rolling_restart,
+    slow_network,
+    split_vrrp,
+)
+from haplane.drills.drill import Drill
 
-STORIES: dict[str, Story] = {
-    module.STORY.name: module.STORY for module in (kill_master, kill_etcd_leader, kill_load_balancer, kill_haproxy)
-}
+ALL = (
+    kill_master.DRILL,
+    kill_apiserver.DRILL,
+    kill_etcd_leader.DRILL,
+    freeze.LEADER,
+    freeze.FOLLOWER,
+    partitions.CUT,
+    partitions.ONE_WAY,
+    partitions.LOSSY,
+    kill_load_balancer.DRILL,
+    kill_haproxy.DRILL,
+    split_vrrp.DRILL,
+    slow_network.DRILL,
+    etcd_space.DISK,
+    etcd_space.QUOTA,
+    rolling_restart.DRILL,
+    backup_restores.DRILL,
+    dead_node_pods.TAINTED,
+    dead_node_pods.UNTAINTED,
+    power_cycle_everything.DRILL,
+    replace_master.DRILL,
+    lose_data.QUORUM,
+    lose_data.EVERYTHING,
+)
+DRILLS: dict[str, Drill] = {drill.name: drill for drill in ALL}

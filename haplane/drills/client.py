@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 SECONDS_PER_REQUEST = 1.0
+ANSWER_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,14 @@ class Target:
 
     address: str
     port: int
-    authority: str
+    ca: str
     certificate: str = field(repr=False)
     key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that came whole and in time; any status."""
+    """A complete answer within the deadline; any status."""
 
     status: int
     body: bytes
@@ -47,7 +48,7 @@ class Reply:
 
 
 class NoReply(Exception):
-    """No whole answer within the deadline; the text says how far it came."""
+    """No complete answer within the deadline; the text says how far it came."""
 
 
 class Client:
@@ -88,7 +89,10 @@ def _read(connection: ssl.SSLSocket, method: str, deadline: float) -> Reply:
     _set_time_left(connection, deadline)
     response.begin()
     _set_time_left(connection, deadline)
-    return Reply(response.status, response.read())
+    content = response.read(ANSWER_BYTES)
+    if response.read(1):
+        raise HTTPException(f"the answer has more than {ANSWER_BYTES >> 20} MiB")
+    return Reply(response.status, content)
 
 
 def _set_time_left(connection: socket.socket, deadline: float) -> None:
@@ -110,8 +114,8 @@ def _message(method: str, path: str, target: Target, body: object) -> bytes:
 
 
 def _tls_context(target: Target) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=target.authority)
-    # OpenSSL takes certificate and key from files only; the directory is 0700 and gone after this call.
+    context = ssl.create_default_context(cadata=target.ca)
+    # OpenSSL takes certificate and key from files only; the directory is 0700 and removed after this call.
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
         pair = Path(directory) / "client.pem"
         pair.touch(mode=0o600)

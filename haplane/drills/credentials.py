@@ -8,30 +8,35 @@ import json
 from typing import Any
 
 from haplane.config.model import Inventory
+from haplane.domain import host_paths
 from haplane.drills.client import Target
 from haplane.errors import HaplaneError, Unreachable
 from haplane.remote.openssh import run
 
-ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf"
-
 
 def administrator(inventory: Inventory) -> Target:
-    """The endpoint with the credentials that some master keeps for its administrator.
+    """The endpoint with the administrator's credentials that masters keep.
 
-    Raises Unreachable when no master answers and HaplaneError when none has them, each with its reason.
+    Raises Unreachable when no master is reachable and HaplaneError when none has them, each with its reason.
     """
     reasons: list[HaplaneError] = []
     for host in inventory.masters:
         try:
             answer = run(
-                host, "kubectl", f"--kubeconfig={ADMIN_KUBECONFIG}", "config", "view", "--raw", "--output=json"
+                host,
+                "kubectl",
+                f"--kubeconfig={host_paths.ADMIN_KUBECONFIG}",
+                "config",
+                "view",
+                "--raw",
+                "--output=json",
             )
             return from_kubeconfig(answer, inventory.cluster.endpoint.address, inventory.cluster.endpoint.port)
         except HaplaneError as error:
             reasons.append(error)
     kind = Unreachable if all(isinstance(error, Unreachable) for error in reasons) else HaplaneError
     raise kind(
-        "no master could hand out the administrator's credentials",
+        "the administrator's credentials could not be read from any master",
         where=", ".join(host.name for host in inventory.masters),
         why="; ".join(error.why or error.what for error in reasons),
         next_step=f"haplane status {inventory.path}",
@@ -41,7 +46,7 @@ def administrator(inventory: Inventory) -> Target:
 def from_kubeconfig(document: bytes, address: str, port: int) -> Target:
     """The embedded credentials of a kubeconfig's current context, as ``kubectl config view --raw -o json`` prints it.
 
-    Raises HaplaneError, without quoting any of it, when they are not embedded or not whole.
+    Raises HaplaneError, without quoting any of it, when they are not embedded or incomplete.
     """
     try:
         config = json.loads(document)
@@ -51,14 +56,14 @@ def from_kubeconfig(document: bytes, address: str, port: int) -> Target:
         return Target(
             address=address,
             port=port,
-            authority=_decoded(cluster["certificate-authority-data"]),
+            ca=_decoded(cluster["certificate-authority-data"]),
             certificate=_decoded(user["client-certificate-data"]),
             key=_decoded(user["client-key-data"]),
         )
     except (ValueError, KeyError, TypeError, StopIteration, binascii.Error) as error:
         raise HaplaneError(
             "the administrator's kubeconfig holds no embedded certificate and key",
-            where=ADMIN_KUBECONFIG,
+            where=host_paths.ADMIN_KUBECONFIG,
             why=type(error).__name__,
         ) from None
 

@@ -1,35 +1,24 @@
-"""haproxy alone dies on a load balancer that lives on: keepalived must notice and hand the address over."""
+"""haproxy alone dies on a load balancer: keepalived must notice and hand the address over."""
 
 from __future__ import annotations
 
-from haplane.config.model import Host
 from haplane.domain.status import Status
-from haplane.drills.kill_load_balancer import chosen
-from haplane.drills.story import Fault, Scene, Story
-from haplane.remote.openssh import run
-
-# Masked for as long as the drill lasts: systemd would have it back before anybody had noticed.
-KILL = "systemctl mask --runtime --quiet haproxy && systemctl kill --kill-whom=all --signal=KILL haproxy"
-REVIVE = "systemctl unmask --runtime --quiet haproxy && systemctl reset-failed haproxy; systemctl start haproxy"
+from haplane.drills.drill import Drill, DrillContext, Fault, shell
+from haplane.drills.targets import a_balancer
+from haplane.scripts import script
 
 
-def plan(scene: Scene, status: Status, wanted: str | None) -> Fault:
-    """On the load balancer asked for, or else on the holder of the address. Raises Refused when there is only one."""
-    name, role = chosen(scene, status, wanted)
-    host = scene.inventory.host(name)
+def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
+    """On the load balancer that was named, or the holder of the address."""
+    name, role = a_balancer(context, status, wanted)
     return Fault(
         host=name,
         role=role,
-        announcement=f"haproxy on {name} ({role}) is killed, and started again once service has recovered.",
-        apply=lambda: _shell(host, KILL),
-        undo=lambda: _shell(host, REVIVE),
+        announcement=f"It kills haproxy on {name} ({role}) and starts it again once service has recovered.",
+        parts=(shell(context.inventory.host(name), script("kill_haproxy"), script("start_killed_haproxy")),),
     )
 
 
-def _shell(host: Host, script: str) -> None:
-    run(host, "sh", "-c", script)
-
-
-STORY = Story(
+DRILL = Drill(
     "kill-haproxy", "Kill haproxy alone, on load balancer HOST or the one that holds the endpoint's address.", plan
 )

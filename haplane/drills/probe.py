@@ -4,9 +4,10 @@ The first line of stdin is one JSON document, {"target": {...}, "namespace": ...
 so credentials are on no command line; ``seconds`` is each request's deadline. The end of stdin stops it, which also
 happens when its parent dies. Each line of stdout is one :class:`haplane.drills.timeline.Request`.
 
-It is an open loop: request k is sent at start + k / rate whatever became of the ones before, each on a new
-connection. Reads fetch the kube-system namespace, which the API server answers from etcd through quorum; write n
-creates the ConfigMap ``write-n``, so every acknowledged write can be read back by its number.
+It is an open loop: request k is sent at start + k / rate, whatever became of the requests before it, each on a new
+connection. Write n creates the ConfigMap ``write-n``, so every acknowledged write can be read back by its number. A
+read fetches the last write that was acknowledged before it was sent, which the API server answers from etcd through
+quorum: one that is not found is stale. Before the first acknowledgement it fetches the kube-system namespace.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Prober:
         self._per_second = per_second
         self._seconds = seconds
         self._lock = threading.Lock()
+        self._acknowledged = -1
 
     def run(self, stop: threading.Event) -> None:
         """Probe until ``stop`` is set, then wait for the requests under way (at most a deadline)."""
@@ -87,11 +89,15 @@ class Prober:
             failure = str(error)
         request = Request(kind, number, scheduled, sent, time.monotonic(), ok, status, failure)
         with self._lock:
+            if kind == "write" and ok:
+                self._acknowledged = max(self._acknowledged, number)
             self._record(request)
 
     def _ask(self, kind: Kind, number: int) -> Reply:
         if kind == "read":
-            return self._client.request("GET", READ_PATH, seconds=self._seconds)
+            newest = self._acknowledged
+            path = READ_PATH if newest < 0 else f"{configmaps_path(self._namespace)}/write-{newest}"
+            return self._client.request("GET", path, seconds=self._seconds)
         path = configmaps_path(self._namespace)
         return self._client.request("POST", path, write_body(number), seconds=self._seconds)
 

@@ -5,43 +5,56 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from importlib import resources
+from pathlib import Path
 
 from haplane.config.model import Host, Inventory
 from haplane.drills.client import SECONDS_PER_REQUEST, Target
 from haplane.drills.probe import PER_SECOND
 from haplane.drills.recording import Recording
+from haplane.drills.timeline import Request, parse
 from haplane.errors import HaplaneError
+from haplane.facts.program import observer_parts, program
 from haplane.remote.openssh import run, ssh_command
 
 DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the service network
-# The newest: an older one may belong to a pod that is being replaced, and its network goes with it.
-IN_A_POD = 'exec nsenter --net --target "$(pgrep --newest --exact coredns)" "$@"'
+# The newest: an older one may belong to a pod that is being replaced, with its network.
+NEWEST = """
+for process in $(pgrep --exact coredns); do
+    if grep -q /kubepods "/proc/$process/cgroup"; then pod=$process; fi
+done
+"""
+IN_CLUSTER = (*observer_parts("dns"), Path(__file__).parent / "on_host" / "in_cluster.py")
+"""The program that runs in a pod's network."""
+IN_A_POD = NEWEST + 'exec nsenter --net --target "$pod" "$@"'
 
 
 def endpoint_prober(
     target: Target, namespace: str, per_second: float = PER_SECOND, seconds: float = SECONDS_PER_REQUEST
-) -> Recording:
+) -> Recording[Request]:
     """Reads and writes at the endpoint, ``per_second`` of each, under a deadline of ``seconds`` each."""
     settings = {"target": asdict(target), "namespace": namespace, "per_second": per_second, "seconds": seconds}
-    return Recording([sys.executable, "-m", "haplane.drills.probe"], json.dumps(settings) + "\n")
+    return Recording([sys.executable, "-m", "haplane.drills.probe"], json.dumps(settings) + "\n", parse)
 
 
-def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_SECOND) -> Recording:
-    """The kubernetes service and the DNS service, asked from the network of a CoreDNS pod on ``host``.
+def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_SECOND) -> Recording[Request]:
+    """Requests to the kubernetes service and the DNS service from the network of a CoreDNS pod on ``host``.
 
-    Its times are of that host's clock. Kinds are ``service`` and ``dns``.
+    Its times are by that host's clock. Kinds are ``service`` and ``dns``.
     """
-    script = resources.files("haplane.drills").joinpath("on_host/in_cluster.py").read_text(encoding="utf-8")
+    script = program(*IN_CLUSTER)
     services = inventory.cluster.service_network
     name = f"kubernetes.default.svc.{inventory.cluster.dns_domain}"
     arguments = (str(services[1]), str(services[DNS_OFFSET]), name, str(per_second))
-    return Recording(ssh_command(host, "sh", "-c", IN_A_POD, "sh", "python3", "-c", script, *arguments))
+    return Recording(
+        ssh_command(host, "sh", "-c", IN_A_POD, "sh", "python3", "-I", "-c", script, *arguments), "", parse
+    )
 
 
 def host_with_dns(inventory: Inventory, without: str) -> Host:
     """A master, other than the one about to be lost, that runs a CoreDNS pod. Raises HaplaneError when none does."""
     for host in inventory.masters:
-        if host.name != without and run(host, "sh", "-c", "pgrep --exact coredns || true").strip():
+        if host.name != without and run(host, "sh", "-c", NEWEST + 'echo "${pod:-}"').strip():
             return host
-    raise HaplaneError("no surviving master runs a CoreDNS pod to look from", where=inventory.cluster.name)
+    raise HaplaneError(
+        "no surviving master runs a CoreDNS pod, whose network --in-cluster uses", where=inventory.cluster.name
+    )

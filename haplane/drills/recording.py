@@ -1,39 +1,44 @@
-"""A prober in a process of its own: started, read while it writes, and ended by the end of its input."""
+"""A prober in a process of its own: started, read while it writes, and ended by closing its input."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
-from haplane.drills.timeline import Request, parse
 from haplane.errors import HaplaneError
+from haplane.streams import tail_of, writing_at_most
+
+Line = TypeVar("Line")
 
 STOP_SECONDS = 10.0
+RECORDING_BYTES = 64 << 20
+"""Of what one prober writes: hours of requests."""
 
 
-class Recording:
+class Recording(Generic[Line]):
     """A running prober. Use it in ``with``; it has ended when the block ends, however that is left.
 
-    ``argv`` is a command that writes a :class:`~haplane.drills.timeline.Request` a line and ends with its input;
-    ``first_line`` is written to that input, so that secrets are on no command line.
+    ``argv`` is a command that writes lines which ``parse`` understands and ends with its input; ``first_line`` is
+    written to that input, so that secrets are on no command line.
     """
 
-    def __init__(self, argv: Sequence[str], first_line: str = "") -> None:
+    def __init__(self, argv: Sequence[str], first_line: str, parse: Callable[[Iterable[str]], list[Line]]) -> None:
         self._argv = argv
         self._first_line = first_line
+        self._parse = parse
 
     def __enter__(self) -> Self:
         self._directory = tempfile.TemporaryDirectory(prefix="haplane-")
-        written = Path(self._directory.name) / "requests.jsonl"
+        written = Path(self._directory.name) / "lines.jsonl"
         self._complaints = Path(self._directory.name) / "stderr"
         with written.open("wb") as log, self._complaints.open("wb") as complaints:
             self._process = subprocess.Popen(
-                self._argv,
+                writing_at_most(RECORDING_BYTES, self._argv),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=complaints,
@@ -42,8 +47,8 @@ class Recording:
             )
         self._reader = written.open(encoding="utf-8", newline="\n")
         self._unfinished = ""
-        self._seen: list[Request] = []
-        self._tell(self._first_line)
+        self._seen: list[Line] = []
+        self._send(self._first_line)
         return self
 
     def __exit__(
@@ -53,19 +58,19 @@ class Recording:
         self._reader.close()
         self._directory.cleanup()
 
-    def requests(self) -> list[Request]:
-        """Everything finished so far. Raises HaplaneError when the prober ended by itself, with its last words."""
+    def lines(self) -> list[Line]:
+        """Everything finished so far. Raises HaplaneError when the prober ended by itself, with its last output."""
         if self._process.poll():
-            raise HaplaneError("the prober failed", why=self._complaints.read_text(errors="replace")[-2000:].strip())
+            raise HaplaneError("the prober failed", why=_words(self._complaints))
         self._unfinished += self._reader.read()
         whole, _, self._unfinished = self._unfinished.rpartition("\n")
-        self._seen += parse(whole.splitlines())
+        self._seen += self._parse(whole.splitlines())
         return list(self._seen)
 
-    def stop(self) -> list[Request]:
+    def stop(self) -> list[Line]:
         """End the prober, its last requests included, and return everything it saw. May be called again."""
         self._end()
-        return self.requests()
+        return self.lines()
 
     def _end(self) -> None:
         if self._process.stdin and not self._process.stdin.closed:
@@ -77,10 +82,14 @@ class Recording:
             self._process.kill()
             self._process.wait()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         stdin = self._process.stdin
         if stdin is None:
             raise HaplaneError("the prober has no input")
-        with contextlib.suppress(BrokenPipeError):  # it has ended already; requests() says why
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; lines() reports why
             stdin.write(line)
             stdin.flush()
+
+
+def _words(complaints: Path) -> str:
+    return tail_of(complaints).decode(errors="replace")[-2000:].strip()

@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from haplane.drills.story import Fault, Story
-from haplane.drills.timeline import IN_CLUSTER_KINDS, Request, Service, acknowledged_writes, service
+import haplane
+from haplane.drills.drill import Drill, DrillContext, Fault
+from haplane.drills.lanes import Lane, Segment, State, etcd_versions, lanes, leader_changes
+from haplane.drills.limits import Figure, Limits, limits_of
+from haplane.drills.timeline import (
+    ENDPOINT_KINDS,
+    IN_CLUSTER_KINDS,
+    Request,
+    Service,
+    acknowledged_writes,
+    service,
+    slices,
+    stale_reads,
+)
+
+LATE_SECONDS = 0.5
+"""How late the prober may be before its gaps are its own."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """Everything seen during a drill: at the endpoint, inside the cluster, and when the fault was applied and undone
-    and the cluster healthy again, in seconds of this machine's monotonic clock.
+    """Everything seen during a drill: at the endpoint, inside the cluster, of the cluster's parts, and when the fault
+    was applied and undone, the cluster healthy again and the watching over, in seconds of the controller's monotonic
+    clock. ``steady``: in the end there were some seconds without a failure.
     """
 
     requests: Sequence[Request]
     in_cluster: Sequence[Request]
+    states: Sequence[State]
     faulted: float
     restored: float
     healthy: float
+    ended: float
+    steady: bool = True
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The timeline: seconds from the fault, which is 0; what came before is negative."""
+
+    begin: float
+    end: float
+    undone: float
+    healthy: float
+    lanes: tuple[Lane, ...]
 
 
 @dataclass(frozen=True)
@@ -28,12 +59,15 @@ class Report:
     """``reads`` and ``writes`` cover the fault until it was undone; ``..._at_return`` from then to the end.
 
     ``in_cluster`` holds ``service`` and ``dns`` as a pod on a surviving master saw them, when that was asked for.
-    ``healthy_again_seconds`` counts from undoing the fault until the whole cluster was healthy.
+    ``fault_seconds`` is how long the fault lasted, ``healthy_again_seconds`` counts from undoing it until the whole
+    cluster was healthy. ``began`` is ISO 8601. ``about``: versions, hosts and the command that runs it again.
     """
 
     drill: str
     host: str
     role: str
+    announcement: str
+    began: str
     reads: Service
     writes: Service
     reads_at_return: Service
@@ -41,53 +75,161 @@ class Report:
     in_cluster: dict[str, Service]
     acknowledged_writes: int
     lost_writes: tuple[int, ...]
+    stale_reads: int
+    fault_seconds: float
     healthy_again_seconds: float
+    leader_changes: int
+    steady: bool
+    figures: tuple[Figure, ...]
+    picture: Picture
+    about: Mapping[str, Any]
+
+    @property
+    def too_busy(self) -> str:
+        """Why the figures say little: the machine that measured was late itself. Empty when it was not."""
+        late = self.about["prober_late_seconds"]
+        return f"too busy to measure: the prober sent requests up to {late:.1f} s late" if late > LATE_SECONDS else ""
 
     @property
     def passed(self) -> bool:
-        """No acknowledged write lost, and every gap ended."""
+        """Every figure within its limit, every gap ended, and steady service in the end."""
         spans = (self.reads, self.writes, self.reads_at_return, self.writes_at_return)
-        return not self.lost_writes and all(span.recovered for span in spans)
+        held = all(figure.held for figure in self.figures)
+        return held and self.steady and all(span.recovered for span in spans)
 
     def document(self) -> dict[str, Any]:
         """The report as ``--json`` prints it; times in seconds."""
-        return asdict(self) | {"lost_writes": list(self.lost_writes), "passed": self.passed}
+        figures = [asdict(figure) | {"held": figure.held} for figure in self.figures]
+        return asdict(self) | {"lost_writes": list(self.lost_writes), "figures": figures, "passed": self.passed}
 
-    def rows(self) -> list[tuple[str, str]]:
-        """The report as a table of two columns."""
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The report as a table: figure, measured, limit."""
+        spans = {
+            "reads": self.reads,
+            "writes": self.writes,
+            "reads during the return": self.reads_at_return,
+            "writes during the return": self.writes_at_return,
+            **{f"{kind} as seen from a pod": span for kind, span in self.in_cluster.items()},
+        }
         return [
-            ("longest gap in reads", _gap(self.reads)),
-            ("longest gap in writes", _gap(self.writes)),
-            ("reads while it came back", _gap(self.reads_at_return)),
-            ("writes while it came back", _gap(self.writes_at_return)),
-            *((f"{kind} as seen from a pod", _gap(span)) for kind, span in self.in_cluster.items()),
-            ("healthy again after", f"{self.healthy_again_seconds:.1f} s"),
-            ("acknowledged writes", f"{self.acknowledged_writes}"),
-            ("of these lost", f"{len(self.lost_writes)}"),
+            *((f"longest gap in {name}", _gap(span), "") for name, span in spans.items()),
+            *((figure.name, shown(figure.measured, figure.unit), limit_of(figure)) for figure in self.figures),
+            *([("this machine", self.too_busy, "")] if self.too_busy else []),
         ]
 
 
-def summarise(story: Story, fault: Fault, watched: Watched, lost: tuple[int, ...]) -> Report:
-    """Judge what was seen from the fault on; what came before was only the proof of a steady start.
+def limit_of(figure: Figure) -> str:
+    """The limit and whether it held, in words."""
+    if figure.limit is None:
+        return ""
+    return f"limit {shown(figure.limit, figure.unit)}: {'held' if figure.held else 'NOT held'}"
 
-    The in-cluster prober's times are another machine's, so that one is judged as a whole.
+
+def shown(number: float, unit: str) -> str:
+    """A figure with its unit."""
+    return f"{number:.2f} {unit}" if unit else f"{number:.0f}"
+
+
+def summarise(
+    context: DrillContext, drill: Drill, fault: Fault, watched: Watched, *, lost: tuple[int, ...], began: datetime
+) -> Report:
+    """Evaluate what was seen from the fault on; what came before only proved a steady start.
+
+    The in-cluster prober's times are by another host's clock, so that one is evaluated as a whole.
     """
     requests, faulted, restored = watched.requests, watched.faulted, watched.restored
+    limits = limits_of(context.inventory, drill.name, drill.limits)
+    spans = {
+        "reads": service(requests, "read", since=faulted, until=restored),
+        "writes": service(requests, "write", since=faulted, until=restored),
+        "reads_at_return": service(requests, "read", since=restored),
+        "writes_at_return": service(requests, "write", since=restored),
+    }
+    seen = lanes(watched.states, watched.ended)
+    stale = stale_reads(requests)
     return Report(
-        drill=story.name,
+        drill=drill.name,
         host=fault.host,
         role=fault.role,
-        reads=service(requests, "read", since=faulted, until=restored),
-        writes=service(requests, "write", since=faulted, until=restored),
-        reads_at_return=service(requests, "read", since=restored),
-        writes_at_return=service(requests, "write", since=restored),
+        announcement=fault.announcement,
+        began=began.isoformat(timespec="seconds"),
+        **spans,
         in_cluster={kind: service(watched.in_cluster, kind) for kind in IN_CLUSTER_KINDS if watched.in_cluster},
         acknowledged_writes=len(acknowledged_writes(requests)),
         lost_writes=lost,
+        stale_reads=stale,
+        fault_seconds=restored - faulted,
         healthy_again_seconds=watched.healthy - restored,
+        leader_changes=leader_changes(seen),
+        steady=watched.steady,
+        figures=(
+            *_figures(spans, limits, lost=len(lost), stale=stale, healthy_again=watched.healthy - restored),
+            *fault.measured(),
+        ),
+        picture=_picture(watched, seen),
+        about=_about(context, drill, watched),
     )
+
+
+def _about(context: DrillContext, drill: Drill, watched: Watched) -> dict[str, Any]:
+    inventory = context.inventory
+    return {
+        "cluster": inventory.cluster.name,
+        "endpoint": str(inventory.cluster.endpoint),
+        "haplane": haplane.__version__,
+        "kubernetes": inventory.cluster.kubernetes_version,
+        "etcd": ", ".join(etcd_versions(watched.states)),
+        "driver": context.machines.driver,
+        "hosts": [
+            {"name": host.name, "address": str(host.address), "roles": inventory.roles(host)}
+            for host in inventory.hosts
+        ],
+        "command": f"haplane drill {drill.name} {inventory.path}",
+        "prober_late_seconds": max((one.sent - one.scheduled for one in watched.requests), default=0.0),
+    }
+
+
+def _figures(
+    spans: Mapping[str, Service], limits: Limits, *, lost: int, stale: int, healthy_again: float
+) -> tuple[Figure, ...]:
+    read, write = (
+        max(spans[kind].gap_seconds, spans[f"{kind}_at_return"].gap_seconds) for kind in ("reads", "writes")
+    )
+    return (
+        Figure("longest gap in reads", read, limits.read_gap),
+        Figure("longest gap in writes", write, limits.write_gap),
+        Figure("failed requests", sum(span.failed for span in spans.values()), limits.failed_requests, ""),
+        Figure("acknowledged writes lost", lost, limits.lost_writes, ""),
+        Figure("stale reads", stale, 0, ""),
+        Figure("cluster healthy again after", healthy_again, limits.healthy_again),
+    )
+
+
+def _picture(watched: Watched, seen: Sequence[Lane]) -> Picture:
+    """Everything in seconds from the fault, from 3 s before it."""
+    zero, begin = watched.faulted, -3.0
+    every = [
+        *(Lane(f"{kind}s", slices(watched.requests, kind)) for kind in ENDPOINT_KINDS),
+        *seen,
+    ]
+    return Picture(
+        begin=begin,
+        end=watched.ended - zero,
+        undone=watched.restored - zero,
+        healthy=watched.healthy - zero,
+        lanes=tuple(Lane(lane.name, _since(lane.segments, zero, begin)) for lane in every),
+    )
+
+
+def _since(segments: Sequence[Segment], zero: float, begin: float) -> tuple[Segment, ...]:
+    moved = (
+        Segment(round(max(begin, one.begin - zero), 3), round(one.end - zero, 3), one.value, one.good)
+        for one in segments
+        if one.end - zero > begin
+    )
+    return tuple(moved)
 
 
 def _gap(span: Service) -> str:
     words = f"{span.gap_seconds:.2f} s  ({span.failed} of {span.requests} requests failed)"
-    return words if span.recovered else f"{words}, not recovered"
+    return words if span.recovered else f"{words}, did not recover"

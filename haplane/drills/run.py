@@ -1,17 +1,21 @@
-"""Run one drill: probe, apply the fault, wait for recovery, undo it, wait for health, read every write back."""
+"""Run one drill: probe, arm, apply the fault, wait for recovery, undo it, wait for health, read every write back."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from datetime import UTC, datetime
 
+from haplane.domain.status import Status
 from haplane.drills.client import Client
+from haplane.drills.drill import Drill, DrillContext, Fault
+from haplane.drills.observing import watch
 from haplane.drills.probes import endpoint_prober, host_with_dns, in_cluster_prober
 from haplane.drills.recording import Recording
 from haplane.drills.report import Report, Watched, summarise
-from haplane.drills.story import Fault, Scene, Story
-from haplane.drills.timeline import acknowledged_writes, steady_seconds
+from haplane.drills.timeline import Request, acknowledged_writes, steady_seconds
 from haplane.drills.writes import lost_writes, make_namespace, remove_namespace
 from haplane.errors import DeadlinePassed, Refused
 from haplane.waiting import wait_until
@@ -21,85 +25,135 @@ STEADY_AFTER_SECONDS = 5.0
 START_SECONDS = 30.0
 RECOVERY_SECONDS = 60.0
 HEALTH_SECONDS = 300.0
+WATCHDOG_SPARE_SECONDS = 30.0
+VERB_SECONDS = 1800.0
 
 
-def decide(story: Story, scene: Scene, wanted: str | None) -> Fault:
-    """What the drill would do now. Raises Refused when the cluster is not whole: a second fault proves nothing."""
-    status = scene.look()
+def healthy_status(drill: Drill, context: DrillContext) -> Status:
+    """The cluster's status. Raises Refused when it is not healthy: a second fault proves nothing."""
+    status = context.look()
     if not status.healthy:
         raise Refused(
-            f"{story.name}: the cluster is not healthy, and a second fault could take it down",
-            where=scene.inventory.cluster.name,
+            f"{drill.name}: the cluster is not healthy; a second fault could take it down",
+            where=context.inventory.cluster.name,
             why="; ".join(status.problems),
-            next_step=f"haplane status {scene.inventory.path}",
+            next_step=f"haplane status {context.inventory.path}",
         )
-    return story.plan(scene, status, wanted)
+    return status
 
 
-def run(story: Story, scene: Scene, fault: Fault, *, in_cluster: bool = False) -> Report:
+def planned(drill: Drill, context: DrillContext, status: Status, wanted: str | None) -> Fault:
+    """What the drill would do now. Raises Refused when this cluster cannot have it, or would lose data by it."""
+    if drill.destroys and not (context.machines.disposable or context.forced):
+        raise Refused(
+            f"{drill.name} destroys data of these hosts, and they are not a lab's",
+            where=context.inventory.path,
+            why=drill.summary,
+            next_step="run it on inventories/lab.py, or add --force if that data may be lost",
+        )
+    return drill.plan(context, status, wanted)
+
+
+def run(drill: Drill, context: DrillContext, fault: Fault, *, in_cluster: bool = False) -> Report:
     """Carry the drill out. The fault is undone and the drill's namespace removed however this ends.
 
     With ``in_cluster`` a pod's network on a surviving master is watched as well. Raises DeadlinePassed when the
     cluster is not steady at the beginning or not healthy at the end.
     """
-    client = Client(scene.target)
+    client = Client(context.target)
     namespace = f"haplane-drill-{secrets.token_hex(4)}"
+    began = datetime.now(UTC)
     make_namespace(client, namespace)
     try:
-        watched = _carry_out(story, scene, fault, namespace, in_cluster)
-        scene.progress(story.name, "reading every acknowledged write back")
+        watched = _carry_out(drill, context, fault, namespace, in_cluster)
+        context.progress(drill.name, "reading back every acknowledged write")
         lost = lost_writes(client, namespace, acknowledged_writes(watched.requests))
     finally:
         remove_namespace(client, namespace)
-    return summarise(story, fault, watched, lost)
+    return summarise(context, drill, fault, watched, lost=lost, began=began)
 
 
-def _carry_out(story: Story, scene: Scene, fault: Fault, namespace: str, in_cluster: bool) -> Watched:
-    with endpoint_prober(scene.target, namespace) as endpoint, _pod_prober(scene, fault, in_cluster) as pod:
-        scene.progress(story.name, "probing the endpoint: 20 reads and 20 writes a second")
+def _carry_out(drill: Drill, context: DrillContext, fault: Fault, namespace: str, in_cluster: bool) -> Watched:
+    with (
+        endpoint_prober(context.target, namespace) as endpoint,
+        _pod_prober(context, fault, in_cluster) as pod,
+        watch(context.inventory, context.target) as states,
+    ):
+        context.progress(drill.name, "probing the endpoint: 20 reads and 20 writes a second")
         _wait_until_steady(endpoint, 0.0, STEADY_BEFORE_SECONDS, START_SECONDS)
-        faulted = time.monotonic()
-        try:
-            scene.progress(fault.host, "fault applied")
-            fault.apply()
-            _wait_for_recovery(endpoint, faulted, scene)
-        finally:
+        fault.prepare()
+        with _applied(context, fault) as faulted:
+            fault.work()
+            _hold(endpoint, faulted, fault, context)
             restored = time.monotonic()
-            scene.progress(fault.host, "fault undone")
-            fault.undo()
-        _wait_until_healthy(scene)
+        fault.then()
+        _wait_until_healthy(context)
         healthy = time.monotonic()
-        _wait_until_steady(endpoint, healthy, STEADY_AFTER_SECONDS, RECOVERY_SECONDS)
-        return Watched(endpoint.stop(), pod.stop() if pod else [], faulted, restored, healthy)
+        steady = _becomes_steady(endpoint, healthy, RECOVERY_SECONDS, context, "after the cluster was healthy again")
+        seen = pod.stop() if pod else []
+        return Watched(
+            endpoint.stop(), seen, states.stop(), faulted, restored, healthy, time.monotonic(), steady=steady
+        )
 
 
-def _pod_prober(scene: Scene, fault: Fault, wanted: bool) -> Recording | AbstractContextManager[None]:
+@contextmanager
+def _applied(context: DrillContext, fault: Fault) -> Iterator[float]:
+    """The fault, from the moment that is yielded until the block ends. Every undo is in place before it begins."""
+    with ExitStack() as stack:
+        longest = fault.at_most + fault.at_least + (VERB_SECONDS if fault.runs_verbs else WATCHDOG_SPARE_SECONDS)
+        armed = [stack.enter_context(part(longest)) for part in fault.parts]
+        faulted = time.monotonic()
+        context.progress(fault.host, "fault applied")
+        for part in armed:
+            part.apply()
+        try:
+            yield faulted
+        finally:
+            context.progress(fault.host, "undoing the fault")
+    context.progress(fault.host, "fault undone")
+
+
+def _pod_prober(
+    context: DrillContext, fault: Fault, wanted: bool
+) -> Recording[Request] | AbstractContextManager[None]:
     if not wanted:
         return nullcontext()
-    return in_cluster_prober(scene.inventory, host_with_dns(scene.inventory, without=fault.host))
+    return in_cluster_prober(context.inventory, host_with_dns(context.inventory, without=fault.host))
 
 
-def _wait_until_steady(probes: Recording, since: float, seconds: float, deadline: float) -> None:
+def _wait_until_steady(probes: Recording[Request], since: float, seconds: float, deadline: float) -> None:
     def steady() -> bool:
-        return steady_seconds(request for request in probes.requests() if request.sent >= since) >= seconds
+        return steady_seconds(request for request in probes.lines() if request.sent >= since) >= seconds
 
-    wait_until(steady, deadline, f"{seconds:g} s in which every read and write is answered")
+    wait_until(steady, deadline, f"every read and write succeeds for {seconds:g} s")
 
 
-def _wait_for_recovery(probes: Recording, faulted: float, scene: Scene) -> None:
-    """When it does not come the report will say so; the fault must be undone all the same."""
+def _hold(probes: Recording[Request], faulted: float, fault: Fault, context: DrillContext) -> None:
+    """Until service is steady with the fault in place."""
+    if fault.at_most == 0:
+        return
+    time.sleep(max(0.0, faulted + fault.at_least - time.monotonic()))
+    _becomes_steady(probes, faulted, fault.at_most, context, "with the fault in place")
+
+
+def _becomes_steady(
+    probes: Recording[Request], since: float, seconds: float, context: DrillContext, when: str
+) -> bool:
+    """Whether it does within that time. If not, the report shows it."""
     try:
-        _wait_until_steady(probes, faulted, STEADY_AFTER_SECONDS, RECOVERY_SECONDS)
+        _wait_until_steady(probes, since, STEADY_AFTER_SECONDS, seconds)
     except DeadlinePassed:
-        scene.progress(scene.inventory.cluster.name, f"no steady service {RECOVERY_SECONDS:g} s after the fault")
+        context.progress(context.inventory.cluster.name, f"no steady service within {seconds:g} s {when}")
+        return False
+    return True
 
 
-def _wait_until_healthy(scene: Scene) -> None:
+def _wait_until_healthy(context: DrillContext) -> None:
     problems: tuple[str, ...] = ()
 
     def healthy() -> bool:
         nonlocal problems
-        problems = scene.look().problems
+        problems = context.look().problems
         return not problems
 
     wait_until(healthy, HEALTH_SECONDS, "the cluster is healthy again", every=1.0, why=lambda: "; ".join(problems))

@@ -1,4 +1,4 @@
-"""What the probes saw, judged. Pure: requests in, seconds and counts out.
+"""What the probes measured, evaluated. Pure: requests in, seconds and counts out.
 
 The definition this file holds: **a gap lasts from the send time of the first request that was not answered 2xx
 within its deadline to the next success.** Requests are taken in the order they were sent, kinds apart; the next
@@ -12,18 +12,22 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Literal
 
+from haplane.drills.lanes import Segment
 from haplane.errors import HaplaneError
 
 Kind = Literal["read", "write", "service", "dns"]
 ENDPOINT_KINDS: tuple[Kind, ...] = ("read", "write")
+NOT_FOUND = 404
+SLOW_SECONDS = 0.5
 IN_CLUSTER_KINDS: tuple[Kind, ...] = ("service", "dns")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. All times are seconds of the monotonic clock, the same in every process of one machine.
+    """One request. All times are seconds of the monotonic clock, the same in every process of one host.
 
     ``number`` counts the requests of a kind from 0; ``ok`` means answered 2xx, whole, within the deadline.
     """
@@ -63,7 +67,7 @@ class Service:
 
     ``gap_seconds`` is the longest gap; ``disturbed_seconds`` goes from the first failure to the end of the last gap,
     however much succeeded between; ``late_seconds`` is the prober's own worst delay in sending; ``failures`` counts
-    what failed requests were told, the most frequent first.
+    the reasons of failed requests, the most frequent first.
     """
 
     requests: int
@@ -83,7 +87,9 @@ def parse(lines: Iterable[str]) -> list[Request]:
         try:
             requests.append(Request(**json.loads(line)))
         except (ValueError, TypeError) as error:
-            raise HaplaneError("a prober wrote a line that is no request", where=line[:120], why=str(error)) from None
+            raise HaplaneError(
+                "a prober wrote a line that is not a request", where=line[:120], why=str(error)
+            ) from None
     return requests
 
 
@@ -136,8 +142,8 @@ def service(requests: Iterable[Request], kind: Kind, *, since: float = 0.0, unti
 
 
 def _failure(request: Request) -> str:
-    said = request.error or ""
-    return said if request.status is None else f"{request.status} {said[:60]}".strip()
+    error = request.error or ""
+    return error if request.status is None else f"{request.status} {error[:60]}".strip()
 
 
 def steady_seconds(requests: Iterable[Request]) -> float:
@@ -155,5 +161,28 @@ def _steady(requests: Sequence[Request]) -> float:
 
 
 def acknowledged_writes(requests: Iterable[Request]) -> frozenset[int]:
-    """The numbers of the writes the cluster has promised to keep."""
+    """The numbers of the writes that the cluster acknowledged."""
     return frozenset(request.number for request in requests if request.kind == "write" and request.ok)
+
+
+def stale_reads(requests: Iterable[Request]) -> int:
+    """How many reads were answered from before the last write that had been acknowledged when they were sent."""
+    return sum(request.kind == "read" and request.status == NOT_FOUND for request in requests)
+
+
+def slices(requests: Iterable[Request], kind: Kind, seconds: float = 0.25) -> tuple[Segment, ...]:
+    """One kind of request by slices of time: ``ok``, ``slow`` (one took over half a second), or how many failed.
+
+    Neighbours of one value are one segment.
+    """
+    found: list[Segment] = []
+    for number, group in groupby(of_kind(requests, kind), key=lambda request: int(request.sent / seconds)):
+        inside = list(group)
+        failed = sum(not request.ok for request in inside)
+        slow = any(request.done - request.sent > SLOW_SECONDS for request in inside)
+        value = "none succeeded" if failed == len(inside) else "some failed" if failed else "slow" if slow else "ok"
+        begin = number * seconds
+        if found and found[-1].value == value:
+            begin = found.pop().begin
+        found.append(Segment(begin, (number + 1) * seconds, value, failed == 0))
+    return tuple(found)

@@ -16,16 +16,16 @@ PAGE = 500
 
 
 def make_namespace(client: Client, namespace: str) -> None:
-    """Create the namespace the writes go to. Raises HaplaneError when the API server will not."""
+    """Create the namespace of the writes. Raises HaplaneError when the API server refuses."""
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {WRITE_LABEL: "true"}}}
-    reply = ask(client, "POST", "/api/v1/namespaces", body)
-    if not reply.ok and reply.status != 409:  # a first try that was answered too late may have made it
+    reply = request_until_answered(client, "POST", "/api/v1/namespaces", body)
+    if not reply.ok and reply.status != 409:  # an earlier attempt that was answered too late may have made it
         raise HaplaneError(f"cannot create the namespace {namespace}", why=f"{reply.status}: {reply.body[:300]!r}")
 
 
 def remove_namespace(client: Client, namespace: str) -> None:
-    """Ask for the namespace to be deleted; the cluster does so in its own time."""
-    ask(client, "DELETE", f"/api/v1/namespaces/{namespace}")
+    """Ask for the namespace to be deleted; the cluster does so later."""
+    request_until_answered(client, "DELETE", f"/api/v1/namespaces/{namespace}")
 
 
 def lost_writes(client: Client, namespace: str, acknowledged: Iterable[int]) -> tuple[int, ...]:
@@ -39,7 +39,7 @@ def _read_back(client: Client, namespace: str) -> list[int]:
     more = ""
     while True:
         path = f"{configmaps_path(namespace)}?labelSelector={WRITE_LABEL}%3Dwrite&limit={PAGE}&continue={quote(more)}"
-        reply = ask(client, "GET", path)
+        reply = request_until_answered(client, "GET", path)
         if not reply.ok:
             raise HaplaneError("cannot read the writes back", why=f"{reply.status}: {reply.body[:300]!r}")
         page = reply.document()
@@ -54,7 +54,7 @@ def _is_whole(item: dict[str, Any]) -> bool:
     return number is not None and item["metadata"]["name"] == f"write-{number}"
 
 
-def ask(client: Client, method: str, path: str, body: object = None) -> Reply:
+def request_until_answered(client: Client, method: str, path: str, body: object = None) -> Reply:
     """A request that must be answered in the end: tried again until the endpoint answers other than 5xx or 429.
 
     Raises DeadlinePassed when it does not within 30 s.

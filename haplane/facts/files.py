@@ -25,7 +25,7 @@ class FileStates(FactBase[dict[str, list[object]]]):
     """``{path: [sha256, mode]}``; absent files are left out. ``paths`` is a JSON list."""
 
     def command(self, paths: str) -> StringCommand:
-        return StringCommand("python3", "-c", QuoteString(LOOK), QuoteString(paths))
+        return StringCommand("python3", "-I", "-c", QuoteString(LOOK), QuoteString(paths))
 
     @staticmethod
     def default() -> dict[str, list[object]]:

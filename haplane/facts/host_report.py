@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.exceptions import FactProcessError
@@ -12,21 +10,35 @@ from pyinfra.api.facts import FactBase
 
 from haplane.domain.observed import HostReport, parse_report
 from haplane.errors import HaplaneError
+from haplane.facts.program import observer_parts, program
 
-NO_PYTHON = "python3 is not installed: apt-get install python3"
+NO_PYTHON = "python3 is not installed: install that package"
 
 
-@cache
-def _observer() -> str:
-    return (Path(__file__).parent / "on_host" / "observe.py").read_text(encoding="utf-8")
+MODULES = (
+    *("probe", "systemd", "network", "certificates", "haproxy", "machine", "etcd", "kubernetes", "balancer"),
+    *("leftovers", "static_pods", "components", "forwarding", "precedence", "workloads", "surroundings", "observe"),
+)
+"""Of the observer, each after those that it uses."""
+RECORDER = ("probe", "kubernetes", "workloads", "record")
+
+
+def observer() -> str:
+    """The program that a host runs to report what is there."""
+    return program(*observer_parts(*MODULES))
+
+
+def recorder() -> str:
+    """The program that records which objects haplane has applied."""
+    return program(*observer_parts(*RECORDER))
 
 
 class HostReportFact(FactBase[HostReport | None]):
-    """The host's answer to one request (a JSON-able mapping): a :class:`haplane.domain.observed.HostReport`."""
+    """The host's report for one request (a JSON-able mapping): a :class:`haplane.domain.observed.HostReport`."""
 
     def command(self, request: dict[str, object]) -> StringCommand:
         guard = f"command -v python3 >/dev/null || {{ echo {NO_PYTHON} >&2; exit 127; }};"
-        return StringCommand(guard, "python3", "-c", QuoteString(_observer()), QuoteString(json.dumps(request)))
+        return StringCommand(guard, "python3", "-I", "-c", QuoteString(observer()), QuoteString(json.dumps(request)))
 
     def process(self, output: list[str]) -> HostReport:
         try:

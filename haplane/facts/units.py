@@ -32,7 +32,7 @@ class UnitState(FactBase[dict[str, str]]):
 
     def command(self, unit: str, files: Sequence[str] = ()) -> StringCommand:
         words = [QuoteString(word) for word in (LOOK, unit if "." in unit else f"{unit}.service", *files)]
-        return StringCommand("python3", "-c", *words)
+        return StringCommand("python3", "-I", "-c", *words)
 
     @staticmethod
     def default() -> dict[str, str]:

@@ -1,5 +1,5 @@
-"""Real hosts on one plain machine: systemd-nspawn in network namespaces, made from an inventory.
+"""Real hosts on one plain machine, made from an inventory: containers of systemd-nspawn, or virtual machines.
 
-The doors: :mod:`haplane.lab.lifecycle` (up, down, kill, start, cut, heal, wipe), :mod:`haplane.lab.status`,
-:mod:`haplane.lab.driver` for drills.
+Entry points: :mod:`haplane.lab.lifecycle` (up, down, kill, start, cut, heal, wipe), :mod:`haplane.lab.status`,
+:mod:`haplane.machines.lab` for drills.
 """

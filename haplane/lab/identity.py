@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from haplane.lab import paths
 from haplane.lab.command import exclusive, run
 from haplane.lab.plan import LabHost, Plan
+from haplane.private import make_private, refuse_shared
+from haplane.ssh import ssh_words
+
+CONNECT_SECONDS = 3
 
 
 def ensure_identity(plan: Plan) -> None:
     """Make both keys unless they are there, and enter the lab's hosts in known_hosts."""
-    paths.state_directory().mkdir(parents=True, exist_ok=True)
+    make_private(paths.state_directory())
     paths.state_directory().chmod(0o700)
+    refuse_shared(paths.state_directory())
     with exclusive(paths.state_directory() / "lock", seconds=30, what="writing the lab's SSH keys"):
         for key, comment in ((paths.client_key(), "haplane lab"), (paths.host_key(), "haplane lab host")):
             if not key.exists():
@@ -37,14 +43,21 @@ def public_half(key: Path) -> str:
     return key.with_name(f"{key.name}.pub").read_text().strip()
 
 
-def ssh_command(host: LabHost, *command: str, user: str = "root") -> list[str]:
+def ssh_command(
+    host: LabHost, *command: str, user: str = "root", connect_seconds: int = CONNECT_SECONDS
+) -> list[str]:
     """The words that run a command on a lab host, strictly checked and never asking."""
-    options = {
-        "BatchMode": "yes",
-        "ConnectTimeout": "3",
-        "IdentitiesOnly": "yes",
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": str(paths.known_hosts()),
-    }
-    flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", "/dev/null", "-i", str(paths.client_key()), *flags, f"{user}@{host.address}", *command]
+    words = ssh_words(
+        host_key_checking="yes",
+        known_hosts=str(paths.known_hosts()),
+        config="/dev/null",
+        key=str(paths.client_key()),
+        connect_seconds=connect_seconds,
+    )
+    return ["ssh", *words, "-l", user, "--", str(host.address), *command]
+
+
+def login_command(host: LabHost) -> str:
+    """The same for a shell, short enough to be typed."""
+    known = f'UserKnownHostsFile="{paths.known_hosts()}"'
+    return shlex.join(["ssh", "-F/dev/null", "-i", str(paths.client_key()), "-o", known, f"root@{host.address}"])

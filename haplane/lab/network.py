@@ -1,4 +1,4 @@
-"""The lab's network: a bridge on this machine, a namespace and a cable for each host, and no way out.
+"""The lab's network: a bridge on this machine, a cable for each host, and no way out.
 
 Hosts reach each other and the bridge's own address (the gateway, which is this machine), nothing else: what they send
 to any other address is answered at once with a TCP reset or ICMP "prohibited" by nftables, before routing.
@@ -22,6 +22,7 @@ NAMESPACES = Path("/run/netns")
 NAT_HOST = IPv4Interface("10.0.2.15/24")  # what VirtualBox, and so Vagrant, gives to every machine
 NAT_ROUTER = IPv4Interface("10.0.2.2/24")
 NAT_PORT = "outside"
+NAT_HARDWARE_ADDRESS = "52:54:00:00:02:0f"  # every machine has the same, each alone in its NAT
 
 
 def table(bridge: str) -> str:
@@ -55,14 +56,14 @@ table inet {name} {{
 """
 
 
-def wire_rules(name: str) -> str:
+def link_rules(name: str) -> str:
     """Nftables rules that drop frames between pairs of ports; ``severed`` holds both directions of each pair."""
     return f"""
 table bridge {name} {{
     set severed {{
         type ifname . ifname
     }}
-    chain wires {{
+    chain links {{
         type filter hook forward priority 0
         iifname . oifname @severed drop
     }}
@@ -71,8 +72,8 @@ table bridge {name} {{
 
 
 def ensure_bridge(plan: Plan) -> None:
-    """Make the bridge and its rules unless they are there. Raises Refused when the name or network is another's."""
-    _refuse_foreign(plan)
+    """Make the bridge and its rules unless they are there. Raises Refused when the name or network is taken."""
+    _refuse_taken(plan)
     if not (LINKS / plan.bridge).exists():
         prefix = plan.network.prefixlen
         _ip(
@@ -81,20 +82,20 @@ def ensure_bridge(plan: Plan) -> None:
             f"address add {plan.gateway}/{prefix} dev {plan.bridge}",
         )
     name = table(plan.bridge)
-    # Destroying before making leaves one set of rules, and no wire cut, whatever was there.
-    fresh = f"table bridge {name}\ndelete table bridge {name}\n{wire_rules(name)}"
+    # Destroying before making leaves one set of rules, and no link cut, whatever was there.
+    fresh = f"table bridge {name}\ndelete table bridge {name}\n{link_rules(name)}"
     closed = closed_rules(name, plan.bridge, plan.network, plan.hardware_address)
     run("nft", "-f", "-", stdin=closed + fresh)
 
 
-def _refuse_foreign(plan: Plan) -> None:
+def _refuse_taken(plan: Plan) -> None:
     alias = LINKS / plan.bridge / "ifalias"
     if alias.exists() and alias.read_text().strip() != plan.owner:
         raise Refused(
-            f"the link {plan.bridge} exists and is not this lab's",
+            f"the link {plan.bridge} exists and does not belong to this lab",
             where="cluster.lab.bridge",
             why=f"its alias is {alias.read_text().strip()!r}, this lab's would be {plan.owner!r}",
-            next_step="choose another bridge in the inventory, or take down the lab that has it",
+            next_step="choose another bridge in the inventory, or remove the lab that uses it: haplane lab down",
         )
     for link, network in machine_networks(run("ip", "-json", "-4", "address", "show")):
         if link != plan.bridge and network.overlaps(plan.network):
@@ -115,8 +116,16 @@ def machine_networks(addresses: str) -> Sequence[tuple[str, IPv4Network]]:
     ]
 
 
+def plug_tap(plan: Plan, host: LabHost) -> None:
+    """Make a virtual machine's cable: a tap device on the bridge, which QEMU takes."""
+    _ip(
+        f"tuntap add dev {host.port} mode tap",
+        f'link set {host.port} alias "{plan.owner} {host.name}" master {plan.bridge} up',
+    )
+
+
 def plug(plan: Plan, host: LabHost) -> None:
-    """Make the host's namespace and its cable to the bridge, and its closed NAT where it has one."""
+    """Make a container's namespace and its cable to the bridge, and its closed NAT where it has one."""
     _ip(
         f"netns add {host.namespace}",
         f"link add {host.port} type veth peer name {host.interface} address {host.hardware_address} "

@@ -2,10 +2,12 @@
 
 ```
 base/KEY/{root,balancer,packages}    the image: plain Debian, the layer with haproxy and keepalived, their .deb files
+base/KEY/{plain,balancer}.disk       the same as disks of virtual machines
 id_ed25519, host_ed25519_key         the client's key and the key all lab hosts share (with their .pub)
-packages                             a link to the newest image's packages
+packages, packages-vm-12, ...        links to the packages of the newest image of that kind
+accelerator                          what virtual machines run on here, once tried
 known_hosts                          every address and name of every lab made here
-labs/LAB/hosts/HOST/                 upper, work, root, containerd, kubelet, etcd, console.log
+labs/LAB/hosts/HOST/                 console.log, and what the kind of machine keeps of it (its disk)
 ```
 """
 
@@ -33,6 +35,11 @@ def image_directory(key: str) -> Path:
     return state_directory() / "base" / key
 
 
+def build_log() -> Path:
+    """What making images printed."""
+    return state_directory() / "base" / "build.log"
+
+
 def lab_directory(lab: str) -> Path:
     """What belongs to one lab and goes away with it."""
     return state_directory() / "labs" / lab
@@ -43,9 +50,19 @@ def host_directory(lab: str, host: str) -> Path:
     return lab_directory(lab) / "hosts" / host
 
 
-def packages() -> Path:
-    """A link to the .deb files of the newest image."""
-    return state_directory() / "packages"
+def console_log(lab: str, host: str) -> Path:
+    """What the host printed on its console since it was powered on."""
+    return host_directory(lab, host) / "console.log"
+
+
+def packages(name: str) -> Path:
+    """A link to the .deb files of the newest image, by the name its recipe gives it."""
+    return state_directory() / name
+
+
+def accelerator() -> Path:
+    """What was found to run virtual machines on this machine, since it was switched on."""
+    return state_directory() / "accelerator"
 
 
 def client_key() -> Path:

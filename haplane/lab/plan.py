@@ -14,10 +14,12 @@ from ipaddress import IPv4Address, IPv4Network
 from haplane.config.model import Inventory
 from haplane.errors import BadInput
 
+MACHINE_CHARACTERS = 64
+
 
 @dataclass(frozen=True)
 class LabHost:
-    """One machine of the lab. ``behind_nat``: eth0 is a closed NAT with the default route, eth1 the lab's network."""
+    """One machine of the lab. ``behind_nat``: its first interface is a closed NAT with the default route."""
 
     lab: str
     name: str
@@ -42,7 +44,7 @@ class LabHost:
 
     @property
     def interface(self) -> str:
-        """The name, inside the host, of its interface in the lab's network."""
+        """The name, inside a container, of its interface in the lab's network."""
         return "eth1" if self.behind_nat else "eth0"
 
     @property
@@ -57,19 +59,34 @@ class LabHost:
 
     @property
     def machine(self) -> str:
-        """The name systemd-nspawn knows it by (64 characters at most)."""
-        return f"{self.lab}-{self.name}"[:64].rstrip("-")
+        """The name systemd-nspawn knows it by: 64 characters at most, and another one for every host."""
+        whole = f"{self.lab}-{self.name}"
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        return (
+            whole if len(whole) <= MACHINE_CHARACTERS else f"{whole[: MACHINE_CHARACTERS - 9].rstrip('-.')}-{digest}"
+        )
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What each virtual machine has, and its version of Debian."""
+
+    debian: int = 12
+    processors: int = 2
+    memory_mib: int = 2048
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole lab."""
+    """A whole lab. ``machines`` is a key of ``kinds.KINDS``."""
 
     name: str
     network: IPv4Network
     gateway: IPv4Address
     bridge: str
     hosts: tuple[LabHost, ...]
+    machines: str = "nspawn"
+    hardware: Hardware = Hardware()
 
     @property
     def owner(self) -> str:
@@ -118,4 +135,5 @@ def plan(inventory: Inventory) -> Plan:
         )
         for name, address in addresses.items()
     )
-    return Plan(inventory.cluster.name, lab.network, lab.gateway, lab.bridge, hosts)
+    hardware = Hardware(lab.debian, lab.processors, lab.memory_mib)
+    return Plan(inventory.cluster.name, lab.network, lab.gateway, lab.bridge, hosts, lab.machines, hardware)

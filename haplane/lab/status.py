@@ -1,4 +1,4 @@
-"""What a lab's hosts are doing, as seen from this machine."""
+"""The state of a lab's hosts, as seen from this machine."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from haplane.config.model import Inventory
-from haplane.lab import paths, wires
+from haplane.lab import links, paths
 from haplane.lab.command import require_machine
-from haplane.lab.host import init_process, lets_in
-from haplane.lab.plan import LabHost, plan
+from haplane.lab.kinds import kind_of
+from haplane.lab.login import accepts_login
+from haplane.lab.plan import LabHost, Plan, plan
 
 
 @dataclass(frozen=True)
 class HostState:
-    """``absent``: never made. ``stopped``: has a disk, no power. ``cut``: runs, unplugged. ``pid``: its init's."""
+    """``absent``: never made. ``stopped``: has a disk, no power. ``cut``: runs, unplugged. ``pid``: its init's, or
+    its QEMU's.
+    """
 
     name: str
     address: str
@@ -26,16 +29,18 @@ class HostState:
 
 def status(inventory: Inventory) -> list[HostState]:
     """The state of every host, in the inventory's order. Raises Refused where no lab can be."""
-    require_machine()
-    hosts = plan(inventory).hosts
-    with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
-        return list(pool.map(_state, hosts))
+    lab = plan(inventory)
+    require_machine(kind_of(lab).tools)
+    with ThreadPoolExecutor(max_workers=len(lab.hosts)) as pool:
+        return list(pool.map(lambda host: _state(lab, host), lab.hosts))
 
 
-def _state(host: LabHost) -> HostState:
-    process = init_process(host)
+def _state(lab: Plan, host: LabHost) -> HostState:
+    kind = kind_of(lab)
+    process = kind.process(host)
     made = paths.host_directory(host.lab, host.name).exists()
     off: Literal["absent", "stopped"] = "stopped" if made else "absent"
-    on: Literal["running", "cut"] = "cut" if wires.is_cut(host) else "running"
+    on: Literal["running", "cut"] = "cut" if links.is_cut(host) else "running"
     state = off if process is None else on
-    return HostState(host.name, str(host.address), state, process, state == "running" and lets_in(host))
+    answers = state == "running" and accepts_login(host, kind.patience(lab).login_seconds)
+    return HostState(host.name, str(host.address), state, process, answers)

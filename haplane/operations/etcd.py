@@ -1,95 +1,22 @@
-"""Forming an etcd cluster, once: the only moment at which a member may start with an empty disk."""
+"""etcd on one host: started, restarted and moved away; and the cluster's members, changed through any of them."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from haplane.domain import host_paths
 from haplane.facts.paths import ExistingPaths
-from haplane.operations.waiting import WAIT_FOR
+from haplane.operations.run import on_host, shell
 
-BOOTSTRAPPED = "/etc/etcd/bootstrapped"
-DROP_IN = "/run/systemd/system/etcd.service.d/haplane-bootstrap.conf"
-ETCDCTL = (
-    "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt --command-timeout=2s "
-    "--cert=/etc/etcd/pki/healthcheck-client.crt --key=/etc/etcd/pki/healthcheck-client.key"
-)
-START = f"""
-set -eu
-install -d -m 700 /var/lib/etcd
-install -d -m 755 "$(dirname {DROP_IN})"
-printf '%s' "$1" > {DROP_IN}
-systemctl daemon-reload
-systemctl enable --quiet etcd.service
-systemctl start --no-block etcd.service
-"""
-WAIT = f"""{WAIT_FOR}
-wait_for 80 "this member reads through quorum" {ETCDCTL} endpoint health
-"""
-SETTLE = f"""
-set -eu
-rm -f {DROP_IN}
-systemctl daemon-reload
-date --utc --iso-8601=seconds > {BOOTSTRAPPED}
-"""
 
-ASIDE = f"""
-set -eu
-systemctl stop etcd.service 2>/dev/null || true
-if test -d /var/lib/etcd/member; then
-    install -d -m 700 "/var/lib/etcd/aside-$1"
-    mv /var/lib/etcd/member "/var/lib/etcd/aside-$1/"
-fi
-rm -f {BOOTSTRAPPED}
-"""
-"""The mark goes last: interrupted before that, the member refuses to start empty."""
-
-DISCARD = """
-set -eu
-for kept in "$@"; do rm -rf --one-file-system "$kept"; done
-sync /var/lib/etcd
-"""
-
-PERSIST = f"""
-attempts=$1 done=$2
-shift 2
-while :; do
-    said=$({ETCDCTL.replace("=2s", "=5s")} "$@" 2>&1) && exit 0
-    case $said in $done) exit 0 ;; esac
-    attempts=$((attempts - 1))
-    test $attempts -gt 0 || {{ echo "$said" >&2; exit 1; }}
-    sleep 1
-done
-"""
-"""For changes of membership: etcd refuses them while it has just seen a member come or go, and may have made one
-whose answer was lost: ``done`` is what it says then."""
-
-WAIT_FOR_ANSWER = f"""
-attempts=120
-until {ETCDCTL} endpoint status >/dev/null 2>&1; do
-    attempts=$((attempts - 1))
-    test $attempts -gt 0 || {{ journalctl --unit=etcd --lines=5 --output=cat --no-pager >&2; exit 1; }}
-    sleep 1
-done
-"""
-
-HAND_OVER = f"""
-set -eu
-others=$({{ {ETCDCTL} endpoint status -w json; {ETCDCTL} member list -w json; }} | python3 -c '
-import json, sys
-(own,), cluster = map(json.loads, sys.stdin)
-status = own["Status"]
-leads = status["leader"] == status["header"]["member_id"]
-voters = [m["ID"] for m in cluster["members"] if not m.get("isLearner") and m["ID"] != status["leader"]]
-print(*(format(voter, "x") for voter in voters if leads))' 2>/dev/null) || others=
-for other in $others; do
-    {ETCDCTL} move-leader "$other" && break
-done || true
-"""
-"""Where no other voter takes it, an election after the restart finds one."""
+@operation()
+def user() -> Generator[StringCommand, None, None]:
+    """Create the user that etcd's unit names, and its group; etcd does not start without."""
+    yield shell("etcd_user")
 
 
 @operation()
@@ -98,29 +25,49 @@ def start_new_cluster(drop_in: str) -> Generator[StringCommand, None, None]:
 
     + drop_in: the unit's drop-in that says ``new``; it lives in /run, so a power cut takes it away
     """
-    if BOOTSTRAPPED in host.get_fact(ExistingPaths, paths=[BOOTSTRAPPED]):
-        host.noop("the member has been part of a cluster before")
+    if _was_a_member():
         return
-    yield StringCommand("sh", "-c", QuoteString(START), "sh", QuoteString(drop_in))
+    yield shell("start_etcd", drop_in=drop_in)
 
 
 @operation()
-def settle_new_cluster() -> Generator[StringCommand, None, None]:
-    """Wait until this member reads through quorum, then never let it form a cluster again."""
-    if BOOTSTRAPPED in host.get_fact(ExistingPaths, paths=[BOOTSTRAPPED]):
-        host.noop("the member has been part of a cluster before")
-        return
-    yield StringCommand("sh", "-c", QuoteString(WAIT))
-    yield StringCommand("sh", "-c", QuoteString(SETTLE))
+def forbid_bootstrap(seconds: int) -> Generator[StringCommand, None, None]:
+    """Wait until this member reads through quorum, then never let it form a cluster again.
 
-
-@operation()
-def set_data_aside(stamp: str) -> Generator[StringCommand, None, None]:
-    """Stop etcd and move its data to ``/var/lib/etcd/aside-STAMP``: this machine's member is no more.
-
-    + stamp: a date that names the directory
+    + seconds: for how long
     """
-    yield StringCommand("sh", "-c", QuoteString(ASIDE), "sh", QuoteString(stamp))
+    if _was_a_member():
+        return
+    yield shell("wait_for_member", deadline_seconds=str(seconds))
+    yield shell("forbid_bootstrap")
+
+
+def _was_a_member() -> bool:
+    if host_paths.ETCD_BOOTSTRAPPED not in host.get_fact(ExistingPaths, paths=[host_paths.ETCD_BOOTSTRAPPED]):
+        return False
+    host.noop("the member has been part of a cluster before")
+    return True
+
+
+@operation()
+def use_new_certificates(hosts: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Restart a member that does not serve with its new certificates, those before having expired.
+
+    + hosts: on which certificates were replaced
+    """
+    if host.name not in hosts:
+        host.noop("its certificates are as they were")
+        return
+    yield shell("use_new_etcd_certificates")
+
+
+@operation()
+def move_data(timestamp: str) -> Generator[StringCommand, None, None]:
+    """Stop etcd and move its data to ``/var/lib/etcd/aside-TIMESTAMP``: this host's member is no more.
+
+    + timestamp: names the directory
+    """
+    yield shell("move_etcd_data", timestamp=timestamp)
 
 
 @operation()
@@ -129,36 +76,36 @@ def discard(paths: Sequence[str]) -> Generator[StringCommand, None, None]:
 
     + paths: directories in ``/var/lib/etcd``
     """
-    yield StringCommand("sh", "-c", QuoteString(DISCARD), "sh", *map(QuoteString, paths))
+    yield shell("discard_etcd_data", paths)
 
 
 @operation()
 def remove_member(member: str) -> Generator[StringCommand, None, None]:
-    """Take a member off the list.
+    """Remove a member from the cluster.
 
     + member: its ID in hexadecimal
     """
-    yield _persist(60, "*member not found*", "member", "remove", member)
+    yield shell("remove_member", id=member)
 
 
 @operation()
 def add_learner(member: str, peer_url: str) -> Generator[StringCommand, None, None]:
-    """Put a member without a vote onto the list.
+    """Add a member without a vote.
 
     + member: its name
     + peer_url: where it will be dialled
     """
-    yield _persist(60, "*Peer URLs already exists*", "member", "add", member, "--learner", f"--peer-urls={peer_url}")
+    yield shell("add_learner", name=member, url=peer_url, is_ours=on_host("is_ours"))
 
 
 @operation()
 def start_learner(drop_in: str) -> Generator[StringCommand, None, None]:
-    """Start this machine's member, which gets its data from the leader, and wait until it answers.
+    """Start this host's member, which gets its data from the leader, and wait until it answers.
 
     + drop_in: the unit's drop-in that names the members
     """
-    yield StringCommand("sh", "-c", QuoteString(START), "sh", QuoteString(drop_in))
-    yield StringCommand("sh", "-c", QuoteString(WAIT_FOR_ANSWER))
+    yield shell("start_etcd", drop_in=drop_in)
+    yield shell("wait_for_etcd_start")
 
 
 @operation()
@@ -167,27 +114,37 @@ def promote(member: str) -> Generator[StringCommand, None, None]:
 
     + member: its ID in hexadecimal
     """
-    yield _persist(1500, "*can only promote a learner member", "member", "promote", member)
+    yield shell("promote_learner", id=member)
 
 
 @operation()
-def disarm() -> Generator[StringCommand, None, None]:
-    """Take all of etcd's alarms back; one that still has a cause is raised again."""
-    yield _persist(10, "", "alarm", "disarm")
+def clear_alarms() -> Generator[StringCommand, None, None]:
+    """Clear all of etcd's alarms; one that still has a cause is raised again."""
+    yield shell("clear_alarms")
 
 
-def _persist(attempts: int, done: str, *words: str) -> StringCommand:
-    quoted = [QuoteString(word) for word in (str(attempts), done, *words)]
-    return StringCommand("sh", "-c", QuoteString(PERSIST), "sh", *quoted)
+@operation()
+def compact() -> Generator[StringCommand, None, None]:
+    """Give up every revision but the current one, on all members, and wait until their pages are free."""
+    yield shell("compact")
+
+
+@operation()
+def defragment() -> Generator[StringCommand, None, None]:
+    """Make this member's database as small as what it holds."""
+    yield shell("defragment")
 
 
 @operation()
 def hand_over_leadership() -> Generator[StringCommand, None, None]:
     """Make another voter the leader if this member is it: writes go on without waiting for an election."""
-    yield StringCommand("sh", "-c", QuoteString(HAND_OVER))
+    yield shell("hand_over_leadership")
 
 
 @operation()
-def wait_for_member() -> Generator[StringCommand, None, None]:
-    """Wait until this member reads through quorum."""
-    yield StringCommand("sh", "-c", QuoteString(WAIT))
+def wait_for_member(seconds: int) -> Generator[StringCommand, None, None]:
+    """Wait until this member reads through quorum.
+
+    + seconds: for how long
+    """
+    yield shell("wait_for_member", deadline_seconds=str(seconds))

@@ -8,49 +8,21 @@ import json
 import tarfile
 from collections.abc import Generator, Sequence
 
-from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from haplane.domain.files import WantedFile
+from haplane.domain import host_paths
+from haplane.domain.files import ETCD_USER, WantedFile
 from haplane.facts.files import FileStates
-
-UNPACK = r"""
-set -eu
-umask 077
-staging=$(mktemp -d /run/haplane.XXXXXX)
-trap 'rm -rf "$staging"' EXIT
-base64 -d | tar -x -p -m -C "$staging"
-cd "$staging"
-"""
-KERNEL = """
-test ! -e etc/modules-load.d/haplane.conf || while read -r module; do
-    case $module in '#'*) continue ;; esac
-    modprobe "$module" 2>/dev/null || test -d "/sys/module/$module" || echo "kernel module $module is not available"
-done < etc/modules-load.d/haplane.conf
-test ! -e etc/sysctl.d/99-haplane.conf || sysctl -q -e -p etc/sysctl.d/99-haplane.conf
-"""
-"""Before the files have their names: interrupted in between, the next run finds them missing and does it again."""
-
-PLACE = r"""
-find . -type f | while read -r file; do
-    target="/${file#./}"
-    (umask 022 && mkdir -p "$(dirname "$target")")
-    cp -p "$file" "$target.haplane-new"
-    sync "$target.haplane-new"
-    mv -f "$target.haplane-new" "$target"
-done
-"""
-"""Each file is complete under a name of its own, and on disk, before it takes its final name."""
-
-RELOAD = "systemctl daemon-reload\n"
+from haplane.operations.run import shell
 
 
 @operation()
 def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
-    """Put files that differ where they belong, each whole or not at all, owned by root.
+    """Put files that differ where they belong, each whole or not at all, with their owners.
 
-    systemd and the kernel take up what is theirs in the same command.
+    systemd and the kernel read what is theirs in the same command.
 
     + files: the wanted files; what is already there with the same content and mode is left alone
     """
@@ -59,22 +31,26 @@ def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
     if not changed:
         host.noop("every file is as wanted")
         return
-    yield StringCommand("sh", "-c", QuoteString(script(changed)), _stdin=base64.b64encode(archive(changed)).decode())
+    yield shell("place_files", stdin=base64.b64encode(archive(changed)).decode(), **needs(changed))
 
 
-def script(files: Sequence[WantedFile]) -> str:
-    """What takes their archive, in base64, on its standard input and puts them where they belong."""
-    units = any(file.path.startswith("/etc/systemd/system/") for file in files)
-    kernel = any(file.path.startswith(("/etc/sysctl.d/", "/etc/modules-load.d/")) for file in files)
-    return UNPACK + (KERNEL if kernel else "") + PLACE + (RELOAD if units else "")
+def needs(files: Sequence[WantedFile]) -> dict[str, str]:
+    """What of place_files.sh these files need: its variables."""
+    kernel = {host_paths.SYSCTL_CONF, host_paths.KERNEL_MODULES_CONF}
+    return {
+        "owner": ETCD_USER if any(file.owner == ETCD_USER for file in files) else "root",
+        "kernel": "yes" if kernel & {file.path for file in files} else "no",
+        "units": "yes" if any(host_paths.is_below(file.path, host_paths.SYSTEMD_UNITS) for file in files) else "no",
+    }
 
 
 def archive(files: Sequence[WantedFile]) -> bytes:
-    """A tar of the files, relative to the root, with their modes and no times."""
+    """A tar of the files, relative to the root, with their modes and owners and no times."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as members:
         for file in files:
             member = tarfile.TarInfo(file.path.lstrip("/"))
             member.size, member.mode = len(file.content), file.mode
+            member.uname = member.gname = file.owner
             members.addfile(member, io.BytesIO(file.content))
     return buffer.getvalue()

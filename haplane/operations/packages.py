@@ -1,37 +1,29 @@
-"""Debian packages that are not in the bundle: haproxy and keepalived."""
+"""Packages of the distribution that are not in the bundle: haproxy, keepalived, nftables."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping
 
-from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from haplane.facts.units import UnitState
-
-APT = (
-    "DEBIAN_FRONTEND=noninteractive apt-get -q --yes --no-install-recommends "
-    "-o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300"
-)
-
-DPKG = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold"
+from haplane.operations.run import shell
 
 
 @operation()
-def installed(packages: Sequence[str], directory: str | None = None) -> Generator[StringCommand, None, None]:
-    """Install packages that each bring a service of their own name.
+def installed(
+    script: str, packages: Mapping[str, str], directory: str | None = None
+) -> Generator[StringCommand, None, None]:
+    """Install packages that each bring a service.
 
-    + packages: their names
-    + directory: a directory on the host with .deb files to install from, instead of the configured repositories
+    + script: the platform's, which installs packages
+    + packages: each package's name by its service's
+    + directory: a directory on the host with packages to install from, instead of the configured repositories
     """
-    missing = [name for name in packages if host.get_fact(UnitState, unit=name).get("LoadState") != "loaded"]
+    missing = [unit for unit in packages if host.get_fact(UnitState, unit=unit).get("LoadState") != "loaded"]
     if not missing:
         host.noop("every package is installed")
         return
-    yield StringCommand(DPKG, "--configure -a || true")  # an interrupted installation is finished first
-    if directory is not None:
-        yield StringCommand("cd", QuoteString(directory), "&&", DPKG, "--install ./*.deb")
-        return
-    names = [QuoteString(name) for name in missing]
-    yield StringCommand(APT, "update", "&&", APT, "install", *names)
+    yield shell(script, [packages[unit] for unit in missing], directory=directory or "")

@@ -1,4 +1,4 @@
-"""Reading certificates: what one says, whether an authority issued it, and how long it still holds.
+"""Reading certificates: what one says, whether a CA issued it, and how long it still holds.
 
 Certificates come from hosts, so every field is untrusted: whatever is malformed is a Refused naming its source.
 """
@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from haplane.errors import Refused
-from haplane.pki.authority import is_authority, parse_certificate
-from haplane.pki.leaf import Address, Usage
+from haplane.pki.ca import is_authority, parse_certificate
+from haplane.pki.issue import Address, Usage
 
 MALFORMED = (
     ValueError,
@@ -63,7 +63,7 @@ class CertificateFacts:
                 usages=_usages(certificate),
                 is_authority=is_authority(certificate),
                 subject_key_id=_subject_key_id(certificate),
-                authority_key_id=_authority_key_id(certificate),
+                authority_key_id=_ca_key_id(certificate),
                 fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
                 certificate=certificate,
             )
@@ -74,16 +74,12 @@ class CertificateFacts:
         """Days until it expires; negative once it has."""
         return (self.not_after - now).total_seconds() / 86400
 
-    def is_valid_at(self, now: datetime) -> bool:
-        """Whether ``now`` lies within its validity."""
-        return self.not_before <= now <= self.not_after
-
-    def issued_by(self, authority: CertificateFacts) -> bool:
-        """Whether that authority's name and signature are on it. Its validity is another question."""
-        if not authority.is_authority:
+    def issued_by(self, ca: CertificateFacts) -> bool:
+        """Whether that CA's name and signature are on it. Its validity is another question."""
+        if not ca.is_authority:
             return False
         try:
-            self.certificate.verify_directly_issued_by(authority.certificate)
+            self.certificate.verify_directly_issued_by(ca.certificate)
         except (InvalidSignature, *MALFORMED):
             return False
         return True
@@ -124,7 +120,7 @@ def _subject_key_id(certificate: x509.Certificate) -> str | None:
         return None
 
 
-def _authority_key_id(certificate: x509.Certificate) -> str | None:
+def _ca_key_id(certificate: x509.Certificate) -> str | None:
     try:
         identifier = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     except x509.ExtensionNotFound:

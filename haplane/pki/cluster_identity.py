@@ -11,16 +11,16 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from haplane.domain import host_paths
 from haplane.errors import Refused
-from haplane.pki import paths
-from haplane.pki.authority import KeyPair, is_authority, new_authority, parse_certificate
+from haplane.pki.ca import KeyPair, is_authority, new_ca, parse_certificate
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
 from haplane.pki.keys import SigningPair, new_elliptic_key
 
 
 @dataclass(frozen=True)
 class ClusterIdentity:
-    """The authorities, the service-account and snapshot-signing pairs, and the encryption-at-rest keys.
+    """The CAs, the service-account and snapshot-signing pairs, and the encryption-at-rest keys.
 
     ``encryption_keys`` holds the key that writes first, then those that only read. No secret is in its ``repr``.
     """
@@ -34,25 +34,25 @@ class ClusterIdentity:
 
     @classmethod
     def generate(cls, cluster_name: str, now: datetime) -> ClusterIdentity:
-        """A new identity; its authorities carry kubeadm's common names and the cluster's name as organization."""
+        """A new identity; its CAs carry kubeadm's common names and the cluster's name as organization."""
         return cls(
-            kubernetes=new_authority("kubernetes", organization=cluster_name, now=now),
-            front_proxy=new_authority("front-proxy-ca", organization=cluster_name, now=now),
-            etcd=new_authority("etcd-ca", organization=cluster_name, now=now),
+            kubernetes=new_ca("kubernetes", organization=cluster_name, now=now),
+            front_proxy=new_ca("front-proxy-ca", organization=cluster_name, now=now),
+            etcd=new_ca("etcd-ca", organization=cluster_name, now=now),
             service_account=SigningPair.generate(new_elliptic_key()),
             signing=SigningPair.generate(Ed25519PrivateKey.generate()),
             encryption_keys=(EncryptionKey.generate(),),
         )
 
     def to_files(self) -> dict[str, bytes]:
-        """Content by absolute path on a master; :func:`haplane.pki.paths.is_private` says which must be 0600."""
+        """Content by absolute path on a master; ``host_paths.is_private`` tells which must be 0600."""
         return {
-            **key_pair_files(paths.KUBERNETES_AUTHORITY, self.kubernetes),
-            **key_pair_files(paths.FRONT_PROXY_AUTHORITY, self.front_proxy),
-            **key_pair_files(paths.ETCD_AUTHORITY, self.etcd),
-            **_signing_files(paths.SERVICE_ACCOUNT, self.service_account),
-            **_signing_files(paths.SIGNING, self.signing),
-            paths.ENCRYPTION: render_encryption(self.encryption_keys),
+            **key_pair_files(host_paths.KUBERNETES_CA_STEM, self.kubernetes),
+            **key_pair_files(host_paths.FRONT_PROXY_CA_STEM, self.front_proxy),
+            **key_pair_files(host_paths.ETCD_CA_STEM, self.etcd),
+            **_signing_files(host_paths.SERVICE_ACCOUNT_STEM, self.service_account),
+            **_signing_files(host_paths.SIGNING_STEM, self.signing),
+            host_paths.ENCRYPTION_YAML: render_encryption(self.encryption_keys),
         }
 
     @classmethod
@@ -69,20 +69,30 @@ class ClusterIdentity:
                 next_step="read it from a master that has them all, or restore a snapshot with `haplane restore`",
             )
         return cls(
-            kubernetes=_authority(files, paths.KUBERNETES_AUTHORITY),
-            front_proxy=_authority(files, paths.FRONT_PROXY_AUTHORITY),
-            etcd=_authority(files, paths.ETCD_AUTHORITY),
-            service_account=_signing_pair(files, paths.SERVICE_ACCOUNT),
-            signing=_signing_pair(files, paths.SIGNING),
-            encryption_keys=parse_encryption(files[paths.ENCRYPTION], paths.ENCRYPTION),
+            kubernetes=_ca(files, host_paths.KUBERNETES_CA_STEM),
+            front_proxy=_ca(files, host_paths.FRONT_PROXY_CA_STEM),
+            etcd=_ca(files, host_paths.ETCD_CA_STEM),
+            service_account=_signing_pair(files, host_paths.SERVICE_ACCOUNT_STEM),
+            signing=_signing_pair(files, host_paths.SIGNING_STEM),
+            encryption_keys=parse_encryption(files[host_paths.ENCRYPTION_YAML], host_paths.ENCRYPTION_YAML),
         )
 
 
 IDENTITY_PATHS = (
-    *(f"{stem}.crt" for stem in (paths.KUBERNETES_AUTHORITY, paths.FRONT_PROXY_AUTHORITY, paths.ETCD_AUTHORITY)),
-    *(f"{stem}.key" for stem in (paths.KUBERNETES_AUTHORITY, paths.FRONT_PROXY_AUTHORITY, paths.ETCD_AUTHORITY)),
-    *(f"{stem}.{half}" for stem in (paths.SERVICE_ACCOUNT, paths.SIGNING) for half in ("key", "pub")),
-    paths.ENCRYPTION,
+    *(
+        f"{stem}.crt"
+        for stem in (host_paths.KUBERNETES_CA_STEM, host_paths.FRONT_PROXY_CA_STEM, host_paths.ETCD_CA_STEM)
+    ),
+    *(
+        f"{stem}.key"
+        for stem in (host_paths.KUBERNETES_CA_STEM, host_paths.FRONT_PROXY_CA_STEM, host_paths.ETCD_CA_STEM)
+    ),
+    *(
+        f"{stem}.{half}"
+        for stem in (host_paths.SERVICE_ACCOUNT_STEM, host_paths.SIGNING_STEM)
+        for half in ("key", "pub")
+    ),
+    host_paths.ENCRYPTION_YAML,
 )
 """Every file of :meth:`ClusterIdentity.to_files`: what has to be read from a master to rebuild the identity."""
 
@@ -96,11 +106,11 @@ def _signing_files(stem: str, pair: SigningPair) -> dict[str, bytes]:
     return {f"{stem}.pub": pair.public_key, f"{stem}.key": pair.private_key}
 
 
-def _authority(files: Mapping[str, bytes], stem: str) -> KeyPair:
+def _ca(files: Mapping[str, bytes], stem: str) -> KeyPair:
     pair = KeyPair(files[f"{stem}.crt"], files[f"{stem}.key"])
     _refuse(pair.disagreement(stem))
     if not is_authority(parse_certificate(pair.certificate, f"{stem}.crt")):
-        _refuse(f"{stem}.crt is not an authority's certificate")
+        _refuse(f"{stem}.crt is not a CA's certificate")
     return pair
 
 

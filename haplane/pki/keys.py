@@ -62,7 +62,7 @@ def raw_public_key(pem: bytes, source: str) -> str:
     """The reverse. Raises Refused naming ``source`` for anything but an Ed25519 public key."""
     key = parse_public_key(pem, source)
     if not isinstance(key, ed25519.Ed25519PublicKey):
-        raise Refused("not a key that signs snapshots", where=source, why="it is no Ed25519 key")
+        raise Refused("not a key that signs snapshots", where=source, why="it is not an Ed25519 key")
     return base64.b64encode(key.public_bytes_raw()).decode()
 
 

@@ -1,84 +1,78 @@
-"""The snapshot agent on a member: put there, and asked."""
+"""The snapshot agent on a member: installed, and called."""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from haplane.config.model import Host
 from haplane.errors import HaplaneError
 from haplane.remote.openssh import attempt, ended, failed, run
+from haplane.scripts import script
+from haplane.streams import shortened
 
 Answer = TypeVar("Answer")
-
-INSTALL = """
-set -eu
-umask 022
-root=$1 directory=$2 link=$3
-if [ ! -d "$directory" ]; then
-    staging=$(mktemp -d "$root.XXXXXX")
-    trap 'rm -rf "$staging"' EXIT
-    tar -x -z -C "$staging" --no-same-owner
-    python3 -m compileall -q "$staging"
-    chmod 755 "$staging"
-    sync -f "$staging"
-    mkdir -p "$root"
-    mv -T "$staging" "$directory"
-fi
-before=$(readlink "$link" || true)
-rm -f "$link.new"
-ln -s "${directory##*/}" "$link.new"
-mv -f -T "$link.new" "$link"
-for other in "$root"/agent-*; do
-    [ "${other##*/}" = "${directory##*/}" ] || [ "${other##*/}" = "${before##*/}" ] || rm -rf "$other"
-done
-"""
-"""A run that is under way goes on in the directory it started from, which stays until the next switch."""
 
 
 def install_agent(host: Host, *, root: str, directory: str, link: str, archive: bytes) -> None:
     """Unpack ``archive``, a .tar.gz, as ``directory`` below ``root`` and switch ``link`` to it."""
-    words = ("sh", "-c", INSTALL, "sh", root, directory, link)
-    run(host, *words, stdin=archive, deadline_seconds=300)
+    text = script("install_agent", root=root, directory=directory, link=link)
+    run(host, "sh", "-c", text, stdin=archive, deadline_seconds=300)
 
 
-def ask_agent(host: Host, program: str, command: str, *, deadline_seconds: float) -> object:
-    """What the agent printed, parsed. Raises HaplaneError with its own reason when it did not succeed."""
-    said = attempt(host, program, command, deadline_seconds=deadline_seconds)
-    if said.code != 0:
-        raise _told(host, command, said.stderr) or ended(host, program, said.code, said.stderr)
+def call_agent(host: Host, program: str, command: str, *, deadline_seconds: float) -> object:
+    """The JSON that a command of the agent prints. Raises HaplaneError with the agent's own reason when it fails."""
+    done = attempt(host, program, command, deadline_seconds=deadline_seconds)
+    if done.code != 0:
+        raise _agent_error(host, command, done.stderr) or ended(host, program, done.code, done.stderr)
     try:
-        found: object = json.loads(said.stdout)
+        found: object = json.loads(done.stdout)
     except (ValueError, RecursionError):
-        raise failed(host, f"{program} {command}", "it printed no JSON") from None
+        raise failed(host, f"{program} {command}", "its output is not JSON") from None
     return found
 
 
-def _told(host: Host, command: str, complaint: bytes) -> HaplaneError | None:
+def _agent_error(host: Host, command: str, stderr: bytes) -> HaplaneError | None:
     """The agent's error, which is one JSON line, as ours."""
-    for line in reversed(complaint.decode(errors="replace").splitlines()):
+    for line in reversed(stderr.decode(errors="replace").splitlines()):
         try:
             error = json.loads(line)
             what, why, next_step = (error.get(field) for field in ("error", "why", "next"))
         except (ValueError, AttributeError, RecursionError):
             continue
-        texts = [text if isinstance(text, str) else None for text in (why, next_step)]
+        texts = [shortened(text) if isinstance(text, str) else None for text in (why, next_step)]
         return HaplaneError(
-            str(what), where=f"{host.name}: snapshot agent, {command}", why=texts[0], next_step=texts[1]
+            shortened(str(what)), where=f"{host.name}: snapshot agent, {command}", why=texts[0], next_step=texts[1]
         )
     return None
 
 
-def on_all(hosts: Sequence[Host], ask: Callable[[Host], Answer]) -> tuple[dict[str, Answer], dict[str, HaplaneError]]:
-    """Ask all hosts at once: the answers by host, and the errors of those that gave none."""
+def on_all(
+    hosts: Sequence[Host], call: Callable[[Host], Answer]
+) -> tuple[dict[str, Answer], dict[str, HaplaneError]]:
+    """Run ``call`` for all hosts at once. Returns the results and the errors, each by host.
+
+    The threads are daemons: an interrupted run does not wait for the answers.
+    """
     answers: dict[str, Answer] = {}
-    errors: dict[str, HaplaneError] = {}
-    with ThreadPoolExecutor(max(1, len(hosts))) as pool:
-        for host, future in [(host, pool.submit(ask, host)) for host in hosts]:
-            try:
-                answers[host.name] = future.result()
-            except HaplaneError as error:
-                errors[host.name] = error
-    return answers, errors
+    errors: dict[str, Exception] = {}
+
+    def one(host: Host) -> None:
+        try:
+            answers[host.name] = call(host)
+        except Exception as error:  # noqa: BLE001 - raised below, by the thread that asked
+            errors[host.name] = error
+
+    threads = [threading.Thread(target=one, args=(host,), daemon=True) for host in hosts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    failures = {}
+    for name, error in errors.items():
+        if not isinstance(error, HaplaneError):
+            raise error
+        failures[name] = error
+    return answers, failures

@@ -1,146 +1,109 @@
-"""pyinfra's SSH connector, with one connection per host for the whole command instead of one per State.
+"""pyinfra over OpenSSH: commands are sessions on the host's one connection (:mod:`haplane.remote.connection`).
 
-A run has a dozen phases and each builds its own State; a handshake costs more than most of what is sent over it.
 Registered as pyinfra's connector ``haplane`` in pyproject.toml.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import gevent
-from gevent import Greenlet
-from paramiko import SSHException
+from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
-from pyinfra.connectors.ssh import SSHConnector
-from pyinfra.connectors.sshuserclient import SSHClient
+from pyinfra.connectors.base import BaseConnector
+from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from haplane.config.model import Host
-from haplane.remote.answers import bounded
+from haplane.remote.connection import GONE, NoConnection, connect, has_ended, is_gone, own_words
+from haplane.remote.environment import shell_of
+from haplane.remote.executions import executing
+from haplane.remote.openssh import UNREACHABLE_CODE, marked, remote_words
+from haplane.streams import ANSWER_BYTES, Completed, capture, last_line, too_long
 
-ALIVE_SECONDS = 3
-SUDO_SECONDS = 10
-GONE = "it answers no more"
+HOST = "haplane_host"
+"""The host of the inventory, among pyinfra's data of it."""
+LINE_BYTES = 100
+"""What a line costs besides its text, as a Python string in a list and a turn of pyinfra's loop."""
+FOREVER = 24 * 3600.0
+"""For a command without a deadline of its own."""
 
-_clients: dict[tuple[object, ...], SSHClient] = {}
-_gone: set[tuple[object, ...]] = set()
-_dials: dict[Greenlet[[], None], tuple[object, ...]] = {}
 
+class ReusingConnector(BaseConnector):
+    """``first_contact`` is the fingerprint of a host key that was in no known_hosts file before this connection."""
 
-class ReusingConnector(SSHConnector):
-    """Connects once; a connection that no longer answers is replaced.
-
-    ``first_contact`` is the fingerprint of a host key that was in no known_hosts file before this connection.
-    """
-
+    handles_execution = True
     first_contact: str | None = None
-    _met = False
 
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-        yield name, {"ssh_hostname": name}, []
+        yield name, {}, []
+
+    @property
+    def _ours(self) -> Host:
+        found = self.host.data.get(HOST)
+        if not isinstance(found, Host):
+            raise PyinfraError(f"{self.host.name} is no host of haplane's")
+        return found
 
     def connect(self) -> None:
-        known = _clients.get(self._identity())
-        if known is not None and _answers(known):
-            self.client = known
-            return
-        self._met = known is not None
-        self._dial()
-        if self.client is not None:
-            self.first_contact = _unknown_key(self.client)
-            self.client.exec_command = bounded(self.client.exec_command)  # type: ignore[method-assign]
-            if self.host.data.get("_sudo"):
-                _refuse_a_password(self.client, self.data["ssh_user"])
-            _clients[self._identity()] = self.client
-
-    def _dial(self) -> None:
-        """Connect, which :func:`hang_up` ends: a host that is gone is not waited for."""
-        if self._identity()[:3] in _gone:
-            raise ConnectError(GONE)
-        dial = gevent.spawn(self._connect_anew)
-        _dials[dial] = self._identity()[:3]
         try:
-            dial.get()
-        finally:
-            del _dials[dial]
-
-    def _connect_anew(self) -> None:
-        try:
-            super().connect()
-        except (PyinfraError, OSError, SSHException) as error:  # a key file that is not there is none of its own
-            raise ConnectError(str(error)) from error
-
-    def make_paramiko_kwargs(self) -> dict[str, Any]:
-        """A host that has been reached before takes a connection at once, or is gone."""
-        wishes = super().make_paramiko_kwargs()
-        return {**wishes, "timeout": ALIVE_SECONDS} if self._met else wishes
+            with executing(self.host.name, "(connect)") as execution:
+                self.first_contact = connect(self._ours).first_contact
+                execution.code = 0
+        except NoConnection as error:
+            raise ConnectError(str(error)) from None
 
     def disconnect(self) -> None:
         """Later phases use the connection again; the end of the process closes it."""
 
-    def _identity(self) -> tuple[object, ...]:
-        data = self.data
-        address = (data["ssh_hostname"], data["ssh_port"], data["ssh_user"])
-        return (*address, data["ssh_key"], data["ssh_config_file"], data["ssh_known_hosts_file"])
+    def run_shell_command(self, command: StringCommand, *_: Any, **arguments: Any) -> tuple[bool, CommandOutput]:
+        """Raises TimeoutError at the command's deadline, OSError where the connection has ended."""
+        seconds = arguments.pop("_timeout", None) or FOREVER
+        stdin, good = arguments.pop("_stdin", None), arguments.pop("_success_exit_codes", None) or [0]
+        for unused in ("_get_pty", "print_output", "print_input"):
+            arguments.pop(unused, None)
+        arguments["_shell_executable"] = shlex.join(shell_of(self._ours))  # what it takes is known since it connected
+        words = make_unix_command_for_host(self.state, self.host, command, **arguments).get_raw_value()
+        with executing(self.host.name, str(command)) as execution:
+            if is_gone(self._ours):
+                raise OSError(GONE)
+            done = capture(
+                remote_words(self._ours, marked(words)), _bytes_of(stdin), deadline_seconds=seconds, marked=True
+            )
+            if done.code == UNREACHABLE_CODE and has_ended(self._ours):
+                raise OSError(GONE if is_gone(self._ours) else last_line(done.stderr) or "the connection has ended")
+            output = CommandOutput(list(_lines_of(done)))
+            execution.code, execution.output = done.code, output.output
+        return done.code in good and done.cut is None, output
+
+    def put_file(self, *_: Any, **__: Any) -> bool:
+        raise PyinfraError("files go to hosts with haplane.operations.files and haplane.remote.push")
+
+    def get_file(self, *_: Any, **__: Any) -> bool:
+        raise PyinfraError("files come from hosts with haplane.remote.openssh")
 
 
-def _unknown_key(client: SSHClient) -> str | None:
-    """The fingerprint of the other end's key, as ssh-keygen shows it; None when the key was known."""
-    transport = client.get_transport()
-    if transport is None:
-        return None
-    key = transport.get_remote_server_key()
-    known = {one.asbytes() for host in client.get_host_keys().values() for one in host.values()}
-    return None if key.asbytes() in known else str(key.fingerprint)
+def _bytes_of(stdin: object) -> bytes:
+    """As pyinfra has it: lines, each of which ends in a newline."""
+    if not stdin:
+        return b""
+    lines = stdin if isinstance(stdin, list | tuple) else [stdin]
+    return b"".join(f"{line}".removesuffix("\n").encode() + b"\n" for line in lines)
 
 
-def hang_up(host: Host) -> None:
-    """End the connection to a host that is gone: whoever waits for an answer hears that there will be none.
-
-    Until :func:`dial_again` nobody waits for it to take a connection either.
-    """
-    ssh = host.ssh
-    address = (ssh.hostname, ssh.port, ssh.user)
-    _gone.add(address)
-    for dial in [dial for dial, dialled in _dials.items() if dialled == address]:
-        dial.kill(ConnectError(GONE), block=False)
-    for identity, client in list(_clients.items()):
-        transport = client.get_transport()
-        if identity[:3] == address and transport is not None:
-            transport.close()  # not the client: pyinfra may ask it for a session yet, and is told that there is none
+def _lines_of(done: Completed) -> Iterator[OutputLine]:
+    """Both streams in lines. Output of too many lines is cut, because each costs memory besides its text."""
+    cut = done.cut
+    if len(done.stdout) + LINE_BYTES * done.stdout.count(b"\n") > ANSWER_BYTES:
+        cut, done = too_long(ANSWER_BYTES), Completed(done.code, b"", done.stderr, cut)
+    yield from _named("stdout", done.stdout.decode("utf-8", "replace").removesuffix("\n").split("\n"), done.stdout)
+    errors = own_words(done.stderr.decode("utf-8", "replace"))
+    yield from _named("stderr", errors.split("\n"), errors.encode())
+    if cut is not None:
+        yield OutputLine("stderr", cut)
 
 
-def answers_no_more(host: Host) -> bool:
-    """Whether it was hung up on."""
-    return (host.ssh.hostname, host.ssh.port, host.ssh.user) in _gone
-
-
-def dial_again() -> None:
-    """Hosts that were gone may be back."""
-    _gone.clear()
-
-
-def _answers(client: SSHClient) -> bool:
-    """Whether the other end opens a channel: one round trip, and a deadline where it lost power."""
-    transport = client.get_transport()
-    if transport is None or not transport.is_active():
-        return False
-    try:
-        transport.open_session(timeout=ALIVE_SECONDS).close()
-    except (SSHException, EOFError, OSError):
-        transport.close()
-        return False
-    return True
-
-
-def _refuse_a_password(client: SSHClient, user: str) -> None:
-    """Raises ConnectError where pyinfra would ask for sudo's password and put it on the host's command lines."""
-    _, _, stderr = client.exec_command("sudo -n true", timeout=SUDO_SECONDS)
-    said = " ".join(line.strip() for line in stderr)
-    if stderr.channel.recv_exit_status() != 0:
-        raise ConnectError(
-            f"sudo does not work without a password ({said}): "
-            f"put `{user} ALL=(ALL) NOPASSWD: ALL` into /etc/sudoers.d/haplane on that host"
-        )
+def _named(name: str, lines: Sequence[str], content: bytes) -> Iterator[OutputLine]:
+    if content:
+        yield from (OutputLine(name, line) for line in lines)

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError
-from haplane.remote.openssh import ended, failed, ssh_command
+from haplane.remote.executions import Execution, executing
+from haplane.remote.openssh import ended, failed, logged, ssh_command
+from haplane.scripts import script
+from haplane.streams import DATABASE_BYTES, Tail, save
 
 DEADLINE_SECONDS = 1800
-TAKE = """
-set -eu
-umask 077
-file=$1 sha256=$2
-directory=$(dirname "$file")
-mkdir -p "$directory"
-if [ -e "$directory/ready" ] || echo "$sha256  $file" | sha256sum --check --status 2>/dev/null; then exit 0; fi
-cat >"$file.part"
-mv -f "$file.part" "$file"
-"""
-GIVE = """
-set -eu
-test -e "$1" && cat "$1"
-"""
+RESERVE_BYTES = 1 << 30
+"""Of this machine's disk that is never filled with what hosts send."""
 
 
 def send_database(hosts: Sequence[Host], path: Path, sha256: str, target: str) -> None:
@@ -33,48 +26,63 @@ def send_database(hosts: Sequence[Host], path: Path, sha256: str, target: str) -
 
     Raises HaplaneError for the first host that does not take it, DeadlinePassed when one hangs.
     """
+    ends = time.monotonic() + DEADLINE_SECONDS
     streams = []
     for host in hosts:
         with path.open("rb") as content:
-            command = ssh_command(host, "sh", "-c", TAKE, "sh", target, sha256)
-            streams.append(
-                subprocess.Popen(command, stdin=content, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            )
-    failures = [failure for one in zip(hosts, streams, strict=True) if (failure := _failure(*one)) is not None]
+            command = ssh_command(host, "sh", "-c", script("receive_database", file=target, sha256=sha256))
+            process = subprocess.Popen(command, stdin=content, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        streams.append((host, process, Tail(process), Execution.begin(host.name, f"(receive) {target}")))
+    failures = [failure for stream in streams if (failure := _failure(*stream, ends)) is not None]
     if failures:
         raise failures[0]
 
 
-def _failure(host: Host, stream: subprocess.Popen[bytes]) -> HaplaneError | None:
+def _failure(
+    host: Host, stream: subprocess.Popen[bytes], tail: Tail, execution: Execution, ends: float
+) -> HaplaneError | None:
     try:
-        _, complaint = stream.communicate(timeout=DEADLINE_SECONDS)
+        code = stream.wait(max(0.0, ends - time.monotonic()))
     except subprocess.TimeoutExpired:
         stream.kill()
-        return DeadlinePassed(
-            f"passing the database to or from {host.name} did not end within {DEADLINE_SECONDS} s",
-            where=host.name,
-            next_step="check the network to it, then run the same command again",
-        )
-    return ended(host, "passing the database on", stream.returncode, complaint) if stream.returncode else None
+        execution.end(None)
+        return _late(host)
+    execution.end(code, tail.read().decode(errors="replace"))
+    return ended(host, "copying the database", code, tail.read()) if code else None
 
 
-def fetch_command(host: Host, script: str, target: Path, *words: str) -> None:
-    """What a script on the host writes, to ``target``, ours alone. Raises as :func:`send_database` does."""
-    target.touch(mode=0o600)
-    with target.open("wb") as file:
-        stream = subprocess.Popen(
-            ssh_command(host, "sh", "-c", script, "sh", *words),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.PIPE,
-        )
-        if failure := _failure(host, stream):
-            raise failure
+def _late(host: Host) -> DeadlinePassed:
+    return DeadlinePassed(
+        f"copying the database to or from {host.name} did not end within {DEADLINE_SECONDS} s",
+        where=host.name,
+        next_step="check the network to it, then re-run",
+    )
+
+
+def fetch_output(host: Host, text: str, target: Path) -> None:
+    """What this shell script writes on the host, to ``target``, a new file that is ours alone.
+
+    Raises as :func:`send_database` does, and HaplaneError when it is larger than DATABASE_BYTES or than what this
+    machine's disk has to spare; then nothing is left of it.
+    """
+    room = shutil.disk_usage(target.parent).free - RESERVE_BYTES
+    command = ssh_command(host, "sh", "-c", text, marked_answer=True)
+    try:
+        with executing(host.name, text) as execution:
+            done = save(command, target, deadline_seconds=DEADLINE_SECONDS, most=max(0, min(DATABASE_BYTES, room)))
+            execution.code, execution.output = done.code, logged(done)
+    except TimeoutError:
+        raise _late(host) from None
+    if done.cut is not None:
+        why = f"{done.cut}, which is what there is room for in {target.parent}"
+        raise failed(host, "copying the database", done.cut if room > DATABASE_BYTES else why)
+    if done.code != 0:
+        raise ended(host, "copying the database", done.code, done.stderr)
 
 
 def fetch_database(host: Host, path: str, target: Path, sha256: str) -> None:
     """A database that was sent there before. Raises HaplaneError when it is not there or no longer what it was."""
-    fetch_command(host, GIVE, target, path)
+    fetch_output(host, script("print_file", file=path), target)
     with target.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise failed(host, "cat", f"{path} is not what it was written as")
+            raise failed(host, "cat", f"{path} has changed since it was written")

@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import tempfile
 import time
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from haplane.config.model import Host
+from haplane.domain import host_paths
 from haplane.errors import DeadlinePassed, HaplaneError
+from haplane.remote.executions import executing
 from haplane.remote.openssh import ended, ssh_command
+from haplane.streams import Tail, shortened
 
-DIRECTORY = "/run/haplane"
-MOST_BYTES = 1 << 16  # of a line, before it is given up as no answer
-ALIVE = ("ServerAliveInterval=1", "ServerAliveCountMax=3")  # a host silent for 4 s is gone; ssh takes the first said
+MOST_BYTES = 1 << 16  # read while waiting for one answer
+ALIVE = (1, 3)  # a host that does not respond for 4 s is gone
 TAKE_SECONDS = 20.0
 """To connect, which ssh gives up by itself before, and to have the lock."""
+
+
+Text = Annotated[str, BeforeValidator(lambda text: shortened(text) if isinstance(text, str) else text)]
 
 
 class Owner(BaseModel):
@@ -28,17 +33,17 @@ class Owner(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    user: str
-    machine: str
-    command: str
-    since: str
+    user: Text
+    machine: Text
+    command: Text
+    since: Text
 
     def __str__(self) -> str:
         return f"`{self.command}`, run by {self.user} on {self.machine} since {self.since}"
 
 
 class Answer(BaseModel):
-    """A line that a holder says."""
+    """A line that a holder prints."""
 
     granted: bool = False
     held: bool = False
@@ -51,41 +56,42 @@ def _script() -> str:
 
 
 class Holder:
-    """Connecting begins at once; the lock is asked for by ``take`` and given back by ``hang_up`` or our death."""
+    """Connects at once; ``take`` takes the lock, ``hang_up`` or the end of this process releases it."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._heard = b""
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process writes to it
+        self._received = b""
         self._line, theirs = socket.socketpair()
         with theirs:
-            ssh, *words = ssh_command(host, "python3", "-c", _script(), DIRECTORY)
             self._process = subprocess.Popen(
-                [ssh, *(word for option in ALIVE for word in ("-o", option)), *words],
+                ssh_command(host, "python3", "-I", "-c", _script(), host_paths.LOCKS, alive=ALIVE, apart=True),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
-                stderr=self._complaints,
+                stderr=subprocess.PIPE,
                 start_new_session=True,  # ^C is for us alone: the lock is given back when we are done
             )
+        self._complaints = Tail(self._process)
 
     def take(self, token: str, owner: Owner) -> Answer:
-        """What the host said. Raises Unreachable, DeadlinePassed, or HaplaneError when it cannot run the holder."""
-        self._say(json.dumps({"token": token, **owner.model_dump()}).encode() + b"\n")
-        answer = self._answer(TAKE_SECONDS)
-        if answer is None:
-            raise self._failure()
+        """The host's answer. Raises Unreachable, DeadlinePassed, or HaplaneError when it cannot run the holder."""
+        with executing(self.host.name, "(take the lock)") as execution:
+            self._send(json.dumps({"token": token, **owner.model_dump()}).encode() + b"\n")
+            answer = self._answer(TAKE_SECONDS)
+            if answer is None:
+                raise self._failure()
+            execution.code, execution.output = int(not answer.granted), str(answer.holder or "")
         return answer
 
     def beat(self) -> None:
-        """The sign of life."""
-        self._say(b"\n")
+        """Send a heartbeat."""
+        self._send(b"\n")
 
-    def ask(self) -> None:
-        """Ask whether it still holds the lock; ``holds`` hears the answer."""
-        self._say(b"?")
+    def query(self) -> None:
+        """Query whether it still holds the lock; ``holds`` reads the answer."""
+        self._send(b"?")
 
     def holds(self, seconds: float) -> bool:
-        """Whether it says so within that time."""
+        """Whether it confirms that within so many seconds."""
         answer = self._answer(seconds)
         return answer is not None and answer.held
 
@@ -94,7 +100,7 @@ class Holder:
         return self._process.poll() is not None
 
     def hang_up(self) -> None:
-        """Let it end the run there; ``wait`` for that."""
+        """Let it release the lock; ``wait`` waits for that."""
         self._line.close()
 
     def wait(self, seconds: float) -> None:
@@ -104,21 +110,21 @@ class Holder:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._complaints.close()
 
-    def _say(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> None:
         try:
             self._line.sendall(data)
-        except OSError:  # the other end has gone, which its missing answers tell
+        except OSError:  # the other end is gone: no answer will come
             return
 
     def _answer(self, seconds: float) -> Answer | None:
-        """The next line that is an answer (a login script may say something too); None at the end or the deadline."""
+        """The next line that is an answer (login scripts may print others); None at the end or the deadline."""
         deadline = time.monotonic() + seconds
-        while True:
-            line, newline, rest = self._heard.partition(b"\n")
+        count = 0
+        while count <= MOST_BYTES:
+            line, newline, rest = self._received.partition(b"\n")
             if newline:
-                self._heard = rest
+                self._received = rest
                 try:
                     return Answer.model_validate_json(line)
                 except ValidationError:
@@ -128,9 +134,11 @@ class Holder:
                 data = self._line.recv(4096)
             except OSError:
                 return None
-            if not data or len(self._heard) > MOST_BYTES:
+            if not data:
                 return None
-            self._heard += data
+            count += len(data)
+            self._received += data
+        return None
 
     def _failure(self) -> HaplaneError:
         """Why there was no answer."""
@@ -138,10 +146,9 @@ class Holder:
             code = self._process.wait(1)
         except subprocess.TimeoutExpired:
             return DeadlinePassed(
-                f"{self.host.name} did not say within {TAKE_SECONDS:.0f} s whether the lock is free",
+                f"{self.host.name} did not report within {TAKE_SECONDS:.0f} s whether the lock is free",
                 where=self.host.name,
                 why="the host, the network to it or its login hangs",
-                next_step="look at the host, then run again",
+                next_step=f"log in to {self.host.name} to find out which, then re-run",
             )
-        self._complaints.seek(0)
         return ended(self.host, "taking the lock", code, self._complaints.read())

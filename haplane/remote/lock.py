@@ -15,22 +15,25 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from haplane.config.model import Host, Inventory
 from haplane.config.source import GROUPS
+from haplane.domain import host_paths
 from haplane.domain.progress import Progress
 from haplane.domain.quorum import majority
-from haplane.errors import HaplaneError, Locked, LockLost, Unreachable
-from haplane.remote.connector import dial_again, hang_up
-from haplane.remote.holder import DIRECTORY, Holder, Owner
+from haplane.errors import FIX_AND_RERUN, HaplaneError, Locked, LockLost, Unreachable
+from haplane.remote.connection import dial_again, hang_up
+from haplane.remote.holder import Answer, Holder, Owner
 
 HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS = 8.0  # as in on_host/hold.py: a holder that hears nothing for so long has given the lock up
-RELEASE_SECONDS = 10.0
+RETAKE_SECONDS = 15.0
+RELEASE_SECONDS = 4.0
+"""An interrupted run ends within 5 s; a host that cannot be reached releases its lock by itself."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,9 @@ class Lock:
     """The lock while it is held. Every command on a host of ``inventory`` goes through the run's shell."""
 
     inventory: Inventory
-    holders: Sequence[Holder]
-    _breakable: threading.Event
+    holders: list[Holder]
+    _heartbeat: _Heartbeat
+    _take: Callable[[Host], Holder]
 
     def check(self) -> None:
         """Raises LockLost when it is no longer held everywhere."""
@@ -48,26 +52,45 @@ class Lock:
 
     @contextmanager
     def breaking_off(self) -> Iterator[None]:
-        """When a host is lost meanwhile, what the others are at is broken off; else they end it.
+        """If a host is lost in this block, stop the commands on the others too; elsewhere they run to their end.
 
-        Raises LockLost then, whether or not what was broken off was an error.
+        Raises LockLost then.
         """
-        self._breakable.set()
+        self._heartbeat.breakable.set()
         try:
             yield
         except HaplaneError:
-            self.check()  # of what was broken off there is nothing to tell
+            self.check()  # the failure of a command that was stopped is no news
             raise
         else:
             self.check()
         finally:
-            self._breakable.clear()
+            self._heartbeat.breakable.clear()
+
+    @contextmanager
+    def away(self, host: Host) -> Iterator[None]:
+        """Within it the host goes and comes back, as by a reboot; afterwards its lock is held again.
+
+        The other hosts hold the cluster's lock meanwhile. Raises Unreachable, with the host still there, when they
+        are no majority; Locked when another run has this host's lock afterwards and does not give it up.
+        """
+        holder = next(one for one in self.holders if one.host.name == host.name)
+        _refuse_minority(self.inventory, [one.host for one in self.holders if one is not holder])
+        self.holders.remove(holder)
+        self._heartbeat.expect_end(holder)
+        try:
+            yield
+        finally:
+            _release([holder])
+        taken = self._take(holder.host)
+        self.holders.append(taken)
+        self._heartbeat.add(taken)
 
     def lost(self) -> list[Host]:
-        """The hosts that do not say within SILENCE_SECONDS that their lock is held."""
+        """The hosts that do not confirm within SILENCE_SECONDS that their lock is held."""
         deadline = time.monotonic() + SILENCE_SECONDS
         for holder in self.holders:
-            holder.ask()
+            holder.query()
         return [holder.host for holder in self.holders if not holder.holds(deadline - time.monotonic())]
 
 
@@ -75,19 +98,21 @@ class Lock:
 def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: Progress) -> Iterator[Lock]:
     """Hold the lock on ``hosts``, all that the run will touch, until the end of the block.
 
-    ``command`` is what others are told. Raises, with nothing changed: Locked when another run holds the lock,
+    ``command`` is shown to other runs. Raises, with nothing changed: Locked when another run holds the lock,
     Unreachable when one of the hosts is, or when they are no majority of the inventory's masters and etcd machines.
-    When the lock was lost, a HaplaneError out of the block becomes LockLost that tells of it.
+    When the lock was lost, a HaplaneError out of the block becomes a LockLost that quotes it.
     """
     _refuse_minority(inventory, hosts)
     progress("lock", f"taking it on {', '.join(host.name for host in hosts)}")
     token = secrets.token_hex(8)
+    owner = _ourselves(command)
     holders = [Holder(host) for host in sorted(hosts, key=lambda host: host.address)]
+    heartbeat = _Heartbeat(holders, progress)
     try:
-        breakable = threading.Event()
-        with _heartbeat(holders, breakable, progress):
-            _take_all(holders, token, _ourselves(command))
-            lock = Lock(_through(f"sh {DIRECTORY}/run-{token}", inventory), holders, breakable)
+        with heartbeat.beating():
+            _take_all(holders, token, owner)
+            through = _through(f"sh {host_paths.LOCKS}/run-{token}", inventory)
+            lock = Lock(through, holders, heartbeat, lambda host: _take_again(host, token, owner))
             try:
                 yield lock
             except LockLost:
@@ -100,46 +125,89 @@ def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: 
         _release(holders)
 
 
-@contextmanager
-def _heartbeat(holders: Sequence[Holder], breakable: threading.Event, progress: Progress) -> Iterator[None]:
-    ended = threading.Event()
-    alive = list(holders)
+class _Heartbeat:
+    """Of every holder, by a thread. A host that is lost is reported, and its commands end.
 
-    def beat() -> None:
-        while not ended.wait(HEARTBEAT_SECONDS):
-            for holder in list(alive):
+    While ``breakable`` is set, those of the other hosts end too.
+    """
+
+    def __init__(self, holders: Sequence[Holder], progress: Progress) -> None:
+        self.breakable = threading.Event()
+        self._progress = progress
+        self._beaten = list(holders)
+        self._watched = list(holders)
+        self._ended = threading.Event()
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Within the block."""
+        heart = threading.Thread(target=self._beat, daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            heart.join()
+            dial_again()
+
+    def add(self, holder: Holder) -> None:
+        """One more."""
+        self._beaten = [*self._beaten, holder]
+        self._watched = [*self._watched, holder]
+
+    def expect_end(self, holder: Holder) -> None:
+        """The host of this one goes on purpose."""
+        self._watched = [one for one in self._watched if one is not holder]
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            for holder in self._beaten:
                 if holder.has_ended():
-                    alive.remove(holder)
-                    miss(holder.host)
+                    self._remove(holder)
                 holder.beat()
 
-    def miss(host: Host) -> None:
-        broken_off = breakable.is_set()
-        rest = "what the others are at is broken off" if broken_off else "the others end what they are at"
-        progress(host.name, f"answers no more; {rest}")
-        for gone in [holder.host for holder in holders] if broken_off else [host]:
-            hang_up(gone)  # else its commands would be waited for until their own deadlines
+    def _remove(self, holder: Holder) -> None:
+        self._beaten = [one for one in self._beaten if one is not holder]
+        if any(one is holder for one in self._watched):
+            self.expect_end(holder)
+            self._miss(holder.host)
 
-    heart = threading.Thread(target=beat, daemon=True)
-    heart.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        heart.join()
-        dial_again()
+    def _miss(self, host: Host) -> None:
+        broken_off = self.breakable.is_set()
+        rest = "stopping the other hosts' step" if broken_off else "letting the other hosts finish their step"
+        self._progress(host.name, f"stopped responding; {rest}")
+        for gone in (host, *([holder.host for holder in self._watched] if broken_off else [])):
+            hang_up(gone)  # or its commands would run into their own deadlines
+
+
+def _take_again(host: Host, token: str, owner: Owner) -> Holder:
+    """On a host that has come back. Another run may have it for a moment, until the next host refuses it."""
+    deadline = time.monotonic() + RETAKE_SECONDS
+    while True:
+        holder = Holder(host)
+        answer = holder.take(token, owner)
+        if answer.granted:
+            return holder
+        _release([holder])
+        if time.monotonic() >= deadline:
+            raise _held_elsewhere(host, answer)
+        time.sleep(1)
 
 
 def _take_all(holders: Sequence[Holder], token: str, owner: Owner) -> None:
     for holder in holders:
         answer = holder.take(token, owner)
         if not answer.granted:
-            raise Locked(
-                "another run is changing this cluster; nothing was changed",
-                where=holder.host.name,
-                why=str(answer.holder or "it has not said who it is"),
-                next_step="wait for it to end, or end it there: the lock of a killed run is free within 10 s",
-            )
+            raise _held_elsewhere(holder.host, answer)
+
+
+def _held_elsewhere(host: Host, answer: Answer) -> Locked:
+    return Locked(
+        "another run is changing this cluster; nothing was changed",
+        where=host.name,
+        why=str(answer.holder or "unknown holder"),
+        next_step="wait for it to end, or end it there: the lock of a killed run is released within 10 s",
+    )
 
 
 def _release(holders: Sequence[Holder]) -> None:
@@ -156,15 +224,15 @@ def _refuse_minority(inventory: Inventory, hosts: Sequence[Host]) -> None:
     needed = majority(len(voters))
     if len(reached) < needed:
         raise Unreachable(
-            f"the lock needs {needed} of {len(voters)} masters and etcd machines, and {len(reached)} can be reached",
+            f"the lock needs {needed} of {len(voters)} masters and etcd hosts; {len(reached)} can be reached",
             where=", ".join(sorted(voters - reached)),
-            why="another run may hold it on those",
-            next_step="check that they are on and that ssh to them works, then run again",
+            why="another run may hold it on the unreachable ones",
+            next_step="check that they are on and that ssh to them works, then re-run",
         )
 
 
 def _through(shell: str, inventory: Inventory) -> Inventory:
-    """The inventory with that shell on all hosts: on one that was not reached and comes back it is missing."""
+    """The inventory with that shell for all hosts; a host that was unreachable and comes back does not have it."""
     groups = {
         group: tuple(host.model_copy(update={"ssh": host.ssh.model_copy(update={"shell": shell})}) for host in hosts)
         for group, hosts in inventory
@@ -180,10 +248,10 @@ def _ourselves(command: str) -> Owner:
 
 def _lost(hosts: Sequence[Host], consequence: HaplaneError | None) -> LockLost:
     names = ", ".join(host.name for host in hosts)
-    failed = f"; what failed then: {consequence.what}: {consequence.why}" if consequence else ""
+    failed = f"; the step then failed: {consequence.what}: {consequence.why}" if consequence else ""
     return LockLost(
-        f"the lock was lost on {names}: this run can change nothing more there and ends",
+        f"the lock was lost on {names}; this run ends, it can change nothing there",
         where=names,
-        why=f"the host went down, the connection was cut, or it heard nothing for {SILENCE_SECONDS:.0f} s{failed}",
-        next_step="run the same command again: it carries on from here, or says who has the lock now",
+        why=f"the host or the connection went down, or no heartbeat arrived for {SILENCE_SECONDS:.0f} s{failed}",
+        next_step=FIX_AND_RERUN,
     )

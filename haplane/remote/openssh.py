@@ -1,41 +1,46 @@
-"""Raw OpenSSH streams: for what pyinfra's transport is too slow for, or must not hold as text."""
+"""Commands and streams through OpenSSH: for what is too large for pyinfra's transport, or secret."""
 
 from __future__ import annotations
 
 import io
 import shlex
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
+from haplane.archives import members
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
-from haplane.remote.answers import Said, ask
+from haplane.remote.connection import NoConnection, connect, multiplexed, own_words
+from haplane.remote.environment import as_root, shell_of
+from haplane.remote.executions import executing
+from haplane.remote.target import FAST, options, target
+from haplane.ssh import ALIVE
+from haplane.streams import MARK, Completed, capture, last_line
 
-CONNECT_SECONDS = 10
 UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
 
 
-def ssh_command(host: Host, *command: str) -> list[str]:
-    """The argv that runs ``command`` (words, quoted here) on the host as root, through its shell if it has one."""
-    ssh = host.ssh
-    options = [
-        "BatchMode=yes",
-        f"ConnectTimeout={CONNECT_SECONDS}",
-        "ServerAliveInterval=5",
-        "ServerAliveCountMax=3",
-        f"StrictHostKeyChecking={ssh.strict_host_key_checking}",
-        "LogLevel=ERROR",
-        "Ciphers=^aes128-gcm@openssh.com",  # in hardware, where the default is not: a bootstrap is mostly transfer
-    ]
-    if ssh.known_hosts_file:
-        options.append(f"UserKnownHostsFile={ssh.known_hosts_file}")
-    argv = ["ssh", "-p", str(ssh.port), "-l", ssh.user]
-    argv += [word for option in options for word in ("-o", option)]
-    argv += ["-F", ssh.config_file] if ssh.config_file else []
-    argv += ["-i", ssh.key, "-o", "IdentitiesOnly=yes"] if ssh.key else []
-    through_shell = (*ssh.shell.split(), "-c", shlex.join(command)) if ssh.shell else command
-    words = (("sudo", "-n") if ssh.sudo else ()) + through_shell
-    return [*argv, ssh.hostname, shlex.join(words)]
+def ssh_command(
+    host: Host, *command: str, alive: tuple[int, int] = ALIVE, apart: bool = False, marked_answer: bool = False
+) -> list[str]:
+    """The argv that runs ``command`` (words, quoted here) on the host as root, through its shell if it has one.
+
+    ``apart``: over a connection of its own. ``marked_answer``: its output begins with MARK.
+    """
+    inside = (*shell_of(host), "-c", shlex.join(command)) if host.ssh.shell else (*as_root(host), *command)
+    line = shlex.join(inside)
+    return remote_words(host, marked(line) if marked_answer else line, alive=alive, apart=apart)
+
+
+def remote_words(host: Host, line: str, *, alive: tuple[int, int] = ALIVE, apart: bool = False) -> list[str]:
+    """The argv that runs a shell's line on the host as the user who logs in."""
+    shared = ["-o", "ControlPath=none"] if apart else multiplexed(host)
+    return ["ssh", *shared, *options(host, alive), *FAST, *target(host.ssh), line]
+
+
+def marked(line: str) -> str:
+    """The same with MARK before its output, in any shell that a user may have."""
+    return f"echo {MARK.decode().strip()}; {line}"
 
 
 def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> bytes:
@@ -44,30 +49,44 @@ def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float =
     Raises Unreachable when the host cannot be reached, DeadlinePassed when it or the command hangs, and HaplaneError
     when the command fails or answers without end. None holds the command's input or output, which may be secret.
     """
-    said = attempt(host, *command, stdin=stdin, deadline_seconds=deadline_seconds)
-    if said.code != 0:
-        raise ended(host, command[0], said.code, said.stderr)
-    return said.stdout
+    done = attempt(host, *command, stdin=stdin, deadline_seconds=deadline_seconds)
+    if done.code != 0:
+        raise ended(host, command[0], done.code, done.stderr)
+    return done.stdout
 
 
-def attempt(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> Said:
-    """The same for a command that may fail and says why in a way of its own, so whatever its exit code."""
+def attempt(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> Completed:
+    """As :func:`run`, for a command whose failure the caller explains: any exit code is returned."""
     try:
-        said = ask(ssh_command(host, *command), stdin, deadline_seconds=deadline_seconds)
+        connect(host)
+    except NoConnection as error:
+        raise unreachable(host, str(error)) from None
+    try:
+        with executing(host.name, shlex.join(command)) as execution:
+            words = ssh_command(host, *command, marked_answer=True)
+            done = capture(words, stdin, deadline_seconds=deadline_seconds, marked=True)
+            execution.code, execution.output = done.code, logged(done)
     except TimeoutError:
         raise DeadlinePassed(
             f"a command on {host.name} did not end within {deadline_seconds:g} s",
             where=f"{host.name}: {command[0]}",
             why="the host, the network to it or the command hangs",
-            next_step="look at the host, then run again",
+            next_step=f"log in to {host.name} to find out which, then re-run",
         ) from None
-    if said.cut is not None:
-        raise failed(host, command[0], said.cut)
-    return said
+    if done.cut is not None:
+        raise failed(host, command[0], done.cut)
+    return done
 
 
-def read_files(host: Host, paths: Iterable[str]) -> dict[str, bytes]:
+def logged(done: Completed) -> str:
+    """What the log of the run gets of an answer: standard output may be secret."""
+    return f"({len(done.stdout)} bytes, not logged)\n{done.stderr.decode(errors='replace')}"
+
+
+def read_files(host: Host, paths: Collection[str]) -> dict[str, bytes]:
     """Content by path, as one stream into memory; absent files are left out. Fit for secrets.
+
+    All files together fit into ANSWER_BYTES, and files that were not requested are refused.
 
     Raises as :func:`run` does, and HaplaneError for an answer that is no archive.
     """
@@ -76,17 +95,23 @@ def read_files(host: Host, paths: Iterable[str]) -> dict[str, bytes]:
         host, "tar", "--create", "--directory=/", "--ignore-failed-read", "--null", "--files-from=-", stdin=listed
     )
     try:
-        return dict(_unpacked(archive))
-    except (tarfile.TarError, OSError, ValueError, LookupError):  # what tarfile says of bytes that are none of its
-        raise failed(host, "tar", "what it wrote is no archive: a login script may print something") from None
+        found = dict(_unpacked(archive, len(paths)))
+    except (
+        tarfile.TarError,
+        OSError,
+        ValueError,
+        LookupError,
+    ):  # all of these for what is no archive
+        raise failed(host, "tar", "its output is not an archive: a login script may print something") from None
+    if not found.keys() <= set(paths):
+        raise failed(host, "tar", "it sent files that were not requested")
+    return found
 
 
-def _unpacked(archive: bytes) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as members:
-        for member in members:
-            if member.size > len(archive):  # a sparse file may claim any size
-                raise tarfile.ReadError
-            file = members.extractfile(member) if member.isreg() else None
+def _unpacked(archive: bytes, count: int) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+        for member in members(tar, most=len(archive), count=count):
+            file = tar.extractfile(member) if member.isreg() else None
             if file is not None:
                 yield "/" + member.name, file.read()
 
@@ -96,26 +121,25 @@ def read_file(host: Host, path: str) -> bytes:
     return run(host, "cat", path)
 
 
-def ended(host: Host, command: str, code: int, complaint: bytes) -> HaplaneError:
+def ended(host: Host, command: str, code: int, stderr: bytes) -> HaplaneError:
     """What ssh's exit code, which is not 0, and standard error mean: Unreachable, or that the command failed."""
     if code != UNREACHABLE_CODE:
-        return failed(host, command, last_line(complaint) or f"exit code {code}")
+        return failed(host, command, last_line(own_words(stderr.decode(errors="replace"))) or f"exit code {code}")
+    return unreachable(host, last_line(own_words(stderr.decode(errors="replace"))))
+
+
+def unreachable(host: Host, why: str) -> Unreachable:
+    """A host that ssh does not get to."""
     return Unreachable(
         f"{host.name} cannot be reached",
-        where=f"{host.ssh.user}@{host.ssh.hostname} port {host.ssh.port}",
-        why=last_line(complaint),
-        next_step=f"try `ssh -p {host.ssh.port} {host.ssh.user}@{host.ssh.hostname} true`",
+        where=str(host.ssh),
+        why=why,
+        next_step=f"try `ssh {host.ssh} true`",
     )
 
 
 def failed(host: Host, command: str, why: str) -> HaplaneError:
-    """A command that did not do what it was sent for."""
+    """A command that failed on a host."""
     return HaplaneError(
-        f"a command failed on {host.name}", where=f"{host.name}: {command}", why=why, next_step="run again"
+        f"a command failed on {host.name}", where=f"{host.name}: {command}", why=why, next_step="re-run"
     )
-
-
-def last_line(text: bytes) -> str:
-    """The last line that says something; ssh and most tools put the reason there."""
-    lines = [line for line in text.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""

@@ -1,4 +1,4 @@
-"""Debian packages from a directory of this machine, for hosts that reach no repository."""
+"""Packages from a directory of this machine, for hosts that reach no repository."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ from pathlib import Path
 from haplane.config.model import Host
 from haplane.errors import BadInput
 from haplane.remote.openssh import run
+from haplane.scripts import script
 
-REMOTE_DIRECTORY = "/var/lib/haplane/packages"
 
-
-def packages_in(directory: str) -> list[Path]:
-    """The .deb files there. Raises BadInput when there is none."""
-    packages = sorted(Path(directory).expanduser().glob("*.deb"))
+def packages_in(directory: str, *suffixes: str) -> list[Path]:
+    """The files there with one of these suffixes. Raises BadInput when there is none."""
+    packages = sorted(path for path in Path(directory).expanduser().glob("*") if path.suffix in suffixes)
     if not packages:
         raise BadInput(
-            "there are no packages to install from",
+            "there are no packages to install",
             where=f"cluster.package_directory = {directory}",
-            why="the directory holds no .deb file",
-            next_step="put haproxy's and keepalived's packages, with what they depend on, there",
+            why=f"the directory holds no {' and no '.join(suffixes)} file",
+            next_step="copy the packages haproxy, keepalived and nftables and their dependencies there",
         )
     return packages
 
 
-def send_packages(host: Host, directory: str) -> None:
-    """Put the .deb files of ``directory`` into REMOTE_DIRECTORY. Raises BadInput when it has none."""
+def send_packages(host: Host, directory: str, suffix: str) -> None:
+    """Put the packages of ``directory`` into PACKAGES. Raises BadInput when it has none."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for package in packages_in(directory):
+        for package in packages_in(directory, suffix):
             archive.add(package, package.name)
-    script = f"mkdir -p {REMOTE_DIRECTORY} && tar -x -C {REMOTE_DIRECTORY} --no-same-owner"
-    run(host, "sh", "-c", script, stdin=buffer.getvalue(), deadline_seconds=300)
+    run(host, "sh", "-c", script("unpack_packages"), stdin=buffer.getvalue(), deadline_seconds=300)

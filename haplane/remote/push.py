@@ -1,4 +1,4 @@
-"""Large files to hosts: one stream through OpenSSH per host, all hosts at once, only what is asked for.
+"""Large files to hosts: one stream through OpenSSH per host, all hosts at once, only what differs.
 
 OpenSSH and not pyinfra's transport, because the bytes are encrypted in C there; and one stream of files that were
 compressed when the bundle was made, because a bootstrap is mostly this.
@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import subprocess
 import tarfile
-import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
 
 from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host
 from haplane.domain.progress import Progress
-from haplane.errors import DeadlinePassed, HaplaneError
-from haplane.remote.connector import answers_no_more
-from haplane.remote.openssh import last_line, ssh_command
-from haplane.waiting import wait_until
+from haplane.errors import FIX_AND_RERUN, DeadlinePassed, HaplaneError
+from haplane.remote.connection import is_gone
+from haplane.remote.executions import Execution
+from haplane.remote.openssh import ssh_command
+from haplane.remote.pace import PacedPipe
+from haplane.streams import Tail, last_line
 
-DEADLINE_SECONDS = 1800
+STALL_SECONDS = 600
+"""Without anything that arrives. At the end a host imports images, which takes up to 300 s."""
+POLL_SECONDS = 0.05
+MOST_REPORT = 64
+"""Of a line of the receiver, which is a number; what a login shell prints before is longer and none."""
 MEBIBYTE = 1 << 20
 
 
@@ -34,7 +39,7 @@ def _receiver() -> str:
 
 
 class Push:
-    """A stream under way to one host. ``wait`` says how it ended.
+    """A stream under way to one host; ``wait`` waits for its end.
 
     ``here``: archives that the host has, by path, with the image that its containerd is to know from them.
     """
@@ -55,78 +60,89 @@ class Push:
         self._progress = progress
         self._total = sum(file.stored_size for file in files)
         self._cut: str | None = None
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process writes to it
+        self._execution = Execution.begin(host.name, f"(receive) {len(files)} files, {self._total >> 20} MiB")
         self._process = subprocess.Popen(
-            ssh_command(host, "python3", "-c", _receiver()),
+            ssh_command(host, "python3", "-I", "-c", _receiver()),
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
+        self._errors = Tail(self._process)
+        if self._process.stdin is None or self._process.stdout is None:
+            raise HaplaneError("internal error: no pipes to ssh", next_step="please report it")
+        self._pipe, self._reports = PacedPipe(self._process.stdin), self._process.stdout
+        threading.Thread(target=self._listen, daemon=True).start()
         self._feeder = threading.Thread(target=self._feed, daemon=True)
         self._feeder.start()
 
-    def wait(self, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def wait(self, stall_seconds: float = STALL_SECONDS) -> None:
         """Raises HaplaneError when the stream was cut or the host could not take it, DeadlinePassed when it hangs."""
-        try:
-            wait_until(self._has_ended, deadline_seconds, "pushing files")
-        except DeadlinePassed:
-            self._process.kill()
-            raise DeadlinePassed(
-                f"pushing files to {self.host.name} did not end within {deadline_seconds:.0f} s",
-                where=self.host.name,
-                next_step="check the network to it, then run again: files that arrived stay",
-            ) from None
+        while not self._has_ended():
+            if time.monotonic() - self._pipe.moved_at > stall_seconds:
+                self._process.kill()
+                self._execution.end(None)
+                raise DeadlinePassed(
+                    f"pushing files to {self.host.name}: nothing more arrived for {stall_seconds:.0f} s",
+                    where=self.host.name,
+                    next_step="check the network to it and re-run (files that arrived are kept)",
+                )
+            time.sleep(POLL_SECONDS)
         self._feeder.join()
+        self._execution.end(self._process.returncode, self._errors.read().decode(errors="replace"))
         if self._process.returncode != 0:
             raise HaplaneError(
                 f"pushing files to {self.host.name} failed",
                 where=f"{self.host.name}: {self._total / MEBIBYTE:.0f} MiB in {len(self._files)} files",
                 why=self._reason(),
-                next_step="mend the cause and run again: files that arrived stay",
+                next_step=f"{FIX_AND_RERUN} (files that arrived are kept)",
             )
 
     def _has_ended(self) -> bool:
-        """A host that is known to be gone is not waited for until ssh misses it as well."""
-        if answers_no_more(self.host):
+        """Also ends the stream to a host that is known to be gone: ssh notices that much later."""
+        if is_gone(self.host):
             self._process.kill()
             self._process.wait()
         return self._process.poll() is not None
 
     def _reason(self) -> str:
-        if answers_no_more(self.host):
-            return "the host answers no more"
-        self._errors.seek(0)
+        if is_gone(self.host):
+            return "the host stopped responding"
         return last_line(self._errors.read()) or self._cut or f"ssh ended with {self._process.returncode}"
 
+    def _listen(self) -> None:
+        """What has arrived there, as the receiver reports it."""
+        shown = -1
+        while line := self._reports.readline(MOST_REPORT):
+            if line.strip().isdigit():
+                self._pipe.report(int(line))
+                percent = min(100, 100 * self._pipe.arrived // max(self._total, 1))
+                if percent != shown:
+                    self._progress(self.host.name, "pushing", percent / 100)
+                shown = percent
+        self._pipe.end()
+
     def _feed(self) -> None:
-        pipe = self._process.stdin
-        if pipe is None:
-            return
-        sent = 0
         try:
-            with tarfile.open(fileobj=pipe, mode="w|", format=tarfile.PAX_FORMAT, bufsize=MEBIBYTE) as stream:
+            with tarfile.open(fileobj=self._pipe, mode="w|", format=tarfile.PAX_FORMAT, bufsize=MEBIBYTE) as stream:  # type: ignore[call-overload]
                 for path, image in self._here.items():
                     stream.addfile(_reminder(path, image))
                 for file in self._files:
-                    self._progress(self.host.name, "pushing", sent / self._total)
                     with (self._bundle / file.stored).open("rb") as content:
                         stream.addfile(_member(file), content)
-                    sent += file.stored_size
-            _close(pipe)
-        except OSError as error:  # the other end went away and says why itself, or the bundle cannot be read
+            self._pipe.close()
+        except OSError as error:  # the other end is gone and has reported why, or the bundle cannot be read
             self._cut = f"the stream was cut: {error}"
             self._process.terminate()
-
-
-def _close(pipe: IO[bytes]) -> None:
-    pipe.flush()
-    pipe.close()
 
 
 def _member(file: BundleFile) -> tarfile.TarInfo:
     member = tarfile.TarInfo(file.path.lstrip("/"))
     member.size, member.mode = file.stored_size, file.mode
-    member.pax_headers = {"HAPLANE.sha256": file.sha256, "HAPLANE.compression": file.compression}
+    member.pax_headers = {
+        "HAPLANE.sha256": file.sha256,
+        "HAPLANE.size": str(file.size),
+        "HAPLANE.compression": file.compression,
+    }
     return member
 
 
@@ -134,15 +150,3 @@ def _reminder(path: str, image: str) -> tarfile.TarInfo:
     member = tarfile.TarInfo(path.lstrip("/"))
     member.pax_headers = {"HAPLANE.here": image}
     return member
-
-
-def wait_for_all(pushes: Sequence[Push]) -> None:
-    """Wait for every stream, then raise the first failure."""
-    failures = []
-    for push in pushes:
-        try:
-            push.wait()
-        except HaplaneError as error:
-            failures.append(error)
-    if failures:
-        raise failures[0]

@@ -21,10 +21,10 @@ def _script() -> str:
 def seal(master: Host, digests: Mapping[str, str], recipients: Sequence[str]) -> bytes:
     """A tar of the files in ``digests`` (SHA-256 by path) as they are on the master, encrypted to ``recipients``.
 
-    Raises HaplaneError when one of them is not there, or is another than that.
+    Raises HaplaneError when one of them is not there, or differs.
     """
-    told = json.dumps(digests).encode()
-    sealed = run(master, "python3", "-c", _script(), " ".join(recipients), stdin=told)
+    wanted = json.dumps(digests).encode()
+    sealed = run(master, "python3", "-I", "-c", _script(), " ".join(recipients), stdin=wanted)
     if not sealed.startswith(AGE_HEADER):
-        raise failed(master, "age", "what it printed is no age file")
+        raise failed(master, "age", "its output is not an age file")
     return sealed

@@ -25,24 +25,25 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_host, ctx_state
 
 from haplane.config.model import Host
-from haplane.domain.progress import Progress
-from haplane.errors import DEADLINE_MARK, DeadlinePassed, HaplaneError, Unreachable
+from haplane.domain.progress import Activity, Progress
+from haplane.errors import DEADLINE_MARK, FIX_AND_RERUN, DeadlinePassed, HaplaneError, Unreachable
+from haplane.remote.connector import HOST
+from haplane.ssh import CONNECT_SECONDS
+from haplane.streams import shortened
 
 Hub.NOT_ERROR = (*Hub.NOT_ERROR, PyinfraError)  # pyinfra hands it to us; gevent would print a traceback too
-for name in ("pyinfra", "paramiko"):
-    logging.getLogger(name).addHandler(logging.NullHandler())  # what is still said once a run was interrupted
+logging.getLogger("pyinfra").addHandler(logging.NullHandler())  # messages that come after a run was interrupted
 
-CONNECT_SECONDS = 10
 FACT_SECONDS = 30
 DEADLINE_WORDS = (DEADLINE_MARK, "Command timed out after", "timed out waiting for the condition")
-"""A script of ours, pyinfra, kubectl."""
+"""What our scripts, pyinfra and kubectl report when a deadline has passed."""
 
 
 @dataclass
 class Gathered:
-    """A value for each host that answered, a reason for each that did not.
+    """A value for each host that responded, a reason for each that did not.
 
-    ``first_contacts`` are the fingerprints of host keys that nobody knew before.
+    ``first_contacts`` are the fingerprints of host keys that were in no known_hosts file.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -54,8 +55,8 @@ def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object
     """One fact from all hosts at once; a host that fails (the fact is None) is named, never silently dropped."""
     with _connected(hosts, tolerate=True) as session:
         if session.state.active_hosts:
-            wishes = {**arguments, "_timeout": FACT_SECONDS, "_ignore_errors": True}
-            facts = get_facts(session.state, fact, kwargs=wishes)
+            options = {**arguments, "_timeout": FACT_SECONDS, "_ignore_errors": True}
+            facts = get_facts(session.state, fact, kwargs=options)
             session.values = {host.name: value for host, value in facts.items() if value is not None}
         reasons = {host.name: session.reason(host.name) for host in hosts if host.name not in session.values}
         met = {host.name: getattr(host.connector, "first_contact", None) for host in session.state.active_hosts}
@@ -65,8 +66,8 @@ def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object
 def deploy(hosts: Sequence[Host], recipe: Callable[..., object], progress: Progress, **arguments: object) -> None:
     """Run one pyinfra recipe on all hosts at once.
 
-    Raises Unreachable when a host cannot be connected to (nothing was done anywhere), HaplaneError with the operation
-    and what the host said when one fails.
+    Raises Unreachable when a host cannot be connected to (nothing was done anywhere), DeadlinePassed or HaplaneError
+    with the operation and its output when one fails.
     """
     if not hosts:
         return
@@ -76,13 +77,13 @@ def deploy(hosts: Sequence[Host], recipe: Callable[..., object], progress: Progr
             add_deploy(session.state, recipe, **arguments)
             run_ops(session.state)
         except PyinfraError as error:
-            raise session.failure() or HaplaneError(str(error), next_step="run again with --debug") from None
+            raise session.failure() or HaplaneError(str(error), next_step="re-run with --debug") from None
         if failure := session.failure():
             raise failure
 
 
 class _Session:
-    """One State with what was said while it lived."""
+    """One State, with pyinfra's messages about its hosts."""
 
     def __init__(self, state: State, errors: Mapping[str, str], log: _Log) -> None:
         self.state = state
@@ -91,7 +92,7 @@ class _Session:
         self._log = log
 
     def reason(self, name: str) -> str:
-        return self._errors.get(name) or self._log.about(name) or "no answer"
+        return self._errors.get(name) or self._log.about(name) or "no response"
 
     def failure(self) -> HaplaneError | None:
         """The first failed operation, with every host it failed on."""
@@ -109,18 +110,18 @@ class _Session:
                 failures.append((host.name, "connection", self.reason(host.name)))
         if not failures:
             return None
-        late = any(words in said for _, _, said in failures for words in DEADLINE_WORDS)
+        late = any(words in output for _, _, output in failures for words in DEADLINE_WORDS)
         return (DeadlinePassed if late else HaplaneError)(
             f"{failures[0][1]}: failed on {', '.join(name for name, _, _ in failures)}",
             where="; ".join(f"{name}: {operation}" for name, operation, _ in failures),
-            why="\n       ".join(f"{name}: {tail(said)}" for name, _, said in failures),
-            next_step="mend the cause and run the same command again: it carries on from here",
+            why="\n       ".join(f"{name}: {tail(output)}" for name, _, output in failures),
+            next_step=FIX_AND_RERUN,
         )
 
 
 def tail(text: str, lines: int = 12) -> str:
-    """The last lines of what a command said."""
-    return "\n         ".join(text.strip().splitlines()[-lines:])
+    """The last lines of what a command printed, each shortened."""
+    return "\n         ".join(shortened(line) for line in text.strip().splitlines()[-lines:])
 
 
 @contextmanager
@@ -155,27 +156,15 @@ def _unreachable(hosts: Sequence[Host], reasons: Mapping[str, str], log: _Log) -
     lost = [host for host in hosts if host.name in reasons] or list(hosts)
     return Unreachable(
         f"{', '.join(host.name for host in lost)} cannot be reached",
-        where=", ".join(f"{host.ssh.user}@{host.ssh.hostname}:{host.ssh.port}" for host in lost),
-        why="; ".join(reasons.get(host.name) or log.about(host.name) or "no answer" for host in lost),
-        next_step="check that the machine is on and that ssh to it works, then run the same command again",
+        where=", ".join(str(host.ssh) for host in lost),
+        why="; ".join(reasons.get(host.name) or log.about(host.name) or "no response" for host in lost),
+        next_step="check that the host is on and that ssh to it works, then re-run",
     )
 
 
 def connection_data(host: Host) -> dict[str, object]:
     """The host as pyinfra's data."""
-    ssh = host.ssh
-    data = {
-        "ssh_hostname": ssh.hostname,
-        "ssh_port": ssh.port,
-        "ssh_user": ssh.user,
-        "ssh_key": ssh.key,
-        "ssh_config_file": ssh.config_file,
-        "ssh_known_hosts_file": ssh.known_hosts_file,
-        "ssh_strict_host_key_checking": ssh.strict_host_key_checking,
-        "_sudo": ssh.sudo,
-        "_shell_executable": ssh.shell,
-    }
-    return {name: value for name, value in data.items() if value is not None}
+    return {HOST: host}
 
 
 class _Errors(BaseStateCallback):
@@ -185,7 +174,7 @@ class _Errors(BaseStateCallback):
         self.reasons: dict[str, str] = {}
 
     def host_connect_error(self, state: State, host: Any, error: Exception) -> None:  # type: ignore[override]  # noqa: ANN401 - pyinfra's callbacks are static methods; an instance serves as well
-        self.reasons[host.name] = str(error)
+        self.reasons[host.name] = shortened(str(error))
 
 
 class _Announcer(BaseStateCallback):
@@ -196,11 +185,14 @@ class _Announcer(BaseStateCallback):
 
     def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override]
         hosts = ", ".join(sorted(host.name for host in state.active_hosts if op_hash in state.ops[host]))
-        self._progress(hosts, "; ".join(sorted(state.op_meta[op_hash].names)))
+        self._progress(hosts, Activity("; ".join(sorted(state.op_meta[op_hash].names))))
+
+    def operation_host_success(self, state: State, host: Any, op_hash: str, retry_count: int = 0) -> None:  # type: ignore[override]  # noqa: ANN401 - as above
+        self._progress(host.name, Activity(""))
 
 
 class _Log(logging.Handler):
-    """pyinfra's own words, kept for error messages instead of printed."""
+    """pyinfra's own messages, kept for ours instead of printed."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.WARNING)
@@ -210,7 +202,6 @@ class _Log(logging.Handler):
     def __enter__(self) -> _Log:
         self._logger.addHandler(self)
         self._logger.propagate = False
-        logging.getLogger("paramiko").propagate = False  # its tracebacks repeat what the error says
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -220,6 +211,6 @@ class _Log(logging.Handler):
         self._lines.append(record.getMessage())
 
     def about(self, host: str) -> str:
-        """What was said of a host, without pyinfra's own remark that a fact failed (it repeats the whole request)."""
-        said = [line.split("]", 1)[-1].strip() for line in self._lines if f"[{host}]" in line]
-        return "; ".join(line for line in said[-3:] if "could not load fact" not in line)
+        """The last messages about a host, without the one that a fact failed (it repeats the whole command)."""
+        messages = [line.split("]", 1)[-1].strip() for line in self._lines if f"[{host}]" in line]
+        return "; ".join(shortened(line) for line in messages[-3:] if "could not load fact" not in line)

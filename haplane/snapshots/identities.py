@@ -1,7 +1,7 @@
-"""The operator's age identity: made, proven to decrypt, and remembered as proven. Controller only.
+"""The operator's age identity: created, proven to decrypt, and recorded as proven.
 
-A snapshot is worth what its identity is worth, so none is sealed to a recipient whose identity was never seen work.
-What is remembered is public: the recipient alone.
+A snapshot cannot be read without its identity, so none is encrypted to a recipient whose identity was never proven.
+Only the recipient, which is public, is recorded.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
+import stat
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 import pyrage
 
 from haplane.errors import BadInput, HaplaneError
+from haplane.private import state_directory
 
 CHALLENGE_BYTES = 32
 LONGEST_FILE = 1 << 20
@@ -38,7 +41,7 @@ def new_identity(file: Path, now: datetime) -> str:
             os.fsync(writing.fileno())
     except FileExistsError:
         raise BadInput(
-            "that file exists, and an identity is never overwritten",
+            "this file exists, and an identity is never overwritten",
             where=str(file),
             why="snapshots that were encrypted to it could never be read again",
             next_step="give the name of a new file",
@@ -49,11 +52,16 @@ def new_identity(file: Path, now: datetime) -> str:
 
 
 def read_identities(file: Path) -> tuple[pyrage.x25519.Identity, ...]:
-    """The identities in an age identity file. Raises BadInput, quoting nothing of it, when it holds anything else."""
+    """The identities in an age identity file. Raises BadInput, quoting nothing of it, when it holds anything else.
+
+    A file that others can read is refused, as ssh refuses such a key; a pipe has no others.
+    """
     try:
-        text = file.read_bytes()[:LONGEST_FILE].decode()
+        with file.open("rb") as reading:
+            _refuse_readable(file, os.fstat(reading.fileno()).st_mode)
+            text = reading.read(LONGEST_FILE).decode()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise BadInput("the identity cannot be read", where=str(file), why=why) from None
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
@@ -66,13 +74,24 @@ def read_identities(file: Path) -> tuple[pyrage.x25519.Identity, ...]:
             "not an age identity",
             where=str(file),
             why=f"a line of such a file starts with {PREFIX}",
-            next_step="give the file that `haplane keys new` wrote; `age -d` one that a passphrase protects",
+            next_step="give the file that `haplane keys new` wrote; remove a passphrase from it with `age -d`",
         )
     return found
 
 
+def _refuse_readable(file: Path, mode: int) -> None:
+    if stat.S_ISREG(mode) and mode & 0o077:
+        raise BadInput(
+            "others can read this identity",
+            where=str(file),
+            why=f"its mode is {stat.S_IMODE(mode):04o}: whoever has it decrypts every snapshot and the keys in it",
+            next_step=f"chmod 600 {shlex.quote(str(file))}; if others may have copied it, make a new one "
+            "(`haplane keys new`) and put its recipient into the inventory",
+        )
+
+
 def prove(identities: Iterable[pyrage.x25519.Identity]) -> tuple[str, ...]:
-    """Encrypt a challenge to each identity's recipient, decrypt it again, and remember those recipients.
+    """Encrypt a challenge to each identity's recipient, decrypt it again, and record those recipients.
 
     Raises HaplaneError when what comes out is not what went in.
     """
@@ -83,36 +102,35 @@ def prove(identities: Iterable[pyrage.x25519.Identity]) -> tuple[str, ...]:
         if pyrage.decrypt(pyrage.encrypt(challenge, [recipient]), [identity]) != challenge:
             raise HaplaneError("the identity does not decrypt what is encrypted to it", where=str(recipient))
         recipients.append(str(recipient))
-    _remember(recipients)
+    _record(recipients)
     return tuple(recipients)
 
 
 def proven() -> frozenset[str]:
     """Recipients whose identity has decrypted a challenge on this machine."""
     try:
-        told = json.loads(_memory().read_text(encoding="utf-8"))
+        known = json.loads(_record_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return frozenset()
-    return frozenset(told) if isinstance(told, list) and all(isinstance(one, str) for one in told) else frozenset()
+    return frozenset(known) if isinstance(known, list) and all(isinstance(one, str) for one in known) else frozenset()
 
 
-def _remember(recipients: Iterable[str]) -> None:
-    memory = _memory()
+def _record(recipients: Iterable[str]) -> None:
+    record = _record_file()
     known = sorted(proven() | set(recipients))
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        fresh = memory.with_name(f"{memory.name}.{os.getpid()}")
+        record.parent.mkdir(parents=True, exist_ok=True)
+        fresh = record.with_name(f"{record.name}.{os.getpid()}")
         fresh.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(memory)
+        fresh.replace(record)
     except OSError as error:
         raise HaplaneError(
-            "it works, but that cannot be remembered",
-            where=str(memory),
+            "the identity works, but that cannot be recorded",
+            where=str(record),
             why=str(error),
             next_step="make that directory writable, or set XDG_STATE_HOME to one that is",
         ) from None
 
 
-def _memory() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "haplane" / "proven-recipients.json"
+def _record_file() -> Path:
+    return state_directory() / "proven-recipients.json"

@@ -1,70 +1,50 @@
-"""Whether a snapshot is what its cluster made, and what is in it. Controller only: the identity is on no host.
+"""The parts of a snapshot fetched, decrypted and unpacked on this machine: the identity is on no host.
 
-Everything that is read here comes from a bucket or a host and is believed only as far as it was checked: first the
-signature over the manifest's bytes, then the digests that the manifest names.
+Everything that is read comes from a bucket or a host and is untrusted until it is checked: first the signature over
+the manifest's bytes (signatures.py), then the digests in the manifest.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
+import shutil
 import subprocess
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyrage
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from haplane.agent.budget import mebibytes
+from haplane.agent.manifest import KEYS, MOST_BYTES, PAYLOAD, Manifest
 from haplane.errors import DeadlinePassed, HaplaneError, Refused
-from haplane.snapshots.manifest import Manifest
+from haplane.snapshots.places import Place
+from haplane.snapshots.signatures import NEXT_STEP
 
-RESTORE_SECONDS = 1800
-NEXT_STEP = "take the next older one (`haplane snapshot list`), and find out who wrote this"
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a restored database holds."""
-
-    revision: int
-    key_count: int
+UNPACK_SECONDS = 1800
+PIECE_BYTES = 1 << 20
+UNPACK = ("zstd", "--quiet", "--decompress", "--stdout", "--")
 
 
-def authentic_manifest(
-    content: bytes, signature: bytes, *, signing_key: str, snapshot: str, cluster: str, where: str
-) -> Manifest:
-    """The manifest, once it is shown to be that cluster's own of that very snapshot.
-
-    ``signing_key`` is the base64 of the public half. Raises Refused for anything else.
-    """
-    if not is_signed(content, signature, signing_key):
+def fetch(place: Place, manifest: Manifest, part: str, directory: Path) -> Path:
+    """Download payload or keys into ``directory``. Raises Refused unless size and SHA-256 are what was signed."""
+    digest, most = {
+        PAYLOAD: (manifest.payload_sha256, manifest.payload_bytes),
+        KEYS: (manifest.keys.sha256, MOST_BYTES[KEYS]),
+    }[part]
+    target = directory / part
+    place.download(manifest.id, part, target, most)
+    with target.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != digest:
+        target.unlink()
         raise Refused(
-            "this snapshot's signature is not the cluster's",
-            where=where,
-            why="its manifest was not written by a member of this cluster, or was changed afterwards",
+            f"{part} is not what was signed",
+            where=f"{place.name}: {manifest.id}",
+            why="it is incomplete, or was changed by somebody who cannot sign for the cluster",
             next_step=NEXT_STEP,
         )
-    manifest = Manifest.from_bytes(content, where)
-    if (manifest.id, manifest.cluster) != (snapshot, cluster):
-        raise Refused(
-            "this is another snapshot than its place says",
-            where=where,
-            why=f"it is {manifest.id} of the cluster {manifest.cluster}",
-            next_step=NEXT_STEP,
-        )
-    return manifest
-
-
-def is_signed(content: bytes, signature: bytes, signing_key: str) -> bool:
-    """Whether that key signed exactly these bytes."""
-    try:
-        Ed25519PublicKey.from_public_bytes(base64.b64decode(signing_key)).verify(signature, content)
-    except InvalidSignature:
-        return False
-    return True
+    return target
 
 
 def decrypt_database(
@@ -72,60 +52,63 @@ def decrypt_database(
 ) -> Path:
     """The database file inside an encrypted payload, checked against the manifest, in ``directory`` (which is 0700).
 
-    Raises Refused when no identity fits or the content is not what the manifest says.
+    No more is written than the manifest says. Raises Refused when no identity fits or the content is something else.
     """
     where = f"{payload.name} of {manifest.id}"
     packed, database = directory / "snapshot.db.zst", directory / "snapshot.db"
+    _refuse_full_disk(directory, payload.stat().st_size + manifest.database_bytes, where)
     try:
         with payload.open("rb") as sealed, packed.open("wb") as plain:
             pyrage.decrypt_io(sealed, plain, list(identities))
     except (pyrage.DecryptError, OSError) as error:
         if getattr(error, "errno", None) is not None:
-            raise HaplaneError("decrypting stopped", where=str(directory), why=str(error)) from None
+            raise HaplaneError("decrypting failed", where=str(directory), why=str(error)) from None
         raise Refused(
             "the identity does not decrypt this snapshot",
             where=where,
             why="it was encrypted to other recipients, or it is damaged",
             next_step="give the identity of a recipient that the inventory had when it was taken",
         ) from None
-    done = subprocess.run(
-        ["zstd", "--quiet", "--decompress", "--force", str(packed), "-o", str(database)],
-        capture_output=True,
-        check=False,
-    )
+    try:
+        digest = _unpack(packed, database, manifest.database_bytes, where)
+    except OSError as error:
+        raise HaplaneError("unpacking failed", where=str(directory), why=str(error)) from None
     packed.unlink()
-    if done.returncode != 0:
-        raise Refused("what was decrypted is damaged", where=where, why=done.stderr.decode(errors="replace").strip())
-    with database.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
     if digest != manifest.database_sha256:
         raise Refused("the database is not the one that was taken", where=where, why="its SHA-256 differs")
     return database
 
 
-def rehearse(database: Path, etcdutl: Path, directory: Path) -> Contents:
-    """Restore it into a data directory below ``directory``, and read back what is in there. Raises Refused."""
-    data = directory / "restored"
-    _etcdutl(etcdutl, "snapshot", "restore", str(database), "--data-dir", str(data))
-    said = _etcdutl(etcdutl, "snapshot", "status", str(data / "member" / "snap" / "db"), "--write-out=json")
-    try:
-        found = json.loads(said)
-        return Contents(int(found["revision"]), int(found["totalKey"]))
-    except (ValueError, LookupError, TypeError):
+def _refuse_full_disk(directory: Path, needed: int, where: str) -> None:
+    free = shutil.disk_usage(directory).free
+    if needed > free:
         raise Refused(
-            "what was restored cannot be read back", where=str(data), why="etcdutl said no status"
-        ) from None
+            "there is not enough free space to decrypt and unpack this snapshot",
+            where=where,
+            why=f"{mebibytes(needed)} are needed, {mebibytes(free)} are free in {directory}",
+            next_step="make room there, or set TMPDIR to a directory of a larger file system",
+        )
 
 
-def _etcdutl(etcdutl: Path, *words: str) -> bytes:
-    command = f"etcdutl {words[0]} {words[1]}"
-    try:
-        done = subprocess.run([str(etcdutl), *words], capture_output=True, timeout=RESTORE_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise DeadlinePassed(f"{command} did not end within {RESTORE_SECONDS} s") from None
-    except OSError as error:
-        raise HaplaneError(f"{command} cannot be run here", where=str(etcdutl), why=str(error)) from None
-    if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise Refused("the snapshot does not restore", where=command, why=lines[-1] if lines else None)
-    return done.stdout
+def _unpack(packed: Path, database: Path, most: int, where: str) -> str:
+    """Decompress to ``database``; its SHA-256. Raises Refused as soon as it is more than ``most`` bytes."""
+    summary, size, give_up_at = hashlib.sha256(), 0, time.monotonic() + UNPACK_SECONDS
+    with (
+        subprocess.Popen([*UNPACK, str(packed)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as zstd,
+        database.open("wb") as target,
+    ):
+        try:
+            while zstd.stdout is not None and (piece := zstd.stdout.read(PIECE_BYTES)):
+                size += len(piece)
+                if size > most:
+                    raise Refused("it unpacks to more than was signed", where=where, why=f"more than {most} bytes")
+                if time.monotonic() > give_up_at:
+                    raise DeadlinePassed(f"unpacking did not end within {UNPACK_SECONDS} s", where=where)
+                summary.update(piece)
+                target.write(piece)
+        except BaseException:
+            zstd.kill()
+            raise
+    if zstd.returncode != 0:
+        raise Refused("the decrypted payload is damaged", where=where, why=f"zstd: exit {zstd.returncode}")
+    return summary.hexdigest()

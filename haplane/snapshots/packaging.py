@@ -1,8 +1,8 @@
 """The agent as one archive: haplane's own modules that it needs, and boto3 with what that needs, cut down to S3.
 
-Unpacked on a host as ``/opt/haplane/agent-DIGEST/`` (then ``python3 -m compileall -q`` on it: the unit may not write
-there), with ``/opt/haplane/agent`` a symbolic link to it that is switched by rename. The version before stays until
-the next switch: a run that is under way goes on in the directory it started from.
+Unpacked on a host as ``/opt/haplane/agent-DIGEST/`` and compiled there (the unit may not write there). The link
+``/opt/haplane/agent`` to it is switched by rename. The previous version stays until the next switch, for a run that
+is under way.
 """
 
 from __future__ import annotations
@@ -17,26 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import haplane
+from haplane.domain import host_paths
 from haplane.errors import HaplaneError
 
-ROOT = "/opt/haplane"
-LINK = f"{ROOT}/agent"
-RUN = f"{LINK}/run"
-
-OWN = (
-    "__init__.py",
-    "errors.py",
-    "domain/__init__.py",
-    "domain/retention.py",
-    "domain/slots.py",
-    *(
-        f"snapshots/{name}.py"
-        for name in (
-            *("__init__", "agent", "alarm", "budget", "etcd", "local", "manifest", "payload", "pipeline"),
-            *("processes", "s3", "settings", "state", "store", "unfinished"),
-        )
-    ),
-)
+BESIDE_THE_AGENT = ("__init__", "errors", "domain/__init__", "domain/history", "domain/retention", "domain/slots")
+"""Of haplane itself, what the package ``haplane.agent`` imports; a contract in pyproject.toml holds it to these."""
 LIBRARIES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 DATA = {
     "botocore": (
@@ -44,39 +29,39 @@ DATA = {
         *("data/sdk-default-configuration.json", "data/s3/**/*", "data/sts/**/*"),
     ),
 }
-"""Files of the libraries that are not Python, by pattern; botocore has 30 MB of other services."""
+"""Data files of the libraries that are packed, by pattern; botocore has 30 MB of other services."""
 
-START = b"""#!/usr/bin/python3 -Es
+START = b"""#!/usr/bin/python3 -I
 import os
 import sys
 
 if sys.version_info < (3, 11):
     sys.exit('{"error": "snapshots need Python 3.11 on this host", "exit_code": 4}')
 # The directory itself, not the link to it: a newer agent may take the link while this one runs.
-sys.path[0] = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
-from haplane.snapshots.agent import main
+from haplane.agent.main import main
 
 status = main(sys.argv[1:])
-os._exit(status)  # a thread that hangs in a dead connection holds nobody up
+os._exit(status)  # not sys.exit: a thread may hang in a dead connection
 """
 
 
 @dataclass(frozen=True)
 class AgentArchive:
-    """``content`` is a .tar.gz; ``digest`` names what is in it: the same for the same modules, whoever packs them."""
+    """``content`` is a .tar.gz; ``digest`` is of the modules in it, wherever they were packed."""
 
     digest: str
     content: bytes = field(repr=False)
 
     @property
     def directory(self) -> str:
-        """Where it belongs on a host."""
-        return f"{ROOT}/agent-{self.digest}"
+        """The directory on a host."""
+        return f"{host_paths.AGENT_ROOT}/agent-{self.digest}"
 
 
 def agent_archive() -> AgentArchive:
-    """Pack the agent from this checkout or wheel and its environment. Raises HaplaneError when boto3 is not whole."""
+    """Pack the agent from this installation and its environment. Raises HaplaneError when a library is missing."""
     files = {"run": START, **{name: path.read_bytes() for name, path in sorted(_files())}}
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
@@ -89,9 +74,10 @@ def agent_archive() -> AgentArchive:
 
 
 def _files() -> Iterator[tuple[str, Path]]:
-    """Name in the archive and where its content lies."""
+    """Each name in the archive, and the file with its content."""
     own = Path(haplane.__file__).parent
-    yield from ((f"haplane/{name}", own / name) for name in OWN)
+    modules = [own / f"{name}.py" for name in BESIDE_THE_AGENT] + sorted((own / "agent").glob("*.py"))
+    yield from ((f"haplane/{path.relative_to(own)}", path) for path in modules)
     for library in LIBRARIES:
         place = _place(library)
         if place.is_file():

@@ -1,89 +1,60 @@
-"""``haplane node discard``: remove old etcd data that restores and repairs have kept."""
+"""``haplane node discard``: delete old etcd data that restores and repairs have kept."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
-from haplane.deploys import recipes
+from haplane.context.context import Context
+from haplane.context.executor import Executor
 from haplane.domain.progress import Progress
-from haplane.domain.recovery import Cure, Kept, Recovery, keys_are_lost, summarise_recovery
-from haplane.domain.restoration import ETCD_DATA
-from haplane.errors import ExitCode, Refused
-from haplane.phases.observe import observe
-from haplane.phases.phase import Run
-from haplane.pki.cluster_identity import IDENTITY_PATHS
-from haplane.remote.lock import locked
-from haplane.remote.session import deploy
-from haplane.workflows.reset import choose
-from haplane.workflows.up import prepare
+from haplane.domain.recovery import PreviousData
+from haplane.observation.observe import OBSERVE
+from haplane.phases.discard.discard_data import DECIDE_DISCARD, DISCARD_DATA
+from haplane.workflows import engine
+from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
+from haplane.workflows.prepare import hosts_named, over_ssh, prepare
 
-_OURS = re.compile(re.escape(ETCD_DATA) + r"/aside-[0-9]{8}T[0-9]{6}Z")
+ENTRIES = (
+    OBSERVE,
+    DECIDE_DISCARD,
+    CONFIRM,
+    LOCK,
+    LOOK_AGAIN,
+    DISCARD_DATA,
+)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What was removed, and which hosts could not be asked."""
+@dataclass(frozen=True, kw_only=True)
+class Outcome(engine.Outcome):
+    """``removed`` are the directories that were deleted."""
 
-    removed: tuple[Kept, ...]
-    skipped: tuple[str, ...]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """6 when a host could not be asked."""
-        return ExitCode.INCOMPLETE if self.skipped else ExitCode.DONE
+    removed: tuple[PreviousData, ...] = ()
 
 
 def discard(
     inventory: Inventory,
     names: Sequence[str],
     *,
-    confirm: Callable[[tuple[Kept, ...]], bool],
+    confirm: Confirm,
+    dry_run: bool = False,
     progress: Progress,
+    executor: Executor | None = None,
 ) -> Outcome:
-    """Remove what these hosts keep, or what all of them do; ``confirm`` gets what there is.
+    """Delete what these hosts keep, or what all of them do.
 
-    Raises BadInput for a name that is not in the inventory, and Refused while the kept data may still be needed.
+    Raises BadInput for a name that is not in the inventory, and Refused while the data may still be needed.
     """
-    hosts = choose(inventory, names)
-    run = prepare(inventory, progress)
-    observe(run)
-    found = discardable(recovery(run), {host.name for host in hosts})
-    skipped = tuple(host.name for host in hosts if host not in run.reachable(hosts))
-    if not found or not confirm(found):
-        return Outcome((), skipped)
-    with locked(
-        inventory, run.reachable(inventory.everyone), f"haplane node discard {inventory.path}", progress
-    ) as lock:
-        observe(run)
-        still = set(discardable(recovery(run), {host.name for host in hosts}))
-        found = tuple(one for one in found if one in still)
-        for host in run.reachable(hosts):
-            paths = [one.path for one in found if one.host == host.name]
-            deploy([lock.inventory.host(host.name)] if paths else [], recipes.discard_kept, progress, paths=paths)
-    return Outcome(found, skipped)
-
-
-def recovery(run: Run) -> Recovery:
-    """What hosts tell of damage, of restores, and of what they keep."""
-    members, masters = ([host.name for host in group] for group in (run.inventory.etcd, run.inventory.masters))
-    reports = run.observation.reports
-    return summarise_recovery(members, reports, keys_lost=keys_are_lost(masters, reports, IDENTITY_PATHS))
-
-
-def discardable(recovery: Recovery, names: set[str]) -> tuple[Kept, ...]:
-    """What is kept on these hosts and is ours to remove.
-
-    Raises Refused unless every member serves and no restore is under way.
-    """
-    found = tuple(one for one in recovery.kept if one.host in names and _OURS.fullmatch(one.path))
-    if found and (recovery.restore_under_way or recovery.cure != Cure.NOTHING.value):
-        raise Refused(
-            "what is kept may still be needed; nothing was removed",
-            where=", ".join(sorted({one.host for one in found})),
-            why=recovery.arithmetic if not recovery.restore_under_way else recovery.problems[0],
-            next_step="bring every member back first: haplane status says how",
-        )
-    return found
+    hosts = hosts_named(inventory, names)
+    request = replace(prepare(inventory), named=tuple(names), dry_run=dry_run)
+    context = Context(request, executor or over_ssh(progress))
+    lines = engine.carry_out(
+        Verb("node discard", f"haplane node discard {inventory.path}", ENTRIES), context, confirm
+    )
+    return Outcome(
+        changed=context.result.changed,
+        plan=lines,
+        skipped=tuple(host.name for host in hosts if host.name in context.observation.unreachable),
+        removed=context.result.discarded if context.result.changed else (),
+    )

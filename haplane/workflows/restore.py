@@ -2,205 +2,117 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
-from haplane.desired.snapshots import read_s3_files
+from haplane.context.context import Context
+from haplane.context.executor import Executor
 from haplane.domain.progress import Progress
 from haplane.domain.restoration import Journal
-from haplane.domain.status import Status
-from haplane.errors import ExitCode, Refused
-from haplane.phases.apply_cluster import APPLY_CLUSTER, MARK_MASTERS
-from haplane.phases.choose_source import Choice, choose_source
-from haplane.phases.confirm_health import await_nodes, confirm_health
-from haplane.phases.find_source import Wish
-from haplane.phases.forget_nodes import FORGET_NODES
-from haplane.phases.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
-from haplane.phases.join_workers import JOIN_WORKERS
-from haplane.phases.observe import (
-    decide_steps,
-    observe,
-    refuse_changed_settings,
-    refuse_unfit_hosts,
-    require_a_master,
-    restore_under_way,
-)
-from haplane.phases.phase import Run
-from haplane.phases.prepare_hosts import PREPARE_HOSTS
-from haplane.phases.push_bundle import FINISH_PUSHES, PUSH_BUNDLE, START_CONTAINER_RUNTIME
-from haplane.phases.restore_data import (
-    FORGET,
-    FORGET_STALE_NODES,
-    LOOK_AGAIN,
+from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
+from haplane.observation.observe import OBSERVE
+from haplane.observation.preconditions import REFUSE_ANOTHER_VERSION, REFUSE_CHANGED_SETTINGS, REQUIRE_A_MASTER
+from haplane.observation.requirements import REFUSE_UNFIT_HOSTS_WITHOUT_KEYS
+from haplane.phases.restore.choose_source import CHOOSE_SOURCE
+from haplane.phases.restore.restore_data import (
+    DECIDE_RESTORE,
+    DELETE_STALE_NODES,
     MERGE_ENCRYPTION_KEYS,
+    PLAN_REMAINING_CHANGES,
     REBUILD_DATA,
-    REMEMBER,
+    RECORD_RESTORE,
+    REMOVE_RECORD,
     RESUME_SERVING,
     STOP_SERVING,
     SWITCH_DATA,
     restoration,
 )
-from haplane.phases.rolling import CONFIGURE_KUBELETS, PUT_BACK_SERVERS, RESTART_CONTROL_PLANES
-from haplane.phases.schedule_snapshots import CHECK_BUCKET, INSTALL_AGENTS, SEAL_KEYS, START_TIMERS
-from haplane.phases.start_balancers import START_BALANCERS
-from haplane.remote.lock import locked
-from haplane.snapshots.packaging import agent_archive
-from haplane.sources.tools import etcd_tools
-from haplane.workflows.up import prepare
+from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_SIGNING_ROTATION
+from haplane.recovery.request import RestoreRequest
+from haplane.workflows import engine
+from haplane.workflows.converge import CONVERGE, PREPARE
+from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
+from haplane.workflows.prepare import over_ssh, prepare_to_converge
 
-PHASES = (
-    REMEMBER,
-    PUSH_BUNDLE,
-    PREPARE_HOSTS,
-    START_BALANCERS,
-    START_CONTAINER_RUNTIME,
+ENTRIES = (
+    OBSERVE,
+    REQUIRE_A_MASTER,
+    REFUSE_UNFINISHED_SIGNING_ROTATION,
+    REFUSE_ANOTHER_VERSION,
+    REFUSE_CHANGED_SETTINGS,
+    REFUSE_UNFIT_HOSTS_WITHOUT_KEYS,
+    CHOOSE_SOURCE,
+    DECIDE_RESTORE,
+    CONFIRM,
+    LOCK,
+    LOOK_AGAIN,
+    RECORD_RESTORE,
+    *PREPARE,
     MERGE_ENCRYPTION_KEYS,
     REBUILD_DATA,
     STOP_SERVING,
     SWITCH_DATA,
     RESUME_SERVING,
-    LOOK_AGAIN,
-    FORGET_NODES,
-    INITIALISE_MASTERS,
-    START_KUBELETS,
-    PUT_BACK_SERVERS,
-    RESTART_CONTROL_PLANES,
-    APPLY_CLUSTER,
-    TIDY_MASTERS,
-    CONFIGURE_KUBELETS,
-    MARK_MASTERS,
-    FORGET_STALE_NODES,
-    JOIN_WORKERS,
-    SEAL_KEYS,
-    INSTALL_AGENTS,
-    START_TIMERS,
-    CHECK_BUCKET,
-    FINISH_PUSHES,
-    FORGET,
+    PLAN_REMAINING_CHANGES,
+    *CONVERGE,
+    DELETE_STALE_NODES,
+    REMOVE_RECORD,
+    AWAIT_NODES,
+    VERIFY_HEALTH,
 )
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How it ended. ``outage_seconds`` is from the first API server stopped to all started again.
+@dataclass(frozen=True, kw_only=True)
+class Outcome(engine.Outcome):
+    """``outage_seconds`` is from the first API server stopped to all started again.
 
-    ``status`` is None when nothing was done; ``revision`` is the one that the cluster went on from.
+    ``revision_before`` is the highest that a member reported, ``revision`` the one that the cluster went on from;
+    ``previous_data`` is the directory on each member that the old data was moved to.
     """
 
-    plan: tuple[str, ...]
-    status: Status | None = None
     source: str | None = None
     revision_before: int | None = None
     revision: int | None = None
     uid: str | None = None
     outage_seconds: float | None = None
-    aside: str | None = None
-    problems: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """6 when a host was left out, or the cluster is not what was restored, or not healthy."""
-        complete = not self.skipped and not self.problems and (self.status is None or self.status.healthy)
-        return ExitCode.DONE if complete else ExitCode.INCOMPLETE
+    previous_data: str | None = None
 
 
 def restore(
-    inventory: Inventory, wish: Wish, *, confirm: Callable[[tuple[str, ...]], bool], progress: Progress
+    inventory: Inventory,
+    request: RestoreRequest,
+    *,
+    confirm: Confirm,
+    dry_run: bool = False,
+    progress: Progress,
+    executor: Executor | None = None,
 ) -> Outcome:
-    """Choose and verify the source, show what it means and ask, lock, replace the data, then do what `up` would.
+    """Replace etcd's data on all members, then do what `up` would, with what every entry above raises.
 
-    ``confirm`` gets the lines of the plan. Raises Refused, with nothing changed, when less would do or when the
-    source is not fit.
+    A restore that was interrupted is completed. ``dry_run`` opens and verifies the source as well.
     """
-    run = prepare(inventory, progress)
-    run.s3_files = read_s3_files(inventory)
-    run.agent = agent_archive() if inventory.cluster.snapshots is not None else None
-    look(run)
-    with etcd_tools(run.bundle, run.manifest) as tools:
-        choice = choose_source(run, wish, tools)
-        run.restoration = choice.restoration
-        lines = (*choice.lines, *plan(run))
-        before = highest_revision(run)
-        if not confirm(lines):
-            return Outcome(plan=lines)
-        command = f"haplane restore {inventory.path}"
-        with locked(inventory, run.reachable(inventory.hosts), command, progress) as lock:
-            run.inventory = lock.inventory
-            refuse_outdated(run, choice)
-            outage = carry_out(run, lock.check)
-            await_nodes(run)
-            status = confirm_health(run)
-    journal = restoration(run).journal
-    outcome = Outcome(
-        plan=lines,
-        status=status,
-        source=journal.source,
-        revision_before=before,
-        revision=journal.revision + journal.bump,
-        uid=status.cluster.uid,
-        outage_seconds=outage,
-        aside=journal.aside,
-        problems=tuple(run.complaints),
-        skipped=tuple(sorted({*run.observation.unreachable, *wish.without})),
-    )
-    return replace(outcome, problems=(*outcome.problems, *disproofs(outcome, journal)))
-
-
-def look(run: Run) -> None:
-    """Observe, and refuse what no restore can mend."""
-    observe(run)
-    require_a_master(run)
-    refuse_changed_settings(run)
-    refuse_unfit_hosts(run, keys_to_come=True)
-
-
-def plan(run: Run) -> tuple[str, ...]:
-    """What has to be done besides the data, as a person reads it."""
-    decide_steps(run)
-    return tuple(line for phase in PHASES for line in phase.describe(run))
-
-
-def refuse_outdated(run: Run, choice: Choice) -> None:
-    """Look again under the lock. Raises Refused when another restore came or went meanwhile."""
-    before = _stamp(restore_under_way(run))
-    look(run)
-    if _stamp(restore_under_way(run)) != before:
-        raise Refused(
-            "another restore began or ended after the plan was shown; nothing was changed by this run",
-            next_step="run the same command again and look at the new plan",
+    asked = replace(prepare_to_converge(inventory), restore=request, dry_run=dry_run)
+    context = Context(asked, executor or over_ssh(progress))
+    lines = engine.carry_out(Verb("restore", f"haplane restore {inventory.path}", ENTRIES), context, confirm)
+    given = restoration(context)
+    journal = given.journal
+    if not context.result.changed:
+        return Outcome(
+            changed=False, plan=lines, source=journal.source, revision_before=context.decision.highest_revision
         )
-    run.restoration = choice.restoration
-    decide_steps(run)
-
-
-def _stamp(journal: Journal | None) -> str | None:
-    return f"{journal.stamp} {journal.stage}" if journal else None
-
-
-def carry_out(run: Run, check_lock: Callable[[], None]) -> float | None:
-    """All phases; the seconds from stopping API servers to having them back, None where none was ready before."""
-    stopped_at = outage = None
-    serves = any(report.apiserver.ready for report in run.observation.reports.values())
-    for phase in PHASES:
-        if not phase.should_run(run):
-            continue
-        check_lock()
-        run.progress("restore", phase.title)
-        if phase is STOP_SERVING and serves:
-            stopped_at = time.monotonic()
-        phase.carry_out(run)
-        if phase is RESUME_SERVING and stopped_at is not None:
-            outage = round(time.monotonic() - stopped_at, 1)
-    return outage
-
-
-def highest_revision(run: Run) -> int | None:
-    """The highest revision that a member told."""
-    told = [report.etcd.status for report in run.observation.reports.values()]
-    return max((status.header.revision for status in told if status is not None), default=None)
+    outcome = Outcome(
+        changed=True,
+        plan=lines,
+        status=context.result.status,
+        source=journal.source,
+        revision_before=context.decision.highest_revision,
+        revision=journal.revision + journal.bump,
+        uid=context.result.status.cluster.uid if context.result.status else None,
+        outage_seconds=context.result.outage_seconds,
+        previous_data=journal.previous_data,
+        skipped=tuple(sorted({*context.observation.unreachable, *request.without})),
+    )
+    return replace(outcome, warnings=(*context.result.warnings, *disproofs(outcome, journal)))
 
 
 def disproofs(outcome: Outcome, journal: Journal) -> list[str]:

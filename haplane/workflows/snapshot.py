@@ -3,190 +3,165 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from haplane.agent.manifest import PAYLOAD, Manifest, SnapshotId
+from haplane.agent.store import ListedSnapshot
 from haplane.config.model import Inventory
+from haplane.context.context import Context
+from haplane.context.request import Request
 from haplane.desired.snapshots import keep_policy
-from haplane.domain import retention
-from haplane.domain.observed import Observation
+from haplane.domain import host_paths, retention
 from haplane.domain.progress import Progress
-from haplane.domain.slots import Candidate, eligible
-from haplane.errors import ExitCode, HaplaneError, Unreachable
-from haplane.phases.observe import observe
-from haplane.phases.snapshot_places import (
-    ask_all,
-    bucket_of,
-    ids_in,
-    known_signing_key,
-    places_of,
-    settings_of,
-    without_key,
-)
-from haplane.remote.agent import ask_agent
-from haplane.snapshots.manifest import Manifest, SnapshotId
-from haplane.snapshots.opening import authentic_manifest
-from haplane.snapshots.packaging import RUN
-from haplane.snapshots.places import Bucket, Signed
-from haplane.workflows.status import looking_run
+from haplane.domain.retention import Taken
+from haplane.domain.slots import eligible
+from haplane.errors import ExitCode, Unreachable
+from haplane.observation.candidates import candidates
+from haplane.observation.observe import observe
+from haplane.recovery.places import REMEDY, bucket_of, catalog_of, required_signing_keys, settings_of
+from haplane.remote.agent import call_agent
+from haplane.snapshots.catalog import read_catalog
+from haplane.snapshots.entries import CatalogEntry, Standard
+from haplane.snapshots.places import Bucket
+from haplane.workflows.prepare import over_ssh
 
 TAKE_SECONDS = 3600
+SHARED = "signed with a shared key"
+"""Kept as one history: in older versions every member could sign as any other."""
+
 ABANDONED_AFTER = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Listed:
-    """One snapshot: the places that have it whole, its manifest, and why it is none to rely on, if it is none."""
-
-    id: str
-    where: tuple[str, ...]
-    manifest: Manifest | None
-    problem: str | None = None
-
-    @property
-    def verified(self) -> bool:
-        """Signed by the cluster, restored once when it was taken, and taken with quorum."""
-        return self.problem is None and self.manifest is not None and self.manifest.with_quorum
+FORMER = "former members"
+"""Kept as one history: no member of the inventory adds to it any more."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Newest first. ``silent``: places that could not be asked, and why."""
+    """Newest first. ``unread``: places that could not be read, and why; ``hidden``: how many unusable ones are not
+    among ``snapshots``.
+    """
 
-    snapshots: tuple[Listed, ...]
-    silent: dict[str, str]
+    snapshots: tuple[CatalogEntry, ...]
+    unread: Mapping[str, str]
+    hidden: int = 0
 
     @property
     def exit_code(self) -> ExitCode:
-        """6 when a place could not be asked."""
-        return ExitCode.INCOMPLETE if self.silent else ExitCode.DONE
+        """6 when a place could not be read."""
+        return ExitCode.INCOMPLETE if self.unread else ExitCode.DONE
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """What goes out of the bucket: what the policy does not keep, and what nobody completed within a day.
+    """What is removed from the bucket: what the retention does not keep, and uploads not completed within a day.
 
-    ``left_alone``: what is not shown to be this cluster's own, and why.
+    ``left_alone``: what is not a usable snapshot of this cluster, and why. ``unsigned``: what no key of the cluster
+    signed, which is removed only when asked for. ``members``: for each history, how many are kept and removed.
+    ``unlisted``: why a part of the bucket was not read.
     """
 
     kept: tuple[str, ...]
     removable: tuple[str, ...]
     abandoned: tuple[str, ...]
     left_alone: dict[str, str] = field(default_factory=dict)
+    unsigned: dict[str, str] = field(default_factory=dict)
+    members: dict[str, dict[str, int]] = field(default_factory=dict)
     removed: tuple[str, ...] = ()
+    unlisted: str | None = None
+
+    @property
+    def removes_most(self) -> bool:
+        """Whether more snapshots are removed than kept."""
+        return len(self.removable) > len(self.kept)
 
 
 def take(inventory: Inventory, progress: Progress) -> Manifest:
-    """One snapshot now, by a healthy member that does not lead, if there is one. Raises Unreachable without any."""
+    """Take a snapshot now on a healthy member, preferably not the leader. Raises Unreachable when there is none."""
     settings_of(inventory)
-    run = looking_run(inventory, progress)
-    observe(run)
-    names = eligible(candidates(inventory, run.observation))
+    context = Context(Request(inventory), over_ssh(progress))
+    observe(context)
+    names = eligible(candidates(inventory, context.observation))
     if not names:
         raise Unreachable(
             "no member can take a snapshot now",
             where=", ".join(host.name for host in inventory.etcd),
-            why="none of them reads through quorum and has the snapshot agent",
+            why="none of them both reads through quorum and has the snapshot agent",
             next_step=f"haplane status {inventory.path}",
         )
     member = inventory.host(names[0])
     progress(member.name, "taking a snapshot")
-    said = ask_agent(member, RUN, "take", deadline_seconds=TAKE_SECONDS)
-    return Manifest.from_bytes(json.dumps(said).encode(), f"{member.name}: snapshot agent, take")
+    reported = call_agent(member, host_paths.AGENT_RUN, "take", deadline_seconds=TAKE_SECONDS)
+    return Manifest.from_bytes(json.dumps(reported).encode(), f"{member.name}: snapshot agent, take")
 
 
-def candidates(inventory: Inventory, observation: Observation) -> list[Candidate]:
-    """The members as they look from here."""
-    found = []
-    for host in inventory.etcd:
-        report = observation.reports.get(host.name)
-        status = report.etcd.status if report else None
-        healthy = bool(report and report.etcd.reads_through_quorum and report.snapshots and report.snapshots.agent)
-        leads = bool(status and status.leader == status.header.member_id)
-        found.append(Candidate(host.name, healthy=healthy, leader=leads))
-    return found
-
-
-def list_snapshots(
-    inventory: Inventory, progress: Progress, *, most: int | None = None, only: str | None = None
-) -> Listing:
-    """Those of members and of the bucket: the ``most`` newest, ``only`` that one, or all.
-
-    Raises Unreachable when no place answers.
-    """
-    settings_of(inventory)
-    progress("snapshots", "asking members and the bucket")
-    places = places_of(inventory)
-    ids, silent = ids_in(places, remedy="check that they are on, and the credentials for the bucket")
-    every = {each for found in ids.values() for each in found}
-    shown = sorted(every & {only} if only else every, reverse=True)[:most]
-    asked = [place for place in places if place.name in ids]
-    signed, unread = ask_all(asked, lambda place: place.signed([one for one in shown if ids[place.name].get(one)]))
-    key = known_signing_key(inventory)
-    listed = tuple(
-        judge(each, {name: found.get(each) for name, found in signed.items() if each in ids[name]}, key, inventory)
-        for each in shown
-    )
-    return Listing(listed, silent | unread)
-
-
-def judge(snapshot: str, copies: dict[str, Signed | None], key: str | None, inventory: Inventory) -> Listed:
-    """What its copies are worth; one without a manifest and a signature is incomplete."""
-    whole = {name: signed for name, signed in copies.items() if signed is not None}
-    manifest, problems = None, [f"incomplete ({name})" for name, signed in copies.items() if signed is None]
-    for name, signed in whole.items():
-        where = f"{name}: {snapshot}"
-        try:
-            manifest = believed(signed, key, snapshot, inventory.cluster.name, where)
-        except HaplaneError as error:
-            problems.append(f"{error.what} ({name})")
-    if key is None:
-        problems.append("its signature cannot be checked: the inventory has no signing_key and no master answers")
-    return Listed(snapshot, tuple(whole), manifest, "; ".join(problems) or None)
-
-
-def believed(signed: Signed, key: str | None, snapshot: str, cluster: str, where: str) -> Manifest:
-    """The manifest; without a key its signature is not checked. Raises Refused."""
-    if key is None:
-        return Manifest.from_bytes(signed.manifest, where)
-    return authentic_manifest(
-        signed.manifest, signed.signature, signing_key=key, snapshot=snapshot, cluster=cluster, where=where
-    )
+def list_snapshots(inventory: Inventory, progress: Progress, *, most: int | None = None) -> Listing:
+    """The ``most`` newest usable ones and as many others, or all. Raises Unreachable when no place responds."""
+    catalog = catalog_of(inventory, progress, most=most)
+    usable = [one for one in catalog.entries if one.usable][:most]
+    others = [one for one in catalog.entries if not one.usable]
+    shown = sorted([*usable, *others[:most]], key=lambda one: one.id, reverse=True)
+    return Listing(tuple(shown), catalog.unread, max(0, len(others) - most) if most is not None else 0)
 
 
 def plan_pruning(inventory: Inventory, progress: Progress, now: datetime) -> Pruning:
-    """What the bucket's retention removes; only what this cluster signed, or began and left, can be."""
-    settings = settings_of(inventory)
-    bucket = Bucket(bucket_of(inventory))
+    """What the bucket's retention removes: only what this cluster signed, or did not finish uploading."""
+    settings, store = settings_of(inventory), bucket_of(inventory)
+    standard = Standard(required_signing_keys(inventory), inventory.cluster.name, now)
     progress("bucket", "reading manifests")
-    ids, key = bucket.ids(), known_signing_key(inventory)
-    if key is None:
-        raise without_key(inventory)
-    abandoned = [each for each, complete in ids.items() if not complete and is_abandoned(each, now)]
-    own, left_alone = [], {}
-    for each, signed in bucket.signed([one for one, complete in ids.items() if complete]).items():
-        try:
-            own.append(believed(signed, key, each, inventory.cluster.name, f"bucket: {each}").taken)
-        except HaplaneError as error:
-            left_alone[each] = error.what
-    verdict = retention.keep(own, keep_policy(settings.keep_remote))
+    listed = {one.id: one for one in store.snapshots()}
+    unfinished = [each for each, one in listed.items() if not one.complete]
+    catalog = read_catalog([Bucket(store)], standard, remedy=REMEDY)
+    unsigned = {one.id: one.problem or "it is not signed" for one in catalog.entries if one.unsigned}
+    signed = [one for one in catalog.entries if one.id not in unsigned and one.id not in unfinished]
+    usable, left_alone = _usable(signed, listed, [host.name for host in inventory.etcd])
+    verdict = retention.keep(usable, keep_policy(settings.keep_remote))
+    kept, removed = retention.by_signer(verdict.kept), retention.by_signer(verdict.removable)
     return Pruning(
         kept=tuple(taken.id for taken in verdict.kept),
         removable=tuple(taken.id for taken in verdict.removable),
-        abandoned=tuple(sorted(abandoned)),
+        abandoned=tuple(sorted(each for each in unfinished if is_abandoned(each, now))),
         left_alone=left_alone,
+        unsigned=unsigned,
+        unlisted=store.unlisted,
+        members={name: {"kept": kept.get(name, 0), "removed": removed.get(name, 0)} for name in {**kept, **removed}},
     )
 
 
-def prune(inventory: Inventory, pruning: Pruning, progress: Progress) -> Pruning:
-    """Remove what was planned; interrupted, it goes on where it was."""
+def _usable(
+    entries: Sequence[CatalogEntry], listed: Mapping[str, ListedSnapshot], members: Collection[str]
+) -> tuple[list[Taken], dict[str, str]]:
+    """What retention may count, and why it may not count the others: a manifest alone restores nothing."""
+    usable, left_alone = [], {}
+    for one in entries:
+        if not one.usable or one.manifest is None:
+            left_alone[one.id] = one.problem or "it is not signed"
+            continue
+        size = listed[one.id].parts.get(PAYLOAD)
+        if size != one.manifest.payload_bytes:
+            there = f"has {size} bytes" if size is not None else "is missing"
+            left_alone[one.id] = f"its {PAYLOAD} {there}, {one.manifest.payload_bytes} were signed"
+            continue
+        usable.append(replace(one.manifest.taken, signer=_history(one.manifest, members)))
+    return usable, left_alone
+
+
+def _history(manifest: Manifest, members: Collection[str]) -> str:
+    if manifest.signer is None:
+        return SHARED
+    return manifest.member if manifest.member in members else FORMER
+
+
+def prune(inventory: Inventory, pruning: Pruning, progress: Progress, *, unsigned: bool = False) -> Pruning:
+    """Remove what was planned, and the ``unsigned`` ones if so. Interrupted, a second run removes the rest."""
     store = bucket_of(inventory)
-    for count, each in enumerate(gone := pruning.removable + pruning.abandoned):
-        progress("bucket", f"removing {each}", count / len(gone))
+    removed = pruning.removable + pruning.abandoned + (tuple(pruning.unsigned) if unsigned else ())
+    for count, each in enumerate(removed):
+        progress("bucket", f"removing {each}", count / len(removed))
         store.delete(each)
-    return replace(pruning, removed=gone)
+    return replace(pruning, removed=removed)
 
 
 def is_abandoned(snapshot: str, now: datetime) -> bool:
-    """Whether it was begun so long ago that nobody can be uploading it any more."""
-    return now - SnapshotId.parse(snapshot).taken_at > ABANDONED_AFTER
+    """Whether its upload cannot be running any more: it began over a day ago, or is dated over a day ahead."""
+    return abs(now - SnapshotId.parse(snapshot).taken_at) > ABANDONED_AFTER

@@ -1,35 +1,40 @@
-"""``haplane snapshot verify``: every copy of one snapshot read back, and with an identity restored here."""
+"""``haplane snapshot verify``: every copy of one snapshot read back, then opened exactly as a restore opens it.
+
+It changes nothing anywhere, so it needs no lock and suits a nightly timer.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-import pyrage
-
-from haplane.bundle.manifest import default_directory, load_manifest
-from haplane.bundle.unpack import unpack_program
+from haplane.agent.manifest import KEYS, MOST_BYTES, PAYLOAD, Manifest
+from haplane.bundle.image_program import extract_program
+from haplane.bundle.manifest import Manifest as BundleManifest
+from haplane.bundle.manifest import bundle_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, ExitCode, HaplaneError, Refused
-from haplane.phases.snapshot_places import known_signing_key, places_of, without_key
-from haplane.snapshots.manifest import KEYS, PAYLOAD, Manifest
-from haplane.snapshots.opening import Contents, decrypt_database, rehearse
+from haplane.recovery.age import why_too_old
+from haplane.recovery.database import Database
+from haplane.recovery.opening import Opened, open_and_verify
+from haplane.recovery.places import catalog_of, places_of, required_signing_keys
+from haplane.recovery.same_cluster import read_cluster_mark, refuse_other_cluster
+from haplane.recovery.scratch.api_server import Proof, prove
+from haplane.recovery.scratch.tools import Tools, etcd_tools
+from haplane.snapshots.catalog import LATEST, SnapshotCatalog, StoredSnapshot
 from haplane.snapshots.places import Place
-from haplane.workflows.snapshot import Listed, believed, list_snapshots
-
-LATEST = "latest"
-NEWEST = 10
-"""Among so many there is one that is complete: one upload is under way at a time."""
+from haplane.snapshots.signatures import SigningKeys, authentic_manifest
 
 BUCKET = "bucket"
+APISERVER = "kube-apiserver"
 
 
 @dataclass(frozen=True)
 class Copy:
-    """One copy: ``place`` is a member or the bucket, ``problem`` None when all of it is as the cluster signed it."""
+    """One copy: ``place`` is a member or the bucket, ``problem`` None when it is complete and as signed."""
 
     place: str
     problem: str | None
@@ -37,104 +42,110 @@ class Copy:
 
 @dataclass(frozen=True)
 class Verified:
-    """``restored`` is what a scratch restore held, None without an identity or a copy that is whole."""
+    """``database`` is None without an age identity or a complete copy, ``proof`` also unless asked for.
 
-    id: str
-    manifest: Manifest | None
+    ``passed_over``: newer snapshots that are not usable, and why. ``problem``: why it is not the one that should be
+    there.
+    """
+
+    manifest: Manifest
     copies: tuple[Copy, ...]
-    restored: Contents | None
+    database: Database | None = None
+    proof: Proof | None = None
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
 
     @property
     def exit_code(self) -> ExitCode:
-        """6 when any copy is not whole."""
-        return ExitCode.INCOMPLETE if any(copy.problem for copy in self.copies) else ExitCode.DONE
+        """6 when a copy has a problem or newer snapshots are missing."""
+        incomplete = self.problem is not None or any(copy.problem for copy in self.copies)
+        return ExitCode.INCOMPLETE if incomplete else ExitCode.DONE
 
 
 def verify_snapshot(
-    inventory: Inventory, wanted: str, identities: Sequence[pyrage.x25519.Identity], progress: Progress
+    inventory: Inventory, wanted: str, identity: Path | None, progress: Progress, *, deep: bool = False
 ) -> Verified:
-    """``wanted`` is an id or ``latest``. Raises BadInput when there is none, Refused when no copy restores."""
-    latest = wanted == LATEST
-    listing = list_snapshots(inventory, progress, most=NEWEST if latest else None, only=None if latest else wanted)
-    listed = choose(listing.snapshots, wanted, inventory)
-    key = known_signing_key(inventory)
-    if key is None:
-        raise without_key(inventory)
-    expected = [place for place in places_of(inventory) if place.name in (*listed.where, BUCKET)]
-    copies, whole, manifest = [], [], None
-    for place in expected:
-        progress(place.name, f"reading {listed.id}")
+    """``wanted`` is an id or ``latest``; with ``deep`` an API server on this machine reads every object.
+
+    Raises BadInput when there is no such snapshot, Refused with the reason for which a restore would refuse it.
+    """
+    if deep and identity is None:
+        raise BadInput("--deep reads what is encrypted", next_step="give the operator's age identity with --identity")
+    keys = required_signing_keys(inventory)
+    catalog = catalog_of(inventory, progress, only=None if wanted == LATEST else wanted)
+    chosen = catalog.choose(wanted)
+    copies, complete = _check_copies(inventory, catalog, chosen, keys, progress)
+    opened, proof = None, None
+    if identity is not None and complete:
+        stored = StoredSnapshot(chosen.manifest, tuple(complete))
+        bundle = bundle_directory(inventory.cluster.bundle, inventory.cluster.kubernetes_version)
+        manifest = load_manifest(bundle)
+        with etcd_tools(bundle, manifest) as tools:
+            opened = _open(inventory, stored, identity, tools, progress)
+            proof = _prove(opened, bundle, manifest, tools, progress) if deep else None
+    age = (datetime.now(UTC) - chosen.manifest.taken_at).total_seconds()
+    return Verified(
+        manifest=chosen.manifest,
+        copies=copies,
+        database=opened.database if opened else None,
+        proof=proof,
+        passed_over={
+            one.id: one.refused or one.problem or ""
+            for one in catalog.entries
+            if one.id > chosen.manifest.id and not one.usable
+        },
+        problem=why_too_old(inventory, age) if wanted == LATEST else None,
+    )
+
+
+def _check_copies(
+    inventory: Inventory, catalog: SnapshotCatalog, chosen: StoredSnapshot, keys: SigningKeys, progress: Progress
+) -> tuple[tuple[Copy, ...], list[Place]]:
+    """The result for each place that should have a copy, and the places with a complete copy."""
+    entry = catalog.entry(chosen.manifest.id)
+    expected = {*(entry.where if entry else ()), BUCKET} - set(catalog.unread)
+    copies, complete = [], []
+    for place in (place for place in places_of(inventory) if place.name in expected):
+        progress(place.name, f"reading {chosen.manifest.id}")
         try:
-            manifest = check_copy(place, listed.id, key, inventory.cluster.name)
-            whole.append(place)
-            copies.append(Copy(place.name, None))
+            _check_copy(place, chosen.manifest.id, keys, inventory.cluster.name)
         except HaplaneError as error:
             copies.append(Copy(place.name, f"{error.what}: {error.why}" if error.why else error.what))
-    copies += [Copy(name, f"could not be asked: {why}") for name, why in listing.silent.items() if name != BUCKET]
-    restored = None
-    if identities and whole and manifest is not None:
-        restored = restore_from(whole[-1], manifest, identities, inventory, progress)
-    return Verified(listed.id, manifest, tuple(copies), restored)
+        else:
+            complete.append(place)
+            copies.append(Copy(place.name, None))
+    copies += [Copy(name, f"could not be read: {why}") for name, why in catalog.unread.items()]
+    return tuple(copies), complete
 
 
-def choose(snapshots: Sequence[Listed], wanted: str, inventory: Inventory) -> Listed:
-    """Raises BadInput when it is not there."""
-    complete = [listed for listed in snapshots if listed.where]
-    found = complete if wanted == LATEST else [listed for listed in complete if listed.id == wanted]
-    if not found:
-        raise BadInput(
-            "there is no snapshot yet" if wanted == LATEST else "there is no such snapshot",
-            where=wanted,
-            next_step=f"haplane snapshot list {inventory.path}",
-        )
-    return found[0]
-
-
-def check_copy(place: Place, snapshot: str, key: str, cluster: str) -> Manifest:
-    """The manifest, when the whole copy is what was signed. Raises Refused with what is not."""
+def _check_copy(place: Place, snapshot: str, keys: SigningKeys, cluster: str) -> None:
+    """Raises Refused unless the whole copy is what was signed."""
     where = f"{place.name}: {snapshot}"
     signed = place.signed([snapshot]).get(snapshot)
     if signed is None:
         raise Refused("it is not there", where=where)
-    manifest = believed(signed, key, snapshot, cluster, where)
-    digest, size = place.digest(snapshot, PAYLOAD)
+    manifest = authentic_manifest(
+        signed.manifest, signed.signature, keys=keys, snapshot=snapshot, cluster=cluster, where=where
+    )
+    digest, size = place.digest(snapshot, PAYLOAD, manifest.payload_bytes)
     if (digest, size) != (manifest.payload_sha256, manifest.payload_bytes):
         raise Refused(f"{PAYLOAD} is not what was signed", where=where, why=f"{size} bytes, SHA-256 {digest[:12]}...")
-    if place.digest(snapshot, KEYS)[0] != manifest.keys.sha256:
+    if place.digest(snapshot, KEYS, MOST_BYTES[KEYS])[0] != manifest.keys.sha256:
         raise Refused(f"{KEYS} is not what was signed", where=where)
-    return manifest
 
 
-def restore_from(
-    place: Place,
-    manifest: Manifest,
-    identities: Sequence[pyrage.x25519.Identity],
-    inventory: Inventory,
-    progress: Progress,
-) -> Contents:
-    """Decrypt it here, restore it into a scratch directory that goes away, and compare what is in there.
-
-    Raises Refused when it is not what the manifest says.
-    """
-    with tempfile.TemporaryDirectory(prefix="haplane-verify-") as name:
-        directory = Path(name)
-        etcdutl = etcdutl_of(inventory, directory)
-        progress(place.name, "decrypting and restoring it here")
-        place.download(manifest.id, PAYLOAD, directory / PAYLOAD)
-        database = decrypt_database(directory / PAYLOAD, manifest, identities, directory)
-        contents = rehearse(database, etcdutl, directory)
-    if contents != Contents(manifest.revision, manifest.key_count):
-        raise Refused(
-            "what was restored is not what was taken",
-            where=manifest.id,
-            why=f"revision {contents.revision} with {contents.key_count} keys, "
-            f"signed were {manifest.revision} with {manifest.key_count}",
-        )
-    return contents
+def _open(inventory: Inventory, stored: StoredSnapshot, identity: Path, tools: Tools, progress: Progress) -> Opened:
+    opened = open_and_verify(stored, identity, tools, progress)
+    refuse_other_cluster(stored.manifest.id, opened.database, opened.identity, read_cluster_mark(inventory))
+    return opened
 
 
-def etcdutl_of(inventory: Inventory, directory: Path) -> Path:
-    """The bundle's, unpacked there."""
-    cluster = inventory.cluster
-    bundle = Path(cluster.bundle).expanduser() if cluster.bundle else default_directory(cluster.kubernetes_version)
-    return unpack_program(bundle, load_manifest(bundle), "/usr/local/bin/etcdutl", directory)
+def _prove(opened: Opened, bundle: Path, manifest: BundleManifest, tools: Tools, progress: Progress) -> Proof:
+    """Serve the opened database with the API server of the bundle, and read every object of it."""
+    image = next((one.file for one in manifest.images if f"/{APISERVER}:" in one.reference), None)
+    if image is None:
+        raise BadInput(f"the bundle has no {APISERVER}", where=str(bundle), next_step=manifest.build_command(bundle))
+    program = tools.directory / APISERVER
+    extract_program(bundle, image, APISERVER, program)
+    progress(APISERVER, "serving the snapshot on a scratch etcd and API server here, and reading every object")
+    return prove(opened.database, opened.identity, tools, program)

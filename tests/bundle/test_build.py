@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -13,50 +14,43 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from haplane import supported
 from haplane.bundle import lock as lock_module
 from haplane.bundle.build import build
-from haplane.bundle.manifest import load_manifest
+from haplane.bundle.lock import Lock, ModulePins, OfficialPins, load_lock
+from haplane.bundle.lock_text import lock_text
+from haplane.bundle.manifest import Manifest, Source, load_manifest
 from haplane.bundle.verify import verify
 from haplane.cli.bundle import command
-from haplane.domain.progress import silent
-from haplane.errors import BadInput, HaplaneError, Locked
+from haplane.domain.progress import Progress, silent
+from haplane.errors import BadInput, HaplaneError, Locked, Refused
 
-from .conftest import Mirror, everything_below
+from .conftest import Mirror, everything_below, site_of
 
 PROGRAM = b"\x7fELF program" * 5000
-LOCK = """
-kubernetes_version = "1.0.0"
-architecture = "amd64"
-
+COMPONENTS = """
 [etcd.files]
-etcd = {{ path = "/usr/local/bin/etcd", roles = ["etcd"] }}
+etcd = { path = "/usr/local/bin/etcd", roles = ["etcd"] }
 [etcd.modules]
-version = "3.0.0"
 packages = ["haplane.invalid/etcd"]
-variables = {{ "main.version" = "v{{version}}" }}
+variables = { "main.version" = "v{version}" }
 [[etcd.images]]
 reference = "site.test/etcd:v3.0.0"
 roles = ["master"]
-content = {{ etcd = "/etcd" }}
+content = { etcd = "/etcd" }
 entrypoint = ["/etcd"]
-[etcd.official]
-version = "3.0.1"
-[[etcd.official.downloads]]
-url = "https://site.test/etcd-{{version}}.tar.gz"
-sha256 = "{archive}"
-members = {{ etcd = "etcd-{{version}}/etcd" }}
+[[etcd.downloads]]
+url = "https://site.test/etcd-{version}-{arch}.tar.gz"
+members = { etcd = "etcd-{version}/etcd" }
 
 [tool.files]
-tool = {{ path = "/opt/bin/tool", roles = ["etcd", "worker"] }}
+tool = { path = "/opt/bin/tool", roles = ["etcd", "worker"] }
 [tool.modules]
-version = "3.0.0"
 packages = ["haplane.invalid/tool"]
-[tool.official]
-version = "1.0"
-[[tool.official.downloads]]
+[[tool.downloads]]
 url = "https://site.test/tool"
 published = "https://site.test/tool.sha256"
-members = {{ tool = "" }}
+members = { tool = "" }
 """
 MAIN = 'package main\n\nvar version = "unknown"\n\nfunc main() { println(version) }\n'
 
@@ -88,13 +82,73 @@ def lock(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mir
         module.mkdir(parents=True)
         (module / "go.mod").write_text(f"module haplane.invalid/{name}\n\ngo 1.21\n")
         (module / "main.go").write_text(MAIN)
-    archive = mirror.add("site.test/etcd-3.0.1.tar.gz", archive_of("./etcd-3.0.1/etcd", PROGRAM))
+    archive = mirror.add("site.test/etcd-3.0.1-amd64.tar.gz", archive_of("./etcd-3.0.1/etcd", PROGRAM))
     published = mirror.add("site.test/tool", PROGRAM)
     mirror.add("site.test/tool.sha256", f"{published}  tool\n{'0' * 64}  other\n".encode())
     publish_image(mirror)
-    (pinned / "1.0.0.toml").write_text(LOCK.format(archive=archive))
+    (pinned / "components.toml").write_text(COMPONENTS)
+    (pinned / "locks").mkdir()
+    official = OfficialPins(
+        versions={"etcd": "3.0.1", "tool": "1.0.0"}, sha256={"https://site.test/etcd-3.0.1-amd64.tar.gz": archive}
+    )
+    modules = ModulePins(versions={"etcd": "3.0.0", "tool": "3.0.0"}, build_date="2026-01-01T00:00:00Z")
+    text = lock_text(Lock(kubernetes_version="1.0.0", official=official, modules=modules), [])
+    (pinned / "locks" / "1.0.0.toml").write_text(text)
     monkeypatch.setattr(lock_module, "PINNED", pinned)
+    monkeypatch.setattr(supported, "LOCKS", pinned / "locks")
+    monkeypatch.setattr(supported, "VERSIONS", ("1.0.0",))
     return mirror
+
+
+def test_a_mirror_over_http_is_for_what_is_pinned(lock: Mirror, tmp_path: Path) -> None:
+    """A kube-apiserver of whoever is on the way was taken without a word."""
+    with pytest.raises(Refused, match="over http") as refusal:
+        made("official", tmp_path / "bundle", lock, mirror="http://mirror.test")
+    assert refusal.value.why is not None
+    assert "tool, site.test/etcd:v3.0.0" in refusal.value.why
+    assert "etcd-3.0.1-amd64.tar.gz" not in refusal.value.why
+
+
+def test_a_bundle_is_made_for_us_alone(lock: Mirror, tmp_path: Path) -> None:
+    place = tmp_path / "cache" / "haplane" / "bundles" / "1"
+    umask = os.umask(0o002)
+    try:
+        made("official", place, lock)
+    finally:
+        os.umask(umask)
+    for path in (place, *place.parents[:3]):
+        assert path.stat().st_mode & 0o777 == 0o700
+    load_manifest(place)
+
+
+@pytest.mark.parametrize("part", [".", "..", "manifest.json", "files/opt/bin", "files/opt/bin/tool.zst"])
+def test_a_bundle_that_others_can_change_is_refused(lock: Mirror, tmp_path: Path, part: str) -> None:
+    place = tmp_path / "cache" / "bundle"
+    made("official", place, lock)
+    (place / part).chmod((place / part).stat().st_mode | 0o020)
+    with pytest.raises(Refused, match="others can change") as refusal:
+        load_manifest(place)
+    assert refusal.value.next_step is not None
+    assert "chmod go-w" in refusal.value.next_step
+    if part in {".", ".."}:
+        with pytest.raises(Refused):
+            made("official", place, lock)
+
+
+def test_a_bundle_of_another_user_is_refused(lock: Mirror, tmp_path: Path) -> None:
+    place = tmp_path / "bundle"
+    made("official", place, lock)
+    if os.geteuid() != 0:
+        pytest.skip("needs root to give a file away")
+    os.chown(place / "manifest.json", 12345, 12345)
+    with pytest.raises(Refused, match="others can change"):
+        load_manifest(place)
+
+
+def made(
+    source: Source, place: Path, site: Mirror, mirror: str | None = None, progress: Progress = silent
+) -> Manifest:
+    return build(source, place, load_lock("1.0.0"), "amd64", site=site_of(mirror or site.url), progress=progress)
 
 
 def invoke(*words: str) -> Result:
@@ -103,7 +157,7 @@ def invoke(*words: str) -> Result:
 
 def test_a_bundle_from_a_mirror(lock: Mirror, tmp_path: Path) -> None:
     place = tmp_path / "bundle"
-    manifest = build("official", place, "1.0.0", lock.url, silent)
+    manifest = made("official", place, lock)
     assert load_manifest(place) == manifest
     assert (manifest.source, manifest.etcd_version) == ("official", "3.0.1")
     assert manifest.checksums == {"etcd": "published", "tool": "published"}
@@ -122,10 +176,10 @@ def test_a_bundle_from_a_mirror(lock: Mirror, tmp_path: Path) -> None:
 
 def test_a_second_build_does_nothing_and_says_so(lock: Mirror, tmp_path: Path) -> None:
     place = tmp_path / "bundle"
-    build("official", place, "1.0.0", lock.url, silent)
+    made("official", place, lock)
     asked = len(lock.requests)
     said: list[str] = []
-    build("official", place, "1.0.0", lock.url, lambda subject, message, fraction=None: said.append(message))
+    made("official", place, lock, progress=lambda subject, message, fraction=None: said.append(message))
     assert len(lock.requests) == asked
     assert said == ["complete already, nothing to do"]
 
@@ -134,20 +188,20 @@ def test_an_interrupted_build_goes_on_where_it_stopped(lock: Mirror, tmp_path: P
     place = tmp_path / "bundle"
     tool = lock.files.pop("site.test/tool")
     with pytest.raises(HaplaneError, match="404"):
-        build("official", place, "1.0.0", lock.url, silent)
+        made("official", place, lock)
     assert [path for path in everything_below(place) if "partial" in path or path.startswith(".scratch")] == []
     with pytest.raises(BadInput, match="no bundle here"):
         load_manifest(place)
     lock.files["site.test/tool"] = tool
     lock.requests.clear()
-    build("official", place, "1.0.0", lock.url, silent)
+    made("official", place, lock)
     assert [path for path, _ in lock.requests] == ["site.test/tool.sha256", "site.test/tool"]
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="no go on this machine")
 def test_a_bundle_built_by_go(lock: Mirror, tmp_path: Path) -> None:
     place = tmp_path / "bundle"
-    manifest = build("modules", place, "1.0.0", None, silent)
+    manifest = made("modules", place, lock)
     assert (manifest.source, manifest.etcd_version) == ("modules", "3.0.0")
     etcd = manifest.files[0]
     program = tmp_path / "etcd"
@@ -161,33 +215,34 @@ def test_a_bundle_built_by_go(lock: Mirror, tmp_path: Path) -> None:
 
 def test_a_changed_lock_makes_the_component_anew(lock: Mirror, tmp_path: Path) -> None:
     place = tmp_path / "bundle"
-    build("official", place, "1.0.0", lock.url, silent)
+    made("official", place, lock)
     del lock.files["site.test/tool"]
-    (lock_module.PINNED / "1.0.0.toml").write_text(
-        (lock_module.PINNED / "1.0.0.toml").read_text().replace('version = "1.0"', 'version = "1.1"')
+    path = supported.LOCKS / "1.0.0.toml"
+    path.write_text(
+        path.read_text().replace('"1.0.0"\n"', '"1.0.1"\n"').replace('"tool" = "1.0.0"', '"tool" = "1.0.1"')
     )
     with pytest.raises(HaplaneError, match="404"):
-        build("official", place, "1.0.0", lock.url, silent)
+        made("official", place, lock)
 
 
 def test_one_build_at_a_time(lock: Mirror, tmp_path: Path) -> None:
     with (tmp_path / ".lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(Locked, match="another run"):
-            build("official", tmp_path, "1.0.0", lock.url, silent)
+            made("official", tmp_path, lock)
 
 
 def test_a_program_missing_from_an_archive_is_named(lock: Mirror, tmp_path: Path) -> None:
-    text = (lock_module.PINNED / "1.0.0.toml").read_text()
-    (lock_module.PINNED / "1.0.0.toml").write_text(text.replace("etcd-{version}/etcd", "bin/etcd"))
-    with pytest.raises(HaplaneError, match=r"etcd-3\.0\.1\.tar\.gz has no program bin/etcd"):
-        build("official", tmp_path / "bundle", "1.0.0", lock.url, silent)
+    path = lock_module.PINNED / "components.toml"
+    path.write_text(COMPONENTS.replace("etcd-{version}/etcd", "bin/etcd"))
+    with pytest.raises(HaplaneError, match=r"etcd-3\.0\.1-amd64\.tar\.gz has no program bin/etcd"):
+        made("official", tmp_path / "bundle", lock)
 
 
 def test_a_release_site_without_a_checksum_is_refused(lock: Mirror, tmp_path: Path) -> None:
     lock.files["site.test/tool.sha256"] = b"<html>moved</html>"
     with pytest.raises(HaplaneError, match="no SHA-256 of tool"):
-        build("official", tmp_path / "bundle", "1.0.0", lock.url, silent)
+        made("official", tmp_path / "bundle", lock)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
@@ -220,5 +275,5 @@ def test_the_command_line(lock: Mirror, tmp_path: Path) -> None:
     listed = invoke("list", *place)
     assert "3.0.1" in listed.stdout
     document = json.loads(invoke("list", "--json", *place).stdout)
-    assert document["versions"] == {"etcd": "3.0.1", "tool": "1.0"}
+    assert document["versions"] == {"etcd": "3.0.1", "tool": "1.0.0"}
     assert invoke("build", "--source", "modules", "--mirror", lock.url, *place).exit_code == 2

@@ -1,4 +1,4 @@
-"""A download ends whole and checked, or with a clear error and nothing left."""
+"""A download ends whole and checked, or with a clear error and at most a beginning that the next run goes on from."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from haplane.bundle.download import Site, Status
-from haplane.errors import BadInput, HaplaneError
+from haplane.bundle.download import Patience
+from haplane.bundle.transport import Status, _redirected
+from haplane.errors import HaplaneError
 
-from .conftest import Mirror, everything_below
+from .conftest import Mirror, everything_below, site_of
 
 ADDRESS = "https://site.test/v1/tool"
 PATH = "site.test/v1/tool"
 CONTENT = bytes(range(256)) * 4096
+QUARTER = len(CONTENT) // 4
 
 
 def download(mirror: Mirror, directory: Path, sha256: str, stall_seconds: float = 5.0) -> list[float | None]:
     fractions: list[float | None] = []
-    site = Site(mirror.url, stall_seconds)
-    site.download(ADDRESS, directory / "tool", sha256, report=fractions.append)
+    mirror.site(stall_seconds).download(ADDRESS, directory / "tool", sha256, report=fractions.append)
     return fractions
 
 
@@ -29,6 +30,7 @@ def test_a_whole_file_arrives(mirror: Mirror, tmp_path: Path) -> None:
     assert (tmp_path / "tool").read_bytes() == CONTENT
     assert fractions[-1] == 1.0
     assert everything_below(tmp_path) == ["tool"]
+    assert mirror.seen[0]["User-Agent"].startswith("haplane/")
 
 
 def test_a_broken_connection_is_taken_up_where_it_ended(mirror: Mirror, tmp_path: Path) -> None:
@@ -39,18 +41,75 @@ def test_a_broken_connection_is_taken_up_where_it_ended(mirror: Mirror, tmp_path
     assert mirror.requests == [(PATH, None), (PATH, f"bytes={len(CONTENT) // 2}-")]
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [("truncated", "of 1048576 bytes"), ("stalled", "stalled"), ("busy", "503")],
-)
-def test_a_site_that_keeps_failing(mirror: Mirror, tmp_path: Path, fault: str, words: str) -> None:
+def test_a_line_that_breaks_every_quarter_ends_behind_redirects(
+    mirror: Mirror, storage: Mirror, tmp_path: Path
+) -> None:
+    """Range was lost at the redirect: each attempt began at 0, and the file never came."""
+    sha256 = storage.add(PATH, CONTENT)
+    storage.faults[PATH] = "quarters"
+    mirror.behind = storage
+    download(mirror, tmp_path, sha256)
+    assert [where for _, where in storage.requests] == [None, *(f"bytes={QUARTER * part}-" for part in (1, 2, 3))]
+
+
+def test_the_next_run_goes_on_where_one_gave_up(mirror: Mirror, tmp_path: Path) -> None:
     sha256 = mirror.add(PATH, CONTENT)
+    mirror.faults[PATH] = "stalled"
+    mirror.release.set()
+    (tmp_path / ".tool.partial").write_bytes(CONTENT[:QUARTER])
+    download(mirror, tmp_path, sha256)
+    assert mirror.requests[0] == (PATH, f"bytes={QUARTER}-")
+    assert everything_below(tmp_path) == ["tool"]
+
+
+@pytest.mark.parametrize("beginning", [b"of another file", CONTENT + b"too much"])
+def test_the_beginning_of_another_file_is_forgotten(mirror: Mirror, tmp_path: Path, beginning: bytes) -> None:
+    (tmp_path / ".tool.partial").write_bytes(beginning)
+    download(mirror, tmp_path, mirror.add(PATH, CONTENT))
+    assert (tmp_path / "tool").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(("fault", "words"), [("stalled", "stalled"), ("busy", "503")])
+def test_a_site_that_keeps_failing(mirror: Mirror, tmp_path: Path, fault: str, words: str) -> None:
+    sha256 = mirror.add(PATH, b"x" if fault == "stalled" else CONTENT)
     mirror.faults[PATH] = fault
     with pytest.raises(HaplaneError, match=words) as caught:
-        download(mirror, tmp_path, sha256, stall_seconds=0.2)
+        download(mirror, tmp_path, sha256, stall_seconds=0.1)
+    assert len(mirror.requests) == 5
     assert caught.value.where == f"{mirror.url}/{PATH}"
     assert "--mirror" in str(caught.value)
-    assert everything_below(tmp_path) == []
+    assert "tool" not in everything_below(tmp_path)
+
+
+def test_a_registry_that_limits_is_waited_for_and_quoted(mirror: Mirror, tmp_path: Path) -> None:
+    body = b'{"errors": [{"code": "TOOMANYREQUESTS", "message": "You have reached your pull rate limit"}]}'
+    mirror.refusals = [(429, {"Retry-After": "2"}, body)] * 2
+    sha256 = mirror.add(PATH, CONTENT)
+    waits: list[str] = []
+    site = site_of(mirror.url)
+    site = type(site)(site.mirrors, site.transport, Patience(0.01, 0.05), waits.append)
+    site.download(ADDRESS, tmp_path / "tool", sha256)
+    assert len(waits) == 2
+    assert "429 Too Many Requests: TOOMANYREQUESTS: You have reached your pull rate limit" in waits[0]
+
+
+@pytest.mark.parametrize(
+    ("failures", "retry_after", "least", "most"),
+    [
+        (1, None, 1, 1.5),
+        (4, None, 8, 12),
+        (9, None, 60, 60),
+        (1, "7", 7, 7),
+        (1, "86400", 60, 60),
+        (1, "0", 1, 1),
+        (1, "-3", 1, 1.5),
+        (1, "soon", 1, 1.5),
+        (1, "9" * 5000, 1, 60),
+        (1, "Fri, 31 Dec 9999 23:59:59 GMT", 60, 60),
+    ],
+)
+def test_how_long_to_wait(failures: int, retry_after: str | None, least: float, most: float) -> None:
+    assert least <= Patience().seconds(failures, retry_after) <= most
 
 
 def test_a_wrong_checksum_names_both_sums(mirror: Mirror, tmp_path: Path) -> None:
@@ -63,17 +122,15 @@ def test_a_wrong_checksum_names_both_sums(mirror: Mirror, tmp_path: Path) -> Non
 
 
 def test_what_is_not_there_is_not_asked_for_twice(mirror: Mirror, tmp_path: Path) -> None:
-    with pytest.raises(Status, match="404"):
+    with pytest.raises(Status, match="404") as caught:
         download(mirror, tmp_path, "0" * 64)
+    assert caught.value.why == "nothing here"
     assert len(mirror.requests) == 1
-    assert everything_below(tmp_path) == []
 
 
-def test_nobody_listens(mirror: Mirror, tmp_path: Path) -> None:
-    site = Site("http://127.0.0.1:9")  # the discard port: nothing is there
+def test_nobody_listens(tmp_path: Path) -> None:
     with pytest.raises(HaplaneError, match="refused"):
-        site.download(ADDRESS, tmp_path / "tool", "0" * 64, report=lambda _: None)
-    assert everything_below(tmp_path) == []
+        site_of("http://127.0.0.1:9").download(ADDRESS, tmp_path / "tool", "0" * 64)  # the discard port
 
 
 def test_an_earlier_file_survives_a_failed_download(mirror: Mirror, tmp_path: Path) -> None:
@@ -84,7 +141,48 @@ def test_an_earlier_file_survives_a_failed_download(mirror: Mirror, tmp_path: Pa
     assert (tmp_path / "tool").read_text() == "the old one"
 
 
-@pytest.mark.parametrize("address", ["mirror.test", "file:///etc/passwd", "ftp://mirror.test"])
-def test_only_web_addresses_are_mirrors(address: str) -> None:
-    with pytest.raises(BadInput, match="no address of a mirror"):
-        Site(address)
+def test_no_more_is_taken_than_was_announced(mirror: Mirror, tmp_path: Path) -> None:
+    sha256 = mirror.add(PATH, CONTENT)
+    mirror.faults[PATH] = "endless"
+    with pytest.raises(HaplaneError, match="larger than it may be") as caught:
+        mirror.site().download(ADDRESS, tmp_path / "tool", sha256, most=len(CONTENT))
+    assert caught.value.why == f"it has more than {len(CONTENT)} bytes"
+    assert everything_below(tmp_path) == []
+
+
+def test_a_document_without_end_is_none(mirror: Mirror) -> None:
+    mirror.add(PATH, b"")
+    mirror.faults[PATH] = "endless"
+    with pytest.raises(HaplaneError, match="larger than it may be"):
+        mirror.site().document(ADDRESS)
+
+
+def test_a_token_stays_with_its_host_and_what_is_wanted_goes_on(mirror: Mirror, storage: Mirror) -> None:
+    storage.add(PATH, b"content")
+    storage.signed, mirror.behind = True, storage
+    headers = {"Authorization": "Bearer secret", "Accept": "text/plain", "Range": "bytes=0-"}
+    assert mirror.site().document(ADDRESS, headers) == b"content"
+    assert mirror.seen[-1]["Authorization"] == "Bearer secret"
+    assert storage.seen[-1]["Authorization"] is None
+    assert (storage.seen[-1]["Accept"], storage.seen[-1]["Range"]) == ("text/plain", "bytes=0-")
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://storage.test/x", "https:///x", "data:text/plain,x"])
+def test_a_redirect_leads_to_the_web_only(mirror: Mirror, tmp_path: Path, target: str) -> None:
+    mirror.redirects[PATH] = target
+    with pytest.raises(HaplaneError, match="not followed"):
+        download(mirror, tmp_path, "0" * 64)
+    assert everything_below(tmp_path) in ([], [".tool.partial"])
+
+
+def test_redirects_without_end_are_not_followed(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.redirects[PATH] = f"/{PATH}"
+    with pytest.raises(HaplaneError, match="more than 5 redirects"):
+        download(mirror, tmp_path, "0" * 64)
+
+
+def test_from_https_no_redirect_leads_to_http() -> None:
+    with pytest.raises(HaplaneError, match="not followed") as caught:
+        _redirected("https://site.test/tool", "http://me:secret@site.test/tool?X-Signature=secret")
+    assert "secret" not in str(caught.value)
+    assert _redirected("https://site.test/a/tool", "../b") == "https://site.test/b"

@@ -10,6 +10,7 @@ from haplane.bundle import process
 from haplane.bundle.process import require, run
 from haplane.bundle.programs import closure
 from haplane.errors import BadInput, DeadlinePassed, HaplaneError, Problems
+from haplane.waiting import wait_until
 
 
 def test_everything_missing_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +46,20 @@ def test_lines_come_as_they_are_written_and_stdout_is_returned() -> None:
 def test_a_program_that_hangs_is_ended_with_its_children() -> None:
     with pytest.raises(DeadlinePassed, match="took longer than"):
         run(["sh", "-c", "sleep 60 & sleep 60"], what="waiting", deadline_seconds=0.2)
+
+
+def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    with pytest.raises(DeadlinePassed):
+        run(["sh", "-c", f"sleep 60 & echo $! >{pid}; wait"], what="waiting", deadline_seconds=0.3)
+    status = Path(f"/proc/{pid.read_text().strip()}/stat")
+    wait_until(lambda: not status.exists() or status.read_text().split()[2] == "Z", 10, "what it started ends")
+
+
+@pytest.mark.parametrize("where", ["", ">&2"])
+def test_a_program_that_prints_without_end_is_stopped(where: str) -> None:
+    with pytest.raises(HaplaneError, match=r"was stopped\n.*it sent more than"):
+        run(["sh", "-c", f"yes {where}"], what="printing", deadline_seconds=60)
 
 
 def test_an_absolute_path_is_a_file_as_it_is(tmp_path: Path) -> None:

@@ -3,19 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from haplane.checks.certificates import authority_disagreements, certificate_problems, expected_certificates
-from haplane.checks.questions import ADMIN, KUBELET_CLIENT
+from haplane.checks.certificates import ca_disagreements, certificate_problems, expected_certificates
 from haplane.config.load import load_inventory
-from haplane.pki import paths
+from haplane.domain import host_paths
 from haplane.pki.cluster_identity import ClusterIdentity
-from haplane.pki.etcd_leaves import apiserver_client_files, etcd_server_files, healthcheck_client_files
-from haplane.pki.leaf import Usage, issue
+from haplane.pki.etcd_certificates import apiserver_client_files, etcd_server_files, healthcheck_client_files
+from haplane.pki.issue import Usage, issue
+from haplane.pki.kubelet_certificates import kubelet_serving_files
 
 NOW = datetime.now(UTC)
 INVENTORY = load_inventory(Path(__file__).parents[2] / "inventories" / "lab.py")
 M1 = INVENTORY.masters[0]
 IDENTITY = ClusterIdentity.generate("demo", NOW)
-APISERVER = f"{paths.KUBERNETES_PKI}/apiserver.crt"
+APISERVER = host_paths.APISERVER_CRT
 
 
 def a_master(identity: ClusterIdentity, now: datetime) -> dict[str, str]:
@@ -31,11 +31,11 @@ def a_master(identity: ClusterIdentity, now: datetime) -> dict[str, str]:
         now=now,
     )
     users = {
-        f"{paths.KUBERNETES_PKI}/apiserver-kubelet-client.crt": "kube-apiserver-kubelet-client",
-        ADMIN: "kubernetes-admin",
-        "/etc/kubernetes/controller-manager.conf": "system:kube-controller-manager",
-        "/etc/kubernetes/scheduler.conf": "system:kube-scheduler",
-        KUBELET_CLIENT: "system:node:m1",
+        host_paths.APISERVER_KUBELET_CLIENT_CRT: "kube-apiserver-kubelet-client",
+        host_paths.ADMIN_KUBECONFIG: "kubernetes-admin",
+        host_paths.CONTROLLER_MANAGER_KUBECONFIG: "system:kube-controller-manager",
+        host_paths.SCHEDULER_KUBECONFIG: "system:kube-scheduler",
+        host_paths.KUBELET_CLIENT_PEM: "system:node:m1",
     }
     front_proxy = issue(identity.front_proxy, "front-proxy-client", usages=both, now=now).certificate
     files = {
@@ -43,9 +43,10 @@ def a_master(identity: ClusterIdentity, now: datetime) -> dict[str, str]:
         **etcd_server_files(identity, "m1", M1.address, now),
         **healthcheck_client_files(identity, now),
         **apiserver_client_files(identity, now),
+        **kubelet_serving_files(identity.kubernetes, "m1", M1.address, now),
         **{path: issue(identity.kubernetes, user, usages=both, now=now).certificate for path, user in users.items()},
         APISERVER: apiserver.certificate,
-        f"{paths.KUBERNETES_PKI}/front-proxy-client.crt": front_proxy,
+        host_paths.FRONT_PROXY_CLIENT_CRT: front_proxy,
     }
     return {path: pem.decode() for path, pem in files.items() if b"BEGIN CERTIFICATE" in pem}
 
@@ -61,11 +62,14 @@ def test_a_fresh_master_is_in_order():
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({APISERVER: GOOD[f"{paths.KUBERNETES_PKI}/apiserver-kubelet-client.crt"]}, "does not name"),
+        ({APISERVER: GOOD[host_paths.APISERVER_KUBELET_CLIENT_CRT]}, "is not valid for"),
         ({APISERVER: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, "not a certificate"),
-        ({ADMIN: GOOD[KUBELET_CLIENT]}, "is 'system:node:m1', not 'kubernetes-admin'"),
         (
-            {f"{paths.ETCD_SERVER}.crt": a_master(ClusterIdentity.generate("demo", NOW), NOW)[APISERVER]},
+            {host_paths.ADMIN_KUBECONFIG: GOOD[host_paths.KUBELET_CLIENT_PEM]},
+            "is issued to 'system:node:m1', not to 'kubernetes-admin'",
+        ),
+        (
+            {f"{host_paths.ETCD_SERVER_STEM}.crt": a_master(ClusterIdentity.generate("demo", NOW), NOW)[APISERVER]},
             "not issued by",
         ),
     ],
@@ -78,8 +82,10 @@ def test_what_is_wrong_is_named(change, complaint):
 
 
 def test_an_absent_certificate_is_named():
-    without = {path: pem for path, pem in GOOD.items() if path != KUBELET_CLIENT}
-    assert certificate_problems(without, EXPECTED, NOW) == [f"{KUBELET_CLIENT} is absent or holds no certificate"]
+    without = {path: pem for path, pem in GOOD.items() if path != host_paths.KUBELET_CLIENT_PEM}
+    assert certificate_problems(without, EXPECTED, NOW) == [
+        f"{host_paths.KUBELET_CLIENT_PEM} is absent or contains no certificate"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -91,10 +97,10 @@ def test_days_left(days, complaint):
     assert leaves == ([] if complaint is None else [f"{APISERVER} {complaint}"])
 
 
-def test_authorities_that_differ_are_told_with_their_camps():
+def test_cas_that_differ_are_reported_with_their_hosts():
     other = a_master(ClusterIdentity.generate("demo", NOW), NOW)
-    member = {paths.ETCD_MEMBER_AUTHORITY: GOOD[paths.ETCD_MEMBER_AUTHORITY]}
-    assert authority_disagreements({"m1": GOOD, "m2": GOOD, "e1": member}) == []
-    problems = authority_disagreements({"m1": GOOD, "m2": GOOD, "m3": other, "e1": member})
-    assert "the Kubernetes authority differs: m1, m2 against m3" in problems
-    assert "the etcd authority differs: m1, m2, e1 against m3" in problems
+    member = {host_paths.ETCD_MEMBER_CA_CRT: GOOD[host_paths.ETCD_MEMBER_CA_CRT]}
+    assert ca_disagreements({"m1": GOOD, "m2": GOOD, "e1": member}) == []
+    problems = ca_disagreements({"m1": GOOD, "m2": GOOD, "m3": other, "e1": member})
+    assert "the Kubernetes CA differs: m1, m2 | m3" in problems
+    assert "the etcd CA differs: m1, m2, e1 | m3" in problems

@@ -1,4 +1,4 @@
-"""The controls against surveys that are sound but for what a test changes, and against their documentation."""
+"""The controls against facts that are sound but for what a test changes, and against their documentation."""
 
 import re
 from pathlib import Path
@@ -6,25 +6,28 @@ from pathlib import Path
 import pytest
 
 from haplane.checks.controls import CONTROLS, EXCEPTIONS
-from haplane.checks.judges import Subject, flags, reasonable_timeout
-from haplane.checks.survey import Stat, Survey
+from haplane.checks.evaluate import Subject, flags, reasonable_timeout
+from haplane.checks.host_facts import HostFacts, Stat
+from haplane.desired.audit import audit_policy
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "cis.md"
 NUMBERS = [control.number for control in CONTROLS]
 BY_NUMBER = {control.number: control for control in CONTROLS}
+DISABLED, PLUGINS = "--disable-admission-plugins", "--enable-admission-plugins"
+GATE = "RotateKubeletServerCertificate"
 UNIT = "/etc/systemd/system/kubelet.service"
 
 
-def survey(**changes):
+def facts(**changes):
     empty = {
         "units": {}, "stats": {}, "certificates": {}, "settings": {}, "kubelet_client_certificate": None,
         "addresses": (), "haproxy_servers": None, "hashes": {}, "versions": {}, "documents": {}, "requests": {},
     }  # fmt: skip
-    return Survey.model_validate(empty | changes)
+    return HostFacts.model_validate(empty | changes)
 
 
 def wrong(number, kubelet=None, **changes):
-    return BY_NUMBER[number].judge(Subject("m1", survey(**changes), kubelet))
+    return BY_NUMBER[number].evaluate(Subject("m1", facts(**changes), kubelet))
 
 
 def apiserver(*words):
@@ -51,7 +54,7 @@ def test_exceptions_are_those_that_are_documented():
 @pytest.mark.parametrize("control", CONTROLS, ids=NUMBERS)
 def test_a_host_of_which_nothing_is_known_is_not_called_sound(control):
     about_absence = {"4.1.3", "4.1.4", "4.2.7", "4.3.1"}
-    assert (control.judge(Subject("m1", survey())) is None) is (control.number in about_absence)
+    assert (control.evaluate(Subject("m1", facts())) is None) is (control.number in about_absence)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,11 @@ def test_a_host_of_which_nothing_is_known_is_not_called_sound(control):
         ("1.2.6", ("--authorization-mode=Node,RBAC",), ("--authorization-mode=RBAC,AlwaysAllow",)),
         ("1.2.7", ("--authorization-mode=Node,RBAC",), ("--authorization-mode=RBAC",)),
         ("1.2.12", (), ("--disable-admission-plugins=Priority,ServiceAccount",)),
+        ("1.2.10", ("--enable-admission-plugins=A",), ("--enable-admission-plugins=AlwaysAdmit", PLUGINS + "=B")),
+        ("1.2.12", (DISABLED, "Priority"), (DISABLED, "ServiceAccount")),
+        ("1.2.12", (f"{DISABLED}=A", f"{DISABLED}=B"), (f"{DISABLED}=ServiceAccount", f"{DISABLED}=B")),
+        ("1.2.12", (), ('--disable_admission_plugins="ServiceAccount"',)),
+        ("1.2.13", (), (DISABLED, "NamespaceLifecycle")),
         ("1.2.15", ("--profiling=false",), ("--profiling",)),
         ("1.2.17", ("--audit-log-maxage=30",), ("--audit-log-maxage=3",)),
         ("1.2.23", ("--etcd-certfile=c", "--etcd-keyfile=k"), ("--etcd-certfile=c",)),
@@ -74,6 +82,54 @@ def test_a_host_of_which_nothing_is_known_is_not_called_sound(control):
 def test_flags(number, sound, unsound):
     assert wrong(number, **apiserver(*sound)) is None
     assert "--" in wrong(number, **apiserver(*unsound))
+
+
+@pytest.mark.parametrize(
+    ("words", "sound"),
+    [
+        ((), True),
+        ((f"--feature-gates={GATE}=true",), True),
+        (("--feature-gates=AllBeta=false", f"--feature-gates={GATE}=true"), True),
+        (("--feature-gates", f"{GATE}=false"), False),
+        ((f"--feature-gates=A=true,{GATE}=0",), False),
+        (("--feature-gates=AllBeta=false",), False),
+    ],
+)
+def test_a_feature_gate_is_off_in_many_ways(words, sound):
+    manager = {"kube-controller-manager": ("kube-controller-manager", *words)}
+    assert (wrong("1.3.6", processes=manager) is None) is sound
+
+
+@pytest.mark.parametrize("number, name", [("2.3", "auto-tls"), ("2.6", "peer-auto-tls")])
+def test_etcd_takes_switches_from_its_environment_too(number, name):
+    variable = "ETCD_" + name.upper().replace("-", "_")
+    runs = {"processes": {"etcd": ("etcd", "--name=m1")}}
+    assert wrong(number, **runs) is None
+    assert wrong(number, processes={"etcd": ("etcd", f"--{name}=T")})
+    assert wrong(number, processes={"etcd": ("etcd", f"-{name}")})
+    assert wrong(number, **runs, environment={variable: "1"})
+    assert wrong(number, processes={"etcd": ("etcd", f"--{name}=false")}, environment={variable: "1"}) is None
+    assert "reads its settings from /x" in wrong(number, **runs, environment={"ETCD_CONFIG_FILE": "/x"})
+
+
+def test_the_audit_policy_is_the_one_that_the_running_api_server_was_given():
+    words = "# secrets configmaps tokenreviews pods/exec level: Metadata\napiVersion: audit.k8s.io/v1\nrules: []\n"
+    nothing = '{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "None"}]}'
+    for number in ("3.2.1", "3.2.2"):
+        assert wrong(number, audit_policy=audit_policy()) is None
+        for given in (None, words, nothing):
+            assert wrong(number, audit_policy=given)
+    assert "get services/proxy" in wrong("3.2.2", audit_policy=audit_policy().replace(', "services/proxy"', ""))
+
+
+def test_addresses_that_pods_were_given_are_files_of_cni_too():
+    conflist = {"/etc/cni/net.d/10-flannel.conflist": Stat(mode=0o600, owner="root", group="root", directory=False)}
+    directory = {"/var/lib/cni/networks/cbr0": Stat(mode=0o755, owner="root", group="root", directory=True)}
+    lease = "/var/lib/cni/networks/cbr0/10.244.0.2"
+    wide = {lease: Stat(mode=0o644, owner="adm", group="root", directory=False)}
+    assert wrong("1.1.9", stats=conflist | directory) is None
+    assert wrong("1.1.9", stats=conflist | wide) == f"{lease} is 0644 adm:root"
+    assert wrong("1.1.10", stats=conflist | wide) == f"{lease} is 0644 adm:root"
 
 
 def test_files():
@@ -96,18 +152,24 @@ def test_files():
 def test_kubelets(number, sound, unsound):
     assert wrong(number, sound) is None
     assert wrong(number, unsound)
-    assert wrong(number, None) == "no master tells its kubelet's configuration"
+    assert wrong(number, None) == "no master could read its kubelet configuration"
 
 
 def test_what_only_looks_local_is_not():
     assert wrong("4.3.1", listening=("127.0.0.1:10249", "0.0.0.0:22")) is None
-    assert wrong("4.3.1", listening=("0.0.0.0:10249",)) == "it listens on 0.0.0.0:10249"
-    assert wrong("4.3.1", listening=("*:10249",)) == "it listens on *:10249"
+    assert wrong("4.3.1", listening=("0.0.0.0:10249",)) == "port 10249 is open on 0.0.0.0:10249"
+    assert wrong("4.3.1", listening=("*:10249",)) == "port 10249 is open on *:10249"
+    assert wrong("4.3.1", open_metrics=("0.0.0.0:10300",)) == "kube-proxy serves metrics at 0.0.0.0:10300"
 
 
 def test_who_writes_secrets():
     assert wrong("1.2.28", encryption_providers=("secretbox", "identity")) is None
-    assert wrong("1.2.28", encryption_providers=("identity", "secretbox")) == "secrets are written by identity"
+    assert wrong("1.2.28", encryption_providers=("aesgcm", "identity")).startswith(
+        "secrets are written by the provider aesgcm"
+    )
+    assert wrong("1.2.28", encryption_providers=("identity", "secretbox")).startswith(
+        "secrets are written by the provider identity"
+    )
 
 
 def test_a_name_that_is_overridden_by_another_than_the_inventorys():
@@ -116,7 +178,11 @@ def test_a_name_that_is_overridden_by_another_than_the_inventorys():
 
 
 def test_flags_as_processes_have_them():
-    assert flags(("etcd", "--a=b=c", "--d", "word", "-x")) == {"a": "b=c", "d": "true"}
+    assert flags(("etcd", "--a=b=c", "--d", "word", "-x", "--profiling", "--", "--y=z")) == {
+        "a": "b=c", "d": "word", "x": "true", "profiling": "true",
+    }  # fmt: skip
+    several = ("x", "--feature_gates=A=false", "--feature-gates", "B=true", "--profiling=true", "--profiling=f")
+    assert flags(several) == {"feature-gates": "A=false,B=true", "profiling": "f"}
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def start(tmp_path, *options):
 
 def test_results_are_told_in_the_checks_own_words(tmp_path):
     run = start(tmp_path)
-    events = [json.loads(line) for line in run.communicate(timeout=60)[0].splitlines()]
+    events = [json.loads(line) for line in run.communicate(timeout=60)[0].splitlines() if line]
     finished = {
         event["check"]: (event["outcome"], event["message"]) for event in events if event["event"] == "finished"
     }
@@ -81,6 +81,7 @@ def test_results_are_told_in_the_checks_own_words(tmp_path):
 
 def test_what_was_made_is_removed_after_sigterm(tmp_path):
     run = start(tmp_path, "--with-pods", "-k", "changes")
+    assert run.stdout.readline() == "\n"
     assert "Changes something" in run.stdout.readline()
     run.send_signal(signal.SIGTERM)
     run.communicate(timeout=60)
@@ -89,6 +90,7 @@ def test_what_was_made_is_removed_after_sigterm(tmp_path):
 
 def test_it_goes_on_without_a_reader(tmp_path):
     run = start(tmp_path, "--with-pods", "-k", "good or changes")
+    run.stdout.readline()
     run.stdout.readline()
     run.stdout.close()
     run.send_signal(signal.SIGTERM)

@@ -4,14 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import samples
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 import haplane
 from haplane.bundle.manifest import MANIFEST
-from haplane.cli.main import COMMANDS, cli
+from haplane.cli import main
+from haplane.cli.main import GROUPS, cli
 
 WITH_INVENTORY = [
     ["up"],
@@ -59,8 +62,32 @@ def test_help_and_version():
     assert run("--version").output.strip() == f"haplane, version {haplane.__version__}"
     help_text = run("-h")
     assert help_text.exit_code == 0
-    assert set(cli.list_commands(None)) <= set(COMMANDS)
-    assert all(f"\n  {name} " in help_text.output for name in ("up", "status", "verify", "bundle", "lab", "drill"))
+    assert all(f"\n{task}:\n" in help_text.output for task in GROUPS)
+    for name, summary in ((name, summary) for verbs in GROUPS.values() for name, summary in verbs.items()):
+        assert f"\n  {name:8}  {summary}\n" in help_text.output, "one line each, in 80 columns"
+
+
+def test_every_verb_is_in_the_help():
+    modules = {path.stem for path in Path(main.__file__).parent.glob("*.py") if "def command" in path.read_text()}
+    assert modules == set(cli.list_commands(None))
+
+
+def completed(*words):
+    *before, incomplete = words
+    found = ShellComplete(cli, {}, "haplane", "_HAPLANE_COMPLETE").get_completions(before, incomplete)
+    return {one.value: one.help for one in found}
+
+
+def test_a_tab_completes_verbs_without_importing_them(monkeypatch):
+    monkeypatch.setattr(main.importlib, "import_module", lambda name: pytest.fail(f"{name} was imported"))
+    assert set(completed("s")) == {"status", "snapshot"}
+    assert completed("rest") == {"restore": GROUPS["Backup"]["restore"]}
+    assert set(completed("--")) == {"--version", "--help"}
+
+
+def test_a_tab_completes_what_a_verb_takes():
+    assert set(completed("certs", "r")) == {"renew"}
+    assert set(completed("up", "--d")) == {"--dry-run", "--debug"}
 
 
 @pytest.mark.parametrize("name", cli.list_commands(None))
@@ -90,7 +117,7 @@ def test_a_bad_inventory_is_one_json_document(verb, tmp_path):
     assert result.exit_code == 2
     said = json.loads(result.stdout)
     assert said["exit_code"] == 2
-    assert "masters" in said["error"]
+    assert any("masters" in problem["what"] for problem in said["error"]["problems"])
 
 
 def test_up_without_a_bundle_says_how_to_get_one_before_it_contacts_anybody(inventory):
@@ -104,11 +131,12 @@ def test_up_without_a_bundle_says_how_to_get_one_before_it_contacts_anybody(inve
 def test_up_with_json_asks_no_questions(inventory):
     result = run("up", inventory, "--json")
     assert result.exit_code == 2
-    assert "--yes" in json.loads(result.stdout)["error"]
+    assert "--yes" in json.loads(result.stdout)["error"]["next"]
 
 
-def test_watch_and_json_exclude_each_other(inventory):
-    assert run("status", inventory, "--watch", "--json").exit_code == 2
+@pytest.mark.parametrize("other", ["--json", "--check"])
+def test_watch_is_for_people(inventory, other):
+    assert run("status", inventory, "--watch", other).exit_code == 2
 
 
 def test_up_with_every_host_down_changes_nothing(inventory):
@@ -121,7 +149,7 @@ def test_up_with_every_host_down_changes_nothing(inventory):
 
 
 def test_status_with_every_host_down_is_a_whole_document(inventory):
-    done = haplane_process("status", inventory, "--json", "--check")
+    done = haplane_process("status", inventory, "--json")
     assert done.returncode == 6
     assert done.stderr == ""
     said = json.loads(done.stdout)
@@ -133,6 +161,14 @@ def test_status_with_every_host_down_is_a_whole_document(inventory):
 
 def test_status_for_people_with_every_host_down(inventory):
     done = haplane_process("status", inventory)
-    assert done.returncode == 0
+    assert done.returncode == 6
     assert "NOT HEALTHY" in done.stdout
-    assert done.stdout.count("unreachable") == 3
+    assert done.stdout.count(": unreachable (") == 3
+
+
+def test_status_check_prints_the_problems_alone(inventory):
+    done = haplane_process("status", inventory, "--check")
+    assert done.returncode == 6
+    assert all(line.startswith("log: ") for line in done.stderr.splitlines())
+    assert done.stdout
+    assert all(line.startswith(("problem: ", "recovery: ", "  next: ")) for line in done.stdout.splitlines())

@@ -2,6 +2,8 @@
 
 import errno
 import json
+from pathlib import Path
+from unittest.mock import ANY
 
 import click
 import pytest
@@ -14,10 +16,10 @@ from haplane.errors import (
     DeadlinePassed,
     ExitCode,
     HaplaneError,
-    Incomplete,
     Locked,
     Problems,
     Refused,
+    UnfitHosts,
     Unreachable,
 )
 
@@ -54,7 +56,6 @@ def test_a_reader_that_has_gone_is_no_error_of_ours():
         (Unreachable, 3),
         (Refused, 4),
         (Locked, 5),
-        (Incomplete, 6),
         (DeadlinePassed, 7),
     ],
 )
@@ -62,7 +63,9 @@ def test_every_kind_of_error_has_its_exit_code_and_says_all_it_knows(kind, code)
     result = invoke(raising(kind("it is so", where="here", why="because", next_step="do this")))
     assert result.exit_code == code
     assert result.stdout == ""
-    assert result.stderr == "haplane: it is so\n  where: here\n  why: because\n  next: do this\n"
+    *said, log = result.stderr.splitlines()
+    assert said == ["haplane: it is so", "  where: here", "  why: because", "  next: do this"]
+    assert log.startswith("log: /")
 
 
 def test_several_problems_are_all_said():
@@ -88,7 +91,7 @@ def test_an_interrupted_command_says_how_to_carry_on():
     result = invoke(raising(KeyboardInterrupt()))
     assert result.exit_code == 1
     assert "interrupted" in result.stderr
-    assert "run the same command again" in result.stderr
+    assert "re-run the same command" in result.stderr
 
 
 def test_the_end_of_input_at_a_question_is_an_interruption():
@@ -106,8 +109,27 @@ def test_clicks_own_errors_stay_its_own():
 
 def test_with_json_an_error_is_one_document_too():
     result = invoke(raising(Refused("unsafe", why="2 of 3")), "--json")
-    assert json.loads(result.stdout) == {"error": "unsafe\n  why: 2 of 3", "exit_code": 4}
+    fields = {"what": "unsafe", "where": None, "why": "2 of 3", "next": None, "problems": []}
+    said = json.loads(result.stdout)
+    assert Path(said.pop("log")).read_text().count("unsafe") == 2, "the message, and the end of the traceback"
+    assert said == {"error": fields, "exit_code": 4}
     assert result.stderr.startswith("haplane: unsafe")
+
+
+def test_with_json_each_of_several_problems_keeps_its_fields():
+    problems = [HaplaneError("zstd is missing", where="m1", why="needed", next_step="install it"), Refused("unsafe")]
+    result = invoke(raising(UnfitHosts("2 problems", problems)), "--json")
+    assert json.loads(result.stdout) == {
+        "error": {
+            "what": "2 problems", "where": None, "why": None, "next": None,
+            "problems": [
+                {"what": "zstd is missing", "where": "m1", "why": "needed", "next": "install it"},
+                {"what": "unsafe", "where": None, "why": None, "next": None},
+            ],
+        },
+        "exit_code": 4,
+        "log": ANY,
+    }  # fmt: skip
 
 
 def test_what_hosts_say_cannot_steer_a_terminal():

@@ -43,7 +43,9 @@ def test_the_lab() -> None:
     assert [host.name for host in inventory.masters] == ["m1", "m2", "m3"]
     assert inventory.etcd == inventory.masters
     assert str(inventory.cluster.endpoint) == "10.89.0.10:6443"
-    assert inventory.cluster.tuning.kubelet == {"cgroupDriver": "cgroupfs", "failCgroupV1": False}
+    kubelet = inventory.cluster.tuning.kubelet
+    assert (kubelet["cgroupDriver"], kubelet["failCgroupV1"]) == ("cgroupfs", False)
+    assert not any("%" in left for left in kubelet["evictionHard"].values())  # its disk is the machine's
     assert inventory.cluster.lab is not None
     assert inventory.cluster.lab.extra_hosts == {
         "w1": IPv4Address("10.89.0.31"),

@@ -37,8 +37,8 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "two masters": ({"masters": hosts(1, 2)}, "masters", "= 2", "list 3 or 5 masters"),
     "four masters": ({"masters": hosts(1, 2, 3, 4)}, "masters", "= 4", "list 3 or 5 masters"),
     "seven masters": ({"masters": hosts(*range(1, 8))}, "masters", "= 7", "list 3 or 5 masters"),
-    "even etcd": ({"etcd": hosts(11, 12, prefix="e")}, "etcd", "= 2", "list 3, 5 or 7 etcd machines"),
-    "one etcd": ({"etcd": hosts(11, prefix="e")}, "etcd", "= 1", "list 3, 5 or 7 etcd machines"),
+    "even etcd": ({"etcd": hosts(11, 12, prefix="e")}, "etcd", "= 2", "list 3, 5 or 7 etcd hosts"),
+    "one etcd": ({"etcd": hosts(11, prefix="e")}, "etcd", "= 1", "list 3, 5 or 7 etcd hosts"),
     "etcd on some masters": (
         {"etcd": ["m1", "m2", *hosts(11, prefix="e")]},
         "etcd",
@@ -50,7 +50,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"masters": [*hosts(1, 2), ("m3", {"address": "10.0.0.22"})]},
         "masters: m3: address",
         "10.0.0.22",
-        "one address, one machine",
+        "each host needs an address",
     ),
     "two names of one machine": (
         {"masters": [*hosts(1, 2), ("m3", {"address": "10.0.0.23", "ssh_hostname": "10.0.0.22"})]},
@@ -63,7 +63,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"etcd": [(f"m{n}", {"ssh_port": 2200}) for n in (1, 2, 3)], "masters": (hosts(1, 2, 3), {"ssh_port": 22})},
         "etcd: m1: ssh_port",
         "2200",
-        "say the same in both",
+        "use the same value in both",
     ),
     "bad host name": ({"masters": [*hosts(1, 2), "M_3"]}, "masters: M_3", '"M_3"', "use 1-63 lower-case letters"),
     "localhost": ({"masters": [*hosts(1, 2), "localhost"]}, "masters: localhost", '"localhost"', "a name of its own"),
@@ -77,7 +77,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"masters": [*hosts(1, 2), ("m3", {"address": "127.0.0.1"})]},
         "masters: m3: address",
         "127.0.0.1",
-        "the machine's address in the cluster's network",
+        "the host's address in the cluster's network",
     ),
     "no address": ({"masters": [*hosts(1, 2), "m3"]}, "masters: m3: address", "is missing", "add it"),
     "endpoint is a host": (
@@ -124,7 +124,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         cluster(pod_network="10.0.0.0/16"),
         'cluster["pod_network"]',
         "10.0.0.0/16",
-        "a network that no machine",
+        "a network that contains no host",
     ),
     "endpoint in service network": (
         cluster(endpoint="10.96.0.10:6443"),
@@ -180,7 +180,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         cluster(kubernetes_version="1.20.0"),
         'cluster["kubernetes_version"]',
         '"1.20.0"',
-        "use 1.35.4",
+        "use 1.35.4, 1.35.8, 1.36.3, 1.36.4, 1.37.2, or a lock of your own",
     ),
     "router id": (
         cluster(keepalived={"router_id": 256}),
@@ -212,7 +212,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         snapshots(signing_key="c2hvcnQ="),
         'cluster["snapshots"]["signing_key"]',
         '"c2hvcnQ="',
-        "what `haplane up` printed",
+        "that `haplane up` printed",
     ),
     "snapshots beside the root": (snapshots(directory="/"), 'cluster["snapshots"]["directory"]', '"/"', "absolute"),
     "snapshots kept nowhere": (
@@ -237,9 +237,9 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         snapshots(s3={"bucket": "etcd", "endpoint_url": "https://me:hunter2@s3"}),
         'cluster["snapshots"]["s3"]["endpoint_url"]',
         "not shown",
-        "https://s3.example.org",
+        "write the URL without",
     ),
-    "bucket": (snapshots(s3={"bucket": "Et/cd"}), 'cluster["snapshots"]["s3"]["bucket"]', '"Et/cd"', "3-63"),
+    "bucket": (snapshots(s3={"bucket": "Et/cd"}), 'cluster["snapshots"]["s3"]["bucket"]', '"Et/cd"', "3-255"),
     "prefix": (
         snapshots(s3={"bucket": "etcd", "prefix": "/x/../y"}),
         'cluster["snapshots"]["s3"]["prefix"]',
@@ -256,7 +256,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"masters": hosts(1, 2, 3, ssh_user="root;reboot")},
         "masters: m1: ssh_user",
         '"root;reboot"',
-        "lower-case letters",
+        "the name that you log in with",
     ),
     "metacharacter in path": (cluster(bundle="/x/$(id)"), 'cluster["bundle"]', '"/x/$(id)"', "use a path of letters"),
     "newline in path": (
@@ -272,9 +272,9 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "use letters",
     ),
     "deep kubelet setting": (
-        cluster(tuning={"kubelet": {"a": {"b": {"c": 1}}}}),
+        cluster(tuning={"kubelet": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}}),
         'cluster["tuning"]["kubelet"]',
-        "b is not a text",
+        "f is not a text",
         "write one of these",
     ),
     "unknown tuning": (cluster(tuning="nestled"), 'cluster["tuning"]', '"nestled"', "use nested"),

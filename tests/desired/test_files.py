@@ -15,11 +15,12 @@ from haplane.desired.files import etcd_start, join_configuration, kubeadm_config
 from haplane.desired.hosts import cluster_wants, request_for
 from haplane.desired.manifests import cluster_manifest
 from haplane.desired.snapshots import NO_FILES, snapshot_files
+from haplane.domain import host_paths
 from haplane.domain.files import Part
-from haplane.domain.plan import APISERVER_ASIDE
 from haplane.errors import BadInput
 from haplane.render import render
 
+PAUSE = samples.manifest().reference("pause")
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = sorted((Path(__file__).parents[2] / "templates").glob("*.j2"))
 
@@ -33,7 +34,7 @@ class Case:
 
     def files(self) -> dict[str, str]:
         host = self.inventory.host(self.host)
-        found = wanted_files(self.inventory, host, interface="eth1", etcd_token="test-0")
+        found = wanted_files(self.inventory, host, interface="eth1", etcd_token="test-0", pause_image=PAUSE)
         found += snapshot_files(self.inventory, host, NO_FILES)
         return {file.path: file.content.decode() for file in found}
 
@@ -44,7 +45,24 @@ SNAPSHOTS = {
     "s3": {"bucket": "etcd"},
 }
 EXTERNAL = samples.inventory(etcd=3, balancers=0, masters_run_pods=True, tuning="nested", snapshots=SNAPSHOTS)
+SETTINGS = samples.inventory(
+    apiserver_names=["api.example.org", "203.0.113.5"],
+    proxy={"https": "http://proxy.example.org:3128", "no_proxy": [".example.org"]},
+    registries={"docker.io": {"mirrors": ["https://mirror.example.org"]}},
+    tuning={
+        "kubelet": {"failSwapOn": False, "clusterDNS": ["10.96.0.10"]},
+        "kube_apiserver": {
+            "oidc-issuer-url": "https://sso.example.org",
+            "oidc-groups-claim": "groups",
+            "oidc-required-claim": ["team=ops"],
+            "goaway-chance": 0.01,
+            "enable-admission-plugins": ["AlwaysPullImages"],
+        },
+        "kube_scheduler": {"bind-address": "0.0.0.0"},
+    },
+)
 CASES = {
+    "master-with-settings": Case(SETTINGS, "m1"),
     "master": Case(STACKED, "m1"),
     "balancer": Case(STACKED, "lb2"),
     "worker": Case(STACKED, "w1"),
@@ -162,9 +180,10 @@ def test_haproxy_serves_the_endpoint_on_balancers_and_etcd_beside_masters_that_h
 
 def test_files_of_the_control_plane_are_private_and_what_the_benchmark_wants_so():
     host = STACKED.masters[0]
-    files = wanted_files(STACKED, host, interface="eth1", etcd_token="")
+    files = wanted_files(STACKED, host, interface="eth1", etcd_token="", pause_image=PAUSE)
     private = {file.path for file in files if file.part is Part.CONTROL_PLANE}
     private |= {"/etc/systemd/system/kubelet.service", "/etc/cni/net.d/10-flannel.conflist"}
+    private |= {"/var/lib/cni/networks/cbr0/lock"}
     assert {file.path for file in files if file.mode == 0o600} == private
     assert not any(file.secret for file in files)
 
@@ -172,7 +191,7 @@ def test_files_of_the_control_plane_are_private_and_what_the_benchmark_wants_so(
 @pytest.mark.parametrize("inventory", [STACKED, EXTERNAL], ids=["stacked", "external etcd"])
 def test_hosts_are_asked_for_every_file_they_should_have(inventory):
     asked = request_for(inventory, samples.manifest())["files"]
-    assert APISERVER_ASIDE in asked
+    assert set(host_paths.MOVED_MANIFESTS.values()) <= set(asked)
     for host in inventory.hosts:
         assert set(Case(inventory, host.name).files()) <= set(asked)
 
@@ -186,3 +205,22 @@ def test_a_pod_network_of_the_users_own(tmp_path):
     own.write_text("kind: List\n")
     assert cluster_manifest(inventory, samples.manifest()) == "kind: List\n"
     assert "/etc/cni/net.d/10-flannel.conflist" not in Case(inventory, "m1").files()
+
+
+def test_haproxys_socket_and_memory_are_where_its_user_cannot_get_at_them():
+    files = CASES["balancer"].files()
+    text = files["/etc/haproxy/haproxy.cfg"]
+    assert "chroot /var/lib/haproxy\n" in text
+    places = re.findall(r"(/run/\S+)", text + files["/etc/haproxy/remember-servers"].split("SOCKETS =")[0])
+    assert len(places) == 3
+    assert all(place.strip('"').startswith("/run/haplane-haproxy") for place in places)
+    drop_in = files["/etc/systemd/system/haproxy.service.d/haplane.conf"]
+    assert drop_in.count("=install -d -m 700 /run/haplane-haproxy\n") == 2
+
+
+def test_keepalived_takes_adverts_of_its_peers_only_and_none_that_a_router_has_forwarded():
+    for name in ("balancer", "master-with-external-etcd"):
+        text = CASES[name].files()["/etc/keepalived/keepalived.conf"]
+        block = re.search(r"unicast_peer \{\n(.*?)\n    \}", text, re.S)
+        assert all(re.fullmatch(r" +\S+ min_ttl 255 max_ttl 255", line) for line in block[1].splitlines())
+        assert {"check_unicast_src", "unicast_ttl 255"} <= {line.strip() for line in text.splitlines()}

@@ -13,21 +13,13 @@ import samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from haplane.agent.settings import AgentSettings
 from haplane.config.snapshots import Snapshots
 from haplane.desired.keys import key_paths
-from haplane.desired.snapshots import (
-    OWN_FILES,
-    S3_AUTHORITY,
-    SERVICE,
-    TIMER,
-    S3Files,
-    calendar,
-    read_s3_files,
-    snapshot_files,
-)
+from haplane.desired.snapshots import OWN_FILES, S3Files, calendar, read_s3_files, snapshot_files
+from haplane.domain import host_paths
 from haplane.errors import BadInput
 from haplane.pki.cluster_identity import IDENTITY_PATHS
-from haplane.snapshots.settings import S3_CREDENTIALS, SETTINGS, AgentSettings
 
 RECIPIENT = str(pyrage.x25519.Identity.generate().to_public())
 CREDENTIALS = b"[default]\naws_access_key_id = me\naws_secret_access_key = hunter2\n"
@@ -46,7 +38,11 @@ def test_only_members_get_them_and_only_when_asked_for():
     plain, asked = samples.inventory(), inventory()
     assert snapshot_files(plain, plain.etcd[0], S3Files()) == ()
     assert snapshot_files(asked, asked.masters[0], S3Files()) == ()
-    assert set(files(asked)) == {SETTINGS, SERVICE, TIMER}
+    assert set(files(asked)) == {
+        host_paths.SNAPSHOT_SETTINGS_JSON,
+        host_paths.SNAPSHOT_SERVICE,
+        host_paths.SNAPSHOT_TIMER,
+    }
     assert set(files(asked)) <= set(OWN_FILES)
 
 
@@ -54,13 +50,17 @@ def test_the_agent_reads_what_the_inventory_says():
     s3 = {"bucket": "etcd", "endpoint_url": "https://s3:9000", "ca_file": "ca.crt", "credentials_file": "c"}
     given = inventory(interval_seconds=30, s3=s3, keep_local={"last": 3}, on_failure={"command": ("logger",)})
     found = files(given, S3Files(b"CA", CREDENTIALS))
-    told = AgentSettings.from_json(found[SETTINGS].content)
+    told = AgentSettings.from_json(found[host_paths.SNAPSHOT_SETTINGS_JSON].content)
     assert (told.cluster, told.member, told.recipients, told.interval_seconds) == ("test", "e1", (RECIPIENT,), 30)
     assert (told.keep_local.last, told.keep_local.hourly) == (3, 0)
-    assert (told.s3.bucket, told.s3.ca_file, told.s3.credentials_file) == ("etcd", S3_AUTHORITY, S3_CREDENTIALS)
+    assert (told.s3.bucket, told.s3.ca_file, told.s3.credentials_file) == (
+        "etcd",
+        host_paths.S3_CA_CRT,
+        host_paths.S3_CREDENTIALS,
+    )
     assert told.on_failure.command == ("logger",)
-    assert found[SETTINGS].mode == found[S3_CREDENTIALS].mode == 0o600
-    assert "hunter2" not in json.dumps(found[SETTINGS].content.decode())
+    assert found[host_paths.SNAPSHOT_SETTINGS_JSON].mode == found[host_paths.S3_CREDENTIALS].mode == 0o600
+    assert "hunter2" not in json.dumps(found[host_paths.SNAPSHOT_SETTINGS_JSON].content.decode())
     assert "hunter2" not in repr(found)
 
 

@@ -47,7 +47,7 @@ def test_two_identities_are_refused_naming_the_sides():
     with pytest.raises(UnfitHosts) as refusal:
         origin_of_identity(MASTERS, reports, PATHS, EVIDENCE)
     [problem] = refusal.value.problems
-    assert problem.what == "m1, m3 / m2: set up as different clusters"
+    assert problem.what == "m1, m3 / m2: installed as different clusters"
     assert "haplane reset INVENTORY m2" in str(refusal.value)
 
 
@@ -121,12 +121,12 @@ def set_up_as(name, address, *, through=True):
 def test_exchanged_and_moved_masters_are_told_apart():
     exchanged = {"m1": set_up_as("m2", "10.0.0.22"), "m2": set_up_as("m1", "10.0.0.21")}
     assert [problem.what for problem in moved_hosts(ADDRESSES, exchanged, EVIDENCE)] == [
-        "m1 leads to the machine that was set up as m2",
-        "m2 leads to the machine that was set up as m1",
+        "m1 is the host that was installed as m2",
+        "m2 is the host that was installed as m1",
     ]
     moved = {"m1": set_up_as("m1", "10.0.0.21"), "m2": set_up_as("m2", "10.0.0.99")}
     [problem] = moved_hosts(ADDRESSES, moved, EVIDENCE)
-    assert problem.what == "m2 was set up at 10.0.0.99, and the inventory says 10.0.0.22"
+    assert problem.what == "m2 was installed at 10.0.0.99, but the inventory has 10.0.0.22"
 
 
 def test_what_an_interrupted_run_wrote_before_kubeadm_binds_nobody():

@@ -24,11 +24,11 @@ def members(listed, *, dead=(), learners=(), behind=None):
     ("listed", "dead", "allowed", "words"),
     [
         (("m1", "m2", "m3"), (), True, "3 voters need 2 healthy; 3 are"),
-        (("m1", "m2", "m3"), ("m3",), False, "without m1 1 would be"),
-        (("m1", "m2", "m3", "old"), (), False, "4 voters need 3 healthy; 3 are, without m1 2 would be"),
+        (("m1", "m2", "m3"), ("m3",), False, "without m1 1 would remain"),
+        (("m1", "m2", "m3", "old"), (), False, "4 voters need 3 healthy; 3 are, without m1 2 would remain"),
         (("m1", "m2", "m3", ""), (), False, "4 voters"),
         (("m1", "m2", "m3", "", ""), (), False, "5 voters"),
-        (("m1",), (), False, "1 voters need 1 healthy; 1 are, without m1 0 would be"),
+        (("m1",), (), False, "1 voters need 1 healthy; 1 are, without m1 0 would remain"),
         ((), (), False, "there is no quorum"),
     ],
 )

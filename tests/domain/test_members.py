@@ -1,7 +1,9 @@
 import samples
 
 from haplane.domain.members import corrupt, is_corrupt, is_late, membership
-from haplane.domain.membership import Act, Blocked, foresee, next_change
+from haplane.domain.membership import Act, Blocked, next_change
+from haplane.domain.membership_forecast import foresee
+from haplane.domain.trust import NO_ETCD
 
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
@@ -37,6 +39,7 @@ def test_a_member_that_runs_and_says_nothing_is_late_and_a_stopped_one_is_not():
     assert not is_late(samples.altered(CONVERGED, "m1", **etcd("m1", **DOWN), units=stopped).reports["m1"])
 
 
+DIFFERS = '{"level": "fatal", "msg": "discovery failed", "error": "8e9e found data inconsistency with peers"}'
 DOWN = {"status": None, "members": None, "reads_through_quorum": False}
 
 
@@ -78,11 +81,32 @@ def test_a_leaving_host_that_does_not_answer_us_may_not_be_cut_off():
 
 def test_damaged_data_are_known_by_etcds_alarm_or_its_last_words():
     alarm = dict(CONVERGED.reports["m1"].etcd.status.model_dump(by_alias=True), errors=["memberID:2 alarm:CORRUPT "])
-    found = reports({"m1": etcd("m1", status=alarm)})
+    assert corrupt(reports({"m1": etcd("m1", status=alarm)}).values()) == set(), "the word of one"
+    found = reports({"m1": etcd("m1", status=alarm), "m3": etcd("m3", status=alarm | {"header": {"member_id": 3}})})
     assert corrupt(found.values()) == {2}
     assert [is_corrupt(name, found) for name in WANTED] == [False, True, False]
-    found = reports({"m3": etcd("m3", **DOWN, complaint="found data inconsistency with peers")})
+    found = reports({"m3": etcd("m3", **DOWN, last_words=[DIFFERS])})
     assert [is_corrupt(name, found) for name in WANTED] == [False, False, True]
     assert next_change(membership(WANTED, {}, found, starting=True)) is None
-    given_up = membership(WANTED, {}, found, condemned=("m3",), starting=True)
+    given_up = membership(WANTED, {}, found, data_to_discard=("m3",), starting=True)
     assert names(foresee(given_up)[0])[0] == (Act.REMOVE, "m3")
+
+
+def test_a_member_that_could_not_be_inspected_is_not_one_without_data():
+    nothing = {
+        "bootstrapped": False,
+        "has_data": False,
+        "status": None,
+        "members": None,
+        "reads_through_quorum": False,
+    }
+    found = samples.altered(CONVERGED, "m2", failed={"etcd": "etcdctl did not end within 5 s"}, etcd=nothing)
+    assert foresee(membership(WANTED, {}, found.reports))[0] == ()
+
+
+def test_a_lying_member_cannot_make_a_lost_one_count_for_its_own_removal():
+    """It reports its own data as lost and the lost member as serving: after its removal one of two would be left."""
+    lost = CONVERGED.reports["m1"].etcd.members[1]
+    observation = samples.altered(CONVERGED, "m1", etcd=NO_ETCD.model_dump() | {"outsiders": {f"{lost.id:x}": True}})
+    observation = samples.altered(observation, lost.name, etcd=NO_ETCD.model_dump())
+    assert foresee(membership(WANTED, {}, observation.reports))[0] == ()

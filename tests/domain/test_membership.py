@@ -6,18 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haplane.domain.membership import (
-    Act,
-    Blocked,
-    Change,
-    Listed,
-    Machine,
-    Membership,
-    after,
-    foresee,
-    leave,
-    next_change,
-)
+from haplane.domain.membership import Act, Blocked, Change, Listed, Machine, Membership, leave, next_change
+from haplane.domain.membership_forecast import after, foresee
 
 
 def commits(now):
@@ -155,13 +145,13 @@ def test_one_that_leaves_and_is_late_to_answer_is_not_taken_for_dead():
 def test_nobody_leaves_before_its_replacement_votes():
     now = healthy(1, 2, 3, machines=(2, 3, 4), may_leave=frozenset({address(1)}))
     silent = replace(now, machines=(*now.machines[:2], replace(now.machines[2], answers=False)))
-    assert next_change(silent) == Blocked("m1 cannot leave yet", "m4 would have to be a member first")
+    assert next_change(silent) == Blocked("m1 cannot be decommissioned yet", "m4 must become members first")
     assert leave(silent, silent.voters[0]) == next_change(silent)
 
 
 def test_given_up_data_go_only_while_the_others_are_enough():
     now = healthy(1, 2, 3)
-    corrupt = replace(now, machines=(replace(now.machines[0], condemned=True), *now.machines[1:]))
+    corrupt = replace(now, machines=(replace(now.machines[0], discards=True), *now.machines[1:]))
     assert [act for act, _ in acts(corrupt)[0]] == REBUILT
     one_off = replace(corrupt, listed=(*corrupt.listed[:2], replace(corrupt.listed[2], serves=False)))
     [changes, blocked] = foresee(one_off)
@@ -172,7 +162,7 @@ def test_given_up_data_go_only_while_the_others_are_enough():
 def test_an_alarm_is_taken_back_only_when_the_corrupt_member_is_gone():
     now = healthy(1, 2, 3, alarms=frozenset({2}))
     assert next_change(now) is None
-    corrupt = replace(now, machines=tuple(replace(one, condemned=one.name == "m2") for one in now.machines))
+    corrupt = replace(now, machines=tuple(replace(one, discards=one.name == "m2") for one in now.machines))
     assert [act for act, _ in acts(corrupt)[0]] == ["REMOVE", "DISARM", *REBUILT[1:]]
 
 

@@ -65,11 +65,19 @@ def test_a_newer_observer_may_say_more():
     assert judged(json.dumps(WHOLE | {"weather": "fine"})) is not None
 
 
-def test_the_api_server_that_knows_the_most_nodes_is_believed():
+def test_the_cluster_is_as_a_majority_of_the_api_servers_reports_it():
     whole = samples.converged(samples.inventory()).reports["m1"]
     fewer = whole.kubernetes.model_copy(update={"nodes": whole.kubernetes.nodes[:1], "uid": "older"})
-    reports = {"m1": whole.model_copy(update={"kubernetes": fewer}), "m2": whole, "lb1": samples.report()}
-    assert Observation(reports=reports).kubernetes().uid == "cluster-1"
+    reports = {
+        "m1": whole.model_copy(update={"kubernetes": fewer}),
+        "m2": whole,
+        "m3": whole,
+        "lb1": samples.report(),
+    }
+    assert Observation(reports=reports).kubernetes() == whole.kubernetes
+    del reports["m3"]
+    found = Observation(reports=reports).kubernetes()
+    assert (found.uid, [node.name for node in found.nodes]) == (None, ["m1"])
     assert Observation(reports={"lb1": samples.report()}).kubernetes() is None
 
 

@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 import samples
 
-from haplane.domain.preflight import Expectations, Window, doubts, ports_of, problems
+from haplane.domain.preflight import Expectations, Needs, Window, ports_of, problems
+from haplane.platforms import PLATFORMS
 
+NEEDS = Needs("amd64", "1.35.4", PLATFORMS)
 WINDOW = Window(asked_at=100, answered_at=102)
 MASTER = Expectations(
     address="10.0.0.21",
@@ -13,14 +15,13 @@ MASTER = Expectations(
     tolerates_cgroups_v1=False,
     ports={6443: "kube-apiserver", 2379: "etcd"},
     endpoint="10.0.0.10:6443",
-    packages_are_local=False,
 )
 BALANCER = replace(MASTER, is_node=False, is_balancer=True, ports={})
 MACHINE = samples.document()["machine"]
 
 
-def found(expected=MASTER, window=WINDOW, architecture="amd64", **changes):
-    problem = problems({"m1": expected}, {"m1": samples.report(**changes)}, window, architecture)
+def found(expected=MASTER, window=WINDOW, needs=NEEDS, **changes):
+    problem = problems({"m1": expected}, {"m1": samples.report(**changes)}, window, needs)
     assert all(each.next_step for each in problem)
     return [each.what for each in problem]
 
@@ -35,13 +36,14 @@ def test_a_sound_host_has_no_problem():
         ({"user_id": 1000}, "commands do not run as root"),
         ({"architecture": "aarch64"}, "wrong architecture"),
         ({"architecture": "riscv64"}, "wrong architecture"),
-        ({"init": "runit"}, "systemd does not run it"),
+        ({"init": "runit"}, "it was not booted with systemd"),
         ({"missing_commands": ["zstd", "tar"]}, "zstd tar not installed"),
         ({"memory_bytes": 1 << 30}, "too little memory"),
         ({"swap_bytes": 1 << 20}, "swap is on"),
         ({"disk_free_bytes": 1 << 30}, "the disk is too full"),
-        ({"os_version": "10"}, "its system is too old"),
-        ({"os_id": "ubuntu", "os_version": "20.04"}, "its system is too old"),
+        ({"disk_free_bytes": 40 << 30, "disk_bytes": 250 << 30}, "the disk is too full"),
+        ({"os_version": "10"}, "its operating system is too old"),
+        ({"os_id": "ubuntu", "os_version": "20.04"}, "its operating system is too old"),
     ],
 )
 def test_what_a_machine_lacks(change, words):
@@ -57,29 +59,41 @@ def test_the_snapshot_agent_needs_a_newer_python_than_the_rest(python, fit):
 
 
 @pytest.mark.parametrize(
-    ("name", "version", "doubted"),
+    ("name", "version", "refused"),
     [
-        ("debian", "11", False),
-        ("debian", "", False),
-        ("ubuntu", "22.04", False),
-        ("rocky", "9.4", True),
-        ("", "", True),
+        ("debian", "11", None),
+        ("debian", "", None),
+        ("ubuntu", "22.04", None),
+        ("rocky", "9.4", "it is rocky 9.4"),
+        ("", "", "it is unknown: /etc/os-release names none"),
     ],
 )
-def test_systems_that_nobody_tried_are_doubted_and_not_refused(name, version, doubted):
-    machine = MACHINE | {"os_id": name, "os_version": version}
-    assert found(machine=machine) == []
-    assert [host for host, _ in doubts({"m1": samples.report(machine=machine)})] == (["m1"] if doubted else [])
+def test_a_distribution_that_is_not_supported_is_refused_by_name_with_those_that_are(name, version, refused):
+    reports = {"m1": samples.report(machine=MACHINE | {"os_id": name, "os_version": version})}
+    said = [(problem.why, problem.next_step) for problem in problems({"m1": MASTER}, reports, WINDOW, NEEDS)]
+    assert said == ([(refused, "use Debian 11 or Ubuntu 22.04, or newer")] if refused else [])
 
 
 def test_what_could_not_be_looked_at_is_not_taken_for_absent():
-    assert found(failed={"etcd": "TypeError()"}) == ["m1: its etcd cannot be looked at"]
+    assert found(failed={"etcd": "TypeError()"}) == ["m1: its etcd cannot be inspected"]
+
+
+def test_a_second_manifest_of_a_component_is_named_before_anything_is_done():
+    path = "/etc/kubernetes/manifests/kube-apiserver.yaml.bak"
+    words = [f"m1: {path} defines another kube-apiserver"]
+    assert found(components={"of": {}, "conflicts": {path: "kube-apiserver"}}) == words
+
+
+def test_a_program_that_is_not_there_is_named_with_the_way_out():
+    report = samples.report(failed={"etcd": "etcdctl could not be run: not found in PATH"})
+    (problem,) = problems({"m1": MASTER}, {"m1": report}, WINDOW, NEEDS)
+    assert problem.next_step == "copy /usr/local/bin/etcdctl there from another host, and run again"
 
 
 def test_all_of_all_hosts_is_said_at_once():
     poor = MACHINE | {"user_id": 1000, "init": "runit", "memory_bytes": 0, "swap_bytes": 1}
     reports = {name: samples.report(machine=poor, addresses={}, listening={"6443": "nginx"}) for name in ("m1", "m2")}
-    every = problems({"m1": MASTER, "m2": MASTER}, reports, Window(0, 1), "arm64")
+    every = problems({"m1": MASTER, "m2": MASTER}, reports, Window(0, 1), replace(NEEDS, architecture="arm64"))
     assert len(every) == 2 * 8
 
 
@@ -87,17 +101,25 @@ def test_a_load_balancer_needs_no_memory_for_kubernetes_and_may_swap():
     assert found(BALANCER, machine=MACHINE | {"memory_bytes": 1 << 28, "swap_bytes": 1}) == []
 
 
+def test_a_share_that_kubelets_do_not_evict_by_is_no_problem():
+    nearly_full = MACHINE | {"disk_free_bytes": 40 << 30, "disk_bytes": 250 << 30}
+    assert found(replace(MASTER, evicts_by_default=False), machine=nearly_full) == []
+    assert found(machine=MACHINE | {"disk_free_bytes": 42 << 30, "disk_bytes": 250 << 30}) == []
+
+
 def test_a_full_disk_is_the_clusters_own_once_it_lives_there():
     etcd = samples.document()["etcd"] | {"has_data": True}
     assert found(machine=MACHINE | {"disk_free_bytes": 0}, etcd=etcd) == []
 
 
-def test_packages_need_apt_unless_they_are_there_or_brought_along():
-    without = MACHINE | {"apt": False}
-    units = {name: {"active": True, "enabled": True, "needs_reload": False} for name in ("haproxy", "keepalived")}
-    assert found(BALANCER, machine=without) == ["m1: haproxy, keepalived not installed"]
-    assert found(BALANCER, machine=without, units=units) == []
-    assert found(replace(BALANCER, packages_are_local=True), machine=without) == []
+def test_what_is_missing_is_named_by_the_package_that_brings_it():
+    report = samples.report(machine=MACHINE | {"missing_commands": ["zstd", "ip"]})
+    (problem,) = problems({"m1": MASTER}, {"m1": report}, WINDOW, NEEDS)
+    assert problem.next_step == "install them: `apt-get install zstd iproute2`"
+
+
+def test_older_kubelets_start_on_cgroups_v1():
+    assert found(machine=MACHINE | {"cgroups": "v1"}, needs=replace(NEEDS, kubernetes_version="1.34.9")) == []
 
 
 @pytest.mark.parametrize(
@@ -115,8 +137,8 @@ def test_clocks_may_differ_by_what_the_window_cannot_tell(started, finished, wro
 
 
 def test_the_direction_of_a_wrong_clock_is_said():
-    [late] = problems({"m1": MASTER}, {"m1": samples.report(started_at=40, finished_at=41)}, WINDOW, "amd64")
-    assert late.why == "at least 60 s behind this machine's"
+    [late] = problems({"m1": MASTER}, {"m1": samples.report(started_at=40, finished_at=41)}, WINDOW, NEEDS)
+    assert late.why == "at least 60 s behind the controller's"
 
 
 def test_an_address_that_no_interface_has():
@@ -138,11 +160,11 @@ def answered(**held):
         for name, (holds, answers) in held.items()
     }
     expected = dict.fromkeys(("lb1", "lb2"), BALANCER)
-    return [problem.what for problem in problems(expected, reports, WINDOW, "amd64")]
+    return [problem.what for problem in problems(expected, reports, WINDOW, NEEDS)]
 
 
 def test_a_stranger_at_the_endpoint():
-    stranger = ["the endpoint 10.0.0.10:6443 is answered by a stranger"]
+    stranger = ["the endpoint 10.0.0.10:6443 is already in use by a host that is not in this inventory"]
     assert answered(lb1=(False, True), lb2=(False, True)) == stranger
     assert answered(lb1=(False, False), lb2=(False, True)) == stranger
 

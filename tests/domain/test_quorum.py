@@ -62,11 +62,11 @@ def test_the_table() -> None:
 @pytest.mark.parametrize(
     ("others", "words"),
     [
-        ((HEALTHY, HEALTHY), "3 voters need 2 healthy; 3 are, without m1 2 still are"),
-        ((HEALTHY, UNHEALTHY), "3 voters need 2 healthy; 2 are, without m1 1 would be: writes would stop"),
+        ((HEALTHY, HEALTHY), "3 voters need 2 healthy; 3 are, without m1 2 remain"),
+        ((HEALTHY, UNHEALTHY), "3 voters need 2 healthy; 2 are, without m1 1 would remain: writes would stop"),
         (
             (UNHEALTHY, UNHEALTHY),
-            "3 voters need 2 healthy; 1 are: there is no quorum, and m1 may hold the newest data",
+            "3 voters need 2 healthy; 1 are: there is no quorum, and m1 may have the newest data",
         ),
     ],
 )

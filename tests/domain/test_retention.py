@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.domain.retention import KeepPolicy, Taken, keep
+from haplane.domain.retention import KeepPolicy, Taken, by_signer, keep
 
 NUMBERS = st.integers(0, 5)
 POLICIES = st.builds(KeepPolicy, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
-SNAPSHOTS = st.lists(st.tuples(MOMENTS, st.booleans()), max_size=40).map(
-    lambda found: [Taken(f"s{number}", moment, verified) for number, (moment, verified) in enumerate(found)]
+MEMBERS = ("m1", "m2", "m3")
+SNAPSHOTS = st.lists(st.tuples(MOMENTS, st.booleans(), st.sampled_from(MEMBERS)), max_size=40).map(
+    lambda found: [Taken(f"s{number}", *one) for number, one in enumerate(found)]
 )
 
 
@@ -41,6 +42,26 @@ def test_what_is_not_verified_pushes_nothing_out(snapshots: list[Taken], policy:
     verified = [taken for taken in snapshots if taken.verified]
     alone = keep(verified, policy)
     assert [taken for taken in keep(snapshots, policy).kept if taken.verified] == list(alone.kept)
+
+
+@given(snapshots=SNAPSHOTS, policy=POLICIES, liar=st.sampled_from(MEMBERS))
+def test_whatever_one_member_signs_nothing_goes_that_would_be_kept_without_it(
+    snapshots: list[Taken], policy: KeepPolicy, liar: str
+) -> None:
+    honest = [taken for taken in snapshots if taken.signer != liar]
+    assert {taken.id for taken in keep(honest, policy).kept} <= {taken.id for taken in keep(snapshots, policy).kept}
+
+
+def test_a_flood_of_one_member_removes_nothing_of_the_others_history() -> None:
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    policy = KeepPolicy(last=60, hourly=48, daily=14, weekly=8, monthly=12)
+    taken = [Taken(f"real{hour}", now - timedelta(hours=hour), signer=f"m{1 + hour % 2}") for hour in range(24 * 365)]
+    real = keep(taken, policy).kept
+    moments = [now + timedelta(seconds=number) for number in range(60)]
+    moments += [(now - timedelta(days=day)).replace(hour=23, minute=59, second=59) for day in range(400)]
+    moments += [(now - timedelta(hours=hour)).replace(minute=59, second=58) for hour in range(60)]
+    verdict = keep([*real, *(Taken(f"fake{moment}", moment, signer="m3") for moment in moments)], policy)
+    assert by_signer(verdict.removable).keys() == {"m3"}
 
 
 @given(number=st.integers(1, 5), count=st.integers(0, 30))

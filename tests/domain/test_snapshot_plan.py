@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 import samples
 
+from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import Kind, Step, Wants
 from haplane.domain.snapshot_plan import (
-    SEALED_KEYS,
     TIMER_UNIT,
     SnapshotWants,
     keys_fingerprint,
     refuse_foreign_signing_key,
+    refuse_revoked_signing_key,
     refuse_unproven,
     snapshot_steps,
 )
@@ -34,14 +35,14 @@ def member(digest: str = A, **changes: Any) -> HostReport:
         "sealed": {"fingerprint": "f" * 64, "sha256": digest, "recipients": ["age1b", "age1a"]},
     }
     files = {
-        SEALED_KEYS: {"sha256": digest, "mode": 0o600, "user_id": 0},
+        host_paths.SEALED_KEYS_AGE: {"sha256": digest, "mode": 0o600, "user_id": 0},
         TIMER.path: {"sha256": TIMER.sha256, "mode": 0o644, "user_id": 0},
     }
     return samples.report(**{"snapshots": told, "files": files, "units": {TIMER_UNIT: UP}, **changes})
 
 
 def decide(reports: dict[str, HostReport], wanted: SnapshotWants | None = WANTED) -> list[Step]:
-    return snapshot_steps(wanted, MEMBERS, WANTS, reports, (TIMER.path, SEALED_KEYS))
+    return snapshot_steps(wanted, MEMBERS, WANTS, reports, (TIMER.path, host_paths.SEALED_KEYS_AGE))
 
 
 def kinds(steps: list[Step]) -> set[tuple[str, Kind]]:
@@ -61,6 +62,7 @@ def test_fresh_members_get_everything_and_the_keys_are_sealed_anew():
 def test_a_host_that_does_not_answer_is_no_business_of_the_plan():
     assert kinds(decide({"m1": samples.report(), "m2": member()})) == {
         ("m1", Kind.SEAL),
+        ("m2", Kind.SEAL),
         ("m1", Kind.AGENT),
         ("m1", Kind.SCHEDULE),
     }
@@ -81,19 +83,29 @@ def test_what_one_member_lacks_it_gets(changes, kind):
     assert ("m2", kind) in kinds(decide({"m1": member(), "m2": member(**changes), "m3": member()}))
 
 
-def test_the_sealed_keys_of_most_members_are_copied_to_the_others():
-    steps = decide({"m1": member(B), "m2": member(), "m3": member()})
-    assert steps == [Step(Kind.SEAL, "m1", "not those of the other members", ("m2",))]
-    returned = {"m1": samples.report(), "m2": member(B), "m3": member(B)}
-    assert [step.items for step in decide(returned) if step.kind is Kind.SEAL] == [("m2",)]
+def sealing(reports: dict[str, HostReport]) -> list[Step]:
+    return [step for step in decide(reports) if step.kind is Kind.SEAL]
 
 
-def test_members_end_with_the_same_bytes_whoever_was_away():
-    reports = {"m1": member(A), "m2": member(B), "m3": samples.report()}
-    for _ in MEMBERS:
-        for step in (step for step in decide(reports) if step.kind is Kind.SEAL):
-            reports[step.host] = reports[step.items[0]]
-    assert not [step for step in decide(reports) if step.kind is Kind.SEAL]
+@pytest.mark.parametrize(
+    ("first", "second", "third"),
+    [
+        (member(B), member(A), member(A)),
+        (samples.report(), member(A), member(B)),  # m3 lies, with a digest that sorts first or last
+        (samples.report(), member(B), member(A)),
+        (samples.report(), member(A), member(A)),
+        (member(A), member(A, files={}), member(A)),
+    ],
+)
+def test_on_any_disagreement_a_master_seals_anew_for_everybody(first, second, third):
+    steps = sealing({"m1": first, "m2": second, "m3": third})
+    assert [(step.host, step.items) for step in steps] == [(name, ()) for name in MEMBERS]
+
+
+def test_a_file_placed_beforehand_is_not_taken_over_when_the_keys_change():
+    old = {"agent": "agent-1", "sealed": {"fingerprint": "e" * 64, "sha256": B, "recipients": ["age1a", "age1b"]}}
+    steps = sealing({"m1": member(B, snapshots=old), "m2": member(B, snapshots=old), "m3": member(A)})
+    assert [(step.host, step.items) for step in steps] == [(name, ()) for name in MEMBERS]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +152,13 @@ def test_a_signing_key_of_another_cluster_is_refused():
     for held in (B, None):
         with pytest.raises(Refused, match="not this cluster's"):
             refuse_foreign_signing_key(A, held, "i.py")
+
+
+def test_the_present_signing_key_cannot_be_revoked():
+    refuse_revoked_signing_key("new", ("old",), "i.py")
+    refuse_revoked_signing_key(None, ("old",), "i.py")
+    with pytest.raises(Refused, match="revokes the cluster's current signing key"):
+        refuse_revoked_signing_key("old", ("old",), "i.py")
 
 
 def test_the_fingerprint_is_that_of_all_digests_with_their_paths():

@@ -1,4 +1,4 @@
-"""How old the last good snapshot is, and when that is too old."""
+"""How old the last verified snapshot is, and when that is too old."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ def judged(*members: HostReport, interval: int | None = 60):
     return snapshots, snapshot_problems(snapshots, NAMES, observation, NOW)
 
 
-def test_the_age_is_that_of_the_newest_good_one_of_any_member():
+def test_the_age_is_that_of_the_newest_verified_one_of_any_member():
     snapshots, problems = judged(member({"last_good": good(150)}), member({"last_good": good(30, took=12)}))
     assert problems == []
     assert (snapshots.age_seconds, snapshots.pipeline_seconds, snapshots.rpo_seconds) == (30, 12, 72)
@@ -42,7 +42,14 @@ def test_the_age_is_that_of_the_newest_good_one_of_any_member():
     assert [one.last_taken_at for one in snapshots.members] == [ago(150), ago(30), None]
 
 
-def test_three_intervals_without_a_good_one_are_a_problem():
+def test_one_member_with_a_clock_in_2099_hides_nothing():
+    snapshots, problems = judged(member({"last_good": good(-(10**9))}), member({"last_good": good(500)}))
+    assert snapshots.age_seconds == 500
+    assert "m1 reports the snapshot x, which is ignored" in problems[0]
+    assert "500 s old" in problems[1]
+
+
+def test_three_intervals_without_a_verified_one_are_a_problem():
     assert judged(member({"last_good": good(180)}))[1] == []
     [problem] = judged(member({"last_good": good(181)}))[1]
     assert "181 s old" in problem
@@ -62,7 +69,7 @@ def test_what_was_taken_without_quorum_resets_nothing():
 def test_none_at_all_is_a_problem_once_there_was_time_for_one():
     assert judged(member(None, up_for=170), member(None, up_for=20))[1] == []
     [problem] = judged(member(None, up_for=190), member(None, up_for=20))[1]
-    assert "no good snapshot" in problem
+    assert "no verified snapshot" in problem
 
 
 def test_after_a_power_cut_everywhere_there_is_time_for_one_again():

@@ -1,11 +1,23 @@
+import dataclasses
 import json
+from datetime import timedelta
 
 import pytest
 import samples
 
 from haplane.desired.hosts import units
 from haplane.domain.observed import Observation
-from haplane.domain.status import Certificates, Roster, summarise
+from haplane.domain.recovery import RecoveryAction
+from haplane.domain.status import (
+    Certificate,
+    Certificates,
+    Renewer,
+    Roster,
+    certificate_problems,
+    passing_problems,
+    summarise,
+    summarise_certificates,
+)
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 
 INVENTORY = samples.inventory(workers=1)
@@ -25,10 +37,15 @@ ROSTER = Roster(
 CONVERGED = samples.converged(INVENTORY)
 
 
-def judged(observation, *, endpoint_answers=True, days_left=300.0):
-    certificates = Certificates("2027-07-01T12:00:00+00:00", days_left, "m1:/etc/etcd/pki/server.crt")
+def certificate(days_left, path="/etc/etcd/pki/server.crt", host="m1", by=Renewer.UP, **more):
+    when = samples.NOW + timedelta(days=days_left)
+    return Certificate(host, path, "CN=m1", "CN=etcd-ca", when, days_left, by, **more)
+
+
+def judged(observation, *, endpoint_answers=True, days_left=300.0, roster=ROSTER):
+    certificates = summarise_certificates([] if days_left is None else [certificate(days_left)])
     return summarise(
-        ROSTER, observation, endpoint_answers=endpoint_answers, certificates=certificates, now=samples.NOW
+        roster, observation, endpoint_answers=endpoint_answers, certificates=certificates, now=samples.NOW
     )
 
 
@@ -55,14 +72,19 @@ def test_the_document_has_the_agreed_shape():
     }  # fmt: skip
     assert set(document["etcd"]["members"][0]) == {
         "name", "id", "address", "healthy", "leader", "learner", "db_bytes", "revision",
+        "db_in_use_bytes", "quota_bytes", "alarms", "failure", "unknown",
     }  # fmt: skip
     assert set(document["etcd"]["quorum"]) == {"voters", "healthy", "needed", "can_lose"}
-    assert set(document["load_balancers"][0]) == {"name", "reachable", "haproxy", "holds_endpoint"}
+    assert set(document["load_balancers"][0]) == {
+        "name", "reachable", "haproxy", "holds_endpoint", "adverts_filtered",
+    }  # fmt: skip
     assert set(document["snapshots"]) == {
         "interval_seconds", "last_taken_at", "last_verified_at", "age_seconds", "pipeline_seconds", "rpo_seconds",
         "local", "remote", "members",
     }  # fmt: skip
-    assert set(document["certificates"]) == {"expires_first", "days_left", "file"}
+    assert set(document["certificates"]) == {
+        "expires_first", "days_left", "file", "expired", "expiring", "authorities",
+    }  # fmt: skip
     assert document["cluster"]["uid"] == "cluster-1"
 
 
@@ -70,7 +92,7 @@ def test_one_master_down_leaves_quorum_and_says_what_is_lost():
     status = judged(silenced("m2"))
     assert not status.healthy
     assert status.etcd.quorum.can_lose == 0
-    assert "m2: not reachable (timed out)" in status.problems
+    assert "m2: unreachable (timed out)" in status.problems
     assert "etcd member m2: not healthy" in status.problems
     assert not [problem for problem in status.problems if "quorum" in problem]
     assert status.cluster.uid == "cluster-1"
@@ -84,10 +106,31 @@ def test_two_masters_down_is_no_quorum():
     assert "etcd has no quorum: 0 of 3 healthy, 2 needed" in status.problems
 
 
+@pytest.mark.parametrize("blind", [("m1",), ("m1", "m2"), ("m1", "m2", "m3")])
+def test_members_that_could_not_be_asked_are_unknown_and_no_lost_quorum(blind):
+    """sudo without /usr/local/bin in its path, as some distributions have it."""
+    why = "etcdctl could not be run: not found in PATH"
+    observation = CONVERGED
+    for name in blind:
+        nothing = samples.document()["etcd"]
+        observation = samples.altered(observation, name, etcd=nothing, failed={"etcd": why})
+    status = judged(observation)
+    assert status.problems == (
+        *(f"{name}: its etcd cannot be inspected ({why})" for name in blind),
+        *(f"etcd member {name}: unknown" for name in blind),
+    )
+    assert [member.unknown for member in status.etcd.members] == [name in blind for name in ("m1", "m2", "m3")]
+
+
+def test_a_member_that_reads_through_quorum_shows_that_there_is_one():
+    status = judged(silenced("m2", "m3"))
+    assert not [problem for problem in status.problems if "no quorum" in problem]
+
+
 def test_every_host_down_still_says_which():
     status = judged(silenced(*CONVERGED.reports), endpoint_answers=False)
     assert [master.reachable for master in status.masters] == [False, False, False]
-    assert sum("not reachable" in problem for problem in status.problems) == 6
+    assert sum("unreachable" in problem for problem in status.problems) == 6
     assert status.cluster.uid is None
 
 
@@ -113,44 +156,111 @@ def test_the_address_is_held_exactly_once(holders, words):
     assert [problem for problem in judged(observation).problems if words in problem]
 
 
+def test_a_load_balancer_that_takes_adverts_of_anybody_is_a_problem():
+    balancer = CONVERGED.reports["lb2"].balancer.model_dump() | {"adverts_filtered": False}
+    assert judged(samples.altered(CONVERGED, "lb2", balancer=balancer)).problems == (
+        "lb2: VRRP adverts of any host reach keepalived (the nftables table haplane_vrrp was removed); "
+        "fix: `haplane up INVENTORY`",
+    )
+
+
 def test_a_silent_haproxy_an_endpoint_not_ready_and_a_certificate_soon_gone_are_problems():
     state = {"holds_endpoint": False, "endpoint_answers": False, "servers": None}
     observation = samples.altered(CONVERGED, "lb2", balancer=state)
     assert judged(observation, endpoint_answers=False, days_left=2.0).problems == (
-        "lb2: haproxy does not answer",
+        "lb2: haproxy is not responding",
         "the endpoint 10.0.0.10:6443 does not answer ready",
-        "m1:/etc/etcd/pki/server.crt expires in 2 days",
+        "m1:/etc/etcd/pki/server.crt expires in 2 days; fix: `haplane up INVENTORY`",
     )
 
 
 @pytest.mark.parametrize(
-    ("days", "problems"), [(31.0, ()), (29.0, ("expires in 29 days",)), (-3.0, ("has expired",)), (None, ())]
+    ("days", "problems"),
+    [
+        (31.0, ()),
+        (29.0, ("m1:/etc/etcd/pki/server.crt expires in 29 days; fix: `haplane up INVENTORY`",)),
+        (
+            -3.0,
+            ("1 certificate has expired on m1 (m1:/etc/etcd/pki/server.crt); fix: `haplane up INVENTORY`",),
+        ),
+        (None, ()),
+    ],
 )
 def test_a_month_before_a_certificate_expires_it_is_named(days, problems):
-    assert judged(CONVERGED, days_left=days).problems == tuple(
-        f"m1:/etc/etcd/pki/server.crt {one}" for one in problems
+    status = judged(CONVERGED, days_left=days)
+    assert status.problems == problems
+    assert passing_problems(status, ()) == (), "no waiting helps"
+
+
+def test_where_twenty_have_expired_all_hosts_are_named_and_one_command():
+    found = [
+        certificate(-38.0, path, host)
+        for host in ("m1", "m2", "m3")
+        for path in ("/etc/etcd/pki/server.crt", "/etc/etcd/pki/peer.crt", "/etc/kubernetes/admin.conf")
+    ]
+    found.append(certificate(-38.0, "/var/lib/kubelet/pki/kubelet-client-current.pem", "w1", Renewer.KUBELET))
+    [said] = certificate_problems(summarise_certificates(found), "x.py")
+    assert said == (
+        "10 certificates have expired on m1, m2, m3, w1 (of etcd, the control plane, kubelets); fix: "
+        "`haplane up x.py`"
     )
 
 
+def test_who_does_not_renew_a_certificate_is_not_told_to():
+    soon = [
+        certificate(12.0, "/var/lib/kubelet/pki/kubelet-client-current.pem", "w1", Renewer.KUBELET),
+        certificate(13.0, "/etc/kubernetes/pki/mine.crt", "m1", Renewer.NOBODY),
+        certificate(100.0, "/etc/kubernetes/pki/ca.crt", "m1", Renewer.NOBODY, is_authority=True),
+        certificate(-1.0, "/var/lib/kubelet/pki/kubelet.crt", "w1", Renewer.NOBODY, counts=False),
+    ]
+    kubelet, mine, authority = certificate_problems(summarise_certificates(soon))
+    assert "journalctl -u kubelet" in kubelet
+    assert "not renewed automatically" in mine
+    assert authority.startswith("the CA m1:/etc/kubernetes/pki/ca.crt expires in 100 days")
+    assert summarise_certificates(soon).file.startswith("w1:")
+
+
+@pytest.mark.parametrize("off", [("m1",), ("m1", "m2"), ("m1", "m2", "m3")])
+def test_members_that_are_down_because_their_certificates_expired_need_no_repair_and_no_restore(off):
+    observation = CONVERGED
+    for name in off:
+        member = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
+        down = member | {"status": None, "members": None, "reads_through_quorum": False}
+        observation = samples.altered(observation, name, etcd=down)
+    expired = summarise_certificates([certificate(-38.0, host=name) for name in off])
+    status = summarise(ROSTER, observation, endpoint_answers=True, certificates=expired, now=samples.NOW)
+    assert status.recovery.action.startswith("renew the members' expired certificates")
+    assert status.recovery.members == off
+
+
 def test_an_endpoint_that_only_the_clusters_own_network_reaches_is_ready():
-    heard = CONVERGED.reports["w1"].balancer.model_dump() | {"endpoint_ready": True}
-    assert judged(samples.altered(CONVERGED, "w1", balancer=heard), endpoint_answers=False).problems == ()
+    heard = CONVERGED.reports["m3"].balancer.model_dump() | {"endpoint_ready": True}
+    one = samples.altered(CONVERGED, "m2", balancer=heard)
+    assert judged(one, endpoint_answers=False).problems == ("the endpoint 10.0.0.10:6443 does not answer ready",)
+    assert judged(samples.altered(one, "m3", balancer=heard), endpoint_answers=False).problems == ()
 
 
 def test_what_could_not_be_looked_at_is_said():
     observation = samples.altered(CONVERGED, "m1", failed={"images": "KeyError('x')"})
-    assert judged(observation).problems == ("m1: its images cannot be looked at (KeyError('x'))",)
+    assert judged(observation).problems == ("m1: its images cannot be inspected (KeyError('x'))",)
 
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("lb2", "keepalived"), ("lb2", "haproxy"), ("m2", "etcd"), ("m2", "kubelet"), ("w1", "containerd")],
+    [
+        ("lb2", "keepalived"),
+        ("lb2", "haplane-vrrp"),
+        ("lb2", "haproxy"),
+        ("m2", "etcd"),
+        ("m2", "kubelet"),
+        ("w1", "containerd"),
+    ],
 )
 @pytest.mark.parametrize(
     ("state", "words"),
     [
         ({"active": False}, "is not running"),
-        ({"enabled": False}, "is disabled, it would not start with the machine"),
+        ({"enabled": False}, "is disabled, it would not start at boot"),
         (None, "is not running"),
     ],
 )
@@ -178,7 +288,7 @@ def test_a_ready_master_that_a_load_balancer_does_not_use_is_a_problem(backend, 
     servers = [{"backend": backend, "name": server, "status": state}]
     balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": servers}
     observation = samples.altered(CONVERGED, "lb1", balancer=balancer)
-    observation = samples.altered(observation, "m3", apiserver={"ready": False, "detail": "HTTP 500"})
+    observation = samples.altered(observation, "m3", apiserver={"ready": False})
     assert judged(observation).problems == ("m3: its API server is not ready", *problems)
 
 
@@ -200,6 +310,44 @@ def test_one_coredns_pod_is_no_redundancy(pods, nodes, problems):
     assert tuple(one for one in judged(observation).problems if "CoreDNS" in one) == problems
 
 
+def test_pods_that_nothing_can_run_are_a_problem_with_its_cause():
+    """A full disk is a taint: the nodes stay Ready, running pods run, and nothing new is ever placed."""
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        told = observation.reports[name].kubernetes.model_dump() | {"coredns_ready": 1, "coredns_why": "0/3 nodes"}
+        first, second, *others = told["nodes"]
+        first |= {"pressures": ["DiskPressure", "NetworkUnavailable"]}
+        told["nodes"] = [first, second | {"pressures": ["MemoryPressure"], "ready": False}, *others]
+        observation = samples.altered(observation, name, kubernetes=told)
+    found = judged(observation).problems
+    disk = next(line for line in found if line.startswith("m1: short of disk space"))
+    assert "DiskPressure is true: no new pods are placed there, and pods are evicted" in disk
+    assert "free disk space on m1" in disk
+    assert any(
+        line.startswith("m1: without a pod network (its condition NetworkUnavailable is true") for line in found
+    )
+    assert not any("MemoryPressure" in line for line in found)
+    assert "only 1 CoreDNS pod is ready: without it pods cannot resolve names (0/3 nodes)" in found
+
+
+def test_a_probe_that_failed_claims_nothing_else():
+    """Neither that a unit is stopped, nor that a member has no data: a restore would be the wrong advice."""
+    observation = CONVERGED
+    nothing = {
+        "bootstrapped": False,
+        "has_data": False,
+        "status": None,
+        "members": None,
+        "reads_through_quorum": False,
+    }
+    for name in ("m1", "m2", "m3"):
+        failed = {"units": "systemctl did not end within 5 s", "etcd": "etcdctl did not end within 5 s"}
+        observation = samples.altered(observation, name, failed=failed, units={}, etcd=nothing)
+    status = judged(observation)
+    assert not any("is not running" in problem for problem in status.problems if problem.startswith("m"))
+    assert status.recovery.action == RecoveryAction.REACH.value
+
+
 def test_a_learner_has_no_vote():
     member = CONVERGED.reports["m1"].etcd.model_dump(by_alias=True)
     member["members"] = [one | {"isLearner": one["name"] == "m3"} for one in member["members"]]
@@ -209,7 +357,7 @@ def test_a_learner_has_no_vote():
         observation = samples.altered(observation, name, etcd=own)
     status = judged(observation)
     assert (status.etcd.quorum.voters, status.etcd.quorum.healthy) == (2, 2)
-    assert "etcd has 2 voters, the inventory names 3" in status.problems
+    assert "etcd has 2 voters, the inventory has 3" in status.problems
 
 
 def test_a_worker_of_the_inventory_that_never_joined_is_a_problem():
@@ -225,6 +373,98 @@ def test_data_that_differ_without_a_majority_for_either_are_told():
     """etcd's alarm names no member then: one of three was off, and the two others disagreed."""
     told = CONVERGED.reports["m1"].etcd
     status = told.status.model_dump(by_alias=True) | {"errors": ["alarm:CORRUPT "]}
-    status = judged(samples.altered(CONVERGED, "m1", etcd=told.model_dump(by_alias=True) | {"status": status}))
-    assert any("data differ and no majority says whose" in problem for problem in status.problems)
-    assert not any("data are damaged," in problem for problem in status.problems)
+    observation = CONVERGED
+    for name in ("m1", "m2"):
+        etcd = told.model_dump(by_alias=True) | {"status": status}
+        observation = samples.altered(observation, name, etcd=etcd)
+    status = judged(observation)
+    assert any("data differ and there is no majority to tell whose" in problem for problem in status.problems)
+    assert not any("data is damaged," in problem for problem in status.problems)
+
+
+FULL_DISK = (
+    '{"level":"fatal","msg":"failed to commit tx",'
+    '"error":"write /var/lib/etcd/member/snap/db: no space left on device",'
+    '"stacktrace":"go.etcd.io/etcd/server/v3/storage/mvcc.(*watchableStoreTxnWrite).End"}'
+)
+
+
+def failing(name, *words, free_mib=0, observation=CONVERGED):
+    """Its etcd ends again and again with these last words."""
+    etcd = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
+    etcd |= {"status": None, "members": None, "reads_through_quorum": False, "last_words": list(words)}
+    units = CONVERGED.reports[name].model_dump()["units"]
+    units["etcd"] |= {"active": False, "starting": True}
+    leftovers = {"etcd_free_bytes": free_mib << 20}
+    return samples.altered(observation, name, etcd=etcd, units=units, leftovers=leftovers)
+
+
+def test_a_full_disk_under_one_member_is_named_as_that_and_nothing_else():
+    status = judged(failing("m3", FULL_DISK))
+    [problem] = [problem for problem in status.problems if problem.startswith("etcd member m3")]
+    assert problem == (
+        "etcd member m3: its disk is full (failed to commit tx: write /var/lib/etcd/member/snap/db: no space left on "
+        "device; 0 MiB free at /var/lib/etcd); fix: make room on m3; etcd starts by itself and keeps its data"
+    )
+    assert not any("damaged" in problem or "repair" in problem for problem in status.problems)
+    assert "repair" not in status.recovery.action
+    assert [member.failure for member in status.etcd.members] == [None, None, "disk_full"]
+    assert status.etcd.quorum.healthy == 2
+
+
+def with_space(*errors, size=1 << 20, in_use=1 << 19, quota=2 << 30):
+    """Every member with a database like this, and etcd's alarms as every member reports them."""
+    found = CONVERGED
+    for name in ROSTER.etcd:
+        etcd = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
+        etcd["status"] |= {"errors": errors, "dbSize": size, "dbSizeInUse": in_use, "dbSizeQuota": quota}
+        found = samples.altered(found, name, etcd=etcd)
+    return found
+
+
+def test_out_of_space_is_no_lost_quorum():
+    """NOSPACE: reads, quorum and API servers work; who reads "no quorum" would restore."""
+    status = judged(with_space("memberID:1 alarm:NOSPACE ", size=49 << 20, in_use=3 << 20, quota=48 << 20))
+    assert (status.etcd.quorum.healthy, status.etcd.quorum.can_lose) == (3, 1)
+    assert all(member.healthy for member in status.etcd.members)
+    assert [member.alarms for member in status.etcd.members] == [("NOSPACE",), (), ()]
+    assert status.problems == (
+        "etcd is out of space (alarm NOSPACE): it serves reads and refuses writes "
+        "(m1 49 of 48 MiB, 3 MiB in use, m2 49 of 48 MiB, 3 MiB in use, m3 49 of 48 MiB, 3 MiB in use); "
+        "fix: `haplane up INVENTORY` compacts and defragments it; if it fills up again, raise "
+        'cluster["etcd"]["quota_backend_bytes"]',
+    )
+    assert "haplane restore" not in " ".join(status.problems)
+
+
+@pytest.mark.parametrize(
+    ("size", "in_use", "fix"),
+    [
+        (81, 80, 'raise cluster["etcd"]["quota_backend_bytes"], then `haplane up`'),
+        (81, 20, "`haplane up INVENTORY` defragments it"),
+        (79, 79, None),
+    ],
+)
+def test_a_database_near_its_quota_is_warned_of_in_time(size, in_use, fix):
+    problems = judged(with_space(size=size << 20, in_use=in_use << 20, quota=100 << 20)).problems
+    assert len(problems) == (3 if fix else 0)
+    assert all(f"{size} of 100 MiB, {in_use} MiB in use" in one and one.endswith(f"fix: {fix}") for one in problems)
+
+
+def test_a_drop_in_that_is_not_haplanes_is_named_and_so_is_the_quota_it_sets():
+    roster = dataclasses.replace(ROSTER, etcd_quota_bytes=2 << 30)
+    units = CONVERGED.reports["m2"].model_dump()["units"]
+    path = "/etc/systemd/system/etcd.service.d/quota.conf"
+    ours, every = (
+        "/run/systemd/system/etcd.service.d/haplane-bootstrap.conf",
+        "/run/systemd/system/service.d/lxc.conf",
+    )
+    units["etcd"]["drop_ins"] = [path, ours, every]
+    found = samples.altered(with_space(quota=48 << 20), "m2", units=units)
+    status = judged(found, roster=roster)
+    assert status.notes == (f"m2: {path} changes etcd's unit, and is not haplane's",)
+    assert [problem for problem in status.problems if "m2" in problem] == [
+        f"etcd member m2: its quota is 48 MiB, the inventory's 2048 MiB ({path}); "
+        'fix: remove the drop-in or change cluster["etcd"]["quota_backend_bytes"], then `haplane up INVENTORY`'
+    ]
+    assert judged(with_space(), roster=roster).problems == ()

@@ -1,9 +1,12 @@
 import pytest
+import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haplane import supported
 from haplane.domain import versions
-from haplane.domain.versions import SUPPORTED_VERSIONS, Version, parse
+from haplane.domain.versions import Version, parse
+from haplane.errors import Refused
 
 numbers = st.integers(0, 999)
 
@@ -22,43 +25,43 @@ def test_what_is_no_version(text: str) -> None:
 
 def test_order_and_support() -> None:
     assert parse("1.9.10") < parse("1.10.0") < parse("1.10.1")
-    assert all(str(parse(version)) == version and versions.is_supported(version) for version in SUPPORTED_VERSIONS)
-    assert not versions.is_supported("v1.35.4")
+    assert list(supported.VERSIONS) == sorted(map(str, map(parse, supported.VERSIONS)), key=parse)
+    assert supported.DEFAULT_VERSION in supported.VERSIONS
 
 
-@pytest.mark.parametrize(
-    ("kubelet", "apiservers", "words"),
-    [
-        ("1.35.4", ["1.35.4"], None),
-        ("1.35.9", ["1.35.4"], None),
-        ("1.32.0", ["1.35.4"], None),
-        ("1.31.9", ["1.35.4"], "more than 3 minor versions older"),
-        ("1.36.0", ["1.35.4"], "newer than API server 1.35.4"),
-        ("1.35.0", ["1.34.0", "1.35.0"], "newer than API server 1.34.0"),
-        ("1.35.0", [], None),
-    ],
-)
-def test_kubelets_beside_apiservers(kubelet: str, apiservers: list[str], words: str | None) -> None:
-    problem = versions.kubelet_problem(parse(kubelet), map(parse, apiservers))
-    assert problem is None if words is None else words in (problem or "")
+def running(**versions_of: str) -> tuple[versions.Running, ...]:
+    return tuple(versions.Running(host, "kubelet", version) for host, version in versions_of.items())
 
 
-@pytest.mark.parametrize(
-    ("apiservers", "allowed"),
-    [([], True), (["1.35.4"], True), (["1.34.9", "1.35.0"], True), (["1.33.0", "1.34.0", "1.35.0"], False)],
-)
-def test_apiservers_beside_each_other(apiservers: list[str], allowed: bool) -> None:
-    assert (versions.apiserver_problem(map(parse, apiservers)) is None) == allowed
+def test_what_masters_run_is_each_api_servers_manifest_and_the_kubelets_that_api_servers_know() -> None:
+    observation = samples.converged(samples.inventory(workers=1))
+    observation = samples.altered(observation, "m2", settings={"apiserver_version": "1.34.7"})
+    nodes = observation.kubernetes().nodes  # type: ignore[union-attr]
+    found = versions.running_versions(["m1", "m2", "m3"], observation.reports, nodes)
+    assert [str(one) for one in found] == [
+        "m1 kubelet 1.35.4", "m2 kube-apiserver 1.34.7", "m2 kubelet 1.35.4", "m3 kubelet 1.35.4",
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("current", "wanted", "allowed"),
-    [
-        ("1.35.3", "1.35.4", True),
-        ("1.34.9", "1.35.0", True),
-        ("1.33.0", "1.35.0", False),
-        ("1.35.4", "1.35.3", False),
-    ],
-)
-def test_upgrades(current: str, wanted: str, allowed: bool) -> None:
-    assert (versions.upgrade_problem(parse(current), parse(wanted)) is None) == allowed
+@pytest.mark.parametrize("wanted", ["1.37.0", "1.36.0", "1.35.5", "1.35.3"])
+def test_another_version_than_runs_is_refused_with_both(wanted: str) -> None:
+    with pytest.raises(Refused, match=f"runs Kubernetes 1.35.4, the inventory wants {wanted}") as refusal:
+        versions.refuse_another_version(running(m1="1.35.4", m2=wanted), wanted, "inventories/x.py")
+    assert refusal.value.where == "m1 kubelet 1.35.4"
+    assert refusal.value.next_step == "haplane upgrade inventories/x.py"
+
+
+def test_the_same_version_and_none_yet_are_not_refused() -> None:
+    versions.refuse_another_version(running(m1="1.35.4"), "1.35.4", "x")
+    versions.refuse_another_version((), "1.35.4", "x")
+
+
+def test_a_version_that_is_none_is_another_one() -> None:
+    with pytest.raises(Refused, match="runs Kubernetes odd"):
+        versions.refuse_another_version(running(m1="odd"), "1.35.4", "x")
+
+
+def test_a_bundle_with_another_minor_version_of_etcd_is_refused() -> None:
+    versions.refuse_another_etcd({"m1": "3.6.1", "m2": "", "m3": "odd"}, "3.6.16", "x")
+    with pytest.raises(Refused, match="another etcd version than the bundle's 3.7.0"):
+        versions.refuse_another_etcd({"m1": "3.6.16"}, "3.7.0", "x")

@@ -14,22 +14,26 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from haplane.drills.client import Target
-from haplane.pki.authority import new_authority
-from haplane.pki.leaf import Usage, issue
+from haplane.pki.ca import new_ca
+from haplane.pki.issue import Usage, issue
 
 
 class ApiServer:
-    """``fail`` is None, "500", "hang" (answers after the deadline) or "refuse" (connections are reset)."""
+    """``fail`` is None, "500", "hang" (answers after the deadline) or "refuse" (connections are reset).
+
+    With ``forgets`` it acknowledges writes and keeps none.
+    """
 
     def __init__(self, directory):
         now = datetime.now(UTC)
-        authority = new_authority("test", now=now)
+        authority = new_ca("test", now=now)
         server = issue(authority, "server", usages=[Usage.SERVER], now=now, addresses=[IPv4Address("127.0.0.1")])
         client = issue(authority, "admin", usages=[Usage.CLIENT], now=now)
         (directory / "server.pem").write_bytes(server.certificate + server.private_key)
         (directory / "ca.pem").write_bytes(authority.certificate)
         self.fail = None
         self.stored = {}
+        self.forgets = False
         self.deleted = []
         self.healed = threading.Event()
         self.connections = 0
@@ -82,11 +86,17 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        self._answer(self._list() if "configmaps" in self.path else {"metadata": {"name": "kube-system"}})
+        name = urlsplit(self.path).path.rpartition("/")[2]
+        if name == "configmaps":
+            self._answer(self._list())
+        elif name.startswith("write-"):
+            self._answer(self.server.api.stored.get(name, {}), 200 if name in self.server.api.stored else 404)
+        else:
+            self._answer({"metadata": {"name": "kube-system"}})
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.api.fail != "500":
+        if self.server.api.fail != "500" and not self.server.api.forgets:
             self.server.api.stored[body["metadata"]["name"]] = body
         self._answer(body, 201)
 

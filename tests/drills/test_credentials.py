@@ -28,7 +28,7 @@ def kubeconfig(**user):
 def test_the_current_contexts_credentials_are_taken():
     document = kubeconfig(**{"client-certificate-data": encoded("CERT"), "client-key-data": encoded("KEY")})
     target = from_kubeconfig(json.dumps(document).encode(), "10.0.0.10", 6443)
-    assert (target.authority, target.certificate, target.key) == ("CA", "CERT", "KEY")
+    assert (target.ca, target.certificate, target.key) == ("CA", "CERT", "KEY")
     assert (target.address, target.port) == ("10.0.0.10", 6443)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from haplane.drills.client import Client, NoReply
 from haplane.drills.probes import endpoint_prober
-from haplane.drills.timeline import acknowledged_writes, service, steady_seconds
+from haplane.drills.timeline import acknowledged_writes, service, stale_reads, steady_seconds
 from haplane.drills.writes import lost_writes
 from haplane.errors import HaplaneError
 from haplane.waiting import wait_until
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timed
 
 def watched(probes, seconds):
     begin = time.monotonic()
-    wait_until(lambda: time.monotonic() - begin >= seconds and steady_seconds(probes.requests()) >= 0.3, 10, "steady")
+    wait_until(lambda: time.monotonic() - begin >= seconds and steady_seconds(probes.lines()) >= 0.3, 10, "steady")
 
 
 @pytest.mark.parametrize(("fail", "minimum"), [("hang", 0.5), ("500", 0.5), ("refuse", 0.5)])
@@ -29,6 +29,7 @@ def test_an_outage_is_measured_and_no_request_waits_for_another(api, fail, minim
         began = time.monotonic()
         wait_until(lambda: time.monotonic() - began >= minimum, 2, "the outage to last")
         api.fail = None
+        lasted = time.monotonic() - began
         api.healed.set()
         watched(probes, 1.5)
         requests = probes.stop()
@@ -36,7 +37,7 @@ def test_an_outage_is_measured_and_no_request_waits_for_another(api, fail, minim
         seen = service(requests, kind)
         assert seen.recovered
         # "hang" keeps the ones already waiting: those still answered within their second were no outage
-        assert (0 if fail == "hang" else minimum - 0.1) <= seen.gap_seconds <= minimum + 0.5
+        assert (0 if fail == "hang" else minimum - 0.1) <= seen.gap_seconds <= lasted + 1.0  # a request's deadline
         assert seen.late_seconds < 0.3
         numbers = [request.number for request in requests if request.kind == kind]
         assert sorted(numbers) == list(range(len(numbers)))
@@ -48,22 +49,32 @@ def test_an_outage_is_measured_and_no_request_waits_for_another(api, fail, minim
 def test_a_silent_server_never_delays_the_schedule(api):
     api.fail = "hang"
     with endpoint_prober(api.target, "drill") as probes:
-        wait_until(lambda: len(probes.requests()) >= 40, 5, "forty requests")
+        wait_until(lambda: len(probes.lines()) >= 40, 5, "forty requests")
         requests = probes.stop()
     assert not any(request.ok for request in requests)
     assert max(request.sent - request.scheduled for request in requests) < 0.3
     assert max(request.done - request.sent for request in requests) < 1.5
-    assert {request.error for request in requests} == {"waiting for the answer: no answer within 1 s"}
+    busy = {"TLS handshake: no answer within 1 s"}  # on a machine that is late with its own part
+    assert {request.error for request in requests} - busy == {"waiting for the answer: no answer within 1 s"}
     assert service(requests, "write").gap_seconds >= 1.0
 
 
 def test_a_write_that_vanished_or_changed_is_lost(api):
     with endpoint_prober(api.target, "drill", per_second=100) as probes:
-        wait_until(lambda: len(acknowledged_writes(probes.requests())) >= 20, 5, "twenty writes")
+        wait_until(lambda: len(acknowledged_writes(probes.lines())) >= 20, 5, "twenty writes")
         requests = probes.stop()
     del api.stored["write-3"]
     api.stored["write-5"]["data"]["number"] = "6"
     assert lost_writes(Client(api.target), "drill", acknowledged_writes(requests)) == (3, 5)
+
+
+def test_a_read_that_does_not_find_the_last_acknowledged_write_is_stale(api):
+    with endpoint_prober(api.target, "drill", per_second=50) as probes:
+        wait_until(lambda: acknowledged_writes(probes.lines()), 5, "a write")
+        wait_until(lambda: any(one.kind == "read" and one.ok for one in probes.lines()), 5, "a read")
+        assert stale_reads(probes.lines()) == 0
+        api.forgets = True
+        wait_until(lambda: stale_reads(probes.lines()), 5, "a stale read")
 
 
 def test_writes_are_read_back_page_by_page(api):
@@ -81,7 +92,7 @@ def open_files(process):
 
 def test_the_prober_ends_with_its_parent_and_shows_no_key(api):
     with endpoint_prober(api.target, "drill") as probes:
-        wait_until(probes.requests, 5, "a request")
+        wait_until(probes.lines, 5, "a request")
         process = probes._process
         command_line = Path(f"/proc/{process.pid}/cmdline").read_text()
         environment = Path(f"/proc/{process.pid}/environ").read_text()
@@ -94,14 +105,14 @@ def test_the_prober_ends_with_its_parent_and_shows_no_key(api):
 
 def test_a_prober_that_dies_says_why(api):
     with endpoint_prober(api.target, "drill") as probes:
-        wait_until(probes.requests, 5, "a request")
+        wait_until(probes.lines, 5, "a request")
         probes._process.send_signal(signal.SIGKILL)
         probes._process.wait()
         with pytest.raises(HaplaneError, match="the prober failed"):
-            probes.requests()
+            probes.lines()
 
 
 def test_a_server_of_another_authority_gets_no_request(api, stranger):
-    mistaken = replace(stranger.target, authority=api.target.authority)
+    mistaken = replace(stranger.target, ca=api.target.ca)
     with pytest.raises(NoReply, match="TLS handshake: SSLCertVerificationError"):
         Client(mistaken).request("GET", "/readyz")

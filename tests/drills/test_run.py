@@ -1,4 +1,7 @@
 import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,11 +17,14 @@ from haplane.domain.status import (
     Quorum,
     Status,
 )
-from haplane.drills import kill_etcd_leader, kill_load_balancer, kill_master
-from haplane.drills.catalog import STORIES
-from haplane.drills.run import decide, run
-from haplane.drills.story import Scene
+from haplane.drills import freeze, kill_etcd_leader, kill_load_balancer, kill_master, partitions, split_vrrp
+from haplane.drills.catalog import DRILLS
+from haplane.drills.drill import DrillContext
+from haplane.drills.limits import Limits
+from haplane.drills.run import healthy_status, planned, run
 from haplane.errors import BadInput, DeadlinePassed, Refused
+
+pytestmark = pytest.mark.timed  # probes judge seconds
 
 
 @pytest.fixture(autouse=True)
@@ -70,118 +76,164 @@ def inventory(balancers=("lb1", "lb2")):
 class Endpointed:
     """Machines of which each, while off, takes the endpoint away for ``outage`` seconds."""
 
+    driver, disposable = "test", False
+
     def __init__(self, api, outage):
         self.api, self.outage, self.log = api, outage, []
 
+    def power_cut(self, names):
+        return lambda seconds: self.armed(names)
+
+    @contextmanager
+    def armed(self, names):
+        self.log.append(("armed", *names))
+        yield SimpleNamespace(apply=lambda: self.kill(names))
+        self.log.append(("undone", *names))
+
     def kill(self, names):
-        self.log.append(("kill", *names))
+        self.log.append(("applied", *names))
         self.api.fail = "refuse"
         threading.Timer(self.outage, self._recover).start()
-
-    def start(self, names):
-        self.log.append(("start", *names))
 
     def _recover(self):
         self.api.fail = None
 
 
 GENEROUS_SECONDS = 10  # a busy machine notices late
+GENEROUS = replace(kill_master.DRILL, limits=Limits(GENEROUS_SECONDS, GENEROUS_SECONDS))
 
 
-def scene(api, machines, look=lambda: HEALTHY, **options):
-    return Scene(inventory(**options), machines, look, api.target, silent)
+@pytest.fixture(autouse=True)
+def no_hosts(monkeypatch):
+    """The watch has hosts to follow, and here are none."""
+    monkeypatch.setattr("haplane.drills.observing._commands", lambda inventory: {})
 
 
-def test_a_drill_measures_the_outage_and_puts_the_machine_back(api):
+def context_of(api=None, machines=None, look=lambda: HEALTHY, cluster=None):
+    target = api.target if api else None
+    return DrillContext(cluster or inventory(), machines or Endpointed(api, 0), look, target, silent, haplane=None)
+
+
+def decided(drill, context, wanted=None):
+    return planned(drill, context, healthy_status(drill, context), wanted)
+
+
+def test_a_drill_measures_the_outage_and_undoes_it(api):
     machines = Endpointed(api, outage=0.7)
-    stage = scene(api, machines)
-    report = run(kill_master.STORY, stage, decide(kill_master.STORY, stage, None))
-    assert machines.log == [("kill", "m2"), ("start", "m2")]
+    context = context_of(api, machines)
+    report = run(GENEROUS, context, decided(GENEROUS, context))
+    assert machines.log == [("armed", "m2"), ("applied", "m2"), ("undone", "m2")]
     assert report.passed
     assert 0.6 < report.reads.gap_seconds < GENEROUS_SECONDS
     assert 0.6 < report.writes.gap_seconds < GENEROUS_SECONDS
     assert report.reads_at_return.failed == report.writes_at_return.failed == 0
     assert report.acknowledged_writes > 40
+    assert report.stale_reads == 0
     assert report.document()["lost_writes"] == []
     assert len(api.deleted) == 1
 
 
-def test_the_machine_is_put_back_even_when_the_fault_breaks_off(api):
+def test_a_gap_over_its_limit_fails_the_drill(api):
+    context = context_of(api, Endpointed(api, outage=0.7))
+    strict = replace(GENEROUS, limits=Limits(read_gap=0.1, write_gap=GENEROUS_SECONDS))
+    report = run(strict, context, decided(strict, context))
+    assert not report.passed
+    assert [figure.name for figure in report.figures if not figure.held] == ["longest gap in reads"]
+
+
+def test_every_undo_is_in_place_before_the_first_fault_and_runs_even_when_that_breaks_off(api):
     class Broken(Endpointed):
+        @contextmanager
+        def armed(self, names):
+            try:
+                with super().armed(names) as part:
+                    yield part
+            finally:
+                self.log.append(("left", *names))
+
         def kill(self, names):
             super().kill(names)
             raise KeyboardInterrupt
 
     machines = Broken(api, outage=0.1)
-    stage = scene(api, machines)
+    context = context_of(api, machines)
+    fault = decided(kill_master.DRILL, context, "m3")
+    both = replace(fault, parts=[machines.power_cut(("m2",)), machines.power_cut(("m3",))])
     with pytest.raises(KeyboardInterrupt):
-        run(kill_master.STORY, stage, decide(kill_master.STORY, stage, "m3"))
-    assert machines.log == [("kill", "m3"), ("start", "m3")]
+        run(kill_master.DRILL, context, both)
+    assert machines.log == [("armed", "m2"), ("armed", "m3"), ("applied", "m2"), ("left", "m3"), ("left", "m2")]
     assert len(api.deleted) == 1
 
 
 def test_a_cluster_that_is_not_whole_is_left_alone():
-    stage = Scene(inventory(), None, lambda: status("m3 is not Ready"), None, silent)
-    for story in STORIES.values():
+    context = context_of(machines=SimpleNamespace(disposable=True), look=lambda: status("m3 is not Ready"))
+    for drill in DRILLS.values():
         with pytest.raises(Refused, match="m3 is not Ready"):
-            decide(story, stage, None)
+            healthy_status(drill, context)
+
+
+def test_what_destroys_data_is_for_labs_unless_it_is_forced():
+    destroying = [drill for drill in DRILLS.values() if drill.destroys]
+    assert {drill.name for drill in destroying} > {"lose-everything-and-restore", "replace-master"}
+    for drill in destroying:
+        with pytest.raises(Refused, match="not a lab's"):
+            decided(drill, context_of())
+        assert decided(drill, replace(context_of(), forced=True)).host
 
 
 @pytest.mark.parametrize(
-    ("story", "wanted", "chosen"),
+    ("drill", "wanted", "chosen"),
     [
-        (kill_master, None, "m2"),
-        (kill_master, "m1", "m1"),
-        (kill_load_balancer, None, "lb2"),
-        (kill_load_balancer, "lb1", "lb1"),
-        (kill_etcd_leader, None, "m1"),
-        (kill_etcd_leader, "m1", "m1"),
+        (kill_master.DRILL, None, "m2"),
+        (kill_master.DRILL, "m1", "m1"),
+        (kill_load_balancer.DRILL, None, "lb2"),
+        (kill_load_balancer.DRILL, "lb1", "lb1"),
+        (kill_etcd_leader.DRILL, None, "m1"),
+        (kill_etcd_leader.DRILL, "m1", "m1"),
+        (freeze.FOLLOWER, None, "m2"),
+        (partitions.LOSSY, None, "m1"),
+        (split_vrrp.DRILL, None, "lb1, lb2"),
     ],
 )
-def test_the_host_is_the_one_asked_for_or_the_one_the_story_is_about(story, wanted, chosen):
-    stage = Scene(inventory(), None, lambda: HEALTHY, None, silent)
-    assert decide(story.STORY, stage, wanted).host == chosen
+def test_the_host_is_the_one_asked_for_or_the_one_the_story_is_about(drill, wanted, chosen):
+    assert decided(drill, context_of(), wanted).host == chosen
 
 
 @pytest.mark.parametrize(
-    ("story", "wanted", "error"),
+    ("drill", "wanted", "error"),
     [
-        (kill_master, "lb1", BadInput),
-        (kill_load_balancer, "m1", BadInput),
-        (kill_etcd_leader, "m2", Refused),
-        (kill_etcd_leader, "lb1", BadInput),
+        (kill_master.DRILL, "lb1", BadInput),
+        (kill_load_balancer.DRILL, "m1", BadInput),
+        (kill_etcd_leader.DRILL, "m2", Refused),
+        (kill_etcd_leader.DRILL, "lb1", BadInput),
+        (freeze.FOLLOWER, "m1", Refused),
     ],
 )
-def test_another_machine_is_not_touched(story, wanted, error):
-    stage = Scene(inventory(), None, lambda: HEALTHY, None, silent)
+def test_another_machine_is_not_touched(drill, wanted, error):
     with pytest.raises(error):
-        decide(story.STORY, stage, wanted)
+        decided(drill, context_of(), wanted)
 
 
 def test_a_single_load_balancer_is_no_drill():
-    stage = Scene(inventory(balancers=("lb1",)), None, lambda: HEALTHY, None, silent)
-    with pytest.raises(Refused, match="no second load balancer"):
-        decide(kill_load_balancer.STORY, stage, None)
+    context = context_of(cluster=inventory(balancers=("lb1",)))
+    for drill in (kill_load_balancer.DRILL, split_vrrp.DRILL):
+        with pytest.raises(Refused, match="no second load balancer"):
+            decided(drill, context)
 
 
 def test_the_last_one_is_never_killed():
     only = hosts("m1")
-    alone = Scene(
-        inventory().model_copy(update={"masters": only, "etcd": only}),
-        None,
-        lambda: status(members=("m1",)),
-        None,
-        silent,
-    )
-    for story in (kill_master, kill_etcd_leader):
-        with pytest.raises(Refused, match="1 voters need 1 healthy; 1 are, without m1 0 would be"):
-            decide(story.STORY, alone, None)
+    cluster = inventory().model_copy(update={"masters": only, "etcd": only})
+    alone = context_of(cluster=cluster, look=lambda: status(members=("m1",)))
+    for drill in (kill_master.DRILL, kill_etcd_leader.DRILL, freeze.LEADER, partitions.CUT):
+        with pytest.raises(Refused, match="1 voters need 1 healthy; 1 are, without m1 0 would remain"):
+            decided(drill, alone)
 
 
 def test_a_cluster_that_does_not_heal_says_what_is_still_wrong(api, monkeypatch):
     monkeypatch.setattr("haplane.drills.run.HEALTH_SECONDS", 0.5)
     seen = iter([HEALTHY])
-    stage = scene(api, Endpointed(api, 0.1), look=lambda: next(seen, status("m2 is not Ready")))
+    context = context_of(api, Endpointed(api, 0.1), look=lambda: next(seen, status("m2 is not Ready")))
     with pytest.raises(DeadlinePassed, match="m2 is not Ready"):
-        run(kill_master.STORY, stage, decide(kill_master.STORY, stage, None))
+        run(kill_master.DRILL, context, decided(kill_master.DRILL, context))
     assert len(api.deleted) == 1

@@ -2,7 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.drills.timeline import Request, acknowledged_writes, gaps, of_kind, parse, service, steady_seconds
+from haplane.drills.timeline import (
+    Request,
+    acknowledged_writes,
+    gaps,
+    of_kind,
+    parse,
+    service,
+    slices,
+    stale_reads,
+    steady_seconds,
+)
 from haplane.errors import HaplaneError
 
 PERIOD = 0.05
@@ -110,3 +120,15 @@ def test_two_spans_lose_nothing_of_what_the_whole_holds(requests, boundary):
 @given(timelines())
 def test_lines_read_back_as_the_requests_they_were(requests):
     assert parse(request.to_line() for request in requests) == requests
+
+
+def test_a_read_that_does_not_find_the_last_acknowledged_write_is_stale():
+    found, missing = at(0, True), Request("read", 1, 0.05, 0.05, 0.06, False, 404)
+    unwritten = Request("write", 1, 0.05, 0.05, 0.06, False, 404)
+    assert stale_reads([found, missing, unwritten, at(2, False)]) == 1
+
+
+def test_slices_of_time_are_joined_while_they_are_alike_and_show_every_failure():
+    requests = reads("." * 10 + "X" * 10 + ".X." + "." * 7)
+    shown = [(one.value, one.good) for one in slices(requests, "read", seconds=5 * PERIOD)]
+    assert shown == [("ok", True), ("none succeeded", False), ("some failed", False), ("ok", True)]

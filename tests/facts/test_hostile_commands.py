@@ -6,18 +6,18 @@ import json
 import socket
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 import samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haplane import checks
+from haplane.checks.host_facts import HOST_FACTS
 from haplane.desired.hosts import request_for
 from haplane.domain.observed import HostReport, parse_report
 from haplane.errors import HaplaneError
-from haplane.facts import host_report
+from haplane.facts.host_report import observer
+from haplane.facts.program import program
 
 REQUEST = request_for(samples.inventory(), samples.manifest())
 KEYS = st.sampled_from(["items", "kind", "metadata", "name", "members", "Status", "ifname", "addr_info"])
@@ -32,15 +32,15 @@ SAID = (
 )
 
 
-def functions(package, script):
+def functions(text):
     """A script's names, without its having run."""
-    text = (Path(package.__file__).parent / "on_host" / script).read_text().removesuffix("\nmain()\n")
-    names = {"__name__": script}
-    exec(compile(text, script, "exec"), names)
+    names = {"__name__": "script"}
+    exec(compile(text.removesuffix("\nmain()\n"), "script", "exec"), names)
     return names
 
 
-OBSERVER, SURVEYOR = functions(host_report, "observe.py"), functions(checks, "survey.py")
+OBSERVER = functions(observer())
+CHECKER = functions(program(*HOST_FACTS))
 
 
 @settings(max_examples=80, deadline=None)
@@ -58,7 +58,7 @@ def test_the_observer_gives_a_report(said, read):
         assert error.next_step
 
 
-@pytest.mark.parametrize("script", [OBSERVER, SURVEYOR], ids=["observer", "surveyor"])
+@pytest.mark.parametrize("script", [OBSERVER, CHECKER], ids=["observer", "checks"])
 @settings(max_examples=60, deadline=None)
 @given(answer=st.binary(max_size=80) | st.text(alphabet=",a\n#", max_size=80).map(str.encode))
 def test_whatever_haproxy_says_on_its_socket(script, answer):

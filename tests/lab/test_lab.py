@@ -15,11 +15,12 @@ from haplane.config.model import Inventory
 from haplane.errors import BadInput, Refused
 from haplane.lab import cgroups, lifecycle, network, paths
 from haplane.lab.command import run
-from haplane.lab.driver import LabMachines, Machines
-from haplane.lab.host import NSPAWN_STATE, init_process
 from haplane.lab.identity import ssh_command
+from haplane.lab.nspawn.machine import NSPAWN_STATE, Nspawn
 from haplane.lab.plan import LabHost, Plan, plan
 from haplane.lab.status import status
+from haplane.machines.lab import LabMachines
+from haplane.machines.protocol import Machines
 from haplane.waiting import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")]
@@ -100,9 +101,9 @@ def test_the_way_out_is_closed_and_says_so_at_once(lab: Plan, number: int) -> No
 
 
 def test_up_on_a_running_lab_does_nothing(inventory: Inventory, lab: Plan) -> None:
-    before = [init_process(host) for host in lab.hosts]
+    before = [Nspawn().process(host) for host in lab.hosts]
     lifecycle.up(inventory)
-    assert [init_process(host) for host in lab.hosts] == before
+    assert [Nspawn().process(host) for host in lab.hosts] == before
 
 
 def test_the_wire_between_two_is_cut_and_mended(inventory: Inventory, lab: Plan) -> None:
@@ -154,15 +155,15 @@ def test_only_a_host_that_is_off_is_wiped(inventory: Inventory, lab: Plan) -> No
 
 def test_a_reboot_from_within_is_a_reboot(lab: Plan) -> None:
     two = lab.hosts[1]
-    before = init_process(two)
+    before = Nspawn().process(two)
     subprocess.run(ssh_command(two, "systemctl reboot"), capture_output=True, check=False)
-    wait_until(lambda: init_process(two) not in (None, before), 20, "two booting again")
+    wait_until(lambda: Nspawn().process(two) not in (None, before), 20, "two booting again")
     wait_until(lambda: hears(lab.hosts[0], two), 20, "two heard again")
 
 
 def test_up_cleans_what_a_killed_lab_left(inventory: Inventory, lab: Plan) -> None:
     victims = [process for host in lab.hosts for process in cgroups.members(f"{host.cgroup}/power")]
-    victims += [pid for host in lab.hosts if (pid := init_process(host)) is not None]
+    victims += [pid for host in lab.hosts if (pid := Nspawn().process(host)) is not None]
     for process in victims:
         os.kill(process, signal.SIGKILL)
     wait_until(lambda: states(inventory) == ["stopped", "stopped"], 10, "both hosts off")
@@ -172,7 +173,7 @@ def test_up_cleans_what_a_killed_lab_left(inventory: Inventory, lab: Plan) -> No
 
 
 def test_a_bridge_or_network_of_somebody_else_is_refused(small_lab: Callable[..., Inventory], lab: Plan) -> None:
-    with pytest.raises(Refused, match="is not this lab's"):
+    with pytest.raises(Refused, match="does not belong to this lab"):
         network.ensure_bridge(Plan("other", lab.network, lab.gateway, lab.bridge, ()))
     with pytest.raises(Refused, match="overlaps"):
         lifecycle.up(small_lab(bridge="haplanetest2"))

@@ -12,6 +12,12 @@ from fake_hosts import commands
 
 from haplane.domain.files import Part, WantedFile
 from haplane.operations import files
+from haplane.scripts import script
+
+
+def text(wanted):
+    return script("place_files", **files.needs(wanted))
+
 
 LOOK = "hashlib.sha256(open(path"
 SECRET = WantedFile("/etc/kubernetes/pki/ca.key", b"TOP-SECRET-KEY", Part.CONTROL_PLANE, 0o600, secret=True)
@@ -31,16 +37,30 @@ def test_files_that_are_there_are_left_alone():
     assert commands(files.place, {}, files=[]) == []
 
 
+def test_what_is_etcds_comes_with_its_owner_and_the_user_is_there_before():
+    key = WantedFile("/etc/etcd/pki/server.key", b"KEY", Part.ETCD, 0o600, secret=True, owner="etcd")
+    with tarfile.open(fileobj=io.BytesIO(files.archive([key, SECRET]))) as packed:
+        assert [(one.uname, one.gname, one.mode) for one in packed] == [
+            ("etcd", "etcd", 0o600), ("root", "root", 0o600),
+        ]  # fmt: skip
+    made = text([key, SECRET])
+    assert made.index("ensure_etcd_user; fi") < made.index("tar -x")
+    assert (files.needs([key, SECRET])["owner"], files.needs([SECRET])["owner"]) == ("etcd", "root")
+
+
 def test_everything_that_differs_goes_in_one_command():
     assert len(commands(files.place, found(), files=[SECRET, UNIT, SYSCTL])) == 1
 
 
 def test_only_what_reads_a_changed_file_is_told():
-    [command] = commands(files.place, found(UNIT, SYSCTL), files=[SECRET, UNIT, SYSCTL])
-    assert "daemon-reload" not in command
-    assert "sysctl" not in command
-    assert "daemon-reload" in commands(files.place, found(), files=[UNIT])[0]
-    assert "sysctl -q" in commands(files.place, found(), files=[SYSCTL])[0]
+    for present, changed, needed in (
+        ((UNIT, SYSCTL), [SECRET, UNIT, SYSCTL], ("no", "no")),
+        ((), [UNIT], ("no", "yes")),
+        ((), [SYSCTL], ("yes", "no")),
+    ):
+        [command] = commands(files.place, found(*present), files=changed)
+        read = {name: "yes" if f"{name}='\"'\"'yes" in command else "no" for name in ("kernel", "units")}
+        assert (read["kernel"], read["units"]) == needed
 
 
 def test_a_secret_is_in_no_command_no_repr_and_no_log(caplog):
@@ -73,7 +93,7 @@ def test_the_script_places_files_for_real(tmp_path):
         WantedFile(f"{tmp_path}/with space", b"text\n", Part.HOST, 0o755),
     ]
     (tmp_path / "with space").write_text("older")
-    subprocess.run(["sh", "-c", files.script(wanted)], input=base64.b64encode(files.archive(wanted)), check=True)
+    subprocess.run(["sh", "-c", text(wanted)], input=base64.b64encode(files.archive(wanted)), check=True)
     for file in wanted:
         assert Path(file.path).read_bytes() == file.content
     modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*")}
@@ -84,7 +104,7 @@ def test_the_script_places_files_for_real(tmp_path):
 def test_a_cut_stream_places_nothing(tmp_path):
     wanted = [WantedFile(f"{tmp_path}/file", b"x" * 4096, Part.HOST)]
     cut = base64.b64encode(files.archive(wanted))[:1000]
-    done = subprocess.run(["sh", "-c", files.script(wanted)], input=cut, capture_output=True, check=False)
+    done = subprocess.run(["sh", "-c", text(wanted)], input=cut, capture_output=True, check=False)
     assert done.returncode != 0
     assert list(tmp_path.iterdir()) == []
 
@@ -98,6 +118,6 @@ def test_what_the_kernel_did_not_take_up_is_not_there_for_the_next_run_either(tm
     other = WantedFile(f"{tmp_path}/other", b"text", Part.HOST)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     sent = base64.b64encode(files.archive([other, SYSCTL]))
-    done = subprocess.run(["sh", "-c", files.script([other, SYSCTL])], input=sent, check=False, env=environment)
+    done = subprocess.run(["sh", "-c", text([other, SYSCTL])], input=sent, check=False, env=environment)
     assert done.returncode == 41
     assert list(tmp_path.iterdir()) == [sysctl]

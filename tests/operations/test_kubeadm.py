@@ -1,3 +1,4 @@
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -5,9 +6,11 @@ from pathlib import Path
 import pytest
 from fake_hosts import commands
 
+from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.operations import kubeadm
+from haplane.scripts import script
 
 EXISTS = 'do test ! -e "$path"'
 
@@ -20,32 +23,37 @@ def program(directory: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def shell(script: str, directory: Path, *arguments: str, stdin: str = "") -> int:
+def shell(text: str, directory: Path, *, stdin: str = "") -> int:
     """How the script ends with ``directory`` in place of /etc/kubernetes."""
-    script = script.replace("/etc/kubernetes", str(directory))
+    text = text.replace("/etc/kubernetes", str(directory))
     environment = {"PATH": f"{directory / 'bin'}:/usr/bin:/bin"}
     return subprocess.run(
-        ["/bin/sh", "-c", script, "sh", *arguments], input=stdin, text=True, env=environment, check=False, timeout=20
+        ["/bin/sh", "-c", text], input=stdin, text=True, env=environment, check=False, timeout=20
     ).returncode
 
 
 def run_phases(*present):
-    return commands(kubeadm.run_phases, {EXISTS: list(present)}, config="/k.yaml", evidence=MASTER_EVIDENCE)
+    return commands(
+        kubeadm.run_phases, {EXISTS: list(present)}, config="/k.yaml", evidence=MASTER_EVIDENCE, port=6443
+    )
+
+
+def skipped(command):
+    return set(re.search("skipped='([^']*)'", shlex.split(command)[-1])[1].split(","))
 
 
 def test_a_fresh_master_goes_through_all_phases_but_those_of_the_cluster():
     [_, init] = run_phases()
-    *_, script, _, _, config, skips = shlex.split(init)
-    assert 'kubeadm init --config "$2" --skip-phases="$3"' in script
-    assert config == "/k.yaml"
-    skipped = set(skips.split(","))
-    assert skipped == {
+    text = shlex.split(init)[-1]
+    assert 'kubeadm init --config "$config" --skip-phases="$skipped"' in text
+    assert "config='/k.yaml'\n" in text
+    assert skipped(init) == {
         "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token", "addon", "show-join-command",
     }  # fmt: skip
 
 
-def test_a_master_left_half_way_skips_preflight_which_takes_its_files_for_a_strangers():
-    assert ",preflight" in run_phases(MASTER_EVIDENCE[0])[1]
+def test_a_master_left_half_way_skips_preflight_which_takes_its_files_for_another_clusters():
+    assert "preflight" in skipped(run_phases(MASTER_EVIDENCE[0])[1])
 
 
 def test_a_master_that_has_been_through_is_left_alone():
@@ -57,7 +65,7 @@ def test_a_worker_joins_once():
     [join] = commands(kubeadm.join, {EXISTS: []}, config=config)
     assert "kubeadm join" in join
     assert "token" not in join
-    assert commands(kubeadm.join, {EXISTS: [kubeadm.KUBELET_CONFIG]}, config=config) == []
+    assert commands(kubeadm.join, {EXISTS: [host_paths.KUBELET_KUBECONFIG]}, config=config) == []
 
 
 @pytest.mark.parametrize("exit_code", [0, 1])
@@ -65,38 +73,42 @@ def test_the_token_does_not_outlive_the_join_whatever_comes_of_it(tmp_path, exit
     config, seen = tmp_path / "haplane/join.yaml", tmp_path / "seen"
     program(tmp_path, "systemctl", "exit 0")
     program(tmp_path, "kubeadm", f"stat -c %a {config} > {seen}; cat {config} >> {seen}; exit {exit_code}")
-    assert shell(kubeadm.JOIN, tmp_path, "", str(config), stdin="token") == exit_code
+    assert shell(script("join_worker", config=str(config), note_program=""), tmp_path, stdin="token") == exit_code
     assert seen.read_text() == "600\ntoken"
     assert not config.exists()
-
-
-@pytest.mark.parametrize(("manifest", "expected"), [("good", "good"), (None, "aside")])
-def test_a_manifest_left_aside_is_put_back_only_where_there_is_none(tmp_path, manifest, expected):
-    directory, aside = tmp_path / "manifests", tmp_path / "haplane/kube-apiserver.yaml"
-    for path in (directory, aside.parent):
-        path.mkdir()
-    aside.write_text("aside")
-    if manifest is not None:
-        (directory / "kube-apiserver.yaml").write_text(manifest)
-    program(tmp_path, "pgrep", "exit 1")
-    program(tmp_path, "kubeadm", "exit 0")
-    assert shell(kubeadm.RESTART, tmp_path, "", "/k.yaml") == 0
-    assert (directory / "kube-apiserver.yaml").read_text() == expected
-    assert not aside.exists()
-
-
-def test_what_kubeadm_made_is_noted_before_anything_waits_for_it(tmp_path):
-    """A run that is interrupted meanwhile leaves no manifest that the next one takes for edited."""
-    (tmp_path / "manifests").mkdir()
-    noted = tmp_path / "noted"
-    program(tmp_path, "pgrep", "echo 7")
-    program(tmp_path, "kubeadm", f"echo made > {tmp_path}/manifests/kube-apiserver.yaml")
-    program(tmp_path, "mv", f"test -e {noted} && exit 1")
-    note = f"import sys; open({str(noted)!r}, 'w').write(open(sys.argv[1]).read())"
-    assert shell(kubeadm.RESTART, tmp_path, note, "/k.yaml") == 1
-    assert noted.read_text() == "made\n"
 
 
 def test_a_file_is_removed_once():
     assert commands(kubeadm.absent, {EXISTS: ["/etc/a b"]}, path="/etc/a b") == ["rm -f '/etc/a b'"]
     assert commands(kubeadm.absent, {EXISTS: []}, path="/etc/a b") == []
+
+
+@pytest.mark.parametrize("names", [("client-certificate-data: QQ==", "client-key-data: QQ=="), None])
+def test_a_kubelet_gets_a_client_certificate_as_its_own_renewal_leaves_one(tmp_path, names):
+    """A file with a date, and the link that kubelet.conf names: where the link is a file the kubelet never renews."""
+    pki, config = tmp_path / "pki", tmp_path / "kubelet.conf"
+    pki.mkdir()
+    current, old = pki / "kubelet-client-current.pem", pki / "kubelet-client-2025-01-01-00-00-00.pem"
+    old.write_text("expired")
+    current.symlink_to(old)
+    lines = names or (f"client-certificate: {current}", f"client-key: {current}")
+    config.write_text("users:\n- user:\n" + "".join(f"    {line}\n" for line in lines))
+    text = script("replace_kubelet_client", timestamp="2026-07-01-12-00-00").replace("/var/lib/kubelet/pki", str(pki))
+    assert shell(text, tmp_path, stdin="new") == 0
+    assert current.is_symlink()
+    assert current.readlink() == pki / "kubelet-client-2026-07-01-12-00-00.pem"
+    assert (current.read_text(), current.stat().st_mode & 0o777) == ("new", 0o600)
+    assert config.read_text() == (f"users:\n- user:\n    client-certificate: {current}\n    client-key: {current}\n")
+    assert sorted(path.name for path in pki.iterdir()) == sorted(
+        (current.name, old.name, "kubelet-client-2026-07-01-12-00-00.pem")
+    )
+
+
+def test_a_kubelet_that_asked_for_its_serving_certificate_is_waited_for_only_once_it_is_configured(tmp_path):
+    """A worker that joined by hand reads haplane's files with its new configuration, a later step of the plan."""
+    config = tmp_path / "config.yaml"
+    config.write_text("kind: KubeletConfiguration\nserverTLSBootstrap: true\n")
+    text = script("serve_new_certificate").replace(host_paths.KUBELET_CONFIG_YAML, str(config))
+    assert str(config) in text
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, timeout=10, check=True)
+    assert "until it is configured anew" in done.stdout

@@ -1,19 +1,14 @@
 """The scripts that replace data, run for real, with every step cut off once."""
 
+import json
+import os
+import signal
 import subprocess
 
 import pytest
 
-from haplane.operations import restore
-
-SCRIPTS = {
-    name: text for name, text in vars(restore).items() if name.isupper() and isinstance(text, str) and "\n" in text
-}
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_every_script_is_one_that_sh_can_read(name):
-    subprocess.run(["sh", "-n", "-c", SCRIPTS[name]], check=True)
+from haplane.operations.run import on_host
+from haplane.scripts import script
 
 
 @pytest.fixture
@@ -38,8 +33,8 @@ def machine(tmp_path, monkeypatch):
 
     def switch(renames: int = 99) -> int:
         left.write_text(str(renames))
-        words = (str(data), str(staging), str(data / "aside-1"))
-        return subprocess.run(["sh", "-c", restore.SWITCH, "sh", *words], check=False).returncode
+        text = script("switch_data", data=str(data), staging=str(staging), previous=str(data / "aside-1"))
+        return subprocess.run(["sh", "-c", text], check=False).returncode
 
     return data, switch
 
@@ -69,51 +64,62 @@ def test_what_was_written_since_is_never_moved_away(machine):
     assert (data / "member" / "written-since").exists()
 
 
-CTR = """#!/bin/sh
-echo "$@" >> {log}
-case "$*" in
-*version*) exit {version} ;;
-*'containers list'*) echo a; echo b ;;
-*'tasks list'*) echo 'TASK PID STATUS'; for id in a b c; do test -e {log}.$id || echo "$id 1 RUNNING"; done ;;
-*'tasks kill'*) for id; do :; done; touch {log}.$id ;;
-esac
-"""
-
-
 @pytest.fixture
 def master(tmp_path, monkeypatch):
-    """A master whose containers a and b are the control plane's, and c is somebody else's."""
-    log = tmp_path / "ctr.log"
-    programs = tmp_path / "bin"
+    """A master on which the control plane's processes are recorded, and a kube-apiserver of somebody else's."""
+    programs, record, processes = tmp_path / "bin", tmp_path / "containerd", tmp_path / "proc"
     programs.mkdir()
-
-    def write(name, text):
-        (programs / name).write_text(text)
+    for name, code in (("systemctl", 0), ("ctr", 0)):
+        (programs / name).write_text(f"#!/bin/sh\nexit {code}\n")
         (programs / name).chmod(0o755)
-
-    write("systemctl", "#!/bin/sh\nexit 0\n")
-    write("ctr", CTR.format(log=log, version=0))
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     manifest, aside = tmp_path / "manifest.yaml", tmp_path / "aside.yaml"
     manifest.touch()
+    program = on_host("control_plane").replace("/run/containerd", str(record))
+    program = program.replace('PROC = "/proc"', f'PROC = "{processes}"').replace(
+        "ROOT = 0\n", f"ROOT = {os.getuid()}\n"
+    )
+
+    def begin(name, namespace):
+        """A real process, that is in a container as far as this machine knows."""
+        process = subprocess.Popen(["sleep", "100"])
+        identifier = f"{process.pid:064x}"
+        bundle = record / "io.containerd.runtime.v2.task/k8s.io" / identifier
+        said = {"container-type": "container", "container-name": name, "sandbox-namespace": namespace}
+        said["sandbox-name"] = f"{name}-m1"
+        bundle.mkdir(parents=True)
+        annotations = {f"io.kubernetes.cri.{key}": value for key, value in said.items()}
+        (bundle / "config.json").write_text(json.dumps({"annotations": annotations}))
+        (bundle / "init.pid").write_text(str(process.pid))
+        (processes / str(process.pid)).mkdir(parents=True)
+        (processes / str(process.pid) / "stat").symlink_to(f"/proc/{process.pid}/stat")
+        (processes / str(process.pid) / "cgroup").write_text(f"0::/kubepods/pod1/{identifier}\n")
+        return process
 
     def stop():
-        words = (str(manifest), str(aside))
-        return subprocess.run(["sh", "-c", restore.STOP_SERVING, "sh", *words], check=False, timeout=20).returncode
+        text = script("stop_serving", manifest=str(manifest), moved=str(aside), control_plane_program=program)
+        return subprocess.run(["sh", "-c", text], check=False, timeout=20).returncode
 
-    return stop, write, log, manifest, aside
+    return stop, begin, programs, manifest, aside
 
 
 def test_the_control_plane_is_killed_and_nothing_else_and_its_manifest_waits(master):
-    stop, _, log, manifest, aside = master
-    for _ in range(2):
-        assert stop() == 0
-        assert (manifest.exists(), aside.exists()) == (False, True)
-    assert [path.suffix for path in sorted(log.parent.glob("ctr.log.*"))] == [".a", ".b"]
-    assert "container.name" in log.read_text()
+    stop, begin, _, manifest, aside = master
+    ours = [begin(name, "kube-system") for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")]
+    others = [begin("kube-apiserver", "virtual"), begin("etcd", "kube-system")]
+    try:
+        for _ in range(2):
+            assert stop() == 0
+            assert (manifest.exists(), aside.exists()) == (False, True)
+        assert [process.wait(5) for process in ours] == [-signal.SIGKILL] * 3
+        assert [process.poll() for process in others] == [None, None]
+    finally:
+        for process in (*ours, *others):
+            process.kill()
+            process.wait()
 
 
 def test_without_containerd_nobody_believes_that_everything_has_stopped(master):
-    stop, write, log, *_ = master
-    write("ctr", CTR.format(log=log, version=1))
+    stop, _, programs, *_ = master
+    (programs / "ctr").write_text("#!/bin/sh\nexit 1\n")
     assert stop() != 0

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from haplane.domain import host_paths
 from haplane.errors import Refused
-from haplane.pki import paths
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
-from haplane.pki.leaf import Usage, issue
+from haplane.pki.issue import Usage, issue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IDENTITY = ClusterIdentity.generate("demo", NOW)
@@ -41,7 +41,7 @@ def test_encryption_keys_round_trip_in_order(keys):
 
 
 def test_the_encryption_configuration_writes_with_secretbox_and_reads_plain_text():
-    configuration = json.loads(IDENTITY.to_files()[paths.ENCRYPTION])
+    configuration = json.loads(IDENTITY.to_files()[host_paths.ENCRYPTION_YAML])
     secretbox, identity = configuration["resources"][0]["providers"]
     assert len(base64.b64decode(secretbox["secretbox"]["keys"][0]["secret"])) == 32
     assert identity == {"identity": {}}
@@ -51,7 +51,7 @@ def test_the_encryption_configuration_writes_with_secretbox_and_reads_plain_text
 @pytest.mark.parametrize("path", IDENTITY_PATHS)
 def test_another_clusters_file_is_refused_by_name(path):
     files = {**IDENTITY.to_files(), path: OTHER.to_files()[path]}
-    if path == paths.ENCRYPTION:  # symmetric: nothing it could disagree with
+    if path == host_paths.ENCRYPTION_YAML:  # symmetric: nothing it could disagree with
         assert ClusterIdentity.from_files(files).encryption_keys == OTHER.encryption_keys
         return
     with pytest.raises(Refused) as refused:
@@ -81,12 +81,12 @@ def test_damaged_files_are_refused_and_never_quoted(path, data):
         assert identity.kubernetes.private_key
 
 
-def test_a_leaf_is_no_authority():
-    leaf = issue(IDENTITY.kubernetes, "leaf", usages=(Usage.CLIENT,), now=NOW)
+def test_a_certificate_is_no_ca():
+    certificate = issue(IDENTITY.kubernetes, "certificate", usages=(Usage.CLIENT,), now=NOW)
     files = IDENTITY.to_files()
-    files[f"{paths.KUBERNETES_AUTHORITY}.crt"] = leaf.certificate
-    files[f"{paths.KUBERNETES_AUTHORITY}.key"] = leaf.private_key
-    with pytest.raises(Refused, match="not an authority"):
+    files[host_paths.KUBERNETES_CA_CRT] = certificate.certificate
+    files[f"{host_paths.KUBERNETES_CA_STEM}.key"] = certificate.private_key
+    with pytest.raises(Refused, match="not a CA"):
         ClusterIdentity.from_files(files)
 
 
@@ -95,13 +95,13 @@ def test_repr_shows_no_private_material():
 
 
 def test_exactly_the_secrets_are_private():
-    private = {path for path in IDENTITY_PATHS if paths.is_private(path)}
-    assert private == {path for path in IDENTITY_PATHS if path.endswith(".key")} | {paths.ENCRYPTION}
+    private = {path for path in IDENTITY_PATHS if host_paths.is_private(path)}
+    assert private == {path for path in IDENTITY_PATHS if path.endswith(".key")} | {host_paths.ENCRYPTION_YAML}
 
 
 def test_openssl_signs_and_verifies_with_both_pairs(tmp_path):
     (tmp_path / "message").write_bytes(b"manifest")
-    for stem, options in ((paths.SERVICE_ACCOUNT, ()), (paths.SIGNING, ("-rawin",))):
+    for stem, options in ((host_paths.SERVICE_ACCOUNT_STEM, ()), (host_paths.SIGNING_STEM, ("-rawin",))):
         for half in ("key", "pub"):
             (tmp_path / f"pair.{half}").write_bytes(IDENTITY.to_files()[f"{stem}.{half}"])
         sign = ["openssl", "pkeyutl", "-sign", "-inkey", "pair.key", "-in", "message", "-out", "signature", *options]

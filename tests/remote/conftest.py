@@ -30,6 +30,7 @@ PidFile none
 UsePAM no
 StrictModes no
 PermitRootLogin prohibit-password
+SetEnv HOME={keys} PATH=/usr/bin:/bin HTTPS_PROXY=http://192.0.2.1:3128 no_proxy=localhost LANG=de_DE.UTF-8
 """
 
 

@@ -13,6 +13,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import hashlib
 import json
 import os
 import pickle
@@ -57,8 +58,9 @@ def act(lock: Lock, verb: str, rest: str) -> None:
         return
     source, target = rest.split()
     size = Path(source).stat().st_size
+    sha256 = hashlib.sha256(Path(source).read_bytes()).hexdigest()
     file = BundleFile(
-        component="any", path=target, sha256="0" * 64, size=size, mode=0o644, stored=Path(source).name,
+        component="any", path=target, sha256=sha256, size=size, mode=0o644, stored=Path(source).name,
         stored_size=size, compression="none", roles=("master",),
     )  # fmt: skip
     Push(lock.inventory.masters[0], Path(source).parent, [file], silent).wait()

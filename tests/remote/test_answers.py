@@ -1,94 +1,49 @@
-"""Answers of any size and encoding: from real processes and from a channel that never ends."""
+"""Answers of any size and encoding."""
 
 import io
 import tarfile
-import time
 
 import pytest
 import samples
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from paramiko import SSHException
+from pyinfra.connectors.util import CommandOutput
 
 from haplane.errors import HaplaneError
 from haplane.remote import openssh
-from haplane.remote.answers import Lines, ask, bounded
+from haplane.remote.connector import _lines_of
+from haplane.streams import MARK, AfterMark, Completed, capture
 
-SHELL = ("sh", "-c")
 HOST = samples.host("m1", 21)
 
 
-class FakeChannel:
-    """Gives these pieces; an endless one gives the last again and again, until it is closed."""
-
-    def __init__(self, *pieces, endless=False):
-        self.pieces, self.endless, self.closed = list(pieces), endless, False
-
-    def receive(self, most):
-        if self.closed or not self.pieces:
-            return b""
-        return self.pieces[0] if self.endless else self.pieces.pop(0)
-
-    def close(self):
-        self.closed = True
+@given(st.text(alphabet="ab\n\r\u00e4"))
+def test_no_byte_of_an_answer_is_lost(text):
+    output = CommandOutput(list(_lines_of(Completed(0, text.encode(), b"", None))))
+    assert output.stdout == text.removesuffix("\n")
 
 
-def lines(channel, most=1 << 20):
-    return list(Lines(channel, channel.receive, most))
+def test_an_answer_of_many_short_lines_is_cut():
+    """Each costs memory besides its text: `yes` would get 32 million of them through."""
+    output = CommandOutput(list(_lines_of(Completed(0, b"y\n" * 1_000_000, b"", None))))
+    assert output.stdout_lines == []
+    assert output.stderr == "it sent more than 64 MiB"
 
 
-def test_lines_are_put_together_from_any_pieces():
-    assert lines(FakeChannel(b"a\nb", b"", b"never read")) == ["a", "b"]
-    assert lines(FakeChannel(b"a", b"b\n\nc\xff", b"\n")) == ["ab", "", "c\ufffd"]
+@given(st.binary(max_size=40), st.binary(max_size=40), st.integers(1, 9))
+def test_an_answer_begins_after_its_mark_however_it_is_cut(before, answer, size):
+    assume(MARK not in before)
+    taken = bytearray()
+    after = AfterMark(taken.extend)
+    data = before + MARK + answer
+    for at in range(0, len(data), size):
+        after(data[at : at + size])
+    assert (bytes(taken), after.begun) == (answer, True)
 
 
-@given(st.text(alphabet="ab\n\r\u00e4"), st.integers(1, 5))
-def test_no_byte_is_lost_however_it_is_cut(text, size):
-    data = text.encode()
-    pieces = [data[at : at + size] for at in range(0, len(data), size)]
-    assert "\n".join(lines(FakeChannel(*pieces))) == text.removesuffix("\n")
-
-
-@pytest.mark.parametrize("piece", [b"x" * 1000, b"line\n" * 200])
-def test_an_answer_without_end_is_cut_and_that_is_said(piece):
-    channel = FakeChannel(piece, endless=True)
-    assert lines(channel)[-1] == "its answer takes more than 1 MiB"
-    assert channel.closed
-
-
-def test_an_answer_of_many_short_lines_is_cut_early():
-    assert len(lines(FakeChannel(b"y\n" * 1000, endless=True))) < 20_000
-
-
-@pytest.mark.parametrize("error", [EOFError(), SSHException("no")])
-def test_a_connection_that_ended_is_an_error_that_pyinfra_knows(error):
-    def execute(command):
-        raise error
-
-    with pytest.raises(SSHException):
-        bounded(execute)("true")
-
-
-def test_a_process_is_asked():
-    said = ask([*SHELL, "cat; echo oh >&2; exit 3"], b"\xff" * 300_000, deadline_seconds=20)
-    assert (said.code, said.stdout, said.stderr, said.cut) == (3, b"\xff" * 300_000, b"oh\n", None)
-
-
-def test_a_process_that_reads_nothing_is_no_error():
-    assert ask(["true"], b"x" * 300_000, deadline_seconds=20).code == 0
-
-
-@pytest.mark.parametrize("where", ["", ">&2"])
-def test_a_process_without_end_is_ended(where):
-    said = ask([*SHELL, f"yes {where}"], b"", deadline_seconds=60, most=1 << 20)
-    assert said.cut == "its answer takes more than 1 MiB"
-
-
-def test_a_process_that_hangs_meets_its_deadline():
-    began = time.monotonic()
-    with pytest.raises(TimeoutError):
-        ask(["sleep", "60"], b"", deadline_seconds=0.3)
-    assert time.monotonic() - began < 20
+def test_a_login_that_runs_nothing_is_no_success():
+    done = capture(["echo", "This account is not available"], b"", deadline_seconds=10, marked=True)
+    assert done.cut == "the login shell did not run the command"
 
 
 def archive(size):
@@ -119,3 +74,39 @@ def test_a_whole_archive_is_read():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(openssh, "run", lambda *_, **__: buffer.getvalue())
         assert openssh.read_files(HOST, ["/etc/ca.key"]) == {"/etc/ca.key": b"content"}
+
+
+def sparse_member(name, real):
+    """An old GNU sparse header: no content, and ``real`` bytes of zeros when it is read."""
+    member = tarfile.TarInfo(name)
+    member.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT)[:512])
+    header[386:398] = header[483:495] = tarfile.itn(real, 12, tarfile.GNU_FORMAT)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def filled(name, content):
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    return member.tobuf(tarfile.GNU_FORMAT) + content.ljust(-len(content) % 512 + len(content), b"\0")
+
+
+def test_what_is_small_on_the_way_and_large_when_it_is_read_is_refused():
+    """8 MiB with 1000 sparse members of 8 MiB each would be 8 GiB."""
+    content = b"\0" * (8 << 20)
+    answer = filled("etc/f", content) + b"".join(sparse_member(f"etc/{n}", len(content)) for n in range(1000))
+    names = ["/etc/f", *(f"/etc/{n}" for n in range(1000))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openssh, "run", lambda *_, **__: answer + b"\0" * 1024)
+        with pytest.raises(HaplaneError, match="a command failed on m1"):
+            openssh.read_files(HOST, names)
+
+
+def test_a_file_that_was_not_asked_for_is_refused():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openssh, "run", lambda *_, **__: filled("etc/other", b"x") + b"\0" * 1024)
+        with pytest.raises(HaplaneError) as refusal:
+            openssh.read_files(HOST, ["/etc/ca.key"])
+    assert refusal.value.why == "it sent files that were not requested"

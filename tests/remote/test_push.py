@@ -17,8 +17,9 @@ from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host
 from haplane.domain.progress import silent
 from haplane.errors import DeadlinePassed, HaplaneError
-from haplane.remote import connector, openssh
-from haplane.remote.push import Push, wait_for_all
+from haplane.phases.converge.push_bundle import wait_for_all
+from haplane.remote import connection, openssh
+from haplane.remote.push import Push
 
 STAMPS = "/var/lib/haplane/stamps.json"
 CONTENT = bytes(range(256)) * 8192  # 2 MiB: more than a pipe and a buffer hold
@@ -89,6 +90,29 @@ def test_files_arrive_with_content_mode_and_stamp(host, bundle, target):
     assert left_on(target) == ["kubelet.zstd", "plain"]
 
 
+@pytest.mark.parametrize("name", ["kubelet", "kubelet.zstd"])
+@pytest.mark.parametrize("change", [bytes.swapcase, lambda content: content * 3], ids=["other content", "more of it"])
+def test_a_file_that_is_not_the_manifests_is_refused_and_never_stamped(host, bundle, target, name, change):
+    """Changed after the bundle was made: hosts ran it as root, and their stamp said that it was as wanted."""
+    good = stored(bundle, target / name)
+    bad = stored(bundle, target / name, change(CONTENT))
+    changed = good.model_copy(update={"stored_size": bad.stored_size})
+    with pytest.raises(HaplaneError) as failure:
+        Push(host, bundle, [changed], silent).wait()
+    assert f"{good.path} is not the file of the bundle's manifest" in failure.value.why
+    assert left_on(target) == []
+    assert good.path not in json.loads(openssh.run(host, "sh", "-c", f"cat {STAMPS} || echo {{}}"))
+
+
+def test_a_bomb_is_not_unpacked_on_the_host(host, bundle, target):
+    """48 KiB that would be 1.5 GiB."""
+    bomb = stored(bundle, target / "bomb.zstd", bytes(64 << 20))
+    with pytest.raises(HaplaneError) as failure:
+        Push(host, bundle, [bomb.model_copy(update={"size": 1 << 20})], silent).wait()
+    assert "it is larger than 1048576 bytes" in failure.value.why
+    assert left_on(target) == []
+
+
 def test_a_file_in_use_is_replaced_and_not_written_into(host, bundle, target):
     target.mkdir(parents=True)
     (target / "plain").write_text("older")
@@ -102,7 +126,10 @@ def test_progress_is_told_by_host_and_fraction(host, bundle, target):
     told: list[tuple[str, float | None]] = []
     files = [stored(bundle, target / "one"), stored(bundle, target / "two")]
     Push(host, bundle, files, lambda subject, _, fraction=None: told.append((subject, fraction))).wait()
-    assert told == [("m1", 0.0), ("m1", 0.5)]
+    fractions = [fraction for _, fraction in told]
+    assert {subject for subject, _ in told} == {"m1"}
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
 
 
 def test_a_stream_that_is_cut_keeps_what_was_whole_and_nothing_else(host, bundle, target):
@@ -114,7 +141,7 @@ def test_a_stream_that_is_cut_keeps_what_was_whole_and_nothing_else(host, bundle
     assert failure.value.what == "pushing files to m1 failed"
     assert failure.value.where.startswith("m1: ")
     assert failure.value.why
-    assert "files that arrived stay" in failure.value.next_step
+    assert "files that arrived are kept" in failure.value.next_step
     _until(lambda: left_on(target) == ["whole"])
     assert (target / "whole").read_bytes() == CONTENT
 
@@ -160,13 +187,13 @@ def test_a_push_that_hangs_meets_its_deadline(host, bundle, endless):
 
 def test_a_push_to_a_host_that_is_gone_is_not_waited_for(host, bundle, endless):
     push = Push(host, bundle, [endless[0]], silent)
-    connector.hang_up(host)
+    connection.hang_up(host)
     try:
         with pytest.raises(HaplaneError) as failure:
             push.wait(30)
     finally:
-        connector.dial_again()
-    assert failure.value.why == "the host answers no more"
+        connection.dial_again()
+    assert failure.value.why == "the host stopped responding"
 
 
 def test_all_streams_are_waited_for_before_a_failure_is_told(machines, bundle, target):
@@ -201,5 +228,5 @@ def test_a_disk_that_fills_up_on_the_way_is_said_and_leaves_nothing_half(host, b
     with pytest.raises(HaplaneError) as failure:
         Push(host, bundle, [whole, large], silent).wait()
     assert "No space left on device" in failure.value.why
-    assert "mend the cause and run again" in failure.value.next_step
+    assert "fix the cause and re-run" in failure.value.next_step
     assert openssh.run(host, "ls", "-A", small) == b"a\n"

@@ -1,7 +1,9 @@
 """The operator's identity: as age writes it, never overwritten, and proven before anything is sealed to it."""
 
+import os
 import stat
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyrage
 import pytest
@@ -50,6 +52,7 @@ def test_only_what_was_checked_is_proven(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"# only a comment\n", b"age1qqqq\n", b"AGE-SECRET-KEY-1NO\n", b"\xff\xfe"])
 def test_what_is_no_identity_is_refused_and_not_quoted(tmp_path, content):
     file = tmp_path / "identity"
+    file.touch(0o600)
     file.write_bytes(content)
     with pytest.raises(BadInput) as caught:
         read_identities(file)
@@ -61,3 +64,26 @@ def test_a_damaged_memory_proves_nothing(tmp_path):
     prove(read_identities(tmp_path / "identity"))
     (tmp_path / "state/haplane/proven-recipients.json").write_text('{"age1": true}')
     assert proven() == frozenset()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
+def test_an_identity_that_others_can_read_is_refused(tmp_path, mode):
+    file = tmp_path / "identity"
+    new_identity(file, NOW)
+    file.chmod(mode)
+    with pytest.raises(BadInput, match="others can read this identity") as caught:
+        read_identities(file)
+    assert f"{mode:04o}" in caught.value.why
+    assert f"chmod 600 {file}" in caught.value.next_step
+
+
+def test_an_identity_out_of_a_pipe_is_read(tmp_path):
+    """As from `age -d`: --identity <(age -d identity.age)."""
+    identity = pyrage.x25519.Identity.generate()
+    reading, writing = os.pipe()
+    os.write(writing, f"{identity}\n".encode())
+    os.close(writing)
+    try:
+        assert str(read_identities(Path(f"/dev/fd/{reading}"))[0]) == str(identity)
+    finally:
+        os.close(reading)

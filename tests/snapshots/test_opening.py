@@ -10,9 +10,10 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from haplane.agent.manifest import KEYS, PAYLOAD, Manifest, SealedKeys
 from haplane.errors import Refused
-from haplane.snapshots.manifest import Manifest, SealedKeys
-from haplane.snapshots.opening import authentic_manifest, decrypt_database
+from haplane.snapshots.opening import decrypt_database, fetch
+from haplane.snapshots.signatures import SigningKeys, authentic_manifest
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
@@ -30,7 +31,7 @@ def believed(manifest=MANIFEST, key=KEY, snapshot=MANIFEST.id, changed=False):
     signature = key.sign(content)
     content = content.replace(b'"key_count":3', b'"key_count":4') if changed else content
     return authentic_manifest(
-        content, signature, signing_key=PUBLIC, snapshot=snapshot, cluster="test", where="bucket: x"
+        content, signature, keys=SigningKeys((PUBLIC,)), snapshot=snapshot, cluster="test", where="bucket: x"
     )
 
 
@@ -81,3 +82,43 @@ def test_another_identity_or_another_database_is_refused(payload, tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(Refused, match="does not decrypt"):
         decrypt_database(path, MANIFEST, [identity], tmp_path)
+
+
+class Place:
+    """Gives what it likes; ``asked`` is how much it may."""
+
+    name = "bucket"
+
+    def __init__(self, content):
+        self.content, self.asked = content, None
+
+    def download(self, snapshot, part, target, most):
+        self.asked = most
+        target.write_bytes(self.content)
+
+
+def test_what_unpacks_to_more_than_was_signed_is_refused_while_it_is_read(payload, tmp_path):
+    identity = pyrage.x25519.Identity.generate()
+    bomb = payload(identity, bytes(64 << 20))
+    with pytest.raises(Refused, match="unpacks to more than was signed"):
+        decrypt_database(bomb, MANIFEST, [identity], tmp_path)
+    assert (tmp_path / "snapshot.db").stat().st_size <= len(DATABASE)
+
+
+def test_an_unsigned_size_that_no_disk_holds_is_refused_before_anything_is_written(payload, tmp_path):
+    identity = pyrage.x25519.Identity.generate()
+    with pytest.raises(Refused, match="not enough free space"):
+        decrypt_database(payload(identity), replace(MANIFEST, database_bytes=1 << 62), [identity], tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["payload"]
+
+
+def test_what_is_fetched_is_hashed_and_no_larger_than_signed(tmp_path):
+    place = Place(b"something else")
+    with pytest.raises(Refused, match="is not what was signed"):
+        fetch(place, replace(MANIFEST, payload_bytes=7), PAYLOAD, tmp_path)
+    assert place.asked == 7
+    assert list(tmp_path.iterdir()) == []
+    manifest = replace(MANIFEST, keys=SealedKeys("f" * 64, hashlib.sha256(b"sealed").hexdigest()))
+    place = Place(b"sealed")
+    assert fetch(place, manifest, KEYS, tmp_path).read_bytes() == b"sealed"
+    assert place.asked == 16 << 20

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from haplane.agent.settings import AgentSettings, S3Settings
 from haplane.snapshots import packaging
-from haplane.snapshots.settings import AgentSettings, S3Settings
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,6 @@ def test_it_runs_with_nothing_but_python_and_speaks_s3(unpacked: Path, tmp_path:
     s3 = S3Settings("bucket", endpoint_url="https://127.0.0.1:1", credentials_file=str(credentials))
     settings = tmp_path / "settings.json"
     settings.write_text(AgentSettings("c", "m1", ("age1",), directory=str(tmp_path / "none"), s3=s3).to_json())
-    listed = agent(unpacked, "list", "--settings", settings)
-    assert (listed.stdout.strip(), listed.stderr) == ('{"snapshots": []}', "")
     checked = agent(unpacked, "check", "--settings", settings)
     assert checked.returncode == 3
     assert "EndpointConnectionError" in checked.stderr

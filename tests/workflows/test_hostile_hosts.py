@@ -5,21 +5,21 @@ import json
 
 import pytest
 import samples
+from contexts import context_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haplane.cli.output import printable
+from haplane.cli.text import printable
+from haplane.domain import host_paths
 from haplane.domain.observed import Observation, parse_report
 from haplane.domain.plan import Kind
 from haplane.domain.preflight import Window
-from haplane.domain.progress import silent
 from haplane.errors import HaplaneError
-from haplane.phases import confirm_health
-from haplane.phases import observe as observing
-from haplane.phases.join_workers import new_join_command
-from haplane.phases.observe import ETCD_AUTHORITY
-from haplane.phases.phase import Run
-from haplane.remote import openssh
+from haplane.observation import preconditions
+from haplane.observation.decide import decide_convergence
+from haplane.observation.health import judge
+from haplane.observation.requirements import refuse_unfit_hosts
+from haplane.phases.converge.join_workers import PRINTED, new_join_command
 
 INVENTORY = samples.inventory(workers=1)
 SOUND = {
@@ -27,7 +27,7 @@ SOUND = {
     for name, report in samples.converged(INVENTORY).reports.items()
 }
 for master in INVENTORY.masters:
-    SOUND[master.name]["certificates"] = {ETCD_AUTHORITY: samples.identity().etcd.certificate.decode()}
+    SOUND[master.name]["certificates"] = {host_paths.ETCD_CA_CRT: samples.identity().etcd.certificate.decode()}
 
 WORDS = st.text(max_size=8) | st.sampled_from(["\x1b[2J", "\ud800", "0", "debian", "9" * 5000, "UP"])
 VALUES = st.recursive(
@@ -55,21 +55,13 @@ def changed(document, place, value):
 
 def make_of(reports):
     """All that `up` and `status` do with an observation before they act."""
-    run = Run(INVENTORY, samples.manifest(), None, silent, observation=Observation(reports=reports))
-    run.window = Window(100, 102)
-    observing.refuse_changed_settings(run)
-    observing.require_a_master(run)
-    confirm_health.judge(run).document()
-    observing.decide_what_to_do(run)
-    observing.refuse_unfit_hosts(run)
-    return [line for step in run.plan.steps for line in step.items] + run.plan.describe(*Kind)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def nobody_at_the_endpoint():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(confirm_health, "endpoint_answers", lambda _: True)
-        yield
+    context = context_of(INVENTORY, Observation(reports=reports), window=Window(100, 102))
+    preconditions.refuse_changed_settings(context)
+    preconditions.require_a_master(context)
+    judge(context).document()
+    decide_convergence(context)
+    refuse_unfit_hosts(context)
+    return [line for step in context.plan.steps for line in step.items] + context.plan.describe(*Kind)
 
 
 HOSTS = st.sampled_from(["m1", "lb1", "w1"])
@@ -97,8 +89,7 @@ def test_a_sound_cluster_is_no_error():
 
 @given(st.binary() | st.text().map(str.encode))
 def test_whatever_kubeadm_says_of_a_join_command(said):
-    run = Run(INVENTORY, samples.manifest(), None, silent, observation=samples.converged(INVENTORY))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openssh, "run", lambda *_, **__: said)
-        with pytest.raises(HaplaneError, match="no join command"):
-            new_join_command(run, lifetime="24h")
+    context = context_of(INVENTORY, samples.converged(INVENTORY))
+    context.executor.run = lambda *_, **__: said
+    with pytest.raises(HaplaneError, match="no join command"):
+        new_join_command(context, PRINTED)

@@ -2,16 +2,27 @@
 
 import base64
 import hashlib
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import samples
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from haplane.agent.manifest import KEYS, PAYLOAD, SIGNATURE, Manifest, SealedKeys, Signer, SnapshotId
+from haplane.agent.store import ListedSnapshot
+from haplane.domain import host_paths
 from haplane.domain.progress import silent
-from haplane.errors import BadInput, HaplaneError, Unreachable
-from haplane.snapshots.manifest import KEYS, PAYLOAD, Manifest, SealedKeys, SnapshotId
+from haplane.domain.signer import SignerStatement
+from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
+from haplane.pki.keys import SigningPair
+from haplane.pki.member_signing import member_signing_files
+from haplane.recovery import places as recovery_places
+from haplane.snapshots.entries import read_signed
 from haplane.snapshots.places import Signed
+from haplane.snapshots.signatures import SigningKeys
 from haplane.workflows import snapshot as workflow
 from haplane.workflows import verify_snapshot as verifying
 
@@ -33,18 +44,33 @@ def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-def manifest(minutes, revision=7, quorum=True):
+def manifest(minutes, revision=7, quorum=True, member="m2"):
     taken_at = NOW - timedelta(minutes=minutes)
     return Manifest(
-        id=str(SnapshotId(taken_at, "m2", revision)), cluster="test", uid=None, member="m2", taken_at=taken_at,
+        id=str(SnapshotId(taken_at, member, revision)), cluster="test", uid=None, member=member, taken_at=taken_at,
         revision=revision, quorum_revision=revision if quorum else None, key_count=3, database_sha256="0" * 64,
         database_bytes=1, payload_sha256=sha256(b"payload"), payload_bytes=7, etcd_version="3.6.16",
         kubernetes_version=None, keys=SealedKeys("f" * 64, sha256(b"sealed")),
     )  # fmt: skip
 
 
+MEMBER_KEYS = {}
+
+
+def member_key(member):
+    """The private key that this member signs with, and its certification."""
+    if member not in MEMBER_KEYS:
+        files = member_signing_files(SigningPair.generate(KEY), "test", member, NOW)
+        facts = json.loads(files[host_paths.MEMBER_SIGNER_JSON])
+        private = load_pem_private_key(files[host_paths.MEMBER_SIGNING_KEY], None)
+        MEMBER_KEYS[member] = private, Signer(facts["statement"], facts["signature"])
+    return MEMBER_KEYS[member]
+
+
 class MemoryPlace:
     """Snapshots by id: signed manifests, and parts."""
+
+    unlisted = None
 
     def __init__(self, name, *manifests, key=KEY):
         self.name = name
@@ -57,10 +83,21 @@ class MemoryPlace:
             raise self.error
         return {each: each in self.manifests for each in self.parts}
 
+    def snapshots(self):
+        signature = dict.fromkeys([SIGNATURE], 64)
+        return tuple(
+            ListedSnapshot(
+                each,
+                {name: len(content) for name, content in parts.items()}
+                | (signature if each in self.manifests else {}),
+            )
+            for each, parts in self.parts.items()
+        )
+
     def signed(self, ids):
         return {each: self.manifests[each] for each in ids if each in self.manifests}
 
-    def digest(self, snapshot, part):
+    def digest(self, snapshot, part, most):
         if part not in self.parts[snapshot]:
             raise HaplaneError(f"{part} is not in the bucket")
         content = self.parts[snapshot][part]
@@ -75,7 +112,7 @@ def places(monkeypatch):
     """A member and the bucket, which both have the same three."""
     made = [manifest(minutes) for minutes in (1, 2, 3)]
     member, bucket = MemoryPlace("m2", *made), MemoryPlace("bucket", *made)
-    monkeypatch.setattr(workflow, "places_of", lambda inventory: [member, bucket])
+    monkeypatch.setattr(recovery_places, "places_of", lambda inventory: [member, bucket])
     monkeypatch.setattr(verifying, "places_of", lambda inventory: [member, bucket])
     monkeypatch.setattr(workflow, "bucket_of", lambda inventory: bucket)
     monkeypatch.setattr(workflow, "Bucket", lambda store: store)
@@ -113,11 +150,11 @@ def test_one_without_quorum_is_listed_and_not_verified(places):
     assert (listed.verified, listed.problem) == (False, None)
 
 
-def test_a_place_that_is_silent_is_named_and_no_place_at_all_is_an_error(places):
+def test_a_place_that_does_not_respond_is_named_and_no_place_at_all_is_an_error(places):
     member, bucket = places
     bucket.error = HaplaneError("the bucket is gone")
     listing = workflow.list_snapshots(INVENTORY, silent)
-    assert listing.silent == {"bucket": "the bucket is gone"}
+    assert listing.unread == {"bucket": "the bucket is gone"}
     assert listing.exit_code == 6
     member.error = HaplaneError("off")
     with pytest.raises(Unreachable):
@@ -125,13 +162,19 @@ def test_a_place_that_is_silent_is_named_and_no_place_at_all_is_an_error(places)
 
 
 def verified(wanted="latest"):
-    return verifying.verify_snapshot(INVENTORY, wanted, (), silent)
+    return verifying.verify_snapshot(INVENTORY, wanted, None, silent)
 
 
 def test_whole_copies_are_verified(places):
-    found = verified()
+    found = verified(manifest(1).id)
     assert [(copy.place, copy.problem) for copy in found.copies] == [("m2", None), ("bucket", None)]
     assert found.exit_code == 0
+
+
+def test_a_latest_one_that_is_old_is_not_the_one_that_should_be_there(places):
+    found = verified("latest")
+    assert found.exit_code == 6
+    assert "newer ones should be there" in found.problem
 
 
 @pytest.mark.parametrize("part", [PAYLOAD, KEYS])
@@ -177,7 +220,8 @@ def test_pruning_removes_what_the_retention_does_not_keep_and_nothing_foreign(pl
     pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
     assert pruning.removable == (manifest(3).id,)
     assert pruning.abandoned == (half,)
-    assert set(pruning.left_alone) == set(foreign.parts)
+    assert set(pruning.unsigned) == set(foreign.parts)
+    assert pruning.left_alone == {}
     done = workflow.prune(INVENTORY, pruning, silent)
     assert set(done.removed) == {manifest(3).id, half}
     assert set(bucket.parts) == {manifest(1).id, manifest(2).id, fresh, *foreign.parts}
@@ -190,6 +234,94 @@ def test_the_newest_verified_one_stays_whatever_came_after_it(places):
         bucket.parts[alone.id] = dict(PARTS)
         bucket.manifests[alone.id] = MemoryPlace("bucket", alone).manifests[alone.id]
     assert manifest(1).id in workflow.plan_pruning(INVENTORY, silent, NOW).kept
+
+
+def put(place, *manifests, key=None, **parts):
+    """As the members sign them, or with that key."""
+    made = MemoryPlace(place.name, *manifests, key=key or KEY)
+    for each in manifests if key is None else ():
+        private, signer = member_key(each.member)
+        content = replace(each, signer=signer).to_bytes()
+        made.manifests[each.id] = Signed(content, private.sign(content))
+    place.parts |= {each: dict(PARTS, **parts) for each in made.parts}
+    place.manifests |= made.manifests
+
+
+def in_the_future(seconds, member="m3", revision=5):
+    return manifest(-60 * 24 * 365 * 50 - seconds / 60, revision, member=member)
+
+
+def test_signed_ones_from_the_future_are_shown_and_neither_chosen_nor_counted(places):
+    _, bucket = places
+    put(bucket, *(in_the_future(seconds) for seconds in range(60)))
+    [first, *_] = workflow.list_snapshots(INVENTORY, silent).snapshots
+    assert "in the future" in first.problem
+    assert verified().manifest.id == manifest(1).id
+    assert "in the future" in next(iter(verified().passed_over.values()))
+    with pytest.raises(Refused, match="cannot be restored"):
+        verified(first.id)
+    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    assert pruning.kept == (manifest(1).id, manifest(2).id)
+    assert len(pruning.left_alone) == 60
+
+
+def test_the_latest_is_that_of_the_highest_revision(places):
+    _, bucket = places
+    put(bucket, manifest(0, revision=3, member="m1"))
+    assert verified().manifest.id == manifest(1).id
+
+
+def test_manifests_without_a_payload_of_the_signed_size_take_nobodys_place(places):
+    _, bucket = places
+    small, none = manifest(0.5, member="m1"), manifest(0.6, member="m1")
+    put(bucket, small, none, **{PAYLOAD: b"x"})
+    del bucket.parts[none.id][PAYLOAD]
+    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    assert pruning.kept == (manifest(1).id, manifest(2).id)
+    assert "has 1 bytes, 7 were signed" in pruning.left_alone[small.id]
+    assert "is missing" in pruning.left_alone[none.id]
+
+
+def test_a_flood_of_one_member_removes_nothing_of_anothers_history(places):
+    _, bucket = places
+    put(bucket, *(manifest(-seconds / 60, member="m3") for seconds in range(1, 60)))
+    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    assert pruning.members == {
+        "signed with a shared key": {"kept": 2, "removed": 1},
+        "m3": {"kept": 2, "removed": 57},
+    }
+    assert pruning.removes_most
+
+
+def test_a_revoked_key_counts_for_nothing_and_one_more_edit_brings_nothing_back(places):
+    _, bucket = places
+    put(bucket, manifest(0, revision=99, member="m3"), manifest(0.5, revision=98, member="m1"))
+    assert verified().manifest.id == manifest(0, revision=99, member="m3").id
+    key = SignerStatement.parse(member_key("m3")[1].statement).key
+    snapshots = INVENTORY.cluster.snapshots.model_copy(update={"revoked_signing_keys": (key,)})
+    given = INVENTORY.model_copy(update={"cluster": INVENTORY.cluster.model_copy(update={"snapshots": snapshots})})
+    chosen = verifying.verify_snapshot(given, "latest", None, silent).manifest
+    assert chosen.id == manifest(0.5, revision=98, member="m1").id
+    [first, *_] = workflow.list_snapshots(given, silent).snapshots
+    assert "revoked" in first.problem
+    assert list(workflow.plan_pruning(given, silent, NOW).left_alone) == [first.id]
+
+
+def test_members_that_are_no_more_are_one_history(places):
+    _, bucket = places
+    put(bucket, *(manifest(minutes, member=f"old{minutes}") for minutes in range(10, 20)))
+    members = workflow.plan_pruning(INVENTORY, silent, NOW).members
+    assert members["former members"] == {"kept": 2, "removed": 8}
+
+
+def test_unsigned_ones_hide_no_real_one(places):
+    _, bucket = places
+    put(bucket, *(in_the_future(seconds) for seconds in range(100)), key=Ed25519PrivateKey.generate())
+    listing = workflow.list_snapshots(INVENTORY, silent, most=2)
+    assert [one.id for one in listing.snapshots if one.verified] == [manifest(1).id, manifest(2).id]
+    assert len(listing.snapshots) == 4
+    assert listing.hidden == 98
+    assert verified().manifest.id == manifest(1).id
 
 
 def test_without_a_bucket_there_is_nothing_to_prune():
@@ -208,3 +340,31 @@ def test_the_best_member_does_not_lead():
         observation = samples.altered(observation, name, snapshots=snapshots)
     found = {each.name: (each.healthy, each.leader) for each in workflow.candidates(INVENTORY, observation)}
     assert found == {"m1": (True, True), "m2": (True, False), "m3": (True, False)}
+
+
+def test_what_nobody_of_the_cluster_signed_goes_on_a_word_of_its_own_only(places):
+    _, bucket = places
+    junk = [manifest(minutes) for minutes in range(-30, 0)]
+    put(bucket, *junk, key=Ed25519PrivateKey.generate())
+    ahead = in_the_future(0).id
+    bucket.parts[ahead] = {PAYLOAD: b""}
+    assert [one.id for one in workflow.list_snapshots(INVENTORY, silent, most=2).snapshots if one.verified] == [
+        manifest(1).id,
+        manifest(2).id,
+    ]
+    assert verified().manifest.id == manifest(1).id
+    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    assert set(pruning.unsigned) == {one.id for one in junk}
+    assert pruning.abandoned == (ahead,)
+    assert set(workflow.prune(INVENTORY, pruning, silent).removed) == {manifest(3).id, ahead}
+    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    assert set(workflow.prune(INVENTORY, pruning, silent, unsigned=True).removed) == {one.id for one in junk}
+    assert set(bucket.parts) == {manifest(1).id, manifest(2).id}
+
+
+def test_nothing_is_kept_in_memory_of_what_is_not_signed():
+    junk = manifest(1)
+    place = MemoryPlace("bucket", manifest(2))
+    place.manifests[junk.id] = Signed(b"x" * (64 << 10), b"y" * 64)
+    read = read_signed(place, [junk.id, manifest(2).id], SigningKeys((INVENTORY.cluster.snapshots.signing_key,)))
+    assert read == {junk.id: Signed(b"", b""), manifest(2).id: place.manifests[manifest(2).id]}

@@ -1,28 +1,46 @@
-from contextlib import nullcontext
-from pathlib import Path
-from types import SimpleNamespace
+from datetime import UTC, datetime
 
 import pytest
 import samples
+from contexts import context_of
 
 from haplane.config.model import Host, Inventory
+from haplane.context.context import Context
+from haplane.context.decision import Decision
+from haplane.context.phase import Look, Phase
 from haplane.desired.hosts import lasting_settings
+from haplane.domain import host_paths
 from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
-from haplane.domain.plan import HAPROXY_KEYS, Kind
-from haplane.domain.progress import silent
-from haplane.errors import BadInput, ExitCode, Refused, Unreachable
-from haplane.phases.apply_cluster import APPLY_CLUSTER
-from haplane.phases.initialise_masters import TIDY_MASTERS
-from haplane.phases.join_workers import JOIN_WORKERS
-from haplane.phases.observe import ETCD_AUTHORITY, decide_what_to_do, refuse_changed_settings
-from haplane.phases.phase import Run
-from haplane.phases.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME, wait_for_images
-from haplane.phases.start_balancers import paths_of
-from haplane.workflows.up import PHASES, Outcome, plan, prepare, up
+from haplane.domain.plan import Kind
+from haplane.domain.preflight import Window
+from haplane.errors import BadInput, ExitCode, Refused, UnfitHosts, Unreachable
+from haplane.observation.decide import decide_convergence
+from haplane.observation.preconditions import refuse_changed_settings
+from haplane.observation.requirements import refuse_unfit_hosts
+from haplane.phases.converge.apply_cluster import APPLY_CLUSTER
+from haplane.phases.converge.initialise_masters import TIDY_MASTERS
+from haplane.phases.converge.join_workers import JOIN_WORKERS
+from haplane.phases.converge.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME, wait_for_images
+from haplane.phases.converge.start_balancers import paths_of
+from haplane.workflows import engine
+from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN
+from haplane.workflows.prepare import prepare
+from haplane.workflows.up import ENTRIES, Outcome
+
+PHASES = [entry for entry in ENTRIES if isinstance(entry, Phase)]
 
 
-@pytest.mark.parametrize("kind", Kind)
+def look(context):
+    for entry in ENTRIES[1 : ENTRIES.index(CONFIRM)]:
+        entry.carry_out(context)
+
+
+OTHER_VERBS = {Kind.RESET, Kind.DISCARD, Kind.DRAIN, Kind.UNCORDON, Kind.REBOOT, Kind.PATCH, Kind.REMOVE}
+OTHER_VERBS |= {Kind.SNAPSHOT, Kind.STAGE, Kind.UPGRADE_ETCD, Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_NODE}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in OTHER_VERBS])
 def test_every_kind_of_step_is_carried_out_by_exactly_one_phase(kind):
     assert [phase.title for phase in PHASES if kind in phase.kinds] != []
     assert sum(kind in phase.kinds for phase in PHASES) == 1
@@ -46,12 +64,11 @@ class FakePush:
         self.waited = True
 
 
-def test_only_the_images_of_the_hosts_concerned_are_waited_for(tmp_path):
+def test_only_the_images_of_the_hosts_concerned_are_waited_for():
     inventory = samples.inventory(workers=1)
-    run = Run(inventory, samples.manifest(), tmp_path, silent)
-    pushes = [FakePush(host) for host in inventory.nodes]
-    run.image_pushes = pushes
-    wait_for_images(run, inventory.masters)
+    context = context_of(inventory)
+    context.result.image_pushes = pushes = [FakePush(host) for host in inventory.nodes]
+    wait_for_images(context, inventory.masters)
     assert [push.waited for push in pushes] == [True, True, True, False]
 
 
@@ -60,38 +77,34 @@ def test_super_admin_conf_goes_before_anything_joins():
     assert PHASES.index(TIDY_MASTERS) < PHASES.index(JOIN_WORKERS)
 
 
-def test_nothing_runs_and_nothing_is_shown_when_nothing_is_to_be_done(tmp_path):
+def test_nothing_runs_and_nothing_is_shown_when_nothing_is_to_be_done():
     inventory = samples.inventory(workers=1)
     observation = samples.converged(inventory)
-    run = Run(inventory, samples.manifest(), tmp_path, silent, observation=observation)
-    run.wants = samples.wants(inventory, dict(observation.reports))
-    run.plan = decide(samples.cluster_of(inventory), run.wants, observation)
-    assert not [phase.title for phase in PHASES if phase.should_run(run)]
-    run.plan = decide(samples.cluster_of(inventory), run.wants, samples.fresh(inventory))
-    described = [line for phase in PHASES for line in phase.describe(run)]
-    assert sorted(described) == sorted(run.plan.describe(*Kind))
+    wants = samples.wants(inventory, dict(observation.reports))
+    steps = decide(samples.cluster_of(inventory), wants, observation).steps
+    assert not [phase.title for phase in PHASES if phase.should_run(context_of(inventory, observation, steps=steps))]
+    plan = decide(samples.cluster_of(inventory), wants, samples.fresh(inventory))
+    described = [line for phase in PHASES for line in phase.describe(context_of(inventory, steps=plan.steps))]
+    assert sorted(described) == sorted(plan.describe(*Kind))
 
 
-def test_haproxy_is_reloaded_for_what_it_reads_and_the_plan_looks_at(tmp_path):
+def test_haproxy_is_reloaded_for_what_it_reads_and_the_plan_looks_at():
     inventory = samples.inventory(etcd=3, balancers=1)
     observation = samples.converged(inventory)
-    run = Run(inventory, samples.manifest(), tmp_path, silent, observation=observation)
-    run.wants = samples.wants(inventory, dict(observation.reports))
-    found = paths_of(run, inventory.hosts)
-    assert set(HAPROXY_KEYS) < set(found["haproxy"]["m1"])
-    assert not set(HAPROXY_KEYS) & set(found["haproxy"]["lb1"])
+    wants = samples.wants(inventory, dict(observation.reports))
+    found = paths_of(context_of(inventory, observation, wants=wants), inventory.hosts)
+    assert set(host_paths.HAPROXY_ETCD_KEYS) < set(found["haproxy"]["m1"])
+    assert not set(host_paths.HAPROXY_ETCD_KEYS) & set(found["haproxy"]["lb1"])
     assert found["haproxy"]["e1"] == ()
 
 
-def run_of(inventory: Inventory, observation: Observation, tmp_path: Path) -> Run:
-    """A run that has observed this, with the authority on every master."""
-    run = Run(inventory, samples.manifest(), tmp_path, silent)
-    certificates = {ETCD_AUTHORITY: samples.identity().etcd.certificate.decode()}
-    for host in run.inventory.masters:
+def knowing(inventory: Inventory, observation: Observation) -> Context:
+    """A context that has observed this, with the CA on every master."""
+    certificates = {host_paths.ETCD_CA_CRT: samples.identity().etcd.certificate.decode()}
+    for host in inventory.masters:
         if host.name in observation.reports:
             observation = samples.altered(observation, host.name, certificates=certificates)
-    run.observation = observation
-    return run
+    return context_of(inventory, observation)
 
 
 def without(observation: Observation, *silent_hosts: str) -> Observation:
@@ -101,33 +114,29 @@ def without(observation: Observation, *silent_hosts: str) -> Observation:
 
 
 @pytest.mark.parametrize("off", ["w1", "m3"])
-def test_a_master_is_repaired_whoever_else_is_off(tmp_path, off):
+def test_a_master_is_repaired_whoever_else_is_off(off):
     inventory = samples.inventory(workers=1)
     observation = samples.converged(inventory)
     files = observation.reports["m2"].model_dump()["files"]
     del files["/etc/kubernetes/admin.conf"]
-    run = run_of(inventory, samples.altered(observation, "m2", files=files), tmp_path)
-    run.observation = without(run.observation, off)
-    decide_what_to_do(run)
-    assert run.plan.hosts(Kind.INITIALISE) == ("m2",)
+    context = knowing(inventory, without(samples.altered(observation, "m2", files=files), off))
+    decide_convergence(context)
+    assert context.plan.hosts(Kind.INITIALISE) == ("m2",)
 
 
-def test_a_new_cluster_is_made_only_while_every_host_answers(tmp_path):
+def test_a_new_cluster_is_made_only_while_every_host_answers():
     inventory = samples.inventory(workers=1)
-    run = run_of(inventory, samples.fresh(inventory), tmp_path)
-    run.observation = without(run.observation, "w1")
     with pytest.raises(Unreachable, match="w1"):
-        decide_what_to_do(run)
+        decide_convergence(context_of(inventory, without(samples.fresh(inventory), "w1")))
 
 
 @pytest.mark.parametrize("shape", [{"workers": 1}, {"etcd": 3, "workers": 1}])
-def test_while_no_master_answers_nothing_is_waited_for_or_advised_but_to_reach_them(tmp_path, monkeypatch, shape):
+def test_while_no_master_answers_nothing_is_waited_for_or_advised_but_to_reach_them(shape):
     inventory = samples.inventory(**shape)
-    run = run_of(inventory, without(samples.converged(inventory), "m1", "m2", "m3"), tmp_path)
-    monkeypatch.setattr("haplane.workflows.up.observe", lambda run: None)
-    monkeypatch.setattr("haplane.phases.observe.time.sleep", lambda seconds: pytest.fail("waited"))
+    context = context_of(inventory, without(samples.converged(inventory), "m1", "m2", "m3"))
     with pytest.raises(Unreachable, match="m1, m2, m3 cannot be reached"):
-        plan(run)
+        look(context)
+    assert context.executor.clock == 0
 
 
 CHANGES = {
@@ -141,20 +150,19 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("exists", [True, False])
-def test_what_a_cluster_keeps_cannot_be_changed_once_it_exists(tmp_path, monkeypatch, name, exists):
+def test_what_a_cluster_keeps_cannot_be_changed_once_it_exists(name, exists):
     old, new = CHANGES[name]
     before = samples.inventory()
     observation = samples.converged(before) if exists else samples.fresh(before)
     observation = samples.altered(observation, "m2", settings=lasting_settings(before))
-    monkeypatch.setattr("haplane.workflows.up.observe", lambda run: None)
-    refuse_changed_settings(run_of(before, observation, tmp_path))
-    run = run_of(samples.inventory(**{name: new}), observation, tmp_path)
+    refuse_changed_settings(knowing(before, observation))
+    context = knowing(samples.inventory(**{name: new}), observation)
     if not exists:
-        refuse_changed_settings(run)
+        refuse_changed_settings(context)
         return
     with pytest.raises(Refused) as refusal:
-        plan(run)
-    assert refusal.value.why == f"{name} of the cluster is {old}, the inventory says {new}"
+        look(context)
+    assert refusal.value.why == f"{name} of the cluster is {old}, the inventory has {new}"
 
 
 def test_a_bundle_of_another_version_is_bad_input(tmp_path):
@@ -163,7 +171,7 @@ def test_a_bundle_of_another_version_is_bad_input(tmp_path):
     for file in other.everything():
         (tmp_path / file.stored).write_bytes(b"x")
     with pytest.raises(BadInput, match="another Kubernetes version"):
-        prepare(samples.inventory(bundle=str(tmp_path)), silent)
+        prepare(samples.inventory(bundle=str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +185,7 @@ def test_a_file_of_the_users_that_is_wrong_is_told_before_any_host_is_contacted(
         (tmp_path / file.stored).write_bytes(b"x")
     settings = {setting: str(tmp_path / "empty"), "bundle": str(tmp_path), "proxy_mode": "nftables"}
     with pytest.raises(BadInput, match=what):
-        prepare(samples.inventory(**settings), silent)
+        prepare(samples.inventory(**settings))
 
 
 @pytest.mark.parametrize(
@@ -189,34 +197,48 @@ def test_a_file_of_the_users_that_is_wrong_is_told_before_any_host_is_contacted(
         ([("a",), ()], True, False),
     ],
 )
-def test_what_is_done_has_been_agreed_to_as_the_hosts_are_under_the_lock(
-    tmp_path, monkeypatch, plans, agrees, changed
-):
+def test_what_is_done_has_been_agreed_to_as_the_hosts_are_under_the_lock(plans, agrees, changed):
     asked = [lines for lines in dict.fromkeys(plans) if lines]
-    inventory = samples.inventory()
-    run = Run(inventory, samples.manifest(), tmp_path, silent, observation=samples.converged(inventory))
-    replaced = {
-        "prepare": lambda *_: run,
-        "plan": lambda _: plans.pop(0),
-        "locked": lambda *_: nullcontext(SimpleNamespace(inventory=inventory, breaking_off=nullcontext)),
-        "await_nodes": lambda _: None,
-        "settled": lambda _: None,
-        "confirm_health": lambda _: None,
-        "PHASES": (),
-    }
-    for name, stand_in in replaced.items():
-        monkeypatch.setattr(f"haplane.workflows.up.{name}", stand_in)
+    context = context_of(samples.inventory(), samples.converged(samples.inventory()))
+    decide_next = Look("Decide", lambda context: context.adopt(Decision(headline=plans.pop(0))))
     shown = []
 
     def confirm(lines):
         shown.append(lines)
         return agrees or len(shown) == 1
 
-    assert up(inventory, confirm=confirm, dry_run=False, progress=silent).changed is changed
+    engine.carry_out(engine.Verb("up", "haplane up x", (decide_next, CONFIRM, LOCK, LOOK_AGAIN)), context, confirm)
+    assert context.result.changed is changed
     assert shown == asked
+    assert [command for command, _ in context.executor.locks] == ["haplane up x"]
 
 
 @pytest.mark.parametrize(("skipped", "code"), [((), ExitCode.DONE), (("m3",), ExitCode.INCOMPLETE)])
 def test_a_host_that_was_skipped_is_not_done(skipped, code):
-    outcome = Outcome(changed=True, plan=("x",), status=None, skipped=skipped, join_command=None)
+    outcome = Outcome(changed=True, plan=("x",), skipped=skipped)
     assert outcome.exit_code is code
+
+
+def odd(observation, name):
+    machine = observation.reports[name].model_dump()["machine"] | {"architecture": "sparc"}
+    return samples.altered(observation, name, machine=machine)
+
+
+def unfit(observation):
+    """A context whose second look finds the same."""
+    context = context_of(samples.inventory(workers=1), observation, window=Window(100, 102))
+    context.executor.now = lambda: datetime.fromtimestamp(101, UTC)
+    refuse_unfit_hosts(context)
+    return context
+
+
+@pytest.mark.parametrize("name", ["w1", "lb1"])
+def test_a_worker_or_load_balancer_that_is_not_fit_keeps_no_cluster_from_being_recovered(name):
+    inventory = samples.inventory(workers=1)
+    context = unfit(odd(samples.converged(inventory), name))
+    assert name not in context.observation.reports
+    assert "wrong architecture" in context.observation.unreachable[name]
+    with pytest.raises(UnfitHosts):
+        unfit(odd(samples.fresh(inventory), name))
+    with pytest.raises(UnfitHosts, match="do not meet the requirements"):
+        unfit(odd(samples.converged(inventory), "m1"))

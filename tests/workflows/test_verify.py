@@ -15,7 +15,7 @@ cluster = {"name": "nowhere", "endpoint": "127.0.0.9:1", "endpoint_is_external":
 
 def haplane(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "haplane", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "haplane", *arguments], capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -38,3 +38,24 @@ def test_a_wrong_inventory(tmp_path):
     done = haplane("verify", str(tmp_path / "inventory.py"))
     assert done.returncode == 2
     assert "cluster" in done.stderr
+
+
+def test_a_broken_suite_is_told_before_any_host_is_contacted(tmp_path):
+    (tmp_path / "inventory.py").write_text(INVENTORY)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "test_a.py").write_text("import nonsense\n")
+    done = haplane("verify", str(tmp_path / "inventory.py"), "--suite", str(tmp_path / "site"), "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["where"] == f"{tmp_path}/site/test_a.py:1"
+    assert error["why"] == "ModuleNotFoundError: No module named 'nonsense'"
+
+
+def test_hosts_that_are_unreachable_are_skipped_by_users_suites_too(tmp_path):
+    (tmp_path / "inventory.py").write_text(INVENTORY)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "test_a.py").write_text("def test_a(host):\n    assert host.file('/').is_directory\n")
+    done = haplane("verify", str(tmp_path / "inventory.py"), "--suite", str(tmp_path / "site"), "--json")
+    assert done.returncode == 3, done.stderr
+    mine = [check for check in json.loads(done.stdout)["checks"] if check["group"] == "site/test_a"]
+    assert [(check["host"], check["outcome"]) for check in mine] == [(name, "skipped") for name in ("m1", "m2", "m3")]

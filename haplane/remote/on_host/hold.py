@@ -1,6 +1,6 @@
 """Runs on a host, with nothing but Python's standard library: holds the host's lock for one run, while it is alive.
 
-    python3 -c THIS DIRECTORY
+    python3 -I -c THIS DIRECTORY
 
 The first line of standard input that is not blank is a JSON object: ``token``, a word of its own for every run, and
 what another run should be told of this one. The answer is a line of JSON: ``{"granted": true}``, or ``{"granted":

@@ -1,25 +1,32 @@
 """Runs on a host, with nothing but Python's standard library: takes a tar stream of files, each final by itself.
 
-Every member is written under a temporary name beside its place, unpacked if it is compressed, stamped, and only then
-renamed: a stream that is cut leaves whole files and nothing else. Nothing is forced to disk, which would double the
-time of a bootstrap: content that a power cut takes away no longer fits its stamp, and is hashed and sent again. Image
-archives are handed to containerd as soon as they are complete, while the next one arrives.
+Every member is written under a temporary name beside its place, unpacked if it is compressed, hashed on the way, and
+only then stamped and renamed: a stream that is cut, or a file that is not the one in the bundle's manifest, leaves
+whole files and nothing else. Nothing is forced to disk, which would double the time of a bootstrap: content that a
+power cut takes away no longer fits its stamp, and is hashed and sent again. Image archives are handed to containerd
+as soon as they are complete, while the next one arrives.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
+import threading
 from typing import IO
 
 STAMPS = "/var/lib/haplane/stamps.json"
 IMAGE_DIRECTORY = "/var/lib/haplane/images/"
+CHUNK = 1 << 20
+PIECE = 1 << 16
+DIFFERS = "{} is not the file of the bundle's manifest: {}; `haplane bundle verify` finds out why"
 IMPORT_SECONDS = 300
 IMPORT = """
 known() { ctr -n k8s.io images list -q | grep -qxF -- "$2"; }
@@ -38,7 +45,7 @@ def main() -> None:
     os.umask(0o022)
     os.makedirs(os.path.dirname(STAMPS), exist_ok=True)
     imports = []
-    with tarfile.open(fileobj=sys.stdin.buffer, mode="r|", bufsize=1 << 20) as members:
+    with tarfile.open(fileobj=Reporting(), mode="r|", bufsize=PIECE) as members:  # type: ignore[call-overload]
         for member in members:
             path = "/" + member.name
             here = member.pax_headers.get("HAPLANE.here")
@@ -60,18 +67,34 @@ def main() -> None:
         sys.exit("containerd did not import " + ", ".join(failed))
 
 
+class Reporting:
+    """Standard input. After each piece of it a line on standard output says how many bytes have arrived."""
+
+    def __init__(self) -> None:
+        self._arrived = 0
+
+    def read(self, most: int) -> bytes:
+        """What there is, up to ``most`` bytes; empty at the end."""
+        data = os.read(0, min(most, PIECE))
+        self._arrived += len(data)
+        with contextlib.suppress(OSError):  # nobody is interested any more
+            os.write(1, b"%d\n" % self._arrived)
+        return data
+
+
 def receive(source: IO[bytes], path: str, member: tarfile.TarInfo) -> None:
     """Put one member in its place, whole or not at all."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = path + ".haplane-new"
+    sha256, size = member.pax_headers["HAPLANE.sha256"], int(member.pax_headers["HAPLANE.size"])
     try:
         with open(temporary, "wb") as target:
-            if member.pax_headers.get("HAPLANE.compression") == "zstd":
-                unpack(source, target, path)
-            else:
-                shutil.copyfileobj(source, target, 1 << 20)
+            compressed = member.pax_headers.get("HAPLANE.compression") == "zstd"
+            actual = unpack(source, target, path, size) if compressed else copy(source, target, path, size)
+        if actual != sha256:
+            sys.exit(DIFFERS.format(path, f"its SHA-256 is {actual}, that of the manifest {sha256}"))
         os.chmod(temporary, member.mode)
-        stamp(path, temporary, member.pax_headers["HAPLANE.sha256"])
+        stamp(path, temporary, sha256)
         refuse_without_lock()
         os.replace(temporary, path)
     except BaseException:
@@ -87,15 +110,43 @@ def refuse_without_lock() -> None:
         sys.exit("the run no longer holds the lock on this host")
 
 
-def unpack(source: IO[bytes], target: IO[bytes], path: str) -> None:
-    """Decompress; zstd checks the content by its own checksum."""
-    zstd = subprocess.Popen(["zstd", "-dcq"], stdin=subprocess.PIPE, stdout=target, stderr=subprocess.PIPE)
-    with contextlib.suppress(BrokenPipeError):  # it gave up, and says why
-        if zstd.stdin is not None:
-            shutil.copyfileobj(source, zstd.stdin, 1 << 20)
-    _, complaint = zstd.communicate()
-    if zstd.returncode != 0:
-        sys.exit("zstd cannot unpack " + path + ": " + complaint.decode(errors="replace").strip())
+def copy(source: IO[bytes], target: IO[bytes], path: str, size: int) -> str:
+    """No more than ``size`` bytes; the SHA-256 of what was written."""
+    digest, left = hashlib.sha256(), size
+    while content := source.read(CHUNK):
+        left -= len(content)
+        if left < 0:
+            sys.exit(DIFFERS.format(path, f"it is larger than {size} bytes"))
+        digest.update(content)
+        target.write(content)
+    return digest.hexdigest()
+
+
+def unpack(source: IO[bytes], target: IO[bytes], path: str, size: int) -> str:
+    """As :func:`copy`, decompressed on the way."""
+    with tempfile.TemporaryFile() as said:
+        zstd = subprocess.Popen(["zstd", "-dcq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+        if zstd.stdin is None or zstd.stdout is None:
+            sys.exit("no pipes")
+        feeder = threading.Thread(target=feed, args=(source, zstd.stdin), daemon=True)
+        feeder.start()
+        try:
+            digest = copy(zstd.stdout, target, path, size)
+        except BaseException:
+            zstd.kill()
+            feeder.join(5)  # it meets the broken pipe
+            raise
+        feeder.join()
+        if zstd.wait() != 0:
+            said.seek(0)
+            sys.exit("zstd cannot unpack " + path + ": " + said.read(1000).decode(errors="replace").strip())
+    return digest
+
+
+def feed(source: IO[bytes], pipe: IO[bytes]) -> None:
+    """All of it, unless the other end gives up, which says why."""
+    with contextlib.suppress(BrokenPipeError), pipe:
+        shutil.copyfileobj(source, pipe, CHUNK)
 
 
 def stamp(path: str, temporary: str, sha256: str) -> None:

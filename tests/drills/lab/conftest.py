@@ -2,30 +2,29 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import testinfra
-from soak_table import Table
+from soak_table import Rows, commit, write_line
 
 from haplane.config.load import load_inventory
-from haplane.lab.driver import LabMachines
 from haplane.lab.paths import client_key, known_hosts
+from haplane.machines.lab import LabMachines
 from haplane.remote.openssh import ssh_command
 from haplane.waiting import wait_until
 
-STORIES = Table(
-    "stories", {"case": "story", "outcome": "outcome", "seconds": "seconds", "date": "date", "commit": "commit"}
-)
+STORIES = Rows("stories")
 ROOT = Path(__file__).parents[3]
 INVENTORY = os.environ.get("HAPLANE_LAB", "inventories/lab.py")  # another lab of the same shape will do
 ADMIN = "--kubeconfig=/etc/kubernetes/admin.conf"
 
 
-class Stage:
-    """The lab, and the words the stories are told in."""
+class Lab:
+    """The lab, and what its tests do with it."""
 
     root = ROOT
     printed = None
@@ -55,7 +54,7 @@ class Stage:
         return done.stderr
 
     def status(self):
-        return json.loads(self.haplane("status", self.path, "--json"))
+        return json.loads(self.haplane("status", self.path, "--json", codes=(0, 6)))
 
     def verify(self, *words):
         """The checks, once all of them pass; a machine that has just come back may need a moment more."""
@@ -95,8 +94,12 @@ class Stage:
         return subprocess.run(command, input=script, capture_output=True, text=True, check=False)
 
     def join_command(self):
-        """What `haplane up` printed; when it had nothing to do it printed none, and any master makes another."""
-        return self.printed or self.host(self.masters[0]).check_output("kubeadm token create --print-join-command")
+        """What `haplane up` printed, unless it printed none or another since: then any master makes one."""
+        master = self.host(self.masters[0])
+        token = re.search(r"--token (\w+)", self.printed or "")
+        if token and token[1] in master.check_output("kubeadm token list"):
+            return self.printed
+        return master.check_output("kubeadm token create --print-join-command")
 
     def wait_until_healthy(self, seconds=180):
         seen = {}
@@ -110,8 +113,8 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def stage():
-    made = Stage()
+def lab():
+    made = Lab()
     made.haplane("lab", "up", INVENTORY)
     made.printed = json.loads(made.haplane("up", INVENTORY, "--yes", "--json"))["join_command"]
     return made
@@ -143,21 +146,30 @@ def small(tmp_path_factory):
     """A lab of its own for stories that need machines with nothing on them: one master, one worker."""
     path = tmp_path_factory.mktemp("small") / "small.py"
     path.write_text(SMALL.format(key=client_key(), known_hosts=known_hosts()))
-    made = Stage(path)
+    made = Lab(path)
     made.haplane("lab", "down", str(path))  # of a session that was killed
     made.haplane("lab", "up", str(path))
     yield made
     made.haplane("lab", "down", str(path))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ends_verified():
+    """However the tests of a file went, every check passes before the next file begins."""
+    used = []
+    yield used
+    if used:
+        used[0].verify()
+
+
 @pytest.fixture(autouse=True)
-def ends_whole(request):
-    """However a story on the stage went, the cluster is healthy and verified before the next one begins."""
+def ends_healthy(request, ends_verified):
+    """However a test on the lab went, the cluster is healthy before the next one begins."""
     yield
-    if "stage" in request.fixturenames:
-        stage = request.getfixturevalue("stage")
-        stage.wait_until_healthy()
-        stage.verify()
+    if "lab" in request.fixturenames:
+        lab = request.getfixturevalue("lab")
+        lab.wait_until_healthy()
+        ends_verified[:] = [lab]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -165,8 +177,11 @@ def pytest_runtest_makereport(item, call):
     """What is too long for `make test` is noted where one can read when it was last seen."""
     report = yield
     if item.get_closest_marker("soak") and (report.when == "call" or report.failed):
-        STORIES.keep(
-            {"case": item.nodeid.rpartition("/")[2], "outcome": report.outcome, "seconds": round(report.duration)}
-        )
-        STORIES.write()
+        file, _, _ = (case := item.nodeid.rpartition("/")[2]).partition("::")
+        STORIES.keep({"case": case, "outcome": report.outcome, "seconds": round(report.duration)})
+        rows = [row for row in STORIES.rows() if row["case"].startswith(f"{file}::") and row["commit"] == commit()]
+        passed = sum(row["outcome"] == "passed" for row in rows)
+        slowest = max(rows, key=lambda row: row["seconds"])
+        worst = f"{slowest['seconds']} s: {slowest['case'].partition('::')[2].partition('[')[0]}"
+        write_line(f"`{file}`", f"{passed} of {len(rows)} stories passed", worst)
     return report

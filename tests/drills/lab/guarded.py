@@ -14,11 +14,11 @@ SERVER = "s3"
 class Guarded:
     """``path`` is the inventory with snapshots, ``identity`` the operator's file."""
 
-    def __init__(self, stage, path, identity):
-        self.stage, self.path, self.identity = stage, str(path), str(identity)
+    def __init__(self, lab, path, identity):
+        self.lab, self.path, self.identity = lab, str(path), str(identity)
 
     def json(self, *words, codes=(0,)):
-        return json.loads(self.stage.haplane(*words, "--json", codes=codes))
+        return json.loads(self.lab.haplane(*words, "--json", codes=codes))
 
     def restore(self, *words, codes=(0,)):
         return self.json("restore", self.path, "--identity", self.identity, "--yes", *words, codes=codes)
@@ -28,21 +28,21 @@ class Guarded:
 
 
 @contextmanager
-def into_a_bucket(stage, directory):
+def into_a_bucket(lab, directory):
     """Takes snapshots when asked; what operators keep is in ``directory``."""
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(directory / "state")
     identity, path = directory / "identity", directory / "guarded.py"
-    recipient = json.loads(stage.haplane("keys", "new", str(identity), "--json"))["recipient"]
-    stage.haplane("keys", "check", str(identity))
-    address = str(stage.inventory.cluster.lab.extra_hosts[SERVER])
-    like = stage.inventory.masters[0]
+    recipient = json.loads(lab.haplane("keys", "new", str(identity), "--json"))["recipient"]
+    lab.haplane("keys", "check", str(identity))
+    address = str(lab.inventory.cluster.lab.extra_hosts[SERVER])
+    like = lab.inventory.masters[0]
     machine = like.model_copy(update={"name": SERVER, "ssh": like.ssh.model_copy(update={"hostname": address})})
     server = s3_host.start(lambda *words: ssh_command(machine, *words), address, directory)["rclone"]
-    write(stage, path, recipient, server)
-    made = Guarded(stage, path, identity)
+    write(lab, path, recipient, server)
+    made = Guarded(lab, path, identity)
     outcome = made.json("up", str(path), "--yes", codes=(0, 6))
-    write(stage, path, recipient, server, signing_key=outcome["signing_key"])
+    write(lab, path, recipient, server, signing_key=outcome["signing_key"])
     try:
         yield made
     finally:
@@ -51,7 +51,7 @@ def into_a_bucket(stage, directory):
             os.environ["XDG_STATE_HOME"] = before
 
 
-def write(stage, path, recipient, server, **more):
+def write(lab, path, recipient, server, **more):
     setting = {"recipients": [recipient], "interval_seconds": 3600, "s3": server.settings(), **more}
-    text = (stage.root / stage.path).read_text()
+    text = (lab.root / lab.path).read_text()
     path.write_text(f'{text}\ncluster["snapshots"] = {setting!r}\n')

@@ -18,8 +18,8 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
-from haplane.pki.authority import new_authority
-from haplane.pki.leaf import Usage, issue
+from haplane.pki.ca import new_ca
+from haplane.pki.issue import Usage, issue
 from haplane.waiting import wait_until
 
 ACCESS, SECRET = "the-lab", "lab-secret-0123456789"
@@ -68,7 +68,7 @@ class S3Server:
 def start(ssh, address: str, directory: Path) -> dict[str, S3Server]:
     """``ssh`` makes the words of an ssh command to the host; authority and credentials are left in ``directory``."""
     now = datetime.now(UTC)
-    authority = new_authority("s3", organization="lab", now=now)
+    authority = new_ca("s3", organization="lab", now=now)
     leaf = issue(authority, "s3", usages=[Usage.SERVER], now=now, addresses=[IPv4Address(address)])
     (directory / "s3-ca.crt").write_bytes(authority.certificate)
     credentials = directory / "s3-credentials"

@@ -11,22 +11,22 @@ pytestmark = pytest.mark.lab
 REFUSED = 4
 
 
-def refused(stage, inventory=None):
-    words = stage.haplane("up", inventory or stage.path, "--yes", "--json", codes=(REFUSED,))
-    return json.loads(words)["error"]
+def refused(lab, inventory=None):
+    words = lab.haplane("up", inventory or lab.path, "--yes", "--json", codes=(REFUSED,))
+    return str(json.loads(words)["error"])
 
 
 @contextmanager
-def on_host(stage, name, do, undo):
-    assert stage.run(name, do).returncode == 0
+def on_host(lab, name, do, undo):
+    assert lab.run(name, do).returncode == 0
     try:
         yield
     finally:
-        done = stage.run(name, undo)
+        done = lab.run(name, undo)
         assert done.returncode == 0, done.stderr
 
 
-def test_a_master_of_another_cluster_is_named(stage):
+def test_a_master_of_another_cluster_is_named(lab):
     do = """
 cp -a /etc/kubernetes /root/aside
 cd /etc/kubernetes/pki
@@ -37,22 +37,22 @@ cd ../haplane
 for file in encryption.yaml signing.key signing.pub; do echo other >> $file; done
 """
     undo = "cp -a /root/aside/. /etc/kubernetes/ && rm -r /root/aside"
-    with on_host(stage, "m3", do, undo):
-        said = refused(stage)
-    assert "m1, m2 / m3: set up as different clusters" in said
+    with on_host(lab, "m3", do, undo):
+        said = refused(lab)
+    assert "m1, m2 / m3: installed as different clusters" in said
     assert "haplane reset INVENTORY m3" in said
-    stage.haplane("up", stage.path, "--yes")  # files that were put back are newer than what has read them
+    lab.haplane("up", lab.path, "--yes")  # files that were put back are newer than what has read them
 
 
-def test_one_key_that_differs_is_told_from_another_cluster(stage):
+def test_one_key_that_differs_is_told_from_another_cluster(lab):
     path = "/etc/kubernetes/pki/sa.key"
-    with on_host(stage, "m2", f"cp -a {path} /root/key; echo >> {path}", f"mv /root/key {path}"):
-        said = refused(stage)
+    with on_host(lab, "m2", f"cp -a {path} /root/key; echo >> {path}", f"mv /root/key {path}"):
+        said = refused(lab)
     assert f"{path} differs between masters of one cluster" in said
     assert "haplane reset" not in said
 
 
-def test_a_stale_data_directory_is_named(stage):
+def test_a_stale_data_directory_is_named(lab):
     """As after a restore that one member slept through: the same authority, another cluster's data."""
     make = """
 systemctl stop etcd
@@ -67,17 +67,17 @@ mv /root/stale/member /var/lib/etcd/member
         "snapshot save /root/stale.db\n"
     )
     undo = "rm -r /var/lib/etcd/member /root/stale*; mv /root/member /var/lib/etcd/member; systemctl start etcd"
-    with on_host(stage, "m3", take + make, undo):
-        said = refused(stage)
+    with on_host(lab, "m3", take + make, undo):
+        said = refused(lab)
     assert "m3 holds etcd data of another cluster" in said
 
 
 @pytest.fixture
-def other(stage, tmp_path):
+def other(lab, tmp_path):
     """The lab's inventory with replaced text."""
 
     def replaced(*pairs):
-        text = (stage.root / stage.path).read_text()
+        text = (lab.root / lab.path).read_text()
         for old, new in pairs:
             assert re.search(old, text)
             text = re.sub(old, new, text)
@@ -88,16 +88,16 @@ def other(stage, tmp_path):
     return replaced
 
 
-def test_exchanged_addresses_and_a_moved_name_are_told(stage, other):
+def test_exchanged_addresses_and_a_moved_name_are_told(lab, other):
     exchanged = other((r'_host\("m1", 21\), _host\("m2", 22\)', '_host("m1", 22), _host("m2", 21)'))
-    said = refused(stage, exchanged)
-    assert "m1 leads to the machine that was set up as m2" in said
-    assert "m2 leads to the machine that was set up as m1" in said
+    said = refused(lab, exchanged)
+    assert "m1 is the host that was installed as m2" in said
+    assert "m2 is the host that was installed as m1" in said
     moved = other(
         (r'\("m3", 23\)', '("m3", 29)'), (r'"ssh_hostname": address', '"ssh_hostname": address.replace(".29", ".23")')
     )
-    old = str(stage.inventory.host("m3").address)
+    old = str(lab.inventory.host("m3").address)
     new = old.replace(".23", ".29")
-    with on_host(stage, "m3", f"ip address add {new}/24 dev eth0", f"ip address del {new}/24 dev eth0"):
-        assert f"m3 was set up at {old}, and the inventory says {new}" in refused(stage, moved)
-    assert f"no interface has {new}" in refused(stage, moved)
+    with on_host(lab, "m3", f"ip address add {new}/24 dev eth0", f"ip address del {new}/24 dev eth0"):
+        assert f"m3 was installed at {old}, but the inventory has {new}" in refused(lab, moved)
+    assert f"no interface has {new}" in refused(lab, moved)

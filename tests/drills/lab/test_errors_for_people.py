@@ -42,7 +42,7 @@ LISTEN = "import socket, time; s = socket.create_server(('0.0.0.0', 10250)); tim
 FAILURES = {
     "port taken": Failure(
         4,
-        ("w1: port 10250 is taken", "python3 listens on it", "next: stop it; kubelet needs it"),
+        ("w1: port 10250 is taken", "python3 listens on it", "next: stop that program; kubelet needs the port"),
         (f'setsid python3 -c "{LISTEN}" >/dev/null 2>&1 & sleep 1', "pkill -f create_server"),
     ),
     "wrong architecture": Failure(
@@ -57,7 +57,7 @@ FAILURES = {
     ),
     "an old system": Failure(
         4,
-        ("w1: its system is too old", "debian 10"),
+        ("w1: its operating system is too old", "debian 10"),
         (
             "cp /usr/lib/os-release /root/kept; sed -i s/^VERSION_ID=.*/VERSION_ID=10/ /usr/lib/os-release",
             "mv /root/kept /usr/lib/os-release",
@@ -65,22 +65,24 @@ FAILURES = {
     ),
     "clock off": Failure(
         4,
-        ("w1: its clock is off", "behind this machine's", "next: start chrony"),
+        ("w1: its clock is off", "behind the controller's", "next: start chrony"),
         wrapped('FAKETIME=-1h LD_PRELOAD=/root/libfaketime.so.1 exec /usr/bin/python3 "$@"'),
     ),
     "a probe that fails": Failure(
         4,
-        ("w1: its listening cannot be looked at",),
+        ("w1: its listening cannot be inspected",),
         ("cp -a /usr/bin/ss /root/kept; printf '#!/bin/sh\\necho odd\\n' > /usr/bin/ss", "mv /root/kept /usr/bin/ss"),
     ),
     "an answer that is none": Failure(
         3,
-        ("w1", "gave an answer that cannot be read", "machine"),
+        ("w1", "returned an answer that cannot be read", "machine"),
         wrapped("echo '{\"machine\": 7}'"),
     ),
-    "an answer without end": Failure(3, ("w1", "its answer takes more than 64 MiB"), wrapped("exec yes")),
+    "an answer without end": Failure(3, ("w1", "it sent more than 64 MiB"), wrapped("exec yes")),
     "no python": Failure(
-        3, ("w1", "apt-get install python3"), ("mv /usr/bin/python3 /root/kept", "mv /root/kept /usr/bin/python3")
+        3,
+        ("w1", "python3 is not installed: install that package"),
+        ("mv /usr/bin/python3 /root/kept", "mv /root/kept /usr/bin/python3"),
     ),
     "a stranger's host key": Failure(
         3,
@@ -117,16 +119,16 @@ def stranger(place: Path, kind: str) -> Path:
 
 
 @contextmanager
-def broken(stage, failure: Failure, tmp_path: Path):
+def broken(lab, failure: Failure, tmp_path: Path):
     """The inventory to run with, while things are as that failure has them."""
     path = tmp_path / "inventory.py"
-    path.write_text(failure.inventory(Path(stage.path).read_text(), tmp_path))
+    path.write_text(failure.inventory(Path(lab.path).read_text(), tmp_path))
     before, after = failure.scripts
-    assert stage.run("w1", before).returncode == 0
+    assert lab.run("w1", before).returncode == 0
     try:
         yield path
     finally:
-        assert stage.run("w1", after).returncode == 0
+        assert lab.run("w1", after).returncode == 0
 
 
 @pytest.fixture(scope="module")

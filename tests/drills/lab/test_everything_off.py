@@ -15,34 +15,34 @@ pytestmark = pytest.mark.lab
 WATCH_SECONDS = 20
 
 
-def test_the_cluster_comes_back_by_itself_after_everything_was_off(stage):
-    uid = stage.status()["cluster"]["uid"]
-    every = [host.name for host in stage.inventory.hosts]
-    stage.machines.kill(every)
-    stage.machines.start(every)
-    assert stage.wait_until_healthy()["cluster"]["uid"] == uid
+def test_the_cluster_comes_back_by_itself_after_everything_was_off(lab):
+    uid = lab.status()["cluster"]["uid"]
+    every = [host.name for host in lab.inventory.hosts]
+    lab.machines.kill(every)
+    lab.machines.start(every)
+    assert lab.wait_until_healthy()["cluster"]["uid"] == uid
 
 
-def etcd_directory(stage, master):
-    return paths.host_directory(stage.inventory.cluster.name, master) / "etcd"
+def etcd_directory(lab, master):
+    return paths.host_directory(lab.inventory.cluster.name, master) / "etcd"
 
 
 @contextmanager
-def wiped_disks(stage, masters):
+def wiped_disks(lab, masters):
     """These lose what is in /var/lib/etcd while all masters are off; afterwards all of it is put back."""
-    stage.machines.kill(stage.masters)
-    disks = [etcd_directory(stage, master) for master in masters]
+    lab.machines.kill(lab.masters)
+    disks = [etcd_directory(lab, master) for master in masters]
     for disk in disks:
         move_content(disk, disk.with_name("etcd-aside"))
     try:
         yield
     finally:
-        stage.machines.kill(stage.masters)
+        lab.machines.kill(lab.masters)
         for disk in disks:
             for left in disk.iterdir():
                 shutil.rmtree(left)
             move_content(disk.with_name("etcd-aside"), disk)
-        stage.machines.start(stage.masters)
+        lab.machines.start(lab.masters)
 
 
 def move_content(source, target):
@@ -63,47 +63,47 @@ KUBECTL = (
 LAST_WRITE = "written-while-the-third-was-off"
 
 
-def write_without_the_third(stage):
+def write_without_the_third(lab):
     """A write that only the other two have: the endpoint acknowledges it while the third is off."""
-    stage.machines.kill(stage.masters[2:])
+    lab.machines.kill(lab.masters[2:])
     create = f"kubectl --kubeconfig=/etc/kubernetes/admin.conf create configmap {LAST_WRITE} --request-timeout=5s"
-    wait_until(lambda: stage.run(stage.masters[0], create).returncode == 0, 60, "a write without the third master")
+    wait_until(lambda: lab.run(lab.masters[0], create).returncode == 0, 60, "a write without the third master")
 
 
-def accepts_writes(stage, master):
-    return stage.run(master, f"{ETCDCTL} put /haplane-drill/{master} here").returncode == 0
+def accepts_writes(lab, master):
+    return lab.run(master, f"{ETCDCTL} put /haplane-drill/{master} here").returncode == 0
 
 
-def served(stage, master):
+def served(lab, master):
     """What this machine's API server answers: kube-system's UID and whether the last write is there; or None."""
-    answer = stage.run(master, f"{KUBECTL} get namespace kube-system --output=json")
+    answer = lab.run(master, f"{KUBECTL} get namespace kube-system --output=json")
     if answer.returncode != 0:
         return None
-    found = stage.run(master, f"{KUBECTL} get configmap {LAST_WRITE}")
+    found = lab.run(master, f"{KUBECTL} get configmap {LAST_WRITE}")
     return json.loads(answer.stdout)["metadata"]["uid"], found.returncode == 0
 
 
-def nothing_but_the_whole_is_served(stage, masters, uid):
+def nothing_but_the_whole_is_served(lab, masters, uid):
     began = time.monotonic()
 
     def watched():
         for master in masters:
-            assert served(stage, master) in (None, (uid, True)), master
-            assert not accepts_writes(stage, master), f"etcd on {master} accepts writes"
+            assert served(lab, master) in (None, (uid, True)), master
+            assert not accepts_writes(lab, master), f"etcd on {master} accepts writes"
         return time.monotonic() - began >= WATCH_SECONDS
 
     wait_until(watched, 3 * WATCH_SECONDS, f"{WATCH_SECONDS} s in which nothing was served")
 
 
-def test_two_empty_disks_never_serve_less_than_was_acknowledged(stage):
-    uid = stage.status()["cluster"]["uid"]
-    emptied, whole = stage.masters[:2], stage.masters[2:]
-    stage.kubectl("delete", "configmap", LAST_WRITE, "--ignore-not-found")
-    write_without_the_third(stage)
-    with wiped_disks(stage, emptied):
-        stage.machines.start(emptied)
-        nothing_but_the_whole_is_served(stage, emptied, uid)
-        stage.machines.start(whole)
-        nothing_but_the_whole_is_served(stage, stage.masters, uid)
-    assert stage.wait_until_healthy()["cluster"]["uid"] == uid
-    assert [served(stage, master) for master in stage.masters] == [(uid, True)] * len(stage.masters)
+def test_two_empty_disks_never_serve_less_than_was_acknowledged(lab):
+    uid = lab.status()["cluster"]["uid"]
+    emptied, whole = lab.masters[:2], lab.masters[2:]
+    lab.kubectl("delete", "configmap", LAST_WRITE, "--ignore-not-found")
+    write_without_the_third(lab)
+    with wiped_disks(lab, emptied):
+        lab.machines.start(emptied)
+        nothing_but_the_whole_is_served(lab, emptied, uid)
+        lab.machines.start(whole)
+        nothing_but_the_whole_is_served(lab, lab.masters, uid)
+    assert lab.wait_until_healthy()["cluster"]["uid"] == uid
+    assert [served(lab, master) for master in lab.masters] == [(uid, True)] * len(lab.masters)

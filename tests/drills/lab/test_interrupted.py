@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.soak]
 STORIES = [
     ("SIGINT", Moment("up: Push binaries and images", 2)),
     ("power", Moment("Run kubeadm's phases", 3)),
-    ("cut", Moment("Apply add-ons and the pod network", 1)),
+    ("cut", Moment("Apply cluster-wide objects", 1)),
     ("SIGKILL", Moment("Start etcd members together", 0.3)),
 ]
 

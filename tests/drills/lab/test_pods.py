@@ -18,10 +18,10 @@ sleep 5  # for what it does with the rules that it finds
 """
 
 
-def test_pods_on_different_masters_talk_and_names_and_services_answer(stage):
-    for master in stage.masters:
-        assert stage.run(master, KUBE_PROXY_STARTS_ANEW).returncode == 0
-    checks = stage.verify("--with-pods")
+def test_pods_on_different_masters_talk_and_names_and_services_answer(lab):
+    for master in lab.masters:
+        assert lab.run(master, KUBE_PROXY_STARTS_ANEW).returncode == 0
+    checks = lab.verify("--with-pods")
     for promise in PROMISES:
         outcomes = {check["host"]: check["outcome"] for check in checks if check["check"] == promise}
-        assert outcomes == dict.fromkeys(stage.masters, "passed")
+        assert outcomes == dict.fromkeys(lab.masters, "passed")

@@ -12,19 +12,19 @@ from haplane.waiting import wait_until
 pytestmark = pytest.mark.lab
 
 
-def destroyed(stage, *masters):
+def destroyed(lab, *masters):
     """Power cut, disk emptied, power back: the machine has its name and address and nothing else."""
-    stage.machines.kill(masters)
-    wipe(stage.inventory, masters)
-    stage.machines.start(masters)
+    lab.machines.kill(masters)
+    wipe(lab.inventory, masters)
+    lab.machines.start(masters)
 
 
-def repaired(stage, master, story):
+def repaired(lab, master, story):
     """By the command, with clients at the endpoint; what became of their requests."""
-    uid = stage.status()["cluster"]["uid"]
-    with clients(stage.inventory) as seen:
+    uid = lab.status()["cluster"]["uid"]
+    with clients(lab.inventory) as seen:
         began = time.monotonic()
-        document = json.loads(stage.haplane("node", "repair", stage.path, master, "--yes", "--json"))
+        document = json.loads(lab.haplane("node", "repair", lab.path, master, "--yes", "--json"))
         seconds = time.monotonic() - began
     seen.tell(f"{story}, {seconds:.0f} s")
     assert document["status"]["healthy"], document["status"]["problems"]
@@ -36,29 +36,29 @@ def repaired(stage, master, story):
 
 
 @pytest.mark.parametrize("master", ["m1", pytest.param("m2", marks=pytest.mark.soak)])
-def test_a_destroyed_machine_comes_back_under_its_name(stage, master):
-    destroyed(stage, master)
-    _, seen = repaired(stage, master, f"{master} destroyed and repaired")
+def test_a_destroyed_machine_comes_back_under_its_name(lab, master):
+    destroyed(lab, master)
+    _, seen = repaired(lab, master, f"{master} destroyed and repaired")
     assert seen.failed == 0, seen.failures
-    assert json.loads(stage.haplane("up", stage.path, "--yes", "--json"))["changed"] is False
+    assert json.loads(lab.haplane("up", lab.path, "--yes", "--json"))["changed"] is False
 
 
-def member_ids(stage):
-    return sorted(member["id"] for member in stage.status()["etcd"]["members"])
+def member_ids(lab):
+    return sorted(member["id"] for member in lab.status()["etcd"]["members"])
 
 
 @pytest.mark.soak
-def test_without_a_majority_nothing_is_repaired(stage):
+def test_without_a_majority_nothing_is_repaired(lab):
     """Two of three machines without power: the third one's word alone is not enough to change anything."""
-    before = member_ids(stage)
-    stage.machines.kill(stage.masters[1:])
+    before = member_ids(lab)
+    lab.machines.kill(lab.masters[1:])
     try:
-        said = stage.haplane("node", "repair", stage.path, "m1", "--yes", "--json", codes=(3, 4, 6))
+        said = lab.haplane("node", "repair", lab.path, "m1", "--yes", "--json", codes=(3, 4, 6))
         assert '"changed": true' not in said
     finally:
-        stage.machines.start(stage.masters[1:])
-    stage.wait_until_healthy()
-    assert member_ids(stage) == before
+        lab.machines.start(lab.masters[1:])
+    lab.wait_until_healthy()
+    assert member_ids(lab) == before
 
 
 FLIP = """
@@ -77,9 +77,9 @@ END
 MARK = "kubectl --kubeconfig=/etc/kubernetes/admin.conf create configmap mark-{0} --from-literal=mark={0}"
 
 
-def flip_bytes(stage, master):
+def flip_bytes(lab, master):
     """In the values of etcd's own file, so that it can still be read: only a comparison with the others tells."""
-    done = stage.run(master, FLIP)
+    done = lab.run(master, FLIP)
     assert int(done.stdout) > 0, done.stderr
 
 
@@ -89,57 +89,55 @@ ETCDCTL = (
 )
 
 
-def mark(stage, master):
+def mark(lab, master):
     """Something that is written in the clear."""
-    assert stage.run(master, f"{ETCDCTL} put /haplane-story haplane-story-mark").returncode == 0
+    assert lab.run(master, f"{ETCDCTL} put /haplane-story haplane-story-mark").returncode == 0
 
 
-def follower(stage):
-    return next(member["name"] for member in stage.status()["etcd"]["members"] if not member["leader"])
+def follower(lab):
+    return next(member["name"] for member in lab.status()["etcd"]["members"] if not member["leader"])
 
 
-def problem_of(stage, master):
-    problems = stage.status()["problems"]
-    return next((problem for problem in problems if f"etcd member {master}: its data are damaged" in problem), None)
+def problem_of(lab, master):
+    problems = lab.status()["problems"]
+    return next((problem for problem in problems if f"etcd member {master}: its data is damaged" in problem), None)
 
 
 @pytest.mark.soak
-def test_damaged_data_are_found_when_the_member_starts(stage):
-    mark(stage, "m1")
-    master = follower(stage)
-    stage.run(master, "systemctl stop etcd")
-    flip_bytes(stage, master)
-    stage.run(master, "systemctl start --no-block etcd")
-    problem = wait_until(lambda: problem_of(stage, master), 60, "status names the damaged member", every=1.0)
+def test_damaged_data_are_found_when_the_member_starts(lab):
+    mark(lab, "m1")
+    master = follower(lab)
+    lab.run(master, "systemctl stop etcd")
+    flip_bytes(lab, master)
+    lab.run(master, "systemctl start --no-block etcd")
+    problem = wait_until(lambda: problem_of(lab, master), 60, "status names the damaged member", every=1.0)
     assert "haplane node repair" in problem
-    stage.haplane(
-        "up", stage.path, "--yes", "--json", codes=(6,)
-    )  # the rest is looked after, this one is not touched
-    _, seen = repaired(stage, master, f"{master} with flipped bytes, found at its start")
+    lab.haplane("up", lab.path, "--yes", "--json", codes=(6,))  # the rest is looked after, this one is not touched
+    _, seen = repaired(lab, master, f"{master} with flipped bytes, found at its start")
     assert seen.failed == 0, seen.failures
 
 
 @pytest.mark.soak
-def test_damaged_data_are_found_within_ten_minutes_while_the_member_runs(stage):
-    mark(stage, "m1")
-    master = follower(stage)
-    flip_bytes(stage, master)
+def test_damaged_data_are_found_within_ten_minutes_while_the_member_runs(lab):
+    mark(lab, "m1")
+    master = follower(lab)
+    flip_bytes(lab, master)
     began = time.monotonic()
-    problem = wait_until(lambda: problem_of(stage, master), 600, "etcd finds the damage by itself", every=5.0)
+    problem = wait_until(lambda: problem_of(lab, master), 600, "etcd finds the damage by itself", every=5.0)
     print(f"\nfound after {time.monotonic() - began:.0f} s: {problem}")  # noqa: T201
     began = time.monotonic()  # until it is repaired nobody can write: etcd itself refuses
-    document = json.loads(stage.haplane("node", "repair", stage.path, master, "--yes", "--json"))
+    document = json.loads(lab.haplane("node", "repair", lab.path, master, "--yes", "--json"))
     print(f"{master} with flipped bytes, found while it ran: repaired in {time.monotonic() - began:.0f} s")  # noqa: T201
     assert document["changed"]
     assert document["status"]["healthy"], document["status"]["problems"]
-    with clients(stage.inventory) as seen:
+    with clients(lab.inventory) as seen:
         time.sleep(5)
     assert (seen.failed, seen.lost) == (0, ()), seen.failures
 
 
-def inventory_with(stage, tmp_path, masters, extra):
+def inventory_with(lab, tmp_path, masters, extra):
     """The lab's inventory with these masters, by name and last octet."""
-    lines = (stage.root / stage.path).read_text().splitlines()
+    lines = (lab.root / lab.path).read_text().splitlines()
     listed = ", ".join(f'_host("{name}", {number})' for name, number in masters.items())
     spare = ", ".join(f'"{name}": f"{{_NETWORK}}.{number}"' for name, number in extra.items())
     changed = {"masters = ": f"masters = ([{listed}], _ssh)", "extra_hosts": f'        "extra_hosts": {{{spare}}},'}
@@ -150,28 +148,28 @@ def inventory_with(stage, tmp_path, masters, extra):
 
 
 @pytest.mark.soak
-def test_another_machine_takes_the_place_of_one_that_cannot_be_reached(stage, tmp_path):
+def test_another_machine_takes_the_place_of_one_that_cannot_be_reached(lab, tmp_path):
     """And back, so that the lab is as it was. The first on the list goes, and stays dark."""
-    there = inventory_with(stage, tmp_path, {"w1": 31, "m2": 22, "m3": 23}, {"m1": 21})
-    stage.machines.kill(["m1"])
-    wait_until(lambda: not ready(stage, "m1"), 120, "its node is NotReady", every=2.0)
-    replaced(stage, there, "w1 in the place of m1, which has no power")
-    stage.machines.kill(["w1"])
-    wipe(stage.inventory, ["m1", "w1"])
-    stage.machines.start(["m1", "w1"])
-    wait_until(lambda: not ready(stage, "w1"), 120, "its node is NotReady", every=2.0)
-    replaced(stage, stage.path, "m1, made anew, in the place of w1")
+    there = inventory_with(lab, tmp_path, {"w1": 31, "m2": 22, "m3": 23}, {"m1": 21})
+    lab.machines.kill(["m1"])
+    wait_until(lambda: not ready(lab, "m1"), 120, "its node is NotReady", every=2.0)
+    replaced(lab, there, "w1 in the place of m1, which has no power")
+    lab.machines.kill(["w1"])
+    wipe(lab.inventory, ["m1", "w1"])
+    lab.machines.start(["m1", "w1"])
+    wait_until(lambda: not ready(lab, "w1"), 120, "its node is NotReady", every=2.0)
+    replaced(lab, lab.path, "m1, made anew, in the place of w1")
 
 
-def ready(stage, name):
-    nodes = json.loads(stage.kubectl("get", "nodes", "--output=json", master="m2"))["items"]
+def ready(lab, name):
+    nodes = json.loads(lab.kubectl("get", "nodes", "--output=json", master="m2"))["items"]
     conditions = [c for node in nodes if node["metadata"]["name"] == name for c in node["status"]["conditions"]]
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def replaced(stage, inventory, story):
-    with clients(stage.inventory) as seen:
-        document = json.loads(stage.haplane("up", inventory, "--yes", "--json"))
+def replaced(lab, inventory, story):
+    with clients(lab.inventory) as seen:
+        document = json.loads(lab.haplane("up", inventory, "--yes", "--json"))
     seen.tell(story)
     assert document["status"]["healthy"], document["status"]["problems"]
     assert len(document["status"]["etcd"]["members"]) == document["status"]["etcd"]["quorum"]["voters"] == 3

@@ -50,10 +50,10 @@ print(json.dumps(found))
 """
 
 
-def look(stage, name):
+def look(lab, name):
     """Once the kernel has settled its own addresses."""
-    assert stage.run(name, "while ip -6 address | grep -q tentative; do sleep 0.2; done").returncode == 0
-    said = stage.run(name, f"python3 - <<'END'\n{LOOK}\nEND")
+    assert lab.run(name, "while ip -6 address | grep -q tentative; do sleep 0.2; done").returncode == 0
+    said = lab.run(name, f"python3 - <<'END'\n{LOOK}\nEND")
     assert said.returncode == 0, said.stderr
     return json.loads(said.stdout)
 
@@ -82,7 +82,7 @@ def test_a_machine_is_what_it_was_and_can_be_used_again(small):
     assert "nothing was changed" in small.fails("reset", small.path, "--confirm", "another", code=2)
     assert small.status()["healthy"]
 
-    aside = json.loads(small.haplane("reset", small.path, "--confirm", "small", "--json"))["aside"]
+    aside = json.loads(small.haplane("reset", small.path, "--confirm", "small", "--json"))["kept_in"]
     kept = documented(Path(small.root))
     for name in HOSTS:
         found = differences(before[name], look(small, name))

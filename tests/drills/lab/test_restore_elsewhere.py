@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from drills.lab.conftest import Stage
+from drills.lab.conftest import Lab
 
+from haplane.agent.manifest import KEYS, MANIFEST, PAYLOAD, SIGNATURE
 from haplane.remote.openssh import read_files
-from haplane.snapshots.manifest import KEYS, MANIFEST, PAYLOAD, SIGNATURE
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
@@ -36,30 +36,30 @@ AFTER = {"masters": {"m1": 32, "m2": 31, "m4": 34}, "balancer": 12, "endpoint": 
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """What makes a stage of these machines; the operator's age identity is beside its inventory."""
+    """What makes a lab of these machines; the operator's age identity is beside its inventory."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    recipient = Stage().haplane("keys", "new", str(tmp_path / "identity"), "--json")
-    Stage().haplane("keys", "check", str(tmp_path / "identity"))
+    recipient = Lab().haplane("keys", "new", str(tmp_path / "identity"), "--json")
+    Lab().haplane("keys", "check", str(tmp_path / "identity"))
     made = []
 
-    def stage(name, machines, signing_key=None):
+    def lab(name, machines, signing_key=None):
         masters = ", ".join(f'_host("{each}", {number})' for each, number in machines["masters"].items())
         key = f', "signing_key": "{signing_key}"' if signing_key else ""
         words = {"masters": masters, "recipient": json.loads(recipient)["recipient"], "key": key}
         (tmp_path / name).write_text(SETTINGS.format(**machines | words))
-        made.append(Stage(str(tmp_path / name)))
+        made.append(Lab(str(tmp_path / name)))
         made[-1].haplane("lab", "down", made[-1].path)
         made[-1].haplane("lab", "up", made[-1].path)
         return made[-1]
 
-    yield stage
+    yield lab
     made[-1].haplane("lab", "down", made[-1].path)
 
 
-def copied_snapshot(stage, target):
+def copied_snapshot(lab, target):
     """The directory of one taken now, brought here."""
-    taken = json.loads(stage.haplane("snapshot", "take", stage.path, "--json"))["id"]
-    member = stage.inventory.host(taken.split("-")[1])
+    taken = json.loads(lab.haplane("snapshot", "take", lab.path, "--json"))["id"]
+    member = lab.inventory.host(taken.split("-")[1])
     parts = (MANIFEST, SIGNATURE, PAYLOAD, KEYS)
     directory = target / taken
     directory.mkdir()
@@ -68,8 +68,8 @@ def copied_snapshot(stage, target):
     return directory
 
 
-def config_map(stage, namespace, name, key):
-    return stage.kubectl("get", "configmap", name, "--namespace", namespace, "-o", f"jsonpath={{.data.{key}}}")
+def config_map(lab, namespace, name, key):
+    return lab.kubectl("get", "configmap", name, "--namespace", namespace, "-o", f"jsonpath={{.data.{key}}}")
 
 
 def test_other_machines_and_another_endpoint(lab, tmp_path):

@@ -8,9 +8,9 @@ import pytest
 from drills.lab.guarded import into_a_bucket
 from drills.lab.writing import highest_revision, writers
 
+from haplane.domain import host_paths
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
-from haplane.pki import paths
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
 from haplane.remote.openssh import read_file, run
 from haplane.waiting import wait_until
@@ -27,27 +27,27 @@ REWRITE = (
 
 
 @pytest.fixture(scope="module")
-def guarded(stage, tmp_path_factory):
-    with into_a_bucket(stage, tmp_path_factory.mktemp("operator")) as made:
+def guarded(lab, tmp_path_factory):
+    with into_a_bucket(lab, tmp_path_factory.mktemp("operator")) as made:
         yield made
-        stage.haplane("up", stage.path, "--yes")
+        lab.haplane("up", lab.path, "--yes")
 
 
-def test_everything_lost(guarded, stage):
-    uid = stage.status()["cluster"]["uid"]
-    client = Client(administrator(stage.inventory))
-    token = stage.kubectl("create", "token", "default", "--duration=24h")
-    stage.kubectl("create", "configmap", f"before-the-snapshot-{THIS_RUN}")
-    stage.kubectl("create", "secret", "generic", f"sealed-{THIS_RUN}", "--from-literal=word=swordfish")
-    with writers(stage, "everything-lost") as writing:
+def test_everything_lost(guarded, lab):
+    uid = lab.status()["cluster"]["uid"]
+    client = Client(administrator(lab.inventory))
+    token = lab.kubectl("create", "token", "default", "--duration=24h")
+    lab.kubectl("create", "configmap", f"before-the-snapshot-{THIS_RUN}")
+    lab.kubectl("create", "secret", "generic", f"sealed-{THIS_RUN}", "--from-literal=word=swordfish")
+    with writers(lab, "everything-lost") as writing:
         begun = time.monotonic()
         taken = guarded.take()
         time.sleep(2)
-        before = highest_revision(stage)
-        stage.machines.kill(stage.masters)
+        before = highest_revision(lab)
+        lab.machines.kill(lab.masters)
         ended = time.monotonic()
-        stage.haplane("lab", "wipe", stage.path, *stage.masters)
-        stage.machines.start(stage.masters)
+        lab.haplane("lab", "wipe", lab.path, *lab.masters)
+        lab.machines.start(lab.masters)
         outcome = guarded.restore()
         writing.again()
         assert writing.lost_of_before(begun, ended, outcome, before) == ()
@@ -55,62 +55,81 @@ def test_everything_lost(guarded, stage):
     assert outcome["source"] == f"snapshot {taken}"
     assert outcome["uid"] == uid
     assert client.request("GET", f"/api/v1/namespaces/default/configmaps/before-the-snapshot-{THIS_RUN}").ok
-    assert stage.kubectl("get", "secret", f"sealed-{THIS_RUN}", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
+    assert lab.kubectl("get", "secret", f"sealed-{THIS_RUN}", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
     server = ("--server=https://127.0.0.1:6443", "--insecure-skip-tls-verify", f"--token={token}")
-    who = stage.host("m1").check_output("kubectl --kubeconfig=/dev/null %s %s %s auth whoami -o json", *server)
+    who = lab.host("m1").check_output("kubectl --kubeconfig=/dev/null %s %s %s auth whoami -o json", *server)
     assert json.loads(who)["status"]["userInfo"]["username"] == "system:serviceaccount:default:default"
-    stage.wait_until_healthy()
-    stage.verify()
+    lab.wait_until_healthy()
+    lab.verify()
 
 
-def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(guarded, stage):
-    stage.kubectl("create", "secret", "generic", f"older-{THIS_RUN}", "--from-literal=word=swordfish")
+def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(guarded, lab):
+    lab.kubectl("create", "secret", "generic", f"older-{THIS_RUN}", "--from-literal=word=swordfish")
     taken = guarded.take()
     new = EncryptionKey.generate()
-    for name in stage.masters:
-        run(stage.inventory.host(name), "sh", "-c", WRITE, "sh", paths.ENCRYPTION, stdin=with_key(stage, name, new))
-        stage.wait_until_healthy()
-    assert stage.run("m1", REWRITE).returncode == 0
-    for name in stage.masters:
-        run(stage.inventory.host(name), "sh", "-c", WRITE, "sh", paths.ENCRYPTION, stdin=render_encryption([new]))
-        stage.wait_until_healthy()
-    assert "need not be lost" in guarded_refusal(guarded, taken)
+    for name in lab.masters:
+        run(
+            lab.inventory.host(name),
+            "sh",
+            "-c",
+            WRITE,
+            "sh",
+            host_paths.ENCRYPTION_YAML,
+            stdin=with_key(lab, name, new),
+        )
+        lab.wait_until_healthy()
+    assert lab.run("m1", REWRITE).returncode == 0
+    for name in lab.masters:
+        run(
+            lab.inventory.host(name),
+            "sh",
+            "-c",
+            WRITE,
+            "sh",
+            host_paths.ENCRYPTION_YAML,
+            stdin=render_encryption([new]),
+        )
+        lab.wait_until_healthy()
+    assert "can be recovered without losing data" in guarded_refusal(guarded, taken)
     guarded.restore("--snapshot", taken, "--accept-loss")
-    assert stage.kubectl("get", "secret", f"older-{THIS_RUN}", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
-    held = {parse_encryption(read_file(stage.inventory.host(name), paths.ENCRYPTION), name) for name in stage.masters}
+    assert lab.kubectl("get", "secret", f"older-{THIS_RUN}", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
+    held = {
+        parse_encryption(read_file(lab.inventory.host(name), host_paths.ENCRYPTION_YAML), name)
+        for name in lab.masters
+    }
     assert len(held) == 1
     assert next(iter(held))[0] == new
 
 
-def with_key(stage, name, key):
+def with_key(lab, name, key):
     """What that master has, with a key that writes from now on."""
-    held = parse_encryption(read_file(stage.inventory.host(name), paths.ENCRYPTION), name)
+    held = parse_encryption(read_file(lab.inventory.host(name), host_paths.ENCRYPTION_YAML), name)
     return render_encryption([key, *held])
 
 
 def guarded_refusal(guarded, snapshot):
-    return guarded.restore("--snapshot", snapshot, codes=(4,))["error"]
+    return guarded.restore("--snapshot", snapshot, codes=(4,))["error"]["what"]
 
 
-def test_the_newest_is_proven_in_a_sandbox(guarded, stage):
+def test_the_newest_is_proven_in_a_sandbox(guarded, lab):
     guarded.take()
     found = guarded.json("snapshot", "verify", guarded.path, "latest", "--identity", guarded.identity, "--deep")
-    assert found["deep"]["uid"] == stage.status()["cluster"]["uid"]
-    assert found["deep"]["objects"]["/api/v1/nodes"] == len(stage.masters)
+    assert found["deep"]["uid"] == lab.status()["cluster"]["uid"]
+    assert found["deep"]["objects"]["/api/v1/nodes"] == len(lab.masters)
 
 
-def test_what_a_member_still_holds_is_newer_than_the_snapshot_and_wins(guarded, stage):
+def test_what_a_member_still_holds_is_newer_than_the_snapshot_and_wins(guarded, lab):
     guarded.take()
-    stage.kubectl("create", "configmap", f"after-the-snapshot-{THIS_RUN}")
-    gone = [name for name in stage.masters if name != "m2"]
-    stage.machines.kill(gone)
-    stage.haplane("lab", "wipe", stage.path, *gone)
-    stage.machines.start(gone)
-    wait_until(lambda: not stage.status()["etcd"]["quorum"]["healthy"], 60, "the quorum is seen to be lost")
-    status = stage.status()
+    lab.kubectl("create", "configmap", f"after-the-snapshot-{THIS_RUN}")
+    gone = [name for name in lab.masters if name != "m2"]
+    lab.machines.kill(gone)
+    lab.haplane("lab", "wipe", lab.path, *gone)
+    lab.machines.start(gone)
+    wait_until(lambda: not lab.status()["etcd"]["quorum"]["healthy"], 60, "the quorum is seen to be lost")
+    status = lab.status()
     assert status["recovery"]["members"] == ["m2"]
-    assert "newer data" in guarded.restore("--snapshot", "latest", codes=(4,))["error"]
+    assert "newer data" in guarded.restore("--snapshot", "latest", codes=(4,))["error"]["what"]
     outcome = guarded.restore()
     assert outcome["source"] == "member m2"
-    assert f"after-the-snapshot-{THIS_RUN}" in stage.kubectl("get", "configmaps", "-o", "name", master="m2")
-    stage.wait_until_healthy()
+    assert f"after-the-snapshot-{THIS_RUN}" in lab.kubectl("get", "configmaps", "-o", "name", master="m2")
+    lab.wait_until_healthy()

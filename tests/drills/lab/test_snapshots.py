@@ -24,12 +24,12 @@ PROBE = "haplane-snapshot-probe"
 class Snapshots:
     """The lab's inventory with snapshots, and what is asked of them."""
 
-    def __init__(self, stage, path, identity, server):
-        self.stage, self.path, self.identity, self.server = stage, str(path), str(identity), server
-        self.prefix = f"{PREFIX}/{stage.inventory.cluster.name}/"
+    def __init__(self, lab, path, identity, server):
+        self.lab, self.path, self.identity, self.server = lab, str(path), str(identity), server
+        self.prefix = f"{PREFIX}/{lab.inventory.cluster.name}/"
 
     def haplane(self, *words, codes=(0,)):
-        return self.stage.haplane(*words, codes=codes)
+        return self.lab.haplane(*words, codes=codes)
 
     def json(self, *words, codes=(0,)):
         return json.loads(self.haplane(*words, "--json", codes=codes))
@@ -38,7 +38,7 @@ class Snapshots:
         return self.json("snapshot", "list", self.path, codes=(0, 6))["snapshots"]
 
     def status(self):
-        return self.json("status", self.path)
+        return self.json("status", self.path, codes=(0, 6))
 
     def verify(self, snapshot="latest", *words, codes=(0,)):
         return self.json("snapshot", "verify", self.path, snapshot, *words, codes=codes)
@@ -66,67 +66,67 @@ class Snapshots:
 
 
 @pytest.fixture(scope="module")
-def servers(stage, tmp_path_factory):
-    address = str(stage.inventory.cluster.lab.extra_hosts[SERVER])
-    like = stage.inventory.masters[0]
+def servers(lab, tmp_path_factory):
+    address = str(lab.inventory.cluster.lab.extra_hosts[SERVER])
+    like = lab.inventory.masters[0]
     host = like.model_copy(update={"name": SERVER, "ssh": like.ssh.model_copy(update={"hostname": address})})
     directory = tmp_path_factory.mktemp("s3")
     return s3_host.start(lambda *words: ssh_command(host, *words), address, directory)
 
 
 @pytest.fixture(scope="module")
-def identity(stage, tmp_path_factory):
+def identity(lab, tmp_path_factory):
     """As an operator makes it; what `keys check` remembers is in a directory of the test."""
     directory = tmp_path_factory.mktemp("operator")
     os.environ["XDG_STATE_HOME"] = str(directory / "state")
     file = directory / "identity"
-    recipient = json.loads(stage.haplane("keys", "new", str(file), "--json"))["recipient"]
+    recipient = json.loads(lab.haplane("keys", "new", str(file), "--json"))["recipient"]
     yield file, recipient
     del os.environ["XDG_STATE_HOME"]
 
 
 @pytest.fixture(scope="module")
-def snapshots(stage, servers, identity, tmp_path_factory):
+def snapshots(lab, servers, identity, tmp_path_factory):
     """Scheduled into moto's bucket; taken off again at the end."""
     file, recipient = identity
     path = tmp_path_factory.mktemp("inventory") / "lab.py"
-    made = Snapshots(stage, path, file, servers["moto"])
-    write(stage, path, recipient, servers["moto"])
-    refusal = stage.haplane("up", str(path), "--yes", "--json", codes=(4,))
+    made = Snapshots(lab, path, file, servers["moto"])
+    write(lab, path, recipient, servers["moto"])
+    refusal = lab.haplane("up", str(path), "--yes", "--json", codes=(4,))
     assert "keys check" in refusal
-    stage.haplane("keys", "check", str(file))
+    lab.haplane("keys", "check", str(file))
     outcome = made.json("up", str(path), "--yes")
-    write(stage, path, recipient, servers["moto"], signing_key=outcome["signing_key"])
-    assert outcome["complaints"] == []
+    write(lab, path, recipient, servers["moto"], signing_key=outcome["signing_key"])
+    assert outcome["warnings"] == []
     yield made
-    stage.haplane("up", stage.path, "--yes")
-    for name in members(stage):
-        assert not stage.host(name).file("/etc/haplane/signing.key").exists
-        assert "haplane-snapshot" not in stage.host(name).check_output("systemctl list-units --all --plain")
+    lab.haplane("up", lab.path, "--yes")
+    for name in members(lab):
+        assert not lab.host(name).file("/etc/haplane/signing.key").exists
+        assert "haplane-snapshot" not in lab.host(name).check_output("systemctl list-units --all --plain")
 
 
-def write(stage, path, recipient, server, **more):
+def write(lab, path, recipient, server, **more):
     setting = {
         "recipients": [recipient], "interval_seconds": INTERVAL, "keep_local": {"last": KEPT_LOCALLY},
         "keep_remote": {"last": 4}, "s3": server.settings(prefix=PREFIX), **more,
     }  # fmt: skip
-    text = (stage.root / stage.path).read_text()
+    text = (lab.root / lab.path).read_text()
     path.write_text(f'{text}\ncluster["snapshots"] = {setting!r}\n')
 
 
-def members(stage):
-    return [host.name for host in stage.inventory.etcd]
+def members(lab):
+    return [host.name for host in lab.inventory.etcd]
 
 
-def leader(stage):
-    return next(member["name"] for member in stage.status()["etcd"]["members"] if member["leader"])
+def leader(lab):
+    return next(member["name"] for member in lab.status()["etcd"]["members"] if member["leader"])
 
 
-def test_they_come_regularly_from_followers_whole_and_in_both_places(snapshots, stage):
-    leading = leader(stage)
+def test_they_come_regularly_from_followers_whole_and_in_both_places(snapshots, lab):
+    leading = leader(lab)
     found = snapshots.new_ones(6, snapshots.last())
-    if leader(stage) == leading:
-        assert {one["manifest"]["member"] for one in found} == set(members(stage)) - {leading}
+    if leader(lab) == leading:
+        assert {one["manifest"]["member"] for one in found} == set(members(lab)) - {leading}
     moments = sorted(datetime.fromisoformat(one["manifest"]["taken_at"]).timestamp() for one in found)
     slots = [moment // INTERVAL for moment in moments]
     assert len(set(slots)) == len(slots), "one snapshot for each slot"
@@ -151,10 +151,10 @@ def test_a_second_run_changes_nothing_and_a_verified_cluster_has_its_timers(snap
 
 
 @pytest.mark.soak
-def test_members_keep_the_last_ones_and_the_bucket_what_prune_leaves(snapshots, stage):
+def test_members_keep_the_last_ones_and_the_bucket_what_prune_leaves(snapshots, lab):
     snapshots.new_ones(2 * KEPT_LOCALLY + 1, "")
-    for name in members(stage):
-        kept = stage.host(name).check_output("ls /var/lib/haplane/snapshots | grep -c r[0-9] || true")
+    for name in members(lab):
+        kept = lab.host(name).check_output("ls /var/lib/haplane/snapshots | grep -c r[0-9] || true")
         assert int(kept) <= KEPT_LOCALLY + 1, "one may be new"
     before = {key.split("/")[3] for key in snapshots.server.objects() if key.count("/") > 3}
     planned = snapshots.json("snapshot", "prune", snapshots.path, "--dry-run")
@@ -166,9 +166,9 @@ def test_members_keep_the_last_ones_and_the_bucket_what_prune_leaves(snapshots, 
 
 
 @pytest.mark.soak
-def test_nothing_plain_is_in_the_bucket_or_on_a_disk(snapshots, stage):
+def test_nothing_plain_is_in_the_bucket_or_on_a_disk(snapshots, lab):
     """A value that is in etcd is in no file of the snapshots, and no key is readable by others."""
-    stage.kubectl("create", "configmap", PROBE, f"--from-literal=word={PROBE}-word")
+    lab.kubectl("create", "configmap", PROBE, f"--from-literal=word={PROBE}-word")
     try:
         [newest, *_] = snapshots.new_ones(2, snapshots.last())
         prefix = f"{snapshots.prefix}{newest['id']}/"
@@ -176,13 +176,13 @@ def test_nothing_plain_is_in_the_bucket_or_on_a_disk(snapshots, stage):
             content = snapshots.server.client().get_object(Bucket=s3_host.BUCKET, Key=prefix + part)["Body"].read()
             assert content.startswith(b"age-encryption.org/v1\n")
             assert PROBE.encode() not in content
-        for name in members(stage):
-            found = stage.host(name).run("grep -rl %s /var/lib/haplane /etc/haplane", f"{PROBE}-word")
+        for name in members(lab):
+            found = lab.host(name).run("grep -rl %s /var/lib/haplane /etc/haplane", f"{PROBE}-word")
             assert found.stdout.strip() == ""
-            modes = stage.host(name).check_output("find /etc/haplane /var/lib/haplane/snapshots -type f -perm /077")
+            modes = lab.host(name).check_output("find /etc/haplane /var/lib/haplane/snapshots -type f -perm /077")
             assert set(modes.split()) <= {"/etc/haplane/s3-ca.crt"}
     finally:
-        stage.kubectl("delete", "configmap", PROBE)
+        lab.kubectl("delete", "configmap", PROBE)
 
 
 def test_swapped_and_deleted_objects_are_found(snapshots):
@@ -203,22 +203,22 @@ def test_swapped_and_deleted_objects_are_found(snapshots):
 
 
 @contextmanager
-def cut(stage, name):
-    stage.machines.cut([name])
+def cut(lab, name):
+    lab.machines.cut([name])
     try:
         yield
     finally:
-        stage.machines.heal([name])
+        lab.machines.heal([name])
 
 
 @pytest.mark.soak
-def test_a_member_that_is_cut_off_takes_its_own_and_resets_nothing(snapshots, stage):
-    alone = next(name for name in members(stage) if name != leader(stage))
+def test_a_member_that_is_cut_off_takes_its_own_and_resets_nothing(snapshots, lab):
+    alone = next(name for name in members(lab) if name != leader(lab))
     since = snapshots.last()
-    with cut(stage, alone):
+    with cut(lab, alone):
         time.sleep(5 * INTERVAL)
         others = [one for one in snapshots.listed() if one["id"] > since and one["verified"]]
-        assert {one["manifest"]["member"] for one in others} <= set(members(stage)) - {alone}
+        assert {one["manifest"]["member"] for one in others} <= set(members(lab)) - {alone}
         assert len(others) >= 3
     status = wait_until(lambda: told(snapshots, alone), 60, f"{alone} tells again", every=1.0)
     marked = [one for one in snapshots.listed() if one["id"] > since and one["manifest"]["member"] == alone]
@@ -253,24 +253,24 @@ exit 1
 
 
 @pytest.mark.soak
-def test_a_host_that_dies_in_mid_upload_leaves_nothing_that_looks_like_a_snapshot(snapshots, stage):
+def test_a_host_that_dies_in_mid_upload_leaves_nothing_that_looks_like_a_snapshot(snapshots, lab):
     """With 40 MB in etcd an upload has several parts; the agent is frozen in it until the power is cut."""
-    victim = next(name for name in members(stage) if name != leader(stage))
+    victim = next(name for name in members(lab) if name != leader(lab))
     before = snapshots.last()
-    stage.run(victim, LARGE)
+    lab.run(victim, LARGE)
     try:
-        assert stage.run(victim, FROZEN_IN_MID_UPLOAD).returncode == 0, "no upload was seen"
-        stage.machines.kill([victim])
+        assert lab.run(victim, FROZEN_IN_MID_UPLOAD).returncode == 0, "no upload was seen"
+        lab.machines.kill([victim])
         assert all(one["verified"] for one in snapshots.listed() if one["id"] > before)
         assert unfinished(snapshots), "it was over already"
-        stage.machines.start([victim])
+        lab.machines.start([victim])
         wait_until(lambda: not unfinished(snapshots), 6 * INTERVAL, "the upload is aborted", every=2.0)
         work = "/var/lib/haplane/snapshots/.work"
-        wait_until(lambda: not stage.host(victim).file(work).exists, 3 * INTERVAL, "nothing plain stays", every=0.5)
+        wait_until(lambda: not lab.host(victim).file(work).exists, 3 * INTERVAL, "nothing plain stays", every=0.5)
         snapshots.new_ones(2, snapshots.last())
     finally:
-        stage.machines.start([victim])
-        stage.run(leader(stage), FORGET)
+        lab.machines.start([victim])
+        lab.run(leader(lab), FORGET)
 
 
 def unfinished(snapshots):
@@ -279,25 +279,25 @@ def unfinished(snapshots):
 
 
 @pytest.mark.soak
-def test_a_bucket_that_refuses_is_told_by_up_and_by_status(snapshots, stage, servers, identity, tmp_path):
+def test_a_bucket_that_refuses_is_told_by_up_and_by_status(snapshots, lab, servers, identity, tmp_path):
     wrong = tmp_path / "wrong"
     wrong.write_text(servers["rclone"].credentials.read_text().replace(s3_host.SECRET, "not-the-secret-0123456789"))
     path = tmp_path / "lab.py"
     broken = s3_host.S3Server(servers["rclone"].url, servers["rclone"].authority, wrong)
-    write(stage, path, identity[1], broken)
+    write(lab, path, identity[1], broken)
     outcome = snapshots.json("up", str(path), "--yes", codes=(6,))
-    assert len(outcome["complaints"]) == len(members(stage))
+    assert len(outcome["warnings"]) == len(members(lab))
     assert "not-the-secret" not in json.dumps(outcome)
 
 
 @pytest.mark.soak
-def test_the_other_server_serves_as_well(snapshots, stage, servers, identity, tmp_path):
+def test_the_other_server_serves_as_well(snapshots, lab, servers, identity, tmp_path):
     path = tmp_path / "lab.py"
-    write(stage, path, identity[1], servers["rclone"])
-    other = Snapshots(stage, path, identity[0], servers["rclone"])
-    assert other.json("up", str(path), "--yes")["complaints"] == []
+    write(lab, path, identity[1], servers["rclone"])
+    other = Snapshots(lab, path, identity[0], servers["rclone"])
+    assert other.json("up", str(path), "--yes")["warnings"] == []
     other.new_ones(2, other.last())
     found = other.verify("latest", "--identity", str(identity[0]))
     assert {copy["problem"] for copy in found["copies"]} == {None}
     assert other.json("snapshot", "take", str(path))["quorum_revision"] is not None
-    stage.haplane("up", snapshots.path, "--yes")
+    lab.haplane("up", snapshots.path, "--yes")

@@ -14,9 +14,9 @@ WORKER = "w1"
 
 
 @pytest.fixture
-def inventory_with_worker(stage, tmp_path):
+def inventory_with_worker(lab, tmp_path):
     """The lab's inventory with the plain machine in the group `workers`."""
-    lines = (stage.root / stage.path).read_text().splitlines()
+    lines = (lab.root / lab.path).read_text().splitlines()
     kept = [line for line in lines if "extra_hosts" not in line]
     path = tmp_path / "lab.py"
     path.write_text("\n".join([*kept, f'workers = ([_host("{WORKER}", 31)], _ssh)', ""]))
@@ -24,46 +24,51 @@ def inventory_with_worker(stage, tmp_path):
 
 
 @pytest.fixture
-def plain_again(stage):
+def plain_again(lab):
     """Afterwards it is no node any more, and `haplane status` knows nothing of it."""
     yield
-    leave(stage)
+    leave(lab)
 
 
-def leave(stage):
+def leave(lab):
     """It keeps what any worker of any cluster has: programs, images, containerd, the kubelet. Nothing of this one."""
-    stage.kubectl("delete", "node", WORKER, "--ignore-not-found", "--wait=true")
-    stage.host(WORKER).check_output(
+    lab.kubectl("delete", "node", WORKER, "--ignore-not-found", "--wait=true")
+    lab.host(WORKER).check_output(
         "kubeadm reset --force && rm -rf /etc/cni/net.d/* /etc/kubernetes /run/flannel /var/lib/cni && "
         "{ ip link delete cni0 || true; }"
     )
 
 
-def is_ready(stage):
-    nodes = json.loads(stage.kubectl("get", "nodes", "--output=json"))["items"]
+def is_ready(lab):
+    nodes = json.loads(lab.kubectl("get", "nodes", "--output=json"))["items"]
     conditions = [c for node in nodes if node["metadata"]["name"] == WORKER for c in node["status"]["conditions"]]
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def runs_a_pod(stage):
+def runs_a_pod(lab):
     """The smallest there is: the pause image, which every node has."""
-    manifest = load_manifest(default_directory(stage.inventory.cluster.kubernetes_version))
-    pause = next(image.reference for image in manifest.images if "/pause:" in image.reference)
+    manifest = load_manifest(default_directory(lab.inventory.cluster.kubernetes_version))
+    pause = manifest.reference("pause")
     overrides = json.dumps({"apiVersion": "v1", "spec": {"nodeName": WORKER}})
-    stage.kubectl("run", "guest", f"--image={pause}", "--restart=Never", f"--overrides={overrides}")
+    lab.kubectl("run", "guest", f"--image={pause}", "--restart=Never", f"--overrides={overrides}")
     try:
-        stage.kubectl("wait", "--for=condition=Ready", "pod/guest", "--timeout=60s")
+        lab.kubectl("wait", "--for=condition=Ready", "pod/guest", "--timeout=60s")
     finally:
-        stage.kubectl("delete", "pod", "guest", "--now", "--wait=true")
+        lab.kubectl("delete", "pod", "guest", "--now", "--wait=true")
 
 
-def test_a_plain_machine_joins_by_the_inventory_and_by_the_printed_command(stage, inventory_with_worker, plain_again):
-    stage.haplane("up", inventory_with_worker, "--yes")
-    assert is_ready(stage)
-    runs_a_pod(stage)
-    leave(stage)
-    ignored = ",".join(stage.inventory.cluster.tuning.ignored_preflight_checks)
-    command = [*shlex.split(stage.join_command()), f"--ignore-preflight-errors={ignored}"]
-    stage.host(WORKER).check_output(" ".join(["%s"] * len(command)), *command)
-    wait_until(lambda: is_ready(stage), 60, f"{WORKER} is Ready")
-    runs_a_pod(stage)
+def test_a_plain_machine_joins_by_the_inventory_and_by_the_printed_command(lab, inventory_with_worker, plain_again):
+    lab.haplane("up", inventory_with_worker, "--yes")
+    assert is_ready(lab)
+    runs_a_pod(lab)
+    leave(lab)
+    ignored = ",".join(lab.inventory.cluster.tuning.ignored_preflight_checks)
+    command = [*shlex.split(lab.join_command()), f"--ignore-preflight-errors={ignored}"]
+    lab.host(WORKER).check_output(" ".join(["%s"] * len(command)), *command)
+    wait_until(lambda: is_ready(lab), 60, f"{WORKER} is Ready")
+    runs_a_pod(lab)
+    said = [one for one in lab.status()["problems"] if one.startswith(f"{WORKER}: API servers cannot verify")]
+    assert "`haplane up" in "".join(said), lab.status()["problems"]
+    done = json.loads(lab.haplane("up", lab.path, "--yes", "--json"))
+    assert done["plan"] == ["the cluster: approve kubelet serving certificates (1 for their own names and addresses)"]
+    assert lab.kubectl("get", "--raw", f"/api/v1/nodes/{WORKER}/proxy/healthz") == "ok"

@@ -13,13 +13,13 @@ from haplane.waiting import wait_until
 class Writers:
     """Twenty writes a second at the endpoint, each with its number, and which of them were acknowledged when."""
 
-    def __init__(self, stage, namespace):
-        self.client, self.namespace = Client(administrator(stage.inventory)), namespace
+    def __init__(self, lab, namespace):
+        self.client, self.namespace = Client(administrator(lab.inventory)), namespace
         make_namespace(self.client, namespace)
         self.recording = endpoint_prober(self.client.target, namespace)
 
     def acknowledged(self, before=float("inf")):
-        writes = [one for one in self.recording.requests() if one.kind == "write" and one.ok]
+        writes = [one for one in self.recording.lines() if one.kind == "write" and one.ok]
         return [one.number for one in writes if one.done < before]
 
     def again(self, seconds=120):
@@ -29,7 +29,7 @@ class Writers:
 
     def gap_seconds(self):
         """The longest time in which none was acknowledged."""
-        done = sorted(one.done for one in self.recording.requests() if one.kind == "write" and one.ok)
+        done = sorted(one.done for one in self.recording.lines() if one.kind == "write" and one.ok)
         return max(later - earlier for earlier, later in pairwise(done))
 
     def lost_of_before(self, begun, ended, outcome, revision_before):
@@ -49,13 +49,13 @@ class Writers:
 
 
 @contextmanager
-def writers(stage, namespace):
-    made = Writers(stage, namespace)
+def writers(lab, namespace):
+    made = Writers(lab, namespace)
     with made.recording:
         wait_until(lambda: len(made.acknowledged()) > 20, 30, "writes are acknowledged")
         yield made
 
 
-def highest_revision(stage):
+def highest_revision(lab):
     """As a member tells it."""
-    return max(member["revision"] for member in stage.status()["etcd"]["members"])
+    return max(member["revision"] for member in lab.status()["etcd"]["members"])

@@ -1,0 +1,1 @@
+"""The suites of ``haplane verify``: pytest files, run in a process of their own."""

@@ -1,0 +1,244 @@
+"""``haplane node drain|uncordon|reboot|patch|remove``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from haplane.cli.output import Output
+from haplane.cli.plan import agreement, show_plan
+from haplane.cli.run import (
+    dry_run_option,
+    examples,
+    inventory_argument,
+    json_option,
+    load,
+    refuse_to_ask,
+    reports_errors,
+    yes_option,
+)
+from haplane.context.request import NodeRequest
+from haplane.context.result import Patched
+from haplane.errors import BadInput, ExitCode
+from haplane.workflows import node
+
+DEFAULTS = NodeRequest()
+PAST = {"drain": "drained", "reboot": "rebooted", "remove": "drained"}
+force_option = click.option("--force", is_flag=True, help="Go on though pods or data are lost, or are to stay.")
+timeout_option = click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(1, 86400),
+    default=DEFAULTS.drain_seconds,
+    show_default=True,
+    help="Seconds that the pods of one node have to be gone.",
+)
+keep_option = click.option(
+    "--keep-pods", is_flag=True, help="Do not drain: pods restart with the host, under their names."
+)
+all_option = click.option("--all", "everyone", is_flag=True, help="All hosts of INVENTORY, one at a time.")
+
+
+@click.command("drain", epilog=examples("haplane node drain inventories/prod.py w1 --dry-run"))
+@inventory_argument
+@click.argument("hosts", nargs=-1, required=True)
+@force_option
+@timeout_option
+@dry_run_option
+@yes_option
+@json_option
+@reports_errors
+def drain(
+    output: Output,
+    inventory: str,
+    hosts: tuple[str, ...],
+    *,
+    force: bool,
+    seconds: float,
+    dry_run: bool,
+    assume_yes: bool,
+) -> ExitCode:
+    """List what draining HOSTS costs, then cordon them and evict their pods, one node at a time.
+
+    Respects PodDisruptionBudgets; refused at once where one of them can never be met.
+    """
+    asked = NodeRequest(force=force, drain_seconds=seconds)
+    return _run(output, inventory, "drain", hosts, asked, dry_run=dry_run, assume_yes=assume_yes)
+
+
+@click.command("uncordon", epilog=examples("haplane node uncordon inventories/prod.py w1"))
+@inventory_argument
+@click.argument("hosts", nargs=-1)
+@all_option
+@dry_run_option
+@yes_option
+@json_option
+@reports_errors
+def uncordon(
+    output: Output, inventory: str, hosts: tuple[str, ...], *, everyone: bool, dry_run: bool, assume_yes: bool
+) -> ExitCode:
+    """Let new pods onto HOSTS again."""
+    chosen = _chosen(inventory, hosts, everyone=everyone)
+    return _run(output, inventory, "uncordon", chosen, DEFAULTS, dry_run=dry_run, assume_yes=assume_yes)
+
+
+@click.command(
+    "reboot",
+    epilog=examples(
+        "haplane node reboot inventories/prod.py m2 --dry-run", "haplane node reboot inventories/prod.py --all"
+    ),
+)
+@inventory_argument
+@click.argument("hosts", nargs=-1)
+@all_option
+@keep_option
+@force_option
+@timeout_option
+@dry_run_option
+@yes_option
+@json_option
+@reports_errors
+def reboot(
+    output: Output,
+    inventory: str,
+    hosts: tuple[str, ...],
+    *,
+    everyone: bool,
+    keep_pods: bool,
+    force: bool,
+    seconds: float,
+    dry_run: bool,
+    assume_yes: bool,
+) -> ExitCode:
+    """Reboot HOSTS one at a time, each drained before and back in full before the next.
+
+    Lists first what that costs. Load balancers hand the endpoint's address over; masters go while etcd keeps quorum
+    without them.
+    """
+    asked = NodeRequest(force=force, keep_pods=keep_pods, drain_seconds=seconds)
+    chosen = _chosen(inventory, hosts, everyone=everyone)
+    return _run(output, inventory, "reboot", chosen, asked, dry_run=dry_run, assume_yes=assume_yes)
+
+
+@click.command("patch", epilog=examples("haplane node patch inventories/prod.py --all"))
+@inventory_argument
+@click.argument("hosts", nargs=-1)
+@all_option
+@keep_option
+@force_option
+@timeout_option
+@dry_run_option
+@yes_option
+@json_option
+@reports_errors
+def patch(
+    output: Output,
+    inventory: str,
+    hosts: tuple[str, ...],
+    *,
+    everyone: bool,
+    keep_pods: bool,
+    force: bool,
+    seconds: float,
+    dry_run: bool,
+    assume_yes: bool,
+) -> ExitCode:
+    """Upgrade the packages of HOSTS one at a time, and reboot those that need it as `node reboot` does.
+
+    The distribution's packages; Kubernetes, etcd and containerd are of the bundle and stay.
+    """
+    asked = NodeRequest(force=force, keep_pods=keep_pods, drain_seconds=seconds)
+    chosen = _chosen(inventory, hosts, everyone=everyone)
+    return _run(output, inventory, "patch", chosen, asked, dry_run=dry_run, assume_yes=assume_yes)
+
+
+@click.command("remove", epilog=examples("haplane node remove inventories/prod.py w3 --dry-run"))
+@inventory_argument
+@click.argument("hosts", nargs=-1, required=True)
+@force_option
+@timeout_option
+@dry_run_option
+@yes_option
+@json_option
+@reports_errors
+def remove(
+    output: Output,
+    inventory: str,
+    hosts: tuple[str, ...],
+    *,
+    force: bool,
+    seconds: float,
+    dry_run: bool,
+    assume_yes: bool,
+) -> ExitCode:
+    """Take HOSTS, workers or masters, out of the cluster for good: drained, Node deleted, keys and data moved.
+
+    Then delete their lines from INVENTORY. 3 or 5 masters have to be left.
+    """
+    asked = NodeRequest(force=force, drain_seconds=seconds)
+    return _run(output, inventory, "remove", hosts, asked, dry_run=dry_run, assume_yes=assume_yes)
+
+
+def _lines_of(inventory: str, hosts: tuple[str, ...]) -> str:
+    """Where the file names them, as FILE:LINE."""
+    text = Path(inventory).read_text(encoding="utf-8").splitlines()
+    found = [str(at) for at, line in enumerate(text, 1) if any(f'"{name}"' in line for name in hosts)]
+    return ", ".join(f"{inventory}:{at}" for at in found) or inventory
+
+
+def _chosen(inventory: str, hosts: tuple[str, ...], *, everyone: bool) -> tuple[str, ...]:
+    """The hosts, none for all. Raises BadInput unless either was given."""
+    if everyone == bool(hosts):
+        raise BadInput(
+            "name hosts, or give --all, and not both",
+            where=inventory,
+            next_step="give HOST..., or --all",
+        )
+    return hosts
+
+
+def _run(
+    output: Output,
+    inventory: str,
+    verb: str,
+    hosts: tuple[str, ...],
+    asked: NodeRequest,
+    *,
+    dry_run: bool,
+    assume_yes: bool,
+) -> ExitCode:
+    loaded = load(output, inventory)
+    refuse_to_ask(output, assume_yes=assume_yes or dry_run)
+    confirm = agreement(output, assume_yes=assume_yes)
+    outcome = node.node(loaded, verb, hosts, asked, confirm=confirm, dry_run=dry_run, progress=output.progress)
+    if dry_run or not outcome.plan:
+        show_plan(output, outcome.plan, nothing="Nothing to do.")
+    output.document(
+        {
+            "changed": outcome.changed,
+            "dry_run": dry_run,
+            "plan": outcome.plan,
+            "costs": [
+                {"node": one.node, "pods": [asdict(cost) | {"effect": cost.effect.value} for cost in one.costs]}
+                for one in outcome.costs
+            ],
+            "seconds": {name: round(took, 1) for name, took in outcome.seconds.items()},
+            "patched": {name: asdict(one) for name, one in outcome.patched.items()},
+            "warnings": outcome.warnings,
+        }
+    )
+    for name, took in outcome.seconds.items():
+        done = _patched(outcome.patched[name]) if name in outcome.patched else PAST[verb]
+        output.line(f"{name}: {done} in {took:.0f} s")
+    if verb == "remove" and outcome.changed:
+        output.line(f"next: delete {', '.join(hosts)} in {_lines_of(inventory, hosts)}")
+    for warning in (*outcome.warnings, *(outcome.status.problems if outcome.status else ())):
+        output.warn(f"warning: {warning}")
+    return ExitCode.DONE if dry_run else outcome.exit_code
+
+
+def _patched(patched: Patched) -> str:
+    count = len(patched.packages)
+    return f"{count} {'package' if count == 1 else 'packages'} upgraded{', rebooted' if patched.rebooted else ''}"

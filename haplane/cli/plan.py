@@ -1,0 +1,48 @@
+"""A plan on the screen, and the user's agreement to it."""
+
+from __future__ import annotations
+
+from haplane.cli.output import Output
+from haplane.cli.run import agree, ask
+from haplane.errors import BadInput
+from haplane.workflows.engine import Confirm
+
+NOTHING = "Nothing to change: every reachable host matches the inventory."
+
+
+def show_plan(output: Output, lines: tuple[str, ...], *, nothing: str = NOTHING) -> None:
+    """One line per step, or that there is nothing to do."""
+    output.line("Plan:" if lines else nothing)
+    for line in lines:
+        output.line(f"  {line}")
+
+
+def agreement(output: Output, *, assume_yes: bool, question: str = "Go ahead?") -> Confirm:
+    """Shows a plan and asks, unless the answer was given with --yes."""
+
+    def confirm(lines: tuple[str, ...]) -> bool:
+        show_plan(output, lines)
+        return assume_yes or agree(question)
+
+    return confirm
+
+
+def agreement_by_name(output: Output, name: str, *, typed: str | None, assume_yes: bool) -> Confirm:
+    """Shows a plan and asks for the cluster's name, unless ``typed`` holds it or the answer was given with --yes.
+
+    What it returns raises BadInput for another name.
+    """
+
+    def confirm(lines: tuple[str, ...]) -> bool:
+        show_plan(output, lines)
+        if typed is None and assume_yes:
+            return True
+        answer = typed if typed is not None else ask(f"Type the cluster's name ({name}) to continue")
+        if answer != name:
+            raise BadInput(
+                f"{answer!r} is not the cluster's name; nothing was changed",
+                next_step=f"type {name}, or add --confirm {name}",
+            )
+        return True
+
+    return confirm

@@ -1,0 +1,25 @@
+"""What an inventory has sent over plain http. Pure."""
+
+from __future__ import annotations
+
+from haplane.config.snapshots import Snapshots
+
+PLAIN = "http://"
+
+
+def sent_in_clear(snapshots: Snapshots | None) -> tuple[str, ...]:
+    """A sentence for each setting whose traffic others can read and answer."""
+    if snapshots is None:
+        return ()
+    found = []
+    if snapshots.s3 is not None and (snapshots.s3.endpoint_url or "").startswith(PLAIN):
+        found.append(
+            f"snapshots.s3.endpoint_url is {snapshots.s3.endpoint_url}: snapshots stay encrypted and signed, but "
+            "whoever is on the way sees when they are taken and can withhold, delete or replay them. Use https"
+        )
+    if (snapshots.on_failure.webhook or "").startswith(PLAIN):
+        found.append(
+            f"snapshots.on_failure.webhook is {snapshots.on_failure.webhook}: whoever is on the way reads what "
+            "failed and can keep it from you. Use https"
+        )
+    return tuple(found)

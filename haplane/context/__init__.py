@@ -1,0 +1,1 @@
+"""One run of a verb: its request, view, decision and result, and how hosts are reached."""

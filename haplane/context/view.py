@@ -1,0 +1,38 @@
+"""What is known of the hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from haplane.config.model import Host
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.preflight import Window
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at every host at once, each believed for what its role can know.
+
+    ``seen_at`` is by the controller's clock. ``left_out`` are hosts that answer and are treated as if they were
+    unreachable, and why.
+    """
+
+    observation: Observation = field(default_factory=lambda: Observation(reports={}))
+    window: Window = Window(0, 0)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    seen_at: datetime = datetime.min.replace(tzinfo=UTC)
+
+    def report(self, host: Host) -> HostReport:
+        """What the host reported. Raises KeyError when it did not answer."""
+        return self.observation.reports[host.name]
+
+    def reachable(self, hosts: Sequence[Host]) -> list[Host]:
+        """Those that answered."""
+        return [host for host in hosts if host.name in self.observation.reports]
+
+    def digest_on(self, masters: Sequence[Host], path: str) -> str | None:
+        """The file's SHA-256 on the first of the masters that has it; masters that disagree are refused elsewhere."""
+        reports = [self.report(host) for host in self.reachable(masters)]
+        return next((report.files[path].sha256 for report in reports if path in report.files), None)

@@ -1,0 +1,85 @@
+"""The certificates of a node's kubelet: when haplane has to issue them, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from haplane.config.model import Host, Inventory
+from haplane.domain import host_paths
+from haplane.domain.approval import USER, why_not
+from haplane.domain.observed import HostReport, Kubernetes, ServingRequest
+from haplane.domain.plan import Kind, Step
+from haplane.errors import Refused
+from haplane.pki.certificates import CertificateFacts
+from haplane.pki.kubelet_certificates import reason_to_replace
+from haplane.pki.requests import parse_request
+
+
+def why_replace_client(host: Host, report: HostReport, ca: bytes, now: datetime) -> str | None:
+    """Why the host's kubelet needs a client certificate from us; None also where it has not joined a cluster.
+
+    ``ca`` is the Kubernetes CA's certificate, PEM, empty while it is not known. Where kubelet.conf embeds a
+    certificate, kubeadm's kubelet-finalize has not run: the kubelet would renew another file than the one it reads.
+    """
+    if host_paths.KUBELET_KUBECONFIG not in report.files or not ca:
+        return None
+    if report.certificates.get(host_paths.KUBELET_KUBECONFIG):
+        return f"{host_paths.KUBELET_KUBECONFIG} embeds one, which nobody renews"
+    pem = report.certificates.get(host_paths.KUBELET_CLIENT_PEM)
+    if pem is None:
+        kubelet = report.units.get("kubelet")
+        return None if kubelet and kubelet.active else f"{host_paths.KUBELET_CLIENT_PEM} is not there"
+    try:
+        client = CertificateFacts.from_pem(pem.encode(), f"{host.name}:{host_paths.KUBELET_CLIENT_PEM}")
+        return reason_to_replace(client, CertificateFacts.from_pem(ca, "the Kubernetes CA"), now)
+    except Refused:
+        return "it cannot be read"
+
+
+def verifies_kubelets(inventory: Inventory, masters: Sequence[HostReport], kubernetes: Kubernetes | None) -> bool:
+    """Whether API servers are to verify what kubelets serve: in a new cluster, and wherever they can or do already.
+
+    In one from before, a worker that joined by hand would lose its logs and shells: not before its certificate can be
+    verified, or while nobody knows whether it can.
+    """
+    made = [report.settings for report in masters if report.settings]
+    if not made or any("verifies_kubelets" in settings for settings in made):
+        return True
+    ours = {host.name for host in inventory.nodes}
+    return kubernetes is not None and not any(
+        node.unverified for node in kubernetes.nodes if node.ready and node.name not in ours
+    )
+
+
+def approvals(inventory: Inventory, kubernetes: Kubernetes | None) -> tuple[list[Step], dict[str, str]]:
+    """The step that approves what may be approved, and why the others, by request and requestor, must not."""
+    fine: list[str] = []
+    refused: dict[str, str] = {}
+    for request in kubernetes.serving_requests if kubernetes is not None else ():
+        why = why_not_approve(inventory, request, kubernetes)
+        if why is None:
+            fine.append(request.name)
+        else:
+            refused[f"{request.name} of {request.username}"] = why
+    step = Step(Kind.APPROVE, "the cluster", f"{len(fine)} for their own names and addresses", tuple(fine))
+    return ([step] if fine else []), refused
+
+
+def why_not_approve(inventory: Inventory, request: ServingRequest, kubernetes: Kubernetes | None) -> str | None:
+    """The rule of :mod:`haplane.domain.approval` for this inventory.
+
+    A node of the inventory serves with what haplane issues. A request of its kubelet is left over from when it had
+    joined by hand, or the kubelet is not haplane's any more: approving it would give every run something to do.
+    """
+    if request.username.removeprefix(USER) in {host.name for host in inventory.nodes + inventory.leaving}:
+        return "haplane issues the certificates of nodes in the inventory"
+    try:
+        asked = parse_request(request.pem.encode(), request.name)
+    except Refused as refused:
+        return refused.why or refused.what
+    addresses = {host.name: str(host.address) for host in inventory.everyone}
+    endpoint = {inventory.cluster.endpoint.address}
+    nodes = kubernetes.nodes if kubernetes is not None else ()
+    shared = endpoint - {str(host.address) for host in inventory.nodes}
+    return why_not(request, asked, nodes, addresses, shared)

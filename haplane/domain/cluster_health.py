@@ -1,0 +1,114 @@
+"""What hosts report of everything without which pods do not run where they should. Pure.
+
+The shapes are those of ``facts/on_host/{components,workloads,precedence}.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Text = Annotated[str, StringConstraints(max_length=1000)]
+FULL_NAME = r"^[a-z0-9]([a-z0-9./:-]{0,500}[a-z0-9])?$"
+FullName = Annotated[str, Field(pattern=FULL_NAME)]
+"""NAME or NAMESPACE/NAME; some built-in objects of the API have colons in theirs."""
+
+ApiPath = Annotated[str, Field(pattern=r"^/api[A-Za-z0-9./:%_-]{1,500}$")]
+
+REFUSALS = ("HTTP 401", "HTTP 403", "CERTIFICATE_VERIFY_FAILED")
+"""In ``unserved``: what a kubeconfig made anew ends, and an API server that restores its own roles when it starts."""
+
+
+class Reported(BaseModel):
+    """Frozen, and tolerant of what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Component(Reported):
+    """A static pod of haplane's on this master.
+
+    ``unhealthy``: what is wrong with its /healthz; ``unserved``: why its kubeconfig gets it to no API server, and
+    ``server`` the one that is named there; ``differing``: flags that are either in its manifest or in effect.
+    """
+
+    unhealthy: Text | None = None
+    unserved: Text | None = None
+    server: Text = ""
+    differing: tuple[Text, ...] = ()
+
+
+class Components(Reported):
+    """``of`` by the static pod's name; ``conflicts``: other manifests by path, and which of these each defines."""
+
+    of: dict[FullName, Component] = Field(default_factory=dict)
+    conflicts: dict[Text, Text] = Field(default_factory=dict)
+
+
+class Precedence(Reported):
+    """What takes the place of haplane's files.
+
+    ``units``: unit -> other unit files and drop-ins that decide what it runs. ``cni``: the configurations of pod
+    networks in the runtime's order. ``forward``: "FAMILY TABLE CHAIN" of nftables, or "legacy" for iptables-legacy,
+    that drops what pods send.
+    """
+
+    units: dict[FullName, tuple[Text, ...]] = Field(default_factory=dict)
+    cni: tuple[Text, ...] = ()
+    forward: tuple[Annotated[str, Field(pattern=r"^[\w .-]{1,200}$")], ...] = ()
+
+
+class Pod(Reported):
+    """``component`` is a static pod's, ``reason`` why a container waits, or the pod's phase."""
+
+    name: FullName
+    node: Text
+    component: Text = ""
+    ready: bool
+    reason: Text
+    message: Text
+
+
+class DaemonSet(Reported):
+    """``name`` is NAMESPACE/NAME. ``pods`` and the last ``warning`` are there only while some pod is not ready."""
+
+    name: FullName
+    desired: int
+    ready: int
+    pods: tuple[Pod, ...] = ()
+    warning: Text | None = None
+    observed: bool = True
+
+
+class Lease(Reported):
+    """Who leads, and how long ago it said so."""
+
+    holder: Text
+    age_seconds: float | None
+
+
+class Webhook(Reported):
+    """An admission webhook whose ``service`` (NAMESPACE/NAME) has no endpoints, so that it refuses everything."""
+
+    kind: FullName
+    name: FullName
+    webhook: FullName
+    service: FullName
+    resources: tuple[Text, ...] = ()
+
+
+class Workloads(Reported):
+    """As one API server reports them.
+
+    Of the objects that haplane applied, as their paths in the API: ``missing`` and ``edited`` by somebody else.
+    ``recorded``: it is known which they are.
+    """
+
+    daemon_sets: tuple[DaemonSet, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    leases: dict[FullName, Lease] = Field(default_factory=dict)
+    webhooks: tuple[Webhook, ...] = ()
+    recorded: bool = True
+    missing: tuple[ApiPath, ...] = ()
+    edited: tuple[ApiPath, ...] = ()

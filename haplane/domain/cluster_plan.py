@@ -1,0 +1,80 @@
+"""What is applied through the API, once for the cluster. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from haplane.domain import host_paths
+from haplane.domain.applied import changes
+from haplane.domain.observed import HostReport, Kubernetes, Node
+from haplane.domain.plan import (
+    CONTROL_PLANE_LABELS,
+    CONTROL_PLANE_TAINT,
+    MADE_LABEL,
+    MASTER_EVIDENCE,
+    THE_CLUSTER,
+    ClusterWants,
+    Kind,
+    Step,
+)
+
+ONCE_ONLY_OBJECTS = ("haplane", "kubeadm-config", "coredns", "kube-proxy")
+
+
+def cluster_steps(
+    cluster: ClusterWants,
+    reports: Mapping[str, HostReport],
+    kubernetes: Kubernetes | None,
+    deleted: Collection[str] = (),
+) -> list[Step]:
+    """What is applied through the API by any one master; ``forgotten`` are nodes that will be new ones."""
+    if kubernetes is None and api_servers_are_down(cluster.masters, reports):
+        return []  # nobody tells: what is unknown is not missing
+    nodes = kubernetes.nodes if kubernetes else ()
+    known = {node.name: node for node in nodes if node.name not in deleted}
+    objects = kubernetes.objects if kubernetes else ()
+    changed = changes(cluster.masters, reports)
+    by_others = (*changed.missing, *changed.edited)
+    steps = []
+    if missing := tuple(name for name in ONCE_ONLY_OBJECTS if name not in objects):
+        steps.append(Step(Kind.CLUSTER, THE_CLUSTER, f"{', '.join(missing)} missing", by_others))
+    elif kubernetes is not None and kubernetes.applied != cluster.applied:
+        steps.append(Step(Kind.CLUSTER, THE_CLUSTER, "their configuration changed", by_others))
+    elif changed.why:
+        steps.append(Step(Kind.CLUSTER, THE_CLUSTER, changed.why, by_others))
+    for name in cluster.masters:
+        node, marked = known.get(name), is_marked(known.get(name), masters_run_pods=cluster.masters_run_pods)
+        if name in reports and not (marked and is_labelled(cluster, name, node)):
+            steps.append(Step(Kind.MARK, name, "to match the inventory"))
+    joining = [
+        name
+        for name in cluster.workers
+        if name in reports and host_paths.KUBELET_KUBECONFIG not in reports[name].files
+    ]
+    for name in cluster.workers:
+        node = known.get(name)
+        if (node is None and name in joining) or (node is not None and MADE_LABEL not in node.labels):
+            steps.append(Step(Kind.MARK_WORKERS, name, "it is in the inventory"))
+        elif node is not None and not is_labelled(cluster, name, node):
+            steps.append(Step(Kind.MARK_WORKERS, name, "its labels are not the inventory's"))
+    return steps
+
+
+def api_servers_are_down(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
+    """Masters answered, each has been through kubeadm's phases, and no API server is ready."""
+    known = [reports[name] for name in masters if name in reports]
+    been_through = all(path in report.files for report in known for path in MASTER_EVIDENCE)
+    return bool(known) and been_through and not any(report.apiserver.ready for report in known)
+
+
+def is_labelled(cluster: ClusterWants, name: str, node: Node | None) -> bool:
+    """Whether a Node has every label that the inventory gives it."""
+    return node is not None and set(cluster.labels.get(name, ())) <= set(node.chosen)
+
+
+def is_marked(node: Node | None, *, masters_run_pods: bool) -> bool:
+    """Whether a master's Node has haplane's label and a master's, and the taint just when no pods may run there."""
+    if node is None:
+        return False
+    tainted = CONTROL_PLANE_TAINT in node.taints
+    return set(node.labels) >= {*CONTROL_PLANE_LABELS, MADE_LABEL} and tainted is not masters_run_pods

@@ -1,0 +1,210 @@
+"""Nodes, disruption budgets, volumes and Jobs as the API server returns them, and all that runs as one document."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from haplane.domain.drain.api import ApiObject, Long, NodeAffinity, Object, Quantities, Selector, Taint, Text
+from haplane.domain.drain.pod import Condition, HostPath, Pod
+from haplane.errors import HaplaneError
+
+MOST_PODS = 20_000
+MOST_OBJECTS = 50_000
+MOST_NODES = 5_000
+
+
+class BudgetSpec(ApiObject):
+    """``unhealthy_pod_eviction_policy``: AlwaysAllow or IfHealthyBudget, which is the default."""
+
+    selector: Selector | None = None
+    unhealthy_pod_eviction_policy: Text = "IfHealthyBudget"
+
+
+class BudgetStatus(ApiObject):
+    """As the disruption controller last counted."""
+
+    observed_generation: int = 0
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    expected_pods: int = 0
+
+
+class Budget(Object):
+    """A PodDisruptionBudget."""
+
+    spec: BudgetSpec = BudgetSpec()
+    status: BudgetStatus = BudgetStatus()
+
+    def covers(self, pod: Pod) -> bool:
+        """Whether its selector selects the pod; one without a selector selects none."""
+        selector = self.spec.selector
+        same = self.metadata.namespace == pod.metadata.namespace
+        return same and selector is not None and selector.matches(pod.metadata.labels)
+
+
+class NodeSpec(ApiObject):
+    """What was decided of a node."""
+
+    unschedulable: bool = False
+    taints: Annotated[tuple[Taint, ...], Field(max_length=500)] = ()
+
+
+class NodeInfo(ApiObject):
+    """``boot_id`` is another one after each boot."""
+
+    boot_id: Text = Field("", alias="bootID")
+
+
+class NodeStatus(ApiObject):
+    """What a node has."""
+
+    allocatable: Quantities = Field(default_factory=dict)
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
+    node_info: NodeInfo = NodeInfo()
+
+
+class NodeObject(Object):
+    """A Node."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def ready(self) -> bool:
+        """Whether its kubelet reports so."""
+        return any(one.type == "Ready" and one.status == "True" for one in self.status.conditions)
+
+
+class ClaimSpec(ApiObject):
+    """``access_modes``: of ReadWriteOnce, ReadWriteOncePod, ReadOnlyMany, ReadWriteMany."""
+
+    access_modes: Annotated[tuple[Text, ...], Field(max_length=10)] = ()
+    volume_name: Text = ""
+
+
+class Claim(Object):
+    """A PersistentVolumeClaim."""
+
+    spec: ClaimSpec = ClaimSpec()
+
+    @property
+    def single_node(self) -> bool:
+        """Whether one node at a time can use it."""
+        return bool(self.spec.access_modes) and not {"ReadWriteMany", "ReadOnlyMany"} & set(self.spec.access_modes)
+
+
+class LocalVolume(ApiObject):
+    """A disk or directory of one host."""
+
+    path: Long = ""
+
+
+class PersistentVolumeSpec(ApiObject):
+    """Where a volume is; ``host_path`` and ``local`` are a host's own."""
+
+    node_affinity: NodeAffinity = NodeAffinity()
+    local: LocalVolume | None = None
+    host_path: HostPath | None = None
+
+
+class PersistentVolume(Object):
+    """A PersistentVolume."""
+
+    spec: PersistentVolumeSpec = PersistentVolumeSpec()
+
+
+class FailureRule(ApiObject):
+    """``on_pod_conditions`` names DisruptionTarget in a rule about evictions."""
+
+    action: Text = ""
+    on_pod_conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
+
+
+class FailurePolicy(ApiObject):
+    """What a failed pod of a Job means."""
+
+    rules: Annotated[tuple[FailureRule, ...], Field(max_length=100)] = ()
+
+
+class JobSpec(ApiObject):
+    """How often a Job may fail."""
+
+    backoff_limit: int = 6
+    pod_failure_policy: FailurePolicy = FailurePolicy()
+
+
+class JobStatus(ApiObject):
+    """How often it has."""
+
+    failed: int = 0
+
+
+class Job(Object):
+    """A Job."""
+
+    spec: JobSpec = JobSpec()
+    status: JobStatus = JobStatus()
+
+    @property
+    def ignores_eviction(self) -> bool:
+        """Whether an evicted pod does not count as a failure."""
+        return any(
+            rule.action == "Ignore" and any(one.type == "DisruptionTarget" for one in rule.on_pod_conditions)
+            for rule in self.spec.pod_failure_policy.rules
+        )
+
+
+Many = Field(max_length=MOST_OBJECTS)
+
+
+class Workloads(BaseModel):
+    """Everything that runs, as one API server returned it.
+
+    ``owners`` are the metadata of ReplicaSets, ReplicationControllers, StatefulSets and DaemonSets. ``used_bytes``
+    maps "POD UID/VOLUME" to what the kubelet counts there, for pods of the nodes in question; ``unknown`` names what
+    could not be read, and why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    pods: Annotated[tuple[Pod, ...], Field(max_length=MOST_PODS)]
+    nodes: Annotated[tuple[NodeObject, ...], Field(max_length=MOST_NODES)]
+    budgets: Annotated[tuple[Budget, ...], Many] = ()
+    owners: Annotated[tuple[Object, ...], Many] = ()
+    jobs: Annotated[tuple[Job, ...], Many] = ()
+    claims: Annotated[tuple[Claim, ...], Many] = ()
+    volumes: Annotated[tuple[PersistentVolume, ...], Many] = ()
+    used_bytes: Annotated[dict[Text, int], Many] = Field(default_factory=dict)
+    unknown: Annotated[dict[Text, Text], Field(max_length=1000)] = Field(default_factory=dict)
+
+    @cached_property
+    def claims_by_name(self) -> dict[str, Claim]:
+        """By NAMESPACE/NAME."""
+        return {claim.name: claim for claim in self.claims}
+
+    @cached_property
+    def volumes_by_name(self) -> dict[str, PersistentVolume]:
+        """By name."""
+        return {volume.metadata.name: volume for volume in self.volumes}
+
+    def on(self, node: str) -> tuple[Pod, ...]:
+        """The pods bound to that node."""
+        return tuple(pod for pod in self.pods if pod.spec.node_name == node)
+
+
+def parse_workloads(host: str, text: bytes) -> Workloads:
+    """What a master returned. Raises HaplaneError when it is not of that shape or too much."""
+    try:
+        return Workloads.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise HaplaneError(
+            f"{host} returned API objects that cannot be read",
+            where=f"{host}: field {'.'.join(map(str, first['loc'])) or '(all)'}",
+            why=first["msg"],
+            next_step="run again with --debug",
+        ) from None

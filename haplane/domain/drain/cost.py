@@ -1,0 +1,189 @@
+"""What happens to every pod of a node that is drained, or rebooted with its pods in place. Pure.
+
+The invariant: each pod of the node is in the list once, with one effect, and nothing is lost that the list does not
+name. A pod with several reasons has the gravest effect; all its reasons are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from haplane.domain.drain.budgets import Eviction, evictions
+from haplane.domain.drain.cluster import Job, Workloads
+from haplane.domain.drain.data import SAFE_TO_EVICT, lost_with_the_memory, lost_with_the_pod, single_node_claims
+from haplane.domain.drain.owners import Owners, start_seconds
+from haplane.domain.drain.placement import Placement, requests
+from haplane.domain.drain.pod import Pod
+
+MIRROR = "kubernetes.io/config.mirror"
+COUNTED_BY_CONTROLLERS = ("batch.kubernetes.io/job-tracking", "foregroundDeletion", "orphan")
+"""Finalizers that Kubernetes' own controllers take away by themselves."""
+
+OVERDUE = timedelta(minutes=1)
+"""A kubelet ends a pod well within that after its grace period."""
+
+
+class Effect(Enum):
+    """In the order of gravity."""
+
+    BLOCKS = "blocks"
+    LOST = "lost"
+    INTERRUPTED = "interrupted"
+    MOVED = "moved"
+    STAYS = "stays"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one pod, NAMESPACE/NAME. ``seconds``: for how long it does not serve, where its own start tells.
+
+    ``deadlock``: no eviction of it succeeds, however long it is waited for.
+    """
+
+    pod: str
+    uid: str
+    effect: Effect
+    why: tuple[str, ...]
+    seconds: int | None = None
+    deadlock: bool = False
+
+
+def cost_of_drain(workloads: Workloads, node: str, *, out: Collection[str], now: datetime) -> tuple[Cost, ...]:
+    """Of every pod on ``node``; ``out`` are other nodes that take no pods meanwhile."""
+    return _Drain(workloads, node, {node, *out}, now).costs()
+
+
+def to_evict(workloads: Workloads, node: str) -> tuple[Pod, ...]:
+    """The pods that a drain of the node evicts."""
+    return tuple(pod for pod in workloads.on(node) if _why_stays(pod) is None)
+
+
+def _why_stays(pod: Pod) -> str | None:
+    """Why a drain leaves it alone, if it does."""
+    if MIRROR in pod.metadata.annotations:
+        return "static pod: ends and starts with the host"
+    if pod.metadata.controller is not None and pod.metadata.controller.kind == "DaemonSet":
+        return f"DaemonSet {pod.metadata.controller.name}: one for each node"
+    return f"has ended ({pod.status.phase})" if pod.ended else None
+
+
+class _Drain:
+    def __init__(self, workloads: Workloads, node: str, out: Collection[str], now: datetime) -> None:
+        self._workloads, self._now = workloads, now
+        self._pods = workloads.on(node)
+        self._owners = Owners(workloads, out)
+        evicted = to_evict(workloads, node)
+        staying = [pod for pod in self._pods if _why_stays(pod) is not None and not pod.ended]
+        self._kept = {claim.name: pod.name for pod in staying for claim in single_node_claims(pod, workloads)}
+        placement = Placement(workloads, out, {pod.metadata.uid for pod in evicted})
+        largest_first = sorted(evicted, key=lambda pod: -max(requests(pod).values()))
+        self._nowhere = {
+            pod.metadata.uid: placement.place(pod) for pod in largest_first if self._owners.why_bare(pod) is None
+        }
+        leaving = [pod for pod in evicted if pod.metadata.deletion_timestamp is None]
+        self._evictions = evictions(leaving, workloads.budgets, self._is_replaced)
+
+    def costs(self) -> tuple[Cost, ...]:
+        return tuple(self._cost(pod) for pod in sorted(self._pods, key=lambda pod: pod.name))
+
+    def _cost(self, pod: Pod) -> Cost:
+        if stays := _why_stays(pod):
+            return _cost(pod, Effect.STAYS, stays)
+        if pod.metadata.deletion_timestamp is not None:
+            return self._terminating(pod)
+        eviction = self._evictions.get(pod.metadata.uid, Eviction())
+        blocks, lost = self._blocks(pod, eviction), self._losses(pod)
+        cut = self._interruptions(pod)
+        why = (*blocks, *lost, *cut, *([eviction.waits] if eviction.waits else []))
+        seconds = start_seconds(pod) if cut else None
+        for effect, reasons in ((Effect.BLOCKS, blocks), (Effect.LOST, lost), (Effect.INTERRUPTED, cut)):
+            if reasons:
+                return _cost(pod, effect, *why, seconds=seconds, deadlock=eviction.refused is not None)
+        return _cost(pod, Effect.MOVED, *why)
+
+    def _is_replaced(self, pod: Pod) -> bool:
+        return self._nowhere.get(pod.metadata.uid, "nothing replaces it") is None
+
+    def _terminating(self, pod: Pod) -> Cost:
+        """Deleted by somebody before: waited for, not evicted."""
+        ends = pod.metadata.deletion_timestamp
+        if held := _held_by(pod):
+            return _cost(pod, Effect.BLOCKS, f"is terminating, and {held}")
+        if ends is not None and self._now - ends > OVERDUE:
+            return _cost(
+                pod, Effect.BLOCKS, f"terminating since {ends:%Y-%m-%dT%H:%M:%SZ}, and its kubelet does not end it"
+            )
+        return _cost(pod, Effect.MOVED, "is terminating already")
+
+    def _blocks(self, pod: Pod, eviction: Eviction) -> list[str]:
+        """What keeps it on the node, or should."""
+        found = [eviction.refused] if eviction.refused else []
+        if held := _held_by(pod):
+            found.append(held)
+        if pod.metadata.annotations.get(SAFE_TO_EVICT) == "false":
+            found.append(f'annotated {SAFE_TO_EVICT}: "false"')
+        if nowhere := self._nowhere.get(pod.metadata.uid):
+            found.append(f"its replacement runs nowhere else: {nowhere}")
+        for claim in single_node_claims(pod, self._workloads):
+            if user := self._kept.get(claim.name):
+                found.append(f"its replacement runs nowhere else: {claim.name} is used here by {user}, which stays")
+        return found
+
+    def _losses(self, pod: Pod) -> list[str]:
+        bare = self._owners.why_bare(pod)
+        job = self._owners.job(pod)
+        ends = _job_fails(job) if job is not None else None
+        return [*([bare] if bare else []), *([ends] if ends else []), *lost_with_the_pod(pod, self._workloads)]
+
+    def _interruptions(self, pod: Pod) -> list[str]:
+        found = [
+            f"{claim.name} is attached to one node at a time" for claim in single_node_claims(pod, self._workloads)
+        ]
+        if why := self._owners.why_interrupted(pod):
+            found.append(why)
+        return found
+
+
+def cost_of_reboot_in_place(workloads: Workloads, node: str) -> tuple[Cost, ...]:
+    """Of every pod on a node that is rebooted quickly, without a drain: pods keep their names, containers restart."""
+    owners = Owners(workloads, {node})
+    return tuple(_in_place(pod, workloads, owners) for pod in sorted(workloads.on(node), key=lambda pod: pod.name))
+
+
+def _in_place(pod: Pod, workloads: Workloads, owners: Owners) -> Cost:
+    if why := _why_stays(pod):
+        return _cost(pod, Effect.STAYS, why)
+    if pod.metadata.deletion_timestamp is not None:
+        return _cost(pod, Effect.STAYS, "is terminating already")
+    lost = list(lost_with_the_memory(pod, workloads))
+    if pod.spec.restart_policy == "Never" and (job := owners.job(pod)) is None:
+        lost.append("restartPolicy Never: it ends as Failed")
+    elif pod.spec.restart_policy == "Never" and job is not None and (ends := _job_fails(job)):
+        lost.append(ends)
+    if lost:
+        return _cost(pod, Effect.LOST, *lost)
+    cut = owners.why_interrupted(pod) or owners.why_bare(pod)
+    if cut:
+        return _cost(pod, Effect.INTERRUPTED, f"{cut}; its containers restart here")
+    return _cost(pod, Effect.STAYS, "its containers restart here, other pods serve meanwhile")
+
+
+def _cost(pod: Pod, effect: Effect, *why: str, seconds: int | None = None, deadlock: bool = False) -> Cost:
+    return Cost(pod.name, pod.metadata.uid, effect, why, seconds, deadlock)
+
+
+def _held_by(pod: Pod) -> str | None:
+    others = [one for one in pod.metadata.finalizers if one not in COUNTED_BY_CONTROLLERS]
+    return f"finalizer {', '.join(others)} keeps it until whoever set it removes it" if others else None
+
+
+def _job_fails(job: Job) -> str | None:
+    """Why a Job does not go on after one more pod has failed."""
+    if job.ignores_eviction or job.status.failed < job.spec.backoff_limit:
+        return None
+    return (
+        f"Job {job.metadata.name} fails: {job.status.failed} pods of it failed, backoffLimit {job.spec.backoff_limit}"
+    )

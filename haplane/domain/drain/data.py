@@ -1,0 +1,71 @@
+"""What data a pod has that does not follow it. Pure."""
+
+from __future__ import annotations
+
+from haplane.domain.drain.cluster import Claim, Workloads
+from haplane.domain.drain.pod import Pod, Volume
+
+SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+SAFE_VOLUMES = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+MEBIBYTE = 1 << 20
+
+
+def lost_with_the_pod(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
+    """Once the pod is deleted. Volumes that its owner has called safe to evict are left out."""
+    notes = pod.metadata.annotations
+    safe = {name.strip() for name in notes.get(SAFE_VOLUMES, "").split(",")}
+    if notes.get(SAFE_TO_EVICT) == "true":
+        safe |= {volume.name for volume in pod.spec.volumes if volume.empty_dir or volume.host_path}
+    lost = (_lost(pod, volume, workloads) for volume in pod.spec.volumes if volume.name not in safe)
+    return tuple(one for one in lost if one is not None)
+
+
+def lost_with_the_memory(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
+    """When the host reboots and the pod stays."""
+    in_memory = (volume for volume in pod.spec.volumes if volume.empty_dir and volume.empty_dir.medium == "Memory")
+    return tuple(_empty_dir(pod, volume, workloads) for volume in in_memory)
+
+
+def single_node_claims(pod: Pod, workloads: Workloads) -> tuple[Claim, ...]:
+    """The pod's claims of volumes that one node at a time can use."""
+    named = [
+        f"{pod.metadata.namespace}/{volume.persistent_volume_claim.claim_name}"
+        for volume in pod.spec.volumes
+        if volume.persistent_volume_claim is not None
+    ]
+    found = (workloads.claims_by_name.get(name) for name in named)
+    return tuple(claim for claim in found if claim is not None and claim.single_node)
+
+
+def _lost(pod: Pod, volume: Volume, workloads: Workloads) -> str | None:
+    if volume.empty_dir is not None:
+        return _empty_dir(pod, volume, workloads)
+    if volume.host_path is not None and _is_written(pod, volume):
+        return f"hostPath {volume.host_path.path}: it stays on this host, a replacement elsewhere does not have it"
+    if volume.ephemeral is not None:
+        return f"volume {volume.name}: its claim is deleted with the pod"
+    if volume.persistent_volume_claim is not None:
+        return _local(pod, volume.persistent_volume_claim.claim_name, workloads)
+    return None
+
+
+def _empty_dir(pod: Pod, volume: Volume, workloads: Workloads) -> str:
+    size = workloads.used_bytes.get(f"{pod.metadata.uid}/{volume.name}")
+    shown = "of unknown size" if size is None else f"{size / MEBIBYTE:.1f} MiB"
+    where = "in memory" if volume.empty_dir and volume.empty_dir.medium == "Memory" else "on disk"
+    return f"emptyDir {volume.name} {where}, {shown}"
+
+
+def _is_written(pod: Pod, volume: Volume) -> bool:
+    containers = (*pod.spec.containers, *pod.spec.init_containers)
+    mounts = [mount for container in containers for mount in container.volume_mounts if mount.name == volume.name]
+    return any(not mount.read_only for mount in mounts)
+
+
+def _local(pod: Pod, claim_name: str, workloads: Workloads) -> str | None:
+    claim = workloads.claims_by_name.get(f"{pod.metadata.namespace}/{claim_name}")
+    volume = workloads.volumes_by_name.get(claim.spec.volume_name) if claim else None
+    place = (volume.spec.local or volume.spec.host_path) if volume else None
+    if volume is None or place is None:
+        return None
+    return f"local volume {volume.metadata.name} ({place.path}): it is on this host alone"

@@ -1,0 +1,79 @@
+"""Who replaces a pod, and who serves while it is away. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from haplane.domain.drain.cluster import Job, Workloads
+from haplane.domain.drain.pod import Pod
+
+REPLACING = ("ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job")
+"""Kinds whose objects are read: one that is not there does not exist."""
+
+
+class Owners:
+    """The controllers of all pods; ``out`` are nodes that go out of service."""
+
+    def __init__(self, workloads: Workloads, out: Collection[str]) -> None:
+        self._objects = {one.metadata.uid: one for one in (*workloads.owners, *workloads.jobs)}
+        self._jobs = {one.metadata.uid: one for one in workloads.jobs}
+        self._complete = "owners" not in workloads.unknown
+        self._serving: dict[str, list[Pod]] = {}
+        for pod in workloads.pods:
+            if pod.ready and pod.metadata.deletion_timestamp is None:
+                self._serving.setdefault(self._root(pod), []).append(pod)
+        self._out = set(out)
+
+    def why_bare(self, pod: Pod) -> str | None:
+        """Why nothing replaces the pod, if nothing does."""
+        owner = pod.metadata.controller
+        if owner is None:
+            return "no controller replaces it"
+        if self._complete and owner.kind in REPLACING and owner.uid not in self._objects:
+            return f"{owner.kind} {owner.name} does not exist any more: nothing replaces it"
+        return None
+
+    def job(self, pod: Pod) -> Job | None:
+        """The Job that the pod is of."""
+        owner = pod.metadata.controller
+        return self._jobs.get(owner.uid) if owner is not None else None
+
+    def why_interrupted(self, pod: Pod) -> str | None:
+        """Why something is not served while the pod is replaced; None for one that serves nothing now."""
+        owner = pod.metadata.controller
+        if owner is None:
+            return None
+        if owner.kind == "Job":
+            return f"Job {owner.name} starts it anew from the beginning"
+        if owner.kind not in REPLACING:
+            return f"{owner.kind} {owner.name} decides whether it is replaced"
+        return self._why_unserved(pod, f"{owner.kind} {owner.name}") if pod.ready else None
+
+    def _why_unserved(self, pod: Pod, owner: str) -> str | None:
+        if owner.startswith("StatefulSet "):
+            return f"{owner}: there is one pod of this name"
+        serving = self._serving.get(self._root(pod), [])
+        if any(one.spec.node_name not in self._out for one in serving):
+            return None
+        if len(serving) == 1:
+            return f"the only ready pod of {owner}"
+        return f"all {len(serving)} ready pods of {owner} are on nodes that go out of service"
+
+    def _root(self, pod: Pod) -> str:
+        """The uid of the Deployment, or whatever is at the top of its owners."""
+        owner = pod.metadata.controller
+        if owner is None:
+            return pod.metadata.uid
+        found = self._objects.get(owner.uid)
+        above = found.metadata.controller if found is not None else None
+        return above.uid if above is not None else owner.uid
+
+
+def start_seconds(pod: Pod) -> int | None:
+    """How long this pod took from being scheduled to being ready; None for one that has restarted since."""
+    scheduled, ready = pod.condition("PodScheduled"), pod.condition("Ready")
+    if scheduled is None or ready is None or any(one.restart_count for one in pod.status.container_statuses):
+        return None
+    if scheduled.last_transition_time is None or ready.last_transition_time is None:
+        return None
+    return max(0, round((ready.last_transition_time - scheduled.last_transition_time).total_seconds()))

@@ -1,0 +1,162 @@
+"""A pod as the API server returns it: what decides where it may run, and what it loses when it goes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from haplane.domain.drain.api import (
+    ApiObject,
+    Labels,
+    Long,
+    NodeAffinity,
+    Object,
+    Quantities,
+    Selector,
+    Text,
+    Toleration,
+)
+
+
+class PodTerm(ApiObject):
+    """Pods that must, or must not, be in the same ``topology_key``."""
+
+    label_selector: Selector | None = None
+    namespaces: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
+    namespace_selector: Selector | None = None
+    topology_key: Text = ""
+
+
+class PodAffinity(ApiObject):
+    """Also of anti-affinity."""
+
+    required_during_scheduling_ignored_during_execution: Annotated[tuple[PodTerm, ...], Field(max_length=100)] = ()
+
+
+class Affinity(ApiObject):
+    """What a pod demands of nodes and of other pods."""
+
+    node_affinity: NodeAffinity = NodeAffinity()
+    pod_affinity: PodAffinity = PodAffinity()
+    pod_anti_affinity: PodAffinity = PodAffinity()
+
+
+class EmptyDir(ApiObject):
+    """``medium`` is ``Memory`` for one that is in memory."""
+
+    medium: Text = ""
+
+
+class HostPath(ApiObject):
+    """A path of the host."""
+
+    path: Long = ""
+
+
+class ClaimReference(ApiObject):
+    """Of a PersistentVolumeClaim in the pod's namespace."""
+
+    claim_name: Text = ""
+
+
+class Ephemeral(ApiObject):
+    """A claim of the pod's own, which is deleted with it."""
+
+
+class Volume(ApiObject):
+    """Of a pod: those that may hold data."""
+
+    name: Text
+    empty_dir: EmptyDir | None = None
+    host_path: HostPath | None = None
+    persistent_volume_claim: ClaimReference | None = None
+    ephemeral: Ephemeral | None = None
+
+
+class Mount(ApiObject):
+    """Of a volume in a container."""
+
+    name: Text
+    read_only: bool = False
+
+
+class Port(ApiObject):
+    """Of a container; ``host_port`` 0 is none."""
+
+    host_port: int = 0
+    protocol: Text = "TCP"
+
+
+class Resources(ApiObject):
+    """What the scheduler counts."""
+
+    requests: Quantities = Field(default_factory=dict)
+
+
+class Container(ApiObject):
+    """Of a pod; ``restart_policy`` is ``Always`` for an init container that runs beside the others."""
+
+    resources: Resources = Resources()
+    volume_mounts: Annotated[tuple[Mount, ...], Field(max_length=1000)] = ()
+    ports: Annotated[tuple[Port, ...], Field(max_length=1000)] = ()
+    restart_policy: Text = ""
+
+
+class PodSpec(ApiObject):
+    """What a pod is to be."""
+
+    node_name: Text = ""
+    node_selector: Labels = Field(default_factory=dict)
+    affinity: Affinity = Affinity()
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=1000)] = ()
+    volumes: Annotated[tuple[Volume, ...], Field(max_length=1000)] = ()
+    containers: Annotated[tuple[Container, ...], Field(max_length=1000)] = ()
+    init_containers: Annotated[tuple[Container, ...], Field(max_length=1000)] = ()
+    overhead: Quantities = Field(default_factory=dict)
+    restart_policy: Text = "Always"
+
+
+class Condition(ApiObject):
+    """Of a pod or a node."""
+
+    type: Text
+    status: Text
+    last_transition_time: AwareDatetime | None = None
+
+
+class ContainerStatus(ApiObject):
+    """``container_id`` is another one after each restart."""
+
+    restart_count: int = 0
+    container_id: Text = Field("", alias="containerID")
+
+
+class PodStatus(ApiObject):
+    """How a pod is."""
+
+    phase: Text = ""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
+    container_statuses: Annotated[tuple[ContainerStatus, ...], Field(max_length=1000)] = ()
+
+
+class Pod(Object):
+    """A pod."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self.status.phase in ("Succeeded", "Failed")
+
+    @property
+    def ready(self) -> bool:
+        """Whether it serves."""
+        return self.condition("Ready") is not None
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type, if it is true."""
+        found = (one for one in self.status.conditions if one.type == kind and one.status == "True")
+        return next(found, None)

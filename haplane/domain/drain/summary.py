@@ -1,0 +1,56 @@
+"""What a node's list means as a whole: its lines for people, and what is refused. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from haplane.domain.drain.cost import Cost, Effect
+from haplane.domain.plan import few
+
+COUNTED = (Effect.MOVED, Effect.STAYS)
+"""Effects of which a number and some names are enough."""
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """The list of one node, every pod once."""
+
+    node: str
+    costs: tuple[Cost, ...]
+
+    def of(self, *effects: Effect) -> tuple[Cost, ...]:
+        """Those with these effects."""
+        return tuple(cost for cost in self.costs if cost.effect in effects)
+
+    @property
+    def deadlocks(self) -> tuple[Cost, ...]:
+        """Pods that no eviction succeeds for, however long it is waited."""
+        return tuple(cost for cost in self.costs if cost.deadlock)
+
+    @property
+    def needs_force(self) -> tuple[Cost, ...]:
+        """Pods of which something is lost, or that are not to be evicted."""
+        return tuple(cost for cost in self.of(Effect.BLOCKS, Effect.LOST) if not cost.deadlock)
+
+    def lines(self) -> list[str]:
+        """One for each pod that pays, one for all that move and one for all that stay."""
+        return [
+            *(f"{self.node}: {line(cost)}" for effect in Effect if effect not in COUNTED for cost in self.of(effect)),
+            *(f"{self.node}: {_counted(self.of(effect))}" for effect in COUNTED if self.of(effect)),
+        ]
+
+
+def line(cost: Cost) -> str:
+    """One pod's."""
+    effect = cost.effect.value
+    if cost.effect is Effect.INTERRUPTED and cost.seconds is not None:
+        effect = f"interrupted for about {cost.seconds} s, as long as it took to start"
+    return f"{cost.pod}: {effect} ({'; '.join(cost.why)})"
+
+
+def _counted(costs: Sequence[Cost]) -> str:
+    effect = costs[0].effect
+    names = few([cost.pod for cost in costs])
+    waits = [f"{cost.pod}: {'; '.join(cost.why)}" for cost in costs if cost.why and effect is Effect.MOVED]
+    return "; ".join([f"{len(costs)} {effect.value}: {names}", *waits])

@@ -1,0 +1,72 @@
+"""The etcd member of a host, as the host reports it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import (
+    Field,
+)
+
+from haplane.domain.etcd_failure import Failure, FailureKind, failure
+from haplane.domain.names import HexId, Id, MemberName, MemberUrl, Revision
+from haplane.domain.reported import Observed
+
+
+class EtcdMember(Observed):
+    """One entry of the member list as this member has it."""
+
+    id: Annotated[Id, Field(alias="ID")]
+    name: MemberName = ""
+    peer_urls: Annotated[tuple[MemberUrl, ...], Field(alias="peerURLs")] = ()
+    is_learner: Annotated[bool, Field(alias="isLearner")] = False
+
+
+class EtcdHeader(Observed):
+    """Who answered."""
+
+    cluster_id: Id = 0
+    member_id: Id = 0
+    revision: Revision = 0
+
+
+class EtcdStatus(Observed):
+    """``etcdctl endpoint status`` of the local member. Sizes in bytes."""
+
+    header: EtcdHeader
+    version: str = ""
+    db_size: Annotated[int, Field(alias="dbSize")] = 0
+    db_size_in_use: Annotated[int, Field(alias="dbSizeInUse")] = 0
+    db_size_quota: Annotated[int, Field(alias="dbSizeQuota")] = 0
+    leader: Id = 0
+    is_learner: Annotated[bool, Field(alias="isLearner")] = False
+    errors: tuple[str, ...] = ()
+
+
+class Etcd(Observed):
+    """The local member. ``bootstrapped`` says that it has once been part of a healthy cluster.
+
+    ``data_cluster_id`` is of the cluster whose data is on the disk, whether etcd runs or not.
+    ``outsiders`` says of members that the inventory does not name, by their IDs in hexadecimal, whether they serve;
+    ``last_words`` are lines of the journal of a member that does not answer, oldest first.
+    """
+
+    bootstrapped: bool
+    has_data: bool
+    status: EtcdStatus | None
+    members: tuple[EtcdMember, ...] | None
+    reads_through_quorum: bool
+    data_cluster_id: Id | None = None
+    outsiders: dict[HexId, bool] = Field(default_factory=dict)
+    last_words: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=100)] = ()
+
+    @cached_property
+    def failure(self) -> Failure | None:
+        """Why it does not answer, None while it answers or left no log."""
+        return failure(self.last_words) if self.status is None else None
+
+    @property
+    def damaged(self) -> bool:
+        """Whether its own last words are that its data are corrupt."""
+        return self.failure is not None and self.failure.kind is FailureKind.DAMAGED

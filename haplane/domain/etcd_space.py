@@ -1,0 +1,99 @@
+"""How full etcd's database is, and whether there is room on a disk for a member. Pure. All sizes in bytes.
+
+etcd counts its file, free pages included, against its quota (server/storage/quota.go); over it, it raises the alarm
+NOSPACE and takes no more writes than deletions until somebody takes the alarm back. Compaction frees pages, only
+defragmentation makes the file smaller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from haplane.domain.etcd_report import EtcdStatus
+from haplane.domain.members import corrupt
+from haplane.domain.observed import HostReport
+from haplane.domain.plan import Kind, Step
+
+NOSPACE = re.compile(r"memberID:(\d+) alarm:NOSPACE")
+NEARLY_FULL = 0.8
+MOSTLY_FREE = 0.5
+FULL = 0.97
+DEFAULT_QUOTA = 2 << 30
+"""etcd's own (DefaultQuotaBytes), for a member that does not report which it has."""
+
+LOG_ROOM = 3 * 64_000_000
+"""Two segments of its log that a member preallocates, and a third while it changes over (wal.SegmentSizeBytes)."""
+
+OUT_OF_SPACE = "etcd is out of space (NOSPACE)"
+FRAGMENTED = "its database is mostly free pages"
+
+
+def quota_of(status: EtcdStatus) -> int:
+    """Of the running member."""
+    return status.db_size_quota or DEFAULT_QUOTA
+
+
+def fullness(status: EtcdStatus) -> float:
+    """How much of its quota the database takes, 1 where writes stop."""
+    return status.db_size / quota_of(status)
+
+
+def without_space(reports: Iterable[HostReport]) -> frozenset[int]:
+    """IDs of the members that raised NOSPACE, as more than half of these etcd hosts report: each reports all."""
+    reported = [report.etcd.status.errors for report in reports if report.etcd.status is not None]
+    counted = Counter(number for errors in reported for number in set(NOSPACE.findall("\n".join(errors))))
+    return frozenset(int(number) for number, votes in counted.items() if 2 * votes > len(reported))
+
+
+def why_free_space(members: Iterable[str], reports: Mapping[str, HostReport]) -> str | None:
+    """Why the databases of these members have to be compacted and defragmented, None where nothing is gained."""
+    known = [reports[name] for name in members if name in reports]
+    if without_space(known):
+        return OUT_OF_SPACE
+    running = [report.etcd.status for report in known if report.etcd.status is not None]
+    fragmented = any(
+        fullness(status) > NEARLY_FULL and 0 < status.db_size_in_use < MOSTLY_FREE * status.db_size
+        for status in running
+    )
+    return FRAGMENTED if fragmented else None
+
+
+def space_steps(members: Sequence[str], reports: Mapping[str, HostReport]) -> list[Step]:
+    """One for each of these members that runs. None while etcd warns of corruption: then it compacts nothing."""
+    why = why_free_space(members, reports)
+    if why is None or corrupt(reports[name] for name in members if name in reports):
+        return []
+    running = [name for name in members if name in reports and reports[name].etcd.status is not None]
+    return [Step(Kind.SPACE, name, why) for name in running]
+
+
+def still_full(members: Sequence[str], reports: Mapping[str, HostReport]) -> dict[str, EtcdStatus]:
+    """Members whose database is at its quota, so that the alarm would be raised again at the next write."""
+    running = {name: reports[name].etcd.status for name in members if name in reports}
+    return {name: status for name, status in running.items() if status is not None and fullness(status) >= FULL}
+
+
+def needed_for_a_member(reports: Iterable[HostReport]) -> int:
+    """Free bytes that a new member needs: its log, the database as it is received, and as much again to grow.
+
+    Of several sizes the lower median counts, so that one member that reports nonsense does not decide.
+    """
+    sizes = sorted(report.etcd.status.db_size for report in reports if report.etcd.reads_through_quorum
+                   and report.etcd.status is not None)  # fmt: skip
+    return LOG_ROOM + 2 * (sizes[(len(sizes) - 1) // 2] if sizes else 0)
+
+
+def lacks_room(name: str, reports: Mapping[str, HostReport], members: Iterable[str]) -> str | None:
+    """Why this host's disk has no room for a member's data, with the numbers; None where it has."""
+    report = reports.get(name)
+    if report is None:
+        return None
+    if report.leftovers.etcd_unmounted:
+        return "a separate disk for /var/lib/etcd is not mounted: etcd's data may be on it"
+    needed = needed_for_a_member(reports[one] for one in members if one in reports and one != name)
+    free = report.leftovers.etcd_free_bytes
+    if free >= needed:
+        return None
+    return f"{free >> 20} MiB free at /var/lib/etcd, {needed >> 20} MiB needed for a member's data and log"

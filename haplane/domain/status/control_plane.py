@@ -1,0 +1,114 @@
+"""Scheduler and controller manager: whether they run as their manifests say, reach an API server, and one leads."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from haplane.domain.cluster_health import REFUSALS, Pod, Workloads
+from haplane.domain.observed import Observation
+from haplane.domain.plan import few
+from haplane.domain.status.model import Roster, problem
+from haplane.domain.status.workloads import most_troubled
+
+UP = "`haplane up INVENTORY`"
+LEASE_SECONDS = 30.0
+"""A lease is given up after 15 s, and somebody else has it within 5 s more."""
+
+EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
+
+
+def control_plane_problems(roster: Roster, observation: Observation) -> list[str]:
+    """Manifests in conflict first: which of two definitions of a component runs is the kubelet's choice."""
+    workloads = most_troubled(observation.of(roster.masters))
+    pods = {(pod.component, pod.node): pod for pod in workloads.pods} if workloads else {}
+    cut_off = _cut_off(roster, observation)
+    return [
+        *_conflicts(roster, observation),
+        *cut_off,
+        *_unhealthy(roster, observation, pods),
+        *_other_flags(roster, observation),
+        *([] if cut_off and len(cut_off) == len(_reaches(roster, observation)) else _leaderless(workloads)),
+    ]
+
+
+def _conflicts(roster: Roster, observation: Observation) -> list[str]:
+    return [
+        problem(
+            f"{name}: {path} defines another {component}",
+            why="the kubelet runs every file in that directory, and one of the two",
+            fix=f"on {name}: `mv {shlex.quote(path)} /root/`",
+        )
+        for name in roster.masters
+        if name in observation.reports
+        for path, component in observation.reports[name].components.conflicts.items()
+    ]
+
+
+def _reaches(roster: Roster, observation: Observation) -> dict[str, dict[str, list[str]]]:
+    """Why a component gets to no API server -> component -> masters; "" where it does."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name in roster.masters:
+        report = observation.reports.get(name)
+        for component, state in report.components.of.items() if report else ():
+            if component in EFFECTS:
+                found.setdefault(state.unserved or "", {}).setdefault(component, []).append(name)
+    return found
+
+
+def _cut_off(roster: Roster, observation: Observation) -> list[str]:
+    """One line for each cause; where the master's own API server is not ready, that is the cause, and named."""
+    found = []
+    for why, components in _reaches(roster, observation).items():
+        hosts = sorted({name for names in components.values() for name in names})
+        hosts = [name for name in hosts if observation.reports[name].apiserver.ready]
+        if why and hosts:
+            what = f"{', '.join(hosts)}: {' and '.join(sorted(components))} cannot use the API server"
+            found.append(problem(what, why=why, fix=_fix_of(why, [roster.addresses[name] for name in hosts])))
+    return found
+
+
+def _fix_of(why: str, own: list[str]) -> str:
+    """`up` knows the right address and makes credentials; what keeps it from its own address is the host's."""
+    if any(words in why for words in REFUSALS) or not any(f"//{address}:" in why for address in own):
+        return UP
+    return f"see what drops packets there: `curl -k {why.split(': ', maxsplit=1)[0]}/readyz`"
+
+
+def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str, str], Pod]) -> list[str]:
+    found = []
+    for name in roster.masters:
+        report = observation.reports.get(name)
+        for component, state in report.components.of.items() if report else ():
+            if state.unhealthy is None or state.unserved is not None:
+                continue
+            pod = pods.get((component, name))
+            waiting = f"{pod.reason}: {pod.message}" if pod and pod.message else pod.reason if pod else ""
+            why = waiting if pod and not pod.ready and waiting else state.unhealthy
+            log = f"`kubectl --namespace=kube-system logs {component}-{name} --previous` shows its last output"
+            fix = UP if state.unhealthy.endswith("is missing") else log
+            found.append(problem(f"{name}: {component} is not healthy", why=why, fix=fix))
+    return found
+
+
+def _other_flags(roster: Roster, observation: Observation) -> list[str]:
+    return [
+        problem(f"{name}: {component} does not run as its manifest says", why=few(state.differing, 2), fix=UP)
+        for name in roster.masters
+        if name in observation.reports and not observation.reports[name].components.conflicts
+        for component, state in observation.reports[name].components.of.items()
+        if state.differing
+    ]
+
+
+def _leaderless(workloads: Workloads | None) -> list[str]:
+    found = []
+    for component, lease in workloads.leases.items() if workloads else ():
+        fix = f"`kubectl --namespace=kube-system delete lease {component}`"
+        if not lease.holder or lease.age_seconds is None:
+            found.append(problem(f"no {component} leads", why=EFFECTS.get(component), fix=fix))
+        elif lease.age_seconds > LEASE_SECONDS:
+            why = f"{lease.holder} has not renewed its lease for {lease.age_seconds:.0f} s"
+            what = f"no {component} leads: {EFFECTS.get(component, 'it does nothing')}"
+            found.append(problem(what, why=why, fix=fix))
+    return found

@@ -1,0 +1,62 @@
+"""Members that do not run, each with its cause and what is done about it."""
+
+from __future__ import annotations
+
+from haplane.domain.etcd_failure import Failure, FailureKind
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.status.model import Roster, problem
+
+FIXES = {
+    FailureKind.DAMAGED: "`haplane node repair INVENTORY {name}`",
+    FailureKind.DISK_FULL: "make room on {name}; etcd starts by itself and keeps its data",
+    FailureKind.READ_ONLY: "see why in `dmesg` on {name}, then `mount -o remount,rw` its file system",
+    FailureKind.DISK_ERROR: "see `dmesg` on {name}; if its data are lost: move /var/lib/etcd/member away there, then "
+    "`haplane node repair INVENTORY {name}`",
+    FailureKind.PERMISSION: "`haplane up INVENTORY`",
+    FailureKind.CERTIFICATE: "`haplane up INVENTORY`",
+    FailureKind.KEYS_MISSING: "`haplane up INVENTORY`",
+    FailureKind.PORT_TAKEN: "end the program that `ss -ltnp` on {name} shows at 2379, 2380 or 2381",
+    FailureKind.NO_ADDRESS: "give {name} the address {address} again",
+    FailureKind.NO_MEMORY: "free memory on {name}, or give it more; etcd starts by itself",
+    FailureKind.OTHER_CLUSTER: "`haplane node repair INVENTORY {name}`",
+    FailureKind.WRONG_FLAGS: "remove what `systemctl cat etcd` on {name} shows beside haplane's, then "
+    "`systemctl restart etcd`",
+    FailureKind.UNKNOWN: "see `journalctl -u etcd -n 50` on {name}",
+}
+
+
+def fix_of(failure: Failure, name: str, address: str) -> str:
+    """One command or edit for this failure of this host's member."""
+    return FIXES[failure.kind].format(name=name, address=address)
+
+
+def why_it_fails(failure: Failure, report: HostReport) -> str:
+    """Etcd's own words, with the free space where that is what is missing."""
+    if failure.kind is not FailureKind.DISK_FULL:
+        return failure.words
+    return f"{failure.words}; {report.leftovers.etcd_free_bytes >> 20} MiB free at /var/lib/etcd"
+
+
+def failed_members(roster: Roster, observation: Observation) -> list[str]:
+    """What stands in the way of members whose data are not damaged."""
+    found = []
+    for name in roster.etcd:
+        report = observation.reports.get(name)
+        if report is not None and report.leftovers.etcd_unmounted:
+            found.append(
+                problem(
+                    f"etcd member {name}: the disk of /var/lib/etcd is not mounted",
+                    fix=f"`systemctl start var-lib-etcd.mount` on {name}, then `haplane up INVENTORY`",
+                )
+            )
+        failure = report.etcd.failure if report else None
+        if report is None or failure is None or failure.kind is FailureKind.DAMAGED:
+            continue
+        found.append(
+            problem(
+                f"etcd member {name}: {failure.kind.value}",
+                why=why_it_fails(failure, report),
+                fix=fix_of(failure, name, roster.addresses[name]),
+            )
+        )
+    return found

@@ -1,0 +1,28 @@
+"""What is wrong with single hosts."""
+
+from __future__ import annotations
+
+from haplane.domain.observed import Observation
+from haplane.domain.status.model import Roster
+
+
+def failed_probes(observation: Observation) -> list[str]:
+    """Parts of a host that could not be observed: unknown, never fine."""
+    return [
+        f"{name}: its {part} cannot be inspected ({why})"
+        for name, report in sorted(observation.reports.items())
+        for part, why in sorted(report.failed.items())
+    ]
+
+
+def unit_problems(roster: Roster, observation: Observation) -> list[str]:
+    """Stopped is redundancy gone now, disabled is redundancy gone with the next power cut."""
+    found = []
+    for name, report in observation.reports.items():
+        for unit in roster.units.get(name, ()) if "units" not in report.failed else ():
+            state = report.units.get(unit)
+            if state is None or not state.active:
+                found.append(f"{name}: {unit} is not running")
+            elif not state.enabled:
+                found.append(f"{name}: {unit} is disabled, it would not start at boot")
+    return found

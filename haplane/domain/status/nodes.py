@@ -1,0 +1,135 @@
+"""Masters, workers and cluster DNS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from haplane.domain.observed import Kubernetes, Node, Observation
+from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
+from haplane.domain.status.model import MasterStatus, NodeStatus, Roster, problem
+
+
+def master_status(name: str, roster: Roster, observation: Observation, nodes: Mapping[str, Node]) -> MasterStatus:
+    """A master by its host's report and its Node."""
+    report = observation.reports.get(name)
+    node = nodes.get(name)
+    return MasterStatus(
+        name=name,
+        address=roster.addresses[name],
+        reachable=report is not None,
+        ready=node is not None and node.ready,
+        apiserver_ready=report is not None and report.apiserver.ready,
+        kubelet_version=node.kubelet_version if node else None,
+    )
+
+
+def worker_status(name: str, roster: Roster, node: Node | None) -> NodeStatus:
+    """A worker by its Node; None for one that no API server knows."""
+    note = None if name in (*roster.workers, *roster.leaving) else _note(node)
+    return NodeStatus(name, node is not None and node.ready, node.kubelet_version if node else None, note)
+
+
+def _note(node: Node | None) -> str | None:
+    """Whose a node is that is nowhere in the inventory."""
+    if node is None:
+        return None
+    delete = f"if it is gone for good: kubectl delete node {node.name}"
+    if MADE_LABEL not in node.labels:
+        return f"not made by haplane; {delete}"
+    if CONTROL_PLANE_LABEL in node.labels:
+        return "a master that is not in the inventory: when it is gone, `haplane up` deletes its Node"
+    return f"a worker that is not in the inventory; {delete}"
+
+
+def node_problems(
+    observation: Observation,
+    kubernetes: Kubernetes | None,
+    masters: Iterable[MasterStatus],
+    workers: Iterable[NodeStatus],
+) -> list[str]:
+    """Masters whose API server is not ready, then nodes that are not Ready, or that the API servers do not know.
+
+    While no API server reports, nothing is known of nodes: that none does is said of the masters.
+    """
+    found = [
+        f"{one.name}: its API server is not ready" for one in masters if one.reachable and not one.apiserver_ready
+    ]
+    if kubernetes is None:
+        return found
+    whys = {node.name: node.why for node in kubernetes.nodes}
+    for one in masters:
+        if one.kubelet_version is None and one.reachable:
+            found.append(_unknown_node(one.name, observation))
+        elif not one.ready:
+            found.append(problem(f"{one.name}: node not Ready", why=whys.get(one.name) if one.reachable else None))
+    for worker in workers:
+        if worker.kubelet_version is None and _runs_kubelet(worker.name, observation):
+            found.append(_unknown_node(worker.name, observation))
+        elif not worker.ready:
+            what = f"{'node' if worker.note else 'worker'} {worker.name}: not Ready"
+            found.append(problem(what, why=worker.note or whys.get(worker.name)))
+    return found
+
+
+def _runs_kubelet(name: str, observation: Observation) -> bool:
+    report = observation.reports.get(name)
+    return report is not None and "kubelet" in report.units and report.units["kubelet"].active
+
+
+def _unknown_node(name: str, observation: Observation) -> str:
+    why = (
+        "the Node was deleted, and a kubelet registers only when it starts"
+        if _runs_kubelet(name, observation)
+        else None
+    )
+    return problem(f"{name}: its Node object is missing", why=why, fix="`haplane up INVENTORY`")
+
+
+def serving_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[str]:
+    """Nodes whose kubelet shows API servers a certificate that they cannot verify."""
+    if kubernetes is None:
+        return []
+    verified = any("verifies_kubelets" in report.settings for report in observation.of(roster.masters))
+    effect = "logs and exec of its pods fail" if verified else "logs and exec of its pods can be intercepted"
+    asked = {request.username for request in kubernetes.serving_requests}
+    up = f"`haplane up {roster.inventory}`"
+    by_hand = f"on it `kubeadm upgrade node phase kubelet-config && systemctl restart kubelet`, then {up}"
+    return [
+        problem(
+            f"{node.name}: API servers cannot verify its kubelet's certificate: {effect}",
+            why=node.unverified,
+            fix=up if node.name in roster.addresses or f"system:node:{node.name}" in asked else by_hand,
+        )
+        for node in kubernetes.nodes
+        if node.ready and node.unverified
+    ]
+
+
+SHORTAGES = {
+    "DiskPressure": ("short of disk space", "free disk space on {host}"),
+    "MemoryPressure": ("short of memory", "end what uses it on {host}, or give it more"),
+    "PIDPressure": ("short of process ids", "end what uses them on {host}"),
+    "NetworkUnavailable": ("without a pod network", None),
+}
+
+
+def pressure_problems(kubernetes: Kubernetes | None) -> list[str]:
+    """Nodes that are Ready and yet get no new pods, because their kubelet or pod network reports a shortage."""
+    found = []
+    for node in kubernetes.nodes if kubernetes else ():
+        for pressure in node.pressures if node.ready else ():
+            what, fix = SHORTAGES.get(pressure, (pressure, None))
+            effect = f"no new pods are placed there{', and pods are evicted' if fix else ''}"
+            why = f"its condition {pressure} is true: {effect}"
+            found.append(problem(f"{node.name}: {what}", why=why, fix=fix.format(host=node.name) if fix else None))
+    return found
+
+
+def dns_problems(kubernetes: Kubernetes | None) -> list[str]:
+    """Fewer ready CoreDNS pods than there should be."""
+    if kubernetes is None or kubernetes.coredns_ready >= min(2, len(kubernetes.nodes)):
+        return []
+    if kubernetes.coredns_ready == 0:
+        return [problem("no CoreDNS pod is ready: pods cannot resolve names", why=kubernetes.coredns_why or None)]
+    what = "only 1 CoreDNS pod is ready: without it pods cannot resolve names"
+    return [problem(what, why=kubernetes.coredns_why or None)]

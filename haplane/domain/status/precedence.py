@@ -1,0 +1,56 @@
+"""What takes the place of haplane's files, or undoes what they are for."""
+
+from __future__ import annotations
+
+import shlex
+
+from haplane.domain import host_paths
+from haplane.domain.observed import Observation
+from haplane.domain.plan import few
+from haplane.domain.status.model import Roster, problem
+
+FLANNEL = "10-flannel.conflist"
+
+
+def precedence_problems(roster: Roster, observation: Observation) -> list[str]:
+    """By host: units, then the pod network's configuration, then the packet filter."""
+    found: list[str] = []
+    for name, report in sorted(observation.reports.items()):
+        seen = report.precedence
+        found += [
+            _unit(name, unit, paths) for unit, paths in seen.units.items() if unit in roster.units.get(name, ())
+        ]
+        if roster.own_pod_network and seen.cni and FLANNEL in seen.cni and seen.cni[0] != FLANNEL:
+            found.append(_cni(name, seen.cni[0]))
+        found += [_forward(name, place, roster.pod_network) for place in seen.forward]
+    return found
+
+
+def _unit(name: str, unit: str, paths: tuple[str, ...]) -> str:
+    return problem(
+        f"{name}: {unit} is started by {few(paths)}, not by haplane's unit alone",
+        fix=f"on {name}: `mv {shlex.quote(paths[0])} /root/ && systemctl daemon-reload && systemctl restart {unit}`",
+    )
+
+
+def _cni(name: str, first: str) -> str:
+    return problem(
+        f"{name}: pods get the network of {host_paths.CNI_CONFIG}/{first}, not flannel's",
+        why=f"it sorts before {FLANNEL}",
+        fix=f"on {name}: `mv {shlex.quote(f'{host_paths.CNI_CONFIG}/{first}')} /root/`",
+    )
+
+
+def _forward(name: str, place: str, pods: str) -> str:
+    if place == "legacy":
+        chain = "iptables-legacy's FORWARD"
+        command = " && ".join(f"iptables-legacy -I FORWARD -{side} {pods} -j ACCEPT" for side in "sd")
+    else:
+        chain = f"nftables' chain {place}"
+        rules = "; ".join(f"insert rule {place} ip {side}addr {pods} accept" for side in "sd")
+        command = f"nft {shlex.quote(rules)}"
+    return problem(
+        f"{name}: the packet filter drops what pods send to other hosts",
+        why=f"{chain} has the policy drop, and accepts nothing of {pods}",
+        fix=f"on {name}: `{command}`, and the same in the firewall's own configuration",
+    )

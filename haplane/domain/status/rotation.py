@@ -1,0 +1,23 @@
+"""A rotation of keys that was interrupted."""
+
+from __future__ import annotations
+
+from haplane.domain.host_paths import ROTATION_FILES
+from haplane.domain.key_rotation import unfinished_rotations
+from haplane.domain.observed import Observation
+from haplane.domain.status.model import Roster, problem
+
+UNFINISHED = "the rotation of the "
+
+
+def rotation_problems(roster: Roster, observation: Observation) -> list[str]:
+    """One for each kind of keys of which masters still hold staged ones: until it is completed, `up` refuses."""
+    files = {name: observation.reports[name].files for name in roster.masters if name in observation.reports}
+    return [
+        problem(
+            f"{UNFINISHED}{kind} keys is not finished",
+            why=f"{', '.join(holders)} still {'has' if len(holders) == 1 else 'have'} the new keys staged",
+            fix=f"`haplane keys rotate {roster.inventory} {kind}`",
+        )
+        for kind, holders in unfinished_rotations(ROTATION_FILES, files).items()
+    ]

@@ -1,0 +1,128 @@
+"""From one observation to what an operator wants to know. Pure.
+
+It holds with hosts down, without quorum, and before ``up``: what nobody could tell is said to be unknown, never fine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
+from haplane.domain import host_paths
+from haplane.domain.observed import Kubernetes, Observation
+from haplane.domain.recovery import Recovery, keys_are_lost, summarise_recovery
+from haplane.domain.snapshot_status import snapshot_problems, summarise_snapshots
+from haplane.domain.status.balancers import balancer_problems, balancer_status, unserved_masters
+from haplane.domain.status.certificates import Certificates, certificate_problems
+from haplane.domain.status.control_plane import control_plane_problems
+from haplane.domain.status.etcd_failures import failed_members
+from haplane.domain.status.hosts import failed_probes, unit_problems
+from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems
+from haplane.domain.status.model import PLACEHOLDER, ClusterStatus, Roster, Status
+from haplane.domain.status.nodes import (
+    dns_problems,
+    master_status,
+    node_problems,
+    pressure_problems,
+    serving_problems,
+    worker_status,
+)
+from haplane.domain.status.precedence import precedence_problems
+from haplane.domain.status.rotation import UNFINISHED, rotation_problems
+from haplane.domain.status.space import drop_in_notes, space_problems
+from haplane.domain.status.workloads import workload_problems
+
+
+def summarise(
+    roster: Roster, observation: Observation, *, endpoint_answers: bool, certificates: Certificates, now: datetime
+) -> Status:
+    """``endpoint_answers``: /readyz through the endpoint, asked from the controller.
+
+    That one may be outside the endpoint's network: otherwise it takes a majority of the masters that answer.
+    """
+    kubernetes = observation.kubernetes()
+    nodes = {node.name: node for node in kubernetes.nodes} if kubernetes else {}
+    others = sorted({*roster.workers, *nodes} - {*roster.masters})
+    asked = [report.balancer.endpoint_ready for report in observation.of(roster.masters)]
+    status = Status(
+        cluster=ClusterStatus(
+            name=roster.cluster,
+            endpoint=roster.endpoint,
+            kubernetes_version=roster.kubernetes_version,
+            uid=kubernetes.uid if kubernetes else None,
+        ),
+        healthy=False,
+        problems=(),
+        masters=tuple(master_status(name, roster, observation, nodes) for name in roster.masters),
+        workers=tuple(worker_status(name, roster, nodes.get(name)) for name in others),
+        etcd=etcd_cluster(roster, observation),
+        load_balancers=tuple(balancer_status(name, observation) for name in roster.balancers),
+        snapshots=summarise_snapshots(roster.snapshot_interval, roster.etcd, observation, now),
+        recovery=_recovery(roster, observation, certificates),
+        certificates=certificates,
+        notes=tuple(drop_in_notes(roster, observation)),
+    )
+    endpoint_ready = endpoint_answers or 2 * sum(asked) > len(asked)
+    problems = _problems(roster, observation, kubernetes, status, endpoint_ready=endpoint_ready, now=now)
+    return replace(status, healthy=not problems, problems=problems)
+
+
+def _recovery(roster: Roster, observation: Observation, certificates: Certificates) -> Recovery:
+    return summarise_recovery(
+        roster.etcd,
+        observation.reports,
+        inventory=roster.inventory,
+        leaving=roster.leaving,
+        others=roster.masters,
+        keys_lost=keys_are_lost(roster.masters, observation.reports, roster.identity),
+        expired=certificates.hosts_expired(f"{host_paths.ETCD_PKI}/"),
+    )
+
+
+def _problems(
+    roster: Roster,
+    observation: Observation,
+    kubernetes: Kubernetes | None,
+    status: Status,
+    *,
+    endpoint_ready: bool,
+    now: datetime,
+) -> tuple[str, ...]:
+    """Everything that keeps the cluster from being healthy, hosts first."""
+    found = (
+        *(f"{name}: unreachable ({why})" for name, why in sorted(observation.unreachable.items())),
+        *failed_probes(observation),
+        *unit_problems(roster, observation),
+        *node_problems(observation, kubernetes, status.masters, status.workers),
+        *pressure_problems(kubernetes),
+        *serving_problems(roster, observation, kubernetes),
+        *damaged_members(roster, observation),
+        *failed_members(roster, observation),
+        *space_problems(roster, observation),
+        *etcd_problems(status.etcd),
+        *balancer_problems(roster, status.load_balancers),
+        *unserved_masters(roster, observation),
+        *([] if endpoint_ready else [f"the endpoint {roster.endpoint} does not answer ready"]),
+        *control_plane_problems(roster, observation),
+        *workload_problems(roster, observation, kubernetes),
+        *dns_problems(kubernetes),
+        *precedence_problems(roster, observation),
+        *certificate_problems(status.certificates, roster.inventory),
+        *rotation_problems(roster, observation),
+        *snapshot_problems(status.snapshots, roster.etcd, observation, now),
+        *(status.recovery.problems if status.recovery else ()),
+    )
+    return tuple(one.replace(PLACEHOLDER, roster.inventory) for one in found)
+
+
+def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[str, ...]:
+    """Those that waiting may end: not an unreachable host, what it lacks, or an old certificate."""
+    lasting = [f"{kind}{name}:" for name in unreachable for kind in ("", "etcd member ", "worker ")]
+    if unreachable:
+        lasting.append("only 1 CoreDNS pod")  # the other one may have been there
+    old = [f"{one.file} " for one in (*status.certificates.expired, *status.certificates.expiring)]
+    prefixes = (*lasting, *old, UNFINISHED, *(f"the CA {one.file}" for one in status.certificates.authorities))
+    return tuple(
+        problem for problem in status.problems if not problem.startswith(prefixes) and " expired on " not in problem
+    )

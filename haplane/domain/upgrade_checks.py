@@ -1,0 +1,160 @@
+"""What keeps a cluster from being upgraded now. Pure: everything that was found, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from haplane.domain import host_paths
+from haplane.domain.observed import HostReport, Node, Observation
+from haplane.domain.status.workloads import most_troubled
+from haplane.domain.upgrade_flags import Written
+from haplane.domain.upgrade_route import OLDEST_KUBELET
+from haplane.domain.versions import Version, is_version, parse
+from haplane.errors import HaplaneError
+
+OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
+"""etcd's documentation of the upgrade to 3.7 wants every member at least there."""
+
+IMAGE_FACTOR = 6
+"""Bytes that an image takes for each of its archive: that, containerd's copy of it, and its content unpacked."""
+
+DISK_LEFT_BYTES = 1 << 30
+"""What stays free: a full disk stops etcd."""
+
+
+@dataclass(frozen=True)
+class DeprecatedApi:
+    """A version of an API that was used since the API server of ``host`` was started."""
+
+    host: str
+    group: str
+    version: str
+    resource: str
+    removed_release: str
+
+    @property
+    def name(self) -> str:
+        """As in a manifest's apiVersion, with the resource."""
+        return f"{self.group}/{self.version} {self.resource}".lstrip("/")
+
+
+def host_problems(
+    masters: Sequence[str], members: Sequence[str], observation: Observation, version: str
+) -> Iterator[HaplaneError]:
+    """Every master and member has to answer and serve, but for one on which an upgrade was interrupted."""
+    for name in dict.fromkeys((*masters, *members)):
+        if name in observation.unreachable:
+            yield HaplaneError(
+                f"{name} cannot be reached",
+                why=observation.unreachable[name],
+                next_step="bring it back first: while it is away no other may go out of service",
+            )
+    lost = [name for name in masters if _is_out(observation.reports.get(name), master=True)]
+    lost += [name for name in members if _is_out(observation.reports.get(name), master=False)]
+    begun = {name for name in lost if _has_begun(observation.reports[name], version)}
+    for name in dict.fromkeys(lost):
+        if len(begun) != 1 or name not in begun:
+            yield HaplaneError(
+                f"{name} is not healthy: its {'API server is not ready' if name in masters else 'etcd member fails'}",
+                why=None if name in masters else "it does not read through quorum",
+                next_step="haplane status says why; fix it, then run again",
+            )
+
+
+def _is_out(report: HostReport | None, *, master: bool) -> bool:
+    if report is None:
+        return False
+    return not (report.apiserver.ready if master else report.etcd.reads_through_quorum)
+
+
+def _has_begun(report: HostReport, version: str) -> bool:
+    return any(path.startswith(host_paths.staged(version, "/")) for path in report.bundle)
+
+
+def node_problems(nodes: Iterable[Node], apiserver: str, begun: bool) -> Iterator[HaplaneError]:
+    """Nodes that are not Ready, and kubelets too old for API servers of that version, in the inventory or not."""
+    for node in nodes:
+        if not node.ready and not begun:
+            yield HaplaneError(
+                f"{node.name} is not Ready", why=node.why or None, next_step="bring it back, or delete its Node"
+            )
+        kubelet = node.kubelet_version
+        if is_version(kubelet) and parse(apiserver).minor - parse(kubelet).minor > OLDEST_KUBELET:
+            yield HaplaneError(
+                f"{node.name}: kubelet {kubelet} would be too old for {apiserver}",
+                why=f"a kubelet is at most {OLDEST_KUBELET} minor versions older than the API servers",
+                next_step="upgrade that node's kubelet first, or remove the node",
+            )
+
+
+def webhook_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
+    """Webhooks that refuse everything: what an upgrade applies would be refused as well."""
+    view = most_troubled(reports)
+    for name, hook in {(one.kind, one.name): one for one in (view.webhooks if view else ())}.items():
+        yield HaplaneError(
+            f"{name[0]} {name[1]} refuses every request for {', '.join(hook.resources[:3]) or 'its resources'}",
+            why=f"its service {hook.service} has no endpoints",
+            next_step=f"restore {hook.service}, or `kubectl delete {name[0]} {name[1]}`",
+        )
+
+
+def flag_problems(written: Iterable[Written], version: str) -> Iterator[HaplaneError]:
+    """Of flags and gates that the programs of ``version`` do not know."""
+    for one in dict.fromkeys(written):
+        yield HaplaneError(
+            f"{one.program} of {version} does not know the {'' if one.gate else 'flag '}{one}",
+            where=one.where,
+            why=f"its own `--help` does not name it, and {one.program} does not start with it",
+            next_step="remove it there, then `haplane up` with the version that runs",
+        )
+
+
+def api_problems(used: Iterable[DeprecatedApi], version: str) -> Iterator[HaplaneError]:
+    """APIs that somebody still uses and that ``version`` does not serve any more."""
+    by_name: dict[tuple[str, str], list[str]] = {}
+    for one in used:
+        release = f"{one.removed_release}.0"
+        if is_version(release) and parse(release)[:2] <= parse(version)[:2]:
+            by_name.setdefault((one.name, one.removed_release), []).append(one.host)
+    for (name, release), hosts in by_name.items():
+        yield HaplaneError(
+            f"{name} is still used, and gone in {release}",
+            where=f"API server of {', '.join(dict.fromkeys(hosts))}: apiserver_requested_deprecated_apis",
+            why="its API server has counted a request since it was started",
+            next_step='grep \'"k8s.io/deprecated":"true"\' /var/log/kubernetes/audit/audit.log names who; '
+            "move them to the newer API",
+        )
+
+
+def disk_problems(needed: Mapping[str, int], reports: Mapping[str, HostReport]) -> Iterator[HaplaneError]:
+    """``needed``: bytes in /var/lib by host."""
+    for name, bytes_needed in needed.items():
+        free = reports[name].machine.disk_free_bytes
+        if bytes_needed and free < bytes_needed + DISK_LEFT_BYTES:
+            yield HaplaneError(
+                f"{name}: too little disk to stage the new version",
+                where=f"{name}: /var/lib",
+                why=f"{free >> 20} MiB free, {bytes_needed >> 20} needed, and {DISK_LEFT_BYTES >> 20} must stay free",
+                next_step=f"make room on {name}, then run again",
+            )
+
+
+def etcd_problems(versions: Mapping[str, str], wanted: str) -> Iterator[HaplaneError]:
+    """``versions`` by member. etcd goes through every minor version as well, and to 3.7 only from a late 3.6."""
+    for name, version in versions.items():
+        if not is_version(version) or not is_version(wanted) or version == wanted:
+            continue
+        old, new = parse(version), parse(wanted)
+        if new < old and new[:2] != old[:2]:
+            yield HaplaneError(
+                f"{name}: etcd {version} is newer than the bundle's {wanted}",
+                why="its minor version goes back only by `etcdctl downgrade`",
+                next_step="use a bundle with that etcd",
+            )
+        elif new.minor - old.minor > 1 or (new[:2] == (3, 7) and old < OLDEST_ETCD_FOR_37):
+            yield HaplaneError(
+                f"{name}: etcd {version} cannot become {wanted} in one step",
+                why=f"etcd 3.7 wants every member at {OLDEST_ETCD_FOR_37} first, and no minor version is skipped",
+                next_step="use a bundle of the running Kubernetes version with a newer etcd first, then run again",
+            )

@@ -1,0 +1,100 @@
+"""The flags and feature gates that are written for a program, compared with its own `--help`. Pure.
+
+No table of what a release removed: the program of the target says what it takes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+FLAG_IN_HELP = re.compile(r"^ {0,8}(?:-\w, )?--([a-z][a-z0-9-]*)", re.M)
+GATE_IN_HELP = re.compile(r"\b([A-Z][A-Za-z0-9]+)=true\|false \(")
+FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]+)")
+GATES = re.compile(r"(?:--feature-gates|FEATURE_GATES)=\"?([A-Za-z0-9=,:]+)")
+SECTION = re.compile(r"^([a-zA-Z]+):")
+ARGUMENT = re.compile(r"^    - \{name: ([a-z0-9-]+), value: (.*)\}$")
+COMPONENTS = {
+    "nodeRegistration": "kubelet",
+    "apiServer": "kube-apiserver",
+    "controllerManager": "kube-controller-manager",
+    "scheduler": "kube-scheduler",
+}
+"""By their names in kubeadm's configuration."""
+
+COMMENT = re.compile(r"^\s*#.*$", re.M)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A flag (without dashes) or a feature gate that ``program`` is started with, and the file that says so."""
+
+    program: str
+    name: str
+    where: str
+    gate: bool = False
+
+    def __str__(self) -> str:
+        return f"feature gate {self.name}" if self.gate else f"--{self.name}"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a program's `--help` names."""
+
+    flags: frozenset[str]
+    gates: frozenset[str]
+
+
+def accepted(text: str) -> Accepted:
+    """From what the program printed."""
+    return Accepted(frozenset(FLAG_IN_HELP.findall(text)), frozenset(GATE_IN_HELP.findall(text)))
+
+
+def in_command_line(program: str, text: str, where: str) -> Iterator[Written]:
+    """Flags and gates in a unit, a drop-in or a file of environment variables."""
+    text = COMMENT.sub("", text)
+    yield from (Written(program, name, where) for name in dict.fromkeys(FLAG.findall(text)))
+    for gates in GATES.findall(text):
+        yield from _gates(program, (pair.partition("=")[0] for pair in gates.split(",")), where)
+
+
+def in_kubeadm_configuration(text: str, where: str) -> Iterator[Written]:
+    """In the configuration that haplane renders for kubeadm: extraArgs, and what kubelet and kube-proxy read."""
+    *documents, kubelet, proxy = text.split("\n---\n")
+    component = ""
+    for line in "\n".join(documents).splitlines():
+        if section := SECTION.match(line):
+            component = COMPONENTS.get(section.group(1), "")
+        if component and (argument := ARGUMENT.match(line)):
+            name, value = argument.groups()
+            yield Written(component, name, where)
+            if name == "feature-gates":
+                yield from _gates(component, (pair.partition("=")[0] for pair in value.strip('"').split(",")), where)
+    for program, document in (("kubelet", kubelet), ("kube-proxy", proxy)):
+        yield from in_settings(program, json.loads(document), where)
+
+
+def in_settings(program: str, settings: Mapping[str, object], where: str) -> Iterator[Written]:
+    """The featureGates of a component's configuration."""
+    gates = settings.get("featureGates")
+    if isinstance(gates, Mapping):
+        yield from _gates(program, map(str, gates), where)
+
+
+def _gates(program: str, names: Iterable[str], where: str) -> Iterator[Written]:
+    for name in names:
+        if name:
+            yield Written(program, name.rpartition(":")[2], where, gate=True)
+
+
+def refused(written: Iterable[Written], helps: Mapping[str, Accepted]) -> list[Written]:
+    """Those that the program does not name; of a program whose help is not known, none."""
+    found = []
+    for one in written:
+        takes = helps.get(one.program)
+        if takes is not None and one.name not in (takes.gates if one.gate else takes.flags):
+            found.append(one)
+    return found

@@ -1,0 +1,77 @@
+"""From the versions that run to the one that is wanted, one minor version after the other. Pure.
+
+The order inside a hop is that of the skew policy: every API server before any kubelet. So what runs in the oldest
+version, a kubelet included, decides where the route begins, and an interrupted hop is completed before the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from haplane.domain.versions import Running, Version, is_version, parse
+
+OLDEST_KUBELET = 3
+"""How many minor versions a kubelet may be older than an API server."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A minor version on the route of which there is no bundle; ``version`` is the one to build."""
+
+    version: Version
+    minor: str
+
+
+def hops(
+    running: Iterable[Version], wanted: Version, available: Collection[Version], known: Collection[Version]
+) -> tuple[tuple[Version, ...], tuple[Missing, ...]]:
+    """The versions to go through, ``wanted`` last, and those of which a bundle is missing.
+
+    ``available``: versions of which there is a bundle; ``known``: those that one can be built of. Between the two
+    ends the newest patch release of each minor version, none older than what runs in that version already.
+    """
+    found = sorted(running)
+    if not found or wanted <= found[0]:
+        return (wanted,), ()
+    route, missing = [], []
+    for minor in range(_first_minor(found, wanted), wanted.minor):
+        floor = max((one for one in found if one.minor == minor), default=Version(wanted.major, minor, 0))
+        there = [one for one in available if one[:2] == floor[:2] and one >= floor]
+        if there:
+            route.append(max(there))
+        else:
+            buildable = [one for one in known if one[:2] == floor[:2] and one >= floor]
+            missing.append(Missing(max(buildable, default=floor), f"{wanted.major}.{minor}"))
+    return (*route, wanted), tuple(missing)
+
+
+def _first_minor(found: Sequence[Version], wanted: Version) -> int:
+    """The minor version after the oldest; that of a hop that is under way counts as the next one."""
+    return min(found[0].minor + 1, wanted.minor)
+
+
+def problem_of(running: Iterable[Running], wanted: str) -> str | None:
+    """Why a cluster of which this runs may not become ``wanted``, or None.
+
+    Back to an older version only while an API server still runs in it: then nothing has been stored that the older
+    one cannot read, and no kubelet is newer.
+    """
+    every = tuple(running)
+    if odd := [one for one in every if not is_version(one.version)]:
+        return f"{odd[0]} is not a released version"
+    target, versions = parse(wanted), [parse(one.version) for one in every]
+    newer = [one for one in every if parse(one.version) > target]
+    apiservers = [parse(one.version) for one in every if one.program == "kube-apiserver"]
+    if newer and target not in apiservers:
+        return f"{newer[0]} is newer, and no API server runs as {target} any more: what it stored may be unreadable"
+    if any(version.major != target.major for version in versions):
+        return f"{target} has another major version"
+    late = [one for one in every if one.program == "kubelet" and _is_too_old(parse(one.version), apiservers)]
+    if late:
+        return f"{late[0]} is more than {OLDEST_KUBELET} minor versions behind the API servers"
+    return None
+
+
+def _is_too_old(kubelet: Version, apiservers: Sequence[Version]) -> bool:
+    return bool(apiservers) and max(apiservers).minor - kubelet.minor > OLDEST_KUBELET

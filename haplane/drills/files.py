@@ -1,0 +1,58 @@
+"""A drill's reports as files: HTML and JSON beside it, an index, JUnit."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from haplane.drills.page import index, page
+from haplane.drills.report import Report, shown
+
+
+def write_reports(directory: Path, reports: Sequence[Report]) -> None:
+    """One HTML and one JSON file each, and an index."""
+    directory.mkdir(parents=True, exist_ok=True)
+    named = list(zip(_names(reports), reports, strict=True))
+    for name, report in named:
+        (directory / f"{name}.json").write_text(json.dumps(report.document(), indent=1), encoding="utf-8")
+        (directory / f"{name}.html").write_text(page(report), encoding="utf-8")
+    (directory / "index.html").write_text(index([(f"{name}.html", one) for name, one in named]), encoding="utf-8")
+
+
+def main_page(directory: Path, reports: Sequence[Report]) -> Path:
+    """What to open first."""
+    return directory / (f"{_names(reports)[0]}.html" if len(reports) == 1 else "index.html")
+
+
+def _names(reports: Sequence[Report]) -> list[str]:
+    """``DRILL-N``: the Nth run of the drill."""
+    runs: Counter[str] = Counter()
+    names = []
+    for report in reports:
+        runs[report.drill] += 1
+        names.append(f"{report.drill}-{runs[report.drill]}")
+    return names
+
+
+def write_junit(path: Path, reports: Sequence[Report], skipped: Mapping[str, str]) -> None:
+    """A test case for each run; ``skipped`` are reasons by drill."""
+    suite = ElementTree.Element("testsuite", name="haplane drill", tests=str(len(reports) + len(skipped)))
+    for report in reports:
+        seconds = report.fault_seconds + report.healthy_again_seconds
+        case = ElementTree.SubElement(suite, "testcase", name=report.drill, classname="drill", time=f"{seconds:.2f}")
+        if not report.passed:
+            missed = [
+                f"{figure.name}: {shown(figure.measured, figure.unit)}, limit {shown(figure.limit or 0, figure.unit)}"
+                for figure in report.figures
+                if not figure.held
+            ]
+            ElementTree.SubElement(case, "failure", message="; ".join(missed) or "service did not recover")
+    for drill, reason in skipped.items():
+        case = ElementTree.SubElement(suite, "testcase", name=drill, classname="drill")
+        ElementTree.SubElement(case, "skipped", message=reason)
+    ElementTree.indent(suite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)

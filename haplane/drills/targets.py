@@ -1,0 +1,80 @@
+"""Which host a drill is about."""
+
+from __future__ import annotations
+
+from haplane.config.model import Host, Inventory
+from haplane.domain.status import Status
+from haplane.drills.drill import DrillContext
+from haplane.errors import BadInput, Refused
+
+
+def host_of(hosts: tuple[Host, ...], wanted: str, what: str) -> str:
+    """The name that was given. Raises BadInput, with the names of ``hosts``, when none of them has it."""
+    names = [host.name for host in hosts]
+    if wanted not in names:
+        raise BadInput(f"{wanted} is not {what}", where="HOST", next_step=f"choose one of {', '.join(names)}")
+    return wanted
+
+
+def etcd_leader(status: Status) -> str | None:
+    """The host whose etcd member leads, None while there is an election."""
+    return next((member.name for member in status.etcd.members if member.leader), None)
+
+
+def endpoint_holder(status: Status) -> str | None:
+    """The load balancer that holds the endpoint's address, None while it moves."""
+    return next((balancer.name for balancer in status.load_balancers if balancer.holds_endpoint), None)
+
+
+def the_leader(context: DrillContext, status: Status, wanted: str | None) -> str:
+    """The etcd leader's host. Raises Refused when there is none, or when another host was named."""
+    leader = etcd_leader(status)
+    if leader is None:
+        raise Refused(
+            "etcd has no leader",
+            where=context.inventory.cluster.name,
+            next_step=f"haplane status {context.inventory.path}",
+        )
+    if wanted is not None and host_of(context.inventory.etcd, wanted, "an etcd host") != leader:
+        raise Refused(
+            f"{wanted} is not the etcd leader", why=f"{leader} is", next_step="leave HOST out, or name the leader"
+        )
+    return leader
+
+
+def a_follower(context: DrillContext, status: Status, wanted: str | None) -> str:
+    """The member that was named, or one that does not lead. Raises Refused when there is no other, or it leads."""
+    members, leader = context.inventory.etcd, etcd_leader(status)
+    if wanted is None:
+        wanted = next((host.name for host in members if host.name != leader), None)
+    if wanted is None:
+        raise Refused("etcd has one member, which leads", where=context.inventory.path)
+    if host_of(members, wanted, "an etcd host") == leader:
+        raise Refused(f"{wanted} is the etcd leader", next_step="leave HOST out, or name another member")
+    return wanted
+
+
+def a_master(inventory: Inventory, status: Status, wanted: str | None) -> tuple[str, str]:
+    """The master that was named, or one that does not lead etcd, and its role."""
+    masters, leader = inventory.masters, etcd_leader(status)
+    if wanted is None:
+        wanted = next((host.name for host in masters if host.name != leader), masters[0].name)
+    host = host_of(masters, wanted, "a master")
+    return host, "a master that leads etcd" if host == leader else "a master"
+
+
+def a_balancer(context: DrillContext, status: Status, wanted: str | None) -> tuple[str, str]:
+    """The load balancer that was named, or else the holder of the address, and its role.
+
+    Raises Refused when there is no second one.
+    """
+    balancers = context.inventory.balancer_hosts
+    if len(balancers) < 2:
+        raise Refused(
+            "there is no second load balancer to take over the address",
+            where=context.inventory.path,
+            why="without one the endpoint is down for as long as the drill lasts",
+        )
+    holder = endpoint_holder(status)
+    host = host_of(balancers, wanted or holder or balancers[0].name, "a load balancer")
+    return host, "the load balancer that holds the address" if host == holder else "a standby load balancer"

@@ -1,0 +1,1 @@
+"""Runs on hosts as one program, with nothing but Python's standard library."""

@@ -1,0 +1,56 @@
+"""haproxy's servers, the endpoint's address, and whether VRRP is filtered."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from haplane.facts.on_host.haproxy import haproxy_servers
+from haplane.facts.on_host.kubernetes import is_ready
+from haplane.facts.on_host.network import addresses
+from haplane.facts.on_host.probe import read, require, run
+
+VRRP_FILTER = "/etc/haplane/vrrp.nft"
+HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
+KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+OUR_SECTIONS = ("frontend endpoint", "backend apiservers", "frontend etcd", "backend etcd")
+MOST_SECTIONS = 20
+
+
+def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
+    """Haproxy's servers, whether the endpoint is ready, and whether another host answers at its address."""
+    held = any(endpoint in found for found in addresses().values())
+    answered = ping and not held and run("ping", "-c1", "-W0.5", "-n", endpoint, seconds=2) is not None
+    may_exist = held or answered or os.path.exists("/etc/kubernetes/kubelet.conf")  # before `up` there is none
+    return {
+        "holds_endpoint": held,
+        "endpoint_answers": bool(answered),
+        "endpoint_ready": may_exist and is_ready(endpoint, port, seconds=2),
+        "adverts_filtered": adverts_filtered(),
+        "servers": haproxy_servers(),
+        **configured(),
+    }
+
+
+def configured() -> dict[str, Any]:
+    """What the files have: sections that are not haplane's, the masters behind it, the addresses that are held."""
+    haproxy, keepalived = read(HAPROXY_CFG) or "", read(KEEPALIVED_CONF) or ""
+    sections = re.findall(r"^(frontend|backend|listen)\s+([\w.:-]{1,100})", haproxy, re.M)
+    named = [f"{kind} {name}" for kind, name in sections]
+    masters = re.search(r"^backend apiservers$(.*?)(?=^\S|\Z)", haproxy, re.M | re.S)
+    addresses = re.findall(r"^\s+server \S+ ([0-9.]{7,15}):", masters.group(1) if masters else "", re.M)
+    held = re.findall(r"virtual_ipaddress\s*\{([^}]*)\}", keepalived)
+    return {
+        "other_sections": [section for section in named if section not in OUR_SECTIONS][:MOST_SECTIONS],
+        "balanced": addresses[:MOST_SECTIONS],
+        "addresses": [word for text in held for word in re.findall(r"\b[0-9.]{7,15}\b", text)][:MOST_SECTIONS],
+    }
+
+
+def adverts_filtered() -> bool | None:
+    """Whether the table is loaded: flushing the ruleset removes it. None where there is no filter to load."""
+    if not os.path.exists(VRRP_FILTER):
+        return None
+    require("nft")
+    return run("nft", "list", "table", "ip", "haplane_vrrp") is not None

@@ -1,0 +1,208 @@
+"""The API server on this host, and the cluster as it reports it."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from haplane.facts.on_host.probe import read
+
+API_SECONDS = 3
+NODES = "/api/v1/nodes"
+SIGNER = "kubernetes.io/kubelet-serving"
+SERVING_REQUESTS = (
+    f"/apis/certificates.k8s.io/v1/certificatesigningrequests?fieldSelector=spec.signerName%3D{SIGNER}&limit=100"
+)
+HANDSHAKES = 32
+MOST_NODES = 128
+HANDSHAKE_SECONDS = 1
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+DNS_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%3Dkube-dns&limit=20"
+PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure", "NetworkUnavailable")
+LABEL_WORDS = ("node-role", "exclude-from", "haplane")
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/"
+KUBE_SYSTEM_OBJECTS = {
+    "haplane": f"{KUBE_SYSTEM}/configmaps/haplane",
+    "kubeadm-config": f"{KUBE_SYSTEM}/configmaps/kubeadm-config",
+    "coredns": "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+    "kube-proxy": "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy",
+}
+
+
+def apiserver(port: int) -> dict[str, Any]:
+    """/readyz of the API server on this host, without credentials."""
+    here = os.path.exists("/etc/kubernetes/manifests/kube-apiserver.yaml")
+    return {"ready": here and is_ready("127.0.0.1", port, seconds=3)}
+
+
+def is_ready(address: str, port: int, seconds: float) -> bool:
+    """Whether /readyz there answers 200."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # only its status counts; nothing that is answered is trusted
+    connection = http.client.HTTPSConnection(address, port, context=context, timeout=seconds)
+    try:
+        with contextlib.closing(connection):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def kubernetes(port: int, chosen: list[str]) -> dict[str, Any] | None:
+    """Nodes and the cluster's identity from the API server on this host; None when it does not answer."""
+    config = read("/etc/kubernetes/admin.conf")
+    if config is None:
+        return None
+    try:
+        read_back = ask(port, config, [NODES, KUBE_SYSTEM, SERVING_REQUESTS, *KUBE_SYSTEM_OBJECTS.values()])
+        found = {name: read_back[path] for name, path in KUBE_SYSTEM_OBJECTS.items() if path in read_back}
+        dns_ready = found.get("coredns", {}).get("status", {}).get("readyReplicas", 0)
+        dns_pods = ask(port, config, [DNS_PODS]).get(DNS_PODS, {}).get("items", []) if dns_ready < 2 else []
+        return {
+            "uid": read_back[KUBE_SYSTEM]["metadata"]["uid"] if KUBE_SYSTEM in read_back else None,
+            "nodes": with_serving([node(item, chosen) for item in read_back[NODES]["items"]]),
+            "serving_requests": pending(read_back.get(SERVING_REQUESTS, {}).get("items", [])),
+            "objects": sorted(found),
+            "applied": found.get("haplane", {}).get("data", {}).get("applied"),
+            "coredns_ready": dns_ready,
+            "coredns_why": next((why for why in map(waits_for, dns_pods) if why), ""),
+        }
+    except (OSError, http.client.HTTPException, ValueError, LookupError):
+        return None
+
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+
+def ask(
+    port: int,
+    config: str,
+    paths: list[str],
+    *,
+    address: str = "127.0.0.1",
+    seconds: float = API_SECONDS,
+    accept: str = "application/json",
+) -> dict[str, Any]:
+    """Path -> what the API server has there; what does not exist is left out. One connection, one deadline.
+
+    Not by kubectl, which took more CPU for this than all other probes. Raises OSError, HTTPException,
+    ValueError or LookupError when it does not answer.
+    """
+    deadline = time.monotonic() + seconds
+    connection = http.client.HTTPSConnection(address, port, context=credentials(config), timeout=seconds)
+    found = {}
+    with contextlib.closing(connection):
+        for path in paths:
+            connection.request("GET", path, headers={"Accept": accept})
+            connection.sock.settimeout(max(deadline - time.monotonic(), 0.01))
+            with connection.getresponse() as answer:
+                text = answer.read()
+            if answer.status not in (200, 404):
+                raise OSError(f"{path}: HTTP {answer.status}")
+            if answer.status == 200:
+                found[path] = json.loads(text)
+    return found
+
+
+def credentials(config: str) -> ssl.SSLContext:
+    """A kubeconfig's CA and client certificate. The key is in a file without a name, in memory alone."""
+    fields = dict(re.findall(r"^\s*([a-z-]+)-data: (\S+)$", config, re.M))
+    pem = {name: base64.b64decode(value) for name, value in fields.items()}
+    context = ssl.create_default_context(cadata=pem["certificate-authority"].decode("ascii"))
+    held = os.memfd_create("credentials")
+    try:
+        os.write(held, pem["client-certificate"] + b"\n" + pem["client-key"])
+        context.load_cert_chain(f"/proc/self/fd/{held}")
+    finally:
+        os.close(held)
+    return context
+
+
+def node(item: dict[str, Any], chosen: Iterable[str] = ()) -> dict[str, Any]:
+    """What is reported of one Node object; of the ``chosen`` labels the values as well."""
+    labels = item["metadata"].get("labels", {})
+    conditions = item["status"].get("conditions", [])
+    ready: dict[str, Any] = next((c for c in conditions if c["type"] == "Ready"), {})
+    return {
+        "name": item["metadata"]["name"],
+        "uid": item["metadata"]["uid"],
+        "ready": ready.get("status") == "True",
+        "why": "" if ready.get("status") == "True" else str(ready.get("message", ""))[:300],
+        "pressures": [c["type"] for c in conditions if c["type"] in PRESSURES and c["status"] == "True"],
+        "labels": sorted(k for k in labels if any(word in k for word in LABEL_WORDS)),
+        "chosen": [f"{name}={labels[name]}" for name in chosen if name in labels],
+        "taints": sorted(f"{t['key']}:{t['effect']}" for t in item["spec"].get("taints", [])),
+        "unschedulable": bool(item["spec"].get("unschedulable")),
+        "kubelet_version": item["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
+        "address": next((a["address"] for a in item["status"].get("addresses", []) if a["type"] == "InternalIP"), ""),
+        "addresses": [a["address"] for a in item["status"].get("addresses", [])][:20],
+        "port": item["status"].get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port", 10250),
+    }
+
+
+def waits_for(pod: dict[str, Any]) -> str:
+    """Why a pod is not scheduled, or what its first container waits for; empty if neither."""
+    status = pod.get("status", {})
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return str(condition.get("message") or condition.get("reason") or "not scheduled")[:300]
+    for container in status.get("containerStatuses", []):
+        if waiting := container.get("state", {}).get("waiting"):
+            return f"{waiting.get('reason', '')}: {waiting.get('message', '')}".strip(": ")[:300]
+    return ""
+
+
+def with_serving(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each with why an API server cannot verify its kubelet's certificate; None where it can or that is unknown.
+
+    Of the first MOST_NODES that are Ready: so many take 4 s if none of them answers.
+    """
+    ready_nodes = [one for one in nodes if one["ready"]][:MOST_NODES]
+    with concurrent.futures.ThreadPoolExecutor(HANDSHAKES) as pool:
+        wrong = list(pool.map(lambda one: unverified(one["address"], one["port"]), ready_nodes))
+    found = {one["name"]: why for one, why in zip(ready_nodes, wrong, strict=True)}
+    return [{**one, "unverified": found.get(one["name"])} for one in nodes]
+
+
+def unverified(address: str, port: int) -> str | None:
+    """Why the certificate that is served there does not verify as an API server verifies it."""
+    try:
+        context = ssl.create_default_context(cafile="/etc/kubernetes/pki/ca.crt")
+        with (
+            socket.create_connection((address, port), HANDSHAKE_SECONDS) as connection,
+            context.wrap_socket(connection, server_hostname=address),
+        ):
+            return None
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message
+    except ssl.SSLError as error:
+        return "it serves none yet" if "INTERNAL_ERROR" in str(error) else None
+    except (OSError, ValueError):
+        return None
+
+
+def pending(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Requests of kubelets for serving certificates that nobody has decided on."""
+    return [
+        {
+            "name": item["metadata"]["name"],
+            "signer": item["spec"]["signerName"],
+            "username": item["spec"].get("username", ""),
+            "groups": item["spec"].get("groups", []),
+            "usages": item["spec"].get("usages", []),
+            "pem": base64.b64decode(item["spec"]["request"]).decode("ascii", "replace")[:20000],
+        }
+        for item in items
+        if not item.get("status", {}).get("conditions")
+    ]

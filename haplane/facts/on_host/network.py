@@ -1,0 +1,58 @@
+"""The host's addresses, and the TCP ports that programs listen on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+
+from haplane.facts.on_host.probe import read, run
+
+LISTENER = re.compile(r"\S+ +\d+ +\d+ +(\S+:\d+) +\S+(.*)")
+USER = re.compile(r'"([^"]+)",pid=(\d+)')
+
+Listener = tuple[str, list[tuple[str, str]]]
+"""ADDRESS:PORT as ss writes it, and the programs that listen there: name and process."""
+
+
+def addresses() -> dict[str, list[str]]:
+    """Interface -> its IPv4 addresses."""
+    links = json.loads(run("ip", "-j", "-4", "address") or "[]")
+    return {link["ifname"]: [a["local"] for a in link.get("addr_info", [])] for link in links if link.get("ifname")}
+
+
+def listeners() -> list[Listener]:
+    """Every listening TCP socket. Raises ValueError for a line that is not one: a port may not pass for free then."""
+    found = []
+    for line in (run("ss", "-Hlntp") or "").splitlines():
+        parsed = LISTENER.fullmatch(line)
+        if parsed is None:
+            raise ValueError(f"ss printed a line that is no socket: {line[:100]!r}")
+        found.append((parsed[1], USER.findall(parsed[2])))
+    return found
+
+
+def listening() -> dict[str, str]:
+    """TCP port -> program that listens on it, "" when that is not known.
+
+    Any user may call a program kube-apiserver: one that is neither root's nor a service's is marked.
+    """
+    return {place.rpartition(":")[2]: program_of(users) for place, users in listeners()}
+
+
+def program_of(users: list[tuple[str, str]]) -> str:
+    """The first of the programs that listen on a socket."""
+    if not users:
+        return ""
+    name, process = users[0]
+    return name if of_the_system(process) else f"{name} (a user's)"
+
+
+def of_the_system(process: str) -> bool:
+    """Whether a process is root's, or a system service's."""
+    with contextlib.suppress(OSError):
+        groups = read(f"/proc/{process}/cgroup") or ""
+        service = "/system.slice/" in groups and "/user.slice/" not in groups
+        return service or os.stat(f"/proc/{process}").st_uid == 0
+    return False

@@ -1,0 +1,57 @@
+"""What takes the place of a file of haplane's, or undoes what it is for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import Any
+
+from haplane.facts.on_host.forwarding import dropped_forwarding
+from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.systemd import loaded_unit
+
+MOST_NAME = 400
+UNIT_SETTINGS = re.compile(r"^\s*(ExecStart|Environment|EnvironmentFile|RootDirectory|User)\s*=", re.M)
+SETTINGS_THAT_COUNT = {
+    "kubelet": ("ExecStart", "Environment", "EnvironmentFile", "RootDirectory", "User"),
+    "containerd": ("ExecStart", "RootDirectory", "User"),  # a proxy for pulls is set by Environment
+}
+
+
+def precedence(pod_network: str) -> dict[str, Any]:
+    """What takes the place of a file of haplane's: drop-ins of units, CNI configurations, dropped forwarding."""
+    here = os.path.exists("/etc/kubernetes/kubelet.conf")
+    return {
+        "units": overridden_units(),
+        "cni": cni_configurations() if here else [],
+        "forward": dropped_forwarding(pod_network) if here else [],
+    }
+
+
+def overridden_units() -> dict[str, list[str]]:
+    """Unit -> files that take the place of haplane's, or change what it runs or how."""
+    found = {}
+    for unit, counting in SETTINGS_THAT_COUNT.items():
+        mine = f"/etc/systemd/system/{unit}.service"
+        fields = loaded_unit(f"{unit}.service", "FragmentPath", "DropInPaths")
+        if not fields or not os.path.exists(mine):
+            continue
+        other = [path for path in [fields.get("FragmentPath", "")] if path and path != mine]
+        other += [
+            path
+            for path in fields.get("DropInPaths", "").split()
+            if "haplane" not in os.path.basename(path)
+            and any(name in counting for name in UNIT_SETTINGS.findall(read(path) or ""))
+        ]
+        if other:
+            found[unit] = [path[:MOST_NAME] for path in other[:5]]
+    return found
+
+
+def cni_configurations() -> list[str]:
+    """The configurations of pod networks in the order in which containerd takes the first."""
+    with contextlib.suppress(OSError):
+        names = os.listdir("/etc/cni/net.d")
+        return sorted(name[:MOST_NAME] for name in names if name.endswith((".conf", ".conflist", ".json")))[:20]
+    return []

@@ -1,0 +1,110 @@
+"""What the probes share: a command with a deadline, a file, a digest, an owner."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import hashlib
+import json
+import os
+import pwd
+import shutil
+import subprocess
+from typing import Any
+
+PROBE_SECONDS = 5
+MOST_READ_BYTES = 4 << 20
+"""Of one file: what haplane, kubeadm and the kernel write is far smaller."""
+
+
+def run(*command: str, seconds: float = PROBE_SECONDS) -> str | None:
+    """A command's output, or None when it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed commands, no shell
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def require(program: str) -> None:
+    """Raises OSError for a program that is not installed: what it would have reported is unknown, not bad."""
+    if shutil.which(program) is None:
+        raise OSError(f"{program} could not be run: not found in PATH")
+
+
+def read(path: str) -> str | None:
+    """A text file, or None when it is absent or not ours to read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(MOST_READ_BYTES)
+    except OSError:
+        return None
+
+
+def digest(path: str) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    summary = hashlib.sha256()
+    with open(path, "rb") as file:
+        for chunk in iter(lambda: file.read(1 << 20), b""):
+            summary.update(chunk)
+    return summary.hexdigest()
+
+
+def owner(user_id: int) -> str:
+    """A user's name, its number where it has none."""
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
+
+
+def group(group_id: int) -> str:
+    """A group's name, its number where it has none."""
+    try:
+        return grp.getgrgid(group_id).gr_name
+    except KeyError:
+        return str(group_id)
+
+
+def document(path: str) -> dict[str, Any] | None:
+    """A JSON object in a file, None when it is absent or damaged: who wrote it will write it again."""
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(read(path) or "null")
+        return found if isinstance(found, dict) else None
+    return None
+
+
+def size_of(directory: str) -> int:
+    """What a directory takes up, in bytes."""
+    found = 0
+    for path, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                found += os.lstat(os.path.join(path, name)).st_blocks * 512
+    return found
+
+
+def protobuf(message: bytes) -> dict[int, Any]:
+    """Field number -> value, of numbers and byte strings. Raises LookupError for a message that is cut short."""
+    found: dict[int, Any] = {}
+    rest = message
+    while rest:
+        key, rest = varint(rest)
+        value, rest = varint(rest)
+        if key & 7 == 2:
+            found[key >> 3], rest = rest[:value], rest[value:]
+        else:
+            found[key >> 3] = value
+    return found
+
+
+def varint(message: bytes) -> tuple[int, bytes]:
+    """The number at the head of a message, seven bits a byte, and what follows it."""
+    value = shift = 0
+    while message[0] & 0x80:
+        value |= (message[0] & 0x7F) << shift
+        message, shift = message[1:], shift + 7
+    return value | message[0] << shift, message[1:]

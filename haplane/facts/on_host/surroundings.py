@@ -1,0 +1,75 @@
+"""What a host was before haplane: its identity, kernel, name servers, networks, and files where Kubernetes looks."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import platform
+import re
+from typing import Any
+
+from haplane.facts.on_host.probe import read, run
+
+STUB_FREE = "/run/systemd/resolve/resolv.conf"
+MOST = 200
+FOREIGN_KUBELET_FILES = (
+    "/usr/lib/systemd/system/kubelet.service.d/*.conf",
+    "/lib/systemd/system/kubelet.service.d/*.conf",
+    "/etc/systemd/system/kubelet.service.d/*.conf",
+)
+STARTS = re.compile(r"^\s*(ExecStart|EnvironmentFile|User|RootDirectory)\s*=", re.M)
+
+
+def surroundings() -> dict[str, Any]:
+    """All of it; what cannot be read is empty."""
+    resolv_conf = STUB_FREE if resolves_by_systemd() else "/etc/resolv.conf"
+    return {
+        "machine_id": (read("/etc/machine-id") or "").strip()[:64],
+        "product_uuid": "" if in_container() else (read("/sys/class/dmi/id/product_uuid") or "").strip().lower()[:64],
+        "kernel": platform.release()[:MOST],
+        "resolv_conf": resolv_conf,
+        "name_servers": re.findall(r"^\s*nameserver\s+(\S{1,60})", read(resolv_conf) or "", re.M)[:10],
+        "networks": attached_networks(),
+        "manifests": names("/etc/kubernetes/manifests"),
+        "cni": names("/etc/cni/net.d"),
+        "kubelet_files": kubelet_files(),
+    }
+
+
+def resolves_by_systemd() -> bool:
+    """Whether kubeadm would give pods systemd-resolved's own list instead of its stub at 127.0.0.53."""
+    return os.path.exists(STUB_FREE) and run("systemctl", "is-active", "systemd-resolved") is not None
+
+
+def in_container() -> bool:
+    """Whether the firmware's identity is that of another machine, which this one shares."""
+    return os.path.exists("/run/systemd/container") or os.path.exists("/run/host/container-manager")
+
+
+def attached_networks() -> list[dict[str, str]]:
+    """Every network of an address or a route, with its device; not the default route, nor single local addresses."""
+    found = set()
+    for link in json.loads(run("ip", "-j", "-4", "address") or "[]"):
+        for one in link.get("addr_info", []):
+            found.add((f"{one['local']}/{one['prefixlen']}", str(link.get("ifname", ""))))
+    for route in json.loads(run("ip", "-j", "-4", "route", "show", "table", "all") or "[]"):
+        if route.get("type", "unicast") in {"unicast", "blackhole", "unreachable", "prohibit"}:
+            found.add((str(route.get("dst", "default")), str(route.get("dev", ""))))
+    return [{"network": network, "device": device} for network, device in sorted(found) if network != "default"][
+        :MOST
+    ]
+
+
+def names(directory: str) -> list[str]:
+    """What is in a directory, hidden files left out."""
+    with contextlib.suppress(OSError):
+        return sorted(name[:MOST] for name in os.listdir(directory) if not name.startswith("."))[:20]
+    return []
+
+
+def kubelet_files() -> list[str]:
+    """Drop-ins of the kubelet's unit, by whoever, that change what it runs."""
+    paths = {os.path.realpath(path) for pattern in FOREIGN_KUBELET_FILES for path in glob.glob(pattern)}
+    return sorted(p for p in paths if "haplane" not in os.path.basename(p) and STARTS.search(read(p) or ""))[:20]

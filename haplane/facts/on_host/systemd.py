@@ -1,0 +1,71 @@
+"""What systemd reports of its units."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from haplane.facts.on_host.probe import run
+
+UNIT_PROPERTIES = (
+    "ActiveState",
+    "UnitFileState",
+    "NeedDaemonReload",
+    "StateChangeTimestampMonotonic",
+    "MainPID",
+    "ActiveEnterTimestampMonotonic",
+    "DropInPaths",
+)
+
+
+def loaded_units(names: Sequence[str], *properties: str) -> dict[str, dict[str, str]] | None:
+    """Unit (without ".service") -> these properties of it, of the units that are loaded; None without an answer."""
+    wanted = ",".join(("Id", "LoadState", *properties))
+    shown = run("systemctl", "show", f"--property={wanted}", *names)
+    if shown is None:
+        return None
+    found = {}
+    for block in shown.split("\n\n"):
+        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if fields.get("LoadState") == "loaded":
+            found[fields.get("Id", "").removesuffix(".service")] = fields
+    return found
+
+
+def loaded_unit(name: str, *properties: str) -> dict[str, str]:
+    """These properties of one unit; empty when it is not loaded or systemd does not answer."""
+    return next(iter((loaded_units([name], *properties) or {}).values()), {})
+
+
+def units(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Unit -> its state, as :class:`haplane.domain.observed.Unit` has it; units that are not loaded are left out.
+
+    Raises OSError when systemd does not answer: a host that is too busy is not one without units.
+    """
+    loaded = loaded_units(names, *UNIT_PROPERTIES)
+    if loaded is None and os.path.isdir("/run/systemd/system"):
+        raise OSError("systemctl does not answer")
+    booted_at = time.time() - time.monotonic()
+    return {
+        name: {
+            "active": found.get("ActiveState") == "active",
+            "enabled": found.get("UnitFileState") in ("enabled", "static", "enabled-runtime"),
+            "needs_reload": found.get("NeedDaemonReload") == "yes",
+            "since": booted_at + int(found.get("StateChangeTimestampMonotonic") or 0) / 1e6,
+            "binary_replaced": is_replaced(found.get("MainPID", "0")),
+            "starting": found.get("ActiveState") == "activating",
+            "drop_ins": found.get("DropInPaths", "").split(),
+            "active_since": booted_at + int(found.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
+        }
+        for name, found in (loaded or {}).items()
+    }
+
+
+def is_replaced(process: str) -> bool:
+    """Whether the file that a process was started from is no longer the one at its path."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{process}/exe").endswith(" (deleted)")
+    return False

@@ -1,0 +1,205 @@
+"""What the cluster needs so that pods run, as the API server on this host reports it."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, LEASES, METADATA_ONLY, ask
+from haplane.facts.on_host.probe import read
+
+DAEMON_SETS = "/apis/apps/v1/daemonsets?limit=200"
+CONTROL_PLANE_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=tier%3Dcontrol-plane&limit=100"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+WEBHOOKS = {
+    "validatingwebhookconfiguration": f"{ADMISSION}/validatingwebhookconfigurations?limit=200",
+    "mutatingwebhookconfiguration": f"{ADMISSION}/mutatingwebhookconfigurations?limit=200",
+}
+RECORD = f"{KUBE_SYSTEM}/configmaps/haplane"
+LEADERS = ("kube-controller-manager", "kube-scheduler")
+OURS = ("haplane", "kubeadm")
+"""Field managers of what haplane applies itself, or has kubeadm apply."""
+MOST_OBJECTS = 200
+MOST_SERVICES = 20
+API_PATIENCE = 8.0
+"""Seconds for a round of requests: on a busy host the objects that were applied take more than a moment."""
+TEXT = 300
+
+Ask = Callable[..., dict[str, Any]]
+"""Takes paths, and ``accept``."""
+
+
+def workloads(port: int) -> dict[str, Any] | None:
+    """Pods, leases, webhooks and applied objects; None while the API server does not answer."""
+    config = read("/etc/kubernetes/admin.conf")
+    if config is None:
+        return None
+    try:
+        return from_api(lambda paths, **how: ask(port, config, paths, seconds=API_PATIENCE, **how))
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def from_api(api: Ask) -> dict[str, Any]:
+    """Two rounds of requests: what there is, then why some of it is not as it should be."""
+    leases = {f"{LEASES}{name}": name for name in LEADERS}
+    listed = api([DAEMON_SETS, CONTROL_PLANE_PODS, *WEBHOOKS.values(), *leases, RECORD])
+    sets = [one for one in listed[DAEMON_SETS]["items"] if is_ours(one)]
+    hooks = strict_webhooks(listed)
+    applied = json.loads(listed.get(RECORD, {}).get("data", {}).get("objects", "null"))
+    reasons = {name: reason_paths(one) for one in sets if lacks_pods(one) for name in [full_name(one)]}
+    slices = {service: slices_path(*service) for service in sorted({one["service"] for one in hooks})[:MOST_SERVICES]}
+    recorded = list(applied or {})[:MOST_OBJECTS]
+    wanted = [path for paths in reasons.values() for path in paths]
+    more = api([*wanted, *slices.values()]) if wanted or slices else {}
+    kept = api(recorded, accept=METADATA_ONLY) if recorded else {}
+    return {
+        "daemon_sets": [daemon_set(one, reasons.get(full_name(one)), more) for one in sets],
+        "pods": [pod(one) for one in listed[CONTROL_PLANE_PODS]["items"]],
+        "leases": {name: lease(listed.get(path)) for path, name in leases.items()},
+        "webhooks": [
+            {"kind": one["kind"], "name": one["name"], "webhook": one["webhook"], "service": "/".join(one["service"]),
+             "resources": one["resources"]}
+            for one in hooks
+            if one["service"] in slices and not has_endpoints(more.get(slices[one["service"]]))
+        ],
+        "recorded": applied is not None,
+        "missing": [path for path in recorded if path not in kept],
+        "edited": [path for path, item in kept.items() if applied[path] not in ("", fields_digest(item))],
+    }  # fmt: skip
+
+
+def is_ours(item: dict[str, Any]) -> bool:
+    """Whether haplane or kubeadm applied it: kube-proxy, and whatever pod network the inventory names."""
+    managers = {one.get("manager") for one in item["metadata"].get("managedFields", [])}
+    return not managers.isdisjoint(OURS)
+
+
+def full_name(item: dict[str, Any]) -> str:
+    """NAMESPACE/NAME."""
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+
+
+def lacks_pods(item: dict[str, Any]) -> bool:
+    """Whether a node that should have its pod has none that is ready."""
+    status = item.get("status", {})
+    return bool(status.get("numberReady", 0) < status.get("desiredNumberScheduled", 0))
+
+
+def reason_paths(item: dict[str, Any]) -> tuple[str, str]:
+    """Where its pods are, and the events that explain why one is missing."""
+    namespace = f"/api/v1/namespaces/{item['metadata']['namespace']}"
+    labels = item["spec"]["selector"].get("matchLabels", {})
+    selector = quote(",".join(f"{name}={value}" for name, value in labels.items()))
+    about = quote(f"involvedObject.kind=DaemonSet,involvedObject.name={item['metadata']['name']},type=Warning")
+    return (
+        f"{namespace}/pods?labelSelector={selector}&limit=1000",
+        f"{namespace}/events?fieldSelector={about}&limit=100",
+    )
+
+
+def daemon_set(item: dict[str, Any], reasons: tuple[str, str] | None, more: dict[str, Any]) -> dict[str, Any]:
+    """How many nodes should have its pod, and have one that is ready; where not, its pods and the last warning."""
+    status = item.get("status", {})
+    pods, events = (more.get(path, {}).get("items", []) for path in reasons) if reasons else ([], [])
+    last = max(events, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "", default=None)
+    return {
+        "name": full_name(item),
+        "desired": status.get("desiredNumberScheduled", 0),
+        "ready": status.get("numberReady", 0),
+        "pods": [pod(one) for one in pods],
+        "warning": f"{last.get('reason')}: {last.get('message')}"[:TEXT] if last else None,
+        "observed": status.get("observedGeneration") == item["metadata"].get("generation"),
+    }
+
+
+def pod(item: dict[str, Any]) -> dict[str, Any]:
+    """A pod's node, whether it is ready, and what one of its containers waits for or ended with."""
+    status = item.get("status", {})
+    conditions = {one["type"]: one for one in status.get("conditions", [])}
+    states = [
+        one["state"]["waiting"]
+        for one in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+        if "waiting" in one.get("state", {})
+    ]
+    scheduled = conditions.get("PodScheduled", {})
+    waiting = states[0] if states else scheduled if scheduled.get("status") == "False" else {}
+    return {
+        "name": item["metadata"]["name"],
+        "node": item["spec"].get("nodeName") or affine_node(item),
+        "component": item["metadata"].get("labels", {}).get("component", ""),
+        "ready": conditions.get("Ready", {}).get("status") == "True",
+        "reason": (waiting.get("reason") or status.get("reason") or status.get("phase") or "")[:TEXT],
+        "message": (waiting.get("message") or "")[:TEXT],
+    }
+
+
+def affine_node(item: dict[str, Any]) -> str:
+    """The node that a DaemonSet's pod is for, while the scheduler has not bound it."""
+    affinity = item["spec"].get("affinity", {}).get("nodeAffinity", {})
+    terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution", {}).get("nodeSelectorTerms", [])
+    fields = [field for term in terms for field in term.get("matchFields", [])]
+    return next((str(field["values"][0]) for field in fields if field.get("key") == "metadata.name"), "")
+
+
+def lease(item: dict[str, Any] | None) -> dict[str, Any]:
+    """Who leads, and how many seconds ago it renewed its lease, by this host's clock; None when nobody ever has."""
+    spec = (item or {}).get("spec", {})
+    renewed = spec.get("renewTime")
+    age = time.time() - datetime.fromisoformat(renewed.replace("Z", "+00:00")).timestamp() if renewed else None
+    return {"holder": str(spec.get("holderIdentity") or "")[:TEXT], "age_seconds": age}
+
+
+def strict_webhooks(listed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Webhooks of services that reject requests when the service does not answer."""
+    found = []
+    for kind, path in WEBHOOKS.items():
+        for item in listed[path]["items"]:
+            for one in item.get("webhooks", []):
+                service = one.get("clientConfig", {}).get("service")
+                if service is None or one.get("failurePolicy", "Fail") != "Fail":
+                    continue
+                resources = {name for rule in one.get("rules", []) for name in rule.get("resources", [])}
+                found.append(
+                    {
+                        "kind": kind, "name": item["metadata"]["name"], "webhook": one["name"],
+                        "service": (service["namespace"], service["name"]), "resources": sorted(resources)[:10],
+                    }
+                )  # fmt: skip
+    return found
+
+
+def slices_path(namespace: str, service: str) -> str:
+    """Where a service's endpoints are."""
+    selector = quote(f"kubernetes.io/service-name={service}")
+    return f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?labelSelector={selector}&limit=100"
+
+
+def has_endpoints(slices: dict[str, Any] | None) -> bool:
+    """Whether any endpoint is ready; one without that condition counts as ready."""
+    return any(
+        endpoint.get("conditions", {}).get("ready") is not False
+        for one in (slices or {}).get("items", [])
+        for endpoint in one.get("endpoints") or []
+    )
+
+
+def fields_digest(item: dict[str, Any]) -> str:
+    """Of the fields that haplane and kubeadm own: a field that another changes or removes is no longer theirs.
+
+    What others add, and how many replicas there are, is none of it.
+    """
+    owned = [
+        one.get("fieldsV1", {})
+        for one in item["metadata"].get("managedFields", [])
+        if one.get("manager") in OURS and one.get("subresource", "") == ""
+    ]
+    for fields in owned:
+        fields.get("f:spec", {}).pop("f:replicas", None)
+    return hashlib.sha256(json.dumps(owned, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Hosts that boot their own init in containers of systemd-nspawn, on this machine's kernel."""

@@ -1,0 +1,57 @@
+"""The driver whose power switch is the user's commands: IPMI, a hypervisor's or a cloud's tool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from haplane.config.drills import PowerCommands
+from haplane.config.model import Inventory
+from haplane.errors import DeadlinePassed, Refused
+from haplane.machines.protocol import Part
+from haplane.machines.watchdog import beside_us
+from haplane.streams import capture
+
+OFF_SECONDS, ON_SECONDS = 30, 180
+ASK_SECONDS = 20.0
+WAIT = "n=0; until {condition}; do n=$((n+1)); test $n -lt {seconds} || exit 1; sleep 1; done"
+
+
+class CommandMachines:
+    """A :class:`haplane.machines.protocol.Machines`. ``{host}`` in a command is the host's name of the inventory."""
+
+    driver = "command"
+    disposable = False
+
+    def __init__(self, inventory: Inventory, commands: PowerCommands) -> None:
+        self.inventory = inventory
+        self.commands = commands
+
+    def power_cut(self, hosts: Sequence[str]) -> Part:
+        for host in hosts:
+            if not self._is_on(host):
+                raise Refused(f"{host} is off by `is_on`", where=self.inventory.path, next_step="power it on first")
+        off, on = self.commands.power_off, self.commands.power_on
+        cut = " && ".join([*self._each(off, hosts), *self._wait(hosts, "! {is_on}", OFF_SECONDS)])
+        restore = " && ".join([*self._each(on, hosts), *self._wait(hosts, "{is_on}", ON_SECONDS)])
+        return lambda seconds: beside_us(
+            ", ".join(hosts), ["/bin/sh", "-c", cut], ["/bin/sh", "-c", restore], seconds
+        )
+
+    def wipe(self, hosts: Sequence[str], only: str | None = None) -> None:
+        raise Refused("haplane destroys the disks of lab hosts only", where=", ".join(hosts))
+
+    def _is_on(self, host: str) -> bool:
+        command = self.commands.is_on.replace("{host}", host)
+        try:
+            return capture(["/bin/sh", "-c", command], b"", deadline_seconds=ASK_SECONDS).code == 0
+        except TimeoutError:
+            raise DeadlinePassed(
+                f"`is_on` did not end within {ASK_SECONDS:g} s for {host}", where=self.inventory.path, why=command
+            ) from None
+
+    def _each(self, command: str, hosts: Sequence[str]) -> list[str]:
+        return [f"{{ {command.replace('{host}', host)}; }}" for host in hosts]
+
+    def _wait(self, hosts: Sequence[str], condition: str, seconds: int) -> list[str]:
+        asked = [condition.format(is_on=f"{{ {self.commands.is_on.replace('{host}', host)}; }}") for host in hosts]
+        return [f"{{ {WAIT.format(condition=one, seconds=seconds)}; }}" for one in asked]

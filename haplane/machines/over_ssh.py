@@ -1,0 +1,73 @@
+"""The driver of hosts that are only reached over SSH: it can reboot them without warning, and not keep them off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from haplane.config.model import Host, Inventory
+from haplane.errors import HaplaneError, Refused
+from haplane.machines.protocol import Part
+from haplane.remote.openssh import run
+from haplane.waiting import wait_until
+
+BOOT_SECONDS = 600.0
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+# reboot(2) at once: no unit is stopped, nothing is flushed. It runs after ssh has gone, which would hang otherwise.
+RESET = "systemd-run --quiet --collect --on-active=1 systemctl reboot --force --force"
+
+
+class SshMachines:
+    """A :class:`haplane.machines.protocol.Machines`."""
+
+    driver = "ssh"
+    disposable = False
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+
+    def power_cut(self, hosts: Sequence[str]) -> Part:
+        return lambda _seconds: Reset(self.inventory, hosts)
+
+    def wipe(self, hosts: Sequence[str], only: str | None = None) -> None:
+        raise Refused("haplane destroys the disks of lab hosts only", where=", ".join(hosts))
+
+
+class Reset:
+    """A :class:`haplane.machines.protocol.Armed` that needs no watchdog: the hosts boot by themselves."""
+
+    def __init__(self, inventory: Inventory, hosts: Sequence[str]) -> None:
+        self._hosts = [inventory.host(host) for host in hosts]
+        self._before: dict[str, bytes] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.undo()
+
+    def apply(self) -> None:
+        self._before = {host.name: _boot_id(host) for host in self._hosts}
+        for host in self._hosts:
+            run(host, "sh", "-c", RESET)
+
+    def undo(self) -> None:
+        for host in self._hosts:
+            if before := self._before.pop(host.name, None):
+                what = f"{host.name} responds after its boot"
+                wait_until(partial(_booted, host, before), BOOT_SECONDS, what, every=2.0)
+
+
+def _booted(host: Host, before: bytes) -> bool:
+    try:
+        return _boot_id(host) != before
+    except HaplaneError:
+        return False
+
+
+def _boot_id(host: Host) -> bytes:
+    return run(host, "cat", BOOT_ID, deadline_seconds=10)

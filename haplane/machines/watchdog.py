@@ -1,0 +1,167 @@
+"""A fault and its undo, kept by a process that undoes it when this one disappears (``on_host/watchdog.py``)."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from haplane.config.model import Host
+from haplane.domain import host_paths
+from haplane.errors import HaplaneError
+from haplane.remote.openssh import ssh_command
+from haplane.streams import Tail, last_line
+
+PROGRAM = (Path(__file__).parent / "on_host" / "watchdog.py").read_text(encoding="utf-8")
+UNIT = "haplane-fault"
+HEARTBEAT_SECONDS = 1.0
+ARM_SECONDS = 20.0
+APPLY_SECONDS = 70.0
+UNDO_SECONDS = 200.0
+MOST_LINE_BYTES = 1 << 16
+AFTER_ITS_END = (
+    f"test ! -e {host_paths.FAULT_UNDO} || {{ sh {host_paths.FAULT_UNDO} && rm {host_paths.FAULT_UNDO}; }}"
+)
+
+
+class Watchdog:
+    """A :class:`haplane.machines.protocol.Armed`, armed while in its context."""
+
+    def __init__(self, where: str, argv: Sequence[str], settings: dict[str, Any]) -> None:
+        self._where = where
+        self._argv = argv
+        self._settings = settings
+        self._undone = False
+        self._ended = threading.Event()
+        self._writing = threading.Lock()
+        self._received = b""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is for the drill, which undoes the fault itself
+        )
+        self._words = Tail(self._process)
+        self._send(json.dumps(self._settings))
+        self._answer(ARM_SECONDS, "the watchdog could not be armed, so nothing was broken")
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if not self._undone:
+                self.undo()
+        finally:
+            self._ended.set()
+            _pipe(self._process.stdin).close()
+            self._process.wait(UNDO_SECONDS)
+
+    def apply(self) -> None:
+        self._send("apply")
+        done = self._answer(APPLY_SECONDS, "the fault could not be caused")
+        if done["code"] != 0:
+            raise HaplaneError("the fault could not be caused", where=self._where, why=last_line(str(done["output"])))
+
+    def undo(self) -> None:
+        self._undone = True
+        early = self._process.poll() is not None
+        self._send("undo")
+        done = self._answer(UNDO_SECONDS, "the fault may still be in place")
+        if done["code"] != 0:
+            raise HaplaneError(
+                "the fault could not be undone",
+                where=self._where,
+                why=last_line(str(done["output"])),
+                next_step=f"on the host: sh {host_paths.FAULT_UNDO}",
+            )
+        if early:
+            raise HaplaneError(
+                "the fault ended before the drill did, so what was measured says nothing",
+                where=self._where,
+                why="its watchdog undid it: it heard nothing from here for 8 s, or the fault's time was up",
+                next_step="re-run on a machine, and over a network, that is less busy",
+            )
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            self._send("")
+
+    def _send(self, line: str) -> None:
+        try:
+            with self._writing:
+                _pipe(self._process.stdin).write(line.encode() + b"\n")
+        except (OSError, ValueError):  # it has ended: no answer will come, which _answer reports
+            return
+
+    def _answer(self, seconds: float, failure: str) -> dict[str, Any]:
+        """The next line of it that is JSON (a login script may print others)."""
+        deadline = time.monotonic() + seconds
+        descriptor = _pipe(self._process.stdout).fileno()
+        while len(self._received) < MOST_LINE_BYTES:
+            line, newline, rest = self._received.partition(b"\n")
+            if newline:
+                self._received = rest
+                if line.startswith(b"{"):
+                    return dict(json.loads(line))
+                continue
+            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                break
+            if not (data := os.read(descriptor, 4096)):
+                break
+            self._received += data
+        raise HaplaneError(
+            failure,
+            where=self._where,
+            why=last_line(self._words.read()) or "the connection to its watchdog was lost",
+            next_step=f"the watchdog undoes it by itself; check with `systemctl status {UNIT}` on the host",
+        )
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise ValueError("the process has no such pipe")
+    return pipe
+
+
+def on_host(host: Host, apply: str, undo: str, seconds: float) -> Watchdog:
+    """A fault made by a shell script on a host, and undone by another there.
+
+    Its keeper is a transient unit, so systemd runs the undo should it be killed. A host has one fault at a time.
+    """
+    properties = (f"RuntimeMaxSec={seconds + UNDO_SECONDS:.0f}", f"ExecStopPost=/bin/sh -c '{AFTER_ITS_END}'")
+    unit = (
+        f"--unit={UNIT}",
+        "--collect",
+        "--pipe",
+        "--wait",
+        "--quiet",
+        *(f"--property={one}" for one in properties),
+    )
+    settings = {
+        "apply": ["/bin/sh", "-c", apply],
+        "undo": ["/bin/sh", "-c", undo],
+        "seconds": seconds,
+        "keep": host_paths.FAULT_UNDO,
+    }
+    argv = ssh_command(host, "systemd-run", *unit, "python3", "-I", "-c", PROGRAM)
+    return Watchdog(host.name, argv, settings)
+
+
+def beside_us(where: str, apply: Sequence[str], undo: Sequence[str], seconds: float) -> Watchdog:
+    """A fault made by a command on this machine: power. Its keeper outlives this process, not this machine."""
+    settings = {"apply": list(apply), "undo": list(undo), "seconds": seconds, "keep": None}
+    return Watchdog(where, [sys.executable, "-I", "-c", PROGRAM], settings)

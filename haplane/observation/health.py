@@ -1,0 +1,97 @@
+"""Wait until the cluster serves, then look at all of it once more and judge."""
+
+from __future__ import annotations
+
+from haplane.config.model import Inventory
+from haplane.context.context import Context
+from haplane.context.phase import Look, Phase
+from haplane.deploys.recipes import wait_for_nodes
+from haplane.desired.certificates import every_certificate
+from haplane.desired.hosts import units
+from haplane.domain.status import Roster, Status, passing_problems, summarise, summarise_certificates
+from haplane.observation.observe import observe
+from haplane.observation.waiting import Obstacle, look_until_clear
+from haplane.pki.cluster_identity import IDENTITY_PATHS
+
+SETTLE_SECONDS = 20.0
+"""What controllers and load balancers check every few seconds follows within that."""
+
+SETTLE_AT_MOST_SECONDS = 300.0
+"""While the problems change, something is on its way: pods that start one after the other on a slow machine."""
+
+
+def await_nodes(context: Context) -> None:
+    """Wait until nodes are Ready and DNS is available; what does not come in time is no error."""
+    nodes = [host.name for host in context.reachable(context.inventory.nodes)]
+    everywhere = not context.observation.unreachable
+    context.deploy([context.some_master()], wait_for_nodes, nodes=nodes, dns_everywhere=everywhere)
+
+
+def verify_health(context: Context) -> None:
+    """The status of the cluster, once what lags behind the nodes has settled.
+
+    At once after a dry run, and when a host was lost meanwhile.
+    """
+    known = set(context.observation.unreachable)
+    if context.result.changed:
+        observe(context)
+    lost = not set(context.observation.unreachable) <= known
+    context.result.status = judge(context) if lost or context.request.dry_run else settled(context)
+
+
+def settled(context: Context) -> Status:
+    """Status of what was last observed once nothing is wrong that may pass, or the same was for SETTLE_SECONDS."""
+    status: Status
+
+    def passing() -> Obstacle | None:
+        nonlocal status
+        status = judge(context)
+        found = passing_problems(status, context.observation.unreachable)
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        return Obstacle("cluster", f"settling: {found[0]}{more}") if found else None
+
+    look_until_clear(context, passing, SETTLE_SECONDS, at_most=SETTLE_AT_MOST_SECONDS)
+    return status
+
+
+def judge(context: Context) -> Status:
+    """Status of what was last observed."""
+    return summarise(
+        roster(context.inventory),
+        context.observation,
+        endpoint_answers=context.executor.endpoint_is_ready(context.inventory),
+        certificates=summarise_certificates(
+            every_certificate(context.inventory, context.observation.reports, context.now())
+        ),
+        now=context.now(),
+    )
+
+
+def roster(inventory: Inventory) -> Roster:
+    """The inventory's names and addresses."""
+    cluster = inventory.cluster
+    return Roster(
+        cluster=cluster.name,
+        endpoint=str(cluster.endpoint),
+        endpoint_is_external=cluster.endpoint_is_external,
+        kubernetes_version=cluster.kubernetes_version,
+        masters=tuple(host.name for host in inventory.masters),
+        etcd=tuple(host.name for host in inventory.etcd),
+        balancers=tuple(host.name for host in inventory.balancer_hosts),
+        workers=tuple(host.name for host in inventory.workers),
+        addresses={host.name: str(host.address) for host in inventory.hosts},
+        units={host.name: units(inventory, host) for host in inventory.hosts},
+        identity=IDENTITY_PATHS,
+        leaving=tuple(host.name for host in inventory.leaving),
+        pod_network=str(cluster.pod_network),
+        own_pod_network=cluster.pod_network_manifest is None,
+        inventory=inventory.path,
+        snapshot_interval=cluster.snapshots.interval_seconds if cluster.snapshots else None,
+        etcd_quota_bytes=cluster.etcd.quota_backend_bytes,
+    )
+
+
+AWAIT_NODES = Phase(
+    "Wait until nodes are Ready", (), await_nodes, breakable=True, when=lambda context: context.result.changed
+)
+VERIFY_HEALTH = Look("Verify that the cluster is healthy", verify_health)

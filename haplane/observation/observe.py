@@ -1,0 +1,56 @@
+"""Ask every host at once what is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from haplane.context.context import Context
+from haplane.context.phase import Look
+from haplane.desired.hosts import request_for, roles_of
+from haplane.domain import trust
+from haplane.domain.observed import Observation
+from haplane.domain.preflight import Window
+from haplane.errors import Unreachable
+
+WORKLOAD_PARTS = ("components", "workloads", "precedence")
+"""Of a report: what only status and the plan need. A guard does without, for clients' sake: looking costs CPU."""
+
+
+def observe(context: Context) -> None:
+    """One composite fact per host. Raises Unreachable when no host answers."""
+    _look(context)
+
+
+def observe_briefly(context: Context) -> None:
+    """The same without WORKLOAD_PARTS."""
+    _look(context, without=WORKLOAD_PARTS)
+
+
+def _look(context: Context, without: tuple[str, ...] = ()) -> None:
+    inventory = context.inventory
+    asked_at = context.now().timestamp()
+    context.progress(", ".join(host.name for host in inventory.everyone), "observing")
+    request = request_for(inventory, context.request.manifest) | {"without": without}
+    gathered = context.executor.observe(inventory.everyone, request)
+    for name, fingerprint in gathered.first_contacts.items():
+        context.progress(name, f"first contact, its host key is {fingerprint}")
+    seen = Observation(reports=gathered.values, unreachable=gathered.failed)
+    observation = trust.believed(roles_of(inventory), seen).without(context.view.left_out)
+    seen_at = context.now()
+    window = Window(asked_at, seen_at.timestamp())
+    context.see(replace(context.view, observation=observation, window=window, seen_at=seen_at))
+    if not gathered.values:
+        raise unreachable(context)
+
+
+def unreachable(context: Context) -> Unreachable:
+    """Which hosts did not answer, and why."""
+    lost = context.observation.unreachable
+    return Unreachable(
+        f"{', '.join(sorted(lost))} cannot be reached; nothing was changed",
+        why="; ".join(f"{name}: {why}" for name, why in sorted(lost.items())),
+        next_step="check that they are on and that ssh to them works, then run again",
+    )
+
+
+OBSERVE = Look("Observe every host", observe)

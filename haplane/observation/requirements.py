@@ -1,0 +1,114 @@
+"""Hosts that do not meet the requirements: refused, or left out where the cluster exists without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from haplane.config.model import Host, Inventory
+from haplane.context.context import Context
+from haplane.context.phase import Look
+from haplane.domain import host_paths, preflight
+from haplane.domain.agreement import foreign_etcd, foreign_workers, moved_hosts, stale_etcd
+from haplane.domain.plan import MASTER_EVIDENCE
+from haplane.domain.site import Site, site_problems
+from haplane.errors import HaplaneError, UnfitHosts
+from haplane.observation.observe import observe
+from haplane.platforms import PLATFORMS
+
+SECOND_LOOK_SECONDS = 1.0
+"""Hosts do not answer at the same moment: between their answers the endpoint's address may have moved."""
+
+
+def refuse_unfit_hosts(context: Context) -> None:
+    """Raises UnfitHosts with every problem of every host, if a second look finds the same."""
+    _refuse(context, keys_to_come=False)
+
+
+def refuse_unfit_hosts_without_keys(context: Context) -> None:
+    """The same where keys are still to come: who brings them compares them with what the members trust."""
+    _refuse(context, keys_to_come=True)
+
+
+def _refuse(context: Context, *, keys_to_come: bool) -> None:
+    if _unfit(context, keys_to_come):
+        context.executor.sleep(SECOND_LOOK_SECONDS)
+        observe(context)
+        _leave_out_unfit(context, keys_to_come)
+        if found := _unfit(context, keys_to_come):
+            raise UnfitHosts("these hosts do not meet the requirements; nothing was changed", found)
+
+
+def _leave_out_unfit(context: Context, keys_to_come: bool) -> None:
+    """A worker or load balancer must not be able to keep the masters of a cluster that exists from being repaired."""
+    inventory = context.inventory
+    if not any(context.report(host).etcd.bootstrapped for host in context.reachable(inventory.etcd)):
+        return
+    left_out = dict(context.view.left_out)
+    for host in context.reachable(inventory.hosts):
+        if host in inventory.masters + inventory.etcd:
+            continue
+        if found := _unfit(context, keys_to_come, (host,)):
+            why = "; ".join(f"{error.what} ({error.why})" if error.why else error.what for error in found)
+            left_out[host.name] = f"does not meet the requirements, left out: {why}"
+            context.progress(host.name, left_out[host.name])
+    context.see(replace(context.view, left_out=left_out, observation=context.observation.without(left_out)))
+
+
+def _unfit(context: Context, keys_to_come: bool, hosts: Sequence[Host] | None = None) -> list[HaplaneError]:
+    """What is wrong with these hosts, or with any of the inventory's."""
+    inventory, view = context.inventory, context.view
+    reports = {host.name: context.report(host) for host in context.reachable(hosts or inventory.hosts)}
+    needs = preflight.Needs(context.manifest.architecture, context.manifest.kubernetes_version, PLATFORMS)
+    found = preflight.problems(_expectations(inventory), reports, view.window, needs)
+    members, workers = ([host.name for host in group] for group in (inventory.etcd, inventory.workers))
+    etcd_digest = view.digest_on(inventory.masters, host_paths.ETCD_CA_CRT)
+    if etcd_digest is not None or not keys_to_come:
+        found += foreign_etcd(etcd_digest, members, reports, host_paths.ETCD_MEMBER_CA_CRT)
+    digest = view.digest_on(inventory.masters, host_paths.KUBERNETES_CA_CRT)
+    found += foreign_workers(digest, workers, reports, host_paths.KUBERNETES_CA_CRT)
+    found += moved_hosts({host.name: str(host.address) for host in inventory.masters}, reports, MASTER_EVIDENCE)
+    found += site_problems(_site(inventory), reports)
+    found += stale_etcd(members, reports, context.request.repaired)
+    return found
+
+
+def _site(inventory: Inventory) -> Site:
+    cluster = inventory.cluster
+    return Site(
+        masters=tuple(str(host.address) for host in inventory.masters + inventory.leaving),
+        nodes=frozenset(host.name for host in inventory.nodes),
+        balancers=frozenset(host.name for host in inventory.balancer_hosts),
+        endpoint=cluster.endpoint.address,
+        pod_network=str(cluster.pod_network),
+        service_network=str(cluster.service_network),
+        own_pod_network=cluster.pod_network_manifest is None,
+        proxy_mode=cluster.proxy_mode,
+        resolv_conf_is_set="resolvConf" in cluster.tuning.kubelet,
+    )
+
+
+def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
+    cluster = inventory.cluster
+    return {
+        host.name: preflight.Expectations(
+            address=str(host.address),
+            is_node=host in inventory.nodes,
+            is_balancer=host in inventory.balancer_hosts,
+            tolerates_cgroups_v1=cluster.tuning.kubelet.get("failCgroupV1") is False,
+            evicts_by_default="evictionHard" not in cluster.tuning.kubelet,
+            tolerates_swap=cluster.tuning.kubelet.get("failSwapOn") is False,
+            ports=preflight.ports_of(
+                inventory.roles(host), apiserver_port=cluster.apiserver_port, endpoint_port=cluster.endpoint.port
+            ),
+            endpoint=str(cluster.endpoint),
+            takes_snapshots=cluster.snapshots is not None and host in inventory.etcd,
+        )
+        for host in inventory.hosts
+    }
+
+
+REFUSE_UNFIT_HOSTS = Look("Refuse hosts that do not meet the requirements", refuse_unfit_hosts)
+REFUSE_UNFIT_HOSTS_WITHOUT_KEYS = Look(
+    "Refuse hosts that do not meet the requirements, wherever the keys are", refuse_unfit_hosts_without_keys
+)

@@ -1,0 +1,179 @@
+"""An upgrade's next hop: which version it goes to, and what that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from haplane.bundle.installed import built_versions
+from haplane.bundle.manifest import Manifest, load_manifest
+from haplane.config.model import Inventory
+from haplane.context.context import Context
+from haplane.context.phase import Look
+from haplane.context.request import Upgrade
+from haplane.domain.plan import THE_CLUSTER, Kind, Plan, Step
+from haplane.domain.slots import eligible
+from haplane.domain.snapshot_status import summarise_snapshots
+from haplane.domain.upgrade_plan import UNFINISHED, Target, upgrade_steps
+from haplane.domain.upgrade_route import hops, problem_of
+from haplane.domain.versions import Running, is_version, parse, running_versions
+from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
+from haplane.observation.candidates import candidates
+from haplane.observation.decide import decide_convergence
+from haplane.observation.observe import observe
+from haplane.supported import VERSIONS
+
+
+def choose_hop(context: Context) -> None:
+    """Make the request that of the next hop.
+
+    Raises Refused for a version that this cluster cannot become, Problems for bundles that are missing on the way.
+    """
+    upgrade, inventory = upgrade_of(context), context.inventory
+    running = running_on(context)
+    if why := problem_of(running, upgrade.version):
+        raise Refused(
+            f"this cluster cannot become {upgrade.version}; nothing was changed",
+            where="; ".join(map(str, running[:6])),
+            why=why,
+            next_step=f"correct kubernetes_version in {inventory.path}",
+        )
+    built = built_versions(upgrade.manifest.architecture)
+    route, missing = hops(
+        [parse(one.version) for one in running],
+        parse(upgrade.version),
+        [parse(one) for one in built if is_version(one)],
+        [parse(one) for one in VERSIONS],
+    )
+    if missing:
+        raise Problems(
+            "bundles are missing on the way; nothing was changed",
+            [_missing(upgrade, str(one.version), one.minor, running) for one in missing],
+        )
+    first, rest = str(route[0]), tuple(map(str, route))
+    if (first, rest) == (inventory.cluster.kubernetes_version, upgrade.hops):
+        return
+    directory = bundle_of(upgrade, first)
+    context.pursue(
+        replace(
+            context.request,
+            inventory=with_version(inventory, first),
+            manifest=upgrade.manifest if first == upgrade.version else load_manifest(directory),
+            bundle=directory,
+            upgrade=replace(upgrade, hops=rest),
+        )
+    )
+    observe(context)
+
+
+def running_on(context: Context) -> tuple[Running, ...]:
+    """API servers and kubelets of the inventory's hosts."""
+    kubernetes = context.observation.kubernetes()
+    names = [host.name for host in context.inventory.nodes]
+    return running_versions(names, context.observation.reports, kubernetes.nodes if kubernetes else ())
+
+
+def _missing(upgrade: Upgrade, version: str, minor: str, running: tuple[Running, ...]) -> HaplaneError:
+    oldest = min(running, key=lambda one: parse(one.version))
+    return HaplaneError(
+        f"there is no bundle of Kubernetes {minor}, which is between {oldest.version} and {upgrade.version}",
+        where=str(oldest),
+        why="a cluster goes through every minor version",
+        next_step=f"haplane bundle build --source {upgrade.manifest.source} --kubernetes-version {version}",
+    )
+
+
+def with_version(inventory: Inventory, version: str) -> Inventory:
+    """The same inventory for another version of Kubernetes."""
+    return inventory.model_copy(
+        update={"cluster": inventory.cluster.model_copy(update={"kubernetes_version": version})}
+    )
+
+
+def upgrade_of(context: Context) -> Upgrade:
+    """What the user asked for. Raises HaplaneError for a verb that is no upgrade."""
+    if context.request.upgrade is None:
+        raise HaplaneError("internal error: this verb upgrades nothing", next_step="please report it")
+    return context.request.upgrade
+
+
+def decide_hop(context: Context) -> None:
+    """What the next hop does. Raises UnfitHosts while the cluster is not complete, with each step that is due."""
+    decide_convergence(context)
+    steps = context.plan.of(*UNFINISHED)
+    if steps:
+        path = context.inventory.path
+        raise UnfitHosts(
+            "this cluster is not as its inventory says, so it is not upgraded; nothing was changed",
+            [
+                HaplaneError(
+                    f"{step.host}: {step.kind.value} is due",
+                    why=step.why,
+                    next_step=f"set kubernetes_version in {path} to the version that runs, and `haplane up {path}`",
+                )
+                for step in steps
+            ],
+        )
+    manifest = context.manifest
+    target = Target(
+        kubernetes=manifest.kubernetes_version,
+        etcd=manifest.etcd_version,
+        archives=frozenset(image.file.path for image in manifest.images),
+    )
+    plan = upgrade_steps(context.plan, context.wants, context.observation.reports, _kubelets(context), target)
+    plan = plan.ordered([host.name for host in context.inventory.everyone])
+    if plan.steps and (step := _snapshot_step(context)):
+        plan = Plan((step, *plan.steps))
+    headline = tuple(_headline(context, plan)) if plan.steps else ()
+    context.adopt(replace(context.decision, plan=plan, headline=headline))
+
+
+def _snapshot_step(context: Context) -> Step | None:
+    """Unless the last verified one is younger than the interval."""
+    settings, members = context.inventory.cluster.snapshots, [host.name for host in context.inventory.etcd]
+    if settings is None or upgrade_of(context).without_snapshot:
+        return None
+    last = summarise_snapshots(settings.interval_seconds, members, context.observation, context.view.seen_at)
+    if last.age_seconds is not None and last.age_seconds <= settings.interval_seconds:
+        return None
+    names = eligible(candidates(context.inventory, context.observation))
+    age = "there is none yet" if last.age_seconds is None else f"the last is {last.age_seconds / 3600:.1f} h old"
+    return Step(Kind.SNAPSHOT, THE_CLUSTER, f"{age}; {', '.join(names[:1])}", tuple(names[:1]))
+
+
+def _headline(context: Context, plan: Plan) -> Iterator[str]:
+    """The route, what later hops change, and the outage where there is one."""
+    upgrade = upgrade_of(context)
+    oldest = str(min(parse(one.version) for one in running_on(context)))
+    yield f"{' -> '.join(dict.fromkeys((oldest, *upgrade.hops)))}; the steps below are those to {upgrade.hops[0]}"
+    before = context.manifest
+    for version in upgrade.hops[1:]:
+        after = load_manifest(bundle_of(upgrade, version))
+        yield f"then {version} in the same steps: {', '.join(_differences(before, after)) or 'nothing else changes'}"
+        before = after
+    if len(context.inventory.masters) == 1 and plan.of(Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_ETCD):
+        name = context.inventory.masters[0].name
+        yield f"OUTAGE: {name} is the only master: no API while its etcd and API server restart; pods run on"
+
+
+def _differences(before: Manifest, after: Manifest) -> list[str]:
+    return [
+        f"{name} {before.versions.get(name, 'none')} -> {version}"
+        for name, version in after.versions.items()
+        if before.versions.get(name) != version
+    ]
+
+
+def bundle_of(upgrade: Upgrade, hop: str) -> Path:
+    """Where the bundle of one of its hops lies."""
+    return upgrade.bundle if hop == upgrade.version else built_versions(upgrade.manifest.architecture)[hop]
+
+
+def _kubelets(context: Context) -> dict[str, str]:
+    kubernetes = context.observation.kubernetes()
+    return {node.name: node.kubelet_version for node in kubernetes.nodes} if kubernetes else {}
+
+
+CHOOSE_HOP = Look("Choose the next version", choose_hop)
+DECIDE_HOP = Look("Decide what the next version changes", decide_hop)

@@ -1,0 +1,150 @@
+"""Everything that keeps a cluster from being upgraded, looked for at once before anything is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from haplane.bundle.program_help import helps
+from haplane.config.model import Host
+from haplane.context.context import Context
+from haplane.context.phase import Look
+from haplane.domain import host_paths
+from haplane.domain import upgrade_checks as checks
+from haplane.domain.plan import Kind
+from haplane.domain.upgrade_checks import DeprecatedApi
+from haplane.domain.upgrade_flags import (
+    COMPONENTS,
+    Written,
+    accepted,
+    in_command_line,
+    in_kubeadm_configuration,
+    refused,
+)
+from haplane.errors import HaplaneError, UnfitHosts
+from haplane.facts.program import observer_parts, program
+from haplane.observation.upgrade import bundle_of, upgrade_of
+
+PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
+UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
+
+
+def check_upgrade(context: Context) -> None:
+    """Raises UnfitHosts with all of them, each with the command or edit that removes it."""
+    found = list(_problems(context))
+    if found:
+        raise UnfitHosts("this cluster cannot be upgraded now; nothing was changed", found)
+
+
+def _problems(context: Context) -> Iterator[HaplaneError]:
+    inventory, reports = context.inventory, context.observation.reports
+    masters, members = ([host.name for host in group] for group in (inventory.masters, inventory.etcd))
+    version = context.manifest.kubernetes_version
+    upgrade = upgrade_of(context)
+    yield from checks.host_problems(masters, members, context.observation, version)
+    begun = any(path.startswith(host_paths.VERSIONS) for report in reports.values() for path in report.bundle)
+    kubernetes = context.observation.kubernetes()
+    if kubernetes is None:
+        yield HaplaneError("no API server reports the cluster's nodes", next_step=f"haplane status {inventory.path}")
+    else:
+        yield from checks.node_problems(kubernetes.nodes, version, begun)
+    yield from _snapshot_problems(context)
+    yield from checks.webhook_problems(reports.values())
+    yield from checks.disk_problems(_bytes_needed(context), reports)
+    statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
+    running = {name: status.version for name, status in statuses.items() if status}
+    yield from checks.etcd_problems(running, context.manifest.etcd_version)
+    with ThreadPoolExecutor() as pool:
+        apis, written = pool.submit(_deprecated_apis, context), pool.submit(_written, context)
+        texts = {
+            hop: pool.submit(helps, bundle_of(upgrade_of(context), hop), PROGRAMS) for hop in upgrade_of(context).hops
+        }
+        yield from checks.api_problems(apis.result(), upgrade.version)
+        for hop, text in texts.items():
+            known = {name: accepted(one) for name, one in text.result().items()}
+            yield from checks.flag_problems(refused(written.result(), known), hop)
+
+
+def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
+    """Where no snapshot can be taken, unless that was agreed to on the command line."""
+    path = context.inventory.path
+    if upgrade_of(context).without_snapshot or not context.plan.steps:
+        return
+    if context.inventory.cluster.snapshots is None:
+        yield HaplaneError(
+            "no snapshot can be taken first: the inventory configures none",
+            where=f'{path}: cluster["snapshots"]',
+            why="etcd's data are the one thing that an upgrade cannot put back",
+            next_step="configure snapshots and run `haplane up` first, or add --without-snapshot",
+        )
+    elif any(not step.items for step in context.plan.of(Kind.SNAPSHOT)):
+        yield HaplaneError(
+            "no snapshot can be taken first: no member can take one now",
+            why="none both reads through quorum and has the snapshot agent",
+            next_step=f"haplane status {path}",
+        )
+
+
+def _bytes_needed(context: Context) -> dict[str, int]:
+    """In /var/lib, by host: the binaries that are staged, and images with all that containerd makes of them."""
+    sizes = {file.path: file.size for file in context.manifest.files}
+    for image in context.manifest.images:
+        sizes[image.reference] = sizes[image.file.path] = image.file.size * checks.IMAGE_FACTOR
+    needed = {}
+    for host in context.hosts(Kind.STAGE):
+        items = context.plan.items(host.name, Kind.STAGE)
+        archives = {image.reference: image.file.path for image in context.manifest.images}
+        needed[host.name] = sum(sizes[item] for item in {archives.get(item, item) for item in items})
+    return needed
+
+
+def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
+    """Of every API server that is ready: each counts its own requests."""
+    port = str(context.inventory.cluster.apiserver_port)
+    text = program(*observer_parts("probe", "kubernetes", "deprecated_apis"))
+    ready = [host for host in context.reachable(context.inventory.masters) if context.report(host).apiserver.ready]
+
+    def ask(host: Host) -> list[DeprecatedApi]:
+        answer = context.executor.run(host, "python3", "-I", "-c", text, port)
+        return [_api(host.name, labels) for labels in json.loads(answer)]
+
+    with ThreadPoolExecutor(max(1, len(ready))) as pool:
+        return [one for found in pool.map(ask, ready) for one in found]
+
+
+def _api(host: str, labels: Mapping[str, Any]) -> DeprecatedApi:
+    group, version, resource, removed = (
+        str(labels.get(name, ""))[:100] for name in ("group", "version", "resource", "removed_release")
+    )
+    return DeprecatedApi(host, group, version, resource, removed)
+
+
+def _written(context: Context) -> list[Written]:
+    """Every flag and gate that haplane writes for the inventory, and in files that others write on hosts."""
+    found: dict[Written, None] = {}
+    for host in context.reachable(context.inventory.hosts):
+        for file in context.wants[host.name].files:
+            if file.path == host_paths.KUBEADM_CONFIG_YAML:
+                found |= dict.fromkeys(in_kubeadm_configuration(file.content.decode(), context.inventory.path))
+            for name, path in UNITS.items():
+                if file.path == path:
+                    found |= dict.fromkeys(in_command_line(name, file.content.decode(), path))
+    with ThreadPoolExecutor() as pool:
+        for on_host in pool.map(lambda host: list(_on(context, host)), context.reachable(context.inventory.hosts)):
+            found |= dict.fromkeys(on_host)
+    return list(found)
+
+
+def _on(context: Context, host: Host) -> Iterator[Written]:
+    """What somebody added on the host: kubeadm's file of flags, and drop-ins of the units."""
+    units = context.report(host).units
+    paths = {path: name for name in UNITS if name in units for path in units[name].drop_ins}
+    if host in context.inventory.nodes:
+        paths[host_paths.KUBELET_FLAGS_ENV] = "kubelet"
+    for path, content in context.executor.read_files(host, list(paths)).items() if paths else ():
+        yield from in_command_line(paths[path], content.decode(errors="replace"), f"{host.name}: {path}")
+
+
+CHECK_UPGRADE = Look("Check what would keep the cluster from being upgraded", check_upgrade)

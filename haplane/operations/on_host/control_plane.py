@@ -1,0 +1,159 @@
+"""Runs on a master, with nothing but Python's standard library: ends and starts static pods, and waits for it.
+
+    control_plane.py list COMPONENT             the numbers of its processes
+    control_plane.py stop SECONDS COMPONENT...  manifests moved away, until they have ended and the kubelet is done
+    control_plane.py kill SECONDS COMPONENT...  SIGKILL, until none is left: for when the kubelet is stopped
+    control_plane.py gone SECONDS COMPONENT...  until they have ended
+    control_plane.py back SECONDS COMPONENT...  manifests moved back
+    control_plane.py start SECONDS COMPONENT... manifests moved back, until they run and are healthy
+
+Processes are found as static_pods.py finds them. Nothing is ended but by the kubelet, except by ``kill``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import ssl
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+
+from haplane.facts.on_host.static_pods import pod_identifiers, system_pod_processes
+
+MANIFESTS = "/etc/kubernetes/manifests"
+MOVED = "/etc/kubernetes/haplane"
+PODS = "/var/lib/kubelet/pods"
+HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
+KUBELET_SECONDS = 10
+LOOK_SECONDS = 0.2
+DEADLINE_MARK = "deadline passed:"  # haplane.errors has the same
+
+
+def main() -> None:
+    """Carry out one of the verbs."""
+    verb, *words = sys.argv[1:]
+    if verb == "list":
+        for process in (process for component in words for process in system_pod_processes(component)):
+            sys.stdout.write(f"{process}\n")
+        return
+    seconds, components = float(words[0]), words[1:]
+    {"stop": stop, "kill": kill, "gone": gone, "back": back, "start": start}[verb](
+        components, time.monotonic() + seconds
+    )
+
+
+def stop(components: Sequence[str], deadline: float) -> None:
+    """A manifest that is moved away makes the kubelet end the pod; one that it did not follow is moved back.
+
+    A static pod that comes while the kubelet is not done with the one before it is not looked at again for 10 to 15 s
+    (backOffPeriod in pkg/kubelet/kubelet.go, with jitter). Its directory goes first, the pod worker within a second.
+    """
+    pods = [f"{PODS}/{uid}/containers/{component}" for component in components for uid in pod_identifiers(component)]
+    for component in components:
+        move(f"{MANIFESTS}/{component}.yaml", f"{MOVED}/{component}.yaml")
+    try:
+        gone(components, deadline)
+    except SystemExit:
+        back(components, deadline)
+        raise
+    limit = min(deadline, time.monotonic() + KUBELET_SECONDS)
+    while any(map(os.path.exists, pods)) and time.monotonic() < limit:
+        time.sleep(LOOK_SECONDS)
+    time.sleep(1 if pods else 0)
+
+
+def move(source: str, target: str) -> None:
+    """In one step, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(source, target)
+
+
+def kill(components: Sequence[str], deadline: float) -> None:
+    """Through a descriptor, so that no other process that got the number meanwhile is met."""
+
+    def left() -> str:
+        for component in components:
+            for process in system_pod_processes(component):
+                with contextlib.suppress(ProcessLookupError):
+                    descriptor = os.pidfd_open(process)
+                    try:
+                        if process in system_pod_processes(component):
+                            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                    finally:
+                        os.close(descriptor)
+        return running(components)
+
+    await_nothing(left, deadline, f"{' and '.join(components)} are killed")
+
+
+def gone(components: Sequence[str], deadline: float) -> None:
+    """Wait until none of their processes is left."""
+    await_nothing(lambda: running(components), deadline, f"{' and '.join(components)} end")
+
+
+def running(components: Sequence[str]) -> str:
+    """Those that run, in words."""
+    found = [f"{component} ({process})" for component in components for process in system_pod_processes(component)]
+    return f"{', '.join(found)} still runs" if found else ""
+
+
+def back(components: Sequence[str], _: float) -> None:
+    """Move manifests back to where the kubelet looks; one that is there already stays."""
+    for component in components:
+        if not os.path.exists(f"{MANIFESTS}/{component}.yaml"):
+            move(f"{MOVED}/{component}.yaml", f"{MANIFESTS}/{component}.yaml")
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(f"{MOVED}/{component}.yaml")
+
+
+def start(components: Sequence[str], deadline: float) -> None:
+    """Healthy is one that answers so twice without having started anew."""
+    back(components, deadline)
+    seen: dict[str, int] = {}
+
+    def missing() -> str:
+        return next(filter(None, (unhealthy(component, seen) for component in components)), "")
+
+    await_nothing(missing, deadline, f"{' and '.join(components)} run and are healthy")
+
+
+def unhealthy(component: str, seen: dict[str, int]) -> str:
+    """What is wrong with it, "" if nothing is; ``seen`` keeps the process that was healthy when looked at before."""
+    processes = system_pod_processes(component)
+    if not processes:
+        return f"{component} does not run; the kubelet's log says why: journalctl -u kubelet"
+    if problem := health(HEALTH_PORTS[component]):
+        return f"{component} is not healthy: {problem}"
+    before, seen[component] = seen.get(component), processes[-1]
+    return "" if before == processes[-1] else f"{component} has just started"
+
+
+def health(port: int) -> str:
+    """What /healthz says that is not 200, else ""; the certificate is the process's own, made when it starts."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    tls, no_proxy = urllib.request.HTTPSHandler(context=context), urllib.request.ProxyHandler({})
+    opener = urllib.request.build_opener(no_proxy, tls)
+    try:
+        with opener.open(f"https://127.0.0.1:{port}/healthz", timeout=2):
+            return ""
+    except (OSError, http.client.HTTPException) as error:
+        return str(error)
+
+
+def await_nothing(what: Callable[[], str], deadline: float, wanted: str) -> None:
+    """Look until there is nothing to say. Past the deadline it ends with what there is."""
+    began = time.monotonic()
+    while said := what():
+        if time.monotonic() >= deadline:
+            sys.exit(f"{DEADLINE_MARK} not within {time.monotonic() - began:.0f} s: {wanted}: {said}")
+        time.sleep(LOOK_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

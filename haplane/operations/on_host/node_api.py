@@ -1,0 +1,286 @@
+"""Runs on a master, with nothing but Python's standard library: a node's pods through the API server beside it.
+
+    node_api.py PORT read NODE...          all that decides what draining these nodes costs
+    node_api.py PORT look NODE             the Node and its pods
+    node_api.py PORT cordon NODE WHY       nothing new onto it; WHY is noted on the Node if nobody had cordoned it
+    node_api.py PORT uncordon NODE
+    node_api.py PORT evict PODS            PODS: a JSON list of [NAMESPACE, NAME, UID]
+
+Prints one JSON document. Objects are pruned to the fields of haplane.domain.drain: neither environments nor other
+annotations leave this host. With the administrator's credentials of this master.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+from haplane.facts.on_host.kubernetes import credentials
+from haplane.facts.on_host.probe import read
+
+CONFIG = "/etc/kubernetes/admin.conf"
+REQUEST_SECONDS = 20
+STATISTICS_SECONDS = 3
+PAGE = 500
+MOST_PAGES = 100
+MOST_BYTES = 64 << 20
+CORDONED = "haplane/cordoned"
+JSON_TYPE = "application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+MERGE = "application/merge-patch+json"
+
+Keep = dict[str, Any]
+SELECTOR: Keep = {"matchLabels": True, "matchExpressions": True}
+TERM: Keep = {"labelSelector": SELECTOR, "namespaces": True, "namespaceSelector": SELECTOR, "topologyKey": True}
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+METADATA: Keep = {
+    **dict.fromkeys(("name", "namespace", "uid", "generation", "labels", "finalizers", "deletionTimestamp"), True),
+    "ownerReferences": {"kind": True, "name": True, "uid": True, "controller": True},
+    "annotations": {
+        "kubernetes.io/config.mirror": True,
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": True,
+        "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": True,
+        CORDONED: True,
+    },
+}
+CONTAINER: Keep = {
+    "resources": {"requests": True},
+    "volumeMounts": {"name": True, "readOnly": True},
+    "ports": {"hostPort": True, "protocol": True},
+    "restartPolicy": True,
+}
+CONDITIONS: Keep = {"type": True, "status": True, "lastTransitionTime": True}
+POD: Keep = {
+    "metadata": METADATA,
+    "spec": {
+        **dict.fromkeys(("nodeName", "nodeSelector", "tolerations", "overhead", "restartPolicy"), True),
+        "affinity": {
+            "nodeAffinity": {REQUIRED: True},
+            "podAffinity": {REQUIRED: TERM},
+            "podAntiAffinity": {REQUIRED: TERM},
+        },
+        "volumes": {
+            "name": True,
+            "emptyDir": {"medium": True},
+            "hostPath": {"path": True},
+            "persistentVolumeClaim": {"claimName": True},
+            "ephemeral": {"": True},
+        },
+        "containers": CONTAINER,
+        "initContainers": CONTAINER,
+    },
+    "status": {
+        "phase": True,
+        "conditions": CONDITIONS,
+        "containerStatuses": {"restartCount": True, "containerID": True},
+    },
+}
+NODE: Keep = {
+    "metadata": METADATA,
+    "spec": {"unschedulable": True, "taints": True},
+    "status": {"allocatable": True, "conditions": CONDITIONS, "nodeInfo": {"bootID": True}},
+}
+BUDGET: Keep = {
+    "metadata": METADATA,
+    "spec": {"selector": SELECTOR, "unhealthyPodEvictionPolicy": True},
+    "status": dict.fromkeys(
+        ("observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), True
+    ),
+}
+CLAIM: Keep = {"metadata": METADATA, "spec": {"accessModes": True, "volumeName": True}}
+VOLUME: Keep = {
+    "metadata": METADATA,
+    "spec": {"nodeAffinity": True, "local": {"path": True}, "hostPath": {"path": True}},
+}
+JOB: Keep = {
+    "metadata": METADATA,
+    "spec": {"backoffLimit": True, "podFailurePolicy": {"rules": {"action": True, "onPodConditions": CONDITIONS}}},
+    "status": {"failed": True},
+}
+LISTS: dict[str, tuple[str, Keep]] = {
+    "pods": ("/api/v1/pods", POD),
+    "nodes": ("/api/v1/nodes", NODE),
+    "budgets": ("/apis/policy/v1/poddisruptionbudgets", BUDGET),
+    "claims": ("/api/v1/persistentvolumeclaims", CLAIM),
+    "volumes": ("/api/v1/persistentvolumes", VOLUME),
+    "jobs": ("/apis/batch/v1/jobs", JOB),
+}
+OWNERS = (
+    "/apis/apps/v1/replicasets",
+    "/apis/apps/v1/statefulsets",
+    "/apis/apps/v1/daemonsets",
+    "/api/v1/replicationcontrollers",
+)
+
+
+class Api:
+    """One connection; every answer is read whole, and bounded."""
+
+    def __init__(self, port: int, config: str) -> None:
+        self._connection = http.client.HTTPSConnection(
+            "127.0.0.1", port, context=credentials(config), timeout=REQUEST_SECONDS
+        )
+
+    def request(
+        self, method: str, path: str, body: object = None, *, accept: str = JSON_TYPE, content: str = JSON_TYPE
+    ) -> tuple[int, Any]:
+        """The status, and the answer as JSON, None where it is none. Raises OSError or HTTPException."""
+        text = None if body is None else json.dumps(body)
+        headers = {"Accept": accept, **({"Content-Type": content} if text else {})}
+        try:
+            self._connection.request(method, path, text, headers)
+            response = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):  # told to go elsewhere between two requests
+            self._connection.close()
+            self._connection.request(method, path, text, headers)
+            response = self._connection.getresponse()
+        with response:
+            answer = response.read(MOST_BYTES)
+        with contextlib.suppress(ValueError):
+            return response.status, json.loads(answer)
+        return response.status, None
+
+    def get(self, path: str, accept: str = JSON_TYPE) -> Any:  # noqa: ANN401 - JSON
+        """What is there. Raises OSError for any status but 200."""
+        status, answer = self.request("GET", path, accept=accept)
+        if status != 200:
+            raise OSError(f"{path.partition('?')[0]}: HTTP {status}: {message_of(answer)}")
+        return answer
+
+    def items(self, path: str, keep: Keep, accept: str = JSON_TYPE, selector: str = "") -> list[Any]:
+        """A whole list, page by page, pruned."""
+        found: list[Any] = []
+        more = ""
+        for _ in range(MOST_PAGES):
+            query = {"limit": str(PAGE), **({"continue": more} if more else {})}
+            query |= {"fieldSelector": selector} if selector else {}
+            answer = self.get(f"{path}?{urllib.parse.urlencode(query)}", accept)
+            found += [pruned(item, keep) for item in answer["items"] or ()]
+            more = answer["metadata"].get("continue", "")
+            if not more:
+                return found
+        raise OSError(f"{path}: more than {PAGE * MOST_PAGES} objects")
+
+
+def main() -> None:
+    """Carry out one of the verbs."""
+    port, verb, *words = sys.argv[1:]
+    config = read(CONFIG)
+    if config is None:
+        sys.exit(f"{CONFIG} is missing")
+    try:
+        api = Api(int(port), config)
+        found = VERBS[verb](api, *words)
+    except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
+        sys.exit(f"the API server on this host: {error or type(error).__name__}")
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+def everything(api: Api, *nodes: str) -> dict[str, Any]:
+    """Every list, and what the kubelets of these nodes count in volumes."""
+    found: dict[str, Any] = {name: api.items(path, keep) for name, (path, keep) in LISTS.items()}
+    keep = {"metadata": METADATA}
+    found["owners"] = [item for path in OWNERS for item in api.items(path, keep, METADATA_LIST)]
+    found["used_bytes"], found["unknown"] = {}, {}
+    deadline = time.monotonic() + STATISTICS_SECONDS
+    for node in nodes:
+        if time.monotonic() > deadline:
+            found["unknown"][f"sizes on {node}"] = f"not read: the kubelets before took {STATISTICS_SECONDS} s"
+            continue
+        try:
+            found["used_bytes"].update(used_bytes(api.get(f"/api/v1/nodes/{quoted(node)}/proxy/stats/summary")))
+        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+            found["unknown"][f"sizes on {node}"] = str(error)[:200]
+    return found
+
+
+def used_bytes(summary: dict[str, Any]) -> dict[str, int]:
+    """Of what a kubelet reports: bytes by "POD UID/VOLUME"."""
+    return {
+        f"{pod['podRef']['uid']}/{volume['name']}": int(volume["usedBytes"])
+        for pod in summary.get("pods", ())
+        for volume in pod.get("volume", ())
+        if "usedBytes" in volume
+    }
+
+
+def look(api: Api, node: str) -> dict[str, Any]:
+    """One Node, and the pods bound to it."""
+    pods = api.items("/api/v1/pods", POD, selector=f"spec.nodeName={node}")
+    return {"pods": pods, "nodes": [pruned(api.get(f"/api/v1/nodes/{quoted(node)}"), NODE)]}
+
+
+def cordon(api: Api, node: str, why: str) -> dict[str, Any]:
+    """WHY is noted only on a Node that nobody had cordoned: a run that did so may undo it."""
+    path = f"/api/v1/nodes/{quoted(node)}"
+    if api.get(path)["spec"].get("unschedulable"):
+        return {}
+    return patch(api, path, {"metadata": {"annotations": {CORDONED: why}}, "spec": {"unschedulable": True}})
+
+
+def uncordon(api: Api, node: str) -> dict[str, Any]:
+    """With what was noted."""
+    path = f"/api/v1/nodes/{quoted(node)}"
+    return patch(api, path, {"metadata": {"annotations": {CORDONED: None}}, "spec": {"unschedulable": None}})
+
+
+def patch(api: Api, path: str, change: dict[str, Any]) -> dict[str, Any]:
+    """Raises OSError unless it is accepted."""
+    status, answer = api.request("PATCH", path, change, content=MERGE)
+    if status != 200:
+        raise OSError(f"{path}: HTTP {status}: {message_of(answer)}")
+    return {}
+
+
+def evict(api: Api, pods: str) -> dict[str, str]:
+    """By uid, why the API server refused; the others end, or are gone."""
+    refused = {}
+    for namespace, name, uid in json.loads(pods):
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"namespace": namespace, "name": name},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        path = f"/api/v1/namespaces/{quoted(namespace)}/pods/{quoted(name)}/eviction"
+        status, answer = api.request("POST", path, eviction)
+        if status not in (200, 201, 202, 404, 409):  # gone, or another pod of that name
+            refused[uid] = f"HTTP {status}: {message_of(answer)}"
+    return refused
+
+
+def message_of(answer: Any) -> str:  # noqa: ANN401 - JSON
+    """The API server's words."""
+    return str(answer.get("message", ""))[:300] if isinstance(answer, dict) else "no JSON"
+
+
+def pruned(value: Any, keep: Any) -> Any:  # noqa: ANN401 - JSON
+    """Of a JSON value what ``keep`` names; lists element by element."""
+    if isinstance(value, list):
+        return [pruned(each, keep) for each in value]
+    if isinstance(value, dict) and isinstance(keep, dict):
+        return {key: pruned(each, keep[key]) for key, each in value.items() if key in keep}
+    return value
+
+
+def quoted(word: str) -> str:
+    """A name in a path."""
+    return urllib.parse.quote(word, safe="")
+
+
+VERBS: dict[str, Callable[..., Any]] = {
+    "read": everything,
+    "look": look,
+    "cordon": cordon,
+    "uncordon": uncordon,
+    "evict": evict,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What a rotation of keys leaves on a master while it is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+
+from haplane.operations.run import shell
+
+
+@operation()
+def note_served(file: str, digest: str) -> Generator[StringCommand, None, None]:
+    """Remember that the API server on this host runs with a file as it is now.
+
+    + file: what it has read
+    + digest: where its digest goes
+    """
+    yield shell("note_served", file=file, digest=digest)
+
+
+@operation()
+def read_every_secret(port: int) -> Generator[StringCommand, None, None]:
+    """Have the API server on this host read every Secret.
+
+    + port: its port
+    """
+    yield shell("read_every_secret", port=str(port))
+
+
+@operation()
+def remove_staged(directory: str) -> Generator[StringCommand, None, None]:
+    """Remove the directory of a rotation that is complete.
+
+    + directory: with the keys that were staged
+    """
+    yield StringCommand("rm", "-rf", "--", QuoteString(directory))

@@ -1,0 +1,37 @@
+"""The command that runs one of our scripts or programs on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from pyinfra.api.command import QuoteString, StringCommand
+
+from haplane.facts.program import observer_parts, program
+from haplane.scripts import script
+
+ON_HOST = Path(__file__).parent / "on_host"
+USED = {"control_plane": ("static_pods",), "node_api": ("probe", "kubernetes")}
+"""The observer's files that a program uses."""
+
+
+def shell(
+    name: str, words: Iterable[str] | None = None, /, *, stdin: str | None = None, **variables: str
+) -> StringCommand:
+    """Run ``haplane/scripts/NAME.sh`` with these variables; ``words`` are its list, ``stdin`` its input."""
+    text = QuoteString(script(name, words, **variables))
+    if stdin is None:
+        return StringCommand("sh", "-c", text)
+    return StringCommand("sh", "-c", text, _stdin=stdin)
+
+
+def python(name: str, *words: str) -> StringCommand:
+    """Run ``operations/on_host/NAME.py`` with these arguments."""
+    return StringCommand("python3", "-I", "-c", *(QuoteString(word) for word in (on_host(name), *words)))
+
+
+@cache
+def on_host(name: str) -> str:
+    """The text of ``operations/on_host/NAME.py``, with what it uses."""
+    return program(*observer_parts(*USED.get(name, ())), ON_HOST / f"{name}.py")

@@ -1,0 +1,81 @@
+"""Seconds after which pyinfra gives an operation up, by what it has to do.
+
+Each is above every deadline in the script that the operation runs: the script says what it waited for and why that
+did not come, while a timeout here gives no reason and leaves the command running. So these are for a host or a
+program that hangs.
+"""
+
+from __future__ import annotations
+
+LOCAL = 60
+"""Files, systemd, one program: nothing that waits for another host. A slow disk takes seconds."""
+
+MANY_FILES = 180
+"""Hundreds of small files, each synced; or old data of gigabytes, removed."""
+
+SERVER_ANSWER = 30
+"""haproxy's admin socket: 5 s for each command."""
+
+ADDRESS = 90
+"""Another load balancer takes the address within 10 s; the commands around that have 20 each."""
+
+REQUEST = 90
+"""A few requests to an API server, 20 s each, or a wait of at most 60 s for one."""
+
+NODES = 200
+"""Two waits of 90 s for nodes and their pods."""
+
+PACKAGES = 600
+"""A package manager that waits 300 s for its lock, then fetches and installs."""
+
+PROCESS_END = 210
+"""Static pods that end by themselves: the scheduler and the controller manager in 60 s, the API server in 100."""
+
+CONTROL_PLANE_RESTART = 300
+"""The same with 120 s for the API server, and kubeadm in between."""
+
+APISERVER = 180
+"""An API server that becomes ready in at most 110 s; kubeadm 60."""
+
+CONTROLLERS = 180
+"""kubeadm, then 90 s for the scheduler and the controller manager to become healthy."""
+
+QUORUM = 90
+"""80 s for a member to read through quorum."""
+
+MEMBER_CHANGE = 150
+"""130 s for etcd to accept a change, or a member to answer."""
+
+LEARNER = 1800
+"""A learner copies the database, as large as 8 GiB, over a network that may be slow; so does a defragmentation."""
+
+COMPACTION = 300
+"""280 s for all members to free the pages of what was compacted."""
+
+DRAIN = 330
+"""Pods have 300 s to leave a node."""
+
+KUBELET = 120
+"""kubeadm, then 60 s for a kubelet to be healthy and 30 to serve its certificate."""
+
+KUBEADM_INIT = 600
+"""kubeadm waits 240 s for a control plane, and as long again for an API server that answers by then; certificates and
+the kubelet take the rest."""
+
+KUBEADM_JOIN = 240
+"""kubeadm waits for a kubelet's bootstrap and its first answer."""
+
+APPLY = 360
+"""Cluster-wide objects: 120 s for a pod network's kinds, 50 for nodes and pods, then add-ons."""
+
+RESTORE_DATA = 600
+"""etcdutl rebuilds a database of gigabytes and hashes it."""
+
+RESTORED_QUORUM = 300
+"""Members that start together from new data, after the slowest of them."""
+
+RESTORED_CONTROLLERS = 240
+"""200 s for schedulers and controller managers that have waited for an API server."""
+
+RESTORED_APISERVER = 240
+"""An API server after a restore: it fills its caches from etcd before it is ready."""

@@ -1,0 +1,63 @@
+"""Cluster-wide objects, applied through the API on any master."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from haplane.context.context import Context
+from haplane.context.phase import Phase
+from haplane.deploys import recipes
+from haplane.desired.hosts import cluster_wants, dns_fingerprint, node_labels, proxy_fingerprint
+from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
+from haplane.domain import host_paths
+from haplane.domain.plan import THE_CLUSTER, Kind
+
+
+def apply_cluster(context: Context) -> None:
+    """Kubeadm's configuration, bootstrap rules, add-ons and the pod network."""
+    context.deploy(
+        [context.some_master()],
+        recipes.apply_cluster,
+        config=host_paths.KUBEADM_CONFIG_YAML,
+        manifest=cluster_manifest(context.inventory, context.manifest),
+        patch=COREDNS_PATCH,
+        applied=cluster_wants(
+            context.inventory, context.manifest, verify_kubelets=context.decision.verify_kubelets
+        ).applied,
+        proxy=proxy_fingerprint(context.inventory),
+        dns=dns_fingerprint(context.inventory, context.manifest),
+        port=context.inventory.cluster.apiserver_port,
+        restart=to_restart(context.plan.items(THE_CLUSTER, Kind.CLUSTER)),
+        content_is_ours=context.inventory.cluster.pod_network_manifest is None,
+        nodes=[host.name for host in context.reachable(context.inventory.masters)],
+    )
+
+
+def to_restart(changed: Iterable[str]) -> list[str]:
+    """Whose pods have to start anew, by the paths of the objects that others deleted or changed."""
+    words = {"kube-proxy": "/kube-proxy", "dns": "dns", "network": "/namespaces/kube-flannel"}
+    return [name for name, word in words.items() if any(word in path for path in changed)]
+
+
+def mark_masters(context: Context) -> None:
+    """The control-plane label, and the taint the inventory asks for."""
+    nodes = context.plan.hosts(Kind.MARK)
+    run_pods = context.inventory.cluster.masters_run_pods
+    context.deploy(
+        [context.some_master()], recipes.label_masters, nodes=nodes, run_pods=run_pods, labels=_labels(context, nodes)
+    )
+
+
+def mark_workers(context: Context) -> None:
+    """The label without which haplane never deletes a Node."""
+    nodes = context.plan.hosts(Kind.MARK_WORKERS)
+    context.deploy([context.some_master()], recipes.label_made, nodes=nodes, labels=_labels(context, nodes))
+
+
+def _labels(context: Context, nodes: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    return {name: labels for name, labels in node_labels(context.inventory).items() if name in nodes}
+
+
+APPLY_CLUSTER = Phase("Apply cluster-wide objects", (Kind.CLUSTER,), apply_cluster, breakable=True)
+MARK_MASTERS = Phase("Label and taint masters", (Kind.MARK,), mark_masters)
+MARK_WORKERS = Phase("Label workers", (Kind.MARK_WORKERS,), mark_workers)

@@ -1,0 +1,31 @@
+"""Node objects of hosts that are gone, or were reinstalled."""
+
+from __future__ import annotations
+
+from haplane.context.context import Context
+from haplane.context.phase import Phase
+from haplane.deploys.recipes import delete_node
+from haplane.desired.hosts import cluster_wants
+from haplane.domain.membership_steps import delete_node_steps
+from haplane.domain.plan import Kind
+from haplane.observation.observe import observe
+
+
+def delete_nodes(context: Context) -> None:
+    """Their pods are gone with their hosts, so they are deleted as well and not waited for.
+
+    Looked at again first: one whose host has come back since the plan was made stays.
+    """
+    observe(context)
+    due = {
+        step.host
+        for step in delete_node_steps(cluster_wants(context.inventory, context.manifest), context.observation)
+    }
+    for name in context.plan.hosts(Kind.DELETE_NODE):
+        if name not in due:
+            context.progress(name, "no majority of the masters reports its Node as gone any more: it is not deleted")
+            continue
+        context.deploy([context.some_master()], delete_node, node=name)
+
+
+DELETE_NODES = Phase("Delete stale Node objects", (Kind.DELETE_NODE,), delete_nodes)

@@ -1,0 +1,1 @@
+"""Phases of `node drain`, `node uncordon`, `node reboot`, `node patch` and `node remove`."""

@@ -1,0 +1,71 @@
+"""What a verb would cost the pods of the nodes it takes out of service; what is refused before anything moves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from haplane.config.model import Host
+from haplane.context.context import Context
+from haplane.domain.drain.cost import Cost, cost_of_drain, cost_of_reboot_in_place
+from haplane.domain.drain.summary import NodeCost, line
+from haplane.errors import Refused
+from haplane.phases.node.node_api import read_workloads
+
+MOST_SHOWN = 10
+
+
+def nodes_among(context: Context, hosts: Sequence[Host]) -> list[Host]:
+    """Those that run pods and have a Node."""
+    kubernetes = context.observation.kubernetes()
+    known = {node.name for node in kubernetes.nodes} if kubernetes else set()
+    nodes = (*context.inventory.nodes, *context.inventory.leaving)
+    return [host for host in hosts if host in nodes and host.name in known]
+
+
+def costs_of(context: Context, nodes: Sequence[str], out: Collection[str]) -> tuple[NodeCost, ...]:
+    """Of each of these nodes; ``out`` are all that take no pods meanwhile."""
+    if not nodes:
+        return ()
+    workloads, now = read_workloads(context, nodes), context.now()
+    if context.request.node.keep_pods:
+        return tuple(NodeCost(node, cost_of_reboot_in_place(workloads, node)) for node in nodes)
+    return tuple(NodeCost(node, cost_of_drain(workloads, node, out=out, now=now)) for node in nodes)
+
+
+def refuse_deadlocks(context: Context, costs: Sequence[NodeCost]) -> None:
+    """Raises Refused for pods that would never go."""
+    if stuck := [(one.node, cost) for one in costs for cost in one.deadlocks]:
+        raise Refused(
+            f"{_names(stuck)} cannot be drained; nothing was changed there",
+            where=_pods(stuck),
+            why=_lines(stuck),
+            next_step="let the budget allow a disruption (more replicas, or a lower minAvailable), then re-run",
+        )
+
+
+def refuse_losses(context: Context, costs: Sequence[NodeCost]) -> None:
+    """Raises Refused for what is lost, or is not to be evicted, unless that was agreed to."""
+    paying = [(one.node, cost) for one in costs for cost in one.needs_force]
+    if paying and not context.request.node.force:
+        raise Refused(
+            f"pods or data on {_names(paying)} would be lost or disturbed; nothing was changed there",
+            where=_pods(paying),
+            why=_lines(paying),
+            next_step="save what is needed; to go on all the same, add --force",
+        )
+
+
+def _names(found: Sequence[tuple[str, Cost]]) -> str:
+    return ", ".join(dict.fromkeys(node for node, _ in found))
+
+
+def _pods(found: Sequence[tuple[str, Cost]]) -> str:
+    shown = ", ".join(cost.pod for _, cost in found[:MOST_SHOWN])
+    return shown if len(found) <= MOST_SHOWN else f"{shown} and {len(found) - MOST_SHOWN} more"
+
+
+def _lines(found: Sequence[tuple[str, Cost]]) -> str:
+    more = (
+        [f"and {len(found) - MOST_SHOWN} more: --dry-run --force lists them all"] if len(found) > MOST_SHOWN else []
+    )
+    return "\n       ".join([*(f"{node}: {line(cost)}" for node, cost in found[:MOST_SHOWN]), *more])

@@ -1,0 +1,86 @@
+"""Hosts' own packages upgraded one host at a time, each rebooted where that needs it."""
+
+from __future__ import annotations
+
+from haplane.config.model import Host
+from haplane.context.context import Context
+from haplane.context.phase import Look, Phase
+from haplane.context.result import Patched
+from haplane.deploys import recipes
+from haplane.domain.plan import Kind, Step
+from haplane.errors import Refused
+from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
+from haplane.phases.node.drain import named_hosts, require_nodes, show
+from haplane.phases.node.reboot import (
+    hand_over_address,
+    order,
+    reboot_host,
+    refuse_unreachable,
+    refuse_unsafe,
+    why,
+)
+from haplane.platforms import PLATFORMS
+from haplane.scripts import script
+
+UPGRADE_SECONDS = 1800
+"""apt waits 300 s for its lock; a release's worth of packages over a slow line takes minutes."""
+
+MOST_PACKAGES = 5000
+REBOOT = "reboot"
+
+
+def decide_patch(context: Context) -> None:
+    """One step for each host. Whether it is rebooted shows only once it is upgraded, so that is counted in."""
+    hosts = named_hosts(context)
+    refuse_unreachable(context, hosts)
+    require_nodes(context)
+    for host in hosts:
+        _script(context, host)
+    costs = costs_of(context, [host.name for host in nodes_among(context, hosts)], ())
+    refuse_deadlocks(context, costs)
+    refuse_losses(context, costs)
+    kept = context.request.node.keep_pods
+    show(context, costs, [Step(Kind.PATCH, name, why(context, name, kept=kept)) for name in order(context, hosts)])
+
+
+def _script(context: Context, host: Host) -> str:
+    """What upgrades its packages. Raises Refused for a distribution that haplane does not know."""
+    os_id = context.report(host).machine.os_id
+    platform = PLATFORMS.of(os_id)
+    if platform is None:
+        raise Refused(
+            f"{host.name}: its distribution {os_id} is not known, so its packages are not upgraded",
+            why=f"haplane knows {PLATFORMS.supported}",
+            next_step=f"upgrade them by hand, then `haplane node reboot {context.inventory.path} {host.name}`",
+        )
+    return platform.upgrade_script
+
+
+def patch_hosts(context: Context) -> None:
+    """In the plan's order."""
+    for name in context.plan.hosts(Kind.PATCH):
+        _patch(context, context.inventory.host(name))
+
+
+def _patch(context: Context, host: Host) -> None:
+    """An upgrade may restart haproxy or keepalived: another load balancer has the address meanwhile."""
+    began = context.executor.monotonic()
+    balancer = host in context.inventory.balancer_hosts
+    refuse_unsafe(context, host)
+    if balancer:
+        hand_over_address(context, host)
+    context.progress(host.name, "upgrading packages")
+    command = ("sh", "-c", script(_script(context, host)))
+    printed = context.executor.run(host, *command, deadline_seconds=UPGRADE_SECONDS).decode(errors="replace")
+    lines = printed.splitlines()[:MOST_PACKAGES]
+    rebooted = lines[:1] == [REBOOT]
+    context.result.patched[host.name] = Patched(packages=tuple(lines[rebooted:]), rebooted=rebooted)
+    if rebooted:
+        reboot_host(context, host, "patch")
+    elif balancer:
+        context.deploy([host], recipes.take_part)
+    context.result.seconds[host.name] = context.executor.monotonic() - began
+
+
+DECIDE_PATCH = Look("Decide which hosts are upgraded, and what a reboot costs", decide_patch)
+PATCH = Phase("Upgrade packages, one host at a time", (Kind.PATCH,), patch_hosts)

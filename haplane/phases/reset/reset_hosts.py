@@ -1,0 +1,87 @@
+"""Take haplane's cluster off hosts: everything stopped, data and keys moved, the rest removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from haplane.config.model import Host
+from haplane.context.context import Context
+from haplane.context.phase import Look, Phase
+from haplane.deploys.recipes import reset_host
+from haplane.desired.snapshots import snapshot_directory
+from haplane.domain import host_paths
+from haplane.domain.guard import may_restart_etcd
+from haplane.domain.plan import Kind, Plan, Step
+from haplane.errors import Refused
+
+
+def hosts_to_reset(context: Context) -> list[Host]:
+    """The hosts that were named, or all of them."""
+    everyone = context.inventory.everyone
+    return (
+        [host for host in everyone if host.name in context.request.named] if context.request.named else list(everyone)
+    )
+
+
+def refuse_needed_hosts(context: Context) -> None:
+    """While the cluster serves, a ready API server, a load balancer and etcd's majority have to stay."""
+    if not context.request.named:
+        return
+    hosts = hosts_to_reset(context)
+    inventory, reports = context.inventory, context.observation.reports
+    ready = [host for host in inventory.masters if host.name in reports and reports[host.name].apiserver.ready]
+    if ready and all(host in hosts for host in ready):
+        raise _refused(f"no other API server is ready than {', '.join(host.name for host in ready)}")
+    if ready and inventory.balancer_hosts and all(host in hosts for host in inventory.balancer_hosts):
+        raise _refused("no load balancer would be left")
+    states = {host.name: reports.get(host.name) for host in inventory.etcd}
+    members = [host.name for host in hosts if host.name in states]
+    if not any(report is not None and report.etcd.reads_through_quorum for report in states.values()):
+        return
+    if len(members) > 1:
+        raise _refused(f"{', '.join(members)} are {len(members)} of {len(states)} etcd members")
+    for name in members:
+        verdict = may_restart_etcd(states, name)
+        if not verdict.allowed:
+            raise _refused(verdict.arithmetic)
+
+
+def _refused(why: str) -> Refused:
+    return Refused(
+        "the cluster needs these hosts",
+        why=why,
+        next_step="reset one member at a time, or name no host to end the whole cluster",
+    )
+
+
+def decide_reset(context: Context) -> None:
+    """One step for each host that answers, and what that means for the cluster."""
+    why = "named on the command line" if context.request.named else "all hosts of the inventory"
+    plan = Plan(tuple(Step(Kind.RESET, host.name, why) for host in context.reachable(hosts_to_reset(context))))
+    whole = f"This ends the cluster {context.inventory.cluster.name}."
+    headline = "The cluster keeps running without these hosts." if context.request.named else whole
+    context.adopt(replace(context.decision, plan=plan, headline=(headline,)))
+
+
+def reset_named_hosts(context: Context) -> None:
+    """All of them at once."""
+    context.result.kept_in = f"{host_paths.RESET}/{context.now():%Y%m%dT%H%M%SZ}"
+    reset_hosts(context, context.hosts(Kind.RESET), context.result.kept_in.rpartition("/")[2])
+
+
+def reset_hosts(context: Context, hosts: Sequence[Host], timestamp: str) -> None:
+    """On all of these hosts at once. ``timestamp`` names the directory of what is kept."""
+    context.deploy(
+        hosts,
+        reset_host,
+        timestamp=timestamp,
+        pod_network=str(context.inventory.cluster.pod_network),
+        snapshot_directory=snapshot_directory(context.inventory),
+        pushed=sorted(file.path for file in context.manifest.everything()),
+    )
+
+
+REFUSE_NEEDED_HOSTS = Look("Refuse to reset what a serving cluster needs", refuse_needed_hosts)
+DECIDE_RESET = Look("Decide which hosts are reset", decide_reset)
+RESET_HOSTS = Phase("Reset hosts", (Kind.RESET,), reset_named_hosts)

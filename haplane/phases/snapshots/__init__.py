@@ -1,0 +1,1 @@
+"""Phases that have members take snapshots."""

@@ -1,0 +1,1 @@
+"""Phases that bring a cluster to another version, without an outage where it has more than one master."""

@@ -1,0 +1,42 @@
+"""Control planes, one at a time; one that does not become ready gets back what it ran before, and the run ends."""
+
+from __future__ import annotations
+
+from haplane.config.model import Host
+from haplane.context.context import Context
+from haplane.context.phase import Phase
+from haplane.deploys import recipes
+from haplane.domain.files import Part
+from haplane.domain.guard import announced_outage, may_restart_apiserver
+from haplane.domain.plan import Kind
+from haplane.domain.upgrade_plan import Group
+from haplane.phases.converge.rolling import restart_control_plane, start_control_plane_anew, undrain
+from haplane.phases.upgrade.switch import switching
+
+
+def upgrade_control_planes(context: Context) -> None:
+    """API server, scheduler and controller manager of each master.
+
+    API servers' right to use kubelets is bound first: certificates that kubeadm 1.36 issues carry no group for it.
+    """
+    context.deploy([context.some_master()], recipes.bind_kubelet_admin)
+    for host in context.hosts(Kind.UPGRADE_CONTROL_PLANE):
+        _upgrade(context, host)
+
+
+def _upgrade(context: Context, host: Host) -> None:
+    def start_old() -> None:
+        start_control_plane_anew(context, host)
+        undrain(context, host)
+
+    renew = context.plan.items(host.name, Kind.CERTIFICATES)
+    guard = may_restart_apiserver if len(context.inventory.masters) > 1 else announced_outage
+    with switching(context, host, Group.CONTROL_PLANE, start_old, Part.CONTROL_PLANE) as begin:
+        restart_control_plane(context, host, renew=renew, before=begin, guard=guard)
+
+
+UPGRADE_CONTROL_PLANES = Phase(
+    "Upgrade control planes, one at a time",
+    (Kind.UPGRADE_CONTROL_PLANE, Kind.CERTIFICATES),
+    upgrade_control_planes,
+)

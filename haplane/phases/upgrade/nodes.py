@@ -1,0 +1,63 @@
+"""Kubelets and container runtimes, one node at a time: masters, then workers. Containers run on."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from haplane.config.model import Host
+from haplane.context.context import Context
+from haplane.context.phase import Phase
+from haplane.deploys import upgrade as recipes
+from haplane.domain.plan import Kind
+from haplane.domain.upgrade_plan import Group
+from haplane.errors import Refused
+from haplane.observation.observe import observe_briefly
+from haplane.observation.waiting import Obstacle, look_until_clear
+from haplane.phases.upgrade.switch import switching
+
+READY_SECONDS = 60.0
+"""A node whose kubelet was restarted reports Ready within 10 s, on a busy host within that."""
+
+
+def upgrade_nodes(context: Context) -> None:
+    """Each is Ready in its new version before the next: at most one is unavailable by our hand."""
+    for host in context.hosts(Kind.UPGRADE_NODE):
+        _refuse_while_another_is_away(context, host)
+        restart = partial(
+            context.deploy,
+            [host],
+            recipes.restart_node,
+            runtime=host.name in context.plan.hosts(Kind.RUNTIME),
+        )
+        with switching(context, host, Group.NODE, restart) as begin:
+            begin()
+            restart()
+            context.deploy(
+                [context.some_master()],
+                recipes.wait_for_node,
+                node=host.name,
+                version=context.manifest.kubernetes_version,
+            )
+
+
+def _refuse_while_another_is_away(context: Context, host: Host) -> None:
+    """Raises Refused while another node of the inventory is not Ready."""
+    names = {one.name for one in context.inventory.nodes} - {host.name}
+
+    def away() -> Obstacle | None:
+        kubernetes = context.observation.kubernetes()
+        lost = [node.name for node in kubernetes.nodes if node.name in names and not node.ready] if kubernetes else []
+        return Obstacle(host.name, f"waiting: {', '.join(lost)} not Ready") if lost else None
+
+    observe_briefly(context)
+    if found := look_until_clear(context, away, READY_SECONDS, look=observe_briefly):
+        raise Refused(
+            f"{host.name} is not upgraded while another node is away",
+            why=found.message.removeprefix("waiting: "),
+            next_step="bring it back (`haplane status` says why it is not Ready), then run again",
+        )
+
+
+UPGRADE_NODES = Phase(
+    "Upgrade kubelets and container runtimes, one node at a time", (Kind.UPGRADE_NODE,), upgrade_nodes
+)

@@ -1,0 +1,47 @@
+"""Binaries and images of the next version, put beside those that run: no service is touched."""
+
+from __future__ import annotations
+
+from haplane.bundle.manifest import BundleFile
+from haplane.context.context import Context
+from haplane.context.executor import Pushing
+from haplane.context.phase import Phase
+from haplane.deploys import upgrade as recipes
+from haplane.domain import host_paths
+from haplane.domain.files import Part
+from haplane.domain.plan import Kind
+from haplane.phases.converge.prepare_hosts import prepare_hosts
+from haplane.phases.converge.push_bundle import push_images, wait_for_all
+
+
+def stage(context: Context) -> None:
+    """On all hosts at once. containerd takes the images in beside its others."""
+    pushes: list[Pushing] = []
+    for host in context.hosts(Kind.STAGE):
+        due = context.plan.items(host.name, Kind.STAGE)
+        files = [_staged(context, file) for file in context.manifest.files if file.path in due]
+        if files:
+            pushes.append(context.executor.push(host, context.request.bundle, files))
+        if images := push_images(context, host, due):
+            pushes.append(images)
+    wait_for_all(pushes)
+
+
+def _staged(context: Context, file: BundleFile) -> BundleFile:
+    return file.model_copy(update={"path": host_paths.staged(context.manifest.kubernetes_version, file.path)})
+
+
+def prepare(context: Context) -> None:
+    """Configuration and due keys on all hosts at once, but what a control plane is made of: that is switched."""
+    prepare_hosts(context, left_out=(Part.CONTROL_PLANE,))
+
+
+def tidy(context: Context) -> None:
+    """Remove what was staged and what was replaced: with the last step there is no way back by a rename any more."""
+    hosts = context.reachable(context.inventory.hosts)
+    context.deploy(hosts, recipes.remove_staged, directory=host_paths.VERSIONS)
+
+
+STAGE = Phase("Stage binaries and images", (Kind.STAGE,), stage)
+PREPARE = Phase("Prepare hosts", (Kind.PACKAGES, Kind.FILES, Kind.KEYS), prepare)
+TIDY = Phase("Remove staged files", (), tidy, when=lambda context: context.result.changed)

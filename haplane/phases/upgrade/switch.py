@@ -1,0 +1,85 @@
+"""Staged files take the places of those that are used, and give them back: what each step of a host switches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from haplane.config.model import Host
+from haplane.context.context import Context
+from haplane.deploys import upgrade as recipes
+from haplane.domain import host_paths
+from haplane.domain.files import Part
+from haplane.domain.plan import Kind
+from haplane.domain.upgrade_plan import Group, group_of
+from haplane.errors import FIX_AND_RERUN, HaplaneError, LockLost, Unreachable
+
+
+def switch(context: Context, host: Host, group: Group, part: Part | None = None) -> None:
+    """The group's binaries that differ, with the files of ``part`` that do."""
+    paths = list(context.plan.items(host.name, group.value))
+    if part is not None:
+        differing = set(context.plan.items(host.name, Kind.FILES))
+        files = [file for file in context.wants[host.name].files if file.part is part and file.path in differing]
+        version = context.manifest.kubernetes_version
+        staged = [replace(file, path=host_paths.staged(version, file.path)) for file in files]
+        context.deploy([host], recipes.stage_files, staged=staged)
+        paths += [file.path for file in files]
+    if paths:
+        context.deploy([host], recipes.switch_files, paths=paths, **_directories(context))
+
+
+@contextmanager
+def switching(
+    context: Context, host: Host, group: Group, again: Callable[[], None], part: Part | None = None
+) -> Iterator[Callable[[], None]]:
+    """Gives what switches the group. If the block fails after that, its files are put back and ``again`` starts them.
+
+    Raises HaplaneError with why it failed, and whether the host serves as before. A host that cannot be reached any
+    more is left as it is.
+    """
+    begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        begun = True
+        switch(context, host, group, part)
+
+    version = context.manifest.kubernetes_version
+    try:
+        yield begin
+    except HaplaneError as error:
+        if not begun or isinstance(error, Unreachable | LockLost):
+            raise
+        context.progress(host.name, f"does not become ready as {version}: going back")
+        why = f"{error.what}: {error.why}"
+        try:
+            _switch_back(context, host, group, part)
+            again()
+        except HaplaneError as second:
+            raise HaplaneError(
+                f"{host.name} became ready neither as {version} nor in its old version",
+                where=error.where,
+                why=f"{why}; then {second.what}: {second.why}",
+                next_step=f"haplane status {context.inventory.path}",
+            ) from error
+        raise HaplaneError(
+            f"{host.name} did not become ready as {version}: it runs its old version again, and the run ends here",
+            where=error.where,
+            why=why,
+            next_step=FIX_AND_RERUN,
+        ) from error
+
+
+def _switch_back(context: Context, host: Host, group: Group, part: Part | None = None) -> None:
+    """All of them that this or an interrupted run replaced."""
+    wanted = context.wants[host.name]
+    binaries = [path for path in wanted.bundle if group_of(path, wanted.roles) is group]
+    files = [file.path for file in wanted.files if file.part is part]
+    context.deploy([host], recipes.switch_back, paths=binaries + files, **_directories(context))
+
+
+def _directories(context: Context) -> dict[str, str]:
+    version = context.manifest.kubernetes_version
+    return {"new": host_paths.staged(version, ""), "old": host_paths.replaced_by(version)}

@@ -1,0 +1,146 @@
+"""Where a cluster's snapshots are, by its inventory, which keys sign them, and the catalog of all of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from haplane.agent.manifest import MANIFEST, SIGNATURE, Manifest
+from haplane.agent.store import Store
+from haplane.config.model import Inventory
+from haplane.config.snapshots import Snapshots
+from haplane.desired.snapshots import s3_settings
+from haplane.domain import host_paths
+from haplane.domain.history import why_not_yet
+from haplane.domain.progress import Progress
+from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
+from haplane.pki.keys import raw_public_key
+from haplane.remote.member_snapshots import MemberSnapshots
+from haplane.remote.openssh import read_file
+from haplane.snapshots.catalog import SnapshotCatalog, StoredSnapshot, read_catalog
+from haplane.snapshots.directory import Directory
+from haplane.snapshots.entries import Standard
+from haplane.snapshots.places import Bucket, Place, controller_store
+from haplane.snapshots.signatures import SigningKeys, authentic_manifest
+
+REMEDY = "check that the members are on, and the credentials for the bucket"
+
+
+def places_of(inventory: Inventory) -> list[Place]:
+    """Every member, then the bucket if there is one."""
+    settings = settings_of(inventory)
+    members: list[Place] = [MemberSnapshots(host, settings.directory) for host in inventory.etcd]
+    return [*members, Bucket(bucket_of(inventory))] if settings.s3 else members
+
+
+def catalog_of(
+    inventory: Inventory,
+    progress: Progress,
+    *,
+    most: int | None = None,
+    only: str | None = None,
+    remedy: str = REMEDY,
+) -> SnapshotCatalog:
+    """The catalog of members and bucket; ``most``, ``only`` and ``remedy`` as :func:`read_catalog` has them.
+
+    Raises Unreachable when no place responds.
+    """
+    places = places_of(inventory)
+    progress("snapshots", "reading the members and the bucket")
+    standard = Standard(known_signing_keys(inventory), inventory.cluster.name, datetime.now(UTC))
+    return read_catalog(places, standard, remedy=remedy, most=most, only=only)
+
+
+def copied_snapshot(directory: Path, inventory: Inventory, *, unsigned: bool) -> StoredSnapshot:
+    """A snapshot's directory that was copied here. Raises Refused unless it is signed or may be ``unsigned``."""
+    place = Directory(directory)
+    content, signature = place.part(MANIFEST), place.part(SIGNATURE)
+    where = str(directory)
+    if unsigned:
+        return StoredSnapshot(Manifest.from_bytes(content, where), (place,))
+    manifest = authentic_manifest(
+        content,
+        signature,
+        keys=required_signing_keys(inventory),
+        snapshot=None,  # the copy may have another name
+        cluster=inventory.cluster.name,
+        where=where,
+    )
+    if why := why_not_yet(manifest.taken_at, datetime.now(UTC)):
+        raise Refused(
+            "this snapshot cannot be restored", where=where, why=why, next_step="if you know better: --unsigned"
+        )
+    return StoredSnapshot(manifest, (place,))
+
+
+def bucket_of(inventory: Inventory) -> Store:
+    """The bucket, with the controller's credentials. Raises BadInput when the inventory names none."""
+    s3 = settings_of(inventory).s3
+    if s3 is None:
+        raise BadInput(
+            "the inventory names no bucket",
+            where=f'{inventory.path}: cluster["snapshots"]["s3"]',
+            next_step="members prune their own snapshots by keep_local; there is nothing else to prune",
+        )
+    return controller_store(s3_settings(s3, s3.ca_file, s3.credentials_file), inventory.cluster.name)
+
+
+def count_in_bucket(inventory: Inventory) -> int | None:
+    """The number of complete snapshots in the bucket; None without a bucket, or when it does not respond."""
+    settings = inventory.cluster.snapshots
+    if settings is None or settings.s3 is None:
+        return None
+    try:
+        return sum(Bucket(bucket_of(inventory)).ids().values())
+    except HaplaneError:
+        return None
+
+
+def settings_of(inventory: Inventory) -> Snapshots:
+    """Raises BadInput when the inventory has none."""
+    if inventory.cluster.snapshots is None:
+        raise BadInput(
+            "this inventory takes no snapshots",
+            where=f'{inventory.path}: cluster["snapshots"]',
+            next_step="run `haplane keys new FILE`, put the recipient there, run `haplane up`; see docs/snapshots.md",
+        )
+    return inventory.cluster.snapshots
+
+
+def known_signing_keys(inventory: Inventory) -> SigningKeys | None:
+    """The inventory's keys; without one there, the key that all reachable masters hold.
+
+    None when the inventory has none and no master is reachable. Raises Refused when masters hold different ones.
+    """
+    settings = settings_of(inventory)
+    previous, revoked = settings.previous_signing_keys, frozenset(settings.revoked_signing_keys)
+    if settings.signing_key is not None:
+        return SigningKeys((settings.signing_key, *previous), revoked)
+    held = {}
+    for master in inventory.masters:
+        try:
+            content = read_file(master, host_paths.SIGNING_PUB)
+            held[master.name] = raw_public_key(content, f"{master.name}:{host_paths.SIGNING_PUB}")
+        except HaplaneError:
+            continue
+    if len(set(held.values())) > 1:
+        raise Refused(
+            "masters hold different signing keys",
+            where=", ".join(held),
+            why="; ".join(f"{name}: {key}" for name, key in held.items()),
+            next_step=f'write the right one into {inventory.path}: cluster["snapshots"]["signing_key"]',
+        )
+    return SigningKeys((next(iter(held.values())), *previous), revoked) if held else None
+
+
+def required_signing_keys(inventory: Inventory) -> SigningKeys:
+    """As :func:`known_signing_keys`. Raises Unreachable when there are none: then no snapshot can be verified."""
+    keys = known_signing_keys(inventory)
+    if keys is None:
+        raise Unreachable(
+            "without the cluster's signing key no snapshot can be verified",
+            where=f'{inventory.path}: cluster["snapshots"]["signing_key"]',
+            why="the inventory has none, and no master is reachable",
+            next_step="write the key that `haplane up` printed there",
+        )
+    return keys

@@ -1,0 +1,42 @@
+"""The data that members still hold without quorum: saved from one that runs, copied from one that is stopped."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from haplane.archives import Headers, members
+from haplane.config.model import Host
+from haplane.errors import HaplaneError
+from haplane.recovery.database import Database, take_in
+from haplane.recovery.scratch.tools import Tools
+from haplane.remote.database import fetch_output
+from haplane.scripts import script
+
+
+def save_survivor(host: Host, tools: Tools, *, runs: bool) -> Database:
+    """The verified data of one member. ``runs``: its etcd responds, though without quorum.
+
+    Raises HaplaneError when the host or its data gives nothing usable.
+    """
+    directory = tools.new_directory(host.name)
+    if runs:
+        fetch_output(host, script("save_survivor"), directory / "snapshot.db")
+        return take_in(directory / "snapshot.db", tools)
+    archive = directory / "data.tar"
+    fetch_output(host, script("copy_survivor"), archive)
+    unpack(archive, directory / "data", host)
+    archive.unlink()
+    return take_in(directory / "data", tools)
+
+
+def unpack(archive: Path, target: Path, host: Host) -> None:
+    """A host's tar of its data directory below ``target``. Raises HaplaneError for anything but files inside it."""
+    try:
+        with Headers(archive.open("rb", buffering=0)) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in members(tar, most=archive.stat().st_size):  # Debian 12's Python has no extraction filters
+                if not (member.isreg() or member.isdir()) or ".." in member.name or member.name.startswith("/"):
+                    raise tarfile.TarError(f"{member.name!r} is not a part of etcd's data")
+                tar.extract(member, target, set_attrs=False)
+    except (tarfile.TarError, OSError) as error:
+        raise HaplaneError(f"the etcd data that {host.name} sent cannot be read", why=str(error)) from None

@@ -1,0 +1,308 @@
+"""One ssh connection for each host: OpenSSH's own, which commands, files and streams are multiplexed over.
+
+Whatever ``ssh HOST`` takes works: its configuration, agents, certificates, jump hosts. Where a host allows only one
+session (MaxSessions 1), ssh opens connections of their own by itself. A connection ends with this process, however
+that ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+from haplane.config.model import Host, Ssh
+from haplane.remote.environment import WANTS_TERMINAL, give_terminal, sudo_words
+from haplane.remote.target import FAST, configured, login, options, target
+from haplane.streams import Completed, capture, last_line, shortened
+
+AGAIN_SECONDS = 3
+"""For a host that was reached before to accept a connection once more."""
+ALIVE = (3, 3)
+"""A host that does not respond for so many seconds, so many times, is gone: its commands end."""
+SUDO_SECONDS = 20
+"""For `sudo -n true`; long when sudo looks the user up in a directory that does not respond."""
+CONNECT_SECONDS = 45.0
+"""For all of it: jump hosts, TCP, key exchange, authentication, sudo. Each part has a deadline of its own, but a host
+that is late with every one of them must not hold the run up for minutes."""
+GONE = "it stopped responding"
+POLL_SECONDS = 0.01
+LOG_BYTES = 1 << 18
+SOCKET_CHARACTERS = 70
+"""Of the directory of sockets: the kernel takes 107 bytes of a path, of which ssh wants some for itself."""
+
+UNTIL_WE_END = 'exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec "$@" </dev/null 3<&-'
+"""Run a command that ends as soon as standard input does, which it does when this process ends."""
+
+SERVER_KEY = re.compile(r"Server host (?:key|certificate): \S+ (SHA256:\S+?)(?:,|\s|$)")
+KEY_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
+FIRST_CONTACT = "Warning: Permanently added "
+NOISE = ("debug1:", "OpenSSH_", "mux_client_request_session:", "ControlSocket ", "Session open refused", "@@@@@")
+
+Identity = tuple[object, ...]
+
+
+class NoConnection(Exception):
+    """Why there is no connection, in a sentence."""
+
+
+@dataclass
+class Connection:
+    """A connection under way or made. ``first_contact``: the fingerprint of a key that no known_hosts file had."""
+
+    process: subprocess.Popen[bytes]
+    socket: Path
+    log: Path
+    errors: Path
+    first_contact: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether ssh runs and takes sessions."""
+        return self.process.poll() is None and self.socket.exists()
+
+    def close(self) -> None:
+        """End it, and everything that goes over it."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        for path in (self.socket, self.log, self.errors):
+            path.unlink(missing_ok=True)
+
+    def words(self) -> str:
+        """What ssh reported, the reason last."""
+        texts = [path.read_text(errors="replace") for path in (self.errors, self.log) if path.exists()]
+        return "\n".join(own_words(text) for text in texts if text)
+
+
+_connections: dict[Identity, Connection] = {}
+_keys: dict[str, str] = {}
+"""The fingerprint that a host's key had on its first connection of this run, by its name in known_hosts."""
+_gone: set[Identity] = set()
+_turns: dict[Identity, threading.Lock] = {}
+_numbers = count(1)
+
+
+def identity_of(ssh: Ssh) -> Identity:
+    """What makes two hosts' connections the same one."""
+    return (ssh.hostname, ssh.port, ssh.user, ssh.key, ssh.config_file, ssh.known_hosts_file)
+
+
+def connect(host: Host, seconds: float = CONNECT_SECONDS) -> Connection:
+    """The host's connection, made within that time unless there is one.
+
+    Raises NoConnection with the reason.
+    """
+    identity = identity_of(host.ssh)
+    if identity in _gone:
+        raise NoConnection(GONE)
+    with _turns.setdefault(identity, threading.Lock()):
+        known = _connections.get(identity)
+        if known is not None and _is_usable(known):
+            return known
+        if known is not None:
+            known.close()
+        made = _dial(host, seconds, met=known is not None)
+        try:
+            made.first_contact = _first_contact(host.ssh, made)
+            if host.ssh.sudo:
+                _refuse_a_password(host)
+        except BaseException:
+            _forget(identity)
+            raise
+        return made
+
+
+def multiplexed(host: Host) -> list[str]:
+    """The words that make ssh use the host's connection; none where there is none."""
+    known = _connections.get(identity_of(host.ssh))
+    if known is None or not known.alive:
+        return []
+    return ["-o", "ControlMaster=no", "-o", f"ControlPath={known.socket}"]
+
+
+def _dial(host: Host, seconds: float, *, met: bool) -> Connection:
+    """Raises NoConnection when ssh ends, is late, or the host is found to be gone meanwhile."""
+    identity = identity_of(host.ssh)
+    deadline = time.monotonic() + seconds
+    connection = _connections[identity] = _start(host, met=met)
+    try:
+        while not connection.socket.exists():
+            if identity in _gone:
+                raise NoConnection(GONE)
+            if connection.process.poll() is not None:
+                raise _no_connection(host.ssh, connection)
+            if time.monotonic() >= deadline:
+                raise NoConnection(f"it did not connect within {seconds:g} s")
+            time.sleep(POLL_SECONDS)
+    except BaseException:
+        _forget(identity)
+        raise
+    return connection
+
+
+def _start(host: Host, *, met: bool) -> Connection:
+    socket = _directory() / str(next(_numbers))
+    log, errors = socket.with_suffix(".log"), socket.with_suffix(".err")
+    # ssh takes the first value that it is given: what is ours comes before the shared options.
+    ours = ["-v", "-E", str(log), "-N", "-o", "ControlMaster=yes", "-o", f"ControlPath={socket}"]
+    patience = ["-o", f"ConnectTimeout={AGAIN_SECONDS}"] if met else []
+    command = ["ssh", *ours, *patience, *options(host, ALIVE), *FAST, *target(host.ssh)]
+    with errors.open("wb") as noise:
+        process = subprocess.Popen(
+            ["sh", "-c", UNTIL_WE_END, "sh", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=noise,
+            start_new_session=True,  # ^C is for us alone
+        )
+    return Connection(process, socket, log, errors)
+
+
+def _forget(identity: Identity) -> None:
+    failed = _connections.pop(identity, None)
+    if failed is not None:
+        failed.close()
+
+
+def _is_usable(known: Connection) -> bool:
+    if not known.alive:
+        return False
+    if known.log.exists() and known.log.stat().st_size > LOG_BYTES:
+        os.truncate(known.log, 0)
+    return True
+
+
+def _ask(host: Host, command: Sequence[str], seconds: float) -> Completed | None:
+    """How a command on the host's connection ended; None when it did not within that time."""
+    words = ["ssh", *multiplexed(host), *options(host), *target(host.ssh), shlex.join(command)]
+    try:
+        return capture(words, b"", deadline_seconds=seconds, most=LOG_BYTES)
+    except TimeoutError:
+        return None
+
+
+def _first_contact(ssh: Ssh, made: Connection) -> str | None:
+    """The fingerprint of the host's key, as ssh-keygen prints it; None if it was known.
+
+    Raises NoConnection if the host had another key earlier in this run, whatever known_hosts holds.
+    """
+    text = made.log.read_text(errors="replace")
+    fingerprint = (SERVER_KEY.findall(text) or [""])[-1]
+    if _keys.setdefault(f"{ssh.hostname}:{ssh.port}", fingerprint) != fingerprint:
+        raise _key_has_changed(ssh)
+    return fingerprint if FIRST_CONTACT in text else None
+
+
+def _no_connection(ssh: Ssh, failed: Connection) -> NoConnection:
+    text = failed.words()
+    if KEY_CHANGED in text:
+        return _key_has_changed(ssh)
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(FIRST_CONTACT)]
+    reason = shortened("; ".join(lines[-2:])) or f"ssh ended with {failed.process.returncode}"
+    if "Permission denied" in reason:
+        missing = ssh.key is not None and not Path(ssh.key).exists()
+        reason = f"authentication failed ({f'there is no key {ssh.key}' if missing else 'no key fits'}): {reason}"
+    return NoConnection(reason)
+
+
+def _key_has_changed(ssh: Ssh) -> NoConnection:
+    name, file = known_as(ssh)
+    return NoConnection(
+        f"its host key has changed: another host may respond at its address. "
+        f"If it was reinstalled: `{shlex.join(('ssh-keygen', '-R', name, '-f', file))}`"
+    )
+
+
+def known_as(ssh: Ssh) -> tuple[str, str]:
+    """The host's name in known_hosts, with its port where that is not 22, and the file that a new key goes to."""
+    found = configured(ssh)
+    name = found.get("hostkeyalias") or found.get("hostname", ssh.hostname)
+    port = found.get("port", "22")
+    files = ssh.known_hosts_file or found.get("userknownhostsfile", "~/.ssh/known_hosts").split()[0]
+    known = name if "hostkeyalias" in found or port == "22" else f"[{name}]:{port}"
+    return known, str(Path(files).expanduser())
+
+
+def _refuse_a_password(host: Host) -> None:
+    """Raises NoConnection if sudo needs a password: it would be on the host's command lines.
+
+    Where sudo wants a terminal (requiretty) it gets one from now on.
+    """
+    done = _ask(host, (*sudo_words(host.ssh), "true"), SUDO_SECONDS)
+    if done is not None and done.code != 0 and WANTS_TERMINAL in done.stderr:
+        give_terminal(host.ssh)
+        done = _ask(host, (*sudo_words(host.ssh), "true"), SUDO_SECONDS)
+    if done is None:
+        raise NoConnection(f"sudo did not answer within {SUDO_SECONDS} s")
+    if done.code != 0:
+        user = re.sub(r"([\\ @!=:,()])", r"\\\1", login(host.ssh))
+        raise NoConnection(
+            f"sudo needs a password ({last_line(own_words(done.stderr.decode(errors='replace')))}): "
+            f"add `{user} ALL=(ALL) NOPASSWD: ALL` to /etc/sudoers.d/haplane on that host"
+        )
+
+
+def hang_up(host: Host) -> None:
+    """Close the connection to a host that is gone, so that nothing waits for its commands to end.
+
+    Until :func:`dial_again` connecting to it fails at once as well.
+    """
+    identity = identity_of(host.ssh)
+    _gone.add(identity)
+    if (known := _connections.get(identity)) is not None:
+        known.process.kill()
+
+
+def is_gone(host: Host) -> bool:
+    """Whether :func:`hang_up` was called for it."""
+    return identity_of(host.ssh) in _gone
+
+
+def dial_again() -> None:
+    """Forget which hosts are gone: they may be back."""
+    _gone.clear()
+
+
+def has_ended(host: Host) -> bool:
+    """Whether the connection that a command of the host went over is no more."""
+    known = _connections.get(identity_of(host.ssh))
+    return is_gone(host) or known is None or not known.alive
+
+
+def own_words(text: str) -> str:
+    """What ssh and the command wrote, without what ssh writes about connections that it shares."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith(NOISE))
+
+
+@cache
+def _directory() -> Path:
+    """Private, and with a short name; it is gone when this process has ended."""
+    places = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - mkdtemp is private
+    usable = (place for place in places if place and os.access(place, os.W_OK) and len(place) < SOCKET_CHARACTERS)
+    made = Path(tempfile.mkdtemp(prefix="haplane-", dir=next(usable, None)))
+    atexit.register(_end, made)
+    return made
+
+
+def _end(directory: Path) -> None:
+    close_all()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def close_all() -> None:
+    """End every connection."""
+    for identity in list(_connections):
+        _forget(identity)

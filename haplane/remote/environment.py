@@ -1,0 +1,54 @@
+"""What every command of ours on a host has for its environment, whatever the login, sudo or /etc/environment set."""
+
+from __future__ import annotations
+
+from haplane.config.model import Host, Ssh
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""The bundle's programs are in /usr/local/bin, which sudo's secure_path leaves out on some distributions."""
+
+ENVIRONMENT = ("env", "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8")
+"""Nothing is inherited: kubeadm copies every variable that ends in _proxy into static pods and kube-proxy, kubectl
+would send the API's traffic through them, and what systemctl prints would be in the login's language."""
+
+WANTS_TERMINAL = b"must have a tty"
+"""What sudo writes where sudoers has requiretty."""
+IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+ours, its = os.openpty()
+child = os.fork()
+if child == 0:
+    os.setsid()
+    fcntl.ioctl(its, termios.TIOCSCTTY, 0)
+    os.close(ours)
+    os.execvp(sys.argv[1], sys.argv[1:])
+os.close(its)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.exit(code if code >= 0 else 128 - code)
+"""
+"""Run a command with a terminal of its own, which is all that requiretty asks for, and pipes as they are."""
+
+_in_terminals: set[tuple[object, ...]] = set()
+
+
+def give_terminal(ssh: Ssh) -> None:
+    """From now on sudo on that host has a terminal."""
+    _in_terminals.add((ssh.hostname, ssh.port, ssh.user))
+
+
+def sudo_words(ssh: Ssh) -> tuple[str, ...]:
+    """What comes before a command that is to run as root."""
+    if not ssh.sudo:
+        return ()
+    terminal = (ssh.hostname, ssh.port, ssh.user) in _in_terminals
+    return (*(("python3", "-I", "-c", IN_A_TERMINAL) if terminal else ()), "sudo", "-n")
+
+
+def as_root(host: Host) -> tuple[str, ...]:
+    """What comes before a command's own words."""
+    return (*sudo_words(host.ssh), *ENVIRONMENT)
+
+
+def shell_of(host: Host) -> tuple[str, ...]:
+    """The words of the shell that runs a command as root: the one of a run that holds the lock, or ``sh``."""
+    return (*as_root(host), *(host.ssh.shell or "sh").split())

@@ -1,0 +1,102 @@
+"""The executor over SSH: pyinfra for operations and reports, OpenSSH for streams and secrets."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+import urllib.request
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.facts import FactBase
+
+from haplane.bundle.manifest import BundleFile
+from haplane.config.model import Host, Inventory
+from haplane.domain import host_paths
+from haplane.domain.progress import Progress
+from haplane.remote import agent, database, openssh, packages, secrets, session
+from haplane.remote.lock import Lock, locked
+from haplane.remote.push import Push
+from haplane.remote.seal import seal
+
+ENDPOINT_SECONDS = 3
+"""An endpoint that is ready answers at once; status does not wait longer for one that is not."""
+
+
+class SshExecutor:
+    """Reaches hosts as the inventory has it. ``report`` is the fact that observes one, ``reach`` connects them."""
+
+    def __init__(self, report: type[FactBase[Any]], reach: type[FactBase[Any]], progress: Progress) -> None:
+        self.progress = progress
+        self._report, self._reach = report, reach
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def lock(self, inventory: Inventory, hosts: Sequence[Host], command: str) -> AbstractContextManager[Lock]:
+        return locked(inventory, hosts, command, self.progress)
+
+    def observe(self, hosts: Sequence[Host], request: Mapping[str, object]) -> session.Gathered:
+        return session.gather(hosts, self._report, request=dict(request))
+
+    def reach(self, hosts: Sequence[Host], request: Mapping[str, object]) -> session.Gathered:
+        return session.gather(hosts, self._reach, request=dict(request))
+
+    def deploy(self, hosts: Sequence[Host], recipe: Callable[..., object], **arguments: object) -> None:
+        session.deploy(hosts, recipe, self.progress, **arguments)
+
+    def push(
+        self, host: Host, bundle: Path, files: Sequence[BundleFile], here: Mapping[str, str] | None = None
+    ) -> Push:
+        return Push(host, bundle, files, self.progress, here=here or {})
+
+    def run(self, host: Host, *command: str, deadline_seconds: float = 60) -> bytes:
+        return openssh.run(host, *command, deadline_seconds=deadline_seconds)
+
+    def read_files(self, host: Host, paths: Collection[str]) -> dict[str, bytes]:
+        return openssh.read_files(host, paths)
+
+    def send_packages(self, host: Host, directory: str, suffix: str) -> None:
+        packages.send_packages(host, directory, suffix)
+
+    def seal(self, master: Host, digests: Mapping[str, str], recipients: Sequence[str]) -> bytes:
+        return seal(master, digests, recipients)
+
+    def install_agent(self, host: Host, directory: str, archive: bytes) -> None:
+        root, link = host_paths.AGENT_ROOT, host_paths.AGENT
+        agent.install_agent(host, root=root, directory=directory, link=link, archive=archive)
+
+    def call_agent(self, host: Host, command: str, deadline_seconds: float) -> object:
+        return agent.call_agent(host, host_paths.AGENT_RUN, command, deadline_seconds=deadline_seconds)
+
+    def secrets_at_rest(self, member: Host, key: str) -> secrets.AtRest:
+        return secrets.secrets_at_rest(member, key)
+
+    def rewrite_secrets(self, master: Host) -> str | None:
+        return secrets.rewrite_secrets(master)
+
+    def send_database(self, hosts: Sequence[Host], path: Path, sha256: str, target: str) -> None:
+        database.send_database(hosts, path, sha256, target)
+
+    def endpoint_is_ready(self, inventory: Inventory) -> bool:
+        """Without credentials, from here."""
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # only "is it ready" is asked; nothing that is answered is trusted
+        url = f"https://{inventory.cluster.endpoint}/readyz"
+        direct = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)  # no proxy has a way
+        try:
+            with urllib.request.build_opener(*direct).open(url, timeout=ENDPOINT_SECONDS) as answer:
+                return int(answer.status) == 200
+        except (OSError, ValueError, http.client.HTTPException):
+            return False

@@ -1,0 +1,63 @@
+"""How ssh reaches a host of the inventory: the words of its command line."""
+
+from __future__ import annotations
+
+import getpass
+from functools import cache
+
+from haplane.config.model import Host, Ssh
+from haplane.ssh import ALIVE, ssh_words
+from haplane.streams import capture
+
+FAST = ("-o", "Ciphers=^aes128-gcm@openssh.com")
+"""In hardware, where the default is not: a bootstrap is mostly transfer."""
+CONFIGURED_SECONDS = 20
+ROOT = "root"
+SSH_PORT = 22
+MOST = 1 << 20
+
+
+def options(host: Host, alive: tuple[int, int] = ALIVE) -> list[str]:
+    """How ssh is to reach the host."""
+    ssh = host.ssh
+    return ssh_words(
+        host_key_checking=ssh.strict_host_key_checking,
+        known_hosts=ssh.known_hosts_file,
+        config=ssh.config_file,
+        key=ssh.key,
+        alive=alive,
+    )
+
+
+def target(ssh: Ssh) -> list[str]:
+    """The last words before a command: port and user where they are not ssh_config's, and the host."""
+    port = ["-p", str(ssh.port)] if ssh.port is not None else []
+    return [*port, "-l", login(ssh), "--", ssh.hostname]
+
+
+def port_of(ssh: Ssh) -> int:
+    """Where sshd listens."""
+    return ssh.port if ssh.port is not None else int(configured(ssh).get("port", SSH_PORT))
+
+
+def login(ssh: Ssh) -> str:
+    """The user to log in as: the inventory's, or ssh_config's, or root.
+
+    ssh does not say where a value is from: a user of ssh_config who is called as we are is taken for ssh's default.
+    """
+    if ssh.user is not None:
+        return ssh.user
+    found = configured(ssh).get("user", ROOT)
+    return ROOT if found == getpass.getuser() else found
+
+
+@cache
+def configured(ssh: Ssh) -> dict[str, str]:
+    """What ssh's configuration makes of the host, by lower-case keyword; empty where ssh does not take it."""
+    words = [*(("-F", ssh.config_file) if ssh.config_file else ()), *(("-p", str(ssh.port)) if ssh.port else ())]
+    try:
+        done = capture(["ssh", "-G", *words, "--", ssh.hostname], b"", deadline_seconds=CONFIGURED_SECONDS, most=MOST)
+    except TimeoutError:
+        return {}
+    lines = done.stdout.decode(errors="replace").splitlines() if done.code == 0 and done.cut is None else []
+    return {name: value for name, _, value in (line.partition(" ") for line in lines)}

@@ -1,0 +1,3 @@
+# uses: ensure_etcd_user
+
+ensure_etcd_user

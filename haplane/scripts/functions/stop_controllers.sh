@@ -1,0 +1,29 @@
+# stop_controllers: end the controller manager and the scheduler of this master, and free the leases that they hold.
+# uses: api control_plane
+#
+# The controller manager of 1.35 keeps its lease when it ends, and nobody would lead for 15 s. Once it has ended, its
+# lease is given back as client-go's ReleaseOnCancel does; another that has it meanwhile fails the test in the patch.
+
+stop_controllers() {
+    control_plane stop 60 kube-controller-manager kube-scheduler
+    for component in kube-controller-manager kube-scheduler; do
+        free_lease "$component"
+    done
+}
+
+free_lease() {
+    if ! leader=$(api 20 -n kube-system get lease "$1" --ignore-not-found -o jsonpath='{.spec.holderIdentity}' 2>&1)
+    then
+        echo "$1: its lease expires by itself, within 15 s: $leader"
+        return 0
+    fi
+    case $leader in "$(hostname)"_*) ;; *) return 0 ;; esac
+    unchanged='{"op": "test", "path": "/spec/holderIdentity", "value": "'$leader'"}'
+    free='{"op": "replace", "path": "/spec/holderIdentity", "value": ""}'
+    api 20 -n kube-system patch lease "$1" --type=json --patch="[$unchanged, $free]" ||
+        echo "$1: another holds its lease, or it expires by itself, within 15 s"
+}
+
+start_again() {
+    control_plane back 0 kube-apiserver kube-controller-manager kube-scheduler
+}

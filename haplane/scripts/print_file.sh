@@ -1,0 +1,3 @@
+# $file: what is written to standard output
+
+cat -- "$file"

@@ -1,0 +1,17 @@
+# Have kubeadm make certificates and kubeconfigs anew. Not `kubeadm certs renew`: it needs the old one to be readable,
+# and copies the names in it.
+# $config: kubeadm's configuration
+# $@: kubeadm's names for them, as in `kubeadm certs check-expiration`
+
+for name in "$@"; do
+    case $name in
+    *.conf)
+        rm -f "$KUBERNETES/$name"
+        kubeadm init phase kubeconfig "${name%.conf}" --config "$config"
+        ;;
+    *)
+        rm -f "$KUBERNETES_PKI/$name.crt" "$KUBERNETES_PKI/$name.key"
+        kubeadm init phase certs "$name" --config "$config"
+        ;;
+    esac
+done

@@ -1,0 +1,13 @@
+# Give the kubelet the client certificate and key on standard input, as its own renewal leaves them: a file with a date,
+# and the link that kubelet.conf names. The kubelet does not renew where the link is a file.
+# $timestamp: names the file, in the kubelet's form
+
+umask 077
+made=${KUBELET_CLIENT_PEM%-current.pem}-$timestamp.pem
+mkdir -p "$KUBELET_PKI"
+cat > "$made.haplane-new"
+sync "$made.haplane-new"
+mv -f "$made.haplane-new" "$made"
+ln -sfn "$made" "$KUBELET_CLIENT_PEM.haplane-new"
+mv -fT "$KUBELET_CLIENT_PEM.haplane-new" "$KUBELET_CLIENT_PEM"
+sed -i -E "s,^( *client-(certificate|key))(-data)?:.*,\1: $KUBELET_CLIENT_PEM," "$KUBELET_KUBECONFIG"

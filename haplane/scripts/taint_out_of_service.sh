@@ -1,0 +1,4 @@
+# Taint a node whose host has no power, so that its pods are deleted and its volumes detached at once.
+# $node: its name
+
+kubectl --kubeconfig="$ADMIN_KUBECONFIG" taint node "$node" node.kubernetes.io/out-of-service=haplane:NoExecute --overwrite

@@ -1,0 +1,174 @@
+"""The snapshot catalog: the one list that is shown, verified, restored from and pruned by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from haplane.agent.manifest import Manifest
+from haplane.domain.history import latest
+from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
+from haplane.snapshots.entries import CatalogEntry, Copies, Standard, assess_copies, read_signed
+from haplane.snapshots.places import Bucket, Place, Signed
+from haplane.snapshots.signatures import SigningKeys
+
+LATEST = "latest"
+PROBLEMS_SHOWN = 5
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class StoredSnapshot:
+    """A snapshot that the cluster signed, and where copies of it are."""
+
+    manifest: Manifest
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class SnapshotCatalog:
+    """Every snapshot that was found, the newest first. ``unread``: places that could not be read, and why."""
+
+    entries: tuple[CatalogEntry, ...]
+    unread: Mapping[str, str]
+    read_at: datetime
+    usable: tuple[StoredSnapshot, ...] = field(init=False)
+    """Those that can be restored, the highest revision first."""
+
+    def __post_init__(self) -> None:
+        stored = [StoredSnapshot(one.manifest, one.signed_in) for one in self.entries if one.usable and one.manifest]
+        object.__setattr__(self, "usable", tuple(sorted(stored, key=_rank, reverse=True)))
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """By place or id, why something could not be read or is not usable."""
+        return {**self.unread, **{one.id: one.problem for one in self.entries if one.problem is not None}}
+
+    def entry(self, snapshot: str) -> CatalogEntry | None:
+        """What is known of the snapshot of that id."""
+        return next((one for one in self.entries if one.id == snapshot), None)
+
+    def choose(self, wanted: str | None) -> StoredSnapshot:
+        """The one of that id; without one, or for ``latest``, the latest that was taken with quorum.
+
+        Raises BadInput when there is none, naming others, and Refused for one that is not usable.
+        """
+        if wanted in (None, LATEST):
+            chosen = self._latest(self.usable)
+        else:
+            chosen = next((one for one in self.usable if one.manifest.id == wanted), None)
+            self._refuse_unusable(wanted)
+        if chosen is not None:
+            return chosen
+        problems = [f"{name}: {why}" for name, why in self.problems.items()]
+        raise BadInput(
+            "there is no verified snapshot" if wanted in (None, LATEST) else "there is no such snapshot",
+            where=wanted,
+            why="; ".join(problems[:PROBLEMS_SHOWN]) or None,
+            next_step=f"usable snapshots: {', '.join(one.manifest.id for one in self.usable[:3]) or 'none'}",
+        )
+
+    def _refuse_unusable(self, wanted: str | None) -> None:
+        entry = self.entry(wanted) if wanted else None
+        if entry is not None and not entry.usable:
+            raise Refused(
+                "this snapshot cannot be restored",
+                where=wanted,
+                why=entry.refused or entry.problem,
+                next_step="choose another one (`haplane snapshot list`); if you know better, copy its directory here "
+                "and give it as `--file DIRECTORY --unsigned`",
+            )
+
+    def older(self, than: Manifest) -> StoredSnapshot | None:
+        """The next older one that was taken with quorum."""
+        rank = (than.revision, than.taken_at)
+        return self._latest([one for one in self.usable if _rank(one) < rank])
+
+    def _latest(self, snapshots: Sequence[StoredSnapshot]) -> StoredSnapshot | None:
+        chosen = latest([one.manifest for one in snapshots if one.manifest.with_quorum], self.read_at)
+        return next((one for one in snapshots if one.manifest is chosen), None)
+
+
+def _rank(snapshot: StoredSnapshot) -> tuple[int, datetime]:
+    return snapshot.manifest.revision, snapshot.manifest.taken_at
+
+
+def read_catalog(
+    places: Sequence[Place], standard: Standard, *, remedy: str, most: int | None = None, only: str | None = None
+) -> SnapshotCatalog:
+    """Read every manifest in ``places`` and check it against ``standard``.
+
+    ``only`` reads that snapshot alone; ``most`` stops once so many verified ones were found. Raises Unreachable, with
+    ``remedy`` as the next step, when no place responds.
+    """
+    ids, unread = _ids_in(places, remedy=remedy)
+    asked = [place for place in places if place.name in ids]
+    every = {each for found in ids.values() for each in found}
+    ordered = sorted(every & {only} if only else every, reverse=True)
+    signed: dict[str, dict[str, Signed]] = {place.name: {} for place in asked}
+    entries: tuple[CatalogEntry, ...] = ()
+    failed: dict[str, str] = {}
+    for start, end in _batches(len(ordered), most):
+        batch = ordered[start:end]
+        found, failed_now = _ask_all(asked, partial(_signed_in, ids=ids, batch=batch, keys=standard.keys))
+        failed |= failed_now
+        for name, some in found.items():
+            signed[name] |= some
+        read = set(ordered[:end])
+        complete = {
+            name: {each: whole for each, whole in some.items() if each in read}
+            for name, some in ids.items()
+            if name not in failed
+        }
+        entries = assess_copies(Copies(asked, complete, signed), standard)
+        if most is not None and sum(one.verified for one in entries) >= most:
+            break
+    return SnapshotCatalog(entries, unread | failed, standard.now)
+
+
+def _batches(count: int, most: int | None) -> Iterator[tuple[int, int]]:
+    """All at once, or as many as are wanted first and then twice as many each time, to be past a flood soon."""
+    start, size = 0, most or max(1, count)
+    while start < count:
+        yield start, start + size
+        start, size = start + size, 2 * size
+
+
+def _signed_in(
+    place: Place, ids: Mapping[str, Mapping[str, bool]], batch: Sequence[str], keys: SigningKeys | None
+) -> dict[str, Signed]:
+    return read_signed(place, [one for one in batch if ids[place.name].get(one)], keys)
+
+
+def _ids_in(places: Sequence[Place], *, remedy: str) -> tuple[dict[str, Mapping[str, bool]], dict[str, str]]:
+    """The ids in each place that responds, and why the others cannot be read."""
+    ids, unread = _ask_all(places, lambda place: place.ids())
+    for place in places:
+        if isinstance(place, Bucket) and place.store.unlisted is not None:
+            unread[place.name] = f"only a part of it was listed: {place.store.unlisted}"
+    if not ids:
+        raise Unreachable(
+            "neither a member nor the bucket responds",
+            why="; ".join(f"{name}: {why}" for name, why in unread.items()),
+            next_step=remedy,
+        )
+    return ids, unread
+
+
+def _ask_all(
+    places: Sequence[Place], question: Callable[[Place], Answer]
+) -> tuple[dict[str, Answer], dict[str, str]]:
+    """All places at once: the answers by place, and why the others gave none."""
+    answers, failed = {}, {}
+    with ThreadPoolExecutor(max(1, len(places))) as pool:
+        for place, future in [(place, pool.submit(question, place)) for place in places]:
+            try:
+                answers[place.name] = future.result()
+            except HaplaneError as error:
+                failed[place.name] = f"{error.what}: {error.why}" if error.why else error.what
+    return answers, failed

@@ -1,0 +1,70 @@
+"""What `up` and `restore` share: the phases that make hosts what the inventory says."""
+
+from __future__ import annotations
+
+from haplane.phases.converge.apply_cluster import APPLY_CLUSTER, MARK_MASTERS, MARK_WORKERS
+from haplane.phases.converge.approve_serving_certificates import APPROVE_SERVING
+from haplane.phases.converge.decommission import DECOMMISSION
+from haplane.phases.converge.delete_nodes import DELETE_NODES
+from haplane.phases.converge.free_space import FREE_SPACE
+from haplane.phases.converge.initialise_masters import INITIALISE_MASTERS, START_KUBELETS, TIDY_MASTERS
+from haplane.phases.converge.join_workers import JOIN_WORKERS
+from haplane.phases.converge.prepare_hosts import PREPARE_HOSTS
+from haplane.phases.converge.push_bundle import FINISH_PUSHES, PUSH_BUNDLE, START_CONTAINER_RUNTIME
+from haplane.phases.converge.recover_control_planes import (
+    AWAIT_RECOVERED,
+    ISSUE_KUBELET_CLIENTS,
+    RECOVER_CONTROL_PLANES,
+)
+from haplane.phases.converge.rolling import (
+    CONFIGURE_KUBELETS,
+    RESTART_CONTROL_PLANES,
+    RESTART_ETCD,
+    SERVE_KUBELETS,
+    UNDRAIN_SERVERS,
+)
+from haplane.phases.converge.start_balancers import START_BALANCERS
+from haplane.phases.snapshots.schedule_snapshots import (
+    CHECK_BUCKET,
+    INSTALL_AGENTS,
+    SEAL_KEYS,
+    START_TIMERS,
+    UNSCHEDULE,
+)
+
+PREPARE = (
+    PUSH_BUNDLE,
+    PREPARE_HOSTS,
+    START_BALANCERS,
+    START_CONTAINER_RUNTIME,
+)
+"""Before etcd."""
+
+CONVERGE = (
+    DELETE_NODES,
+    INITIALISE_MASTERS,
+    RECOVER_CONTROL_PLANES,
+    ISSUE_KUBELET_CLIENTS,
+    START_KUBELETS,
+    AWAIT_RECOVERED,
+    SERVE_KUBELETS,
+    UNDRAIN_SERVERS,
+    RESTART_ETCD,
+    FREE_SPACE,
+    RESTART_CONTROL_PLANES,
+    APPLY_CLUSTER,
+    TIDY_MASTERS,
+    CONFIGURE_KUBELETS,
+    MARK_MASTERS,
+    JOIN_WORKERS,
+    MARK_WORKERS,
+    APPROVE_SERVING,
+    DECOMMISSION,
+    UNSCHEDULE,
+    SEAL_KEYS,
+    INSTALL_AGENTS,
+    START_TIMERS,
+    CHECK_BUCKET,
+    FINISH_PUSHES,
+)
+"""Once etcd serves."""

@@ -1,0 +1,92 @@
+"""What a verb starts with: its request, checked before any host is contacted, and the executor that reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from haplane.bundle.flags import unknown_flags
+from haplane.bundle.manifest import Manifest, bundle_directory, load_manifest
+from haplane.config.model import Host, Inventory
+from haplane.context.request import Request
+from haplane.desired.authentication import authentication_configuration
+from haplane.desired.manifests import cluster_manifest
+from haplane.desired.snapshots import read_s3_files
+from haplane.domain.arguments import COMPONENTS
+from haplane.domain.progress import Progress
+from haplane.errors import BadInput, Problems
+from haplane.facts.host_report import HostReportFact
+from haplane.facts.reach import ReachFact
+from haplane.platforms import PLATFORMS
+from haplane.remote.executor import SshExecutor
+from haplane.remote.packages import packages_in
+from haplane.snapshots.packaging import agent_archive
+
+
+def over_ssh(progress: Progress) -> SshExecutor:
+    """The executor that reaches real hosts."""
+    return SshExecutor(HostReportFact, ReachFact, progress)
+
+
+def prepare(inventory: Inventory) -> Request:
+    """A request with its bundle. Raises BadInput, before any host is contacted, for a wrong file of the user's."""
+    cluster = inventory.cluster
+    directory = bundle_directory(cluster.bundle, cluster.kubernetes_version)
+    manifest = load_manifest(directory, inventory.path)
+    if manifest.kubernetes_version != cluster.kubernetes_version:
+        raise BadInput(
+            "the bundle is of another Kubernetes version",
+            where=f"{directory}: {manifest.kubernetes_version}, the inventory wants {cluster.kubernetes_version}",
+            next_step=f"haplane bundle build {inventory.path}",
+        )
+    if manifest.source == "modules" and cluster.proxy_mode != "nftables":
+        raise BadInput(
+            f"this bundle's kube-proxy has no tools for the mode {cluster.proxy_mode}",
+            where=f"{inventory.path}: cluster.proxy_mode; {directory}",
+            why="images built from Go modules hold nft and neither iptables nor ipset",
+            next_step='set it to "nftables", or use a bundle of the official images',
+        )
+    cluster_manifest(inventory, manifest)  # the user's own must be readable
+    authentication_configuration(inventory)  # so must the CA that an oidc-ca-file names
+    _refuse_unknown_flags(inventory, directory, manifest)
+    if cluster.package_directory is not None:
+        packages_in(cluster.package_directory, *(platform.package_suffix for platform in PLATFORMS.known))
+    return Request(inventory=inventory, manifest=manifest, bundle=directory)
+
+
+def _refuse_unknown_flags(inventory: Inventory, bundle: Path, manifest: Manifest) -> None:
+    """Raises Problems with every flag that its component, as the bundle has it, does not list in its --help."""
+    found = []
+    for setting, component in COMPONENTS.items():
+        if not (flags := getattr(inventory.cluster.tuning, setting)):
+            continue
+        found += [
+            BadInput(
+                f"{component} {manifest.kubernetes_version} has no flag {name}",
+                where=f'{inventory.path}: cluster["tuning"]["{setting}"]',
+                next_step=f"did you mean {nearest}?" if nearest else "see the component's --help, or remove it",
+            )
+            for name, nearest in unknown_flags(bundle, manifest, component, flags)
+        ]
+    if found:
+        raise Problems(f"{inventory.path} has flags that no component knows; no host was contacted", found)
+
+
+def prepare_to_converge(inventory: Inventory) -> Request:
+    """The same with what snapshots need: the agent, and the user's files for the bucket."""
+    agent = agent_archive() if inventory.cluster.snapshots is not None else None
+    return replace(prepare(inventory), s3_files=read_s3_files(inventory), agent=agent)
+
+
+def hosts_named(inventory: Inventory, names: Sequence[str]) -> list[Host]:
+    """The hosts of those names, or all. Raises BadInput for a name that no host has."""
+    known = {host.name: host for host in inventory.everyone}
+    if unknown := [name for name in names if name not in known]:
+        raise BadInput(
+            f"{', '.join(unknown)}: not in the inventory",
+            where=inventory.path,
+            why=f"it names {', '.join(known)}",
+            next_step="name hosts of the inventory, or none for all of them",
+        )
+    return [known[name] for name in names] if names else list(known.values())

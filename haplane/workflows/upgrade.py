@@ -1,0 +1,138 @@
+"""``haplane upgrade``: bring a cluster to the inventory's version, one minor version after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from haplane.config.model import Inventory
+from haplane.context.context import Context
+from haplane.context.executor import Executor
+from haplane.context.request import Upgrade
+from haplane.domain.progress import Progress
+from haplane.observation.decide import DECIDE
+from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
+from haplane.observation.membership import REFUSE_LIVING_MASTERS
+from haplane.observation.observe import OBSERVE
+from haplane.observation.preconditions import (
+    REFUSE_CHANGED_SETTINGS,
+    REFUSE_UNFINISHED_RESTORE,
+    REQUIRE_A_MASTER,
+    WAIT_FOR_LATE_MEMBERS,
+    WAIT_FOR_STARTING_API_SERVERS,
+)
+from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
+from haplane.observation.upgrade import CHOOSE_HOP, DECIDE_HOP
+from haplane.observation.upgrade_checks import CHECK_UPGRADE
+from haplane.phases.converge.apply_cluster import APPLY_CLUSTER
+from haplane.phases.converge.rolling import SERVE_KUBELETS, UNDRAIN_SERVERS
+from haplane.phases.converge.start_balancers import START_BALANCERS
+from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
+from haplane.phases.upgrade.control_planes import UPGRADE_CONTROL_PLANES
+from haplane.phases.upgrade.members import UPGRADE_ETCD
+from haplane.phases.upgrade.nodes import UPGRADE_NODES
+from haplane.phases.upgrade.rollouts import AWAIT_ROLLOUTS
+from haplane.phases.upgrade.snapshot import TAKE_SNAPSHOT
+from haplane.phases.upgrade.stage import PREPARE, STAGE, TIDY
+from haplane.workflows import engine
+from haplane.workflows.converge import CONVERGE
+from haplane.workflows.converge import PREPARE as PREPARE_AS_UP
+from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
+from haplane.workflows.prepare import over_ssh, prepare_to_converge
+
+ENTRIES = (
+    OBSERVE,
+    REFUSE_UNFINISHED_RESTORE,
+    REFUSE_UNFINISHED_ROTATION,
+    REFUSE_CHANGED_SETTINGS,
+    WAIT_FOR_LATE_MEMBERS,
+    WAIT_FOR_STARTING_API_SERVERS,
+    REQUIRE_A_MASTER,
+    CHOOSE_HOP,
+    REFUSE_UNFIT_HOSTS,
+    REFUSE_LIVING_MASTERS,
+    DECIDE_HOP,
+    CHECK_UPGRADE,
+    CONFIRM,
+    LOCK,
+    LOOK_AGAIN,
+    TAKE_SNAPSHOT,
+    STAGE,
+    PREPARE,
+    START_BALANCERS,
+    UNDRAIN_SERVERS,
+    SERVE_KUBELETS,
+    UPGRADE_ETCD,
+    UPGRADE_CONTROL_PLANES,
+    APPLY_CLUSTER,
+    AWAIT_ROLLOUTS,
+    UPGRADE_NODES,
+    TIDY,
+    AWAIT_NODES,
+    VERIFY_HEALTH,
+)
+"""One hop. The order between the components is kubeadm's: etcd, API servers, what exists once, then kubelets."""
+
+REST = (OBSERVE, DECIDE, CONFIRM, LOCK, LOOK_AGAIN, *PREPARE_AS_UP, *CONVERGE, AWAIT_NODES, VERIFY_HEALTH)
+"""What `up` would still do once the last hop is complete: most often nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(engine.Outcome):
+    """``hops`` are the versions that the cluster went through, or would."""
+
+    hops: tuple[str, ...] = ()
+
+
+def upgrade(
+    inventory: Inventory,
+    *,
+    confirm: Confirm,
+    dry_run: bool,
+    progress: Progress,
+    without_snapshot: bool = False,
+    executor: Executor | None = None,
+) -> Outcome:
+    """Every hop in turn, then what `up` would still do, with what every entry above raises.
+
+    The first hop's plan is agreed to for all of them: it names them.
+    """
+    plain = replace(prepare_to_converge(inventory), dry_run=dry_run)
+    wanted = inventory.cluster.kubernetes_version
+    asked = Upgrade(wanted, plain.required_manifest, plain.bundle, without_snapshot=without_snapshot)
+    executor = executor or over_ssh(progress)
+    command = f"haplane upgrade {inventory.path}"
+    gone: list[str] = []
+    warnings: list[str] = []
+    while not gone or gone[-1] != wanted:
+        context = Context(replace(plain, upgrade=asked), executor)
+        lines = engine.carry_out(Verb("upgrade", command, ENTRIES), context, _agreed if gone else confirm)
+        route = context.request.upgrade.hops if context.request.upgrade else ()
+        warnings += context.result.warnings
+        if lines and not context.result.changed:  # a dry run, or not agreed to
+            return _outcome(context, lines, (*gone, *route), warnings, changed=bool(gone))
+        gone.append(route[0])
+        if context.result.status is not None and not context.result.status.healthy:
+            return _outcome(context, lines, tuple(gone), warnings, changed=True)
+    changed = context.result.changed or len(gone) > 1
+    context = Context(plain, executor)
+    rest = engine.carry_out(Verb("upgrade", command, REST), context, _agreed)
+    warnings += context.result.warnings
+    return _outcome(context, (*lines, *rest), tuple(gone), warnings, changed=changed or context.result.changed)
+
+
+def _outcome(
+    context: Context, lines: tuple[str, ...], hops: tuple[str, ...], warnings: list[str], *, changed: bool
+) -> Outcome:
+    return Outcome(
+        changed=changed,
+        plan=lines,
+        status=context.result.status,
+        skipped=tuple(sorted(context.observation.unreachable)),
+        warnings=tuple(warnings),
+        hops=hops,
+    )
+
+
+def _agreed(lines: tuple[str, ...]) -> bool:
+    """To what was agreed to with the first hop."""
+    return True

@@ -1,0 +1,161 @@
+"""Whatever an S3 server sends, and however slowly: it ends, in bounded memory, with a reason."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+
+import pytest
+
+from haplane.agent import bounded, objects, store
+from haplane.agent.manifest import MANIFEST, PAYLOAD
+from haplane.agent.store import Store
+from haplane.errors import DeadlinePassed, HaplaneError, Refused
+from haplane.snapshots.places import Bucket
+
+from .stub import Request, stub
+
+ID = "20261122T184500Z-m2-r12345"
+PAGE = "<ListBucketResult><IsTruncated>{more}</IsTruncated>{token}{items}</ListBucketResult>"
+
+
+def test_an_object_without_a_length_is_read_to_its_end(tmp_path: Path) -> None:
+    def respond(request: Request) -> None:
+        request.send_response_only(200)
+        request.end_headers()
+        request.wfile.write(b"x" * 100)
+        request.close_connection = True
+
+    with stub(respond, tmp_path) as settings:
+        assert Store(settings, "test").digest(ID, PAYLOAD, 100)[1] == 100
+        with pytest.raises(Refused, match="more than 99 bytes"):
+            Store(settings, "test").digest(ID, PAYLOAD, 99)
+
+
+def drip(request: Request, pieces: bytes) -> None:
+    for piece in pieces:
+        request.wfile.write(bytes([piece]))
+        time.sleep(0.05)
+
+
+def test_a_body_that_drips_byte_by_byte_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "PATIENCE_SECONDS", 0.5)
+
+    def respond(request: Request) -> None:
+        request.send_response_only(200)
+        request.send_header("Content-Length", "60000")
+        request.end_headers()
+        drip(request, b"x" * 60_000)
+
+    with stub(respond, tmp_path) as settings:
+        began = time.monotonic()
+        with pytest.raises(DeadlinePassed, match="too slow"):
+            Store(settings, "test").read(ID, MANIFEST)
+        assert time.monotonic() - began < 10
+
+
+def test_a_place_that_drips_one_manifest_is_not_asked_for_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "PATIENCE_SECONDS", 0.5)
+
+    def respond(request: Request) -> None:
+        request.send_response_only(200)
+        request.end_headers()
+        drip(request, b"x" * 60_000)
+
+    with stub(respond, tmp_path) as settings:
+        began = time.monotonic()
+        with pytest.raises(DeadlinePassed, match="too slow"):
+            Bucket(Store(settings, "test")).signed([f"20261122T1845{second:02}Z-m2-r1" for second in range(60)])
+        assert time.monotonic() - began < 10
+
+
+def test_headers_that_drip_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "REQUEST_SECONDS", 0.5)
+
+    def respond(request: Request) -> None:
+        request.send_response_only(200)
+        request.flush_headers()
+        drip(request, b"X-Nothing: " + b"x" * 60_000)
+
+    with stub(respond, tmp_path) as settings:
+        began = time.monotonic()
+        with pytest.raises(DeadlinePassed, match="no response"):
+            Store(settings, "test").read(ID, MANIFEST)
+        assert time.monotonic() - began < 10
+
+
+def test_a_listing_document_that_drips_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "DOCUMENT_SECONDS", 0.5)
+
+    def respond(request: Request) -> None:
+        request.send_response_only(200)
+        request.send_header("Content-Length", "60000")
+        request.end_headers()
+        drip(request, b"<" * 60_000)
+
+    with stub(respond, tmp_path) as settings, pytest.raises(DeadlinePassed):
+        Store(settings, "test").snapshots()
+
+
+def test_a_document_of_any_size_is_not_read_into_memory(tmp_path: Path) -> None:
+    def respond(request: Request) -> None:
+        request.send_response_only(200)
+        request.send_header("Content-Length", str(1 << 30))
+        request.end_headers()
+        for _ in range(1 << 10):
+            request.wfile.write(b"<" * (1 << 20))
+
+    with stub(respond, tmp_path) as settings, pytest.raises(Refused, match="far too large"):
+        Store(settings, "test").snapshots()
+
+
+def endless(numbers: itertools.count[int]):
+    """A listing that never ends, of ids that are all possible; the last days' are listed when asked for."""
+
+    def respond(request: Request) -> None:
+        number = next(numbers)
+        recent = "start-after=" in request.path
+        names = [
+            f"2019{number % 12 + 1:02}{i % 28 + 1:02}T0000{i % 60:02}Z-m1-r{number * 1000 + i}" for i in range(100)
+        ]
+        names = [ID, *names[1:]] if recent else names
+        items = "".join(f"<Contents><Key>test/{name}/manifest.sig</Key><Size>64</Size></Contents>" for name in names)
+        token = f"<NextContinuationToken>t{number}</NextContinuationToken>"
+        request.answer(200, PAGE.format(more="true", token=token, items=items).encode())
+
+    return respond
+
+
+def test_an_endless_listing_ends_and_still_has_the_last_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_OBJECTS", 1000)
+    with stub(endless(itertools.count()), tmp_path) as settings:
+        bucket = Store(settings, "test")
+        found = bucket.snapshots()
+    assert len(found) <= 2001
+    assert ID in {each.id for each in found}
+    assert "more than 1000 objects" in str(bucket.unlisted)
+
+
+def test_a_slow_listing_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LISTING_SECONDS", 0.2)
+    with stub(endless(itertools.count()), tmp_path) as settings:
+        bucket = Store(settings, "test")
+        bucket.snapshots()
+    assert "takes more than" in str(bucket.unlisted)
+
+
+@pytest.mark.parametrize("absent", ["UploadId", "ETag"])
+def test_a_response_that_lacks_what_is_needed_is_named(tmp_path: Path, absent: str) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(b"x" * (9 << 20))
+
+    def respond(request: Request) -> None:
+        begun = request.command == "POST" and absent != "UploadId"
+        request.answer(200, b"<R><UploadId>u1</UploadId></R>" if begun else b"<R></R>")
+
+    with stub(respond, tmp_path) as settings, pytest.raises(HaplaneError, match="incomplete") as failed:
+        Store(settings, "test").put_file(ID, PAYLOAD, large)
+    assert f"it has no {absent}" in str(failed.value)

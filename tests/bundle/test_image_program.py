@@ -1,0 +1,33 @@
+import pytest
+
+from haplane.bundle.compress import file_sha256
+from haplane.bundle.image import make_layer, write_image
+from haplane.bundle.image_program import extract_program
+from haplane.bundle.manifest import BundleFile
+from haplane.errors import HaplaneError
+
+
+def test_a_program_comes_out_of_an_image_as_it_went_in(tmp_path):
+    (tmp_path / "program").write_bytes(b"#!/bin/sh\necho hello\n")
+    (tmp_path / "other").write_bytes(b"x")
+    layers = [make_layer({f"/usr/local/bin/{name}": tmp_path / name}, tmp_path) for name in ("program", "other")]
+    write_image(tmp_path / "image.tar", "example/image:1", layers, ["program"], "amd64")
+    image = described(tmp_path / "image.tar")
+    extract_program(tmp_path, image, "program", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "program").read_bytes()
+    with pytest.raises(HaplaneError, match="holds no kubelet"):
+        extract_program(tmp_path, image, "kubelet", tmp_path / "out")
+    (tmp_path / "out").unlink()
+    (tmp_path / "image.tar").open("ab").write(b"changed")
+    with pytest.raises(HaplaneError, match="is damaged"):
+        extract_program(tmp_path, image, "program", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def described(archive):
+    """As the bundle's manifest describes an image."""
+    size = archive.stat().st_size
+    return BundleFile(
+        component="any", path=f"/{archive.name}", sha256=file_sha256(archive), size=size, mode=0o644,
+        stored=archive.name, stored_size=size, compression="none", roles=("master",),
+    )  # fmt: skip

@@ -1,0 +1,80 @@
+"""Contexts for tests: an executor without hosts, whose clock is moved by sleeping alone."""
+
+import inspect
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import samples
+
+from haplane.context.context import Context
+from haplane.context.decision import Decision
+from haplane.context.request import Request
+from haplane.context.view import View
+from haplane.domain.observed import Observation
+from haplane.domain.plan import Plan
+from haplane.remote.session import Gathered
+
+
+class FakeExecutor:
+    """Remembers what it is told; each look takes the next of ``looks``, and the last for ever."""
+
+    def __init__(self, looks=()):
+        self.looks = list(looks)
+        self.deployed, self.said, self.locks = [], [], []
+        self.clock = 0.0
+
+    def progress(self, subject, message, fraction=None):
+        self.said.append((subject, message))
+
+    def now(self):
+        return samples.NOW + timedelta(seconds=self.clock)
+
+    def monotonic(self):
+        return self.clock
+
+    def sleep(self, seconds):
+        self.clock += seconds
+
+    @contextmanager
+    def lock(self, inventory, hosts, command):
+        self.locks.append((command, [host.name for host in hosts]))
+        held = SimpleNamespace(inventory=inventory, check=lambda: None, breaking_off=nullcontext)
+        held.away = lambda host: nullcontext()
+        yield held
+
+    def observe(self, hosts, request):
+        seen = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return Gathered(dict(seen.reports), dict(seen.unreachable))
+
+    def deploy(self, hosts, recipe, **arguments):
+        inspect.signature(recipe._inner).bind(**arguments)
+        if hosts:
+            self.deployed.append((recipe._inner.__name__, [host.name for host in hosts], arguments))
+
+    @property
+    def recipes(self):
+        """The names of what was deployed."""
+        return [name for name, _, _ in self.deployed]
+
+    def endpoint_is_ready(self, inventory):
+        return True
+
+
+def context_of(
+    inventory, observation=None, *, executor=None, steps=(), wants=None, decision=None, window=None, **asked
+):
+    """A context that has seen this and is going to do that; later looks find the same unless told otherwise."""
+    seen = observation or Observation(reports={})
+    request = Request(**{"inventory": inventory, "manifest": samples.manifest(), "bundle": Path(), **asked})
+    executor = executor or FakeExecutor()
+    if isinstance(executor, FakeExecutor) and not executor.looks:
+        executor.looks = [seen]
+    view = View(observation=seen, seen_at=samples.NOW, **({"window": window} if window else {}))
+    return Context(request, executor, view, decision or Decision(plan=Plan(tuple(steps)), wants=wants or {}))
+
+
+def see(context, observation):
+    """From now on the context knows this."""
+    context.see(View(observation=observation, seen_at=samples.NOW, window=context.view.window))

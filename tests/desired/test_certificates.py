@@ -1,0 +1,60 @@
+from datetime import timedelta
+
+import samples
+
+from haplane.desired.certificates import every_certificate, expired_paths
+from haplane.desired.keys import ASKED, KUBEADM_CERTIFICATES
+from haplane.domain import host_paths
+from haplane.domain.status import Renewer
+from haplane.pki.kubelet_certificates import kubelet_client
+
+INVENTORY = samples.inventory(workers=1)
+SERVER, ADMIN = f"{host_paths.ETCD_SERVER_STEM}.crt", KUBEADM_CERTIFICATES["admin.conf"]
+CA = host_paths.KUBERNETES_CA_CRT
+
+
+def shown(**of_hosts):
+    observation = samples.converged(INVENTORY)
+    for name, certificates in of_hosts.items():
+        observation = samples.altered(observation, name, certificates=certificates)
+    return observation.reports
+
+
+def test_every_certificate_is_listed_with_who_renews_it_and_what_cannot_be_read_is_left_out():
+    server = samples.leaves(INVENTORY.masters[0])[SERVER].decode()
+    admin = kubelet_client(samples.identity().kubernetes, "admin", samples.NOW - timedelta(days=0)).certificate
+    authority = samples.identity().kubernetes.certificate.decode()
+    reports = shown(
+        m1={SERVER: server, ADMIN: admin.decode(), CA: authority, "/etc/odd.crt": "no certificate"},
+        w1={host_paths.KUBELET_CLIENT_PEM: samples.kubelet_pem("w1"), "/etc/kubernetes/pki/mine.crt": server},
+    )
+    found = {
+        one.file: one.renewed_by
+        for one in every_certificate(INVENTORY, reports, samples.NOW)
+        if one.host in ("m1", "w1")
+    }
+    assert found == {
+        f"m1:{SERVER}": Renewer.UP,
+        f"m1:{ADMIN}": Renewer.UP,
+        f"m1:{CA}": Renewer.NOBODY,
+        f"w1:{host_paths.KUBELET_CLIENT_PEM}": Renewer.KUBELET,
+        "w1:/etc/kubernetes/pki/mine.crt": Renewer.NOBODY,
+    }
+    last = every_certificate(INVENTORY, reports, samples.NOW)[-1]
+    assert (last.path, last.is_authority) == (CA, True)
+
+
+def test_expired_is_judged_by_the_controllers_clock():
+    report = shown()["w1"]
+    assert expired_paths(report, samples.NOW) == frozenset()
+    assert expired_paths(report, samples.NOW + timedelta(days=366)) == {host_paths.KUBELET_CLIENT_PEM}
+
+
+def test_renew_has_all_due_that_are_there_and_none_of_the_kubelets_own():
+    authority = {host_paths.KUBERNETES_CA_CRT: samples.identity().kubernetes.certificate.decode()}
+    server = {SERVER: samples.leaves(INVENTORY.masters[0])[SERVER].decode()}
+    reports = shown(m1=authority | server | {host_paths.KUBELET_CLIENT_PEM: samples.kubelet_pem("m1")})
+    wants = samples.wants(INVENTORY, dict(reports), renew=True)["m1"]
+    assert wants.keys == {SERVER: ASKED, f"{host_paths.ETCD_SERVER_STEM}.key": ASKED}
+    assert set(KUBEADM_CERTIFICATES) - {"front-proxy-client"} <= set(wants.certificates)
+    assert wants.kubelet_client is None

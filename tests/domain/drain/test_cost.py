@@ -1,0 +1,223 @@
+"""A zoo of pods: each kind, and what a drain of its node does to it."""
+
+import time
+
+import pytest
+from zoo import NOW, budget, claim, job, local_volume, node, owned, owner, pod, volume, workloads
+
+from haplane.domain.drain.cost import Effect, cost_of_drain, cost_of_reboot_in_place
+from haplane.domain.drain.summary import NodeCost
+from haplane.errors import HaplaneError
+
+WEB = owner("ReplicaSet", "web")
+APP = {"app": "web"}
+TAINTED = [node("n1"), node("n2", taints=[{"key": "gpu", "effect": "NoSchedule"}])]
+AVAILABLE = {"allowed": 1, "healthy": 2, "desired": 1, "expected": 2}
+MOUNTED = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
+READ_ONLY = {"volumeMounts": [{"name": "d", "mountPath": "/d", "readOnly": True}]}
+CLAIMED = [volume("d", persistentVolumeClaim={"claimName": "data"})]
+
+
+def beside(**changed):
+    """The same pod with another replica on another node."""
+    return [pod("it", WEB, **changed), pod("other", WEB, on="n2", labels=changed.get("labels"))]
+
+
+ZOO = {
+    "bare": ([pod("it")], {}, "lost", "no controller replaces it"),
+    "owned but not controlled": ([pod("it", WEB | {"controller": False})], {}, "lost", "no controller"),
+    "its controller was deleted": ([pod("it", WEB)], {"owners": []}, "lost", "does not exist any more"),
+    "emptyDir on disk": (
+        beside(volumes=[volume("cache", emptyDir={})]), {}, "lost", "emptyDir cache on disk, of unknown size"),
+    "emptyDir in memory": (
+        beside(volumes=[volume("shm", emptyDir={"medium": "Memory"})]), {}, "lost", "emptyDir shm in memory"),
+    "emptyDir called safe": (
+        beside(volumes=[volume("cache", emptyDir={})],
+               annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": "tmp, cache"}),
+        {}, "moved", ""),
+    "hostPath that is written": (
+        beside(volumes=[volume("d", hostPath={"path": "/srv"})], container=MOUNTED), {}, "lost", "hostPath /srv"),
+    "hostPath that is read": (
+        beside(volumes=[volume("d", hostPath={"path": "/srv"})], container=READ_ONLY), {}, "moved", ""),
+    "ephemeral claim": (
+        beside(volumes=[volume("d", ephemeral={"volumeClaimTemplate": {}})]), {}, "lost", "deleted with the pod"),
+    "local volume": (
+        beside(volumes=CLAIMED),
+        {"claims": [claim("data", "ReadWriteOnce", volume="pv")], "volumes": [local_volume("pv", "n1")]},
+        "blocks", "local volume pv (/mnt/disk)"),
+    "ReadWriteOnce": (
+        beside(volumes=CLAIMED), {"claims": [claim("data", "ReadWriteOnce", volume="pv")]},
+        "interrupted", "attached to one node at a time"),
+    "ReadWriteMany": (
+        beside(volumes=CLAIMED), {"claims": [claim("data", "ReadWriteMany", volume="pv")]}, "moved", ""),
+    "ReadWriteOnce, shared with a pod that stays": (
+        [*beside(volumes=CLAIMED), pod("agent", owner("DaemonSet", "agent"), volumes=CLAIMED)],
+        {"claims": [claim("data", "ReadWriteOnce", volume="pv")]}, "blocks", "is used here by default/agent, which"),
+    "single replica": ([pod("it", WEB)], {}, "interrupted", "the only ready pod of ReplicaSet web"),
+    "all replicas here": (
+        [pod("it", WEB), pod("too", WEB)], {}, "interrupted", "all 2 ready pods of ReplicaSet web are on"),
+    "two replicas": (beside(), {}, "moved", ""),
+    "one that does not serve": ([pod("it", WEB, ready=False)], {}, "moved", ""),
+    "StatefulSet": (
+        [pod("it", owner("StatefulSet", "db")), pod("db-1", owner("StatefulSet", "db"), on="n2")], {},
+        "interrupted", "there is one pod of this name"),
+    "Job": ([pod("it", owner("Job", "sum"))], {"jobs": [job("sum")]}, "interrupted", "starts it anew"),
+    "Job that may not fail again": (
+        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", failed=2, limit=2)]}, "lost", "backoffLimit 2"),
+    "Job that ignores evictions": (
+        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", limit=0, ignores=True)]}, "interrupted", "anew"),
+    "Job's finalizer": (
+        [pod("it", owner("Job", "sum"), finalizers=["batch.kubernetes.io/job-tracking"])], {"jobs": [job("sum")]},
+        "interrupted", "anew"),
+    "custom owner": ([pod("it", owner("TaskRun", "build"))], {}, "interrupted", "TaskRun build decides"),
+    "DaemonSet": ([pod("it", owner("DaemonSet", "net"))], {}, "stays", "one for each node"),
+    "static": ([pod("it", annotations={"kubernetes.io/config.mirror": "x"})], {}, "stays", "static pod"),
+    "succeeded": ([pod("it", phase="Succeeded", ready=False)], {}, "stays", "has ended (Succeeded)"),
+    "failed": ([pod("it", phase="Failed", ready=False)], {}, "stays", "has ended (Failed)"),
+    "terminating": ([pod("it", WEB, deletionTimestamp="2026-11-29T01:00:10Z")], {}, "moved", "terminating already"),
+    "terminating for too long": (
+        [pod("it", WEB, deletionTimestamp="2026-11-29T00:30:00Z")], {}, "blocks", "its kubelet does not end it"),
+    "terminating with a finalizer": (
+        [pod("it", WEB, deletionTimestamp="2026-11-29T01:00:10Z", finalizers=["a/b"])], {}, "blocks", "a/b"),
+    "finalizer": (beside(finalizers=["example.com/wait"]), {}, "blocks", "finalizer example.com/wait"),
+    "safe-to-evict false": (
+        beside(annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}), {}, "blocks", '"false"'),
+    "taint elsewhere": ([pod("it", WEB)], {"nodes": TAINTED}, "blocks", "1 node: taint gpu not tolerated"),
+    "node selector": (beside(nodeSelector={"disk": "ssd"}), {}, "blocks", "1 node: node selector does not match"),
+    "no room elsewhere": (
+        beside(container={"resources": {"requests": {"cpu": "3950m"}}}), {}, "blocks", "no room left (cpu)"),
+    "only node": ([pod("it", WEB)], {"nodes": [node("n1")]}, "blocks", "there is no other node"),
+    "other nodes are down": (
+        beside(), {"nodes": [node("n1"), node("n2", ready=False)]}, "blocks", "1 node: not Ready"),
+    "budget that lets it go": (
+        beside(labels=APP), {"budgets": [budget("web", APP, **AVAILABLE)]}, "moved", ""),
+    "budget that can never be met": (
+        beside(labels=APP), {"budgets": [budget("web", APP, allowed=0, healthy=2, desired=2, expected=2)]},
+        "blocks", "PodDisruptionBudget default/web can never be met: 2 of 2 pods have to be healthy"),
+    "budget that is not met now": (
+        beside(labels=APP), {"budgets": [budget("web", APP, allowed=0, healthy=2, desired=2, expected=3)]},
+        "blocks", "allows no eviction now"),
+    "two budgets": (
+        beside(labels=APP), {"budgets": [budget("a", APP, **AVAILABLE), budget("b", APP, **AVAILABLE)]},
+        "blocks", "2 PodDisruptionBudgets select it (default/a, default/b)"),
+    "unready under IfHealthyBudget": (
+        [pod("it", WEB, ready=False, labels=APP), pod("other", WEB, on="n2", labels=APP)],
+        {"budgets": [budget("web", APP, allowed=0, healthy=1, desired=2, expected=3)]},
+        "blocks", "not ready, and PodDisruptionBudget default/web (IfHealthyBudget)"),
+    "unready under a healthy budget": (
+        [pod("it", WEB, ready=False, labels=APP), pod("other", WEB, on="n2", labels=APP)],
+        {"budgets": [budget("web", APP, allowed=0, healthy=2, desired=2, expected=3)]}, "moved", ""),
+    "unready under AlwaysAllow": (
+        [pod("it", WEB, ready=False, labels=APP), pod("other", WEB, on="n2", labels=APP)],
+        {"budgets": [budget("web", APP, allowed=0, healthy=1, desired=2, expected=3, policy="AlwaysAllow")]},
+        "moved", ""),
+    "pending under a budget": (
+        [pod("it", WEB, ready=False, phase="Pending", labels=APP)],
+        {"budgets": [budget("web", APP, allowed=0, healthy=0, desired=1, expected=1)]}, "moved", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ZOO)
+def test_every_kind_of_pod_is_known(kind):
+    pods, others, effect, why = ZOO[kind]
+    costs = {cost.pod: cost for cost in cost_of_drain(workloads(*pods, **others), "n1", out=(), now=NOW)}
+    found = costs["default/it"]
+    assert found.effect.value == effect, found
+    assert why in "; ".join(found.why)
+
+
+@pytest.mark.parametrize("kind", ZOO)
+def test_every_pod_of_the_node_is_listed_once_and_none_of_another(kind):
+    pods, others, _, _ = ZOO[kind]
+    listed = sorted(cost.pod for cost in cost_of_drain(workloads(*pods, **others), "n1", out=(), now=NOW))
+    assert listed == sorted(f"default/{one['metadata']['name']}" for one in pods if one["spec"]["nodeName"] == "n1")
+
+
+def test_one_budget_over_two_pods_of_the_node_lets_one_go_after_the_other():
+    both = [pod("a", WEB, labels=APP), pod("b", WEB, labels=APP)]
+    seen = workloads(*both, budgets=[budget("web", APP, **AVAILABLE)])
+    first, second = cost_of_drain(seen, "n1", out=(), now=NOW)
+    assert not first.deadlock
+    assert not second.deadlock
+    assert "lets 1 of these 2 pods go at a time: this one once a replacement is ready" in second.why[-1]
+
+
+def test_where_the_first_cannot_be_replaced_the_second_is_never_evicted():
+    both = [pod("a", WEB, labels=APP), pod("b", WEB, labels=APP)]
+    seen = workloads(*both, nodes=TAINTED, budgets=[budget("web", APP, **AVAILABLE)])
+    first, second = cost_of_drain(seen, "n1", out=(), now=NOW)
+    assert (first.deadlock, second.deadlock) == (False, True)
+    assert "nothing replaces default/a elsewhere" in second.why[0]
+
+
+def test_pods_that_fit_alone_may_not_fit_together():
+    many = [pod(f"p{number}", WEB, container={"resources": {"requests": {"cpu": "1500m"}}}) for number in range(3)]
+    costs = cost_of_drain(workloads(*many, pod("o", WEB, on="n2")), "n1", out=(), now=NOW)
+    assert [cost.effect for cost in costs].count(Effect.BLOCKS) == 1
+
+
+def test_nodes_that_go_out_of_service_too_take_no_pods():
+    seen = workloads(*beside(), nodes=[node("n1"), node("n2"), node("n3")])
+    [cost] = cost_of_drain(seen, "n1", out=("n2", "n3"), now=NOW)
+    assert cost.effect is Effect.BLOCKS
+
+
+def test_replicas_of_an_older_replica_set_serve_meanwhile():
+    deployment = owner("Deployment", "web")
+    pods = [pod("new", owner("ReplicaSet", "web-2")), pod("old", owner("ReplicaSet", "web-1"), on="n2")]
+    owners = [owned("ReplicaSet", "web-1", deployment), owned("ReplicaSet", "web-2", deployment)]
+    [cost] = cost_of_drain(workloads(*pods, owners=owners), "n1", out=(), now=NOW)
+    assert cost.effect is Effect.MOVED
+
+
+def test_an_interruption_is_as_long_as_the_pod_itself_took_to_start():
+    [cost] = cost_of_drain(workloads(pod("it", WEB)), "n1", out=(), now=NOW)
+    assert cost.seconds == 7
+    [line] = NodeCost("n1", (cost,)).lines()
+    assert line.startswith("n1: default/it: interrupted for about 7 s, as long as it took to start (the only ready")
+
+
+def test_a_size_is_named_where_the_kubelet_knows_it():
+    it = pod("it", WEB, volumes=[volume("cache", emptyDir={})])
+    seen = workloads(it, used_bytes={f"{it['metadata']['uid']}/cache": 5 << 20})
+    [cost] = cost_of_drain(seen, "n1", out=(), now=NOW)
+    assert "emptyDir cache on disk, 5.0 MiB" in cost.why
+
+
+IN_PLACE = {
+    "bare": (pod("it"), "interrupted"),
+    "one that never restarts": (pod("it", restartPolicy="Never"), "lost"),
+    "emptyDir in memory": (pod("it", WEB, volumes=[volume("shm", emptyDir={"medium": "Memory"})]), "lost"),
+    "emptyDir on disk": (pod("it", WEB, volumes=[volume("cache", emptyDir={})]), "interrupted"),
+    "DaemonSet": (pod("it", owner("DaemonSet", "net")), "stays"),
+}
+
+
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_a_quick_reboot_keeps_pods_and_what_is_on_disk(kind):
+    it, effect = IN_PLACE[kind]
+    [cost] = cost_of_reboot_in_place(workloads(it), "n1")
+    assert cost.effect.value == effect
+
+
+def test_what_is_no_list_of_objects_is_named():
+    with pytest.raises(HaplaneError, match="cannot be read"):
+        workloads(pod("it") | {"metadata": {"name": "../../x"}})
+    with pytest.raises(HaplaneError, match="cannot be read"):
+        workloads(pod("it", container={"resources": {"requests": {"cpu": "many"}}}))
+    with pytest.raises(HaplaneError, match="cannot be read"):
+        workloads(pod("it", deletionTimestamp="2026-11-29T01:00:10"))
+
+
+@pytest.mark.timed
+def test_a_large_cluster_is_judged_within_seconds():
+    """110 pods on the node, 3000 elsewhere, as many claims: for each node of a run."""
+    here = [pod(f"p{number}", WEB, volumes=CLAIMED, labels=APP) for number in range(110)]
+    there = [pod(f"q{number}", WEB, on=f"n{2 + number % 100}", labels=APP) for number in range(3000)]
+    nodes = [node(f"n{number}") for number in range(1, 102)]
+    claims = [claim("data", "ReadWriteMany"), *(claim(f"c{number}", "ReadWriteOnce") for number in range(3000))]
+    seen = workloads(*here, *there, nodes=nodes, claims=claims)
+    began = time.process_time()
+    costs = cost_of_drain(seen, "n1", out=(), now=NOW)
+    assert time.process_time() - began < 2
+    assert {cost.effect for cost in costs} == {Effect.MOVED}

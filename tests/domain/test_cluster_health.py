@@ -1,0 +1,211 @@
+"""What status makes of everything without which pods do not run: each problem with its cause and one command."""
+
+import pytest
+import samples
+
+from haplane.domain.observed import Observation
+from haplane.domain.status import Certificates, summarise
+from haplane.observation.health import roster
+
+MASTERS = ("m1", "m2", "m3")
+INVENTORY = samples.inventory(workers=1)
+OURS = roster(INVENTORY)
+CONVERGED = samples.converged(INVENTORY)
+
+
+def problems(observation: Observation) -> tuple[str, ...]:
+    certificates = Certificates(None, None)
+    return summarise(OURS, observation, endpoint_answers=True, certificates=certificates, now=samples.NOW).problems
+
+
+def with_components(hosts=MASTERS, conflicts=None, **changes):
+    observation = CONVERGED
+    for name in hosts:
+        told = samples.components(**changes) | {"conflicts": conflicts or {}}
+        observation = samples.altered(observation, name, components=told)
+    return observation
+
+
+def with_workloads(**changes):
+    observation = CONVERGED
+    for name in MASTERS:
+        observation = samples.altered(observation, name, workloads=samples.workloads(INVENTORY, **changes))
+    return observation
+
+
+def flannel(ready=3, warning=None, pods=(("m1", True), ("m3", True), ("w1", True))):
+    told = [
+        {"name": f"flannel-{node}", "node": node, "ready": ready, "reason": "PodInitializing", "message": "no image"}
+        for node, ready in pods
+    ]
+    return [{"name": "kube-flannel/flannel", "desired": 4, "ready": ready, "pods": told, "warning": warning}]
+
+
+HOOK = {
+    "kind": "validatingwebhookconfiguration", "name": "bugs-policy", "webhook": "pods.policy.example.org",
+    "service": "policy/policy", "resources": ["pods"],
+}  # fmt: skip
+REFUSED = 'FailedCreate: Error creating: failed calling webhook "pods.policy.example.org": no endpoints'
+
+
+def test_a_webhook_that_keeps_a_pod_from_being_made_is_named_once_with_the_node_that_lacks_it():
+    (found,) = problems(with_workloads(daemon_sets=flannel(warning=REFUSED), webhooks=[HOOK]))
+    assert found.startswith("kube-flannel/flannel: no pod on m2 (FailedCreate")
+    assert found.endswith(
+        "fix: restore policy/policy, or `kubectl delete validatingwebhookconfiguration bugs-policy`"
+    )
+
+
+def test_a_webhook_without_endpoints_is_named_before_it_costs_a_pod():
+    (found,) = problems(with_workloads(webhooks=[HOOK, HOOK | {"webhook": "two.example.org"}]))
+    assert found.startswith("validatingwebhookconfiguration bugs-policy refuses every request for pods")
+
+
+def test_a_pod_that_does_not_come_up_says_why():
+    pods = (("m1", True), ("m2", False), ("m3", True), ("w1", True))
+    (found,) = problems(with_workloads(daemon_sets=flannel(pods=pods)))
+    assert found == ("kube-flannel/flannel: its pod on m2 is not ready (flannel-m2: PodInitializing, no image)")
+
+
+def test_a_pod_on_a_node_that_is_not_ready_is_no_second_problem():
+    observation = with_workloads(daemon_sets=flannel(pods=(("m1", True), ("m2", False), ("m3", True), ("w1", True))))
+    for name in MASTERS:
+        told = observation.reports[name].kubernetes.model_dump()
+        told["nodes"] = [node | {"ready": node["name"] != "m2"} for node in told["nodes"]]
+        observation = samples.altered(observation, name, kubernetes=told)
+    assert problems(observation) == ("m2: node not Ready",)
+
+
+def test_one_master_cannot_hide_what_another_one_reports():
+    observation = samples.altered(CONVERGED, "m3", workloads=samples.workloads(INVENTORY, webhooks=[HOOK]))
+    assert len(problems(observation)) == 1
+
+
+def test_a_worker_is_not_asked_about_the_cluster():
+    told = samples.workloads(INVENTORY, webhooks=[HOOK])
+    assert problems(samples.altered(CONVERGED, "w1", workloads=told)) == ()
+
+
+def test_what_no_api_server_reports_is_unknown_and_not_fine():
+    observation = CONVERGED
+    for name in MASTERS:
+        observation = samples.altered(observation, name, workloads=None)
+    (found,) = problems(observation)
+    assert "unknown" in found
+
+
+def test_objects_that_were_deleted_or_edited_are_named():
+    missing = ("/api/v1/namespaces/kube-public/configmaps/cluster-info", "/api/v1/namespaces/kube-flannel")
+    edited = ("/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy",)
+    assert problems(with_workloads(missing=missing, edited=edited)) == (
+        "deleted from the cluster: kube-public/configmaps/cluster-info, namespaces/kube-flannel;"
+        " fix: `haplane up inventories/test.py`",
+        "changed by hand in the cluster: kube-system/daemonsets/kube-proxy; fix: `haplane up inventories/test.py`",
+    )
+
+
+def test_one_wrong_server_in_six_kubeconfigs_is_one_line():
+    lost = {"unserved": "https://192.0.2.1:6443: timed out", "unhealthy": "refused"}
+    leases = {name: {"holder": "", "age_seconds": None} for name in ("kube-scheduler", "kube-controller-manager")}
+    observation = with_components(kube_scheduler=lost, kube_controller_manager=lost)
+    for name in MASTERS:
+        told = samples.workloads(INVENTORY, leases=leases)
+        observation = samples.altered(observation, name, workloads=told)
+    assert problems(observation) == (
+        "m1, m2, m3: kube-controller-manager and kube-scheduler cannot use the API server"
+        " (https://192.0.2.1:6443: timed out); fix: `haplane up inventories/test.py`",
+    )
+
+
+def test_a_component_cut_off_on_one_master_is_named_while_another_leads():
+    (found,) = problems(with_components(("m2",), kube_scheduler={"unserved": "https://10.0.0.22:6443: HTTP 401"}))
+    assert found.startswith("m2: kube-scheduler cannot use the API server (https://10.0.0.22:6443: HTTP 401)")
+
+
+@pytest.mark.parametrize(
+    ("why", "fix"),
+    [
+        ("https://10.0.0.22:6443: HTTP 403", "`haplane up inventories/test.py`"),
+        ("https://192.0.2.1:6443: timed out", "`haplane up inventories/test.py`"),
+        ("/etc/kubernetes/scheduler.conf is missing", "`haplane up inventories/test.py`"),
+        (
+            "https://10.0.0.22:6443: timed out",
+            "see what drops packets there: `curl -k https://10.0.0.22:6443/readyz`",
+        ),
+    ],
+)
+def test_the_command_is_the_one_that_helps(why, fix):
+    (found,) = problems(with_components(("m2",), kube_scheduler={"unserved": why}))
+    assert found.endswith(f"fix: {fix}")
+
+
+def test_a_component_beside_an_api_server_that_is_down_is_no_second_problem():
+    observation = with_components(("m2",), kube_scheduler={"unserved": "https://10.0.0.22:6443: refused"})
+    observation = samples.altered(observation, "m2", apiserver={"ready": False})
+    assert problems(observation) == ("m2: its API server is not ready",)
+
+
+def test_a_component_that_crashes_says_what_its_pod_says():
+    pod = {
+        "name": "kube-scheduler-m2", "node": "m2", "component": "kube-scheduler", "ready": False,
+        "reason": "CrashLoopBackOff", "message": "back-off 40s",
+    }  # fmt: skip
+    observation = with_components(("m2",), kube_scheduler={"unhealthy": "connection refused"})
+    for name in MASTERS:
+        observation = samples.altered(observation, name, workloads=samples.workloads(INVENTORY, pods=[pod]))
+    (found,) = problems(observation)
+    assert found.startswith("m2: kube-scheduler is not healthy (CrashLoopBackOff: back-off 40s); fix: ")
+
+
+def test_a_component_without_a_manifest_is_up_s_to_repair():
+    gone = {"unhealthy": "/etc/kubernetes/manifests/kube-scheduler.yaml is missing"}
+    assert problems(with_components(("m2",), kube_scheduler=gone)) == (
+        "m2: kube-scheduler is not healthy (/etc/kubernetes/manifests/kube-scheduler.yaml is missing);"
+        " fix: `haplane up inventories/test.py`",
+    )
+
+
+@pytest.mark.parametrize(
+    ("lease", "words"),
+    [
+        ({"holder": "", "age_seconds": None}, "no kube-scheduler leads (new pods are not scheduled); fix: `kubectl"),
+        ({"holder": "m1_1", "age_seconds": 95.0}, "m1_1 has not renewed its lease for 95 s"),
+        ({"holder": "m1_1", "age_seconds": 20.0}, None),
+    ],
+)
+def test_a_component_that_nobody_leads_is_a_problem(lease, words):
+    found = problems(with_workloads(leases={"kube-scheduler": lease}))
+    assert [words in one for one in found] == ([True] if words else [])
+
+
+def test_a_second_manifest_of_a_component_is_named_with_what_removes_it():
+    path = "/etc/kubernetes/manifests/kube-apiserver.yaml.bak"
+    observation = with_components(("m2",), {path: "kube-apiserver"}, kube_apiserver={"differing": ["--x=1"]})
+    (found,) = problems(observation)
+    assert found.startswith(f"m2: {path} defines another kube-apiserver")
+    assert found.endswith(f"fix: on m2: `mv {path} /root/`")
+
+
+def test_flags_that_are_not_the_manifests_are_named():
+    (found,) = problems(with_components(("m2",), kube_apiserver={"differing": ["--x=1", "--x=2"]}))
+    assert found == (
+        "m2: kube-apiserver does not run as its manifest says (--x=1, --x=2); fix: `haplane up inventories/test.py`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"units": {"kubelet": ["/etc/systemd/system/kubelet.service.d/10-mine.conf"]}}, ["10-mine.conf"]),
+        ({"units": {"etcd": ["/etc/systemd/system/etcd.service.d/10-mine.conf"]}}, []),
+        ({"cni": ["05-mine.conflist", "10-flannel.conflist"]}, ["05-mine.conflist, not flannel's"]),
+        ({"cni": ["10-flannel.conflist", "99-loopback.conf"]}, []),
+        ({"forward": ["ip filter FORWARD"]}, ["insert rule ip filter FORWARD ip saddr 10.244.0.0/16 accept"]),
+        ({"forward": ["legacy"]}, ["iptables-legacy -I FORWARD -s 10.244.0.0/16 -j ACCEPT"]),
+    ],
+)
+def test_what_takes_the_place_of_haplanes_files_is_named(told, words):
+    """A worker runs no etcd."""
+    found = problems(samples.altered(CONVERGED, "w1", precedence=told))
+    assert [word in one for one, word in zip(found, words, strict=True)] == [True] * len(words)
+    assert all(one.startswith("w1: ") and "fix: on w1: `" in one for one in found)

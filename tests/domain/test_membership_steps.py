@@ -1,0 +1,85 @@
+"""Which Nodes are deleted: those of hosts that are no nodes any more, and of masters of haplane's that are gone."""
+
+import pytest
+import samples
+
+from haplane.domain.cluster_plan import cluster_steps
+from haplane.domain.membership_steps import delete_node_steps, not_made_by_haplane
+from haplane.domain.observed import Observation
+from haplane.domain.plan import CONTROL_PLANE_LABELS, MADE_LABEL, Kind
+from haplane.domain.status import Certificates, summarise
+from haplane.observation.health import roster
+
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+CLUSTER = samples.cluster_of(INVENTORY)
+
+
+def knowing(*nodes, by=("m1", "m2", "m3"), observation=CONVERGED):
+    """These masters report these Nodes besides the cluster's own, or in place of those of the same names."""
+    told = CONVERGED.reports["m1"].kubernetes.model_dump()
+    named = {node["name"]: node for node in (*told["nodes"], *nodes)}
+    for name in by:
+        observation = samples.altered(observation, name, kubernetes=told | {"nodes": list(named.values())})
+    return observation
+
+
+def node(name, *, labels=(*CONTROL_PLANE_LABELS, MADE_LABEL), ready=False, address="10.0.0.99"):
+    return {
+        "name": name, "uid": name, "ready": ready, "labels": sorted(labels), "taints": [], "unschedulable": False,
+        "kubelet_version": "v1.35.4", "address": address,
+    }  # fmt: skip
+
+
+def forgotten(observation):
+    return [step.host for step in delete_node_steps(CLUSTER, observation)]
+
+
+@pytest.mark.parametrize(("by", "gone"), [(("m1", "m2", "m3"), ["old"]), (("m1", "m2"), ["old"]), (("m3",), [])])
+def test_a_master_that_is_gone_is_one_by_the_word_of_a_majority(by, gone):
+    assert forgotten(knowing(node("old"), by=by)) == gone
+
+
+def test_masters_that_cannot_be_reached_count_in_that_majority():
+    observation = knowing(node("old"))
+    alone = Observation(reports={"m1": observation.reports["m1"]}, unreachable={"m2": "off", "m3": "off"})
+    assert forgotten(alone) == []
+
+
+def test_a_master_that_is_ready_again_is_not_deleted():
+    assert forgotten(knowing(node("old", ready=True), by=("m1", "m2"), observation=knowing(node("old")))) == []
+
+
+def test_a_node_that_haplane_did_not_make_is_never_deleted_but_named():
+    observation = knowing(node("build-7", labels=CONTROL_PLANE_LABELS))
+    assert forgotten(observation) == []
+    assert [one.name for one in not_made_by_haplane(CLUSTER, observation.kubernetes())] == ["build-7"]
+    status = summarise(
+        roster(INVENTORY), observation, endpoint_answers=True, certificates=Certificates(None, None), now=samples.NOW
+    )
+    assert status.problems == (
+        "node build-7: not Ready (not made by haplane; if it is gone for good: kubectl delete node build-7)",
+    )
+    assert [(worker.name, bool(worker.note)) for worker in status.workers] == [("build-7", True), ("w1", False)]
+
+
+def test_nodes_of_the_inventory_get_the_label_by_the_next_up():
+    bare = [
+        node(one.name, labels=set(one.labels) - {MADE_LABEL}, ready=True, address=one.address)
+        for one in CONVERGED.reports["m1"].kubernetes.nodes
+    ]
+    observation = knowing(*bare)
+    steps = cluster_steps(CLUSTER, observation.reports, observation.kubernetes())
+    assert [step.host for step in steps if step.kind is Kind.MARK] == ["m1", "m2", "m3"]
+    assert [step.host for step in steps if step.kind is Kind.MARK_WORKERS] == ["w1"]
+
+
+@pytest.mark.parametrize(
+    ("address", "ready", "gone"),
+    [("10.0.0.22", True, ["m2"]), ("10.0.0.99", True, []), ("10.0.0.99", False, ["m2"])],
+)
+def test_a_blank_host_has_its_node_deleted_unless_another_host_is_that_node(address, ready, gone):
+    """The inventory may lead to the wrong machine, while the node lives on at another address."""
+    blank = samples.altered(CONVERGED, "m2", files={}, kubernetes=None)
+    told = node("m2", ready=ready, address=address)
+    assert forgotten(knowing(told, by=("m1", "m3"), observation=blank)) == gone

@@ -1,0 +1,48 @@
+"""Which ports hosts need of each other, and what is said when one is blocked."""
+
+from haplane.domain.reach import Layout, Reach, blocked, connections, listening
+
+M, LB, W = ("10.0.0.21", "10.0.0.22", "10.0.0.23"), ("10.0.0.11",), ("10.0.0.61",)
+LAYOUT = Layout(M, M, LB, W, apiserver_port=6443, endpoint_port=6443, vxlan=True)
+ALL = frozenset(M + LB + W)
+NAMES = dict(zip(M + LB + W, ("m1", "m2", "m3", "lb1", "w1"), strict=True))
+
+
+def test_every_connection_has_somebody_who_listens():
+    ports = listening(LAYOUT, ALL)
+    for source, targets in connections(LAYOUT, ALL).items():
+        for protocol, address, port in targets:
+            assert address != source
+            assert (protocol, port) in ports[address]
+
+
+def test_a_new_master_is_connected_with_all_and_nobody_takes_flannels_packets():
+    found = connections(LAYOUT, {M[0]})
+    assert ("tcp", M[1], 2380) in found[M[0]]
+    assert ("tcp", M[0], 2380) in found[M[1]]
+    assert ("tcp", M[2], 2380) not in found[M[1]]
+    assert not [target for targets in found.values() for target in targets if target[0] == "udp"]
+    assert listening(LAYOUT, {M[0]})[M[1]] == (("tcp", 2380), ("tcp", 10250))
+
+
+def test_a_blocked_port_is_named_with_both_ends():
+    target = ("tcp", M[1], 2380)
+    listens = Reach((("tcp", 2380),), ())
+    answers = {M[0]: Reach((), ((target, "no answer"),)), M[1]: listens, M[2]: Reach((), ((target, "no answer"),))}
+    [problem] = blocked(NAMES, answers, layout=LAYOUT)
+    assert problem.what == "m2: tcp port 2380 (etcd's members) cannot be reached from m1, m3"
+    assert problem.next_step == "allow it: on m2 tcp 2380 from 10.0.0.21, 10.0.0.23"
+
+
+def test_a_refusal_counts_only_where_somebody_listened():
+    target = ("tcp", M[1], 2380)
+    answers = {M[0]: Reach((), ((target, "refused"),), (0, 6)), M[1]: Reach((), (), (0, 6))}
+    assert blocked(NAMES, answers, layout=LAYOUT) == []
+    answers[M[1]] = Reach((("tcp", 2380),), (), (0, 6))
+    assert len(blocked(NAMES, answers, layout=LAYOUT)) == 1
+    answers[M[1]] = Reach((("tcp", 2380),), (), (5, 11))  # it came late: neither had much of the other
+    assert blocked(NAMES, answers, layout=LAYOUT) == []
+
+
+def test_what_a_host_that_gave_no_answer_would_have_had_is_unknown():
+    assert blocked(NAMES, {M[0]: Reach((), ((("tcp", M[1], 2380), "no answer"),))}, layout=LAYOUT) == []

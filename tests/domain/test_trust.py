@@ -1,0 +1,317 @@
+"""One host lies, of whatever role: what is decided costs no member, no Node and no data of an honest host."""
+
+from functools import cache
+
+import pytest
+import samples
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from liars import lies
+from pydantic import ValidationError
+
+from haplane.desired.hosts import roles_of
+from haplane.domain.cluster_health import Components
+from haplane.domain.decide import decide
+from haplane.domain.guard import may_restart_etcd
+from haplane.domain.members import membership
+from haplane.domain.membership import Act, next_change
+from haplane.domain.membership_forecast import foresee
+from haplane.domain.observed import HostReport, Observation, listed_members
+from haplane.domain.plan import Kind
+from haplane.domain.recovery import restore_under_way
+from haplane.domain.restoration import Journal
+from haplane.domain.snapshot_plan import refuse_unproven
+from haplane.domain.status import Certificates, summarise
+from haplane.domain.trust import believed
+from haplane.errors import HaplaneError, Refused
+from haplane.observation.health import roster
+
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+DOWN = {"status": None, "members": None, "reads_through_quorum": False}
+
+
+def seen(observation, inventory=INVENTORY):
+    return believed(roles_of(inventory), observation)
+
+
+def names(hosts):
+    return [host.name for host in hosts]
+
+
+def changes_of(inventory, observation, *, starting):
+    wanted = {host.name: str(host.address) for host in inventory.etcd}
+    leaving = {host.name: str(host.address) for host in inventory.leaving}
+    return foresee(membership(wanted, leaving, observation.reports, starting=starting))
+
+
+def everything_of(name):
+    """A member's whole report but for what makes it that host, from a host of another role."""
+    told = CONVERGED.reports["m1"].model_dump(by_alias=True)
+    return {part: told[part] for part in ("etcd", "kubernetes", "apiserver", "settings", "balancer")} | {
+        "leftovers": {"journal": journal().model_dump()},
+        "workloads": {"missing": ["/api/v1/namespaces/kube-system"]},
+        "components": {"conflicts": {"/x": "kube-apiserver"}},
+        "snapshots": {"sealed": {"fingerprint": "x", "sha256": "0" * 64, "recipients": ["age1liar"]}},
+    }
+
+
+def journal():
+    return Journal(
+        stamp="99991231T235959Z", stage="replacing", source="x", database="0" * 64, revision=1, bump=1, uid=""
+    )
+
+
+@pytest.mark.parametrize("liar", ["w1", "lb1"])
+def test_a_worker_or_load_balancer_is_not_believed_about_etcd_or_the_api(liar):
+    found = seen(samples.altered(CONVERGED, liar, **everything_of(liar))).reports[liar]
+    assert not found.etcd.has_data
+    assert found.etcd.members is None
+    assert found.kubernetes is None
+    assert not found.apiserver.ready
+    assert found.leftovers.journal is None
+    assert found.snapshots is None
+    assert found.settings == {}
+    assert found.workloads is None
+    assert found.components == Components()
+    assert found.files == CONVERGED.reports[liar].files, "of itself it is"
+
+
+def test_a_machine_that_is_only_an_etcd_member_is_not_believed_about_the_api():
+    inventory = samples.inventory(etcd=3)
+    observation = samples.altered(samples.converged(inventory), "e1", **everything_of("e1"))
+    found = seen(observation, inventory).reports["e1"]
+    assert found.etcd.has_data
+    assert found.leftovers.journal is not None
+    assert found.kubernetes is None
+    assert not found.balancer.holds_endpoint
+
+
+def test_a_leaving_host_is_believed_about_what_it_still_is():
+    inventory = samples.inventory(masters=4)
+    observation = samples.converged(inventory)
+    staying = inventory.model_copy(
+        update={"masters": inventory.masters[:3], "etcd": inventory.etcd[:3], "leaving": inventory.masters[3:]}
+    )
+    found = seen(observation, staying).reports["m4"]
+    assert found.etcd == observation.reports["m4"].etcd
+    assert found.kubernetes == observation.reports["m4"].kubernetes
+
+
+def listing(*numbers):
+    """What a worker claims to know of etcd."""
+    members = [{"ID": n, "name": f"m{n}", "peerURLs": [f"https://10.0.0.{20 + n}:2380"]} for n in numbers]
+    return {
+        "bootstrapped": True, "has_data": True, "reads_through_quorum": True, "members": members,
+        "status": {"header": {"member_id": 7, "revision": 10**15}}, "outsiders": {f"{n:x}": True for n in numbers},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("liar", ["w1", "lb1", "m3"])
+@pytest.mark.parametrize("claimed", [(1, 2), (1,), (3,), ()])
+def test_a_forged_member_list_of_a_huge_revision_moves_nobodys_data(liar, claimed):
+    observation = seen(samples.altered(CONVERGED, liar, etcd=listing(*claimed)))
+    for starting in (True, False):
+        assert changes_of(INVENTORY, observation, starting=starting) == ((), None)
+
+
+def test_a_list_that_contradicts_the_host_itself_is_refused_even_from_a_majority():
+    observation = CONVERGED
+    for name in ("m1", "m2"):
+        told = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
+        observation = samples.altered(observation, name, etcd=told | {"members": told["members"][:2]})
+    changes, blocked = changes_of(INVENTORY, observation, starting=False)
+    assert changes == ()
+    assert blocked.what.startswith("m3 reports that it is an etcd member with data")
+    assert "haplane node repair INVENTORY m3" in blocked.remedy
+
+
+def test_in_an_outage_the_only_member_that_tells_a_list_is_not_believed():
+    """Two members are down with their data, and the third claims to be the whole cluster."""
+    observation = seen(samples.altered(outage(), "m3", etcd=listing(3)))
+    assert listed_members(observation.reports.values()) == ()
+    assert changes_of(INVENTORY, observation, starting=False)[0] == ()
+
+
+def forged(name, **changes):
+    labels = sorted({*CONVERGED.reports["m1"].kubernetes.nodes[0].labels})
+    fields = {"uid": "x", "ready": False, "taints": [], "unschedulable": False, "kubelet_version": ""}
+    return {"name": name, "labels": labels, "address": ""} | fields | changes
+
+
+def knowing(liar, *nodes):
+    told = CONVERGED.reports["m1"].kubernetes.model_dump()
+    return samples.altered(CONVERGED, liar, kubernetes=told | {"nodes": [*told["nodes"], *nodes]})
+
+
+def plan_of(observation, inventory=INVENTORY):
+    return decide(samples.cluster_of(inventory), samples.wants(inventory, dict(observation.reports)), observation)
+
+
+@pytest.mark.parametrize("liar", ["w1", "m3"])
+def test_a_node_that_one_host_invents_is_not_deleted(liar):
+    assert plan_of(seen(knowing(liar, forged("a-worker-that-joined-by-hand")))).hosts(Kind.DELETE_NODE) == ()
+
+
+@pytest.mark.parametrize("name", ["--all", "-A", "a b", "m1\n", "", "A", "a/b"])
+def test_no_node_has_a_name_that_a_command_takes_for_something_else(name):
+    with pytest.raises(ValidationError):
+        knowing("w1", forged(name))
+
+
+@pytest.mark.parametrize("told", [{"name": "m1\nExecStartPre=/x"}, {"peerURLs": ["https://x/ --y"]}, {"name": "-x"}])
+def test_no_member_has_a_name_that_a_unit_file_takes_for_something_else(told):
+    etcd = listing(1)
+    etcd["members"][0] |= told
+    with pytest.raises(ValidationError):
+        samples.altered(CONVERGED, "m1", etcd=etcd)
+
+
+def status_of(observation, inventory=INVENTORY):
+    found = Certificates(None, None)
+    return summarise(
+        roster(inventory), seen(observation, inventory), endpoint_answers=True, certificates=found, now=samples.NOW
+    )
+
+
+@pytest.mark.parametrize("liar", ["w1", "m3"])
+def test_one_host_makes_no_broken_cluster_healthy(liar):
+    told = CONVERGED.reports["m1"].kubernetes.model_dump()
+    nodes = [node | {"ready": node["name"] != "m2"} for node in told["nodes"]]
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        observation = samples.altered(observation, name, kubernetes=told | {"nodes": nodes, "coredns_ready": 0})
+    assert set(status_of(observation).problems) == {
+        "m2: node not Ready", "no CoreDNS pod is ready: pods cannot resolve names",
+    }  # fmt: skip
+    more = [*told["nodes"], forged("zz", ready=True)]
+    lying = samples.altered(observation, liar, kubernetes=told | {"uid": "other", "nodes": more})
+    assert status_of(lying).problems == status_of(observation).problems
+    assert status_of(lying).cluster.uid == "cluster-1"
+
+
+def outage(observation=CONVERGED):
+    """No member reads through quorum, and all have their data: `up` starts them."""
+    for host in INVENTORY.etcd:
+        told = observation.reports[host.name].etcd.model_dump(by_alias=True)
+        observation = samples.altered(observation, host.name, etcd=told | DOWN)
+    return observation
+
+
+@pytest.mark.parametrize("liar", ["w1", "lb1", "m3"])
+def test_the_journal_of_one_host_is_no_restore(liar):
+    observation = seen(samples.altered(outage(), liar, leftovers={"journal": journal().model_dump()}))
+    assert restore_under_way(names(INVENTORY.etcd), names(INVENTORY.masters), observation.reports) is None
+
+
+@pytest.mark.parametrize("liar", ["w1", "m3"])
+def test_one_host_proves_no_recipient(liar):
+    observation = CONVERGED
+    for name, recipient in (("m1", "age1ours"), ("m2", "age1ours"), (liar, "age1liar")):
+        sealed = {"fingerprint": "x", "sha256": "0" * 64, "recipients": [recipient]}
+        observation = samples.altered(observation, name, snapshots={"sealed": sealed})
+    refuse_unproven(["age1ours"], (), seen(observation).reports)
+    with pytest.raises(Refused, match="age1liar"):
+        refuse_unproven(["age1liar"], (), seen(observation).reports)
+
+
+@cache
+def whole(masters, etcd):
+    """An inventory of that shape and the reports of a cluster as it says."""
+    inventory = samples.inventory(masters=masters, etcd=etcd, workers=1)
+    return inventory, samples.converged(inventory)
+
+
+@st.composite
+def worlds(draw):
+    """An honest cluster, some of it down or lost, and one liar: inventory, honest reports, all reports, its name."""
+    inventory, honest = whole(draw(st.sampled_from([3, 5])), draw(st.sampled_from([0, 3])))
+    truth = honest.reports[inventory.etcd[0].name].etcd.members
+    reports = dict(honest.reports)
+    for host in inventory.etcd:
+        state = draw(st.sampled_from(["serves"] * 3 + ["down", "lost"]))
+        if state != "serves":
+            etcd = reports[host.name].etcd.model_copy(update=DOWN | {"has_data": state == "down"})
+            reports[host.name] = reports[host.name].model_copy(update={"etcd": etcd})
+    honest = Observation.model_construct(reports=reports, unreachable={})
+    off = draw(st.lists(st.sampled_from(names(inventory.hosts)), max_size=2, unique=True))
+    liar = draw(st.sampled_from(names(inventory.hosts)))
+    reports = {name: report for name, report in honest.reports.items() if name not in off or name == liar}
+    lying = draw(lies(honest.reports[liar], truth))
+    unreachable = dict.fromkeys({*off} - {liar}, "off")
+    return inventory, honest, Observation(reports=reports | {liar: lying}, unreachable=unreachable), liar
+
+
+def serving(honest, liar, members):
+    """Voters that serve; the liar's is given the benefit of the doubt."""
+    return {name for name in members if name == liar or honest.reports[name].etcd.reads_through_quorum}
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds(), st.booleans())
+def test_whatever_one_liar_reports_no_honest_member_is_removed_and_no_data_of_one_moved(world, starting):
+    inventory, honest, observation, liar = world
+    voters = names(inventory.etcd)
+    changes, _ = changes_of(inventory, seen(observation, inventory), starting=starting)
+    for change in changes:
+        if change.act in (Act.REMOVE, Act.ADD, Act.LEAVE) and change.name != liar:
+            own = honest.reports[change.name].etcd
+            assert not own.has_data, change
+            assert not own.reads_through_quorum, change
+    first = changes[0] if changes else None
+    if first is not None and first.act is Act.REMOVE and not starting:
+        left = serving(honest, liar, voters) - {first.name}
+        assert 2 * len(left) > len(voters) - 1, "the others are a majority without it"
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_whatever_one_liar_reports_nobody_is_restarted_who_is_needed(world):
+    inventory, honest, observation, liar = world
+    reports = seen(observation, inventory).reports
+    voters = names(inventory.etcd)
+    assume(listed_members(reports.values()))
+    for name in voters:
+        verdict = may_restart_etcd({other: reports.get(other) for other in voters}, name)
+        if verdict.allowed and name != liar and honest.reports[name].etcd.has_data:  # nobody needs a lost one
+            assert 2 * len(serving(honest, liar, voters) - {name}) > len(voters), verdict.arithmetic
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds())
+def test_whatever_one_liar_reports_no_living_node_is_deleted(world):
+    inventory, honest, observation, liar = world
+    assume({host.name for host in inventory.masters} - {liar} - set(observation.unreachable))
+    try:
+        plan = plan_of(seen(observation, inventory), inventory)
+    except HaplaneError:
+        return
+    assert set(plan.hosts(Kind.DELETE_NODE)) <= {liar}
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_whatever_one_liar_reports_a_node_that_is_not_ready_is_a_problem(world):
+    inventory, honest, observation, liar = world
+    told = honest.reports["m1"].kubernetes.model_dump()
+    nodes = [node | {"ready": node["name"] != "w1"} for node in told["nodes"]]
+    reports = dict(observation.reports)
+    masters = [name for name in names(inventory.masters) if name in reports and name != liar]
+    assume(len(masters) > 1)
+    for name in masters:
+        altered = samples.altered(Observation(reports=reports), name, kubernetes=told | {"nodes": nodes})
+        reports[name] = altered.reports[name]
+    status = status_of(observation.model_copy(update={"reports": reports}), inventory)
+    assert "worker w1: not Ready" in status.problems
+
+
+def test_what_is_believed_is_a_report_still():
+    for report in seen(CONVERGED).reports.values():
+        assert HostReport.model_validate(report.model_dump(by_alias=True)) == report
+
+
+def test_a_whole_cluster_is_believed_whole():
+    wanted = {host.name: str(host.address) for host in INVENTORY.etcd}
+    assert next_change(membership(wanted, {}, seen(CONVERGED).reports)) is None
+    assert plan_of(seen(CONVERGED)).steps == ()
+    assert status_of(CONVERGED).healthy

@@ -1,0 +1,99 @@
+"""What keeps a cluster from being upgraded: each planted problem is named, with what removes it, and nothing else."""
+
+import pytest
+import samples
+
+from haplane.domain import host_paths
+from haplane.domain import upgrade_checks as checks
+from haplane.domain.observed import Node
+from haplane.domain.upgrade_checks import DeprecatedApi
+from haplane.domain.upgrade_flags import Written
+
+NAMES = ["m1", "m2", "m3"]
+OUT = {"apiserver": {"ready": False}}
+
+
+def observed(**changes):
+    observation = samples.converged(samples.inventory())
+    for name, change in changes.items():
+        observation = samples.altered(observation, name, **change)
+    return observation
+
+
+def hosts(observation):
+    return [error.what for error in checks.host_problems(NAMES, NAMES, observation, "1.36.3")]
+
+
+def test_a_master_or_member_that_does_not_serve():
+    assert hosts(observed()) == []
+    assert hosts(observed(m2=OUT)) == ["m2 is not healthy: its API server is not ready"]
+    assert hosts(observed().without({"m3": "no route"})) == ["m3 cannot be reached"]
+
+
+def test_one_on_which_an_upgrade_was_interrupted_is_completed_and_a_second_one_is_not():
+    begun = {"bundle": {host_paths.staged("1.36.3", "/usr/local/bin/kubelet"): samples.SHA256}}
+    assert hosts(observed(m2={**OUT, **begun})) == []
+    assert len(hosts(observed(m2={**OUT, **begun}, m3={**OUT, **begun}))) == 2
+    assert hosts(observed(m2={**OUT, **begun}, m3=OUT)) == ["m3 is not healthy: its API server is not ready"]
+
+
+@pytest.mark.parametrize(
+    ("kubelet", "ready", "problem"),
+    [
+        ("v1.34.0", True, None),
+        ("v1.33.9", True, "w9: kubelet v1.33.9 would be too old for 1.37.2"),
+        ("v1.36.3", False, "w9 is not Ready"),
+    ],
+)
+def test_nodes_of_the_inventory_or_not(kubelet, ready, problem):
+    node = Node(
+        name="w9", uid="", ready=ready, labels=(), taints=(), unschedulable=False, kubelet_version=kubelet, address=""
+    )
+    found = [error.what for error in checks.node_problems([node], "1.37.2", begun=False)]
+    assert found == ([problem] if problem else [])
+
+
+def test_a_webhook_that_refuses_everything():
+    hook = {"kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "service": "x/guard"}
+    view = samples.workloads(samples.inventory(), webhooks=[hook])
+    [error] = checks.webhook_problems(observed(m1={"workloads": view}).reports.values())
+    assert error.next_step == "restore x/guard, or `kubectl delete validatingwebhookconfiguration guard`"
+
+
+def test_flags_gates_and_apis_that_are_gone():
+    written = [Written("kubelet", "housekeeping-interval", "m1: /x"), Written("kubelet", "Gone", "inv", gate=True)]
+    assert [error.what for error in checks.flag_problems(written, "1.37.2")] == [
+        "kubelet of 1.37.2 does not know the flag --housekeeping-interval",
+        "kubelet of 1.37.2 does not know the feature gate Gone",
+    ]
+    used = [
+        DeprecatedApi("m1", "flowcontrol.apiserver.k8s.io", "v1beta3", "flowschemas", "1.32"),
+        DeprecatedApi("m2", "flowcontrol.apiserver.k8s.io", "v1beta3", "flowschemas", "1.32"),
+        DeprecatedApi("m1", "", "v1", "componentstatuses", ""),
+        DeprecatedApi("m1", "x", "v1", "later", "1.39"),
+    ]
+    [error] = checks.api_problems(used, "1.37.2")
+    assert error.what == "flowcontrol.apiserver.k8s.io/v1beta3 flowschemas is still used, and gone in 1.32"
+    assert "API server of m1, m2" in error.where
+
+
+def test_a_disk_that_is_too_full_to_stage():
+    reports = observed().reports
+    free = reports["m1"].machine.disk_free_bytes
+    assert list(checks.disk_problems({"m1": free - checks.DISK_LEFT_BYTES}, reports)) == []
+    assert len(list(checks.disk_problems({"m1": free - checks.DISK_LEFT_BYTES + 1, "m2": 0}, reports))) == 1
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted", "problem"),
+    [
+        ("3.6.11", "3.7.3", None),
+        ("3.6.16", "3.6.14", None),
+        ("3.6.10", "3.7.3", "m1: etcd 3.6.10 cannot become 3.7.3 in one step"),
+        ("3.5.32", "3.7.3", "m1: etcd 3.5.32 cannot become 3.7.3 in one step"),
+        ("3.7.3", "3.6.16", "m1: etcd 3.7.3 is newer than the bundle's 3.6.16"),
+    ],
+)
+def test_etcd_has_a_route_of_its_own(running, wanted, problem):
+    found = [error.what for error in checks.etcd_problems({"m1": running}, wanted)]
+    assert found == ([problem] if problem else [])

@@ -1,0 +1,68 @@
+"""What programs are started with, compared with what their own `--help` names."""
+
+import samples
+
+from haplane.desired.files import etcd_unit, kubeadm_configuration
+from haplane.domain.upgrade_flags import Written, accepted, in_command_line, in_kubeadm_configuration, refused
+
+KUBELET = """
+      --node-ip string                                           IP address of the node.
+  -v, --v Level                                                  number for the log level verbosity
+      --feature-gates mapStringBool                              A set of key=value pairs. Options are:
+                NodeSwap=true|false (BETA - default=true)
+"""
+APISERVER = """
+      --goaway-chance float                                To prevent HTTP/2 clients
+                                                           kube:AllAlpha=true|false (ALPHA - default=false)
+"""
+ETCD = """
+  --initial-cluster-state 'new'
+    Initial cluster state ('new' when bootstrapping a new cluster). See --initial-cluster.
+    CompactHashCheck=true|false (ALPHA - default=false)
+"""
+
+
+def test_flags_and_gates_that_a_program_names():
+    assert accepted(KUBELET).flags == {"node-ip", "v", "feature-gates"}
+    assert accepted(KUBELET).gates == {"NodeSwap"}
+    assert accepted(APISERVER).gates == {"AllAlpha"}
+    assert accepted(ETCD).flags == {"initial-cluster-state"}
+
+
+def test_what_haplane_writes_for_every_component():
+    """From the files themselves, so that none is forgotten when one is added."""
+    inventory = samples.inventory(
+        tuning={"kubelet": {"featureGates": {"NodeSwap": True}}, "kube_proxy": {"featureGates": {"Odd": True}}}
+    )
+    text = kubeadm_configuration(inventory, inventory.masters[0])
+    found = list(in_kubeadm_configuration(text, "x.py"))
+    assert {one.program for one in found} == {
+        "kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy",
+    }  # fmt: skip
+    assert Written("kube-apiserver", "goaway-chance", "x.py") in found
+    assert Written("kubelet", "node-ip", "x.py") in found
+    assert Written("kubelet", "NodeSwap", "x.py", gate=True) in found
+    assert Written("kube-proxy", "Odd", "x.py", gate=True) in found
+    assert sum(one.program == "kube-apiserver" for one in found) == text.split("controllerManager:")[0].split(
+        "apiServer:"
+    )[1].split("extraVolumes")[0].count("- {name: ")
+
+
+def test_a_unit_and_a_drop_in_name_flags_and_gates_but_not_in_comments():
+    unit = etcd_unit(samples.host("m1", 21), "token", 1 << 30).content.decode()
+    found = {str(one) for one in in_command_line("etcd", unit, "etcd.service")}
+    assert {"--initial-cluster-state", "feature gate CompactHashCheck", "--snapshot-count"} <= found
+    text = '# --not-this\nKUBELET_KUBEADM_ARGS="--housekeeping-interval=10s --feature-gates=A=true,B=false"\n'
+    named = [str(one) for one in in_command_line("kubelet", text, "x")]
+    assert named == ["--housekeeping-interval", "--feature-gates", "feature gate A", "feature gate B"]
+
+
+def test_only_what_a_known_program_does_not_name_is_refused():
+    written = [
+        Written("kubelet", "node-ip", "x"),
+        Written("kubelet", "gone", "x"),
+        Written("kubelet", "Gone", "x", gate=True),
+        Written("kube-proxy", "unknown", "x"),
+    ]
+    found = refused(written, {"kubelet": accepted(KUBELET)})
+    assert [str(one) for one in found] == ["--gone", "feature gate Gone"]

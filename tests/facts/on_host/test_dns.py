@@ -1,0 +1,37 @@
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haplane.facts.on_host.dns import addresses_in
+
+QUESTION = b"\x05probe\x00" + struct.pack("!2H", 1, 1)
+
+
+def reply(number, *records, code=0):
+    return struct.pack("!6H", number, 0x8400 | code, 1, len(records), 0, 0) + QUESTION + b"".join(records)
+
+
+def record(kind, value, name=b"\xc0\x0c"):
+    return name + struct.pack("!HHIH", kind, 1, 5, len(value)) + value
+
+
+def test_addresses_are_found_among_other_records():
+    alias = record(5, b"\x01a\x00")
+    full_name = record(1, bytes([10, 96, 0, 1]), name=b"\x05probe\x00")
+    assert addresses_in(reply(7, alias, full_name, record(1, bytes([10, 96, 0, 2]))), 7) == ["10.96.0.1", "10.96.0.2"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [reply(8, record(1, bytes(4))), reply(7, code=3), reply(7), reply(7, record(1, b"123")), b"", b"\0" * 11]
+)
+def test_anything_else_is_no_answer(wrong):
+    with pytest.raises(ValueError, match="DNS|address"):
+        addresses_in(wrong, 7)
+
+
+@given(st.binary(max_size=80), st.integers(0, 0xFFFF))
+def test_garbage_raises_nothing_else(garbage, number):
+    with pytest.raises(ValueError, match="DNS|address"):
+        addresses_in(garbage, number)

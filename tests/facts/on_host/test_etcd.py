@@ -1,0 +1,96 @@
+"""What a host reports of its etcd member."""
+
+import json
+
+import pytest
+from observing import observe
+
+
+def varint(number):
+    low, high = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(high) if high else bytes([low])
+
+
+def logged(kind, data=b""):
+    """A record as etcd's log has it."""
+    record = b"\x08" + varint(kind) + b"\x10\x07" + (b"\x1a" + varint(len(data)) + data if data else b"")
+    padding = -len(record) % 8
+    length = len(record) | (0x80 | padding) << 56 if padding else len(record)
+    return length.to_bytes(8, "little") + record + bytes(padding)
+
+
+@pytest.mark.parametrize(
+    ("newest", "cluster"),
+    [
+        (logged(4) + logged(1, b"\x08\x05\x10" + varint(2**64 - 3)) + bytes(64), 2**64 - 3),
+        (logged(4) + logged(2, b"\x08\x05"), None),
+        (logged(4)[:12], None),
+        (b"", None),
+    ],
+)
+def test_whose_data_is_on_the_disk_is_told_also_while_etcd_is_down(tmp_path, newest, cluster):
+    (tmp_path / "0000000000000000-0000000000000000.wal").write_bytes(b"older")
+    (tmp_path / "0000000000000001-0000000000000042.wal").write_bytes(newest)
+    assert observe(moved={"/var/lib/etcd/member/wal": tmp_path}).etcd.data_cluster_id == cluster
+
+
+@pytest.mark.parametrize(("path", "has_data"), [("member/snap", False), ("member/wal", True)])
+def test_data_is_what_etcds_unit_asks_for(tmp_path, path, has_data):
+    (tmp_path / path).mkdir(parents=True)
+    assert observe(moved={"/var/lib/etcd/": f"{tmp_path}/"}).etcd.has_data is has_data
+
+
+@pytest.fixture
+def member(tmp_path):
+    """A member with data: its etcdctl and its journal say what a test lets them."""
+    (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "healthcheck-client.crt").touch()
+    moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
+
+    def look(etcdctl="exit 1", journal=()):
+        (tmp_path / "said").write_text("\n".join(journal))
+        for name, script in (("etcdctl", etcdctl), ("journalctl", f"cat {tmp_path}/said")):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o755)
+        return observe(commands=tmp_path, moved=moved, etcd_addresses=["10.0.0.21", "10.0.0.22"]).etcd
+
+    return look
+
+
+def test_an_etcdctl_that_is_not_there_makes_its_member_unknown_and_not_broken(tmp_path):
+    (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "healthcheck-client.crt").touch()
+    moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
+    assert observe(moved=moved).failed["etcd"] == "etcdctl could not be run: not found in PATH"
+
+
+READY = '{"level":"info","msg":"ready to serve client requests"}'
+DIFFERS = '{"level":"fatal","msg":"discovery failed","error":"8e9e found data inconsistency with peers"}'
+
+
+@pytest.mark.parametrize(
+    ("journal", "complains"),
+    [
+        ([READY, DIFFERS], True),
+        ([DIFFERS, READY], False),
+        (["panic: freepages: failed to get all reachable pages (page 7: multiple references)"], True),
+        (['{"level":"fatal","msg":"listen tcp 10.0.0.21:2380: bind: address already in use"}'], False),
+        ([], False),
+    ],
+)
+def test_a_member_that_does_not_run_reports_its_last_words(member, journal, complains):
+    assert member(journal=journal).damaged is complains
+
+
+def test_of_members_that_nobody_asked_about_the_others_tell_whether_they_serve(member):
+    members = [
+        {"ID": number, "peerURLs": [f"https://10.0.0.{number}:2380"], "clientURLs": [f"https://10.0.0.{number}:2379"]}
+        for number in (21, 30, 31)
+    ]
+    found = member(
+        f"case \"$*\" in\n*'member list'*) echo '{json.dumps({'members': members})}' ;;\n"
+        "*10.0.0.30:2379*get*) echo '{}' ;;\n*) exit 1 ;;\nesac"
+    )
+    assert found.outsiders == {"1e": True, "1f": False}

@@ -1,0 +1,71 @@
+"""What a master's observer says of kubelets' serving certificates, against real TLS servers."""
+
+import base64
+import socket
+import ssl
+import threading
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+
+import pytest
+
+from haplane.facts.on_host import kubernetes
+from haplane.pki.ca import new_ca
+from haplane.pki.kubelet_certificates import kubelet_serving_files
+
+ADDRESS = IPv4Address("127.0.0.1")
+
+
+@contextmanager
+def kubelet(directory, authority, address=ADDRESS):
+    """A server that shows a certificate of that CA for this address, and its port."""
+    files = kubelet_serving_files(authority, "w1", address, datetime.now(UTC))
+    pair = directory / "pair.pem"
+    pair.write_bytes(b"".join(files.values()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    with socket.create_server((str(ADDRESS), 0)) as server:
+        thread = threading.Thread(target=serve, args=(server, context), daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(5)
+
+
+def serve(server, context):
+    connection, _ = server.accept()
+    with connection, suppress(OSError):
+        context.wrap_socket(connection, server_side=True).close()
+
+
+@pytest.mark.parametrize(
+    ("stranger", "address", "why"),
+    [(False, ADDRESS, None), (True, ADDRESS, "certificate"), (False, IPv4Address("10.0.0.9"), "IP address mismatch")],
+)
+def test_a_certificate_is_verified_as_api_servers_do(tmp_path, monkeypatch, stranger, address, why):
+    ours = new_ca("kubernetes", now=datetime.now(UTC))
+    (tmp_path / "ca.crt").write_bytes(ours.certificate)
+    real = ssl.create_default_context
+    monkeypatch.setattr(kubernetes.ssl, "create_default_context", lambda **_: real(cafile=str(tmp_path / "ca.crt")))
+    theirs = new_ca("kubernetes", now=datetime.now(UTC)) if stranger else ours
+    with kubelet(tmp_path, theirs, address) as port:
+        told = kubernetes.unverified(str(ADDRESS), port)
+    assert told is None if why is None else why in told
+
+
+def test_who_cannot_be_asked_is_not_called_unverified(tmp_path, monkeypatch):
+    with socket.create_server((str(ADDRESS), 0)) as server:
+        port = server.getsockname()[1]
+    real = ssl.create_default_context
+    monkeypatch.setattr(kubernetes.ssl, "create_default_context", lambda **_: real())
+    assert kubernetes.unverified(str(ADDRESS), port) is None
+
+
+def test_only_requests_that_nobody_has_decided_on_are_shown():
+    spec = {"signerName": kubernetes.SIGNER, "username": "system:node:w9", "request": base64.b64encode(b"PEM")}
+    items = [
+        {"metadata": {"name": "csr-1"}, "spec": spec},
+        {"metadata": {"name": "csr-2"}, "spec": spec, "status": {"conditions": [{"type": "Approved"}]}},
+    ]
+    [found] = kubernetes.pending(items)
+    assert (found["name"], found["pem"], found["username"]) == ("csr-1", "PEM", "system:node:w9")

@@ -1,0 +1,133 @@
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from haplane.domain.cluster_health import Workloads
+from haplane.facts.on_host import workloads
+from haplane.facts.on_host.workloads import fields_digest, from_api, reason_paths, slices_path
+
+NOW = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubelet-config"
+
+
+def daemon_set(ready=3, manager="haplane"):
+    return {
+        "metadata": {
+            "namespace": "kube-flannel", "name": "flannel", "generation": 2,
+            "managedFields": [{"manager": manager, "fieldsV1": {}}, {"manager": "kube-controller-manager"}],
+        },
+        "spec": {"selector": {"matchLabels": {"app": "flannel"}}},
+        "status": {"desiredNumberScheduled": 3, "numberReady": ready, "observedGeneration": 2},
+    }  # fmt: skip
+
+
+def webhook(policy="Fail", service=("policy", "policy")):
+    namespace, name = service
+    client = {"service": {"namespace": namespace, "name": name}} if service else {"url": "https://192.0.2.1/"}
+    one = {"name": "pods.policy.example.org", "clientConfig": client, "rules": [{"resources": ["pods"]}]}
+    return {"metadata": {"name": "bugs-policy"}, "webhooks": [one | ({"failurePolicy": policy} if policy else {})]}
+
+
+def owned(*fields, manager="kubeadm", **others):
+    entries = [{"manager": manager, "fieldsV1": {"f:data": {name: {} for name in fields}}}]
+    return {"metadata": {"name": "kubelet-config", "managedFields": [*entries, *others.get("besides", ())]}}
+
+
+def look(*, sets=(), hooks=(), pods=(), leases=None, more=None, objects=None):
+    """What is made of an API server that tells this, and of everything else that it is not there; and its paths."""
+    told = {
+        workloads.DAEMON_SETS: {"items": list(sets)},
+        workloads.CONTROL_PLANE_PODS: {"items": list(pods)},
+        workloads.WEBHOOKS["validatingwebhookconfiguration"]: {"items": list(hooks)},
+        workloads.WEBHOOKS["mutatingwebhookconfiguration"]: {"items": []},
+        workloads.RECORD: {"data": {} if objects is None else {"objects": json.dumps(objects)}},
+        **{f"{workloads.LEASES}{name}": one for name, one in (leases or {}).items()},
+        **(more or {}),
+    }
+    asked = []
+
+    def api(paths, accept=None):
+        asked.extend(paths)
+        return {path: told[path] for path in paths if path in told}
+
+    return Workloads.model_validate(from_api(api)), asked
+
+
+def test_a_healthy_cluster_costs_one_round_of_few_questions():
+    found, asked = look(sets=[daemon_set()])
+    assert [(one.name, one.desired, one.ready) for one in found.daemon_sets] == [("kube-flannel/flannel", 3, 3)]
+    assert len(asked) <= 8
+
+
+def test_daemon_sets_of_others_are_not_looked_at():
+    assert look(sets=[daemon_set(manager="helm")])[0].daemon_sets == ()
+
+
+def test_why_a_pod_is_missing_is_in_the_last_warning():
+    pods, events = reason_paths(daemon_set())
+    running = {"metadata": {"name": "flannel-1"}, "spec": {"nodeName": "m1"}, "status": {"phase": "Running"}}
+    warnings = [
+        {"lastTimestamp": "2026-11-28T10:00:00Z", "reason": "FailedCreate", "message": "old"},
+        {"lastTimestamp": "2026-11-28T11:00:00Z", "reason": "FailedCreate", "message": "failed calling webhook"},
+    ]
+    found, _ = look(sets=[daemon_set(ready=2)], more={pods: {"items": [running]}, events: {"items": warnings}})
+    assert found.daemon_sets[0].warning == "FailedCreate: failed calling webhook"
+    assert [pod.node for pod in found.daemon_sets[0].pods] == ["m1"]
+
+
+def test_a_container_that_waits_says_what_for():
+    state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container"}}
+    pod = {
+        "metadata": {"name": "kube-scheduler-m1", "labels": {"component": "kube-scheduler"}},
+        "spec": {"nodeName": "m1"},
+        "status": {"phase": "Running", "containerStatuses": [{"state": state}]},
+    }
+    (found,) = look(pods=[pod])[0].pods
+    assert (found.component, found.ready, found.reason) == ("kube-scheduler", False, "CrashLoopBackOff")
+    assert found.message == "back-off 40s restarting failed container"
+
+
+@pytest.mark.parametrize(
+    ("hook", "endpoints", "named"),
+    [
+        (webhook(), None, True),
+        (webhook(policy=None), [], True),
+        (webhook(), [{"conditions": {"ready": False}}], True),
+        (webhook(), [{"conditions": {"ready": True}}], False),
+        (webhook(), [{}], False),
+        (webhook(policy="Ignore"), None, False),
+    ],
+)
+def test_a_webhook_that_refuses_because_nobody_answers_is_named(hook, endpoints, named):
+    slices = {} if endpoints is None else {slices_path("policy", "policy"): {"items": [{"endpoints": endpoints}]}}
+    found = look(hooks=[hook], more=slices)[0].webhooks
+    assert [(one.name, one.service) for one in found] == [("bugs-policy", "policy/policy")] * named
+
+
+def test_who_leads_and_since_when():
+    spec = {"holderIdentity": "m1_1", "renewTime": NOW}
+    leases = look(leases={"kube-scheduler": {"spec": spec}})[0].leases
+    assert leases["kube-scheduler"].holder == "m1_1"
+    assert 0 <= leases["kube-scheduler"].age_seconds < time.time()
+    assert (leases["kube-controller-manager"].holder, leases["kube-controller-manager"].age_seconds) == ("", None)
+
+
+def test_an_object_that_was_deleted_or_changed_by_another_is_named():
+    kept = owned("f:kubelet")
+    record = {CONFIG: fields_digest(kept)}
+    assert look(objects=record, more={CONFIG: kept})[0].missing == ()
+    assert look(objects=record)[0].missing == (CONFIG,)
+    besides = [{"manager": "kubectl-edit", "fieldsV1": {"f:data": {"f:kubelet": {}}}}]
+    assert look(objects=record, more={CONFIG: owned(besides=besides)})[0].edited == (CONFIG,)
+    assert look()[0].recorded is False
+
+
+def test_labels_of_others_and_the_number_of_replicas_are_no_edit():
+    mine = {"manager": "kubeadm", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:template": {}}}}
+    scaled = {"manager": "kubeadm", "fieldsV1": {"f:spec": {"f:template": {}}}}
+    others = {"manager": "rancher", "fieldsV1": {"f:metadata": {"f:labels": {"f:project": {}}}}}
+    status = {"manager": "kubeadm", "subresource": "status", "fieldsV1": {"f:status": {}}}
+    before, after = ({"metadata": {"managedFields": entries}} for entries in ([mine], [others, scaled, status]))
+    assert fields_digest(before) == fields_digest(after)

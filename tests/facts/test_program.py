@@ -1,0 +1,45 @@
+"""Several files as one program: one namespace, and nothing of the project in it."""
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from haplane.checks.host_facts import HOST_FACTS
+from haplane.checks.pods import POD_PROBE
+from haplane.drills.probes import IN_CLUSTER
+from haplane.facts.host_report import observer, recorder
+from haplane.facts.program import packed, program
+
+PROGRAMS = {
+    "observer": observer(),
+    "recorder": recorder(),
+    "host facts": program(*HOST_FACTS),
+    "pod probe": program(*POD_PROBE),
+    "in-cluster prober": program(*IN_CLUSTER),
+}
+
+
+def names(text):
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement.name
+        elif isinstance(statement, ast.Assign):
+            yield from (target.id for target in statement.targets if isinstance(target, ast.Name))
+        elif isinstance(statement, ast.AnnAssign):
+            yield statement.target.id
+
+
+@pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
+def test_no_name_is_defined_twice_and_nothing_of_the_project_is_imported(text):
+    assert [name for name, count in Counter(names(text)).items() if count > 1] == []
+    imported = {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+    assert not [module for module in imported if module.startswith("haplane")]
+
+
+def test_a_packed_program_is_one_line_that_runs():
+    line = packed('import sys\nprint("\\N{SNOWMAN}", sys.argv[1])')
+    done = subprocess.run([sys.executable, "-I", "-c", line, "x"], capture_output=True, text=True, check=True)
+    assert (done.stdout, "\n" in line) == ("\N{SNOWMAN} x\n", False)

@@ -1,0 +1,276 @@
+"""A cluster in memory behind the executor: its hosts change when a recipe is carried out, and in no other way.
+
+Every host starts with nothing and ends as ``samples.converged`` has it; each recipe brings its part of that, or takes
+it away. ``fails`` maps the number of a deploy to what happens instead of it. While a member or an API server is away
+by our hand, ``away`` says so; that never more than one is, is asserted at every step.
+"""
+
+import json
+from contextlib import contextmanager, nullcontext
+from hashlib import sha256
+from types import SimpleNamespace
+
+import samples
+from contexts import FakeExecutor
+
+from haplane.domain import host_paths
+from haplane.domain.observed import HostReport
+from haplane.domain.plan import MASTER_EVIDENCE
+from haplane.errors import HaplaneError
+from haplane.remote.session import Gathered
+
+ETCD_CA = {host_paths.ETCD_CA_CRT: samples.identity().etcd.certificate.decode()}
+BALANCER_UNITS = ("haproxy", "haplane-vrrp", "keepalived", "nftables")
+
+
+class Killed(Exception):
+    """The run ends here, as by SIGKILL."""
+
+
+def converged(inventory):
+    """As every host should be, with the cluster's identity on the masters."""
+    found = samples.converged(inventory)
+    digests = {path: sha256(content).hexdigest() for path, content in samples.identity().to_files().items()}
+    digests[host_paths.ETCD_MEMBER_CA_CRT] = digests[host_paths.ETCD_CA_CRT]
+    for host in inventory.hosts:
+        shown = ETCD_CA if host in inventory.masters else {}
+        certificates = {**found.reports[host.name].certificates, **shown}
+        files = found.reports[host.name].model_dump()["files"]
+        files = {path: file | {"sha256": digests.get(path, file["sha256"])} for path, file in files.items()}
+        found = samples.altered(found, host.name, certificates=certificates, files=files)
+    return {name: report.model_dump(by_alias=True) for name, report in found.reports.items()}
+
+
+def nothing(inventory):
+    """Hosts as they are installed."""
+    return {name: report.model_dump(by_alias=True) for name, report in samples.fresh(inventory).reports.items()}
+
+
+class FakeCluster(FakeExecutor):
+    """``now`` are the hosts' reports, ``wanted`` what they become, ``off`` those that do not answer."""
+
+    def __init__(self, inventory, now=None, wanted=None, fails=None):
+        super().__init__()
+        self.inventory = inventory
+        self.wanted = wanted or converged(inventory)
+        self.now_reported = now if now is not None else nothing(inventory)
+        self.off, self.away, self.fails = {}, set(), dict(fails or {})
+        self.count, self.switched = 0, []
+        self.labelled = {node["name"] for master in self._serving() for node in self._nodes(master) if node["labels"]}
+
+    @contextmanager
+    def lock(self, inventory, hosts, command):
+        self.locks.append((command, [host.name for host in hosts]))
+        held = SimpleNamespace(inventory=inventory, check=lambda: None, breaking_off=nullcontext)
+        held.away = lambda host: nullcontext()
+        yield held
+
+    def observe(self, hosts, request):
+        for master in self._serving():
+            self.now_reported[master]["kubernetes"]["nodes"] = self._joined()
+        seconds = self.now().timestamp()
+        moment = {"started_at": seconds, "finished_at": seconds}
+        reached = [host.name for host in hosts if host.name not in self.off]
+        reports = {name: HostReport.model_validate(self.now_reported[name] | moment) for name in reached}
+        return Gathered(reports, {host.name: self.off[host.name] for host in hosts if host.name in self.off})
+
+    def reach(self, hosts, request):
+        return Gathered()
+
+    def deploy(self, hosts, recipe, **arguments):
+        if not hosts:
+            return
+        super().deploy(hosts, recipe, **arguments)
+        self.count += 1
+        if failure := self.fails.pop(self.count, None):
+            raise failure
+        if gone := [host.name for host in hosts if host.name in self.off]:
+            raise HaplaneError(f"{gone[0]} cannot be reached")
+        for host in hosts:
+            effect = getattr(self, f"_{recipe._inner.__name__}", None)
+            if effect is not None:
+                effect(host.name, arguments)
+        assert len(self.away) <= 1, f"{self.away} are out of service at once"
+
+    def push(self, host, bundle, files, here=None):
+        return SimpleNamespace(host=host, wait=lambda: self._arrive(host.name))
+
+    def read_files(self, host, paths):
+        known = samples.identity().to_files()
+        return {path: known[path] for path in paths if path in known}
+
+    def run(self, host, *command, deadline_seconds=60):
+        words = "kubeadm join 10.0.0.10:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash sha256:"
+        return f"{words}{'0' * 64}\n".encode()
+
+    def endpoint_is_ready(self, inventory):
+        return any(self.now_reported[host.name]["apiserver"]["ready"] for host in inventory.masters)
+
+    def take(self, name, *fields):
+        """These parts of the report as they should be."""
+        for field in fields:
+            self.now_reported[name][field] = self.wanted[name][field]
+
+    def units(self, name, *names):
+        """These units run."""
+        wanted = self.wanted[name]["units"]
+        self.now_reported[name]["units"] |= {unit: wanted[unit] for unit in names if unit in wanted}
+
+    def _arrive(self, name):
+        self.take(name, "bundle")
+        if self.now_reported[name]["images"] is not None:
+            self.take(name, "images")
+
+    def _prepare_host(self, name, arguments):
+        wanted = self.wanted[name]
+        made = set(MASTER_EVIDENCE)
+        files = {path: file for path, file in wanted["files"].items() if path not in made}
+        self.now_reported[name]["files"] |= files
+        self.now_reported[name]["certificates"] |= {
+            path: pem for path, pem in wanted["certificates"].items() if path in ETCD_CA
+        }
+        stopped = {"active": False, "enabled": False, "needs_reload": False}
+        for package in arguments["packages_of"].get(name, ()):
+            self.now_reported[name]["units"].setdefault(package, stopped)
+
+    def _start_runtime(self, name, arguments):
+        self.units(name, "containerd")
+        self.take(name, "bundle", "images")
+
+    def _form_etcd(self, name, arguments):
+        self.units(name, "etcd")
+        self.take(name, "etcd")
+
+    def _start_etcd(self, name, arguments):
+        self._form_etcd(name, arguments)
+
+    def _start_balancer(self, name, arguments):
+        self.units(name, *BALANCER_UNITS)
+        self.take(name, "balancer")
+
+    def _initialise_master(self, name, arguments):
+        wanted = self.wanted[name]
+        evidence = {path: file for path, file in wanted["files"].items() if path in MASTER_EVIDENCE}
+        self.now_reported[name]["files"] |= evidence
+        self.units(name, "kubelet")
+        self.take(name, "apiserver", "components", "kubernetes", "workloads", "certificates", "settings", "made")
+        kubernetes = dict(wanted["kubernetes"])
+        self.now_reported[name]["kubernetes"] = kubernetes | {"objects": [], "applied": None, "nodes": []}
+
+    def _joined(self):
+        """The Nodes of hosts that have a kubelet's kubeconfig, labelled or not."""
+        return [
+            node if node["name"] in self.labelled else node | {"labels": [], "taints": []}
+            for node in self.wanted["m1"]["kubernetes"]["nodes"]
+            if host_paths.KUBELET_KUBECONFIG in self.now_reported[node["name"]]["files"]
+        ]
+
+    def _start_kubelet(self, name, arguments):
+        self.units(name, "kubelet")
+
+    def _apply_cluster(self, name, arguments):
+        for master in self._serving():
+            self.now_reported[master]["kubernetes"]["objects"] = self.wanted[master]["kubernetes"]["objects"]
+            self.now_reported[master]["kubernetes"]["applied"] = self.wanted[master]["kubernetes"]["applied"]
+
+    def _serving(self):
+        return [host.name for host in self.inventory.masters if self.now_reported[host.name]["kubernetes"]]
+
+    def _nodes(self, master):
+        return self.now_reported[master]["kubernetes"]["nodes"]
+
+    def _label_masters(self, name, arguments):
+        self.labelled |= set(arguments["nodes"])
+
+    def _label_made(self, name, arguments):
+        self.labelled |= set(arguments["nodes"])
+
+    def _join_worker(self, name, arguments):
+        self.take(name, "files", "certificates", "made")
+        self.units(name, "kubelet")
+
+    def _drain_server(self, name, arguments):
+        self.away.add(arguments["server"].rpartition("/")[2])
+
+    def _undrain_server(self, name, arguments):
+        self.away.discard(arguments["server"].rpartition("/")[2])
+
+    def _take_out_control_plane(self, name, arguments):
+        self.away.add(name)
+        self.now_reported[name]["apiserver"] = {"ready": False}
+
+    def _put_back_control_plane(self, name, arguments):
+        self.take(name, "apiserver")
+
+    def _restart_control_plane(self, name, arguments):
+        others = [host.name for host in self.inventory.masters if host.name != name]
+        assert any(self.now_reported[one]["apiserver"]["ready"] and one not in self.off for one in others)
+        self.take(name, "apiserver", "files")
+
+    def _restart_etcd(self, name, arguments):
+        others = [host.name for host in self.inventory.etcd if host.name != name]
+        serving = [one for one in others if self.now_reported[one]["etcd"]["reads_through_quorum"]]
+        alive = [one for one in serving if one not in self.off]
+        assert 2 * len(alive) > len(self.inventory.etcd) - 1 or len(alive) * 2 > len(self.inventory.etcd), "no quorum"
+        self.units(name, "etcd")
+        self.take(name, "files")
+
+    def _reset_host(self, name, arguments):
+        self.now_reported[name] = nothing(self.inventory)[name]
+
+    def _write_journal(self, name, arguments):
+        self.now_reported[name]["leftovers"] |= {"journal": json.loads(arguments["journal"].content)}
+
+    def _complete(self, name, arguments):
+        self.now_reported[name]["leftovers"] |= {"journal": None}
+
+    def _stop_serving(self, name, arguments):
+        self.now_reported[name]["apiserver"] = {"ready": False}
+        self.now_reported[name]["kubernetes"] = None
+
+    def _switch_data(self, name, arguments):
+        serving = [host.name for host in self.inventory.masters if self.now_reported[host.name]["apiserver"]["ready"]]
+        assert not serving, f"{serving} serve while data is replaced"
+        self.switched.append(name)
+
+    def _resume_serving(self, name, arguments):
+        self.take(name, "apiserver", "kubernetes")
+
+    def _remove_member(self, name, arguments):
+        self._each_list(lambda members: [one for one in members if f"{one['ID']:x}" != arguments["member"]])
+
+    def _add_learner(self, name, arguments):
+        new = {"ID": 99, "name": "", "peerURLs": [arguments["peer_url"]], "isLearner": True}
+        self._each_list(lambda members: [*members, new])
+
+    def _start_learner(self, name, arguments):
+        self._each_list(lambda members: [one | {"name": one["name"] or name} for one in members])
+        others = [host.name for host in self.inventory.etcd if host.name != name]
+        members = self.now_reported[others[0]]["etcd"]["members"]
+        status = self.wanted[name]["etcd"]["status"] | {
+            "header": {"member_id": 99, "revision": 100},
+            "isLearner": True,
+        }
+        etcd = self.wanted[name]["etcd"] | {"members": members, "reads_through_quorum": False, "status": status}
+        self.now_reported[name]["etcd"] = etcd | {"bootstrapped": False}
+
+    def _promote_learner(self, name, arguments):
+        self._each_list(lambda members: [one | {"isLearner": False} for one in members])
+
+    def _forbid_bootstrap(self, name, arguments):
+        etcd = self.now_reported[name]["etcd"]
+        status = etcd["status"] | {"isLearner": False}
+        self.now_reported[name]["etcd"] = etcd | {
+            "bootstrapped": True,
+            "reads_through_quorum": True,
+            "status": status,
+        }
+
+    def _each_list(self, change):
+        for host in self.inventory.etcd:
+            etcd = self.now_reported[host.name]["etcd"]
+            if etcd["members"]:
+                self.now_reported[host.name]["etcd"] = etcd | {"members": change(etcd["members"])}
+
+    def send_database(self, hosts, path, sha256, target):
+        self.sent = [host.name for host in hosts]

@@ -1,0 +1,67 @@
+import samples
+from contexts import FakeExecutor, context_of
+
+from haplane.domain.observed import Observation
+from haplane.observation.health import SETTLE_AT_MOST_SECONDS, SETTLE_SECONDS, verify_health
+from haplane.observation.waiting import Obstacle
+
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+SERVERS = [{"backend": "apiservers", "name": "m2", "status": "DOWN"}]
+LAGGING = samples.altered(
+    CONVERGED, "lb1", balancer=CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": SERVERS}
+)
+
+
+def verified(*looks):
+    """The status after these looks, the last for ever, and the seconds that it took."""
+    context = context_of(INVENTORY, CONVERGED, executor=FakeExecutor(looks))
+    context.result.changed = True
+    verify_health(context)
+    return context.result.status, context.executor.clock
+
+
+def test_a_check_that_lags_is_looked_at_again():
+    status, seconds = verified(LAGGING, LAGGING, CONVERGED)
+    assert status.problems == ()
+    assert seconds == 2
+
+
+def test_what_stays_wrong_is_told_after_the_deadline():
+    status, seconds = verified(LAGGING)
+    assert status.problems == ("lb1 sends nothing to m2 (DOWN)",)
+    assert seconds == SETTLE_SECONDS
+
+
+def lagging(name):
+    servers = [{"backend": "apiservers", "name": name, "status": "DOWN"}]
+    balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": servers}
+    return samples.altered(CONVERGED, "lb1", balancer=balancer)
+
+
+def test_a_slow_machine_is_waited_for_while_what_is_wrong_changes():
+    """Emulated machines become healthy one thing after the other, each in less than the deadline."""
+    looks = [lagging("m1")] * 15 + [lagging("m2")] * 15 + [lagging("m3")] * 15
+    status, seconds = verified(*looks, CONVERGED)
+    assert status.problems == ()
+    assert seconds == 45 > 2 * SETTLE_SECONDS
+
+
+def test_a_time_that_grows_is_no_progress():
+    one, other = (Obstacle("cluster", f"m1: no good snapshot for {seconds} s") for seconds in (70, 71.5))
+    assert one.kind == other.kind != Obstacle("cluster", "m2: no good snapshot for 70 s").kind
+    assert Obstacle("cluster", "m1, and 2 more").kind != Obstacle("cluster", "m1, and 1 more").kind
+
+
+def test_what_changes_for_ever_is_not_waited_for_for_ever():
+    looks = [lagging("m1"), lagging("m2")] * int(SETTLE_AT_MOST_SECONDS)
+    status, seconds = verified(*looks)
+    assert status.problems != ()
+    assert seconds == SETTLE_AT_MOST_SECONDS
+
+
+def test_an_unreachable_host_is_not_waited_for():
+    reports = {name: report for name, report in CONVERGED.reports.items() if name != "m2"}
+    status, seconds = verified(Observation(reports=reports, unreachable={"m2": "off"}))
+    assert "m2: unreachable (off)" in status.problems
+    assert seconds == 0

@@ -1,0 +1,244 @@
+"""The scripts that end and start static pods, for real, with a kubelet that follows the manifests."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from haplane.errors import DEADLINE_MARK
+from haplane.operations.on_host.control_plane import DEADLINE_MARK as ITS_MARK
+from haplane.operations.run import on_host
+from haplane.scripts import script
+
+COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+LEADER = "kube-controller-manager"
+DRIVERS = {
+    "v1, cgroupfs": "7:memory:/kubepods/burstable/pod{pod}/{id}\n1:name=systemd:/kubepods/burstable/pod{pod}/{id}\n",
+    "v1, systemd": "7:memory:/kubepods.slice/kubepods-pod{pod}.slice/cri-containerd-{id}.scope\n0::/\n",
+    "v2, cgroupfs": "0::/kubepods/burstable/pod{pod}/{id}\n",
+    "v2, systemd": "0::/kubepods.slice/kubepods-burstable.slice/kubepods-pod{pod}.slice/cri-containerd-{id}.scope\n",
+}
+
+
+@dataclass
+class Master:
+    """A machine below a directory: manifests, containerd's record, /proc."""
+
+    root: Path
+    events: list = field(default_factory=list)
+    numbers: int = 100
+    groups: str = DRIVERS["v1, cgroupfs"]
+
+    def path(self, path):
+        return self.root / path.lstrip("/")
+
+    def manifest(self, component):
+        return self.path(f"/etc/kubernetes/manifests/{component}.yaml")
+
+    def aside(self, component):
+        return self.path(f"/etc/kubernetes/haplane/{component}.yaml")
+
+    def text(self, program):
+        """A program for this machine."""
+        for place in ("/etc/kubernetes", "/run/containerd", "/var/lib/kubelet"):
+            program = program.replace(place, str(self.path(place)))
+        program = program.replace('PROC = "/proc"', f'PROC = "{self.path("/proc")}"')
+        return program.replace("ROOT = 0\n", f"ROOT = {os.getuid()}\n")
+
+    def run(self, name, change=("", ""), **variables):
+        text = script(name, control_plane_program=on_host("control_plane"), **variables)
+        return self.shell(self.text(text).replace(*change))
+
+    def control_plane(self, *words):
+        return self.shell(shlex.join(["python3", "-I", "-c", self.text(on_host("control_plane")), *words]))
+
+    def shell(self, text):
+        return subprocess.run(
+            ["/bin/sh", "-c", text],
+            env={"PATH": f"{self.path('/bin')}:{Path(sys.executable).parent}:/usr/bin:/bin"},
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    def program(self, name, script):
+        path = self.path(f"/bin/{name}")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def list(self, component):
+        return [int(line) for line in self.control_plane("list", component).stdout.split()]
+
+    def start(self, component, *, namespace="kube-system", pod=None, groups=None):
+        """A container, and its process's number."""
+        self.numbers += 1
+        container, pod_uid = f"{self.numbers:064x}", f"{self.numbers:032x}"
+        bundle = self.path(f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{container}")
+        bundle.mkdir(parents=True)
+        said = {
+            "container-type": "container", "container-name": component, "sandbox-namespace": namespace,
+            "sandbox-name": pod or f"{component}-m1", "sandbox-uid": pod_uid,
+        }  # fmt: skip
+        annotations = {f"io.kubernetes.cri.{key}": value for key, value in said.items()}
+        (bundle / "config.json").write_text(json.dumps({"annotations": annotations}))
+        (bundle / "init.pid").write_text(str(self.numbers))
+        self.process(self.numbers, component, (groups or self.groups).format(pod=pod_uid, id=container))
+        self.path(f"/var/lib/kubelet/pods/{pod_uid}/containers/{component}").mkdir(parents=True)
+        return self.numbers
+
+    def process(self, number, name, groups, state="S"):
+        """What /proc shows of it."""
+        directory = self.path(f"/proc/{number}")
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "stat").write_text(f"{number} ({name[:15]}) {state} 1 1")
+        (directory / "cgroup").write_text(groups)
+
+    def kubelet(self, ended):
+        """Follows the manifests until it is told to end."""
+        running = {}
+        while not ended.is_set():
+            for component in COMPONENTS:
+                wanted = self.manifest(component).exists()
+                if wanted and component not in running:
+                    self.events.append(f"{component} starts")
+                    running[component] = self.start(component)
+                elif not wanted and component in running:
+                    self.events.append(f"{component} ends")
+                    number = running.pop(component)
+                    shutil.rmtree(self.path(f"/proc/{number}"))
+                    shutil.rmtree(self.path(f"/var/lib/kubelet/pods/{number:032x}"))
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A machine on which nothing runs."""
+    master = Master(tmp_path)
+    for path in ("/etc/kubernetes/manifests", "/etc/kubernetes/haplane", "/proc"):
+        master.path(path).mkdir(parents=True)
+    return master
+
+
+@pytest.fixture
+def master(bare):
+    """All three run; kubeadm writes manifests, kubectl knows who leads, and what was done is written down."""
+    log = bare.path("/log")
+    for component in COMPONENTS:
+        bare.manifest(component).write_text("old")
+    bare.program(
+        "kubeadm",
+        f"""
+echo kubeadm "$@" >> {log}
+case "$*" in *--dry-run*) exit 0 ;; esac
+echo new > {bare.path("/etc/kubernetes/manifests")}/kube-$4.yaml""",
+    )
+    bare.program(
+        "kubectl",
+        f"""
+echo kubectl "$@" >> {log}
+case "$*" in *"get lease {LEADER}"*) echo "$(hostname)_1" ;; *"get lease"*) echo another_1 ;; esac""",
+    )
+    ended = threading.Event()
+    following = threading.Thread(target=bare.kubelet, args=(ended,))
+    following.start()
+    while len(bare.events) < len(COMPONENTS):
+        time.sleep(0.01)
+    bare.events.clear()
+    yield bare
+    ended.set()
+    following.join()
+
+
+NOTE = "import sys; open(sys.argv[1] + '.noted', 'w').write(open(sys.argv[1]).read())"
+
+
+@pytest.mark.parametrize("groups", DRIVERS.values(), ids=DRIVERS)
+def test_a_static_pods_process_is_found_by_its_container(bare, groups):
+    number = bare.start("kube-apiserver", groups=groups)
+    bare.start("kube-scheduler", groups=groups)
+    assert bare.list("kube-apiserver") == [number]
+
+
+def test_nobody_elses_process_is_taken_for_the_control_planes(bare):
+    """By its name, in another namespace, in a pod of another name; nor one that got the number of one that ended."""
+    bare.process(1, "kube-apiserver", "0::/user.slice/user-1000.slice/session-1.scope\n")
+    bare.start("kube-apiserver", namespace="virtual")
+    bare.start("kube-apiserver", pod="mine")
+    bare.process(bare.start("kube-apiserver"), "kube-apiserver", "0::/system.slice/sshd.service\n")
+    bare.process(bare.start("kube-apiserver"), "kube-apiserver", bare.groups, state="Z")
+    assert bare.list("kube-apiserver") == []
+
+
+def test_a_process_of_another_user_is_nobodys(bare):
+    bare.start("kube-apiserver")
+    program = bare.text(on_host("control_plane")).replace(f"ROOT = {os.getuid()}\n", "ROOT = 4711\n")
+    said = subprocess.run(
+        [sys.executable, "-I", "-c", program, "list", "kube-apiserver"], capture_output=True, check=False
+    )
+    assert (said.returncode, said.stdout) == (0, b"")
+
+
+def test_a_restart_ends_and_starts_each_once_and_frees_the_lease_of_the_one_that_led(master):
+    """Also beside somebody's process of that name, which goes on."""
+    master.process(7, "kube-apiserver", "0::/user.slice\n")
+    master.start("kube-apiserver", namespace="virtual")
+    done = master.run("restart_control_plane", note_program=NOTE, config="/k.yaml")
+    assert done.returncode == 0, done.stderr
+    assert sorted(master.events[:2]) == ["kube-controller-manager ends", "kube-scheduler ends"]
+    assert master.events[2] == "kube-apiserver ends"
+    assert not master.manifest(LEADER).exists()
+    assert master.manifest("kube-apiserver").read_text() == "new\n"
+    assert Path(f"{master.manifest('kube-apiserver')}.noted").exists()
+    log = master.path("/log").read_text()
+    assert f"patch lease {LEADER}" in log
+    assert "patch lease kube-scheduler" not in log
+    failed = master.run("start_controllers", ("start 90", "start 1"), note_program=NOTE, config="/k.yaml")
+    assert failed.returncode != 0
+    assert DEADLINE_MARK in failed.stderr
+    assert "is not healthy" in failed.stderr
+    assert sorted(master.events[3:]) == [f"{component} starts" for component in COMPONENTS]
+    assert [master.aside(component).exists() for component in COMPONENTS] == [False] * 3
+
+
+def test_a_configuration_that_kubeadm_refuses_stops_nothing(master):
+    master.program("kubeadm", "exit 1")
+    assert master.run("restart_control_plane", note_program=NOTE, config="/k.yaml").returncode != 0
+    assert master.events == []
+
+
+def test_what_was_stopped_is_back_when_the_restart_fails(master):
+    master.program("kubeadm", 'case "$*" in *--dry-run*) exit 0 ;; esac; exit 1')
+    assert master.run("restart_control_plane", note_program=NOTE, config="/k.yaml").returncode != 0
+    assert [master.manifest(component).read_text() for component in COMPONENTS] == ["old"] * 3
+
+
+def test_one_that_does_not_end_keeps_its_manifest(bare):
+    bare.manifest("kube-apiserver").write_text("old")
+    bare.start("kube-apiserver")
+    done = bare.control_plane("stop", "1", "kube-apiserver")
+    assert done.returncode != 0
+    assert done.stderr.startswith(DEADLINE_MARK)
+    assert "kube-apiserver (101) still runs" in done.stderr
+    assert bare.manifest("kube-apiserver").exists()
+
+
+def test_the_mark_of_a_deadline_is_everybodys():
+    assert ITS_MARK == DEADLINE_MARK
+
+
+def test_all_three_are_taken_out_and_put_back(master):
+    assert master.run("take_out_control_plane").returncode == 0
+    assert [master.aside(component).exists() for component in COMPONENTS] == [True] * 3
+    master.program("systemctl", "exit 0")
+    assert master.shell(master.text(script("start_apiserver"))).returncode == 0
+    assert [master.manifest(component).exists() for component in COMPONENTS] == [True, False, False]
+    waited = master.run("wait_for_controllers", deadline_seconds="1")
+    assert "is not healthy" in waited.stderr
+    assert [master.manifest(component).exists() for component in COMPONENTS] == [True] * 3

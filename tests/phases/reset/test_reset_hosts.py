@@ -1,0 +1,53 @@
+"""What may be taken off while the rest of the cluster serves."""
+
+import pytest
+import samples
+from contexts import context_of
+
+from haplane.errors import BadInput, Refused
+from haplane.phases.reset.reset_hosts import refuse_needed_hosts
+from haplane.workflows.prepare import hosts_named
+
+INVENTORY = samples.inventory()
+
+
+def refused(observation, *names):
+    context = context_of(INVENTORY, observation, named=names)
+    try:
+        refuse_needed_hosts(context)
+    except Refused as refusal:
+        return refusal.why
+    return None
+
+
+CONVERGED = samples.converged(INVENTORY)
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("m1",), None),
+        (("lb1",), None),
+        (("m1", "m2"), "2 of 3 etcd members"),
+        (("m1", "m2", "m3"), "no other API server is ready"),
+        (("lb1", "lb2"), "no load balancer would be left"),
+    ],
+)
+def test_what_the_cluster_cannot_do_without_stays(names, why):
+    found = refused(CONVERGED, *names)
+    assert found is None if why is None else why in found
+
+
+def test_a_member_stays_while_another_is_down():
+    down = samples.altered(CONVERGED, "m2", etcd=samples.document()["etcd"])
+    assert "3 voters" in refused(down, "m1")
+    assert refused(down, "m2") is None
+
+
+def test_remains_of_another_cluster_may_go_while_this_one_does_not_exist():
+    assert refused(samples.fresh(INVENTORY), "m1", "m2", "m3") is None
+
+
+def test_a_name_nobody_has_is_bad_input():
+    with pytest.raises(BadInput, match="m9"):
+        hosts_named(INVENTORY, ("m9",))

@@ -1,0 +1,32 @@
+set -eu
+DEADLINE_MARK='deadline passed:'
+ETCD_HEALTHCHECK_CLIENT_STEM='/etc/etcd/pki/healthcheck-client'
+ETCD_MEMBER_CA_CRT='/etc/etcd/pki/ca.crt'
+FAULT_ETCD_DROP_IN='/run/systemd/system/etcd.service.d/haplane-drill.conf'
+
+wait_for() (
+    seconds=$1 what=$2 deadline=$(($(date +%s) + $1))
+    shift 2
+    until output=$("$@" 2>&1); do
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            echo "$DEADLINE_MARK not within $seconds s: $what: $(printf '%s' "$output" | tail -n 1)" >&2
+            exit 1
+        fi
+        sleep 0.3
+    done
+)
+
+local_etcdctl() (
+    seconds=$1
+    shift
+    etcdctl --endpoints=https://127.0.0.1:2379 --cacert="$ETCD_MEMBER_CA_CRT" --command-timeout="${seconds}s" \
+        --cert="$ETCD_HEALTHCHECK_CLIENT_STEM.crt" --key="$ETCD_HEALTHCHECK_CLIENT_STEM.key" "$@"
+)
+
+if test -e "$FAULT_ETCD_DROP_IN"; then
+    rm "$FAULT_ETCD_DROP_IN"
+    systemctl daemon-reload
+    systemctl restart etcd.service
+fi
+wait_for 40 "etcd clears its alarms" local_etcdctl 5 alarm disarm
+wait_for 20 "etcd deletes what the drill wrote" local_etcdctl 5 del haplane-drill/fill

@@ -1,0 +1,51 @@
+set -eu
+DEADLINE_MARK='deadline passed:'
+ETCD_DATA='/var/lib/etcd'
+ETCD_HEALTHCHECK_CLIENT_STEM='/etc/etcd/pki/healthcheck-client'
+ETCD_MEMBER_CA_CRT='/etc/etcd/pki/ca.crt'
+FAULT_DISK_IMAGE='/var/lib/haplane/drill-disk'
+FAULT_DISK_MOUNT='/run/haplane-fault/disk'
+FAULT_DISK_UNDER='/run/haplane-fault/under'
+
+wait_for() (
+    seconds=$1 what=$2 deadline=$(($(date +%s) + $1))
+    shift 2
+    until output=$("$@" 2>&1); do
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            echo "$DEADLINE_MARK not within $seconds s: $what: $(printf '%s' "$output" | tail -n 1)" >&2
+            exit 1
+        fi
+        sleep 0.3
+    done
+)
+
+local_etcdctl() (
+    seconds=$1
+    shift
+    etcdctl --endpoints=https://127.0.0.1:2379 --cacert="$ETCD_MEMBER_CA_CRT" --command-timeout="${seconds}s" \
+        --cert="$ETCD_HEALTHCHECK_CLIENT_STEM.crt" --key="$ETCD_HEALTHCHECK_CLIENT_STEM.key" "$@"
+)
+
+test ! -e "$FAULT_DISK_UNDER" || { echo "$FAULT_DISK_UNDER is there: an earlier drill was not undone"; exit 1; }
+size=$(($(du -s --block-size=1M "$ETCD_DATA" | cut -f1) + 160))
+mkdir -p "$FAULT_DISK_UNDER" "$FAULT_DISK_MOUNT"
+mount --bind "$ETCD_DATA" "$FAULT_DISK_UNDER"
+systemctl stop etcd.service
+if test -e /dev/loop-control; then
+    rm -f "$FAULT_DISK_IMAGE"
+    fallocate -l "${size}M" "$FAULT_DISK_IMAGE"
+    mkfs.ext4 -q -F -m 0 "$FAULT_DISK_IMAGE"
+    mount -o loop "$FAULT_DISK_IMAGE" "$FAULT_DISK_MOUNT"
+else
+    mount -t tmpfs -o "size=${size}m,mode=700" tmpfs "$FAULT_DISK_MOUNT"
+fi
+cp -a "$ETCD_DATA/." "$FAULT_DISK_MOUNT/"
+touch "$FAULT_DISK_MOUNT/haplane-drill"
+mount --move "$FAULT_DISK_MOUNT" "$ETCD_DATA" 2>/dev/null || mount --bind "$FAULT_DISK_MOUNT" "$ETCD_DATA"
+mv "$FAULT_DISK_UNDER/member" "$FAULT_DISK_UNDER/member.before-drill"
+systemctl start --no-block etcd.service
+wait_for 40 "etcd serves from the small disk" local_etcdctl 2 get haplane-health
+if dd if=/dev/zero of="$ETCD_DATA/haplane-fill" bs=1M 2>/dev/null; then
+    echo "the disk did not become full"
+    exit 1
+fi

@@ -1,0 +1,33 @@
+set -eu
+APISERVER_MANIFEST='/etc/kubernetes/manifests/kube-apiserver.yaml'
+CONTROLLER_MANAGER_MANIFEST='/etc/kubernetes/manifests/kube-controller-manager.yaml'
+KUBELET_CONFIG_YAML='/var/lib/kubelet/config.yaml'
+SCHEDULER_MANIFEST='/etc/kubernetes/manifests/kube-scheduler.yaml'
+config='the config'
+note_program='the note_program'
+port='the port'
+skipped='the skipped'
+
+note() {
+    python3 -I -c "$note_program" "$@"
+}
+
+local_apiserver() {
+    python3 -I -c '
+import ssl, sys, urllib.error, urllib.request
+port, path, seconds = sys.argv[1:]
+proxy, tls = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+try:
+    urllib.request.build_opener(proxy, tls).open(f"https://127.0.0.1:{port}{path}", timeout=float(seconds))
+except OSError as error:
+    print(error, file=sys.stderr)
+    sys.exit(22 if isinstance(error, urllib.error.HTTPError) else 1)
+' "$port" "$1" "$2"
+}
+
+# On a slow machine kubeadm gives an API server up that is still starting. While it answers, it gets as long again.
+if ! kubeadm init --config "$config" --skip-phases="$skipped"; then
+    local_apiserver /livez 20 2>/dev/null || test $? -eq 22
+    kubeadm init --config "$config" --skip-phases="$skipped,preflight"
+fi
+note "$APISERVER_MANIFEST" "$CONTROLLER_MANAGER_MANIFEST" "$SCHEDULER_MANIFEST" "$KUBELET_CONFIG_YAML"

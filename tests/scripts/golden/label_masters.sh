@@ -1,0 +1,36 @@
+set -eu
+ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
+CONTROL_PLANE_LABEL='node-role.kubernetes.io/control-plane'
+EXCLUDE_FROM_BALANCERS_LABEL='node.kubernetes.io/exclude-from-external-load-balancers'
+MADE_LABEL='haplane.node-restriction.kubernetes.io/made'
+labels='the labels'
+taint='the taint'
+set -- 'first' 'second; with '\''quotes'\'''
+
+api() (
+    seconds=$1
+    shift
+    kubectl --kubeconfig="$ADMIN_KUBECONFIG" --request-timeout="${seconds}s" "$@"
+)
+
+label_as_wanted() {
+    printf '%s\n' "$1" | while read -r node pairs; do
+        # shellcheck disable=SC2086 # labels hold no blanks
+        test -z "$node" || api 20 label --overwrite -- node "$node" $pairs
+    done
+}
+
+# shellcheck disable=SC2046 # names of nodes hold no blanks
+api 0 wait --for=create --timeout=60s $(printf 'node/%s ' "$@") >/dev/null
+api 20 label --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=" "$EXCLUDE_FROM_BALANCERS_LABEL=" "$MADE_LABEL="
+label_as_wanted "$labels"
+if [ "$taint" = yes ]; then
+    api 20 taint --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=:NoSchedule"
+    exit 0
+fi
+for node in "$@"; do
+    output=$(api 20 taint -- node "$node" "$CONTROL_PLANE_LABEL:NoSchedule-" 2>&1) && continue
+    case $output in *"taint "*" not found"*) continue ;; esac # it has no such taint
+    echo "$output" >&2
+    exit 1
+done

@@ -1,0 +1,4 @@
+set -eu
+file='the file'
+
+cat -- "$file"

@@ -1,0 +1,15 @@
+set -eu
+KUBELET_CLIENT_PEM='/var/lib/kubelet/pki/kubelet-client-current.pem'
+KUBELET_KUBECONFIG='/etc/kubernetes/kubelet.conf'
+KUBELET_PKI='/var/lib/kubelet/pki'
+timestamp='the timestamp'
+
+umask 077
+made=${KUBELET_CLIENT_PEM%-current.pem}-$timestamp.pem
+mkdir -p "$KUBELET_PKI"
+cat > "$made.haplane-new"
+sync "$made.haplane-new"
+mv -f "$made.haplane-new" "$made"
+ln -sfn "$made" "$KUBELET_CLIENT_PEM.haplane-new"
+mv -fT "$KUBELET_CLIENT_PEM.haplane-new" "$KUBELET_CLIENT_PEM"
+sed -i -E "s,^( *client-(certificate|key))(-data)?:.*,\1: $KUBELET_CLIENT_PEM," "$KUBELET_KUBECONFIG"

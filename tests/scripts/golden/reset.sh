@@ -1,0 +1,139 @@
+set -eu
+AGENT_ROOT='/opt/haplane'
+BINARIES='/usr/local/bin'
+CNI_CONFIG='/etc/cni/net.d'
+CONTAINERD_CONFIG_TOML='/etc/containerd/config.toml'
+CONTAINERD_SERVICE='/etc/systemd/system/containerd.service'
+ETCD='/etc/etcd'
+ETCD_BOOTSTRAP_DROP_IN='/run/systemd/system/etcd.service.d/haplane-bootstrap.conf'
+ETCD_DATA='/var/lib/etcd'
+ETCD_SERVICE='/etc/systemd/system/etcd.service'
+HAPROXY_CFG='/etc/haproxy/haproxy.cfg'
+HAPROXY_REMEMBER_SERVERS='/etc/haproxy/remember-servers'
+KEEPALIVED_CHECK='/etc/keepalived/haproxy-accepts'
+KEEPALIVED_CONF='/etc/keepalived/keepalived.conf'
+KERNEL_MODULES_CONF='/etc/modules-load.d/haplane.conf'
+KUBELET='/var/lib/kubelet'
+KUBELET_SERVICE='/etc/systemd/system/kubelet.service'
+KUBERNETES='/etc/kubernetes'
+LOGIND_KUBELET_CONF='/etc/systemd/logind.conf.d/99-kubelet.conf'
+RESET='/var/lib/haplane-reset'
+SETTINGS='/etc/haplane'
+SNAPSHOT_SERVICE='/etc/systemd/system/haplane-snapshot.service'
+SNAPSHOT_TIMER='/etc/systemd/system/haplane-snapshot.timer'
+STATE='/var/lib/haplane'
+SYSCTL_CONF='/etc/sysctl.d/99-haplane.conf'
+SYSTEMD_UNITS='/etc/systemd/system'
+VRRP_FILTER_SERVICE='/etc/systemd/system/haplane-vrrp.service'
+pod_network='the pod_network'
+snapshots='the snapshots'
+timestamp='the timestamp'
+set -- 'first' 'second; with '\''quotes'\'''
+
+set +e
+umask 077
+moved=$RESET/$timestamp
+mkdir -p "$moved" || exit 1
+
+systemctl disable --quiet --now haplane-snapshot.timer 2>/dev/null
+systemctl stop haplane-snapshot.service 2>/dev/null
+floating=$(sed -n 's|^ *\([0-9.]*\)/32 dev \([a-z0-9]*\)$|\1/32 dev \2|p' "$KEEPALIVED_CONF" 2>/dev/null)
+ours() { grep -q '^# Written by haplane' "$1" 2>/dev/null; } # the operator's own load balancer is not
+balancers=
+ours "$HAPROXY_CFG" && balancers=haproxy
+ours "$KEEPALIVED_CONF" && balancers="keepalived $balancers"
+# shellcheck disable=SC2086 # no word, one or two
+systemctl disable --quiet --now $balancers haplane-vrrp kubelet etcd 2>/dev/null
+nft delete table ip haplane_vrrp 2>/dev/null
+
+# Containers outlive containerd, so they end first.
+ctr -n k8s.io tasks list -q 2>/dev/null | xargs -r -n1 ctr -n k8s.io tasks kill --all --signal SIGKILL 2>/dev/null
+systemctl disable --quiet --now containerd 2>/dev/null
+pkill -KILL -u 0 -f "^$BINARIES/containerd-shim-runc-v2" 2>/dev/null
+for tree in /sys/fs/cgroup/kubepods* /sys/fs/cgroup/*/kubepods*; do
+    test -d "$tree" || continue
+    find "$tree" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs -r kill -KILL 2>/dev/null
+done
+
+# The deepest mounts first: pods' volumes, containers' roots, their network namespaces.
+awk '$2 ~ "^(/var/lib/kubelet/|/run/containerd/|/run/netns/cni-)" { print $2 }' /proc/mounts | sort -r |
+    while read -r mounted; do umount "$mounted" || umount --lazy "$mounted"; done
+rm -f /run/netns/cni-* 2>/dev/null
+
+left=0
+keep() { # PATH: what it holds is moved; a directory that is a mount of its own stays, empty
+    test -e "$1" || return 0
+    mkdir -p "$moved$(dirname "$1")"
+    if mountpoint -q "$1"; then
+        mkdir -p "$moved$1" && find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found -exec mv -t "$moved$1" {} +
+    else
+        mv "$1" "$moved$1"
+    fi || { echo "$1 could not be moved" >&2; left=1; }
+}
+empty() { # PATH: what it holds can be made again
+    test -d "$1" || return 0
+    find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf --one-file-system {} +
+    mountpoint -q "$1" || rmdir "$1"
+}
+
+keep "$ETCD_DATA"
+keep "$KUBERNETES"
+keep "$ETCD"
+keep "$SETTINGS"
+# A directory that holds anything else is not ours to move.
+others=$(find "$snapshots" -mindepth 1 -maxdepth 1 ! -name '[0-9]*T[0-9]*Z-*-r[0-9]*' ! -name '.lock' ! -name '.work' \
+    ! -name '.upload.json*' ! -name lost+found -printf '%f\n' 2>/dev/null | head -n 3)
+if [ -z "$others" ]; then keep "$snapshots"; else echo "$snapshots is not for snapshots alone, and stays" >&2; fi
+for file in "$KEEPALIVED_CONF" "$KEEPALIVED_CHECK" \
+    "$HAPROXY_CFG" "$HAPROXY_REMEMBER_SERVERS"; do
+    if ours "$file"; then keep "$file"; fi
+done
+keep /var/log/kubernetes
+empty "$KUBELET"
+empty /var/lib/containerd
+empty /var/lib/cni
+empty "$CNI_CONFIG"
+empty /run/flannel
+empty "$STATE"
+rm -rf "$CONTAINERD_CONFIG_TOML" "$LOGIND_KUBELET_CONF" "$SYSCTL_CONF" "$KERNEL_MODULES_CONF" \
+    "$CONTAINERD_SERVICE" "$KUBELET_SERVICE" "$ETCD_SERVICE" \
+    "$SNAPSHOT_SERVICE" "$SNAPSHOT_TIMER" "$AGENT_ROOT" "$VRRP_FILTER_SERVICE" \
+    "$SYSTEMD_UNITS/haproxy.service.d" "$SYSTEMD_UNITS/keepalived.service.d" \
+    "${ETCD_BOOTSTRAP_DROP_IN%/*}" /var/log/pods /var/log/containers
+for file in "$@"; do rm -f "$file"; done
+rm -rf /run/containerd /run/nri /root/.kube/cache
+for tree in /etc/cni /etc/containerd /opt/cni /opt/containerd /usr/libexec/kubernetes /root/.kube /run/netns; do
+    test ! -d "$tree" || find "$tree" -xdev -depth -type d -empty -delete
+done
+for found in containerd kubelet etcd haproxy keepalived haplane-snapshot haplane-vrrp; do systemctl reset-failed $found 2>/dev/null; done
+systemctl daemon-reload
+
+for link in cni0 flannel.1 kube-ipvs0; do ip link delete "$link" 2>/dev/null; done
+ip route flush root "$pod_network" 2>/dev/null
+# shellcheck disable=SC2086 # "ADDRESS dev DEVICE"
+test -z "$floating" || ip address delete $floating 2>/dev/null # a keepalived that was killed has left it
+nft -j list tables 2>/dev/null | python3 -I -c '
+import json, sys
+for entry in json.load(sys.stdin)["nftables"]:
+    table = entry.get("table", {})
+    if table.get("name", "").startswith(("kube-proxy", "flannel")):
+        print(table["family"], table["name"])' | while read -r family table; do nft delete table "$family" "$table"; done
+
+for tool in iptables ip6tables; do
+    rules=$($tool-save 2>/dev/null) || continue
+    echo "$rules" | grep -q -e KUBE- -e CNI- || continue
+    echo "$rules" | grep -v -e KUBE- -e CNI- | $tool-restore
+    family=${tool%tables}
+    for table in filter nat mangle; do # those that iptables made for its chains, unless somebody else uses them
+        left_over=$(nft list table "$family" "$table" 2>/dev/null) || continue
+        echo "$left_over" | grep -q -v -e '^table' -e '^	chain' -e '^		type' -e '^	}' -e '^}' -e '^$' ||
+            nft delete table "$family" "$table"
+    done
+done
+
+# What an operator would have to know, if anything is left.
+for name in kubelet containerd-shim kube-apiserver; do # anybody's program may be called so, root's are looked at
+    pgrep -u 0 -x "$(printf %.15s "$name")" >/dev/null && echo "still running: $name" >&2 && left=1
+done
+systemctl is-active --quiet etcd.service 2>/dev/null && echo "still running: etcd" >&2 && left=1
+exit $left

@@ -1,0 +1,53 @@
+set -eu
+ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
+APISERVER_MANIFEST='/etc/kubernetes/manifests/kube-apiserver.yaml'
+MOVED_APISERVER_MANIFEST='/etc/kubernetes/haplane/kube-apiserver.yaml'
+config='the config'
+control_plane_program='the control_plane_program'
+note_program='the note_program'
+
+control_plane() {
+    python3 -I -c "$control_plane_program" "$@"
+}
+
+api() (
+    seconds=$1
+    shift
+    kubectl --kubeconfig="$ADMIN_KUBECONFIG" --request-timeout="${seconds}s" "$@"
+)
+
+stop_controllers() {
+    control_plane stop 60 kube-controller-manager kube-scheduler
+    for component in kube-controller-manager kube-scheduler; do
+        free_lease "$component"
+    done
+}
+
+free_lease() {
+    if ! leader=$(api 20 -n kube-system get lease "$1" --ignore-not-found -o jsonpath='{.spec.holderIdentity}' 2>&1)
+    then
+        echo "$1: its lease expires by itself, within 15 s: $leader"
+        return 0
+    fi
+    case $leader in "$(hostname)"_*) ;; *) return 0 ;; esac
+    unchanged='{"op": "test", "path": "/spec/holderIdentity", "value": "'$leader'"}'
+    free='{"op": "replace", "path": "/spec/holderIdentity", "value": ""}'
+    api 20 -n kube-system patch lease "$1" --type=json --patch="[$unchanged, $free]" ||
+        echo "$1: another holds its lease, or it expires by itself, within 15 s"
+}
+
+start_again() {
+    control_plane back 0 kube-apiserver kube-controller-manager kube-scheduler
+}
+
+note() {
+    python3 -I -c "$note_program" "$@"
+}
+
+kubeadm init phase control-plane all --config "$config" --dry-run >/dev/null
+trap 'test $? = 0 || start_again' EXIT
+stop_controllers
+control_plane stop 120 kube-apiserver
+kubeadm init phase control-plane apiserver --config "$config"
+note "$APISERVER_MANIFEST"
+rm -f "$MOVED_APISERVER_MANIFEST"

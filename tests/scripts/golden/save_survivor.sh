@@ -1,0 +1,17 @@
+set -eu
+ETCD_HEALTHCHECK_CLIENT_STEM='/etc/etcd/pki/healthcheck-client'
+ETCD_MEMBER_CA_CRT='/etc/etcd/pki/ca.crt'
+STATE='/var/lib/haplane'
+
+local_etcdctl() (
+    seconds=$1
+    shift
+    etcdctl --endpoints=https://127.0.0.1:2379 --cacert="$ETCD_MEMBER_CA_CRT" --command-timeout="${seconds}s" \
+        --cert="$ETCD_HEALTHCHECK_CLIENT_STEM.crt" --key="$ETCD_HEALTHCHECK_CLIENT_STEM.key" "$@"
+)
+
+umask 077
+directory=$(mktemp -d "$STATE/salvage.XXXXXX")
+trap 'rm -rf "$directory"' EXIT
+local_etcdctl 300 snapshot save "$directory/snapshot.db" >&2
+cat "$directory/snapshot.db"

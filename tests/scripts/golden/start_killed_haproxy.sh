@@ -1,0 +1,5 @@
+set -eu
+
+systemctl unmask --runtime --quiet haproxy
+systemctl reset-failed haproxy
+systemctl start haproxy

@@ -1,0 +1,3 @@
+set -eu
+
+if nft list tables | grep -q -x 'table inet haplane_drill'; then nft delete table inet haplane_drill; fi

@@ -1,0 +1,189 @@
+"""A cluster in memory that is upgraded: what runs follows from the files that were switched, as on real hosts."""
+
+import json
+from copy import deepcopy
+from hashlib import sha256
+from types import SimpleNamespace
+
+import samples
+from fake_cluster import FakeCluster, converged
+
+from haplane.bundle.manifest import Manifest
+from haplane.desired.files import kubeadm_configuration
+from haplane.desired.hosts import cluster_wants
+from haplane.domain import host_paths
+from haplane.domain.versions import parse
+from haplane.errors import HaplaneError
+
+ETCD = {"1.35.4": "3.6.16", "1.36.3": "3.6.16", "1.37.2": "3.7.3"}
+NEVER_AT_ONCE = "the skew policy"
+
+
+def manifest_of(version):
+    """A bundle whose every file is another one."""
+    document = samples.manifest().model_dump(mode="json")
+    digest = f"{parse(version).minor:064x}"
+    for file in (*document["files"], *(image["file"] for image in document["images"])):
+        etcd = "/etcd" in file["path"]
+        file["sha256"] = f"{ETCD[version].replace('.', ''):0>64}" if etcd else digest
+    for image in document["images"]:
+        image["reference"] = f"{image['reference'].rpartition(':')[0]}:v{version}"
+    return Manifest.model_validate(document | {"kubernetes_version": version, "etcd_version": ETCD[version]})
+
+
+def write_bundle(directory, version):
+    """On the disk, as small as it can be."""
+    directory.mkdir(parents=True)
+    directory.chmod(0o700)
+    manifest = manifest_of(version)
+    (directory / "manifest.json").write_text(manifest.model_dump_json())
+    for file in manifest.everything():
+        (directory / file.stored).write_bytes(b"x")
+
+
+def with_version(inventory, version):
+    return inventory.model_copy(
+        update={"cluster": inventory.cluster.model_copy(update={"kubernetes_version": version})}
+    )
+
+
+class UpgradedCluster(FakeCluster):
+    """Runs ``version`` at first. ``broken``: (host, version) of API servers that do not become ready."""
+
+    def __init__(self, inventory, version="1.35.4", broken=()):
+        began = with_version(inventory, version)
+        reports = converged(began)
+        manifest = manifest_of(version)
+        for host in began.hosts:
+            report = reports[host.name]
+            wanted = manifest.needed_by(began.roles(host))
+            report["bundle"] = {file.path: file.sha256 for file in wanted}
+            report["images"] = [one.reference for one in manifest.images if set(one.roles) & set(began.roles(host))]
+            if host in began.masters:
+                report["settings"] = report["settings"] | {"apiserver_version": version}
+                report["kubernetes"] = deepcopy(report["kubernetes"])
+                report["kubernetes"]["applied"] = cluster_wants(began, manifest).applied
+            if host in began.etcd:
+                report["etcd"] = deepcopy(report["etcd"])
+                report["etcd"]["status"]["version"] = ETCD[version]
+        super().__init__(inventory, now=reports, wanted=deepcopy(reports))
+        self.broken = set(broken)
+        self.staged_files = {host.name: {} for host in inventory.hosts}
+        self.kubelets = {host.name: version for host in inventory.nodes}
+        self.history, self.version_of = [], {}
+        for host in inventory.masters:
+            for one in ETCD:
+                text = kubeadm_configuration(with_version(inventory, one), host)
+                self.version_of[sha256(text.encode()).hexdigest()] = one
+
+    def _joined(self):
+        return [node | {"kubelet_version": f"v{self.kubelets[node['name']]}"} for node in super()._joined()]
+
+    def run(self, host, *command, deadline_seconds=60):
+        return json.dumps([]).encode() if "deprecated_apis" in " ".join(command) else super().run(host, *command)
+
+    def read_files(self, host, paths):
+        return {} if host_paths.KUBELET_FLAGS_ENV in paths else super().read_files(host, paths)
+
+    def push(self, host, bundle, files, here=None):
+        def arrive():
+            report = self.now_reported[host.name]
+            for file in files:
+                report["bundle"][file.path] = file.sha256
+            manifest = json.loads((bundle / "manifest.json").read_text())
+            arrived = {file.path for file in files}
+            report["images"] = sorted(
+                {
+                    *report["images"],
+                    *(here or {}).values(),
+                    *(one["reference"] for one in manifest["images"] if one["file"]["path"] in arrived),
+                }
+            )
+
+        return SimpleNamespace(host=host, wait=arrive)
+
+    def _prepare_host(self, name, arguments):
+        for file in arguments["files_of"][name]:
+            self.now_reported[name]["files"][file.path] = {"sha256": file.sha256, "mode": file.mode, "user_id": 0}
+
+    def _stage_files(self, name, arguments):
+        self.staged_files[name] |= {file.path: file for file in arguments["staged"]}
+
+    def _switch_files(self, name, arguments):
+        report, new, old = self.now_reported[name], arguments["new"], arguments["old"]
+        for path in arguments["paths"]:
+            if file := self.staged_files[name].get(new + path):
+                self.staged_files[name][old + path] = report["files"].get(path)
+                report["files"][path] = {"sha256": file.sha256, "mode": file.mode, "user_id": 0}
+            else:
+                report["bundle"][old + path] = report["bundle"][path]
+                report["bundle"][path] = report["bundle"][new + path]
+
+    def _switch_back(self, name, arguments):
+        report, old = self.now_reported[name], arguments["old"]
+        for path in arguments["paths"]:
+            if kept := self.staged_files[name].get(old + path):
+                report["files"][path] = kept
+            elif old + path in report["bundle"]:
+                report["bundle"][path] = report["bundle"][old + path]
+
+    def _restart_control_plane(self, name, arguments):
+        report = self.now_reported[name]
+        others = [host.name for host in self.inventory.masters if host.name != name]
+        assert not others or any(self.now_reported[one]["apiserver"]["ready"] for one in others)
+        version = self.version_of[report["files"][host_paths.KUBEADM_CONFIG_YAML]["sha256"]]
+        self.history.append(("control plane", name, version))
+        report["settings"]["apiserver_version"] = version
+        report["apiserver"] = {"ready": (name, version) not in self.broken}
+        self._check_skew()
+        if not report["apiserver"]["ready"]:
+            raise HaplaneError("Wait until the API server is ready: failed", why="it exits")
+
+    def _restart_etcd(self, name, arguments):
+        if len(self.inventory.etcd) > 1:
+            super()._restart_etcd(name, arguments)
+        report = self.now_reported[name]
+        digest = report["bundle"]["/usr/local/bin/etcd"]
+        version = next(one for one in ETCD.values() if f"{one.replace('.', ''):0>64}" == digest)
+        report["etcd"]["status"]["version"] = version
+        self.history.append(("etcd", name, version))
+
+    def take(self, name, *fields):
+        super().take(name, *(field for field in fields if field != "files"))
+
+    def _restart_node(self, name, arguments):
+        minor = int(self.now_reported[name]["bundle"]["/usr/local/bin/kubelet"], 16)
+        self.kubelets[name] = next(version for version in ETCD if parse(version).minor == minor)
+        self.history.append(("node", name, self.kubelets[name]))
+        self._check_skew()
+
+    def _apply_cluster(self, name, arguments):
+        for master in self._serving():
+            self.now_reported[master]["kubernetes"]["applied"] = arguments["applied"]
+        self.history.append(("cluster", name, ""))
+
+    def _remove_staged(self, name, arguments):
+        report = self.now_reported[name]
+        report["bundle"] = {
+            path: digest for path, digest in report["bundle"].items() if not path.startswith(host_paths.VERSIONS)
+        }
+        self.staged_files[name] = {}
+
+    def _check_skew(self):
+        apiservers = [
+            parse(self.now_reported[host.name]["settings"]["apiserver_version"]) for host in self.inventory.masters
+        ]
+        assert max(apiservers).minor - min(apiservers).minor <= 1, NEVER_AT_ONCE
+        for version in self.kubelets.values():
+            assert parse(version)[:2] <= min(apiservers)[:2], "a kubelet is newer than an API server"
+            assert max(apiservers).minor - parse(version).minor <= 3
+
+    @property
+    def versions(self):
+        """What runs, by kind."""
+        masters = [self.now_reported[host.name] for host in self.inventory.masters]
+        return {
+            "apiservers": {report["settings"]["apiserver_version"] for report in masters},
+            "etcd": {report["etcd"]["status"]["version"] for report in masters},
+            "kubelets": set(self.kubelets.values()),
+        }

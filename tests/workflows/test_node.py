@@ -1,0 +1,274 @@
+"""Nodes out of service and back, from the first look to the last, on hosts in memory."""
+
+import json
+
+import pytest
+import samples
+import zoo
+from fake_cluster import FakeCluster, converged
+
+from haplane.context.request import NodeRequest
+from haplane.domain import host_paths
+from haplane.domain.progress import silent
+from haplane.errors import BadInput, DeadlinePassed, HaplaneError, Refused
+from haplane.phases.node import node_api
+from haplane.workflows.node import node
+
+DAEMON = zoo.owner("DaemonSet", "net")
+WEB = zoo.owner("ReplicaSet", "web")
+APP = {"app": "web"}
+
+
+class Nodes(FakeCluster):
+    """With pods, and hosts that boot. ``log`` is what was done to which host, in its order."""
+
+    def __init__(self, inventory, pods=(), **lists):
+        super().__init__(inventory, converged(inventory))
+        self.pods = [*pods, *(zoo.pod(f"net-{host.name}", DAEMON, on=host.name) for host in inventory.nodes)]
+        self.nodes = {host.name: zoo.node(host.name) for host in inventory.nodes}
+        self.lists = {"owners": [zoo.owned("DaemonSet", "net"), zoo.owned("ReplicaSet", "web")], **lists}
+        self.boots = dict.fromkeys((host.name for host in inventory.everyone), 1)
+        self.log, self.stuck, self.dead, self.upgraded = [], set(), set(), ""
+
+    def run(self, host, *command, deadline_seconds=60):
+        if command[:1] == ("python3",):
+            return json.dumps(getattr(self, f"_api_{command[5]}")(*command[6:])).encode()
+        if command == ("cat", host_paths.BOOT_ID):
+            if host.name in self.dead:
+                raise HaplaneError("no response")
+            return f"boot-{self.boots[host.name]}\n".encode()
+        if command[0] == "systemctl":
+            return self._reboot(host.name)
+        if command[:2] == ("sh", "-c") and "apt-get" in command[2]:
+            self.log.append(("upgrade", host.name))
+            return self.upgraded.encode()
+        return super().run(host, *command, deadline_seconds=deadline_seconds)
+
+    def deploy(self, hosts, recipe, **arguments):
+        self.log += [(recipe._inner.__name__, host.name) for host in hosts]
+        super().deploy(hosts, recipe, **arguments)
+
+    def done_to(self, name):
+        return [what for what, host in self.log if host == name]
+
+    def cordoned(self):
+        return [name for name, one in self.nodes.items() if one["spec"]["unschedulable"]]
+
+    def _reboot(self, name):
+        self.log.append(("reboot", name))
+        self.boots[name] += 1
+        if name in self.nodes:
+            self.nodes[name]["status"]["nodeInfo"]["bootID"] = f"boot-{self.boots[name]}"
+        for pod in self.pods:
+            if pod["spec"]["nodeName"] == name:
+                pod["status"]["containerStatuses"][0]["containerID"] += "'"
+        if name in self.stuck:
+            self.dead.add(name)
+        elif name in self.now_reported and "apiserver" in self.now_reported[name]:
+            self.take(name, "apiserver")
+        return b""
+
+    def _let_boot_start(self, name, arguments):
+        self.now_reported[name]["apiserver"] = {"ready": False}
+
+    def _api_read(self, *nodes):
+        return {"pods": self.pods, "nodes": list(self.nodes.values()), **self.lists}
+
+    def _api_look(self, name):
+        return {"pods": [one for one in self.pods if one["spec"]["nodeName"] == name], "nodes": [self.nodes[name]]}
+
+    def _api_cordon(self, name, verb):
+        if not self.nodes[name]["spec"]["unschedulable"]:
+            self.nodes[name]["spec"]["unschedulable"] = True
+            self.nodes[name]["metadata"]["annotations"] = {node_api.CORDONED: verb}
+        return {}
+
+    def _api_uncordon(self, name):
+        self.nodes[name]["spec"]["unschedulable"] = False
+        self.nodes[name]["metadata"].pop("annotations", None)
+        return {}
+
+    def _api_evict(self, pods):
+        named = {uid for _, _, uid in json.loads(pods)}
+        refused = {uid: "HTTP 429: budget" for uid in named if uid in self.stuck}
+        self.pods = [one for one in self.pods if one["metadata"]["uid"] not in named - set(refused)]
+        return refused
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    return bundled(tmp_path)
+
+
+def bundled(tmp_path, **asked):
+    manifest = samples.manifest()
+    (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
+    for file in manifest.everything():
+        (tmp_path / file.stored).write_bytes(b"x")
+    return samples.inventory(**{"workers": 2, **asked}, bundle=str(tmp_path), proxy_mode="nftables")
+
+
+def carry_out(cluster, verb, *names, dry_run=False, **asked):
+    given = {"confirm": lambda _: True, "progress": silent, "executor": cluster, "dry_run": dry_run}
+    return node(cluster.inventory, verb, names, NodeRequest(**asked), **given)
+
+
+def replicas(*nodes, **changed):
+    return [zoo.pod(f"web-{name}", WEB, on=name, labels=APP, **changed) for name in nodes]
+
+
+def test_a_drain_ends_once_the_pods_are_gone_and_leaves_what_stays(inventory):
+    cluster = Nodes(inventory, replicas("w1", "w2"))
+    done = carry_out(cluster, "drain", "w1")
+    assert [one["metadata"]["name"] for one in cluster.pods if one["spec"]["nodeName"] == "w1"] == ["net-w1"]
+    assert cluster.cordoned() == ["w1"]
+    assert done.plan[:2] == ("w1: 1 moved: default/web-w1", "w1: 1 stays: default/net-w1")
+
+
+def test_a_deadlock_is_refused_before_anything_is_locked_or_changed(inventory):
+    never = zoo.budget("web", APP, allowed=0, healthy=2, desired=2, expected=2)
+    cluster = Nodes(inventory, replicas("w1", "w2"), budgets=[never])
+    with pytest.raises(Refused) as refused:
+        carry_out(cluster, "drain", "w1", force=True)
+    assert "PodDisruptionBudget default/web can never be met" in refused.value.why
+    assert refused.value.where == "default/web-w1"
+    assert cluster.locks == cluster.log == cluster.cordoned() == []
+
+
+def test_a_loss_has_to_be_agreed_to(inventory):
+    cluster = Nodes(inventory, [zoo.pod("build-7", on="w1")])
+    with pytest.raises(Refused, match="would be lost"):
+        carry_out(cluster, "drain", "w1")
+    assert cluster.cordoned() == []
+    done = carry_out(cluster, "drain", "w1", force=True)
+    assert done.plan[0] == "w1: default/build-7: lost (no controller replaces it)"
+
+
+def test_a_deadline_names_the_pod_and_leaves_the_node_cordoned(inventory):
+    [pod, other] = replicas("w1", "w2")
+    cluster = Nodes(inventory, [pod, other])
+    cluster.stuck.add(pod["metadata"]["uid"])
+    with pytest.raises(DeadlinePassed) as late:
+        carry_out(cluster, "drain", "w1", drain_seconds=30)
+    assert "default/web-w1: HTTP 429: budget" in late.value.why
+    assert "haplane node uncordon" in late.value.next_step
+    assert cluster.cordoned() == ["w1"]
+
+
+def test_a_list_that_became_worse_meanwhile_is_refused_with_the_node_as_it_was(inventory):
+    cluster = Nodes(inventory)
+    honest = cluster._api_cordon
+
+    def cordon(name, verb):
+        cluster.pods.append(zoo.pod("late", on=name))
+        return honest(name, verb)
+
+    cluster._api_cordon = cordon
+    with pytest.raises(Refused, match="would be lost"):
+        carry_out(cluster, "drain", "w1")
+    assert cluster.cordoned() == []
+    assert "late" in [one["metadata"]["name"] for one in cluster.pods]
+
+
+def test_all_hosts_are_rebooted_one_after_the_other_and_put_back(inventory):
+    cluster = Nodes(inventory, replicas("w1", "w2"))
+    cluster.now_reported["lb1"]["balancer"] |= {"holds_endpoint": True}
+    cluster.now_reported["lb2"]["balancer"] |= {"holds_endpoint": False}
+    done = carry_out(cluster, "reboot")
+    rebooted = [name for what, name in cluster.log if what == "reboot"]
+    assert rebooted[:4] == ["w1", "w2", "lb2", "lb1"]
+    assert sorted(rebooted[4:]) == ["m1", "m2", "m3"]
+    assert rebooted[-1] == "m1", "the leader of etcd"
+    assert cluster.cordoned() == []
+    assert cluster.away == set()
+    assert done.status.healthy, done.status.problems
+    assert list(done.seconds) == rebooted
+
+
+def test_what_is_on_a_host_leaves_before_it_goes(inventory):
+    cluster = Nodes(inventory)
+    carry_out(cluster, "reboot", "lb1", "m2")
+    assert cluster.done_to("lb1").index("hand_over_address") < cluster.done_to("lb1").index("reboot")
+    done = cluster.done_to("m2")
+    assert done.index("take_out_control_plane") < done.index("let_boot_start") < done.index("reboot")
+    assert done.index("hand_over") < done.index("take_out_control_plane")
+    back = cluster.log.index(("wait_for_controllers", "m2"))
+    assert cluster.log.index(("reboot", "m2")) < back < cluster.log.index(("undrain_server", "lb2"))
+
+
+def test_a_host_that_does_not_come_back_ends_the_run(inventory):
+    cluster = Nodes(inventory)
+    cluster.stuck.add("w1")
+    with pytest.raises(DeadlinePassed, match="w1 did not come back"):
+        carry_out(cluster, "reboot")
+    assert [name for what, name in cluster.log if what == "reboot"] == ["w1"]
+
+
+def test_a_node_that_somebody_cordoned_stays_so(inventory):
+    cluster = Nodes(inventory)
+    cluster.nodes["w1"]["spec"]["unschedulable"] = True
+    carry_out(cluster, "reboot", "w1", "w2")
+    assert cluster.cordoned() == ["w1"]
+
+
+def test_a_quick_reboot_evicts_nothing(inventory):
+    pods = replicas("w1", "w2")
+    cluster = Nodes(inventory, pods)
+    done = carry_out(cluster, "reboot", "w1", keep_pods=True)
+    assert pods[0] in cluster.pods
+    assert "cordoned, its pods restart with it" in done.plan[-1]
+
+
+@pytest.mark.parametrize("master", ["m1", "m2", "m3"])
+def test_no_master_is_rebooted_while_another_is_away(inventory, master):
+    cluster = Nodes(inventory)
+    away = "m2" if master == "m1" else "m1"
+    cluster.now_reported[away]["etcd"] |= {"reads_through_quorum": False}
+    with pytest.raises(Refused, match="must not be taken out"):
+        carry_out(cluster, "reboot", master)
+    assert "reboot" not in cluster.done_to(master)
+
+
+def test_the_only_load_balancer_is_not_rebooted(tmp_path):
+    cluster = Nodes(bundled(tmp_path, balancers=1))
+    with pytest.raises(Refused, match="lb1 must not be taken out"):
+        carry_out(cluster, "reboot", "lb1")
+
+
+@pytest.mark.parametrize(("printed", "reboots"), [("", False), ("libc6 2\n", False), ("reboot\nlinux 6\n", True)])
+def test_a_patched_host_is_rebooted_only_where_that_is_needed(inventory, printed, reboots):
+    cluster = Nodes(inventory)
+    cluster.upgraded = printed
+    done = carry_out(cluster, "patch", "lb1", "w1")
+    for name in ("lb1", "w1"):
+        assert ("reboot" in cluster.done_to(name)) is reboots
+        assert done.patched[name].rebooted is reboots
+        assert done.patched[name].packages == tuple(printed.removeprefix("reboot\n").splitlines())
+    assert ("take_part" in cluster.done_to("lb1")) is not reboots
+
+
+def test_a_worker_is_removed_for_good(inventory):
+    cluster = Nodes(inventory, replicas("w1", "w2"))
+    done = carry_out(cluster, "remove", "w1")
+    assert cluster.done_to("w1") == ["reset_host"]
+    assert ("delete_node", {"node": "w1"}) in [(what, asked) for what, _, asked in cluster.deployed]
+    assert "w1: remove from the cluster for good (its Node deleted" in done.plan[-1]
+
+
+def test_too_few_masters_are_never_left(inventory):
+    with pytest.raises(Refused, match="2 masters would be left"):
+        carry_out(Nodes(inventory), "remove", "m3")
+    with pytest.raises(Refused, match="lb1: neither a master nor a worker"):
+        carry_out(Nodes(inventory), "remove", "lb1")
+    with pytest.raises(BadInput, match="nobody"):
+        carry_out(Nodes(inventory), "remove", "nobody")
+
+
+def test_two_of_five_masters_are_removed_one_at_a_time(tmp_path):
+    cluster = Nodes(bundled(tmp_path, masters=5))
+    done = carry_out(cluster, "remove", "m4", "m5")
+    assert "m4, m5: decommission (drained, stopped, removed" in "\n".join(done.plan)
+    assert [cost.node for cost in done.costs] == ["m4", "m5"]
+    for name in ("m4", "m5"):
+        assert cluster.done_to(name)[-1] == "reset_host"
+    assert len(cluster.now_reported["m1"]["etcd"]["members"]) == 3

@@ -1,0 +1,195 @@
+"""Every verb from its first look to its last, on hosts in memory."""
+
+from contextlib import nullcontext, suppress
+from copy import deepcopy
+
+import pytest
+import samples
+from fake_cluster import FakeCluster, Killed, converged, nothing
+
+from haplane.domain.progress import silent
+from haplane.domain.restoration import Journal
+from haplane.errors import HaplaneError
+from haplane.observation import decide
+from haplane.phases.restore import choose_source
+from haplane.recovery.choice import Choice, Restoration
+from haplane.recovery.database import Database
+from haplane.recovery.request import RestoreRequest
+from haplane.workflows import status as looking
+from haplane.workflows.reset import reset
+from haplane.workflows.restore import restore
+from haplane.workflows.up import up
+
+
+@pytest.fixture
+def inventory(tmp_path, monkeypatch):
+    """With a bundle; a new cluster's keys are those that samples know."""
+    monkeypatch.setattr(decide.ClusterIdentity, "generate", lambda *_: samples.identity())
+    manifest = samples.manifest()
+    (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
+    for file in manifest.everything():
+        (tmp_path / file.stored).write_bytes(b"x")
+    return samples.inventory(workers=1, bundle=str(tmp_path), proxy_mode="nftables")
+
+
+def run_up(cluster, **asked):
+    given = {"confirm": lambda _: True, "dry_run": False, "progress": silent, "executor": cluster, **asked}
+    return up(cluster.inventory, **given)
+
+
+def test_a_cluster_is_made_from_nothing_and_then_there_is_nothing_to_do(inventory):
+    cluster = FakeCluster(inventory)
+    made = run_up(cluster)
+    assert made.changed
+    assert made.status.healthy, made.status.problems
+    assert made.join_command
+    before = len(cluster.deployed)
+    again = run_up(cluster)
+    assert (again.changed, again.plan, len(cluster.deployed)) == (False, (), before)
+
+
+def test_a_dry_run_deploys_nothing(inventory):
+    cluster = FakeCluster(inventory)
+    shown = run_up(cluster, dry_run=True, confirm=lambda _: pytest.fail("asked"))
+    assert shown.plan
+    assert cluster.deployed == cluster.locks == []
+
+
+def test_the_plan_is_not_shown_again_when_hosts_answer_in_another_order(inventory):
+    cluster = FakeCluster(inventory)
+    shown = []
+    honest = cluster.observe
+
+    def shuffled(hosts, request):
+        return honest(hosts if len(shown) == 0 else tuple(reversed(hosts)), request)
+
+    cluster.observe = shuffled
+    run_up(cluster, confirm=lambda lines: shown.append(lines) or True)
+    assert len(shown) == 1
+
+
+def test_an_interrupted_up_is_completed_by_the_next(inventory):
+    whole = FakeCluster(inventory)
+    run_up(whole)
+    for number in range(1, whole.count + 1):
+        cluster = FakeCluster(inventory, fails={number: Killed()})
+        with pytest.raises(Killed):
+            run_up(cluster)
+        assert run_up(cluster).status.healthy
+        assert run_up(cluster).plan == ()
+
+
+def drifted(inventory, *names):
+    """Converged, but a control plane's configuration is another one on these masters."""
+    reports = converged(inventory)
+    for name in names:
+        path = next(path for path in reports[name]["files"] if path.endswith("kubeadm.yaml"))
+        reports[name]["files"] = {
+            **reports[name]["files"],
+            path: {**reports[name]["files"][path], "sha256": "1" * 64},
+        }
+    return reports
+
+
+@pytest.mark.parametrize("gone", ["m1", "m2", "m3"])
+def test_whichever_master_goes_away_meanwhile_at_most_one_is_out_by_our_hand(inventory, gone):
+    names = ("m1", "m2", "m3")
+    whole = FakeCluster(inventory, drifted(inventory, *names))
+    run_up(whole)
+    assert whole.recipes.count("restart_control_plane") == 3
+    for number in range(1, whole.count + 1):
+        cluster = FakeCluster(inventory, drifted(inventory, *names))
+        honest = cluster.deploy
+
+        def deploy(hosts, recipe, cluster=cluster, honest=honest, number=number, **arguments):
+            if cluster.count + 1 == number:
+                cluster.off[gone] = "power cut"
+            honest(hosts, recipe, **arguments)
+
+        cluster.deploy = deploy
+        with suppress(HaplaneError):
+            run_up(cluster)
+        assert cluster.recipes.count("restart_control_plane") <= 3
+
+
+def test_a_reset_leaves_nothing_and_ends_with_the_directory(inventory):
+    cluster = FakeCluster(inventory, converged(inventory))
+    asked = []
+    given = {"progress": silent, "executor": cluster}
+    assert reset(inventory, (), confirm=pytest.fail, dry_run=True, **given).plan
+    assert cluster.deployed == []
+    done = reset(inventory, (), confirm=lambda lines: asked.append(lines) or True, **given)
+    assert len(done.done) == len(inventory.hosts)
+    assert done.kept_in.startswith("/var/lib/haplane-reset/")
+    assert cluster.now_reported == nothing(inventory)
+    assert len(asked) == 1
+
+
+def test_status_with_and_without_hosts(inventory):
+    cluster = FakeCluster(inventory, converged(inventory))
+    assert looking.status(inventory, silent, executor=cluster).healthy
+    cluster.off = {host.name: "off" for host in inventory.hosts}
+    assert not looking.status(inventory, silent, executor=cluster).healthy
+
+
+def test_every_certificate_is_renewed_one_master_at_a_time(inventory):
+    reports = converged(inventory)
+    for host in inventory.etcd:
+        leaves = samples.leaves(host).items()
+        reports[host.name]["certificates"] |= {path: pem.decode() for path, pem in leaves if path.endswith(".crt")}
+    cluster = FakeCluster(inventory, reports)
+    renewed = run_up(cluster, renew=True)
+    assert renewed.changed
+    assert renewed.status.healthy
+    assert cluster.locks[0][0] == "haplane certs renew inventories/test.py"
+    assert cluster.recipes.count("restart_etcd") == 3
+
+
+def test_a_member_that_lost_its_data_is_added_again(inventory):
+    reports = converged(inventory)
+    lost = {"bootstrapped": True, "has_data": False, "status": None, "members": None, "reads_through_quorum": False}
+    reports["m2"]["etcd"] = lost
+    cluster = FakeCluster(inventory, reports)
+    repaired = run_up(cluster, repaired="m2")
+    assert repaired.status.healthy, repaired.status.problems
+    assert cluster.locks[0][0].startswith("haplane node repair")
+    assert [name for name in cluster.recipes if name in MEMBERSHIP] == list(MEMBERSHIP)
+    assert cluster.away == set()
+
+
+UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"
+MEMBERSHIP = ("remove_member", "move_etcd_data", "add_learner", "start_learner", "promote_learner")
+
+
+@pytest.fixture
+def source(monkeypatch, tmp_path):
+    """A verified snapshot of this cluster."""
+    database = Database(tmp_path / "snapshot.db", "0" * 64, 1 << 20, 90, 5, 5, UID, None)
+    journal = Journal(
+        timestamp="20261122T190000Z", stage="preparing", source="file x", database="0" * 64,
+        revision=90, bump=10, uid=UID,
+    )  # fmt: skip
+    chosen = Choice(Restoration(journal, database), ("restore file x",))
+    monkeypatch.setattr(choose_source, "choose_source", lambda _: chosen)
+    monkeypatch.setattr(choose_source, "etcd_tools", lambda *_: nullcontext())
+    return chosen
+
+
+def run_restore(cluster, **asked):
+    given = {"confirm": lambda _: True, "progress": silent, "executor": cluster, **asked}
+    return restore(cluster.inventory, RestoreRequest(), **given)
+
+
+def test_a_restore_replaces_all_data_while_nothing_serves_and_measures_that(inventory, source):
+    reports = converged(inventory)
+    for host in inventory.masters:
+        reports[host.name]["kubernetes"]["uid"] = UID
+    cluster = FakeCluster(inventory, reports, deepcopy(reports))
+    assert run_restore(cluster, dry_run=True, confirm=pytest.fail).plan[0] == "restore file x"
+    assert cluster.deployed == []
+    done = run_restore(cluster)
+    assert cluster.switched == cluster.sent == ["m1", "m2", "m3"]
+    assert (done.warnings, done.uid, done.revision, done.revision_before) == ((), UID, 100, 100)
+    assert done.outage_seconds is not None
+    assert done.status.healthy, done.status.problems
+    assert not any(report["leftovers"].get("journal") for report in cluster.now_reported.values())

@@ -1,0 +1,112 @@
+"""`haplane upgrade` from its first look to its last, on hosts in memory."""
+
+import pytest
+import samples
+from fake_cluster import Killed
+from upgrading import UpgradedCluster, with_version, write_bundle
+
+from haplane.domain.progress import silent
+from haplane.errors import HaplaneError, Problems, Refused
+from haplane.observation import decide, upgrade_checks
+from haplane.workflows.up import up
+from haplane.workflows.upgrade import upgrade
+
+NEWEST = {"apiservers": {"1.37.2"}, "etcd": {"3.7.3"}, "kubelets": {"1.37.2"}}
+
+
+@pytest.fixture
+def inventory(tmp_path, monkeypatch):
+    """Wants 1.37.2, with all bundles on the way."""
+    monkeypatch.setattr(decide.ClusterIdentity, "generate", lambda *_: samples.identity())
+    monkeypatch.setattr(upgrade_checks, "helps", lambda *_: {})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for version in ("1.35.4", "1.36.3", "1.37.2"):
+        write_bundle(tmp_path / "haplane" / "bundles" / f"{version}-amd64", version)
+    return samples.inventory(workers=1, proxy_mode="nftables", kubernetes_version="1.37.2")
+
+
+def run(cluster, **asked):
+    given = {"confirm": lambda _: True, "dry_run": False, "progress": silent, "executor": cluster, **asked}
+    return upgrade(cluster.inventory, without_snapshot=True, **given)
+
+
+def test_two_minor_versions_are_gone_through_one_after_the_other(inventory):
+    cluster = UpgradedCluster(inventory)
+    done = run(cluster)
+    assert done.hops == ("1.36.3", "1.37.2")
+    assert cluster.versions == NEWEST
+    order = [kind for kind, *_ in cluster.history]
+    hop = ["control plane"] * 3 + ["cluster"] + ["node"] * 4
+    assert order == [*hop, "etcd", "etcd", "etcd", *hop]
+    assert [name for kind, name, _ in cluster.history if kind == "etcd"] == ["m2", "m3", "m1"], "the leader is last"
+    assert run(cluster).changed is False
+    assert up(inventory, confirm=pytest.fail, dry_run=False, progress=silent, executor=cluster).changed is False
+
+
+def test_killed_after_any_step_the_same_command_completes_it(inventory):
+    """The first run at its first step, the second at its second, and so on until one is not killed any more."""
+    cluster = UpgradedCluster(inventory)
+    for step in range(1, 60):
+        cluster.count, cluster.fails = 0, {step: Killed()}
+        try:
+            run(cluster)
+        except Killed:
+            cluster.away.clear()
+            continue
+        break
+    assert cluster.versions == NEWEST
+    assert step > 10
+    assert not run(cluster).changed
+
+
+def test_a_master_that_does_not_become_ready_runs_its_old_version_again(inventory):
+    """And the run ends there, with the reason; when the reason is gone the same command goes on."""
+    cluster = UpgradedCluster(inventory, broken={("m2", "1.36.3")})
+    with pytest.raises(
+        HaplaneError, match="m2 did not become ready as 1.36.3: it runs its old version again"
+    ) as error:
+        run(cluster)
+    assert "it exits" in error.value.why
+    assert cluster.history[-2:] == [("control plane", "m2", "1.36.3"), ("control plane", "m2", "1.35.4")]
+    assert all(report["apiserver"]["ready"] for name, report in cluster.now_reported.items() if name.startswith("m"))
+    assert cluster.away == set()
+    cluster.broken.clear()
+    run(cluster)
+    assert cluster.versions == NEWEST
+
+
+def test_without_the_bundle_in_between_nothing_is_changed(inventory, tmp_path):
+    (tmp_path / "haplane" / "bundles" / "1.36.3-amd64" / "manifest.json").unlink()
+    cluster = UpgradedCluster(inventory)
+    with pytest.raises(Problems) as error:
+        run(cluster)
+    assert "haplane bundle build --source modules --kubernetes-version 1.36." in str(error.value)
+    assert cluster.count == 0
+
+
+def test_up_refuses_another_version_and_names_the_verb(inventory):
+    cluster = UpgradedCluster(inventory)
+    with pytest.raises(Refused) as error:
+        up(inventory, confirm=pytest.fail, dry_run=False, progress=silent, executor=cluster)
+    assert error.value.next_step == f"haplane upgrade {inventory.path}"
+
+
+def test_back_to_the_old_version_while_an_api_server_still_runs_it(inventory):
+    """Not after: what the newer ones stored the old ones may not be able to read."""
+    cluster = UpgradedCluster(inventory, broken={("m3", "1.36.3")})
+    with pytest.raises(HaplaneError, match="m3 did not become ready"):
+        run(cluster)
+    cluster.inventory = with_version(inventory, "1.35.4")
+    assert run(cluster).hops == ("1.35.4",)
+    assert cluster.versions == {"apiservers": {"1.35.4"}, "etcd": {"3.6.16"}, "kubelets": {"1.35.4"}}
+    done = UpgradedCluster(with_version(inventory, "1.35.4"), version="1.36.3")
+    with pytest.raises(Refused, match=r"cannot become 1.35.4"):
+        run(done)
+
+
+def test_a_single_master_is_an_announced_outage(inventory):
+    single = inventory.model_copy(update={"masters": inventory.masters[:1], "etcd": inventory.etcd[:1]})
+    cluster, shown = UpgradedCluster(single), []
+    run(cluster, confirm=lambda lines: shown.extend(lines) or True)
+    assert cluster.versions == NEWEST
+    assert [line for line in shown if line.startswith("OUTAGE")]

@@ -1,0 +1,101 @@
+"""API objects for tests of what a drain costs, in the API server's own shapes."""
+
+import itertools
+import json
+from datetime import UTC, datetime
+
+from haplane.domain.drain.cluster import parse_workloads
+
+NOW = datetime(2026, 11, 29, 1, 0, tzinfo=UTC)
+NUMBERS = itertools.count(1)
+SCHEDULED, READY = "2026-11-29T00:00:00Z", "2026-11-29T00:00:07Z"
+
+
+def node(name, *, labels=None, taints=(), ready=True, cordoned=False, cpu="4", pods="110"):
+    return {
+        "metadata": {"name": name, "uid": name, "labels": {"kubernetes.io/hostname": name, **(labels or {})}},
+        "spec": {"unschedulable": cordoned, "taints": list(taints)},
+        "status": {
+            "allocatable": {"cpu": cpu, "memory": "8Gi", "pods": pods},
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            "nodeInfo": {"bootID": "b"},
+        },
+    }
+
+
+def owner(kind, name):
+    return {"kind": kind, "name": name, "uid": f"{kind}-{name}", "controller": True, "apiVersion": "x/v1"}
+
+
+def owned(kind, name, *above):
+    """The metadata of an owner."""
+    return {"metadata": {"name": name, "namespace": "default", "uid": f"{kind}-{name}", "ownerReferences": [*above]}}
+
+
+def pod(name, of=None, *, on="n1", ready=True, phase="Running", labels=None, **changed):
+    metadata = {"name": name, "namespace": "default", "uid": f"{name}-{next(NUMBERS)}", "labels": labels or {}}
+    if of:
+        metadata["ownerReferences"] = [of]
+    for field in ("annotations", "finalizers", "deletionTimestamp"):
+        if field in changed:
+            metadata[field] = changed.pop(field)
+    conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": SCHEDULED}]
+    conditions.append({"type": "Ready", "status": str(ready), "lastTransitionTime": READY})
+    container = {"name": "c", "image": "x", "resources": {"requests": {"cpu": "100m", "memory": "10Mi"}}}
+    spec = {"nodeName": on, "containers": [container | changed.pop("container", {})], **changed}
+    statuses = [{"name": "c", "restartCount": 0, "containerID": "containerd://1", "ready": ready}]
+    return {
+        "metadata": metadata,
+        "spec": spec,
+        "status": {"phase": phase, "conditions": conditions, "containerStatuses": statuses},
+    }
+
+
+def budget(name, labels, *, allowed, healthy, desired, expected, policy=None, generation=1, observed=1):
+    return {
+        "metadata": {"name": name, "namespace": "default", "uid": name, "generation": generation},
+        "spec": {"selector": {"matchLabels": labels}, "unhealthyPodEvictionPolicy": policy},
+        "status": {
+            "observedGeneration": observed, "disruptionsAllowed": allowed, "currentHealthy": healthy,
+            "desiredHealthy": desired, "expectedPods": expected,
+        },
+    }  # fmt: skip
+
+
+def claim(name, *modes, volume=""):
+    return {
+        "metadata": {"name": name, "namespace": "default", "uid": name},
+        "spec": {"accessModes": list(modes), "volumeName": volume},
+    }
+
+
+def local_volume(name, on):
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [on]}]}
+    return {
+        "metadata": {"name": name, "uid": name},
+        "spec": {"local": {"path": "/mnt/disk"}, "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}},
+    }
+
+
+def job(name, *, failed=0, limit=6, ignores=False):
+    rules = [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+    spec = {"backoffLimit": limit, "podFailurePolicy": {"rules": rules} if ignores else None}
+    return {
+        "metadata": {"name": name, "namespace": "default", "uid": f"Job-{name}"},
+        "spec": spec,
+        "status": {"failed": failed},
+    }
+
+
+def volume(name, **source):
+    return {"name": name, **source}
+
+
+def workloads(*pods, nodes=None, **others):
+    """As a master returns them; two nodes unless told otherwise."""
+    known = {one["uid"] for each in pods for one in each["metadata"].get("ownerReferences", ())}
+    owners = others.pop("owners", None)
+    if owners is None:
+        owners = [owned(*one.split("-", 1)) for one in sorted(known) if not one.startswith("Job-")]
+    document = {"pods": pods, "nodes": nodes or [node("n1"), node("n2")], "owners": owners, **others}
+    return parse_workloads("m1", json.dumps(document).encode())
