@@ -107,8 +107,8 @@ class Master:
             for component in COMPONENTS:
                 wanted = self.manifest(component).exists()
                 if wanted and component not in running:
-                    self.events.append(f"{component} starts")
                     running[component] = self.start(component)
+                    self.events.append(f"{component} starts")  # last: whoever waits for it starts others
                 elif not wanted and component in running:
                     self.events.append(f"{component} ends")
                     number = running.pop(component)
