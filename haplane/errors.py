@@ -23,6 +23,8 @@ class ExitCode(IntEnum):
     DEADLINE = 7
 
 
+INVENTORY = "INVENTORY"
+"""Stands for the inventory's path in a next step: what decides knows hosts, not files."""
 FIX_AND_RERUN = "fix the cause and re-run; completed steps are not repeated"
 
 
@@ -49,6 +51,10 @@ class HaplaneError(Exception):
         """The labelled lines below the first one, those that are known."""
         labelled = (("where", self.where), ("why", self.why), ("next", self.next_step))
         return [(label, text) for label, text in labelled if text]
+
+    def name_inventory(self, path: str) -> None:
+        """Have the commands of the next step name this file, where they say INVENTORY."""
+        self.next_step = self.next_step and self.next_step.replace(INVENTORY, path)
 
     def document(self) -> dict[str, object]:
         """The fields for --json; one that is not known is None."""
@@ -102,6 +108,10 @@ class Several(HaplaneError):
 
     def __str__(self) -> str:
         return "\n".join([self.what, *(str(problem) for problem in self.problems)])
+
+    def name_inventory(self, path: str) -> None:
+        for error in (super(), *self.problems):
+            error.name_inventory(path)
 
     def document(self) -> dict[str, object]:
         fields = ("what", "where", "why", "next")

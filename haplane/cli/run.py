@@ -77,6 +77,8 @@ def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., No
             raise  # click's own; a closed pipe ends quietly
         except (Exception, KeyboardInterrupt) as cause:
             error = _presentable(cause)
+            if path := kwargs.get("inventory"):
+                error.name_inventory(str(path))
             code = error.exit_code
             output.error(error, cause)
             if debug:

@@ -47,7 +47,7 @@ def foresee_changes(context: Context) -> tuple[Change, ...]:
     look_until_clear(context, lambda: _late_quorum(context), LATE_QUORUM_SECONDS)
     changes, blocked = _foreseen(context)
     if blocked is not None:
-        raise refused(blocked, context.inventory.path)
+        raise refused(blocked)
     refuse_full_disks(context, changes)
     return changes
 
@@ -88,13 +88,13 @@ def _all_run(context: Context) -> bool:
     return all(report is not None and "etcd" in report.units and report.units["etcd"].active for report in reports)
 
 
-def refused(blocked: Blocked, inventory: str) -> Refused:
+def refused(blocked: Blocked) -> Refused:
     """Why etcd's members must stay as they are for now."""
     if blocked.what == NO_QUORUM:
-        next_step = f"start the hosts that are off; if they are lost for good: `haplane restore {inventory}`"
+        next_step = "start the hosts that are off; if they are lost for good: `haplane restore INVENTORY`"
     else:
         usual = "hosts that leave go into the group `leaving`; those that are dead have to be off"
-        next_step = (blocked.remedy or usual).replace("INVENTORY", inventory)
+        next_step = blocked.remedy or usual
     return Refused(blocked.what, where="etcd's member list", why=blocked.why, next_step=next_step)
 
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from haplane.cli.output import Output
-from haplane.cli.run import json_option, reports_errors
+from haplane.cli.run import inventory_argument, json_option, reports_errors
 from haplane.errors import (
     BadInput,
     DeadlinePassed,
@@ -66,6 +66,21 @@ def test_every_kind_of_error_has_its_exit_code_and_says_all_it_knows(kind, code)
     *said, log = result.stderr.splitlines()
     assert said == ["haplane: it is so", "  where: here", "  why: because", "  next: do this"]
     assert log.startswith("log: /")
+
+
+def test_what_to_do_next_names_the_inventory_that_was_given():
+    """Whoever finds the problem knows hosts, not files; each of several problems has its own."""
+    found = [Refused("both", next_step="haplane up INVENTORY"), Refused("and", next_step="haplane status INVENTORY")]
+
+    @click.command()
+    @inventory_argument
+    @reports_errors
+    def command(_: Output, inventory: str) -> None:
+        raise UnfitHosts(f"2 of {inventory}", found)
+
+    said = CliRunner().invoke(command, ["inventories/prod.py"]).stderr
+    assert "next: haplane up inventories/prod.py" in said
+    assert "next: haplane status inventories/prod.py" in said
 
 
 def test_several_problems_are_all_said():

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from haplane.domain import host_paths
+from haplane.errors import INVENTORY
 
 SOON_DAYS = 30.0
 AUTHORITY_DAYS = 180.0
@@ -104,7 +105,7 @@ def _picked(found: Iterable[Certificate]) -> tuple[Expiring, ...]:
     return tuple(Expiring(one.file, round(one.days_left, 1), one.renewed_by.value) for one in found)
 
 
-def certificate_problems(certificates: Certificates, inventory: str = "INVENTORY") -> list[str]:
+def certificate_problems(certificates: Certificates, inventory: str = INVENTORY) -> list[str]:
     """Those that have expired in one line with all their hosts, each that is about to, and CAs near their end."""
     up = f"`haplane up {inventory}`"
     ours = [one for one in certificates.expired if one.renewed_by != Renewer.NOBODY.value]

@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass
 from haplane.domain.recovery import Recovery
 from haplane.domain.snapshot_status import Snapshots
 from haplane.domain.status.certificates import Certificates
-
-PLACEHOLDER = "INVENTORY"
-"""Stands for the inventory's path in commands; :func:`haplane.domain.status.summarise` writes the path."""
+from haplane.errors import INVENTORY
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Roster:
     etcd_quota_bytes: int | None = None
     pod_network: str = ""
     own_pod_network: bool = True
-    inventory: str = PLACEHOLDER
+    inventory: str = INVENTORY
 
 
 @dataclass(frozen=True)

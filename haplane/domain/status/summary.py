@@ -19,7 +19,7 @@ from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.etcd_failures import failed_members
 from haplane.domain.status.hosts import failed_probes, unit_problems
 from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems
-from haplane.domain.status.model import PLACEHOLDER, ClusterStatus, Roster, Status
+from haplane.domain.status.model import ClusterStatus, Roster, Status
 from haplane.domain.status.nodes import (
     dns_problems,
     master_status,
@@ -32,6 +32,7 @@ from haplane.domain.status.precedence import precedence_problems
 from haplane.domain.status.rotation import UNFINISHED, rotation_problems
 from haplane.domain.status.space import drop_in_notes, space_problems
 from haplane.domain.status.workloads import workload_problems
+from haplane.errors import INVENTORY
 
 
 def summarise(
@@ -113,7 +114,7 @@ def _problems(
         *snapshot_problems(status.snapshots, roster.etcd, observation, now),
         *(status.recovery.problems if status.recovery else ()),
     )
-    return tuple(one.replace(PLACEHOLDER, roster.inventory) for one in found)
+    return tuple(one.replace(INVENTORY, roster.inventory) for one in found)
 
 
 def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def look(context: Context) -> Change | None:
     look_until_clear(context, blocked, BLOCKED_SECONDS)
     found = next_change(current(context))
     if isinstance(found, Blocked):
-        raise refused(found, context.inventory.path)
+        raise refused(found)
     return found
 
 

@@ -41,7 +41,7 @@ def _leave_etcd(context: Context, host: Host) -> None:
     look_until_clear(context, lambda: _obstacle(context, host), BLOCKED_SECONDS)
     change = _change(context, host)
     if isinstance(change, Blocked):
-        raise refused(change, context.inventory.path)
+        raise refused(change)
     if change is not None:
         remove(context, change)
         observe(context)
