@@ -110,8 +110,9 @@ class Several(HaplaneError):
         return "\n".join([self.what, *(str(problem) for problem in self.problems)])
 
     def name_inventory(self, path: str) -> None:
-        for error in (super(), *self.problems):
-            error.name_inventory(path)
+        super().name_inventory(path)
+        for problem in self.problems:
+            problem.name_inventory(path)
 
     def document(self) -> dict[str, object]:
         fields = ("what", "where", "why", "next")

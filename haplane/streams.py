@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from haplane.login_shell import AfterMark, not_begun
+
 ANSWER_BYTES = 64 << 20
 """Of an answer that is held in memory: the largest, a cluster's nodes as JSON, are a few MiB."""
 STDERR_BYTES = 1 << 20
@@ -32,9 +34,6 @@ DATABASE_BYTES = 64 << 30
 
 SPARE_BYTES = 1 << 30
 """That etcd's programs may write besides twice what they are given: their log has pieces of 64 MiB."""
-
-MARK = b"haplane begins here\n"
-"""Printed by the commands that we run on hosts, before their answer: login shells may print as well."""
 
 CHUNK = 1 << 16
 BLOCK = 512  # ulimit's, by POSIX
@@ -85,7 +84,7 @@ def capture(
     answer = bytearray()
     take = AfterMark(answer.extend) if marked else answer.extend
     code, tail, cut = _run(command, stdin, take, deadline_seconds, most)
-    return Completed(code, bytes(answer), tail, cut or _not_begun(code, take))
+    return Completed(code, bytes(answer), tail, cut or not_begun(code, take))
 
 
 def stream(
@@ -107,32 +106,6 @@ def stream(
     return Completed(code, b"", tail, cut)
 
 
-class AfterMark:
-    """Passes on what follows MARK in a stream."""
-
-    def __init__(self, take: Callable[[bytes], object]) -> None:
-        self._take = take
-        self._held = b""
-        self.begun = False
-
-    def __call__(self, data: bytes) -> None:
-        if self.begun:
-            self._take(data)
-            return
-        greeting, mark, rest = (self._held + data).partition(MARK)
-        self.begun = bool(mark)
-        self._held = greeting[-len(MARK) :]
-        if rest:
-            self._take(rest)
-
-
-def _not_begun(code: int, take: object) -> str | None:
-    """Why an answer that should have begun does not count; a command that failed to start has said why itself."""
-    if code == 0 and isinstance(take, AfterMark) and not take.begun:
-        return "the login shell did not run the command"
-    return None
-
-
 def save(command: Sequence[str], target: Path, *, deadline_seconds: float, most: int) -> Completed:
     """The same, of an answer that begins after MARK, into a new file that only we can read.
 
@@ -146,7 +119,7 @@ def save(command: Sequence[str], target: Path, *, deadline_seconds: float, most:
         with os.fdopen(descriptor, "wb") as file:
             take = AfterMark(file.write)
             ended = stream(command, take, deadline_seconds=deadline_seconds, most=most)
-        ended = replace(ended, cut=ended.cut or _not_begun(ended.code, take))
+        ended = replace(ended, cut=ended.cut or not_begun(ended.code, take))
         whole = ended.code == 0 and ended.cut is None
     finally:
         if not whole:

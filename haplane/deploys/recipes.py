@@ -14,7 +14,6 @@ from haplane.domain.files import WantedFile
 from haplane.operations import (
     cluster,
     control_plane,
-    etcd,
     files,
     haproxy,
     kubeadm,
@@ -32,23 +31,8 @@ APISERVER_SECONDS = 110
 CONTROLLER_SECONDS = 90
 """For a scheduler and a controller manager to become healthy: their manifests are new to the kubelet."""
 
-QUORUM_SECONDS = 80
-"""For a member to read through quorum: the others are up, and it has its data."""
-
 CHECKS = {"haproxy": f"haproxy -c -q -f {host_paths.HAPROXY_CFG}"}
 
-hand_over = single(etcd.hand_over_leadership, "Hand over leadership", timeouts.LOCAL, name="hand_over")
-remove_member = single(etcd.remove_member, "Remove the etcd member {member}", timeouts.MEMBER_CHANGE)
-move_etcd_data = single(
-    etcd.move_data, "Move etcd's old data to aside-{timestamp}", timeouts.LOCAL, name="move_etcd_data"
-)
-add_learner = single(etcd.add_learner, "Add {member} as a learner", timeouts.MEMBER_CHANGE)
-start_learner = single(etcd.start_learner, "Start etcd as a learner", timeouts.MEMBER_CHANGE)
-promote_learner = single(
-    etcd.promote, "Promote {member} once it has caught up", timeouts.LEARNER, name="promote_learner"
-)
-clear_alarms = single(etcd.clear_alarms, "Clear etcd's alarms", timeouts.LOCAL)
-compact_etcd = single(etcd.compact, "Compact etcd", timeouts.COMPACTION, name="compact_etcd")
 take_out_control_plane = single(
     control_plane.take_out, "Stop the control plane", timeouts.PROCESS_END, name="take_out_control_plane"
 )
@@ -81,7 +65,6 @@ label_masters = single(cluster.label_masters, "Label and taint masters", timeout
 label_made = single(cluster.label_made, "Label nodes as made by haplane", timeouts.REQUEST)
 remove_super_admin = single(kubeadm.absent, "Remove {path}", timeouts.LOCAL, name="remove_super_admin")
 reset_host = single(reset.reset, "Remove the cluster from the host", timeouts.MANY_FILES, name="reset_host")
-discard_kept = single(etcd.discard, "Remove old etcd data", timeouts.MANY_FILES, name="discard_kept")
 
 
 @deploy("Prepare the host")
@@ -114,48 +97,6 @@ def start_runtime(paths_of: Mapping[str, Sequence[str]]) -> None:
     """containerd, serving and enabled."""
     mine = paths_of.get(host.name, ())
     units.up(unit="containerd", files=mine, wait=True, name="Start containerd", _timeout=timeouts.LOCAL)
-
-
-@deploy("Form the etcd cluster")
-def form_etcd(drop_in: str) -> None:
-    """All members start together; none is ever allowed to do so again once they are healthy."""
-    etcd.start_new_cluster(drop_in=drop_in, name="Start etcd members together", _timeout=timeouts.LOCAL)
-    etcd.forbid_bootstrap(seconds=QUORUM_SECONDS, name="Wait for quorum", _timeout=timeouts.QUORUM)
-
-
-@deploy("Start etcd members")
-def start_etcd(renewed: Sequence[str]) -> None:
-    """Those that are down, all together: they may need each other for a majority. Nothing that serves is touched.
-
-    ``renewed`` are hosts whose expired certificates have just been replaced.
-    """
-    etcd.user(name="Create etcd's user", _timeout=timeouts.LOCAL)
-    units.up(unit="etcd", name="Start etcd", _timeout=timeouts.LOCAL)
-    etcd.use_new_certificates(hosts=renewed, name="Serve with the new certificates", _timeout=timeouts.LOCAL)
-    etcd.wait_for_member(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
-
-
-@deploy("Restart the etcd member")
-def restart_etcd() -> None:
-    """One member, after it has handed leadership over; the caller sees to it that quorum stays without it."""
-    etcd.user(name="Create etcd's user", _timeout=timeouts.LOCAL)
-    etcd.hand_over_leadership(name="Hand over leadership", _timeout=timeouts.LOCAL)
-    units.up(unit="etcd", changed=True, name="Restart etcd", _timeout=timeouts.QUORUM)
-    etcd.wait_for_member(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
-
-
-@deploy("Forbid a bootstrap")
-def forbid_bootstrap() -> None:
-    """It votes: from now on it never starts with an empty disk."""
-    etcd.forbid_bootstrap(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
-
-
-@deploy("Defragment the etcd member")
-def defragment_etcd() -> None:
-    """One member, after it has handed leadership over; the caller sees to it that quorum stays without it."""
-    etcd.hand_over_leadership(name="Hand over leadership", _timeout=timeouts.LOCAL)
-    etcd.defragment(name="Defragment the database", _timeout=timeouts.LEARNER)
-    etcd.wait_for_member(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
 
 
 @deploy("Start the control plane again")

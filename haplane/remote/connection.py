@@ -23,8 +23,9 @@ from itertools import count
 from pathlib import Path
 
 from haplane.config.model import Host, Ssh
+from haplane.remote import host_keys
 from haplane.remote.environment import WANTS_TERMINAL, give_terminal, sudo_words
-from haplane.remote.target import FAST, configured, login, options, target
+from haplane.remote.target import FAST, login, options, target
 from haplane.streams import Completed, capture, last_line, shortened
 
 AGAIN_SECONDS = 3
@@ -45,9 +46,6 @@ SOCKET_CHARACTERS = 70
 UNTIL_WE_END = 'exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec "$@" </dev/null 3<&-'
 """Run a command that ends as soon as standard input does, which it does when this process ends."""
 
-SERVER_KEY = re.compile(r"Server host (?:key|certificate): \S+ (SHA256:\S+?)(?:,|\s|$)")
-KEY_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
-FIRST_CONTACT = "Warning: Permanently added "
 NOISE = ("debug1:", "OpenSSH_", "mux_client_request_session:", "ControlSocket ", "Session open refused", "@@@@@")
 
 Identity = tuple[object, ...]
@@ -88,8 +86,6 @@ class Connection:
 
 
 _connections: dict[Identity, Connection] = {}
-_keys: dict[str, str] = {}
-"""The fingerprint that a host's key had on its first connection of this run, by its name in known_hosts."""
 _gone: set[Identity] = set()
 _turns: dict[Identity, threading.Lock] = {}
 _numbers = count(1)
@@ -195,45 +191,25 @@ def _ask(host: Host, command: Sequence[str], seconds: float) -> Completed | None
 
 
 def _first_contact(ssh: Ssh, made: Connection) -> str | None:
-    """The fingerprint of the host's key, as ssh-keygen prints it; None if it was known.
-
-    Raises NoConnection if the host had another key earlier in this run, whatever known_hosts holds.
-    """
+    """The fingerprint of a key that no known_hosts file had. Raises NoConnection for another than earlier."""
     text = made.log.read_text(errors="replace")
-    fingerprint = (SERVER_KEY.findall(text) or [""])[-1]
-    if _keys.setdefault(f"{ssh.hostname}:{ssh.port}", fingerprint) != fingerprint:
-        raise _key_has_changed(ssh)
-    return fingerprint if FIRST_CONTACT in text else None
+    if host_keys.is_another(ssh, fingerprint := host_keys.fingerprint(text)):
+        raise NoConnection(host_keys.change(ssh))
+    return fingerprint if host_keys.FIRST_CONTACT in text else None
 
 
 def _no_connection(ssh: Ssh, failed: Connection) -> NoConnection:
     text = failed.words()
-    if KEY_CHANGED in text:
-        return _key_has_changed(ssh)
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(FIRST_CONTACT)]
+    if host_keys.KEY_CHANGED in text:
+        return NoConnection(host_keys.change(ssh))
+    lines = [
+        line.strip() for line in text.splitlines() if line.strip() and not line.startswith(host_keys.FIRST_CONTACT)
+    ]
     reason = shortened("; ".join(lines[-2:])) or f"ssh ended with {failed.process.returncode}"
     if "Permission denied" in reason:
         missing = ssh.key is not None and not Path(ssh.key).exists()
         reason = f"authentication failed ({f'there is no key {ssh.key}' if missing else 'no key fits'}): {reason}"
     return NoConnection(reason)
-
-
-def _key_has_changed(ssh: Ssh) -> NoConnection:
-    name, file = known_as(ssh)
-    return NoConnection(
-        f"its host key has changed: another host may respond at its address. "
-        f"If it was reinstalled: `{shlex.join(('ssh-keygen', '-R', name, '-f', file))}`"
-    )
-
-
-def known_as(ssh: Ssh) -> tuple[str, str]:
-    """The host's name in known_hosts, with its port where that is not 22, and the file that a new key goes to."""
-    found = configured(ssh)
-    name = found.get("hostkeyalias") or found.get("hostname", ssh.hostname)
-    port = found.get("port", "22")
-    files = ssh.known_hosts_file or found.get("userknownhostsfile", "~/.ssh/known_hosts").split()[0]
-    known = name if "hostkeyalias" in found or port == "22" else f"[{name}]:{port}"
-    return known, str(Path(files).expanduser())
 
 
 def _refuse_a_password(host: Host) -> None:

@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterator
 from haplane.archives import members
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
+from haplane.login_shell import MARK
 from haplane.remote.connection import NoConnection, connect, multiplexed, own_words
 from haplane.remote.environment import as_root, shell_of
 from haplane.remote.executions import executing
 from haplane.remote.target import FAST, options, target
 from haplane.ssh import ALIVE
-from haplane.streams import MARK, Completed, capture, last_line
+from haplane.streams import Completed, capture, last_line
 
 UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
 

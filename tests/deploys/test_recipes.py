@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fake_hosts import commands, on_hosts
 
-from haplane.deploys import recipes
+from haplane.deploys import etcd_recipes, recipes
 from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.plan import MASTER_EVIDENCE
@@ -54,7 +54,12 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, list[str]], str]] = {
         {STATE: UP},
         "systemctl start x.timer",
     ),
-    "form_etcd": (recipes.form_etcd, {"drop_in": "new"}, {EXISTS: [host_paths.ETCD_BOOTSTRAPPED]}, "systemctl start"),
+    "form_etcd": (
+        etcd_recipes.form_etcd,
+        {"drop_in": "new"},
+        {EXISTS: [host_paths.ETCD_BOOTSTRAPPED]},
+        "systemctl start",
+    ),
     "initialise_master": (
         recipes.initialise_master,
         {"config": "/k.yaml", "evidence": MASTER_EVIDENCE, "port": 6443},
@@ -116,18 +121,18 @@ def test_every_host_gets_its_own_files_in_one_run():
 
 def test_members_that_are_down_are_started_and_running_ones_left_running():
     down = {STATE: ["LoadState=loaded", "ActiveState=inactive", "UnitFileState=enabled"]}
-    assert "systemctl start --no-block etcd.service" in commands(recipes.start_etcd, down, renewed=())
-    assert not any("systemctl" in command for command in commands(recipes.start_etcd, {STATE: UP}, renewed=()))
+    assert "systemctl start --no-block etcd.service" in commands(etcd_recipes.start_etcd, down, renewed=())
+    assert not any("systemctl" in command for command in commands(etcd_recipes.start_etcd, {STATE: UP}, renewed=()))
 
 
 def test_a_member_with_new_certificates_is_restarted_only_where_it_does_not_serve_with_them():
-    *_, take_up, wait = commands(recipes.start_etcd, {STATE: UP}, renewed=["@fake/m1"])
+    *_, take_up, wait = commands(etcd_recipes.start_etcd, {STATE: UP}, renewed=["@fake/m1"])
     assert take_up.index("wait_for 20") < take_up.index("||\n") < take_up.index("systemctl restart")
     assert "restart" not in wait
 
 
 def test_planned_restarts_end_in_a_wait():
-    assert "until" in commands(recipes.restart_etcd, {STATE: UP})[-1]
+    assert "until" in commands(etcd_recipes.restart_etcd, {STATE: UP})[-1]
     restart = {"config": "/k.yaml", "port": 6443, "renew": ()}
     restarting, wait, controllers = commands(recipes.restart_control_plane, {}, **restart)
     assert "holderIdentity" in restarting

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pyinfra.connectors.util import CommandOutput
 
 from haplane.errors import HaplaneError
+from haplane.login_shell import MARK, AfterMark
 from haplane.remote import openssh
 from haplane.remote.connector import _lines_of
-from haplane.streams import MARK, AfterMark, Completed, capture
+from haplane.streams import Completed, capture
 
 HOST = samples.host("m1", 21)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
-from haplane.deploys import recipes
+from haplane.deploys import etcd_recipes
 from haplane.desired.files import etcd_start, peer_url
 from haplane.domain import host_paths
 from haplane.domain.membership import Act, Blocked, Change, next_change
@@ -79,17 +79,17 @@ def remove(context: Context, change: Change) -> None:
     """Off the list; one that still serves has handed over leadership before."""
     host = next((host for host in context.inventory.everyone if host.name == change.name), None)
     if host is not None and host.name in context.observation.reports and context.report(host).etcd.status is not None:
-        context.deploy([host], recipes.hand_over)
-    context.deploy([any_healthy_voter(context, change.id)], recipes.remove_member, member=f"{change.id:x}")
+        context.deploy([host], etcd_recipes.hand_over)
+    context.deploy([any_healthy_voter(context, change.id)], etcd_recipes.remove_member, member=f"{change.id:x}")
 
 
 def _add(context: Context, change: Change) -> None:
     """Move the host's old data away, then add it to etcd's list as a learner."""
     host = context.inventory.host(change.name)
-    context.deploy([host], recipes.move_etcd_data, timestamp=context.now().strftime("%Y%m%dT%H%M%SZ"))
+    context.deploy([host], etcd_recipes.move_etcd_data, timestamp=context.now().strftime("%Y%m%dT%H%M%SZ"))
     left = context.decision.data_to_discard - {change.name}
     context.adopt(replace(context.decision, data_to_discard=left))
-    context.deploy([any_healthy_voter(context)], recipes.add_learner, member=host.name, peer_url=peer_url(host))
+    context.deploy([any_healthy_voter(context)], etcd_recipes.add_learner, member=host.name, peer_url=peer_url(host))
 
 
 def _start(context: Context, change: Change) -> None:
@@ -98,17 +98,17 @@ def _start(context: Context, change: Change) -> None:
     listed = listed_members(context.observation.reports.values())
     members = {member.name: member.peer_urls[0] for member in listed if member.name and member.peer_urls}
     drop_in = etcd_start("existing", {**members, host.name: peer_url(host)})
-    context.deploy([host], recipes.start_learner, drop_in=drop_in)
+    context.deploy([host], etcd_recipes.start_learner, drop_in=drop_in)
 
 
 def _promote(context: Context, change: Change) -> None:
     """As soon as it has caught up, which takes as long as its data take to copy."""
-    context.deploy([any_healthy_voter(context)], recipes.promote_learner, member=f"{change.id:x}")
-    context.deploy([context.inventory.host(change.name)], recipes.forbid_bootstrap)
+    context.deploy([any_healthy_voter(context)], etcd_recipes.promote_learner, member=f"{change.id:x}")
+    context.deploy([context.inventory.host(change.name)], etcd_recipes.forbid_bootstrap)
 
 
 def _disarm(context: Context, change: Change) -> None:
-    context.deploy([any_healthy_voter(context)], recipes.clear_alarms)
+    context.deploy([any_healthy_voter(context)], etcd_recipes.clear_alarms)
 
 
 CARRY_OUT = {

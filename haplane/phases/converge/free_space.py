@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
-from haplane.deploys import recipes
+from haplane.deploys import etcd_recipes, recipes
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.etcd_space import quota_of, still_full, without_space
 from haplane.domain.guard import may_restart_etcd
@@ -26,12 +26,12 @@ def free_space(context: Context) -> None:
     Live data that fills the quota by itself becomes a warning: the alarm stays, because it would come back.
     """
     members = (*context.inventory.etcd, *context.inventory.leaving)
-    context.deploy([any_healthy_voter(context)], recipes.compact_etcd)
+    context.deploy([any_healthy_voter(context)], etcd_recipes.compact_etcd)
     for host in sorted(context.hosts(Kind.SPACE), key=lambda one: leads(context, one)):
         refuse_unless(context, host, members, may_restart_etcd)
         _refuse_without_scratch(context, host)
         with out_of_service(context, host):
-            context.deploy([host], recipes.defragment_etcd)
+            context.deploy([host], etcd_recipes.defragment_etcd)
             if host in context.inventory.masters:
                 context.deploy([host], recipes.wait_for_apiserver, port=context.inventory.cluster.apiserver_port)
     observe(context)
@@ -39,7 +39,7 @@ def free_space(context: Context) -> None:
     if full := still_full(names, reports):
         context.result.warnings.append(_what_is_left(context, full))
     elif without_space(context.observation.of(names)):
-        context.deploy([any_healthy_voter(context)], recipes.clear_alarms)
+        context.deploy([any_healthy_voter(context)], etcd_recipes.clear_alarms)
 
 
 def _what_is_left(context: Context, full: Mapping[str, EtcdStatus]) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
-from haplane.deploys import recipes
+from haplane.deploys import etcd_recipes, recipes
 from haplane.domain import host_paths
 from haplane.domain.guard import may_restart_apiserver, may_restart_etcd
 from haplane.domain.observed import HostReport
@@ -101,7 +101,7 @@ def restart_member(
     with out_of_service(context, host):
         if before is not None:
             before()
-        context.deploy([host], recipes.restart_etcd)
+        context.deploy([host], etcd_recipes.restart_etcd)
         if host in context.inventory.masters:
             context.deploy([host], recipes.wait_for_apiserver, port=_port(context))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
-from haplane.deploys.recipes import form_etcd, put_back_control_plane, start_etcd
+from haplane.deploys.etcd_recipes import form_etcd, start_etcd
+from haplane.deploys.recipes import put_back_control_plane
 from haplane.desired.files import etcd_start, peer_url
 from haplane.domain.plan import Kind
 

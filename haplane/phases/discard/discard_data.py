@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
-from haplane.deploys import recipes
+from haplane.deploys import etcd_recipes
 from haplane.domain import host_paths
 from haplane.domain.plan import Kind, Plan, Step
 from haplane.domain.recovery import PreviousData, Recovery, RecoveryAction, keys_are_lost, summarise_recovery
@@ -33,7 +33,7 @@ def decide_discard(context: Context) -> None:
 def discard_data(context: Context) -> None:
     """Each host its own directories."""
     for host in context.hosts(Kind.DISCARD):
-        context.deploy([host], recipes.discard_kept, paths=context.plan.items(host.name, Kind.DISCARD))
+        context.deploy([host], etcd_recipes.discard_kept, paths=context.plan.items(host.name, Kind.DISCARD))
 
 
 def recovery(context: Context) -> Recovery:

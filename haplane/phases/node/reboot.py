@@ -8,7 +8,7 @@ from contextlib import suppress
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
-from haplane.deploys import recipes
+from haplane.deploys import etcd_recipes, recipes
 from haplane.desired.hosts import units
 from haplane.domain import host_paths
 from haplane.domain.drain.cluster import Workloads
@@ -131,7 +131,7 @@ def leave_service(context: Context, host: Host) -> None:
     if host in inventory.balancer_hosts:
         hand_over_address(context, host)
     if host in inventory.etcd:
-        context.deploy([host], recipes.hand_over)
+        context.deploy([host], etcd_recipes.hand_over)
     if host in inventory.masters:
         take_out(context, host)
     if host in inventory.nodes:

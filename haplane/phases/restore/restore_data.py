@@ -13,7 +13,7 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.deploys import restore as recipes
-from haplane.deploys.recipes import move_etcd_data
+from haplane.deploys.etcd_recipes import move_etcd_data
 from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.membership_steps import MASTER_LABELS

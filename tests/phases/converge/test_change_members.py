@@ -7,7 +7,7 @@ import samples
 from contexts import FakeExecutor, context_of, see
 
 from haplane.context.decision import Decision
-from haplane.deploys import recipes
+from haplane.deploys import etcd_recipes
 from haplane.domain import host_paths
 from haplane.domain.membership import Act, next_change
 from haplane.domain.membership_forecast import after
@@ -22,11 +22,11 @@ from haplane.phases.converge.delete_nodes import delete_nodes
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
 DOES = {
-    recipes.remove_member: "remove",
-    recipes.add_learner: "add as a learner",
-    recipes.start_learner: "start the learner",
-    recipes.promote_learner: "promote once it has caught up",
-    recipes.clear_alarms: "disarm etcd's alarm",
+    etcd_recipes.remove_member: "remove",
+    etcd_recipes.add_learner: "add as a learner",
+    etcd_recipes.start_learner: "start the learner",
+    etcd_recipes.promote_learner: "promote once it has caught up",
+    etcd_recipes.clear_alarms: "disarm etcd's alarm",
 }
 
 

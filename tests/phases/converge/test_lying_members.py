@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from liars import lies
 
-from haplane.deploys import recipes
+from haplane.deploys import etcd_recipes
 from haplane.desired.hosts import roles_of
 from haplane.domain.etcd_report import Etcd
 from haplane.domain.observed import Observation
@@ -82,27 +82,27 @@ class Cluster:
 
     def deploy(self, hosts, recipe, **given):
         for host in hosts:
-            if recipe is recipes.move_etcd_data and host.name != self.liar:
+            if recipe is etcd_recipes.move_etcd_data and host.name != self.liar:
                 assert host.name not in self.data or host.name not in self.voted, "the data of a member"
                 self.data -= {host.name}
             if host.name != self.liar:  # what a liar is told to do it may leave undone
                 self.obey(recipe, host, given)
 
     def obey(self, recipe, host, given):
-        if recipe is recipes.remove_member:
+        if recipe is etcd_recipes.remove_member:
             gone = self.list.pop(int(given["member"], 16))
             assert gone.name == self.liar or gone.learner or gone.name not in self.data, "a member with its data"
-        elif recipe is recipes.add_learner:
+        elif recipe is etcd_recipes.add_learner:
             self.list[max(self.list) + 1] = Entry("", str(self.inventory.host(given["member"]).address), learner=True)
-        elif recipe is recipes.start_learner:
+        elif recipe is etcd_recipes.start_learner:
             mine = {number: one for number, one in self.list.items() if one.address == str(host.address)}
             self.list |= {number: replace(one, name=host.name) for number, one in mine.items()}
             self.data |= {host.name} if mine else set()
-        elif recipe is recipes.promote_learner:
+        elif recipe is etcd_recipes.promote_learner:
             number = int(given["member"], 16)
             if number in self.list and (self.list[number].name in self.data or self.list[number].name == self.liar):
                 self.list[number] = replace(self.list[number], learner=False)
-        elif recipe is recipes.forbid_bootstrap:
+        elif recipe is etcd_recipes.forbid_bootstrap:
             self.voted |= {host.name}
         assert self.commits, recipe
 

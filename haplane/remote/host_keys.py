@@ -1,0 +1,47 @@
+"""The keys by which hosts are known: what OpenSSH reports about them, and where it keeps them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from haplane.config.model import Ssh
+from haplane.remote.target import configured
+
+SERVER_KEY = re.compile(r"Server host (?:key|certificate): \S+ (SHA256:\S+?)(?:,|\s|$)")
+KEY_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
+FIRST_CONTACT = "Warning: Permanently added "
+
+_keys: dict[str, str] = {}
+"""The fingerprint that a host's key had on its first connection of this run, by its name in known_hosts."""
+
+
+def fingerprint(text: str) -> str:
+    """Of the key in ssh's log, as ssh-keygen prints it."""
+    found: list[str] = SERVER_KEY.findall(text)
+    return found[-1] if found else ""
+
+
+def is_another(ssh: Ssh, found: str) -> bool:
+    """Whether the host had another key earlier in this run, whatever known_hosts holds."""
+    return _keys.setdefault(f"{ssh.hostname}:{ssh.port}", found) != found
+
+
+def change(ssh: Ssh) -> str:
+    """What a changed key means, and what to do about it."""
+    name, file = known_as(ssh)
+    return (
+        f"its host key has changed: another host may respond at its address. "
+        f"If it was reinstalled: `{shlex.join(('ssh-keygen', '-R', name, '-f', file))}`"
+    )
+
+
+def known_as(ssh: Ssh) -> tuple[str, str]:
+    """The host's name in known_hosts, with its port where that is not 22, and the file that a new key goes to."""
+    found = configured(ssh)
+    name = found.get("hostkeyalias") or found.get("hostname", ssh.hostname)
+    port = found.get("port", "22")
+    files = ssh.known_hosts_file or found.get("userknownhostsfile", "~/.ssh/known_hosts").split()[0]
+    known = name if "hostkeyalias" in found or port == "22" else f"[{name}]:{port}"
+    return known, str(Path(files).expanduser())
