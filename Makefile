@@ -63,12 +63,12 @@ soak-certs: bundle  ## every certificate expired, on all nodes or on one; all of
 soak-nodes: bundle  ## every host rebooted one after the other under load, and the list's predictions
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m soak tests/drills/lab/test_nodes.py
 
-soak-drills: bundle  ## every drill within its limits, and haplane killed in the middle of faults
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" tests/drills/lab/test_drills.py
+soak-drills: bundle  ## every drill within its limits, any master by name, and haplane killed in the middle of faults
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" tests/drills/lab/test_drills.py tests/drills/lab/test_lost_machines.py
 
-soak-trust: bundle  ## a worker that lies, forged VRRP adverts, what is broken and called healthy, keys exchanged
+soak-trust: bundle  ## a worker that lies, forged VRRP adverts, what is broken and called healthy, keys and addresses exchanged
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" $(patsubst %,tests/drills/lab/test_%.py,\
-		lying_worker vrrp false_health rotate_keys)
+		lying_worker vrrp false_health rotate_keys etcd_space disagreeing_hosts)
 
 soak-restore: bundle  ## everything lost, restores killed at every step, older encryption keys
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" tests/drills/lab/test_restore*.py

@@ -54,8 +54,13 @@ class Watchdog:
             start_new_session=True,  # Ctrl-C is for the drill, which undoes the fault itself
         )
         self._words = Tail(self._process)
-        self._send(json.dumps(self._settings))
-        self._answer(ARM_SECONDS, "the watchdog could not be armed, so nothing was broken")
+        try:
+            self._send(json.dumps(self._settings))
+            self._answer(ARM_SECONDS, "the watchdog could not be armed, so nothing was broken")
+        except BaseException:
+            self._process.kill()
+            self._hang_up()
+            raise
         threading.Thread(target=self._beat, daemon=True).start()
         return self
 
@@ -67,8 +72,12 @@ class Watchdog:
                 self.undo()
         finally:
             self._ended.set()
-            _pipe(self._process.stdin).close()
-            self._process.wait(UNDO_SECONDS)
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            _pipe(pipe).close()
+        self._process.wait(UNDO_SECONDS)
 
     def apply(self) -> None:
         self._send("apply")

@@ -11,6 +11,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -119,6 +120,7 @@ class Push:
                 if percent != shown:
                     self._progress(self.host.name, "pushing", percent / 100)
                 shown = percent
+        self._reports.close()
         self._pipe.end()
 
     def _feed(self) -> None:
@@ -133,6 +135,8 @@ class Push:
         except OSError as error:  # the other end is gone and has reported why, or the bundle cannot be read
             self._cut = f"the stream was cut: {error}"
             self._process.terminate()
+            with suppress(OSError):
+                self._pipe.close()
 
 
 def _member(file: BundleFile) -> tarfile.TarInfo:

@@ -18,7 +18,8 @@ def test_a_program_comes_out_of_an_image_as_it_went_in(tmp_path):
     with pytest.raises(HaplaneError, match="holds no kubelet"):
         extract_program(tmp_path, image, "kubelet", tmp_path / "out")
     (tmp_path / "out").unlink()
-    (tmp_path / "image.tar").open("ab").write(b"changed")
+    with (tmp_path / "image.tar").open("ab") as image_file:
+        image_file.write(b"changed")
     with pytest.raises(HaplaneError, match="is damaged"):
         extract_program(tmp_path, image, "program", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -130,6 +130,7 @@ def armour(der: bytes) -> bytes:
 DER = parse_certificate(LEAF.certificate).public_bytes(Encoding.DER)
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_damaged_certificate_is_ours_to_refuse(data):

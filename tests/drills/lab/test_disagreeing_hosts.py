@@ -88,6 +88,7 @@ def other(lab, tmp_path):
     return replaced
 
 
+@pytest.mark.soak
 def test_exchanged_addresses_and_a_moved_name_are_told(lab, other):
     exchanged = other((r'_host\("m1", 21\), _host\("m2", 22\)', '_host("m1", 22), _host("m2", 21)'))
     said = refused(lab, exchanged)

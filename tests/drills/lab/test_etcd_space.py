@@ -96,6 +96,7 @@ def test_a_full_disk_under_one_member_costs_nobody_anything(lab):
     assert json.loads(lab.haplane("up", lab.path, "--yes", "--json"))["changed"] is False
 
 
+@pytest.mark.soak
 def test_etcd_at_its_quota_keeps_its_quorum_and_up_makes_room(lab):
     for name in lab.masters:
         on(lab, name, SMALL_QUOTA)

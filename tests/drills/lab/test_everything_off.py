@@ -15,14 +15,6 @@ pytestmark = pytest.mark.lab
 WATCH_SECONDS = 20
 
 
-def test_the_cluster_comes_back_by_itself_after_everything_was_off(lab):
-    uid = lab.status()["cluster"]["uid"]
-    every = [host.name for host in lab.inventory.hosts]
-    lab.machines.kill(every)
-    lab.machines.start(every)
-    assert lab.wait_until_healthy()["cluster"]["uid"] == uid
-
-
 def etcd_directory(lab, master):
     return paths.host_directory(lab.inventory.cluster.name, master) / "etcd"
 

@@ -89,6 +89,7 @@ def problems(lab):
     return "\n".join(lab.status()["problems"])
 
 
+@pytest.mark.soak
 def test_what_is_broken_is_named_and_the_commands_that_are_named_repair_it(lab):
     try:
         for name, script in BY_HAND.items():

@@ -24,6 +24,7 @@ def survived(report, *, reads, writes):
     assert report["writes_at_return"]["gap_seconds"] <= writes
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("master", MASTERS)
 def test_any_master_may_die(lab, master):
     report = lab.drill("kill-master", master)

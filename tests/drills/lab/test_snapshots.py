@@ -185,6 +185,7 @@ def test_nothing_plain_is_in_the_bucket_or_on_a_disk(snapshots, lab):
         lab.kubectl("delete", "configmap", PROBE)
 
 
+@pytest.mark.soak
 def test_swapped_and_deleted_objects_are_found(snapshots):
     client = snapshots.server.client()
     older, newer = (one["id"] for one in reversed(snapshots.new_ones(2, "")[:2]))

@@ -63,7 +63,8 @@ def test_what_fits_is_in_memory_and_everything_is_private_and_gone_afterwards(pl
 
 def started(places):
     running = subprocess.Popen([sys.executable, "-c", ENDLESS, *map(str, places)], stdout=subprocess.PIPE)
-    assert running.stdout.readline() == b"written\n"
+    with running.stdout:
+        assert running.stdout.readline() == b"written\n"
     return running
 
 
@@ -128,10 +129,9 @@ time.sleep(600)
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
 def test_a_scratch_server_does_not_outlive_a_killed_run():
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
-    child = int(parent.stdout.readline())
-    parent.kill()
-    parent.wait()
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
     wait_until(lambda: not Path(f"/proc/{child}/stat").exists() or zombie(child), 10, "the child is gone")
 
 
