@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import Queue
 
@@ -31,6 +32,7 @@ class Line:
         self._port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
+        self._sockets = [self._listener]
         self._queues: tuple[Queue[tuple[float, socket.socket, bytes]], ...] = (Queue(), Queue())
         for queue in self._queues:
             threading.Thread(target=self._carry, args=(queue,), daemon=True).start()
@@ -38,10 +40,21 @@ class Line:
 
     def _accept(self) -> None:
         while True:
-            ours, _ = self._listener.accept()
+            try:
+                ours, _ = self._listener.accept()
+            except OSError:  # the test is over
+                return
             theirs = socket.create_connection(("127.0.0.1", self._port))
+            self._sockets += [ours, theirs]
             for one, other, queue in ((ours, theirs, self._queues[0]), (theirs, ours, self._queues[1])):
                 threading.Thread(target=self._take, args=(one, other, queue), daemon=True).start()
+
+    def close(self) -> None:
+        """Nothing comes through any more."""
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
 
     @staticmethod
     def _take(one: socket.socket, other: socket.socket, queue: Queue[tuple[float, socket.socket, bytes]]) -> None:
@@ -70,19 +83,26 @@ class Line:
 
 
 @pytest.fixture
-def inventory(machines: Machines) -> Inventory:
+def inventory(machines: Machines) -> Iterator[Inventory]:
     """All hosts are at the far end of lines of their own."""
     found = machines[0]
+    lines: list[Line] = []
+
+    def line_to(port: int) -> int:
+        lines.append(Line(port))
+        return lines[-1].port
 
     def far(group: str) -> tuple[object, ...]:
         return tuple(
             host.model_copy(
-                update={"ssh": host.ssh.model_copy(update={"port": Line(host.ssh.port).port})}  # type: ignore[arg-type]
+                update={"ssh": host.ssh.model_copy(update={"port": line_to(host.ssh.port)})}  # type: ignore[arg-type]
             )
             for host in getattr(found, group)
         )
 
-    return found.model_copy(update={"masters": (hosts := far("masters")), "etcd": hosts, "load_balancers": ()})
+    yield found.model_copy(update={"masters": (hosts := far("masters")), "etcd": hosts, "load_balancers": ()})
+    for line in lines:
+        line.close()
 
 
 @pytest.fixture
