@@ -16,15 +16,18 @@ DEBIAN_PACKAGES := \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
 	openssh-server openssl strace faketime sudo
 
-.PHONY: locks lab test check unit lab-test bench soak-reset soak-safe soak-snapshots soak-members soak-restore soak-certs soak-nodes soak-trust soak-vm clean environment system bundle
+# What the tests look at reports and at vagrant/ with.
+TEST_PACKAGES := chromium ruby vagrant vagrant-libvirt
+
+.PHONY: locks lab test check unit timed lab-test bench soak-reset soak-safe soak-snapshots soak-members soak-restore soak-certs soak-nodes soak-trust soak-vm soak-upgrade clean environment system test-system bundle
 
 lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)
 	$(HAPLANE) up $(INVENTORY) --yes
 
-test: check lab-test  ## everything: style, types, unit tests, then real masters that get killed
+test: check timed lab-test  ## everything: style, types, unit tests, then real masters that get killed
 
-check: environment  ## the fast loop: no root, no lab
+check: environment test-system  ## the fast loop: no root, no lab
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -34,6 +37,8 @@ check: environment  ## the fast loop: no root, no lab
 
 unit: environment
 	$(BIN)/pytest $(PARALLEL) -m "not lab and not bundle and not timed"
+
+timed: environment  ## unit tests that judge seconds, so nothing runs beside them
 	$(BIN)/pytest -m timed
 
 lab-test: bundle
@@ -91,8 +96,10 @@ clean: environment  ## take the labs off this machine; the bundle and the base i
 environment: system $(BIN)/haplane  ## compiled: a start of haplane takes half the CPU then
 	$(BIN)/python -m compileall -q haplane
 
-system:
-	@missing=$$(for name in $(DEBIAN_PACKAGES); do \
+system: PACKAGES := $(DEBIAN_PACKAGES)
+test-system: PACKAGES := $(TEST_PACKAGES)
+system test-system:
+	@missing=$$(for name in $(PACKAGES); do \
 		dpkg-query --show --showformat='$${db:Status-Status}' $$name 2>/dev/null | grep -qx installed || echo $$name; \
 	done); \
 	if [ -n "$$missing" ]; then \
