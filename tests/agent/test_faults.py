@@ -106,7 +106,7 @@ def test_killed_in_mid_upload(large: Cluster, members: Members, faulty: Server, 
     running = member.start("take")
     wait_until(lambda: any("partNumber=" in line for line in faults.seen), "an upload is under way")
     running.kill()
-    running.wait()
+    running.communicate()
     faults.hold_parts.set()
     assert len(unfinished_uploads(member.remote())) == 1
     assert member.ids() == []
@@ -189,7 +189,9 @@ def test_upgraded_in_place(cluster: Cluster, members: Members, rclone_server: Se
     (tmp_path / "next").rename(member.agent)
     (member.shims / "go").touch()
     assert (member.directory / member.ended(running)["id"] / SIGNATURE).exists()
-    assert member.start("tick").wait() == 99, "the next run is the new one"
+    again = member.start("tick")
+    again.communicate()
+    assert again.returncode == 99, "the next run is the new one"
 
 
 @pytest.fixture
@@ -256,7 +258,7 @@ def test_a_dead_members_deputy_takes_over(cluster: Cluster, members: Members) ->
     running = dead.start("take")
     waits(dead)
     running.kill()
-    running.wait()
+    running.communicate()
     began = time.monotonic()
     other.take()
     assert time.monotonic() - began < 60

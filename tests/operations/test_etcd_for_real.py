@@ -223,7 +223,7 @@ def test_a_member_on_a_full_disk_is_not_called_damaged_and_goes_on_once_there_is
         for number in range(60):
             if cluster.running["m3"].poll() is not None:
                 break
-            cluster.put(f"/fill/{number}", os.urandom(700_000))
+            cluster.etcdctl("put", f"/fill/{number}", stdin=os.urandom(700_000))  # it fails while another is elected
         wait_until(lambda: cluster.running["m3"].poll() is not None, 30, "its disk is full", every=0.2)
         found = last_failure(log)
         assert (found.kind, found.words[-23:]) == (FailureKind.DISK_FULL, "no space left on device")

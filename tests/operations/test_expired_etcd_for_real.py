@@ -72,8 +72,8 @@ def members(programs, tmp_path):
             f"--key-file={pki}/server.key", f"--peer-trusted-ca-file={pki}/ca.crt", "--peer-client-cert-auth",
             f"--peer-cert-file={pki}/peer.crt", f"--peer-key-file={pki}/peer.key",
         ]  # fmt: skip
-        log = (pki / "log").open("wb")
-        running[name] = (subprocess.Popen([programs / "etcd", *flags], stderr=log, stdout=log), pki, client)
+        with (pki / "log").open("wb") as log:
+            running[name] = (subprocess.Popen([programs / "etcd", *flags], stderr=log, stdout=log), pki, client)
     yield authority, running
     for process, *_ in running.values():
         process.terminate()

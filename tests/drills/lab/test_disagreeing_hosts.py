@@ -40,7 +40,7 @@ for file in encryption.yaml signing.key signing.pub; do echo other >> $file; don
     with on_host(lab, "m3", do, undo):
         said = refused(lab)
     assert "m1, m2 / m3: installed as different clusters" in said
-    assert "haplane reset INVENTORY m3" in said
+    assert f"haplane reset {lab.path} m3" in said
     lab.haplane("up", lab.path, "--yes")  # files that were put back are newer than what has read them
 
 
