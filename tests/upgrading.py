@@ -67,7 +67,7 @@ class UpgradedCluster(FakeCluster):
                 report["etcd"] = deepcopy(report["etcd"])
                 report["etcd"]["status"]["version"] = ETCD[version]
         super().__init__(inventory, now=reports, wanted=deepcopy(reports))
-        self.broken = set(broken)
+        self.broken, self.broken_members = set(broken), set()
         self.staged_files = {host.name: {} for host in inventory.hosts}
         self.kubelets = {host.name: version for host in inventory.nodes}
         self.history, self.version_of = [], {}
@@ -147,6 +147,8 @@ class UpgradedCluster(FakeCluster):
         version = next(one for one in ETCD.values() if f"{one.replace('.', ''):0>64}" == digest)
         report["etcd"]["status"]["version"] = version
         self.history.append(("etcd", name, version))
+        if (name, version) in self.broken_members:
+            raise HaplaneError("Wait until it reads through quorum: failed", why="it exits")
 
     def take(self, name, *fields):
         super().take(name, *(field for field in fields if field != "files"))

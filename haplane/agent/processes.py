@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO
 
 from haplane.errors import DeadlinePassed, HaplaneError
@@ -71,10 +72,14 @@ def end(process: subprocess.Popen[bytes], command: Command) -> None:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill it if it still runs, and wait for its end."""
+    """Kill it if it still runs, wait for its end, and close what is left of its pipes."""
     if process.poll() is None:
         process.kill()
         process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(OSError):  # what it did not read any more
+                pipe.close()
 
 
 def refuse_failure(command: Command, status: int, complaint: bytes) -> None:

@@ -10,13 +10,24 @@ from haplane.drills.drill import Drill, DrillContext, Fault, power_cut
 from haplane.drills.limits import Limits
 from haplane.drills.pod_watch import PodWatch
 from haplane.drills.targets import a_master, host_of
+from haplane.errors import Refused
 
 SERVING_SECONDS = 90.0
 DEFAULT_SECONDS = 480.0
 
 
 def plan(context: DrillContext, status: Status, wanted: str | None, *, tainted: bool) -> Fault:
-    """The node that was named, a worker, or a master that does not lead etcd."""
+    """The node that was named, a worker, or a master that does not lead etcd.
+
+    Raises Refused where a host without power boots by itself: its Node must not be tainted while it may run.
+    """
+    if not context.machines.keeps_off:
+        raise Refused(
+            "no host can be kept off here, and a node that may be running must not be tainted out-of-service",
+            where=context.inventory.path,
+            why=f"the driver {context.machines.driver} can only reboot hosts",
+            next_step='give the commands of your power switch: cluster["drills"]["power"]',
+        )
     workers = context.inventory.workers
     name, role = a_master(context.inventory, status, None)
     if wanted is not None or workers:
@@ -30,7 +41,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None, *, tainted: 
         "all of them serve elsewhere; then it restores the power.",
         prepare=watch.prepare,
         work=watch.watch,
-        then=watch.clean_up,
+        clean_up=watch.clean_up,
         measured=watch.figures,
         at_most=DEFAULT_SECONDS,
     )

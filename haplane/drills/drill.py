@@ -50,8 +50,9 @@ class Fault:
     armed one after the other before the first is applied. The fault lasts until service is steady again, at least
     ``at_least`` and at most ``at_most`` seconds. ``off`` are the hosts that cannot hold the cluster's lock meanwhile.
 
-    ``prepare`` is called before, ``work`` once the fault is in place, ``then`` after it was undone. ``runs_verbs``:
-    they call other verbs, which take the lock themselves. ``measured`` gives figures of this drill's own at the end.
+    ``prepare`` is called before, ``work`` once the fault is in place, ``then`` after it was undone, ``clean_up``
+    however that went. ``runs_verbs``: they call other verbs, which take the lock themselves. ``measured`` gives
+    figures of this drill's own at the end.
     """
 
     host: str
@@ -64,6 +65,7 @@ class Fault:
     prepare: Callable[[], object] = nothing
     work: Callable[[], object] = nothing
     then: Callable[[], object] = nothing
+    clean_up: Callable[[], object] = nothing
     runs_verbs: bool = False
     measured: Callable[[], Sequence[Figure]] = tuple
 

@@ -12,7 +12,7 @@ from haplane.drills.client import Client, NoReply
 from haplane.drills.drill import DrillContext, shell
 from haplane.drills.limits import Figure
 from haplane.drills.pods import KINDS, LABEL, REPLACED, Fate, is_ready, note, objects
-from haplane.drills.writes import make_namespace, remove_namespace, request_until_answered
+from haplane.drills.writes import PREFIX, make_namespace, remove_namespace, request_until_answered
 from haplane.errors import HaplaneError
 from haplane.machines.protocol import Armed
 from haplane.scripts import script
@@ -33,13 +33,15 @@ class PodWatch:
         self._node = node
         self._tainted = tainted
         self._limit = limit
-        self._namespace = f"haplane-drill-{secrets.token_hex(4)}"
+        self._namespace = f"{PREFIX}{secrets.token_hex(4)}"
         self._first: dict[str, str] = {}
         self._fates = {kind: Fate() for kind in KINDS}
         self._not_ready: float | None = None
+        self._made = False
 
     def prepare(self) -> None:
         """Start them and wait until each is ready on the node."""
+        self._made = True
         make_namespace(self._client, self._namespace)
         for collection, body in objects(self._image(), self._node):
             path = f"{GROUPS.get(collection, '/apis/apps/v1')}/namespaces/{self._namespace}/{collection}"
@@ -61,8 +63,9 @@ class PodWatch:
             wait_until(lambda: self._all_serve(began), WATCHED_SECONDS, "every replaced pod serves again", every=0.5)
 
     def clean_up(self) -> None:
-        """Remove them."""
-        remove_namespace(self._client, self._namespace)
+        """Remove them, if any was made."""
+        if self._made:
+            remove_namespace(self._client, self._namespace)
 
     def figures(self) -> Sequence[Figure]:
         """Seconds from the power cut, by kind."""
@@ -99,10 +102,10 @@ class PodWatch:
 
     def _is_not_ready(self) -> bool:
         try:
-            node = self._client.request("GET", f"/api/v1/nodes/{self._node}").document()
+            reply = self._client.request("GET", f"/api/v1/nodes/{self._node}")
         except NoReply:
             return False
-        return not is_ready(node)
+        return reply.ok and not is_ready(reply.document())
 
     def _image(self) -> str:
         """The pause image, which every node has."""

@@ -30,7 +30,8 @@ LATE_SECONDS = 0.5
 class Watched:
     """Everything seen during a drill: at the endpoint, inside the cluster, of the cluster's parts, and when the fault
     was applied and undone, the cluster healthy again and the watching over, in seconds of the controller's monotonic
-    clock. ``steady``: in the end there were some seconds without a failure.
+    clock. ``steady``: in the end there were some seconds without a failure. ``served``: so there were with the fault
+    in place, where the cluster is to serve meanwhile.
     """
 
     requests: Sequence[Request]
@@ -41,6 +42,7 @@ class Watched:
     healthy: float
     ended: float
     steady: bool = True
+    served: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Report:
     healthy_again_seconds: float
     leader_changes: int
     steady: bool
+    served: bool
     figures: tuple[Figure, ...]
     picture: Picture
     about: Mapping[str, Any]
@@ -92,10 +95,10 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Every figure within its limit, every gap ended, and steady service in the end."""
-        spans = (self.reads, self.writes, self.reads_at_return, self.writes_at_return)
+        """Every figure within its limit, every gap ended, steady service meanwhile and in the end, and no doubt."""
+        spans = (self.reads, self.writes, self.reads_at_return, self.writes_at_return, *self.in_cluster.values())
         held = all(figure.held for figure in self.figures)
-        return held and self.steady and all(span.recovered for span in spans)
+        return held and self.steady and self.served and not self.too_busy and all(span.recovered for span in spans)
 
     def document(self) -> dict[str, Any]:
         """The report as ``--json`` prints it; times in seconds."""
@@ -162,6 +165,7 @@ def summarise(
         healthy_again_seconds=watched.healthy - restored,
         leader_changes=leader_changes(seen),
         steady=watched.steady,
+        served=watched.served,
         figures=(
             *_figures(spans, limits, lost=len(lost), stale=stale, healthy_again=watched.healthy - restored),
             *fault.measured(),

@@ -16,7 +16,7 @@ from haplane.drills.probes import endpoint_prober, host_with_dns, in_cluster_pro
 from haplane.drills.recording import Recording
 from haplane.drills.report import Report, Watched, summarise
 from haplane.drills.timeline import Request, acknowledged_writes, steady_seconds
-from haplane.drills.writes import lost_writes, make_namespace, remove_namespace
+from haplane.drills.writes import PREFIX, lost_writes, make_namespace, remove_left_namespaces, remove_namespace
 from haplane.errors import DeadlinePassed, Refused
 from haplane.waiting import wait_until
 
@@ -61,14 +61,16 @@ def run(drill: Drill, context: DrillContext, fault: Fault, *, in_cluster: bool =
     cluster is not steady at the beginning or not healthy at the end.
     """
     client = Client(context.target)
-    namespace = f"haplane-drill-{secrets.token_hex(4)}"
+    namespace = f"{PREFIX}{secrets.token_hex(4)}"
     began = datetime.now(UTC)
+    remove_left_namespaces(client)
     make_namespace(client, namespace)
     try:
         watched = _carry_out(drill, context, fault, namespace, in_cluster)
         context.progress(drill.name, "reading back every acknowledged write")
         lost = lost_writes(client, namespace, acknowledged_writes(watched.requests))
     finally:
+        fault.clean_up()
         remove_namespace(client, namespace)
     return summarise(context, drill, fault, watched, lost=lost, began=began)
 
@@ -84,7 +86,7 @@ def _carry_out(drill: Drill, context: DrillContext, fault: Fault, namespace: str
         fault.prepare()
         with _applied(context, fault) as faulted:
             fault.work()
-            _hold(endpoint, faulted, fault, context)
+            served = _hold(endpoint, faulted, fault, context)
             restored = time.monotonic()
         fault.then()
         _wait_until_healthy(context)
@@ -92,7 +94,15 @@ def _carry_out(drill: Drill, context: DrillContext, fault: Fault, namespace: str
         steady = _becomes_steady(endpoint, healthy, RECOVERY_SECONDS, context, "after the cluster was healthy again")
         seen = pod.stop() if pod else []
         return Watched(
-            endpoint.stop(), seen, states.stop(), faulted, restored, healthy, time.monotonic(), steady=steady
+            endpoint.stop(),
+            seen,
+            states.stop(),
+            faulted,
+            restored,
+            healthy,
+            time.monotonic(),
+            steady=steady,
+            served=served,
         )
 
 
@@ -128,12 +138,12 @@ def _wait_until_steady(probes: Recording[Request], since: float, seconds: float,
     wait_until(steady, deadline, f"every read and write succeeds for {seconds:g} s")
 
 
-def _hold(probes: Recording[Request], faulted: float, fault: Fault, context: DrillContext) -> None:
-    """Until service is steady with the fault in place."""
+def _hold(probes: Recording[Request], faulted: float, fault: Fault, context: DrillContext) -> bool:
+    """Until service is steady with the fault in place: whether it became so. While everything is down it cannot."""
     if fault.at_most == 0:
-        return
+        return True
     time.sleep(max(0.0, faulted + fault.at_least - time.monotonic()))
-    _becomes_steady(probes, faulted, fault.at_most, context, "with the fault in place")
+    return _becomes_steady(probes, faulted, fault.at_most, context, "with the fault in place")
 
 
 def _becomes_steady(

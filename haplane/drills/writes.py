@@ -13,6 +13,8 @@ from haplane.waiting import wait_until
 
 ANSWER_SECONDS = 30.0
 PAGE = 500
+PREFIX = "haplane-drill-"
+"""Of the namespaces that drills make."""
 
 
 def make_namespace(client: Client, namespace: str) -> None:
@@ -26,6 +28,14 @@ def make_namespace(client: Client, namespace: str) -> None:
 def remove_namespace(client: Client, namespace: str) -> None:
     """Ask for the namespace to be deleted; the cluster does so later."""
     request_until_answered(client, "DELETE", f"/api/v1/namespaces/{namespace}")
+
+
+def remove_left_namespaces(client: Client) -> None:
+    """Those of drills that were killed. Under the cluster's lock: no other drill runs."""
+    reply = request_until_answered(client, "GET", f"/api/v1/namespaces?labelSelector={WRITE_LABEL}%3Dtrue")
+    for namespace in reply.document()["items"] if reply.ok else ():
+        if str(name := namespace["metadata"]["name"]).startswith(PREFIX):
+            remove_namespace(client, name)
 
 
 def lost_writes(client: Client, namespace: str, acknowledged: Iterable[int]) -> tuple[int, ...]:

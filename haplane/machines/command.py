@@ -21,6 +21,7 @@ class CommandMachines:
 
     driver = "command"
     disposable = False
+    keeps_off = True
 
     def __init__(self, inventory: Inventory, commands: PowerCommands) -> None:
         self.inventory = inventory
@@ -32,10 +33,18 @@ class CommandMachines:
                 raise Refused(f"{host} is off by `is_on`", where=self.inventory.path, next_step="power it on first")
         off, on = self.commands.power_off, self.commands.power_on
         cut = " && ".join([*self._each(off, hosts), *self._wait(hosts, "! {is_on}", OFF_SECONDS)])
-        restore = " && ".join([*self._each(on, hosts), *self._wait(hosts, "{is_on}", ON_SECONDS)])
+        restore = self._restored(on, hosts)
         return lambda seconds: beside_us(
             ", ".join(hosts), ["/bin/sh", "-c", cut], ["/bin/sh", "-c", restore], seconds
         )
+
+    def _restored(self, on: str, hosts: Sequence[str]) -> str:
+        """Every host is tried whatever became of the others; to power on one that is on may fail."""
+        asked = [f"( {self.commands.is_on.replace('{host}', host)} )" for host in hosts]
+        switched = [f"( {on.replace('{host}', host)} )" for host in hosts]
+        powered = [f"{one} || {is_on} || failed=1" for one, is_on in zip(switched, asked, strict=True)]
+        waited = [f"{one} || failed=1" for one in self._wait(hosts, "{is_on}", ON_SECONDS)]
+        return "\n".join(["failed=0", *powered, *waited, "exit $failed"])
 
     def wipe(self, hosts: Sequence[str], only: str | None = None) -> None:
         raise Refused("haplane destroys the disks of lab hosts only", where=", ".join(hosts))
@@ -50,8 +59,8 @@ class CommandMachines:
             ) from None
 
     def _each(self, command: str, hosts: Sequence[str]) -> list[str]:
-        return [f"{{ {command.replace('{host}', host)}; }}" for host in hosts]
+        return [f"( {command.replace('{host}', host)} )" for host in hosts]
 
     def _wait(self, hosts: Sequence[str], condition: str, seconds: int) -> list[str]:
-        asked = [condition.format(is_on=f"{{ {self.commands.is_on.replace('{host}', host)}; }}") for host in hosts]
-        return [f"{{ {WAIT.format(condition=one, seconds=seconds)}; }}" for one in asked]
+        asked = [condition.format(is_on=f"( {self.commands.is_on.replace('{host}', host)} )") for host in hosts]
+        return [f"( {WAIT.format(condition=one, seconds=seconds)} )" for one in asked]

@@ -17,6 +17,7 @@ class LabMachines:
 
     driver = "lab"
     disposable = True
+    keeps_off = True
 
     def __init__(self, inventory: Inventory, progress: Progress = silent) -> None:
         self.inventory = inventory

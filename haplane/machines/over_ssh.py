@@ -24,6 +24,7 @@ class SshMachines:
 
     driver = "ssh"
     disposable = False
+    keeps_off = False
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory

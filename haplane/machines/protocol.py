@@ -22,10 +22,13 @@ Part = Callable[[float], AbstractContextManager[Armed]]
 
 
 class Machines(Protocol):
-    """Power of the hosts of one inventory. ``driver`` is its name; ``disposable``: their disks may be destroyed."""
+    """Power of the hosts of one inventory. ``driver`` is its name; ``disposable``: their disks may be destroyed;
+    ``keeps_off``: a host without power stays off until the undo.
+    """
 
     driver: str
     disposable: bool
+    keeps_off: bool
 
     def power_cut(self, hosts: Sequence[str]) -> Part:
         """Cut their power, all at the same moment; its undo powers them on and waits until they respond over SSH.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import subprocess
 import sys
 import threading
@@ -35,8 +36,10 @@ AFTER_ITS_END = (
 class Watchdog:
     """A :class:`haplane.machines.protocol.Armed`, armed while in its context."""
 
-    def __init__(self, where: str, argv: Sequence[str], settings: dict[str, Any]) -> None:
+    def __init__(self, where: str, argv: Sequence[str], settings: dict[str, Any], by_hand: str) -> None:
+        """``by_hand``: what undoes the fault should the watchdog be of no use."""
         self._where = where
+        self._by_hand = by_hand
         self._argv = argv
         self._settings = settings
         self._undone = False
@@ -95,7 +98,7 @@ class Watchdog:
                 "the fault could not be undone",
                 where=self._where,
                 why=last_line(str(done["output"])),
-                next_step=f"on the host: sh {host_paths.FAULT_UNDO}",
+                next_step=self._by_hand,
             )
         if early:
             raise HaplaneError(
@@ -136,7 +139,7 @@ class Watchdog:
             failure,
             where=self._where,
             why=last_line(self._words.read()) or "the connection to its watchdog was lost",
-            next_step=f"the watchdog undoes it by itself; check with `systemctl status {UNIT}` on the host",
+            next_step=f"the watchdog goes on undoing it by itself; by hand: {self._by_hand}",
         )
 
 
@@ -167,10 +170,10 @@ def on_host(host: Host, apply: str, undo: str, seconds: float) -> Watchdog:
         "keep": host_paths.FAULT_UNDO,
     }
     argv = ssh_command(host, "systemd-run", *unit, "python3", "-I", "-c", PROGRAM)
-    return Watchdog(host.name, argv, settings)
+    return Watchdog(host.name, argv, settings, f"on {host.name}: `sh {host_paths.FAULT_UNDO}`")
 
 
 def beside_us(where: str, apply: Sequence[str], undo: Sequence[str], seconds: float) -> Watchdog:
     """A fault made by a command on this machine: power. Its keeper outlives this process, not this machine."""
     settings = {"apply": list(apply), "undo": list(undo), "seconds": seconds, "keep": None}
-    return Watchdog(where, [sys.executable, "-I", "-c", PROGRAM], settings)
+    return Watchdog(where, [sys.executable, "-I", "-c", PROGRAM], settings, f"`{shlex.join(undo)}`")

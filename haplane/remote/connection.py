@@ -122,10 +122,10 @@ def connect(host: Host, seconds: float = CONNECT_SECONDS) -> Connection:
 
 
 def multiplexed(host: Host) -> list[str]:
-    """The words that make ssh use the host's connection; none where there is none."""
+    """The words that make ssh use the host's connection; where there is none, one of its own, never the user's."""
     known = _connections.get(identity_of(host.ssh))
     if known is None or not known.alive:
-        return []
+        return ["-o", "ControlPath=none"]
     return ["-o", "ControlMaster=no", "-o", f"ControlPath={known.socket}"]
 
 
@@ -154,6 +154,7 @@ def _start(host: Host, *, met: bool) -> Connection:
     log, errors = socket.with_suffix(".log"), socket.with_suffix(".err")
     # ssh takes the first value that it is given: what is ours comes before the shared options.
     ours = ["-v", "-E", str(log), "-N", "-o", "ControlMaster=yes", "-o", f"ControlPath={socket}"]
+    ours += ["-o", "ControlPersist=no"]  # the user's own would make it go to the background, out of our reach
     patience = ["-o", f"ConnectTimeout={AGAIN_SECONDS}"] if met else []
     command = ["ssh", *ours, *patience, *options(host, ALIVE), *FAST, *target(host.ssh)]
     with errors.open("wb") as noise:

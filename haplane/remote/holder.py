@@ -15,14 +15,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from haplane.config.model import Host
 from haplane.domain import host_paths
 from haplane.errors import DeadlinePassed, HaplaneError
+from haplane.remote.connection import CONNECT_SECONDS
 from haplane.remote.executions import executing
 from haplane.remote.openssh import ended, ssh_command
 from haplane.streams import Tail, shortened
 
 MOST_BYTES = 1 << 16  # read while waiting for one answer
 ALIVE = (1, 3)  # a host that does not respond for 4 s is gone
-TAKE_SECONDS = 20.0
-"""To connect, which ssh gives up by itself before, and to have the lock."""
+TAKE_SECONDS = CONNECT_SECONDS
+"""To connect, which takes as long as the connection for commands may, and to have the lock."""
 
 
 Text = Annotated[str, BeforeValidator(lambda text: shortened(text) if isinstance(text, str) else text)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,11 +13,11 @@ from haplane.domain.progress import Progress, silent
 from haplane.drills.credentials import administrator
 from haplane.drills.drill import Drill, DrillContext, Fault
 from haplane.drills.report import Report
-from haplane.drills.run import healthy_status, planned, run
-from haplane.errors import HaplaneError, Refused
+from haplane.drills.run import VERB_SECONDS, healthy_status, planned, run
+from haplane.errors import DeadlinePassed, HaplaneError, Refused
 from haplane.machines.drivers import driver_for
 from haplane.remote.lock import locked
-from haplane.streams import last_line
+from haplane.streams import ANSWER_BYTES, last_line, stream
 from haplane.workflows.status import status
 
 Confirm = Callable[[str], bool]
@@ -51,14 +50,21 @@ def carry_out(
 ) -> Report | None:
     """Run a drill on ``host``, or on one that it chooses; None when ``confirm`` does not agree to its fault.
 
-    No other run may change the cluster meanwhile: the lock is held on every host but those that fail, or by the verb
-    that the drill runs. Raises Refused, Locked, and what :func:`haplane.drills.run.run` raises.
+    No other run may change the cluster meanwhile: the lock is held on every host but those that fail. Where the drill
+    runs a verb, which takes the lock itself, it is held until the fault begins. Under it the fault is decided again;
+    if it is another one by then, that is asked about as well.
+
+    Raises Refused, Locked, and what :func:`haplane.drills.run.run` raises.
     """
     fault = planned(drill, context, healthy_status(drill, context), host)
-    if not confirm(fault.announcement):
-        return None
-    with _locked(drill, context, fault):
-        return run(drill, context, fault, in_cluster=in_cluster)
+    while confirm(fault.announcement):
+        with _locked(drill, context, fault):
+            asked, fault = fault, planned(drill, context, healthy_status(drill, context), host)
+            if (agreed := fault.announcement == asked.announcement) and not fault.runs_verbs:
+                return run(drill, context, fault, in_cluster=in_cluster)
+        if agreed:
+            return run(drill, context, fault, in_cluster=in_cluster)
+    return None
 
 
 def series(
@@ -72,18 +78,24 @@ def series(
         for _ in range(repeat):
             found = healthy_status(drill, context)
             try:
-                fault = planned(drill, context, found, None)
+                planned(drill, context, found, None)
             except Refused as reason:
                 yield Skipped(drill.name, reason)
                 break
-            with _locked(drill, context, fault):
-                yield run(drill, context, fault, in_cluster=in_cluster)
+            if report := carry_out(drill, context, None, in_cluster=in_cluster, confirm=_agreed):
+                yield report
+
+
+def _agreed(_: str) -> bool:
+    """To the whole series."""
+    return True
 
 
 def _locked(drill: Drill, context: DrillContext, fault: Fault) -> AbstractContextManager[object]:
     inventory = context.inventory
-    others = [host for host in inventory.hosts if host.name not in fault.off]
-    if fault.runs_verbs or not others:
+    off = () if fault.runs_verbs else fault.off
+    others = [host for host in inventory.hosts if host.name not in off]
+    if not others:
         return nullcontext()
     return locked(inventory, others, f"haplane drill {drill.name} {inventory.path}", context.progress)
 
@@ -92,12 +104,16 @@ def _verb(progress: Progress, *words: str, codes: Sequence[int] = (0,)) -> str:
     command = [sys.executable, "-m", "haplane", *words]
     shown = " ".join(("haplane", *words))
     progress("drill", shown)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        said = []
-        for line in process.stderr or ():
-            said.append(line)
-            progress("drill", last_line(line))
-        output = process.stdout.read() if process.stdout else ""
-    if process.returncode not in codes:
-        raise HaplaneError(f"`{shown}` ended with {process.returncode}", why=last_line("".join(said)))
-    return output
+    output = bytearray()
+
+    def heed(words: bytes) -> None:
+        if line := last_line(words):
+            progress("drill", line)
+
+    try:
+        done = stream(command, output.extend, deadline_seconds=VERB_SECONDS, most=ANSWER_BYTES, heed=heed)
+    except TimeoutError:
+        raise DeadlinePassed(f"`{shown}` did not end within {VERB_SECONDS:.0f} s", next_step="run it again") from None
+    if done.code not in codes:
+        raise HaplaneError(f"`{shown}` ended with {done.code}", why=done.cut or last_line(done.stderr))
+    return output.decode(errors="replace")

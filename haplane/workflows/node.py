@@ -16,10 +16,12 @@ from haplane.observation.decide import DECIDE
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import (
+    REFUSE_ANOTHER_VERSION,
     REFUSE_CHANGED_SETTINGS,
     REFUSE_UNFINISHED_RESTORE,
     REQUIRE_A_MASTER,
     WAIT_FOR_LATE_MEMBERS,
+    WAIT_FOR_STARTING_API_SERVERS,
 )
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.phases.converge.change_members import CHANGE_MEMBERS
@@ -86,7 +88,9 @@ REMOVE_MASTER_ENTRIES = (
     REFUSE_UNFINISHED_RESTORE,
     REFUSE_UNFINISHED_ROTATION,
     REFUSE_CHANGED_SETTINGS,
+    REFUSE_ANOTHER_VERSION,
     WAIT_FOR_LATE_MEMBERS,
+    WAIT_FOR_STARTING_API_SERVERS,
     REQUIRE_A_MASTER,
     REFUSE_UNFIT_HOSTS,
     DECIDE,
@@ -101,6 +105,7 @@ REMOVE_MASTER_ENTRIES = (
     CHANGE_MEMBERS,
     *CONVERGE,
     AWAIT_NODES,
+    VERIFY_HEALTH,
 )
 VERBS: dict[str, tuple[Entry, ...]] = {
     "drain": DRAIN_ENTRIES,
@@ -140,7 +145,8 @@ def node(
     hosts_named(inventory, names)
     if verb == "remove":
         left = without(inventory, tuple(names))
-        entries: tuple[Entry, ...] = REMOVE_WORKER_ENTRIES if left is inventory else REMOVE_MASTER_ENTRIES
+        leave_etcd = any(host.name in names for host in left.leaving)
+        entries: tuple[Entry, ...] = REMOVE_MASTER_ENTRIES if leave_etcd else REMOVE_WORKER_ENTRIES
         prepared = prepare_to_converge(left)
     else:
         entries, prepared = VERBS[verb], prepare(inventory)

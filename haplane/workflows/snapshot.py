@@ -137,6 +137,8 @@ def _usable(
         if not one.usable or one.manifest is None:
             left_alone[one.id] = one.problem or "it is not signed"
             continue
+        if one.id not in listed:  # it came while the bucket was read: the next run counts it
+            continue
         size = listed[one.id].parts.get(PAYLOAD)
         if size != one.manifest.payload_bytes:
             there = f"has {size} bytes" if size is not None else "is missing"

@@ -94,7 +94,7 @@ def upgrade(
 ) -> Outcome:
     """Every hop in turn, then what `up` would still do, with what every entry above raises.
 
-    The first hop's plan is agreed to for all of them: it names them.
+    The first hop's plan is agreed to for all of them: it names them. What `up` would still do is asked about.
     """
     plain = replace(prepare_to_converge(inventory), dry_run=dry_run)
     wanted = inventory.cluster.kubernetes_version
@@ -112,10 +112,10 @@ def upgrade(
             return _outcome(context, lines, (*gone, *route), warnings, changed=bool(gone))
         gone.append(route[0])
         if context.result.status is not None and not context.result.status.healthy:
-            return _outcome(context, lines, tuple(gone), warnings, changed=True)
+            return _outcome(context, lines, tuple(gone), warnings, changed=context.result.changed or len(gone) > 1)
     changed = context.result.changed or len(gone) > 1
     context = Context(plain, executor)
-    rest = engine.carry_out(Verb("upgrade", command, REST), context, _agreed)
+    rest = engine.carry_out(Verb("upgrade", command, REST), context, confirm)
     warnings += context.result.warnings
     return _outcome(context, (*lines, *rest), tuple(gone), warnings, changed=changed or context.result.changed)
 

@@ -60,7 +60,7 @@ def test_a_frozen_controller_counts_as_gone(files, tmp_path):
     """A cut cable sends no end of input: silence does."""
     program = watchdog.PROGRAM.replace("SILENCE_SECONDS = 8.0", "SILENCE_SECONDS = 0.5")
     settings = {"apply": ["true"], "undo": ["touch", str(files[1])], "seconds": 60, "keep": None}
-    fault = Watchdog("here", [sys.executable, "-I", "-c", program], settings)
+    fault = Watchdog("here", [sys.executable, "-I", "-c", program], settings, "by hand")
     fault._beat = lambda: None
     with pytest.raises(HaplaneError, match="ended before the drill did"), fault:
         wait_until(files[1].exists, 20, "the watchdog undid the fault")
@@ -78,7 +78,7 @@ def test_a_fault_that_cannot_be_caused_is_an_error_with_its_reason_and_is_undone
 def test_a_watchdog_that_cannot_start_breaks_nothing(files):
     with (
         pytest.raises(HaplaneError, match="nothing was broken") as caught,
-        Watchdog("m1", ["sh", "-c", "echo denied >&2"], {}),
+        Watchdog("m1", ["sh", "-c", "echo denied >&2"], {}, "by hand"),
     ):
         raise AssertionError("it must not be entered")
     assert caught.value.why == "denied"
@@ -88,7 +88,7 @@ def test_the_undo_is_kept_as_a_file_until_it_has_run(files, tmp_path):
     """For systemd, which runs it should the watchdog itself be killed."""
     kept = tmp_path / "run" / "undo"
     settings = {"apply": ["true"], "undo": ["sh", "-c", f"touch {files[1]}"], "seconds": 60, "keep": str(kept)}
-    with Watchdog("here", [sys.executable, "-I", "-c", watchdog.PROGRAM], settings):
+    with Watchdog("here", [sys.executable, "-I", "-c", watchdog.PROGRAM], settings, "by hand"):
         assert kept.read_text() == f"touch {files[1]}"
         assert kept.stat().st_mode & 0o777 == 0o600
     assert not kept.exists()

@@ -120,6 +120,24 @@ def test_many_commands_are_one_connection(sshd, tmp_path):  # noqa: F811
     assert accepted(daemon) == 1
 
 
+def test_the_users_own_sharing_of_connections_is_left_out(sshd, tmp_path):  # noqa: F811
+    """ControlPersist would take the connection into the background, out of our reach."""
+    daemon = sshd("one")
+    add(daemon, "")
+    theirs = tmp_path / "theirs"
+    lines = ["Host *", "ControlMaster auto", f"ControlPath {theirs}", "ControlPersist 60"]
+    (tmp_path / "config").write_text("\n".join(lines))
+    one = host("m1", daemon, tmp_path / "known", config_file=str(tmp_path / "config"))
+    for _ in range(3):
+        openssh.run(one, "true")
+    assert accepted(daemon) == 1
+    assert not connection.has_ended(one)
+    assert not theirs.exists()
+    connection.close_all()
+    openssh.ssh_command(one, "true")
+    assert subprocess.run(["pgrep", "-f", f"ControlPath={theirs}"], check=False).returncode != 0
+
+
 @pytest.mark.parametrize("greeting", [GREETING, "printf 'no line break'", "seq 20000", "echo oops >&2"])
 def test_what_a_login_shell_prints_is_no_answer(sshd, tmp_path, greeting):  # noqa: F811
     daemon = sshd("one")

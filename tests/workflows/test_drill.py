@@ -1,6 +1,6 @@
 """``haplane drill``: nothing is broken before the outage is agreed to."""
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -42,6 +42,33 @@ def test_without_consent_nothing_is_broken(planned):
     one, applied = planned
     report = drill.carry_out(one, context(), None, in_cluster=False, confirm=confirm)
     assert (report, shown, applied) == (None, ["It breaks m1."], [])
+
+
+def test_another_fault_than_was_agreed_to_is_asked_about_again(planned):
+    """The leader may have moved between the question and the lock."""
+    _, applied = planned
+    hosts, shown = iter(["m1", "m2", "m2"]), []
+    one = Drill("break", "Break the leader.", lambda *_: Fault(host := next(hosts), "a master", f"It breaks {host}."))
+    drill.carry_out(one, context(), None, in_cluster=False, confirm=lambda fault: shown.append(fault) or True)
+    assert (shown, applied) == (["It breaks m1.", "It breaks m2."], ["m2"])
+
+
+def test_a_drill_that_runs_verbs_begins_while_nobody_has_the_lock(planned, monkeypatch):
+    """The verb takes it; but what another run has under way is not broken into."""
+    one, applied = planned
+    taken = []
+
+    @contextmanager
+    def lock(_inventory, hosts, *_):
+        taken.append([host.name for host in hosts])
+        yield
+        assert applied == []
+
+    monkeypatch.setattr(drill, "locked", lock)
+    fault = Fault("m1", "a master", "It breaks m1.", off=("m1",), runs_verbs=True)
+    verbal = replace(one, plan=lambda *_: fault)
+    drill.carry_out(verbal, context(), None, in_cluster=False, confirm=lambda _: True)
+    assert ("m1" in taken[0], applied) == (True, ["m1"])
 
 
 def test_a_series_leaves_out_what_this_cluster_cannot_have_and_goes_on(planned):

@@ -10,7 +10,7 @@ from fake_cluster import FakeCluster, converged
 from haplane.context.request import NodeRequest
 from haplane.domain import host_paths
 from haplane.domain.progress import silent
-from haplane.errors import BadInput, DeadlinePassed, HaplaneError, Refused
+from haplane.errors import BadInput, DeadlinePassed, ExitCode, HaplaneError, Refused, Unreachable
 from haplane.phases.node import node_api
 from haplane.workflows.node import node
 
@@ -29,6 +29,10 @@ class Nodes(FakeCluster):
         self.lists = {"owners": [zoo.owned("DaemonSet", "net"), zoo.owned("ReplicaSet", "web")], **lists}
         self.boots = dict.fromkeys((host.name for host in inventory.everyone), 1)
         self.log, self.stuck, self.dead, self.upgraded = [], set(), set(), ""
+        self.unready, self.upgrading_fails = set(), ""
+
+    def _joined(self):
+        return [one | {"ready": one["name"] not in self.unready} for one in super()._joined()]
 
     def run(self, host, *command, deadline_seconds=60):
         if command[:1] == ("python3",):
@@ -40,6 +44,8 @@ class Nodes(FakeCluster):
         if command[0] == "systemctl":
             return self._reboot(host.name)
         if command[:2] == ("sh", "-c") and "apt-get" in command[2]:
+            if self.upgrading_fails:
+                raise HaplaneError(self.upgrading_fails)
             self.log.append(("upgrade", host.name))
             return self.upgraded.encode()
         return super().run(host, *command, deadline_seconds=deadline_seconds)
@@ -244,7 +250,78 @@ def test_a_patched_host_is_rebooted_only_where_that_is_needed(inventory, printed
         assert ("reboot" in cluster.done_to(name)) is reboots
         assert done.patched[name].rebooted is reboots
         assert done.patched[name].packages == tuple(printed.removeprefix("reboot\n").splitlines())
-    assert ("take_part" in cluster.done_to("lb1")) is not reboots
+    assert cluster.done_to("lb1")[:3] == ["hand_over_address", "upgrade", "take_part"]
+
+
+def test_a_load_balancer_takes_part_again_when_its_packages_cannot_be_upgraded(inventory):
+    cluster = Nodes(inventory)
+    cluster.upgrading_fails = "dpkg was interrupted"
+    with pytest.raises(HaplaneError, match="dpkg was interrupted"):
+        carry_out(cluster, "patch", "lb1")
+    assert cluster.done_to("lb1")[-1] == "take_part"
+
+
+def test_a_reboot_that_an_interrupted_patch_owes_is_made_up_for(inventory):
+    """Its packages are new already, so nothing says any more that it has to be rebooted."""
+    cluster = Nodes(inventory)
+    cluster._api_cordon("w1", "patch")
+    done = carry_out(cluster, "patch", "w1", "w2")
+    assert [name for what, name in cluster.log if what == "reboot"] == ["w1"]
+    assert done.patched["w1"].packages == ()
+    assert cluster.cordoned() == []
+
+
+def test_no_node_is_rebooted_undrained_while_nobody_reports_nodes(inventory):
+    """Right after a master's reboot the API may be late: then nobody knows what runs on the next one."""
+    cluster = Nodes(inventory)
+    honest = cluster._reboot
+
+    def reboot(name):
+        for master in ("m1", "m2", "m3"):
+            cluster.now_reported[master]["kubernetes"] = None
+        return honest(name)
+
+    cluster._reboot = reboot
+    with pytest.raises(Unreachable, match="no API server reports nodes"):
+        carry_out(cluster, "reboot", "w1", "w2")
+    assert "reboot" not in cluster.done_to("w2")
+
+
+def test_a_member_that_fails_during_a_drain_stops_the_reboot(inventory):
+    cluster = Nodes(inventory)
+    honest = cluster._api_cordon
+
+    def cordon(name, verb):
+        cluster.now_reported["m1"]["etcd"] |= {"reads_through_quorum": False}
+        return honest(name, verb)
+
+    cluster._api_cordon = cordon
+    with pytest.raises(Refused, match="must not be taken out"):
+        carry_out(cluster, "reboot", "m3")
+    assert "hand_over" not in cluster.done_to("m3")
+    assert "reboot" not in cluster.done_to("m3")
+
+
+def test_a_dead_worker_is_removed_without_waiting_for_its_pods(inventory):
+    cluster = Nodes(inventory, replicas("w1", "w2"))
+    cluster.off["w1"] = "no response"
+    cluster.unready = {"w1"}
+    done = carry_out(cluster, "remove", "w1")
+    assert ("delete_node", {"node": "w1"}) in [(what, asked) for what, _, asked in cluster.deployed]
+    assert "w1 did not answer, so it was not reset" in done.warnings[0]
+    assert done.exit_code == ExitCode.INCOMPLETE
+
+
+def test_a_worker_that_runs_out_of_our_reach_is_not_removed(inventory):
+    cluster = Nodes(inventory, replicas("w1", "w2"))
+    cluster.off["w1"] = "no response"
+    with pytest.raises(Refused, match="not reachable over SSH, but its Node is Ready"):
+        carry_out(cluster, "remove", "w1")
+
+
+def test_workers_and_masters_are_removed_by_commands_of_their_own(tmp_path):
+    with pytest.raises(Refused, match="commands of their own"):
+        carry_out(Nodes(bundled(tmp_path, masters=5)), "remove", "m4", "m5", "w1")
 
 
 def test_a_worker_is_removed_for_good(inventory):

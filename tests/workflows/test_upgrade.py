@@ -3,7 +3,7 @@
 import pytest
 import samples
 from fake_cluster import Killed
-from upgrading import UpgradedCluster, with_version, write_bundle
+from upgrading import ETCD, UpgradedCluster, with_version, write_bundle
 
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError, Problems, Refused
@@ -71,6 +71,24 @@ def test_a_master_that_does_not_become_ready_runs_its_old_version_again(inventor
     assert all(report["apiserver"]["ready"] for name, report in cluster.now_reported.items() if name.startswith("m"))
     assert cluster.away == set()
     cluster.broken.clear()
+    run(cluster)
+    assert cluster.versions == NEWEST
+
+
+def test_a_member_that_does_not_serve_runs_its_old_version_again(inventory):
+    cluster = UpgradedCluster(inventory)
+    newest = ETCD["1.37.2"]
+    run_to = UpgradedCluster(inventory)
+    run(run_to)
+    first = next(name for kind, name, version in run_to.history if kind == "etcd" and version == newest)
+    cluster.broken_members = {(first, newest)}
+    with pytest.raises(HaplaneError, match=f"{first} did not become ready as .*: it runs its old version again"):
+        run(cluster)
+    tried = [one for one in cluster.history if one[:2] == ("etcd", first)]
+    assert tried[-2][2] == newest
+    assert tried[-1][2] != newest
+    assert cluster.away == set()
+    cluster.broken_members.clear()
     run(cluster)
     assert cluster.versions == NEWEST
 

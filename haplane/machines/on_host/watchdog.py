@@ -26,7 +26,8 @@ import time
 SILENCE_SECONDS = 8.0
 APPLY_SECONDS = 60.0
 UNDO_SECONDS = 120.0
-UNDO_ATTEMPTS = 10
+UNDO_ATTEMPTS = 30
+"""With 1 to 10 s in between: a power switch that is out of reach for minutes is tried until it is back."""
 OUTPUT_BYTES = 4000
 
 
@@ -80,13 +81,13 @@ def keep(settings: dict[str, object]) -> None:
 def undo(settings: dict[str, object]) -> None:
     """Run it until it succeeds; what it removes may be busy at first."""
     done: dict[str, object] = {}
-    for _ in range(UNDO_ATTEMPTS):
+    for attempt in range(UNDO_ATTEMPTS):
         done = outcome(settings["undo"], UNDO_SECONDS)
         if done["code"] == 0:
             if isinstance(path := settings["keep"], str):
                 os.unlink(path)
             break
-        time.sleep(1)
+        time.sleep(min(1 + attempt, 10))
     report(done)
 
 

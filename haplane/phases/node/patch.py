@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
@@ -9,8 +12,10 @@ from haplane.context.result import Patched
 from haplane.deploys import recipes
 from haplane.domain.plan import Kind, Step
 from haplane.errors import Refused
+from haplane.observation.observe import observe_briefly
 from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
 from haplane.phases.node.drain import named_hosts, require_nodes, show
+from haplane.phases.node.node_api import CORDONED, look
 from haplane.phases.node.reboot import (
     hand_over_address,
     order,
@@ -65,21 +70,43 @@ def patch_hosts(context: Context) -> None:
 def _patch(context: Context, host: Host) -> None:
     """An upgrade may restart haproxy or keepalived: another load balancer has the address meanwhile."""
     began = context.executor.monotonic()
-    balancer = host in context.inventory.balancer_hosts
+    observe_briefly(context)
+    refuse_unreachable(context, [host])
     refuse_unsafe(context, host)
-    if balancer:
-        hand_over_address(context, host)
+    with _without_the_address(context, host):
+        lines = _upgraded(context, host)
+    rebooted = lines[:1] == [REBOOT]
+    context.result.patched[host.name] = Patched(packages=tuple(lines[rebooted:]), rebooted=rebooted)
+    if rebooted or _was_interrupted(context, host):
+        reboot_host(context, host, "patch")
+    context.result.seconds[host.name] = context.executor.monotonic() - began
+
+
+@contextmanager
+def _without_the_address(context: Context, host: Host) -> Iterator[None]:
+    """It is a load balancer again afterwards, however that went."""
+    if host not in context.inventory.balancer_hosts:
+        yield
+        return
+    hand_over_address(context, host)
+    try:
+        yield
+    finally:
+        context.deploy([host], recipes.take_part)
+
+
+def _upgraded(context: Context, host: Host) -> list[str]:
     context.progress(host.name, "upgrading packages")
     command = ("sh", "-c", script(_script(context, host)))
     printed = context.executor.run(host, *command, deadline_seconds=UPGRADE_SECONDS).decode(errors="replace")
-    lines = printed.splitlines()[:MOST_PACKAGES]
-    rebooted = lines[:1] == [REBOOT]
-    context.result.patched[host.name] = Patched(packages=tuple(lines[rebooted:]), rebooted=rebooted)
-    if rebooted:
-        reboot_host(context, host, "patch")
-    elif balancer:
-        context.deploy([host], recipes.take_part)
-    context.result.seconds[host.name] = context.executor.monotonic() - began
+    return printed.splitlines()[:MOST_PACKAGES]
+
+
+def _was_interrupted(context: Context, host: Host) -> bool:
+    """Whether an earlier run had cordoned it for the reboot that it owes: its packages are new by now."""
+    if not nodes_among(context, [host]):
+        return False
+    return any(node.metadata.annotations.get(CORDONED) == "patch" for node in look(context, host.name).nodes)
 
 
 DECIDE_PATCH = Look("Decide which hosts are upgraded, and what a reboot costs", decide_patch)

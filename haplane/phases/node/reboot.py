@@ -92,9 +92,14 @@ def reboot_host(context: Context, host: Host, verb: str) -> None:
     began = context.executor.monotonic()
     refuse_unsafe(context, host)
     before = _empty(context, host, verb)
-    leave_service(context, host)
-    boot_id = restart(context, host)
-    _return(context, host, boot_id, before)
+    refuse_unsafe(context, host)  # once more: a drain takes minutes, in which another may have failed
+    try:
+        leave_service(context, host)
+        boot_id = restart(context, host)
+        _return(context, host, boot_id, before)
+    except HaplaneError:
+        context.progress(host.name, f"left out of service; `haplane up {context.inventory.path}` brings it back")
+        raise
     if before is not None:
         uncordon_own(context, host, verb)
     context.result.seconds[host.name] = context.executor.monotonic() - began
@@ -112,7 +117,13 @@ def refuse_unsafe(context: Context, host: Host) -> None:
 
 
 def _empty(context: Context, host: Host, verb: str) -> Workloads | None:
-    """Its Node and pods once it is drained, or cordoned; None for a host without a Node."""
+    """Its Node and pods once it is drained, or cordoned; None for a host without a Node.
+
+    Raises Unreachable while no API server reports nodes: the host may have one.
+    """
+    if host not in context.inventory.nodes:
+        return None
+    require_nodes(context)
     if not nodes_among(context, [host]):
         return None
     if context.request.node.keep_pods:
@@ -224,13 +235,15 @@ def _wait(
     context: Context, host: Host, obstacle: Callable[[], Obstacle | None], again: Callable[[Context], None]
 ) -> None:
     """Raises DeadlinePassed with what is still missing."""
+    path = context.inventory.path
+    node = bool(nodes_among(context, [host]))
+    cordoned = f"; then `haplane node uncordon {path} {host.name}`: it stays cordoned" if node else ""
     if missing := look_until_clear(context, obstacle, SERVICE_SECONDS, look=again):
         raise DeadlinePassed(
-            f"{host.name} has rebooted, and is not back in full after {SERVICE_SECONDS:.0f} s; it stays cordoned",
+            f"{host.name} has rebooted, and is not back in full after {SERVICE_SECONDS:.0f} s",
             where=host.name,
             why=missing.message,
-            next_step=f"`haplane status {context.inventory.path}` shows why; then "
-            f"`haplane node uncordon {context.inventory.path} {host.name}`",
+            next_step=f"`haplane status {path}` shows why; `haplane up {path}` brings it back{cordoned}",
         )
 
 

@@ -6,6 +6,7 @@ and the load balancers and the other masters are converged to being without it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from haplane.config.model import Host, Inventory
@@ -25,7 +26,8 @@ WHY = "its Node deleted, its data and keys moved to /var/lib/haplane-reset"
 def without(inventory: Inventory, names: tuple[str, ...]) -> Inventory:
     """The inventory with the masters of these names in the group ``leaving``.
 
-    Raises Refused for hosts that are neither masters nor workers, and unless 3 or 5 masters are left.
+    Raises Refused for hosts that are neither masters nor workers, for both at once, and unless 3 or 5 masters are
+    left.
     """
     others = [host.name for host in inventory.hosts if host.name in names and host not in inventory.nodes]
     if others:
@@ -38,6 +40,13 @@ def without(inventory: Inventory, names: tuple[str, ...]) -> Inventory:
     leaving = tuple(host for host in inventory.masters if host.name in names)
     if not leaving:
         return inventory
+    if workers := [host.name for host in inventory.workers if host.name in names]:
+        raise Refused(
+            "workers and masters are removed by commands of their own",
+            where=inventory.path,
+            why=f"{', '.join(workers)}: workers; {', '.join(host.name for host in leaving)}: masters",
+            next_step=f"`haplane node remove {inventory.path} {' '.join(workers)}` first",
+        )
     masters = tuple(host for host in inventory.masters if host not in leaving)
     if len(masters) not in MASTERS_ALLOWED:
         raise Refused(
@@ -65,13 +74,27 @@ def decide_remove(context: Context) -> None:
     refuse_deadlocks(context, costs)
     refuse_losses(context, costs)
     context.result.costs = costs
-    steps = [Step(Kind.DRAIN, one.node, f"{len(one.costs)} pods, listed above") for one in costs]
+    dead = {host.name for host in hosts if not context.reachable([host])}
+    _refuse_ready(context, dead)
+    reached = [one for one in costs if one.node not in dead]
+    steps = [Step(Kind.DRAIN, one.node, f"{len(one.costs)} pods, listed above") for one in reached]
     steps += [
         Step(Kind.REMOVE, host.name, WHY) for host in hosts if host in inventory.workers and _is_left(context, host)
     ]
     decision = context.decision
     headline = (*decision.headline, *(text for one in costs for text in one.lines()))
     context.adopt(replace(decision, plan=Plan((*decision.plan.steps, *steps)), headline=headline))
+
+
+def _refuse_ready(context: Context, dead: Collection[str]) -> None:
+    """Raises Refused for a host that does not answer and whose kubelet still reports: its pods may run on."""
+    kubernetes = context.observation.kubernetes()
+    if ready := [node.name for node in (kubernetes.nodes if kubernetes else ()) if node.name in dead and node.ready]:
+        raise Refused(
+            f"{', '.join(ready)}: not reachable over SSH, but its Node is Ready",
+            why="its pods would be deleted by force, while they may still run",
+            next_step="make it reachable, or power it off and wait until its Node is NotReady",
+        )
 
 
 def _is_left(context: Context, host: Host) -> bool:
@@ -81,11 +104,15 @@ def _is_left(context: Context, host: Host) -> bool:
 
 
 def remove_workers(context: Context) -> None:
-    """One after the other; one that does not answer is removed from the cluster alone."""
+    """One after the other; one that does not answer is removed from the cluster alone, its pods by force."""
     for host in context.hosts(Kind.REMOVE):
         context.deploy([context.some_master()], recipes.delete_node, node=host.name)
         if context.reachable([host]):
             reset_hosts(context, [host], context.now().strftime("%Y%m%dT%H%M%SZ"))
+        else:
+            context.result.warnings.append(
+                f"{host.name} did not answer, so it was not reset: it has its keys, and joins again if it is started"
+            )
 
 
 DECIDE_REMOVE = Look("Decide what removing hosts costs", decide_remove)

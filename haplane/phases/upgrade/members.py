@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
+from haplane.deploys import etcd_recipes, recipes
 from haplane.domain.guard import announced_outage, may_restart_etcd
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
-from haplane.phases.converge.rolling import leads, restart_member, wait_for_connection_drain
-from haplane.phases.upgrade.switch import switch
+from haplane.phases.converge.rolling import leads, restart_member, undrain, wait_for_connection_drain
+from haplane.phases.upgrade.switch import switching
 
 
 def upgrade_members(context: Context) -> None:
     """Each reads through quorum in its new version, and its master's API server is ready, before the next."""
     guard = may_restart_etcd if len(context.inventory.etcd) > 1 else announced_outage
     for host in sorted(context.hosts(Kind.UPGRADE_ETCD), key=lambda one: leads(context, one)):
-        restart_member(context, host, before=partial(_switch, context, host), guard=guard)
+        with switching(context, host, Group.ETCD, partial(_start_again, context, host)) as begin:
+            restart_member(context, host, before=partial(_switch, context, host, begin), guard=guard)
 
 
-def _switch(context: Context, host: Host) -> None:
+def _switch(context: Context, host: Host, begin: Callable[[], None]) -> None:
     """An API server has no etcd but the one beside it: requests over connections that it kept would wait for that."""
     wait_for_connection_drain(context, host)
-    switch(context, host, Group.ETCD)
+    begin()
+
+
+def _start_again(context: Context, host: Host) -> None:
+    """In its old version, which reads its data as long as one other member has not gone over to the new one.
+
+    etcd writes data of a new minor version only once every member has it (its cluster version).
+    """
+    context.deploy([host], etcd_recipes.restart_etcd)
+    if host in context.inventory.masters:
+        context.deploy([host], recipes.wait_for_apiserver, port=context.inventory.cluster.apiserver_port)
+        undrain(context, host)
 
 
 UPGRADE_ETCD = Phase("Upgrade etcd, one member at a time", (Kind.UPGRADE_ETCD,), upgrade_members)

@@ -41,12 +41,14 @@ def upgrade_nodes(context: Context) -> None:
 
 
 def _refuse_while_another_is_away(context: Context, host: Host) -> None:
-    """Raises Refused while another node of the inventory is not Ready."""
+    """Raises Refused while another node of the inventory is not Ready, or nobody knows."""
     names = {one.name for one in context.inventory.nodes} - {host.name}
 
     def away() -> Obstacle | None:
         kubernetes = context.observation.kubernetes()
-        lost = [node.name for node in kubernetes.nodes if node.name in names and not node.ready] if kubernetes else []
+        if kubernetes is None:
+            return Obstacle(host.name, "waiting: no API server reports nodes")
+        lost = sorted(names - {node.name for node in kubernetes.nodes if node.ready})
         return Obstacle(host.name, f"waiting: {', '.join(lost)} not Ready") if lost else None
 
     observe_briefly(context)

@@ -25,4 +25,6 @@ def await_rollouts(context: Context) -> None:
     )
 
 
-AWAIT_ROLLOUTS = Phase("Wait for new pods", (), await_rollouts, also_after=(Kind.CLUSTER,), breakable=True)
+AWAIT_ROLLOUTS = Phase(
+    "Wait for new pods", (), await_rollouts, also_after=(Kind.CLUSTER, Kind.UPGRADE_NODE), breakable=True
+)

@@ -53,7 +53,7 @@ def switching(
         if not begun or isinstance(error, Unreachable | LockLost):
             raise
         context.progress(host.name, f"does not become ready as {version}: going back")
-        why = f"{error.what}: {error.why}"
+        why = _told(error)
         try:
             _switch_back(context, host, group, part)
             again()
@@ -61,15 +61,19 @@ def switching(
             raise HaplaneError(
                 f"{host.name} became ready neither as {version} nor in its old version",
                 where=error.where,
-                why=f"{why}; then {second.what}: {second.why}",
+                why=f"{why}; then {_told(second)}",
                 next_step=f"haplane status {context.inventory.path}",
             ) from error
-        raise HaplaneError(
+        raise type(error)(
             f"{host.name} did not become ready as {version}: it runs its old version again, and the run ends here",
             where=error.where,
             why=why,
             next_step=FIX_AND_RERUN,
         ) from error
+
+
+def _told(error: HaplaneError) -> str:
+    return f"{error.what}: {error.why}" if error.why else error.what
 
 
 def _switch_back(context: Context, host: Host, group: Group, part: Part | None = None) -> None:

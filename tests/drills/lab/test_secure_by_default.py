@@ -129,7 +129,7 @@ def test_host_keys(small, traces, tmp_path):
     strict, trusting = tmp_path / "strict.py", tmp_path / "trusting.py"
     strict.write_text(unknown)
     trusting.write_text(unknown.replace('checking": "yes"', 'checking": "accept-new"'))
-    assert "No host key for 10.89.57.21 found" in small.fails("up", strict, "--dry-run", code=3)
+    assert "host key is known for 10.89.57.21" in small.fails("up", strict, "--dry-run", code=3)
     assert known.read_text() == ""
     first = small.command("status", trusting)
     fingerprint = subprocess.run(
