@@ -52,6 +52,7 @@ def test_one_key_that_differs_is_told_from_another_cluster(lab):
     assert "haplane reset" not in said
 
 
+@pytest.mark.soak
 def test_a_stale_data_directory_is_named(lab):
     """As after a restore that one member slept through: the same authority, another cluster's data."""
     make = """

@@ -76,6 +76,7 @@ def written_until_m3_ends(lab):
     return lab.run("m3", f"{ETCDCTL} get x").returncode != 0
 
 
+@pytest.mark.soak
 def test_a_full_disk_under_one_member_costs_nobody_anything(lab):
     before = ids(lab)
     on(lab, "m3", SMALL_DISK)

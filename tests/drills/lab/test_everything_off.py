@@ -87,6 +87,7 @@ def nothing_but_the_whole_is_served(lab, masters, uid):
     wait_until(watched, 3 * WATCH_SECONDS, f"{WATCH_SECONDS} s in which nothing was served")
 
 
+@pytest.mark.soak
 def test_two_empty_disks_never_serve_less_than_was_acknowledged(lab):
     uid = lab.status()["cluster"]["uid"]
     emptied, whole = lab.masters[:2], lab.masters[2:]

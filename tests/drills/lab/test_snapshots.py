@@ -124,7 +124,7 @@ def leader(lab):
 
 def test_they_come_regularly_from_followers_whole_and_in_both_places(snapshots, lab):
     leading = leader(lab)
-    found = snapshots.new_ones(6, snapshots.last())
+    found = snapshots.new_ones(4, snapshots.last())
     if leader(lab) == leading:
         assert {one["manifest"]["member"] for one in found} == set(members(lab)) - {leading}
     moments = sorted(datetime.fromisoformat(one["manifest"]["taken_at"]).timestamp() for one in found)
