@@ -73,7 +73,7 @@ soak-drills: bundle  ## every drill within its limits, any master by name, and h
 
 soak-trust: bundle  ## a worker that lies, forged VRRP adverts, what is broken and called healthy, keys and addresses exchanged
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" $(patsubst %,tests/drills/lab/test_%.py,\
-		lying_worker vrrp false_health rotate_keys etcd_space disagreeing_hosts)
+		lying_worker vrrp false_health rotate_keys etcd_space disagreeing_hosts everything_off)
 
 soak-restore: bundle  ## everything lost, restores killed at every step, older encryption keys
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -s -m "lab and soak" tests/drills/lab/test_restore*.py
