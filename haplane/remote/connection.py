@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import re
 import shlex
 import shutil
@@ -38,6 +39,12 @@ CONNECT_SECONDS = 45.0
 """For all of it: jump hosts, TCP, key exchange, authentication, sudo. Each part has a deadline of its own, but a host
 that is late with every one of them must not hold the run up for minutes."""
 GONE = "it stopped responding"
+TURNED_AWAY = "kex_exchange_identification: "
+FORWARDING_FAILED = "forwarding failed"
+"""The jump host works and does not reach the host, which is the same ssh's next complaint."""
+TURNED_AWAY_TIMES, TURNED_AWAY_SECONDS = 4, (0.5, 3.0)
+"""From ten unauthenticated connections on sshd drops three in ten by default: a host among many behind a jump host
+meets that five times in a row once in 400 times."""
 POLL_SECONDS = 0.01
 LOG_BYTES = 1 << 18
 SOCKET_CHARACTERS = 70
@@ -53,6 +60,10 @@ Identity = tuple[object, ...]
 
 class NoConnection(Exception):
     """Why there is no connection, in a sentence."""
+
+
+class TurnedAway(NoConnection):
+    """sshd, of the host or of the jump host, took no more connections that have not authenticated (MaxStartups)."""
 
 
 @dataclass
@@ -110,7 +121,7 @@ def connect(host: Host, seconds: float = CONNECT_SECONDS) -> Connection:
             return known
         if known is not None:
             known.close()
-        made = _dial(host, seconds, met=known is not None)
+        made = _dial_again_when_turned_away(host, seconds, met=known is not None)
         try:
             made.first_contact = _first_contact(host.ssh, made)
             if host.ssh.sudo:
@@ -127,6 +138,16 @@ def multiplexed(host: Host) -> list[str]:
     if known is None or not known.alive:
         return ["-o", "ControlPath=none"]
     return ["-o", "ControlMaster=no", "-o", f"ControlPath={known.socket}"]
+
+
+def _dial_again_when_turned_away(host: Host, seconds: float, *, met: bool) -> Connection:
+    """As :func:`_dial`. The moments differ from host to host, or all would come again at once."""
+    for _ in range(TURNED_AWAY_TIMES):
+        try:
+            return _dial(host, seconds, met=met)
+        except TurnedAway:
+            time.sleep(random.uniform(*TURNED_AWAY_SECONDS))  # noqa: S311 - no secret
+    return _dial(host, seconds, met=met)
 
 
 def _dial(host: Host, seconds: float, *, met: bool) -> Connection:
@@ -206,6 +227,8 @@ def _no_connection(ssh: Ssh, failed: Connection) -> NoConnection:
     lines = [
         line.strip() for line in text.splitlines() if line.strip() and not line.startswith(host_keys.FIRST_CONTACT)
     ]
+    if TURNED_AWAY in text and FORWARDING_FAILED not in text:
+        return TurnedAway(shortened("; ".join(lines[-2:])))
     reason = shortened("; ".join(lines[-2:])) or f"ssh ended with {failed.process.returncode}"
     if "Permission denied" in reason:
         missing = ssh.key is not None and not Path(ssh.key).exists()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,16 @@ def test_the_users_own_sharing_of_connections_is_left_out(sshd, tmp_path):  # no
     connection.close_all()
     openssh.ssh_command(one, "true")
     assert subprocess.run(["pgrep", "-f", f"ControlPath={theirs}"], check=False).returncode != 0
+
+
+def test_whoever_is_turned_away_comes_again(sshd, tmp_path):  # noqa: F811
+    """MaxStartups: many hosts behind one jump host are many connections that have not authenticated yet."""
+    daemon = sshd("one")
+    add(daemon, "MaxStartups 1:100:1")
+    with socket.create_connection(("127.0.0.1", daemon.port)) as another:
+        another.recv(100)
+        threading.Timer(0.4, another.close).start()
+        assert openssh.run(host("m1", daemon, tmp_path / "known"), "echo", "hello") == b"hello\n"
 
 
 @pytest.mark.parametrize("greeting", [GREETING, "printf 'no line break'", "seq 20000", "echo oops >&2"])
