@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 LOCKS = Path(__file__).parent / "bundle" / "pinned" / "locks"
-DEFAULT_VERSION = "1.35.4"
+DEFAULT_VERSION = "1.36.3"
 
 
 def _oldest_first(version: str) -> list[int]:

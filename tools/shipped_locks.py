@@ -23,7 +23,7 @@ NEWER_MODULES = {
     "containerd": "2.3.7",
     "runc": "1.4.4",
     "cni-plugins": "1.10.0",
-    "flannel": "0.28.10",
+    "flannel": "0.26.7",  # from 0.28 on it ends unless an iptables program is there, which the image does not have
     "age": "1.3.2",
 }
 OFFICIAL = {

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from haplane.agent.s3 import client
 from haplane.agent.settings import S3Settings
 from haplane.bundle.manifest import default_directory, load_manifest
+from haplane.supported import DEFAULT_VERSION
 
 DEADLINE = 60.0
 ACCESS_DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>no</Message></Error>"
@@ -59,7 +60,7 @@ def listens(port: int) -> bool:
 
 def unpack_programs(directory: Path) -> None:
     """etcd, etcdctl, etcdutl and age, as hosts get them. Raises BadInput without a bundle."""
-    bundle = default_directory("1.35.4")
+    bundle = default_directory(DEFAULT_VERSION)
     for file in load_manifest(bundle).files:
         name = Path(file.path).name
         if name in ("etcd", "etcdctl", "etcdutl", "age"):
