@@ -195,8 +195,7 @@ def present(output: Output, one: Report | Skipped) -> None:
     if isinstance(one, Skipped):
         output.line(f"{one.drill}: not run; {one.reason.what} ({one.reason.why or one.reason.where})")
     else:
-        verdict = "all limits held" if one.passed else "NOT within its limits"
-        output.table((f"{one.drill} {one.host}", "what clients of the endpoint saw", verdict), one.rows())
+        output.table((f"{one.drill} {one.host}", "what clients of the endpoint saw", one.verdict), one.rows())
 
 
 for each in DRILLS.values():

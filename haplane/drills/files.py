@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from haplane.drills.page import index, page
-from haplane.drills.report import Report, shown
+from haplane.drills.report import Report
 
 
 def write_reports(directory: Path, reports: Sequence[Report]) -> None:
@@ -44,12 +44,7 @@ def write_junit(path: Path, reports: Sequence[Report], skipped: Mapping[str, str
         seconds = report.fault_seconds + report.healthy_again_seconds
         case = ElementTree.SubElement(suite, "testcase", name=report.drill, classname="drill", time=f"{seconds:.2f}")
         if not report.passed:
-            missed = [
-                f"{figure.name}: {shown(figure.measured, figure.unit)}, limit {shown(figure.limit or 0, figure.unit)}"
-                for figure in report.figures
-                if not figure.held
-            ]
-            ElementTree.SubElement(case, "failure", message="; ".join(missed) or "service did not recover")
+            ElementTree.SubElement(case, "failure", message="; ".join(report.missed))
     for drill, reason in skipped.items():
         case = ElementTree.SubElement(suite, "testcase", name=drill, classname="drill")
         ElementTree.SubElement(case, "skipped", message=reason)

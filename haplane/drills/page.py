@@ -65,6 +65,8 @@ def meaning(report: Report) -> tuple[str, str, str]:
     safe += (
         ", and no read was older than the last acknowledged write" if not stale else f", and {stale} reads were STALE"
     )
+    if not report.served:
+        noticed += " While the fault was in place there were no 5 s without a failure."
     if not report.steady:
         noticed += " In the end there were no 5 s without a failure."
     return (

@@ -96,9 +96,38 @@ class Report:
     @property
     def passed(self) -> bool:
         """Every figure within its limit, every gap ended, steady service meanwhile and in the end, and no doubt."""
-        spans = (self.reads, self.writes, self.reads_at_return, self.writes_at_return, *self.in_cluster.values())
-        held = all(figure.held for figure in self.figures)
-        return held and self.steady and self.served and not self.too_busy and all(span.recovered for span in spans)
+        return not self.missed
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """What keeps it from having passed, each in words."""
+        return (
+            *(
+                f"{one.name}: {shown(one.measured, one.unit)}, limit {shown(one.limit or 0, one.unit)}"
+                for one in self.figures
+                if not one.held
+            ),
+            *(f"{name} did not recover" for name, span in self._spans().items() if not span.recovered),
+            *([] if self.served else ["no 5 s without a failed request while the fault was in place"]),
+            *([] if self.steady else ["no 5 s without a failed request in the end"]),
+            *([self.too_busy] if self.too_busy else []),
+        )
+
+    @property
+    def verdict(self) -> str:
+        """In a few words, for a heading."""
+        if self.missed == (self.too_busy,):
+            return "too busy to measure"
+        return "all limits held" if self.passed else "NOT within its limits"
+
+    def _spans(self) -> dict[str, Service]:
+        return {
+            "reads": self.reads,
+            "writes": self.writes,
+            "reads during the return": self.reads_at_return,
+            "writes during the return": self.writes_at_return,
+            **{f"{kind} as seen from a pod": span for kind, span in self.in_cluster.items()},
+        }
 
     def document(self) -> dict[str, Any]:
         """The report as ``--json`` prints it; times in seconds."""
@@ -107,17 +136,12 @@ class Report:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """The report as a table: figure, measured, limit."""
-        spans = {
-            "reads": self.reads,
-            "writes": self.writes,
-            "reads during the return": self.reads_at_return,
-            "writes during the return": self.writes_at_return,
-            **{f"{kind} as seen from a pod": span for kind, span in self.in_cluster.items()},
-        }
+        named = {figure.name for figure in self.figures}
+        others = [why for why in self.missed if why.partition(":")[0] not in named]
         return [
-            *((f"longest gap in {name}", _gap(span), "") for name, span in spans.items()),
+            *((f"longest gap in {name}", _gap(span), "") for name, span in self._spans().items()),
             *((figure.name, shown(figure.measured, figure.unit), limit_of(figure)) for figure in self.figures),
-            *([("this machine", self.too_busy, "")] if self.too_busy else []),
+            *(("not passed", why, "") for why in others),
         ]
 
 

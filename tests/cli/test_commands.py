@@ -46,6 +46,7 @@ def inventory(tmp_path):
         for number in (1, 2, 3)
     ]
     cluster = {"name": "test", "endpoint": "127.0.0.30:9", "endpoint_is_external": True, "bundle": str(bundle)}
+    cluster["kubernetes_version"] = samples.manifest().kubernetes_version
     path = tmp_path / "inventory.py"
     path.write_text(f"masters = ({masters!r}, {{'ssh_known_hosts_file': {known_hosts!r}}})\ncluster = {cluster!r}\n")
     return path
