@@ -27,7 +27,8 @@ def host(name: str, number: int) -> Host:
 def inventory(*, masters: int = 3, etcd: int = 0, balancers: int = 2, workers: int = 0, **cluster: Any) -> Inventory:
     """Without ``etcd`` the masters are the members; without ``balancers`` haproxy runs beside the API servers."""
     port = 6443 if balancers else 8443
-    settings = {"name": "test", "endpoint": f"10.0.0.10:{port}", **cluster}
+    version = manifest().kubernetes_version
+    settings = {"name": "test", "endpoint": f"10.0.0.10:{port}", "kubernetes_version": version, **cluster}
     hosts = tuple(host(f"m{number}", 20 + number) for number in range(1, masters + 1))
     return Inventory(
         path="inventories/test.py",

@@ -82,13 +82,23 @@ def test_what_happened_is_said_in_three_sentences_and_a_loss_is_not_hidden():
     assert "All 672 acknowledged writes were there afterwards" in page(report())
     lossy = page(report(lost=(7, 8)))
     assert "2 acknowledged writes were LOST" in lossy
-    assert "Not within its limits" in lossy
+    assert "NOT within its limits" in lossy
 
 
 def test_a_machine_that_was_too_busy_to_measure_is_said_to_be():
     assert "too busy" not in page(report())
     busy = report()
-    assert "up to 7.0 s late" in page(replace(busy, about={**busy.about, "prober_late_seconds": 7.0}))
+    late = replace(busy, about={**busy.about, "prober_late_seconds": 7.0})
+    assert "up to 7.0 s late" in page(late)
+    assert (late.passed, late.verdict) == (False, "too busy to measure")
+
+
+def test_short_gaps_do_not_make_up_for_service_that_never_became_steady():
+    """Round-robin DNS over a dead master: every third request fails, and no gap is long."""
+    shaky = replace(report(), served=False)
+    assert (shaky.passed, shaky.verdict) == (False, "NOT within its limits")
+    assert "While the fault was in place there were no 5 s without a failure." in page(shaky)
+    assert ("not passed", "no 5 s without a failed request while the fault was in place", "") in shaky.rows()
 
 
 def test_text_of_hosts_is_text():
