@@ -17,6 +17,7 @@ from haplane.pki.kubelet_certificates import kubelet_client
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 SHA256 = "0" * 64
+CLUSTER_ID = 0xC1
 
 
 def host(name: str, number: int) -> Host:
@@ -204,9 +205,18 @@ def _member(given: Inventory, each: Host) -> dict[str, Any]:
     mine = given.etcd.index(each) + 1
     return {
         "bootstrapped": True, "has_data": True, "reads_through_quorum": True, "members": members,
-        "status": {"header": {"member_id": mine, "revision": 100}, "dbSize": 1 << 20, "dbSizeInUse": 1 << 19,
-                   "dbSizeQuota": 2 << 30, "leader": 1},
+        "status": {"header": {"cluster_id": CLUSTER_ID, "member_id": mine, "revision": 100}, "dbSize": 1 << 20,
+                   "dbSizeInUse": 1 << 19, "dbSizeQuota": 2 << 30, "leader": 1},
+        "data_cluster_id": CLUSTER_ID,
     }  # fmt: skip
+
+
+def restored_alone(observation: Observation, name: str) -> Observation:
+    """Somebody has restored a snapshot on that host with etcdutl: a cluster of its own, which serves."""
+    etcd = observation.reports[name].etcd.model_dump(by_alias=True)
+    own = {"ID": 0xB0B, "name": name, "peerURLs": [f"https://{name}:2380"]}
+    etcd["status"] |= {"header": {"cluster_id": 0xB, "member_id": 0xB0B, "revision": 7}, "leader": 0xB0B}
+    return altered(observation, name, etcd=etcd | {"members": [own], "data_cluster_id": 0xB})
 
 
 def _kubernetes(given: Inventory) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from haplane.domain.agreement import stale_members
+from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import HostReport, listed_members
 from haplane.domain.quorum import MemberState, Verdict, may_stop
 
@@ -16,23 +18,28 @@ from haplane.domain.quorum import MemberState, Verdict, may_stop
 def etcd_states(members: Mapping[str, HostReport | None]) -> dict[str, MemberState]:
     """By name the state of each member on etcd's own list; of the given ones when nobody tells that list.
 
-    A listed member that is not given, or whose host did not answer, counts as unhealthy; one that has never started
-    has no name yet.
+    A listed member that is not given, whose host did not answer, or that runs a cluster of its own counts as
+    unhealthy; one that has never started has no name yet.
     """
-    listed = listed_members(report for report in members.values() if report is not None)
+    reports = {name: report for name, report in members.items() if report is not None}
+    listed = listed_members(reports.values())
+    stale = stale_members([*reports], reports)
     if not listed:
         return dict.fromkeys(members, MemberState.UNHEALTHY)
     return {
         member.name or f"{member.id:x}": MemberState.LEARNER
         if member.is_learner
-        else _state(members.get(member.name))
+        else _state(member, None if member.name in stale else reports.get(member.name))
         for member in listed
     }
 
 
-def _state(report: HostReport | None) -> MemberState:
-    serves = report is not None and report.etcd.reads_through_quorum
-    return MemberState.HEALTHY if serves else MemberState.UNHEALTHY
+def _state(member: EtcdMember, report: HostReport | None) -> MemberState:
+    """``report`` is its host's. Where a member with another ID runs there, the listed one does not."""
+    if report is None or not report.etcd.reads_through_quorum:
+        return MemberState.UNHEALTHY
+    status = report.etcd.status
+    return MemberState.HEALTHY if status is None or status.header.member_id == member.id else MemberState.UNHEALTHY
 
 
 def may_restart_etcd(members: Mapping[str, HostReport | None], name: str) -> Verdict:

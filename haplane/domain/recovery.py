@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from haplane.domain.agreement import stale_members
 from haplane.domain.durations import in_words
 from haplane.domain.members import is_corrupt, members_besides, with_known_etcd
 from haplane.domain.observed import HostReport
@@ -36,8 +37,8 @@ class RecoveryAction(Enum):
 class Member:
     """One member as observed. ``revision`` is None while its etcd does not run.
 
-    ``leaves``: it is being decommissioned. ``damaged``: etcd reports its data as corrupt. ``expired``: one of its
-    etcd certificates has expired, which may be why it does not serve.
+    ``leaves``: it is being decommissioned. ``damaged``: etcd reports its data as corrupt, or they are of another
+    cluster. ``expired``: one of its etcd certificates has expired, which may be why it does not serve.
     """
 
     name: str
@@ -96,8 +97,9 @@ def _member(name: str, reports: Mapping[str, HostReport]) -> Member:
         return Member(name, reachable=False)
     etcd = report.etcd
     revision = etcd.status.header.revision if etcd.status else None
-    damaged = is_corrupt(name, reports)
-    return Member(name, True, etcd.has_data, etcd.reads_through_quorum, revision, damaged)
+    stale = name in stale_members([*reports], reports)
+    damaged = stale or is_corrupt(name, reports)
+    return Member(name, True, etcd.has_data, etcd.reads_through_quorum and not stale, revision, damaged)
 
 
 def keys_are_lost(

@@ -4,7 +4,8 @@ Two rules keep one host that lies from costing a cluster:
 
 **A host is believed for what its role can know.** Files, units and addresses of itself are any host's; etcd is known
 to members only, the API to masters only, a restore to those that take part in it, the endpoint to load balancers and
-masters. :func:`believed` takes everything else out of a report, once, where the observation is made.
+masters. :func:`believed` takes everything else out of a report, once, where the observation is made. A member that
+runs another cluster than the others reads through the quorum of that one only.
 
 **Nothing is destroyed on the word of one host.** Facts that several hosts can know are what a majority of them
 reports (:mod:`haplane.domain.consensus`, ``listed_members``), and a Node is deleted only when its own host reports
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from haplane.domain.agreement import stale_members
 from haplane.domain.cluster_health import Components
 from haplane.domain.etcd_report import Etcd
 from haplane.domain.observed import Apiserver, Balancer, HostReport, Observation
@@ -39,6 +41,9 @@ class Roles:
 def believed(roles: Roles, observation: Observation) -> Observation:
     """The same moment without what hosts reported that they cannot know."""
     reports = {name: _of_its_role(roles, name, report) for name, report in observation.reports.items()}
+    for name in stale_members(sorted(roles.etcd | roles.leaving), reports):
+        etcd = reports[name].etcd.model_copy(update={"reads_through_quorum": False})
+        reports[name] = reports[name].model_copy(update={"etcd": etcd})
     return Observation(reports=reports, unreachable=observation.unreachable)
 
 

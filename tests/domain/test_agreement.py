@@ -147,6 +147,9 @@ def member(stored, serving=None):
         ({"m1": member(1, 1), "m2": member(2), "m3": member(2)}, ["m2", "m3"]),
         ({"m1": member(1), "m2": member(2)}, []),
         ({"m1": member(1, 1), "m2": member(1), "m3": samples.report()}, []),
+        ({"m1": member(1, 1), "m2": member(1, 1), "m3": member(None, 2)}, ["m3"]),
+        ({"m1": member(1, 1), "m2": member(1), "m3": member(2, 2)}, ["m3"]),
+        ({"m1": member(1, 1), "m3": member(2, 2)}, []),
         ({}, []),
     ],
 )

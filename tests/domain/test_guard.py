@@ -43,6 +43,23 @@ def test_the_list_of_the_member_that_applied_the_most_counts():
     assert not may_restart_etcd(members(("m1", "m2", "m3", "old"), behind="m1"), "m1").allowed
 
 
+def test_a_member_that_is_a_cluster_of_its_own_is_no_healthy_voter():
+    """Somebody restores m3 alone with etcdutl: it reads through its own quorum. A restart of m1 ends the others'."""
+    restored = samples.restored_alone(CONVERGED, "m3").reports
+    verdict = may_restart_etcd(restored, "m1")
+    assert not verdict.allowed
+    assert "3 voters need 2 healthy; 2 are, without m1 1 would remain" in verdict.arithmetic
+    assert may_restart_etcd(restored, "m3").allowed
+
+
+def test_where_a_member_with_another_id_runs_the_listed_one_does_not():
+    """Its cluster's ID is not known: it was late, and an older haplane's hosts do not report it."""
+    etcd = CONVERGED.reports["m3"].etcd.model_dump(by_alias=True) | {"data_cluster_id": None}
+    etcd["status"]["header"] |= {"cluster_id": 0, "member_id": 99}
+    found = samples.altered(CONVERGED, "m3", etcd=etcd).reports
+    assert not may_restart_etcd(found, "m1").allowed
+
+
 def test_a_learner_has_no_vote_and_may_stop():
     found = members(("m1", "m2", "m3"), learners=("m3",))
     assert may_restart_etcd(found, "m3").allowed

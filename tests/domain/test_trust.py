@@ -133,6 +133,15 @@ def test_in_an_outage_the_only_member_that_tells_a_list_is_not_believed():
     assert changes_of(INVENTORY, observation, starting=False)[0] == ()
 
 
+def test_a_member_that_runs_a_cluster_of_its_own_reads_through_that_quorum_only():
+    restored = samples.restored_alone(CONVERGED, "m3")
+    found = seen(restored).reports
+    assert [name for name in ("m1", "m2", "m3") if found[name].etcd.reads_through_quorum] == ["m1", "m2"]
+    changes, blocked = changes_of(INVENTORY, seen(restored), starting=False)
+    assert changes == ()
+    assert blocked is None or "m3" in blocked.what + blocked.why
+
+
 def forged(name, **changes):
     labels = sorted({*CONVERGED.reports["m1"].kubernetes.nodes[0].labels})
     fields = {"uid": "x", "ready": False, "taints": [], "unschedulable": False, "kubelet_version": ""}

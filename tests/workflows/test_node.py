@@ -235,6 +235,16 @@ def test_no_master_is_rebooted_while_another_is_away(inventory, master):
     assert "reboot" not in cluster.done_to(master)
 
 
+@pytest.mark.parametrize("verb", ["reboot", "patch"])
+def test_no_master_is_rebooted_while_another_one_runs_an_etcd_cluster_of_its_own(inventory, verb):
+    cluster = Nodes(inventory)
+    etcd = samples.restored_alone(samples.converged(inventory), "m3").reports["m3"].etcd
+    cluster.now_reported["m3"]["etcd"] = etcd.model_dump(by_alias=True)
+    with pytest.raises(Refused, match="must not be taken out"):
+        carry_out(cluster, verb, "m1")
+    assert cluster.done_to("m1") == []
+
+
 def test_the_only_load_balancer_is_not_rebooted(tmp_path):
     cluster = Nodes(bundled(tmp_path, balancers=1))
     with pytest.raises(Refused, match="lb1 must not be taken out"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from haplane.domain.agreement import other_cluster, stale_members
+from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.etcd_space import quota_of, without_space
 from haplane.domain.members import corrupt, differ, is_corrupt
 from haplane.domain.observed import Observation, listed_members
 from haplane.domain.quorum import can_lose, majority
-from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
+from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster, problem
 
 
 def etcd_cluster(roster: Roster, observation: Observation) -> EtcdCluster:
@@ -21,17 +23,21 @@ def etcd_cluster(roster: Roster, observation: Observation) -> EtcdCluster:
 
 
 def _member(name: str, roster: Roster, observation: Observation, listed: EtcdMember | None) -> MemberStatus:
-    """``healthy``: it reads through quorum; an alarm about space is the cluster's, and no member's illness."""
+    """``healthy``: it reads through the others' quorum; an alarm about space is the cluster's, not the member's."""
     report = observation.reports.get(name)
     status = report.etcd.status if report else None
     known = observation.of(roster.etcd)
     mine = status.header.member_id if status else listed.id if listed else None
     alarms = {"CORRUPT": corrupt(known), "NOSPACE": without_space(known)}
+    stale = name in stale_members(roster.etcd, observation.reports)
+    serves = report is not None and report.etcd.reads_through_quorum and not stale
+    failure = report.etcd.failure.kind if report and report.etcd.failure else None
+    failure = failure or (FailureKind.OTHER_CLUSTER if stale else None)
     return MemberStatus(
         name=name,
         id=format(listed.id, "x") if listed else None,
         address=roster.addresses[name],
-        healthy=bool(report and status and report.etcd.reads_through_quorum and mine not in alarms["CORRUPT"]),
+        healthy=bool(status and serves and mine not in alarms["CORRUPT"]),
         leader=bool(status and status.leader == status.header.member_id),
         learner=bool(listed and listed.is_learner),
         db_bytes=status.db_size if status else None,
@@ -40,8 +46,26 @@ def _member(name: str, roster: Roster, observation: Observation, listed: EtcdMem
         quota_bytes=quota_of(status) if status else None,
         alarms=tuple(alarm for alarm, members in alarms.items() if mine in members),
         unknown=report is not None and "etcd" in report.failed,
-        failure=report.etcd.failure.kind.name.lower() if report and report.etcd.failure else None,
+        failure=failure.name.lower() if failure else None,
     )
+
+
+def members_of_other_clusters(roster: Roster, observation: Observation) -> list[str]:
+    """Members that serve a cluster of their own, or would: restored by hand, off during a restore, a copied disk."""
+    found = []
+    for name, ours in stale_members(roster.etcd, observation.reports).items():
+        etcd = observation.reports[name].etcd
+        if etcd.failure is not None:
+            continue  # named with etcd's own words
+        what = "runs another etcd cluster" if etcd.status else "holds the data of another etcd cluster"
+        found.append(
+            problem(
+                f"etcd member {name}: it {what} (ID {other_cluster(etcd, ours):x}) than the others (ID {ours:x})",
+                why="it was restored by itself, was off during a restore, or has another host's disk",
+                fix=f"`haplane node repair INVENTORY {name}` discards its data and adds it to the others' cluster",
+            )
+        )
+    return found
 
 
 def damaged_members(roster: Roster, observation: Observation) -> list[str]:

@@ -18,7 +18,7 @@ from haplane.domain.status.certificates import Certificates, certificate_problem
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.etcd_failures import failed_members
 from haplane.domain.status.hosts import failed_probes, unit_problems
-from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems
+from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems, members_of_other_clusters
 from haplane.domain.status.model import ClusterStatus, Roster, Status
 from haplane.domain.status.nodes import (
     dns_problems,
@@ -98,6 +98,7 @@ def _problems(
         *node_problems(observation, kubernetes, status.masters, status.workers),
         *pressure_problems(kubernetes),
         *serving_problems(roster, observation, kubernetes),
+        *members_of_other_clusters(roster, observation),
         *damaged_members(roster, observation),
         *failed_members(roster, observation),
         *space_problems(roster, observation),

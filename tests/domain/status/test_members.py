@@ -1,0 +1,32 @@
+import samples
+from statuses import status_of
+
+from haplane.drills.drill import why_fatal
+
+INVENTORY = samples.inventory()
+CONVERGED = samples.converged(INVENTORY)
+
+
+def test_a_member_that_is_a_cluster_of_its_own_is_named_and_not_counted():
+    """Restored by hand with etcdutl it reads through its own quorum: it was healthy, and can_lose was 1."""
+    status = status_of(INVENTORY, samples.restored_alone(CONVERGED, "m3"))
+    assert status.problems == (
+        "etcd member m3: it runs another etcd cluster (ID b) than the others (ID c1) (it was restored by itself, was "
+        "off during a restore, or has another host's disk); fix: `haplane node repair inventories/test.py m3` "
+        "discards its data and adds it to the others' cluster",
+    )
+    assert [member.healthy for member in status.etcd.members] == [True, True, False]
+    assert status.etcd.members[2].failure == "other_cluster"
+    assert (status.etcd.quorum.healthy, status.etcd.quorum.can_lose) == (2, 0)
+    assert status.recovery.members == ("m3",)
+    assert status.recovery.command == "haplane node repair inventories/test.py m3"
+    assert "without m1 1 would remain" in why_fatal(INVENTORY, status, "m1")
+    assert why_fatal(INVENTORY, status, "m3") is None
+
+
+def test_a_stopped_member_with_another_clusters_data_is_named_too():
+    observation = samples.stopped(samples.restored_alone(CONVERGED, "m3"), "m3")
+    assert any(
+        one.startswith("etcd member m3: it holds the data of another etcd cluster (ID b) than the others (ID c1)")
+        for one in status_of(INVENTORY, observation).problems
+    )

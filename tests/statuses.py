@@ -1,0 +1,17 @@
+"""What `status` makes of an observation, for tests."""
+
+import samples
+
+from haplane.domain.status import Certificates, summarise
+from haplane.observation.health import roster
+
+
+def status_of(inventory, observation):
+    """The whole status, with an endpoint that answers and no certificate seen."""
+    return summarise(
+        roster(inventory),
+        observation,
+        endpoint_answers=True,
+        certificates=Certificates(None, None),
+        now=samples.NOW,
+    )
