@@ -2,8 +2,9 @@
 
 from hypothesis import strategies as st
 
+from haplane.domain.balancer_report import Balancer
 from haplane.domain.etcd_report import Etcd
-from haplane.domain.observed import Apiserver, Balancer, HostReport, Kubernetes, Node
+from haplane.domain.observed import Apiserver, HostReport, Kubernetes, Node
 from haplane.domain.plan import CONTROL_PLANE_LABEL, CONTROL_PLANE_LABELS, MADE_LABEL
 from haplane.domain.restoration import Journal, Leftovers
 from haplane.domain.snapshot_report import Sealed, SnapshotReport

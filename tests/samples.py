@@ -181,10 +181,21 @@ def converged(given: Inventory) -> Observation:
             balancer={
                 "holds_endpoint": each == next(iter(given.balancer_hosts), None),
                 "endpoint_answers": False,
-                "servers": [] if each in given.balancer_hosts else None,
+                "servers": servers(given, each),
             },
         )
     return Observation(reports=reports)
+
+
+def servers(given: Inventory, each: Host, **statuses: str) -> list[dict[str, str]] | None:
+    """What haproxy on that host reports, all UP but for these; None where it has no haproxy."""
+    found = {"apiservers": given.masters} if each in given.balancer_hosts else {}
+    found |= {"etcd": given.etcd} if each in given.masters and given.etcd_is_external else {}
+    return [
+        {"backend": backend, "name": one.name, "status": statuses.get(one.name, "UP")}
+        for backend, hosts in found.items()
+        for one in hosts
+    ] or None
 
 
 def altered(observation: Observation, name: str, **changes: Any) -> Observation:

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from haplane.domain.balancer_report import Server
 from haplane.domain.etcd_report import EtcdMember
-from haplane.domain.observed import Node, Server
+from haplane.domain.observed import Node
 from haplane.facts.program import observer_parts, packed, program
 from haplane.streams import last_line
 

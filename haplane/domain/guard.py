@@ -7,9 +7,10 @@ is an outage by itself may say otherwise, and says so first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from haplane.domain.agreement import stale_members
+from haplane.domain.balancer_report import APISERVERS
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import HostReport, listed_members
 from haplane.domain.quorum import MemberState, Verdict, may_stop
@@ -65,17 +66,21 @@ def may_restart_apiserver(masters: Mapping[str, HostReport | None], name: str) -
     return Verdict(bool(ready), counted)
 
 
-def may_stop_balancer(balancers: Mapping[str, HostReport | None], name: str) -> Verdict:
-    """Whether that load balancer may go out of service now: another one has to be able to take the address."""
+def may_stop_balancer(balancers: Mapping[str, HostReport | None], name: str, *, masters: Collection[str]) -> Verdict:
+    """Whether that load balancer may go out of service now: another one has to be able to take the address.
+
+    ``masters`` are the inventory's: one that sends clients to none of them serves nobody.
+    """
     others = sorted(other for other in balancers if other != name)
-    serving = [other for other in others if (report := balancers[other]) is not None and _balances(report)]
+    serving = [other for other in others if (report := balancers[other]) is not None and _balances(report, masters)]
     counted = (
         f"{len(balancers)} load balancers; without {name}, {len(serving)} serve ({', '.join(serving) or 'none'})"
     )
     return Verdict(bool(serving), f"{counted}, 1 needed")
 
 
-def _balances(report: HostReport) -> bool:
-    """Whether haproxy and keepalived run, and haproxy answers."""
+def _balances(report: HostReport, masters: Collection[str]) -> bool:
+    """Whether haproxy and keepalived run, and haproxy sends clients to one of the masters."""
     active = all(unit in report.units and report.units[unit].active for unit in ("haproxy", "keepalived"))
-    return active and report.balancer.servers is not None
+    servers = [server for server in report.balancer.servers or () if server.backend == APISERVERS]
+    return active and any(server.is_up and server.name in masters for server in servers)

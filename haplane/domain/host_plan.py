@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from haplane.domain import host_paths
+from haplane.domain.balancer_report import APISERVERS, ETCD
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import FLUSHED, Kind, Step, Wants, few, reasons
@@ -58,7 +59,7 @@ def missing_images(wanted: Wants, report: HostReport, *, archives_are_there: boo
     return tuple(image for image in wanted.images if image not in (report.images or ()))
 
 
-OUR_BACKENDS = frozenset({"apiservers", "etcd"})
+OUR_BACKENDS = frozenset({APISERVERS, ETCD})
 """Of haproxy: in others haplane drains nothing."""
 
 

@@ -18,16 +18,15 @@ from pydantic import (
 )
 
 from haplane.domain import host_paths
+from haplane.domain.balancer_report import Balancer, ShortText
 from haplane.domain.cluster_health import Components, Precedence, Workloads
 from haplane.domain.consensus import agreed_view
 from haplane.domain.etcd_report import Etcd, EtcdMember
-from haplane.domain.names import NodeName, ServerName, UnitName
+from haplane.domain.names import NodeName, UnitName
 from haplane.domain.reported import Observed, Sha256
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
 from haplane.errors import HaplaneError
-
-ShortText = Annotated[str, Field(max_length=400)]
 
 
 class Machine(Observed):
@@ -140,34 +139,6 @@ class Kubernetes(Observed):
     coredns_ready: int = 0
     coredns_why: str = ""
     serving_requests: tuple[ServingRequest, ...] = ()
-
-
-class Server(Observed):
-    """One line of haproxy's ``show stat``."""
-
-    backend: ServerName
-    name: ServerName
-    status: str
-
-
-class Balancer(Observed):
-    """``endpoint_answers``: somebody else answers pings at the floating address.
-
-    ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``adverts_filtered``: the
-    packet filter for VRRP is loaded; None where there is none to load.
-
-    From the files of haproxy and keepalived: ``other_sections`` are not haplane's, ``balanced`` the masters'
-    addresses, ``addresses`` those that keepalived holds.
-    """
-
-    holds_endpoint: bool
-    endpoint_answers: bool
-    endpoint_ready: bool = False
-    adverts_filtered: bool | None = None
-    servers: tuple[Server, ...] | None
-    other_sections: tuple[ShortText, ...] = ()
-    balanced: tuple[ShortText, ...] = ()
-    addresses: tuple[ShortText, ...] = ()
 
 
 class AttachedNetwork(Observed):

@@ -1,7 +1,7 @@
 import pytest
 import samples
 
-from haplane.domain.guard import may_restart_etcd
+from haplane.domain.guard import may_restart_etcd, may_stop_balancer
 
 CONVERGED = samples.converged(samples.inventory())
 
@@ -68,3 +68,25 @@ def test_a_learner_has_no_vote_and_may_stop():
 
 def test_a_member_that_etcd_does_not_list_is_judged_and_never_counted_as_healthy():
     assert "3 voters need 2 healthy; 2 are" in may_restart_etcd(members(("m1", "m2")), "m3").arithmetic
+
+
+@pytest.mark.parametrize(
+    ("servers", "allowed"),
+    [
+        ([("apiservers", "m1", "UP")], True),
+        ([("apiservers", "m1", "DOWN"), ("apiservers", "m2", "UP 1/4")], True),
+        ([("apiservers", "m1", "DOWN"), ("apiservers", "m2", "DRAIN")], False),
+        ([("apiservers", "old1", "UP")], False),
+        ([("etcd", "m1", "UP")], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_the_address_goes_only_to_a_load_balancer_that_sends_clients_to_a_master(servers, allowed):
+    """lb2 came back with a configuration of masters that are gone: haproxy and keepalived run, and nobody answers."""
+    named = [{"backend": one, "name": name, "status": status} for one, name, status in servers or ()]
+    balancer = CONVERGED.reports["lb2"].balancer.model_dump() | {"servers": named if servers is not None else None}
+    found = samples.altered(CONVERGED, "lb2", balancer=balancer).reports
+    both = {name: found[name] for name in ("lb1", "lb2")}
+    assert may_stop_balancer(both, "lb1", masters={"m1", "m2", "m3"}).allowed is allowed
+    assert may_stop_balancer(both, "lb2", masters={"m1", "m2", "m3"}).allowed

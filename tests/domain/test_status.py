@@ -285,7 +285,9 @@ def test_redundancy_that_is_gone_is_not_healthy(name, unit, state, words):
     ],
 )
 def test_a_ready_master_that_a_load_balancer_does_not_use_is_a_problem(backend, server, state, problems):
-    servers = [{"backend": backend, "name": server, "status": state}]
+    others = [one for one in samples.servers(INVENTORY, INVENTORY.host("lb1")) if one["name"] != server]
+    servers = [*others, {"backend": "apiservers", "name": server, "status": "UP"}] if backend == "etcd" else others
+    servers = [*servers, {"backend": backend, "name": server, "status": state}]
     balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": servers}
     observation = samples.altered(CONVERGED, "lb1", balancer=balancer)
     observation = samples.altered(observation, "m3", apiserver={"ready": False})

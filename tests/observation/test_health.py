@@ -7,10 +7,15 @@ from haplane.observation.waiting import Obstacle
 
 INVENTORY = samples.inventory(workers=1)
 CONVERGED = samples.converged(INVENTORY)
-SERVERS = [{"backend": "apiservers", "name": "m2", "status": "DOWN"}]
-LAGGING = samples.altered(
-    CONVERGED, "lb1", balancer=CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": SERVERS}
-)
+
+
+def lagging(name):
+    servers = samples.servers(INVENTORY, INVENTORY.host("lb1"), **{name: "DOWN"})
+    balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": servers}
+    return samples.altered(CONVERGED, "lb1", balancer=balancer)
+
+
+LAGGING = lagging("m2")
 
 
 def verified(*looks):
@@ -31,12 +36,6 @@ def test_what_stays_wrong_is_told_after_the_deadline():
     status, seconds = verified(LAGGING)
     assert status.problems == ("lb1 sends nothing to m2 (DOWN)",)
     assert seconds == SETTLE_SECONDS
-
-
-def lagging(name):
-    servers = [{"backend": "apiservers", "name": name, "status": "DOWN"}]
-    balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": servers}
-    return samples.altered(CONVERGED, "lb1", balancer=balancer)
 
 
 def test_a_slow_machine_is_waited_for_while_what_is_wrong_changes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
 from haplane.domain.status.model import BalancerStatus, Roster, problem
 
@@ -39,14 +40,60 @@ def balancer_problems(roster: Roster, balancers: tuple[BalancerStatus, ...]) -> 
 
 
 def unserved_masters(roster: Roster, observation: Observation) -> list[str]:
-    """Ready API servers that a load balancer sends nothing to, or no longer checks."""
-    ready = {name for name in roster.masters if name in observation.reports}
-    ready = {name for name in ready if observation.reports[name].apiserver.ready}
-    return [
-        f"{name} {'does not check' if server.status == 'no check' else 'sends nothing to'} {server.name}"
-        f" ({server.status})"
-        for name in roster.balancers
-        if name in observation.reports
-        for server in observation.reports[name].balancer.servers or ()
-        if server.backend == "apiservers" and server.name in ready and not server.status.startswith("UP")
-    ]
+    """Ready API servers that a load balancer sends nothing to, no longer checks, or does not know at all."""
+    ready = [name for name in roster.masters if name in observation.reports]
+    ready = [name for name in ready if observation.reports[name].apiserver.ready]
+    found = []
+    for name in roster.balancers:
+        servers = _servers(name, APISERVERS, observation)
+        found += [
+            f"{name} {'does not check' if server.status == 'no check' else 'sends nothing to'} {server.name}"
+            f" ({server.status})"
+            for server in servers or ()
+            if server.name in ready and not server.is_up
+        ]
+        known = ready if servers is None else [server.name for server in servers]
+        found += [
+            problem(
+                f"{name} sends nothing to {master}",
+                why="its haproxy runs with a configuration that does not name this master",
+                fix="`haplane up INVENTORY`",
+            )
+            for master in ready
+            if master not in known
+        ]
+    return found
+
+
+def unreached_members(roster: Roster, observation: Observation) -> list[str]:
+    """Where etcd is on other hosts: serving members that a master's haproxy, its way to etcd, does not reach."""
+    if set(roster.masters) & set(roster.etcd):
+        return []
+    serving = [name for name in roster.etcd if name in observation.reports]
+    serving = [name for name in serving if observation.reports[name].etcd.reads_through_quorum]
+    found = []
+    for name in roster.masters:
+        servers = _servers(name, ETCD, observation)
+        reached = {server.name: server for server in servers or ()}
+        for member in serving if servers is not None else ():
+            server = reached.get(member)
+            if server is None or not server.is_up:
+                found.append(_unreached(name, member, server, roster.addresses[member]))
+    return found
+
+
+def _unreached(name: str, member: str, server: Server | None, address: str) -> str:
+    what = f"{name}: its haproxy does not reach etcd member {member}"
+    if server is None or not server.status.startswith("DOWN"):
+        why = f"its server is {server.status} there" if server else "haproxy's configuration does not name it"
+        return problem(what, why=why, fix="`haplane up INVENTORY`")
+    look = f"see what drops packets: on {name} `curl -vk https://{address}:2379/readyz`"
+    return problem(what, why="its server is DOWN there", fix=look)
+
+
+def _servers(name: str, backend: str, observation: Observation) -> list[Server] | None:
+    """What that host's haproxy has in this backend; None where it reports nothing."""
+    report = observation.reports.get(name)
+    if report is None or report.balancer.servers is None:
+        return None
+    return [server for server in report.balancer.servers if server.backend == backend]

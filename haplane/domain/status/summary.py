@@ -13,7 +13,12 @@ from haplane.domain import host_paths
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.recovery import Recovery, keys_are_lost, summarise_recovery
 from haplane.domain.snapshot_status import snapshot_problems, summarise_snapshots
-from haplane.domain.status.balancers import balancer_problems, balancer_status, unserved_masters
+from haplane.domain.status.balancers import (
+    balancer_problems,
+    balancer_status,
+    unreached_members,
+    unserved_masters,
+)
 from haplane.domain.status.certificates import Certificates, certificate_problems
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.etcd_failures import failed_members
@@ -105,6 +110,7 @@ def _problems(
         *etcd_problems(status.etcd),
         *balancer_problems(roster, status.load_balancers),
         *unserved_masters(roster, observation),
+        *unreached_members(roster, observation),
         *([] if endpoint_ready else [f"the endpoint {roster.endpoint} does not answer ready"]),
         *control_plane_problems(roster, observation),
         *workload_problems(roster, observation, kubernetes),

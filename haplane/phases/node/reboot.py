@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from haplane.config.model import Host
 from haplane.context.context import Context
@@ -113,7 +114,8 @@ def refuse_unsafe(context: Context, host: Host) -> None:
     if host in inventory.etcd:
         refuse_unless(context, host, inventory.etcd, may_restart_etcd)
     if host in inventory.balancer_hosts:
-        refuse_unless(context, host, inventory.balancer_hosts, may_stop_balancer)
+        masters = {master.name for master in inventory.masters}
+        refuse_unless(context, host, inventory.balancer_hosts, partial(may_stop_balancer, masters=masters))
 
 
 def _empty(context: Context, host: Host, verb: str) -> Workloads | None:

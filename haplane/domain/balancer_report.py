@@ -1,0 +1,47 @@
+"""haproxy and keepalived of a host, as the host reports them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from haplane.domain.names import ServerName
+from haplane.domain.reported import Observed
+
+ShortText = Annotated[str, Field(max_length=400)]
+APISERVERS, ETCD = "apiservers", "etcd"
+"""haplane's backends in haproxy: the endpoint's, and a master's whose etcd is on other hosts."""
+
+
+class Server(Observed):
+    """One line of haproxy's ``show stat``."""
+
+    backend: ServerName
+    name: ServerName
+    status: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it gets connections; ``UP 1/3`` is on its way down and still does."""
+        return self.status.startswith("UP")
+
+
+class Balancer(Observed):
+    """``endpoint_answers``: somebody else answers pings at the floating address.
+
+    ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``adverts_filtered``: the
+    packet filter for VRRP is loaded; None where there is none to load.
+
+    From the files of haproxy and keepalived: ``other_sections`` are not haplane's, ``balanced`` the masters'
+    addresses, ``addresses`` those that keepalived holds.
+    """
+
+    holds_endpoint: bool
+    endpoint_answers: bool
+    endpoint_ready: bool = False
+    adverts_filtered: bool | None = None
+    servers: tuple[Server, ...] | None
+    other_sections: tuple[ShortText, ...] = ()
+    balanced: tuple[ShortText, ...] = ()
+    addresses: tuple[ShortText, ...] = ()

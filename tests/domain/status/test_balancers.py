@@ -1,0 +1,67 @@
+"""Load balancers that know no master, or not all, and masters' way to etcd on other hosts."""
+
+import pytest
+import samples
+from statuses import status_of
+
+INVENTORY = samples.inventory()
+CONVERGED = samples.converged(INVENTORY)
+EXTERNAL = samples.inventory(etcd=3)
+
+
+def serving(inventory, name, servers):
+    observation = samples.converged(inventory)
+    balancer = observation.reports[name].balancer.model_dump() | {"servers": servers}
+    return samples.altered(observation, name, balancer=balancer)
+
+
+def server(name, status="UP", backend="apiservers"):
+    return {"backend": backend, "name": name, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("known", "missing"),
+    [
+        (("m1", "m2", "m3"), ()),
+        (("m1", "m3"), ("m2",)),
+        (("old1", "old2"), ("m1", "m2", "m3")),
+        ((), ("m1", "m2", "m3")),
+    ],
+)
+def test_each_ready_master_that_a_load_balancer_does_not_know_is_a_problem(known, missing):
+    """lb2 was off while all masters were replaced, and its haproxy came back with those that are gone."""
+    status = status_of(INVENTORY, serving(INVENTORY, "lb2", [server(name) for name in known]))
+    assert status.problems == tuple(
+        f"lb2 sends nothing to {name} (its haproxy runs with a configuration that does not name this master); "
+        "fix: `haplane up inventories/test.py`"
+        for name in missing
+    )
+
+
+def test_a_master_that_is_not_ready_is_not_missed():
+    observation = serving(INVENTORY, "lb2", [server("m1"), server("m2")])
+    observation = samples.altered(observation, "m3", apiserver={"ready": False})
+    assert status_of(INVENTORY, observation).problems == ("m3: its API server is not ready",)
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ([server("e2", "DOWN", "etcd")], "its server is DOWN there"),
+        ([server("e2", "DRAIN", "etcd")], "its server is DRAIN there"),
+        ([server("e2", "UP")], "haproxy's configuration does not name it"),
+        ([server("e2", "UP 1/4", "etcd")], None),
+    ],
+)
+def test_a_member_that_a_masters_haproxy_does_not_reach_is_a_problem(found, why):
+    """Its API server has only this way to etcd: with two of three unreachable the next failure ends it."""
+    servers = [server("e1", backend="etcd"), *found, server("e3", backend="etcd")]
+    problems = status_of(EXTERNAL, serving(EXTERNAL, "m2", servers)).problems
+    assert [one.partition("; fix")[0] for one in problems] == (
+        [f"m2: its haproxy does not reach etcd member e2 ({why})"] if why else []
+    )
+
+
+def test_a_member_that_does_not_serve_is_named_once():
+    observation = samples.stopped(serving(EXTERNAL, "m2", [server("e1", backend="etcd")]), "e2", "e3")
+    assert not any("haproxy" in one for one in status_of(EXTERNAL, observation).problems)
