@@ -46,7 +46,9 @@ class FakeExecutor:
 
     def observe(self, hosts, request):
         seen = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-        return Gathered(dict(seen.reports), dict(seen.unreachable))
+        moment = {"started_at": self.now().timestamp(), "finished_at": self.now().timestamp()}
+        reports = {name: report.model_copy(update=moment) for name, report in seen.reports.items()}
+        return Gathered(reports, dict(seen.unreachable))
 
     def deploy(self, hosts, recipe, **arguments):
         inspect.signature(recipe._inner).bind(**arguments)

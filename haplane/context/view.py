@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from haplane.config.model import Host
+from haplane.domain.clocks import Window
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.preflight import Window
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from haplane.domain.clocks import Window, clock_offset, offset_in_words
 from haplane.domain.observed import HostReport, Machine
 from haplane.domain.platform import Platform, Platforms, version
 from haplane.errors import HaplaneError
@@ -15,7 +16,6 @@ GIBIBYTE = 1 << 30
 MASTER_MEMORY_BYTES = int(1.7 * GIBIBYTE)  # kubeadm's own floor, cmd/kubeadm/app/constants: 1700 MB
 DISK_FREE_BYTES = 4 * GIBIBYTE  # the bundle unpacked, its images twice, and room for etcd
 DISK_FREE_SHARE = 0.15  # a kubelet takes no pods below, unless its evictionHard says otherwise: imagefs.available<15%
-CLOCK_TOLERANCE_SECONDS = 2.0
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 CGROUP_V1_GONE = (1, 35)
 """Since when a kubelet does not start on cgroup v1 unless it is told to (failCgroupV1)."""
@@ -47,14 +47,6 @@ class Needs:
     architecture: str
     kubernetes_version: str
     platforms: Platforms
-
-
-@dataclass(frozen=True)
-class Window:
-    """When the hosts were asked and when all had answered, in seconds since the epoch by the controller's clock."""
-
-    asked_at: float
-    answered_at: float
 
 
 def problems(
@@ -194,11 +186,8 @@ def _share_of_disk(machine: Machine) -> Iterator[Problem]:
 
 
 def _clock(report: HostReport, window: Window) -> Iterator[Problem]:
-    behind = window.asked_at - report.started_at
-    ahead = report.finished_at - window.answered_at
-    if max(behind, ahead) > CLOCK_TOLERANCE_SECONDS:
-        direction = "behind" if behind > ahead else "ahead of"
-        why = f"at least {max(behind, ahead):.0f} s {direction} the controller's"
+    if offset := clock_offset(report, window):
+        why = offset_in_words(offset)
         yield "its clock is off", why, "start chrony (or another time service) and wait until it agrees"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from haplane.domain.preflight import CLOCK_TOLERANCE_SECONDS, ETCD_PORTS, KUBELET_PORT
+from haplane.domain.clocks import CLOCK_TOLERANCE_SECONDS
+from haplane.domain.preflight import ETCD_PORTS, KUBELET_PORT
 from haplane.errors import HaplaneError
 
 Target = tuple[str, str, int]

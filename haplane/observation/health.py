@@ -64,6 +64,7 @@ def judge(context: Context) -> Status:
             every_certificate(context.inventory, context.observation.reports, context.now())
         ),
         now=context.now(),
+        window=context.view.window,
     )
 
 

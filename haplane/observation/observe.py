@@ -8,8 +8,8 @@ from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.desired.hosts import request_for, roles_of
 from haplane.domain import trust
+from haplane.domain.clocks import Window
 from haplane.domain.observed import Observation
-from haplane.domain.preflight import Window
 from haplane.errors import Unreachable
 
 WORKLOAD_PARTS = ("components", "workloads", "precedence")

@@ -168,7 +168,10 @@ def test_a_component_without_a_manifest_is_up_s_to_repair():
 @pytest.mark.parametrize(
     ("lease", "words"),
     [
-        ({"holder": "", "age_seconds": None}, "no kube-scheduler leads (new pods are not scheduled); fix: `kubectl"),
+        (
+            {"holder": "", "age_seconds": None},
+            "no kube-scheduler leads: new pods are not scheduled; fix: `haplane up",
+        ),
         ({"holder": "m1_1", "age_seconds": 95.0}, "m1_1 has not renewed its lease for 95 s"),
         ({"holder": "m1_1", "age_seconds": 20.0}, None),
     ],

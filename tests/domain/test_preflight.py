@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import samples
 
-from haplane.domain.preflight import Expectations, Needs, Window, ports_of, problems
+from haplane.domain.clocks import Window
+from haplane.domain.preflight import Expectations, Needs, ports_of, problems
 from haplane.platforms import PLATFORMS
 
 NEEDS = Needs("amd64", "1.35.4", PLATFORMS)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from haplane.cli.text import printable
 from haplane.domain import host_paths
+from haplane.domain.clocks import Window
 from haplane.domain.observed import Observation, parse_report
 from haplane.domain.plan import Kind
-from haplane.domain.preflight import Window
 from haplane.errors import HaplaneError
 from haplane.observation import preconditions
 from haplane.observation.decide import decide_convergence

@@ -10,10 +10,10 @@ from haplane.context.decision import Decision
 from haplane.context.phase import Look, Phase
 from haplane.desired.hosts import lasting_settings
 from haplane.domain import host_paths
+from haplane.domain.clocks import Window
 from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind
-from haplane.domain.preflight import Window
 from haplane.errors import BadInput, ExitCode, Refused, UnfitHosts, Unreachable
 from haplane.observation.decide import decide_convergence
 from haplane.observation.preconditions import refuse_changed_settings

@@ -5,30 +5,31 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from haplane.domain.cluster_health import REFUSALS, Pod, Workloads
+from haplane.domain.cluster_health import REFUSALS, Pod
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
+from haplane.domain.status.leaders import EFFECTS, leaderless
 from haplane.domain.status.model import Roster, problem
 from haplane.domain.status.workloads import most_troubled
 
 UP = "`haplane up INVENTORY`"
-LEASE_SECONDS = 30.0
-"""A lease is given up after 15 s, and somebody else has it within 5 s more."""
-
-EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
 
 
-def control_plane_problems(roster: Roster, observation: Observation) -> list[str]:
-    """Manifests in conflict first: which of two definitions of a component runs is the kubelet's choice."""
+def control_plane_problems(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[str]:
+    """Manifests in conflict first: which of two definitions of a component runs is the kubelet's choice.
+
+    ``offsets`` are by how many seconds hosts' clocks are ahead.
+    """
     workloads = most_troubled(observation.of(roster.masters))
     pods = {(pod.component, pod.node): pod for pod in workloads.pods} if workloads else {}
     cut_off = _cut_off(roster, observation)
+    all_cut_off = cut_off and len(cut_off) == len(_reaches(roster, observation))
     return [
         *_conflicts(roster, observation),
         *cut_off,
         *_unhealthy(roster, observation, pods),
         *_other_flags(roster, observation),
-        *([] if cut_off and len(cut_off) == len(_reaches(roster, observation)) else _leaderless(workloads)),
+        *([] if all_cut_off else leaderless(roster, observation, offsets)),
     ]
 
 
@@ -99,16 +100,3 @@ def _other_flags(roster: Roster, observation: Observation) -> list[str]:
         for component, state in observation.reports[name].components.of.items()
         if state.differing
     ]
-
-
-def _leaderless(workloads: Workloads | None) -> list[str]:
-    found = []
-    for component, lease in workloads.leases.items() if workloads else ():
-        fix = f"`kubectl --namespace=kube-system delete lease {component}`"
-        if not lease.holder or lease.age_seconds is None:
-            found.append(problem(f"no {component} leads", why=EFFECTS.get(component), fix=fix))
-        elif lease.age_seconds > LEASE_SECONDS:
-            why = f"{lease.holder} has not renewed its lease for {lease.age_seconds:.0f} s"
-            what = f"no {component} leads: {EFFECTS.get(component, 'it does nothing')}"
-            found.append(problem(what, why=why, fix=fix))
-    return found

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from haplane.domain import host_paths
+from haplane.domain.clocks import Window
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.recovery import Recovery, keys_are_lost, summarise_recovery
 from haplane.domain.snapshot_status import snapshot_problems, summarise_snapshots
@@ -20,6 +21,7 @@ from haplane.domain.status.balancers import (
     unserved_masters,
 )
 from haplane.domain.status.certificates import Certificates, certificate_problems
+from haplane.domain.status.clocks import clock_offsets, clock_problems
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.etcd_failures import failed_members
 from haplane.domain.status.hosts import failed_probes, unit_problems
@@ -41,11 +43,18 @@ from haplane.errors import INVENTORY
 
 
 def summarise(
-    roster: Roster, observation: Observation, *, endpoint_answers: bool, certificates: Certificates, now: datetime
+    roster: Roster,
+    observation: Observation,
+    *,
+    endpoint_answers: bool,
+    certificates: Certificates,
+    now: datetime,
+    window: Window | None = None,
 ) -> Status:
     """``endpoint_answers``: /readyz through the endpoint, asked from the controller.
 
     That one may be outside the endpoint's network: otherwise it takes a majority of the masters that answer.
+    ``window``: when the hosts were asked, None where their clocks are not compared with it.
     """
     kubernetes = observation.kubernetes()
     nodes = {node.name: node for node in kubernetes.nodes} if kubernetes else {}
@@ -70,7 +79,9 @@ def summarise(
         notes=tuple(drop_in_notes(roster, observation)),
     )
     endpoint_ready = endpoint_answers or 2 * sum(asked) > len(asked)
-    problems = _problems(roster, observation, kubernetes, status, endpoint_ready=endpoint_ready, now=now)
+    problems = _problems(
+        roster, observation, kubernetes, status, endpoint_ready=endpoint_ready, now=now, window=window
+    )
     return replace(status, healthy=not problems, problems=problems)
 
 
@@ -94,11 +105,13 @@ def _problems(
     *,
     endpoint_ready: bool,
     now: datetime,
+    window: Window | None,
 ) -> tuple[str, ...]:
     """Everything that keeps the cluster from being healthy, hosts first."""
     found = (
         *(f"{name}: unreachable ({why})" for name, why in sorted(observation.unreachable.items())),
         *failed_probes(observation),
+        *clock_problems(observation, window),
         *unit_problems(roster, observation),
         *node_problems(observation, kubernetes, status.masters, status.workers),
         *pressure_problems(kubernetes),
@@ -112,7 +125,7 @@ def _problems(
         *unserved_masters(roster, observation),
         *unreached_members(roster, observation),
         *([] if endpoint_ready else [f"the endpoint {roster.endpoint} does not answer ready"]),
-        *control_plane_problems(roster, observation),
+        *control_plane_problems(roster, observation, clock_offsets(observation, window)),
         *workload_problems(roster, observation, kubernetes),
         *dns_problems(kubernetes),
         *precedence_problems(roster, observation),

@@ -1,0 +1,34 @@
+"""How far hosts' clocks are from the controller's, as far as one look at them shows. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from haplane.domain.observed import HostReport
+
+CLOCK_TOLERANCE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """When the hosts were asked and when all had answered, in seconds since the epoch by the controller's clock."""
+
+    asked_at: float
+    answered_at: float
+
+
+def clock_offset(report: HostReport, window: Window) -> float:
+    """By how many seconds its clock is at least ahead of the controller's, or, negative, behind.
+
+    0 within the tolerance.
+    """
+    behind = window.asked_at - report.started_at
+    ahead = report.finished_at - window.answered_at
+    if max(behind, ahead) <= CLOCK_TOLERANCE_SECONDS:
+        return 0.0
+    return ahead if ahead > behind else -behind
+
+
+def offset_in_words(offset: float) -> str:
+    """``at least 40 s ahead of the controller's``."""
+    return f"at least {abs(offset):.0f} s {'behind' if offset < 0 else 'ahead of'} the controller's"

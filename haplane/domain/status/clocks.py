@@ -1,0 +1,31 @@
+"""Hosts whose clock is off: certificates, leases and snapshots are judged by it."""
+
+from __future__ import annotations
+
+from haplane.domain.clocks import Window, clock_offset, offset_in_words
+from haplane.domain.observed import Observation
+from haplane.domain.status.model import problem
+
+
+def clock_offsets(observation: Observation, window: Window | None) -> dict[str, float]:
+    """By host in seconds, positive ahead; of no host where it is not known when they were asked."""
+    if window is None:
+        return {}
+    return {name: clock_offset(report, window) for name, report in observation.reports.items()}
+
+
+def clock_problems(observation: Observation, window: Window | None) -> list[str]:
+    """Where all of several hosts are off to the same side, it is the clock that they are compared with."""
+    offsets = clock_offsets(observation, window)
+    off = {name: offset for name, offset in sorted(offsets.items()) if offset}
+    if len(off) > 1 and off.keys() == offsets.keys() and len({offset > 0 for offset in off.values()}) == 1:
+        why = f"{', '.join(off)} are all {'ahead of' if max(off.values()) > 0 else 'behind'} it"
+        return [problem("the controller's clock is off", why=why, fix="start chrony (or another time service) here")]
+    return [
+        problem(
+            f"{name}: its clock is off",
+            why=offset_in_words(offset),
+            fix=f"start chrony (or another time service) on {name}",
+        )
+        for name, offset in off.items()
+    ]
