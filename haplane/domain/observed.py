@@ -107,7 +107,7 @@ class Node(Observed):
 
     ``chosen`` are those labels that the inventory sets anywhere, as NAME=VALUE.
     ``addresses`` are all that it has of itself, names among them; ``unverified`` is why an API server cannot verify
-    its kubelet's serving certificate.
+    its kubelet's serving certificate. ``cordoned_by`` is the verb of haplane's that cordoned it, "" for none.
     """
 
     name: NodeName
@@ -123,6 +123,7 @@ class Node(Observed):
     pressures: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     unverified: str | None = None
+    cordoned_by: str = ""
 
 
 class Kubernetes(Observed):

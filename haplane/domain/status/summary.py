@@ -23,6 +23,7 @@ from haplane.domain.status.balancers import (
 from haplane.domain.status.certificates import Certificates, certificate_problems
 from haplane.domain.status.clocks import clock_offsets, clock_problems
 from haplane.domain.status.control_plane import control_plane_problems
+from haplane.domain.status.cordons import BY_HAPLANE, cordon_notes, cordon_problems
 from haplane.domain.status.etcd_failures import failed_members
 from haplane.domain.status.hosts import failed_probes, unit_problems
 from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems, members_of_other_clusters
@@ -76,13 +77,18 @@ def summarise(
         snapshots=summarise_snapshots(roster.snapshot_interval, roster.etcd, observation, now),
         recovery=_recovery(roster, observation, certificates),
         certificates=certificates,
-        notes=tuple(drop_in_notes(roster, observation)),
+        notes=_notes(roster, observation, kubernetes),
     )
     endpoint_ready = endpoint_answers or 2 * sum(asked) > len(asked)
     problems = _problems(
         roster, observation, kubernetes, status, endpoint_ready=endpoint_ready, now=now, window=window
     )
     return replace(status, healthy=not problems, problems=problems)
+
+
+def _notes(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> tuple[str, ...]:
+    found = (*drop_in_notes(roster, observation), *cordon_notes(roster, kubernetes))
+    return tuple(one.replace(INVENTORY, roster.inventory) for one in found)
 
 
 def _recovery(roster: Roster, observation: Observation, certificates: Certificates) -> Recovery:
@@ -115,6 +121,7 @@ def _problems(
         *unit_problems(roster, observation),
         *node_problems(observation, kubernetes, status.masters, status.workers),
         *pressure_problems(kubernetes),
+        *cordon_problems(roster, kubernetes),
         *serving_problems(roster, observation, kubernetes),
         *members_of_other_clusters(roster, observation),
         *damaged_members(roster, observation),
@@ -138,12 +145,15 @@ def _problems(
 
 
 def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[str, ...]:
-    """Those that waiting may end: not an unreachable host, what it lacks, or an old certificate."""
+    """Those that waiting may end: not an unreachable host, what it lacks, a cordon, or an old certificate."""
     lasting = [f"{kind}{name}:" for name in unreachable for kind in ("", "etcd member ", "worker ")]
     if unreachable:
         lasting.append("only 1 CoreDNS pod")  # the other one may have been there
     old = [f"{one.file} " for one in (*status.certificates.expired, *status.certificates.expiring)]
     prefixes = (*lasting, *old, UNFINISHED, *(f"the CA {one.file}" for one in status.certificates.authorities))
+    anywhere = (" expired on ", BY_HAPLANE)
     return tuple(
-        problem for problem in status.problems if not problem.startswith(prefixes) and " expired on " not in problem
+        problem
+        for problem in status.problems
+        if not problem.startswith(prefixes) and not any(words in problem for words in anywhere)
     )

@@ -29,6 +29,8 @@ HANDSHAKE_SECONDS = 1
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 DNS_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%3Dkube-dns&limit=20"
 PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure", "NetworkUnavailable")
+CORDONED = "haplane/cordoned"
+"""The annotation of a Node that haplane cordoned: the verb that did."""
 LABEL_WORDS = ("node-role", "exclude-from", "haplane")
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/"
 KUBE_SYSTEM_OBJECTS = {
@@ -144,6 +146,7 @@ def node(item: dict[str, Any], chosen: Iterable[str] = ()) -> dict[str, Any]:
         "chosen": [f"{name}={labels[name]}" for name in chosen if name in labels],
         "taints": sorted(f"{t['key']}:{t['effect']}" for t in item["spec"].get("taints", [])),
         "unschedulable": bool(item["spec"].get("unschedulable")),
+        "cordoned_by": str((item["metadata"].get("annotations") or {}).get(CORDONED, ""))[:40],
         "kubelet_version": item["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
         "address": next((a["address"] for a in item["status"].get("addresses", []) if a["type"] == "InternalIP"), ""),
         "addresses": [a["address"] for a in item["status"].get("addresses", [])][:20],

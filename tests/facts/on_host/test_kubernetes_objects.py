@@ -109,6 +109,16 @@ def test_what_keeps_pods_from_being_placed_is_reported(told):
         assert (found.coredns_ready, found.coredns_why) == (0, why)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "verb"),
+    [({}, ""), ({"annotations": None}, ""), ({"annotations": {"haplane/cordoned": "reboot", "x": "y"}}, "reboot")],
+)
+def test_who_cordoned_a_node_is_reported(told, metadata, verb):
+    node = {"metadata": {"name": "m1", "uid": "1", **metadata}, "spec": {"unschedulable": True}, "status": {}}
+    (found,) = told({NODES: {"items": [node]}, SYSTEM: KUBE_SYSTEM}).nodes
+    assert (found.unschedulable, found.cordoned_by) == (True, verb)
+
+
 def test_a_node_without_a_status_is_one_node_and_not_the_end_of_the_report(told):
     odd = {"metadata": {"name": "odd", "uid": "1"}, "spec": {}, "status": {}}
     found = told({NODES: {"items": [odd]}, SYSTEM: KUBE_SYSTEM})

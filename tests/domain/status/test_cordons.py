@@ -1,0 +1,75 @@
+"""Nodes that are Ready and get no new pods."""
+
+import pytest
+import samples
+from statuses import status_of
+
+from haplane.domain.status import passing_problems
+
+INVENTORY = samples.inventory(workers=2)
+CONVERGED = samples.converged(INVENTORY)
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+OURS = {"unschedulable": True, "cordoned_by": "reboot"}
+THEIRS = {"unschedulable": True}
+
+
+def judged(inventory=INVENTORY, *, more=(), **nodes):
+    """With these changes of the nodes, as all masters report them."""
+    observation = samples.converged(inventory)
+    for name in ("m1", "m2", "m3"):
+        told = observation.reports[name].kubernetes.model_dump()
+        found = [node | nodes.get(node["name"], {}) for node in told["nodes"]]
+        observation = samples.altered(observation, name, kubernetes=told | {"nodes": [*found, *more]})
+    return status_of(inventory, observation)
+
+
+def test_a_taint_that_somebody_forgot_is_named_with_the_command():
+    tainted = {"taints": [f"{OUT_OF_SERVICE}:NoExecute"]}
+    assert judged(w1=tainted).problems == (
+        f"w1: it is Ready and has the taint {OUT_OF_SERVICE} (its pods are deleted without being ended, and no new "
+        f"pods are placed there); fix: `kubectl taint nodes w1 {OUT_OF_SERVICE}-`",
+    )
+    assert judged(w1=tainted | {"ready": False}).problems == ("worker w1: not Ready",), "that is what it is for"
+
+
+def test_what_haplane_cordoned_is_a_problem_until_it_is_uncordoned():
+    """A reboot that was killed: the node is Ready, takes no pods, and nobody was told."""
+    status = judged(w1=OURS, m2=OURS | {"cordoned_by": "drain"})
+    assert status.problems == (
+        "m2 is cordoned by haplane: no new pods are placed there (since `haplane node drain`); "
+        "fix: `haplane node uncordon inventories/test.py m2`",
+        "w1 is cordoned by haplane: no new pods are placed there (since `haplane node reboot`); "
+        "fix: `haplane node uncordon inventories/test.py w1`",
+    )
+    assert passing_problems(status, ()) == (), "no waiting helps"
+    assert judged(w1=OURS | {"unschedulable": False}).healthy, "uncordoned with kubectl"
+
+
+def test_a_cordon_of_somebody_else_is_a_note():
+    status = judged(w1=THEIRS)
+    assert status.problems == ()
+    assert status.notes == (
+        "w1 is cordoned: no new pods are placed there until `haplane node uncordon inventories/test.py w1`",
+    )
+    other = samples.converged(INVENTORY).reports["m1"].kubernetes.model_dump()["nodes"][-1] | THEIRS | {"name": "x1"}
+    assert judged(more=[other]).notes == ("x1 is cordoned: no new pods are placed there until `kubectl uncordon x1`",)
+
+
+@pytest.mark.parametrize("cordoned", [(THEIRS, THEIRS), (OURS, THEIRS), (THEIRS, {"ready": False})])
+def test_where_all_are_cordoned_no_node_takes_new_pods(cordoned):
+    """Masters are tainted: that they are not cordoned helps nobody."""
+    status = judged(w1=cordoned[0], w2=cordoned[1])
+    names = [name for name, one in zip(("w1", "w2"), cordoned, strict=True) if one.get("unschedulable")]
+    assert status.problems[-1] == (
+        f"no node takes new pods (cordoned: {', '.join(names)}); "
+        f"fix: `haplane node uncordon inventories/test.py {' '.join(names)}`"
+    )
+    assert status.notes == ()
+
+
+def test_masters_alone_count_where_there_is_nothing_else():
+    only = samples.inventory()
+    assert judged(only).healthy
+    assert judged(only, m1=THEIRS, m2=THEIRS).healthy
+    (found,) = judged(only, m1=THEIRS, m2=THEIRS, m3=OURS).problems
+    assert found.startswith("no node takes new pods (cordoned: m1, m2, m3)")
