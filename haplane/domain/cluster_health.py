@@ -31,12 +31,14 @@ class Component(Reported):
 
     ``unhealthy``: what is wrong with its /healthz; ``unserved``: why its kubeconfig gets it to no API server, and
     ``server`` the one that is named there; ``differing``: flags that are either in its manifest or in effect.
+    ``started_at``: when its oldest process started, in seconds since the epoch; 0 where it does not run.
     """
 
     unhealthy: Text | None = None
     unserved: Text | None = None
     server: Text = ""
     differing: tuple[Text, ...] = ()
+    started_at: float = 0
 
 
 class Components(Reported):

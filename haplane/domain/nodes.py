@@ -16,6 +16,13 @@ CONTROL_PLANE_LISTENERS = frozenset({"kube-apiserver", "kube-controller", "kube-
 WORKER_EVIDENCE = (host_paths.KUBELET_KUBECONFIG, host_paths.KUBELET_CONFIG_YAML)
 
 
+CERTIFICATES_OF = {
+    "kube-apiserver": host_paths.APISERVER_ETCD_CLIENT_CRT,
+    "kube-controller-manager": host_paths.CONTROLLER_MANAGER_KUBECONFIG,
+    "kube-scheduler": host_paths.SCHEDULER_KUBECONFIG,
+}
+"""The file that each reads its client certificate from when it starts."""
+
 REGISTRATION_SECONDS = 30.0
 """What a kubelet that has just started has to register its Node."""
 UNRECORDED = "an interrupted run left no record of what kubeadm wrote"
@@ -92,9 +99,7 @@ def _why_restart(wanted: Wants, report: HostReport) -> str | None:
         or host_paths.APISERVER_ETCD_CLIENT_CRT not in report.files
     ):
         return "its certificates are due for renewal"
-    since = taken_up_at(Part.CONTROL_PLANE, report)
-    keys = (host_paths.APISERVER_ETCD_CLIENT_CRT, *host_paths.COMPONENT_KUBECONFIGS)
-    if since is not None and any(path in report.files and report.files[path].changed_at > since for path in keys):
+    if unread_certificates(report):
         return "its certificates are newer than it"
     if other := not_as_made(host_paths.CONTROL_PLANE_MANIFESTS, report):
         return other
@@ -102,6 +107,21 @@ def _why_restart(wanted: Wants, report: HostReport) -> str | None:
         flags = few([flag for found in running.values() for flag in found], 2)
         return f"{few(list(running))} does not run as its manifest says: {flags}"
     return why_take_up(Part.CONTROL_PLANE, wanted, report)
+
+
+def unread_certificates(report: HostReport) -> dict[str, str]:
+    """Component of the control plane -> a file with its certificate that is newer than its process.
+
+    Where it is not known when that started, it counts as started when kubeadm last wrote the manifests.
+    """
+    made = taken_up_at(Part.CONTROL_PLANE, report)
+    found = {}
+    for component, path in CERTIFICATES_OF.items():
+        state = report.components.of.get(component)
+        since = state.started_at if state is not None and state.started_at else made
+        if since is not None and path in report.files and report.files[path].changed_at > since:
+            found[component] = path
+    return found
 
 
 def kubelet_steps(name: str, wanted: Wants, report: HostReport) -> list[Step | None]:

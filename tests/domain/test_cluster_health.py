@@ -3,6 +3,8 @@
 import pytest
 import samples
 
+from haplane.domain import host_paths
+from haplane.domain.nodes import control_plane_steps
 from haplane.domain.observed import Observation
 from haplane.domain.status import Certificates, summarise
 from haplane.observation.health import roster
@@ -179,6 +181,42 @@ def test_a_component_without_a_manifest_is_up_s_to_repair():
 def test_a_component_that_nobody_leads_is_a_problem(lease, words):
     found = problems(with_workloads(leases={"kube-scheduler": lease}))
     assert [words in one for one in found] == ([True] if words else [])
+
+
+def with_certificate_of(component, path, changed_at, **state):
+    files = CONVERGED.reports["m2"].model_dump()["files"]
+    files[path] = {"sha256": samples.SHA256, "mode": 0o600, "user_id": 0, "changed_at": changed_at}
+    files[host_paths.APISERVER_MANIFEST] |= {"changed_at": 500}
+    told = samples.components(**{component.replace("-", "_"): state})
+    return samples.altered(CONVERGED, "m2", files=files, components=told)
+
+
+@pytest.mark.parametrize(
+    ("component", "path"),
+    [
+        ("kube-scheduler", host_paths.SCHEDULER_KUBECONFIG),
+        ("kube-controller-manager", host_paths.CONTROLLER_MANAGER_KUBECONFIG),
+        ("kube-apiserver", host_paths.APISERVER_ETCD_CLIENT_CRT),
+    ],
+)
+@pytest.mark.parametrize(
+    ("changed_at", "started_at", "unread"),
+    [(2000, 1000, True), (1000, 2000, False), (1000, 0, True), (400, 0, False), (400, 300, True)],
+)
+def test_a_certificate_that_the_process_has_not_read_is_a_problem_and_up_restarts_it(
+    component, path, changed_at, started_at, unread
+):
+    """`kubeadm certs renew` by hand: the file is good for a year, and the process ends with the old one."""
+    observation = with_certificate_of(component, path, changed_at, started_at=started_at)
+    problem = (
+        f"m2: {component} runs with an older certificate than the file has ({path} changed after it started);"
+        " fix: `haplane up inventories/test.py`"
+    )
+    assert problems(observation) == ((problem,) if unread else ())
+    wants = samples.wants(INVENTORY, dict(observation.reports))["m2"]
+    steps = control_plane_steps("m2", wants, observation.reports["m2"])
+    whys = [step.why for step in steps if step is not None]
+    assert whys == (["its certificates are newer than it"] if unread else [])
 
 
 def test_a_second_manifest_of_a_component_is_named_with_what_removes_it():

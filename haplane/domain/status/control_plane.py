@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 
 from haplane.domain.cluster_health import REFUSALS, Pod
+from haplane.domain.nodes import unread_certificates
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
 from haplane.domain.status.leaders import EFFECTS, leaderless
@@ -29,6 +30,7 @@ def control_plane_problems(roster: Roster, observation: Observation, offsets: Ma
         *cut_off,
         *_unhealthy(roster, observation, pods),
         *_other_flags(roster, observation),
+        *_unread(roster, observation),
         *([] if all_cut_off else leaderless(roster, observation, offsets)),
     ]
 
@@ -100,3 +102,14 @@ def _other_flags(roster: Roster, observation: Observation) -> list[str]:
         for component, state in observation.reports[name].components.of.items()
         if state.differing
     ]
+
+
+def _unread(roster: Roster, observation: Observation) -> list[str]:
+    """Components that serve until the certificate that they read when they started expires."""
+    found = []
+    for name in roster.masters:
+        unread = unread_certificates(observation.reports[name]) if name in observation.reports else {}
+        if unread:
+            what = f"{name}: {few(list(unread))} runs with an older certificate than the file has"
+            found.append(problem(what, why=f"{few(list(unread.values()), 2)} changed after it started", fix=UP))
+    return found

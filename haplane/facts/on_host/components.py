@@ -28,6 +28,8 @@ CONFLICTING = re.compile(
     r"^[\s-]*(?:name|component): *[\"']?(kube-apiserver|kube-controller-manager|kube-scheduler|etcd)\b", re.M
 )
 MOST_CHARACTERS = 400
+START_TICKS = 19
+"""Of /proc/PID/stat behind the name: when it started, in ticks since the boot."""
 PATIENCE = 5.0
 """Seconds: a busy host is not a broken one."""
 
@@ -38,7 +40,7 @@ def components() -> dict[str, Any]:
     if not here:
         return {"of": {}, "conflicts": {}}
     gone = [name for name in HEALTH_PORTS if name not in here]
-    processes = {name: [arguments_of(one) for one in system_pod_processes(name)] for name in here}
+    processes = {name: system_pod_processes(name) for name in here}
     with concurrent.futures.ThreadPoolExecutor(2 * len(here)) as pool:
         healths = {name: pool.submit(health, name) for name in here if name in HEALTH_PORTS}
         reaches = {name: pool.submit(reach, name) for name in here if name in HEALTH_PORTS}
@@ -48,7 +50,8 @@ def components() -> dict[str, Any]:
                 "unhealthy": healths[name].result() if name in healths else None,
                 "unserved": reaches[name].result() if name in reaches else None,
                 "server": server_of(read(KUBECONFIGS.get(name, "")) or ""),
-                "differing": differing(name, processes[name]),
+                "differing": differing(name, [arguments_of(one) for one in processes[name]]),
+                "started_at": min((started_at(one) for one in processes[name]), default=0),
             }
             for name in here
         }
@@ -107,6 +110,15 @@ def server_of(config: str) -> str:
 def arguments_of(process: int) -> list[str]:
     """What a process was started with, without its program."""
     return (read(f"{PROC}/{process}/cmdline") or "").split("\0")[1:-1]
+
+
+def started_at(process: int) -> float:
+    """When a process started, in seconds since the epoch; 0 when it is gone."""
+    fields = (read(f"{PROC}/{process}/stat") or "").rpartition(")")[2].split()
+    with contextlib.suppress(LookupError, ValueError):
+        ticks = int(fields[START_TICKS])
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def differing(component: str, processes: list[list[str]]) -> list[str]:

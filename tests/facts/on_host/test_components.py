@@ -79,6 +79,22 @@ def test_the_arguments_of_a_process_are_those_it_was_started_with():
             process.kill()
 
 
+def test_it_is_known_when_a_process_started():
+    began = time.time()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            assert began - 1 < components.started_at(process.pid) < time.time() + 1
+        finally:
+            process.kill()
+    assert components.started_at(process.pid) == 0
+
+
+def test_a_component_reports_its_oldest_process(manifests, monkeypatch):
+    monkeypatch.setattr(components, "system_pod_processes", lambda name: [7, 8])
+    monkeypatch.setattr(components, "started_at", lambda process: {7: 1000.0, 8: 900.0}[process])
+    assert components.components()["of"]["kube-apiserver"]["started_at"] == 900.0
+
+
 def test_a_manifest_that_was_just_written_is_not_compared(manifests):
     (manifests / "kube-apiserver.yaml").touch()
     assert components.differing("kube-apiserver", [["--other"]]) == []
