@@ -30,6 +30,7 @@ class Server(Observed):
 class Balancer(Observed):
     """``endpoint_answers``: somebody else answers pings at the floating address.
 
+    ``endpoint_unknown``: why that is not known, "" where it is.
     ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``adverts_filtered``: the
     packet filter for VRRP is loaded; None where there is none to load.
 
@@ -39,6 +40,7 @@ class Balancer(Observed):
 
     holds_endpoint: bool
     endpoint_answers: bool
+    endpoint_unknown: ShortText = ""
     endpoint_ready: bool = False
     adverts_filtered: bool | None = None
     servers: tuple[Server, ...] | None

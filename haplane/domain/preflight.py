@@ -20,6 +20,9 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 CGROUP_V1_GONE = (1, 35)
 """Since when a kubelet does not start on cgroup v1 unless it is told to (failCgroupV1)."""
 
+BUNDLED = ("etcdctl", "ctr")
+"""Programs that probes run and haplane brings; the others are the distribution's."""
+
 ETCD_PORTS = (2379, 2380)
 KUBELET_PORT = 10250
 AGENT_PYTHON = (3, 11)
@@ -58,11 +61,11 @@ def problems(
         for name, report in reports.items()
         for what, why, fix in _of_host(expected[name], report, window, run)
     ]
-    return found + _others_at_the_endpoint(expected, reports)
+    return found + _others_at_the_endpoint(expected, reports, run)
 
 
 def _others_at_the_endpoint(
-    expected: Mapping[str, Expectations], reports: Mapping[str, HostReport]
+    expected: Mapping[str, Expectations], reports: Mapping[str, HostReport], run: Needs
 ) -> list[HaplaneError]:
     """Somebody answers there, though every load balancer answered us and none of them holds the address."""
     balancers = {name for name, host in expected.items() if host.is_balancer}
@@ -70,7 +73,7 @@ def _others_at_the_endpoint(
         return []
     seen_by = sorted(name for name in balancers if reports[name].balancer.endpoint_answers)
     if not seen_by:
-        return []
+        return _unknown_endpoint(expected, {name: reports[name] for name in sorted(balancers)}, run)
     endpoint = expected[seen_by[0]].endpoint
     return [
         HaplaneError(
@@ -82,13 +85,31 @@ def _others_at_the_endpoint(
     ]
 
 
+def _unknown_endpoint(
+    expected: Mapping[str, Expectations], balancers: Mapping[str, HostReport], run: Needs
+) -> list[HaplaneError]:
+    """No load balancer could look whether somebody answers there, and that is no reason to take the address."""
+    whys = {name: report.balancer.endpoint_unknown for name, report in balancers.items()}
+    if not whys or not all(whys.values()):
+        return []
+    name, why = next(iter(whys.items()))
+    return [
+        HaplaneError(
+            f"whether the endpoint {expected[name].endpoint} is free could not be tested",
+            where=f"tested from {', '.join(whys)}",
+            why=why,
+            next_step=way_out(why, run.platforms.of(balancers[name].machine.os_id)),
+        )
+    ]
+
+
 Problem = tuple[str, str, str]
 
 
 def _of_host(expected: Expectations, report: HostReport, window: Window, run: Needs) -> Iterator[Problem]:
     yield from _access(report)
     for part, why in sorted(report.failed.items()):
-        yield f"its {part} cannot be inspected", why, way_out(why)
+        yield f"its {part} cannot be inspected", why, way_out(why, run.platforms.of(report.machine.os_id))
     for path, component in report.components.conflicts.items():
         why = "the kubelet runs every file in that directory, and one of the two"
         yield f"{path} defines another {component}", why, f"move it away: `mv {shlex.quote(path)} /root/`"
@@ -99,13 +120,15 @@ def _of_host(expected: Expectations, report: HostReport, window: Window, run: Ne
     yield from _network(expected, report)
 
 
-def way_out(why: str) -> str:
+def way_out(why: str, platform: Platform | None) -> str:
     """What to do where a part of a host could not be looked at: nothing is decided blindly."""
     missing = re.fullmatch(r"([\w-]+) could not be run: not found in PATH", why)
     if missing is None:
         return "fix it on that host and run again: haplane does not plan without it"
     program = missing.group(1)
-    return f"copy /usr/local/bin/{program} there from another host, and run again"
+    if program in BUNDLED:
+        return f"copy /usr/local/bin/{program} there from another host, and run again"
+    return _how_to_install([program], platform)
 
 
 def _access(report: HostReport) -> Iterator[Problem]:
@@ -145,8 +168,9 @@ def _system(expected: Expectations, report: HostReport, run: Needs) -> Iterator[
 
 def _how_to_install(commands: Sequence[str], platform: Platform | None) -> str:
     if platform is None:
-        return "install them"
-    return f"install them: `{platform.install_command([platform.package_of(name) for name in commands])}`"
+        return f"install {' '.join(commands)}"
+    them = "it" if len(commands) == 1 else "them"
+    return f"install {them}: `{platform.install_command([platform.package_of(name) for name in commands])}`"
 
 
 def _cgroups(expected: Expectations, report: HostReport, run: Needs) -> Iterator[Problem]:
@@ -192,7 +216,7 @@ def _clock(report: HostReport, window: Window) -> Iterator[Problem]:
 
 
 def _network(expected: Expectations, report: HostReport) -> Iterator[Problem]:
-    if report.interface_of(expected.address) is None:
+    if report.interface_of(expected.address) is None and "addresses" not in report.failed:
         others = ", ".join(address for found in report.addresses.values() for address in found)
         yield f"no interface has {expected.address}", f"it has {others}", "fix its `address` in the inventory"
     for port, program in expected.ports.items():

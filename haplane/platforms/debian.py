@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 
 from haplane.domain.platform import Release
 
-COMMANDS = {"ip": "iproute2", "systemctl": "systemd"}
+COMMANDS = {
+    "ip": "iproute2",
+    "ss": "iproute2",
+    "systemctl": "systemd",
+    "ping": "iputils-ping",
+    "nft": "nftables",
+    "journalctl": "systemd",
+}
 """Packages with another name than the command that they bring; units have their package's name."""
 
 

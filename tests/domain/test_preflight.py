@@ -91,6 +91,17 @@ def test_a_program_that_is_not_there_is_named_with_the_way_out():
     assert problem.next_step == "copy /usr/local/bin/etcdctl there from another host, and run again"
 
 
+def test_a_program_of_the_distribution_is_installed_and_not_copied():
+    report = samples.report(failed={"listening": "ss could not be run: not found in PATH"})
+    (problem,) = problems({"m1": MASTER}, {"m1": report}, WINDOW, NEEDS)
+    assert problem.next_step == "install it: `apt-get install iproute2`"
+
+
+def test_addresses_that_could_not_be_looked_at_are_not_wrong():
+    late = {"addresses": "ip did not end within 5 s"}
+    assert found(failed=late, addresses={}) == ["m1: its addresses cannot be inspected"]
+
+
 def test_all_of_all_hosts_is_said_at_once():
     poor = MACHINE | {"user_id": 1000, "init": "runit", "memory_bytes": 0, "swap_bytes": 1}
     reports = {name: samples.report(machine=poor, addresses={}, listening={"6443": "nginx"}) for name in ("m1", "m2")}
@@ -162,6 +173,21 @@ def answered(**held):
     }
     expected = dict.fromkeys(("lb1", "lb2"), BALANCER)
     return [problem.what for problem in problems(expected, reports, WINDOW, NEEDS)]
+
+
+def test_an_endpoint_that_nobody_could_ping_is_not_free():
+    """ping is not installed: the address of a printer passed as unused."""
+    why = "ping could not be run: not found in PATH"
+
+    def pinged(**unknown):
+        state = {"holds_endpoint": False, "endpoint_answers": False, "servers": None}
+        reports = {name: samples.report(balancer=state | {"endpoint_unknown": one}) for name, one in unknown.items()}
+        return problems(dict.fromkeys(("lb1", "lb2"), BALANCER), reports, WINDOW, NEEDS)
+
+    (problem,) = pinged(lb1=why, lb2=why)
+    assert problem.what == "whether the endpoint 10.0.0.10:6443 is free could not be tested"
+    assert problem.next_step == "install it: `apt-get install iputils-ping`"
+    assert pinged(lb1=why, lb2="") == [], "the other one has looked"
 
 
 def test_a_stranger_at_the_endpoint():

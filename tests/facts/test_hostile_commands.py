@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import socket
+import subprocess
 import sys
 import threading
 
@@ -47,7 +48,8 @@ CHECKER = functions(program(*HOST_FACTS))
 @given(SAID, SAID)
 def test_the_observer_gives_a_report(said, read):
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as written:
-        patch.setitem(OBSERVER, "run", lambda *_, **__: said)
+        done = subprocess.CompletedProcess((), said is None, said or "", "")
+        patch.setitem(OBSERVER, "completed", lambda *_, **__: done)
         patch.setitem(OBSERVER, "read", lambda _: read)
         patch.setitem(OBSERVER, "ask", lambda _, config, paths: dict.fromkeys(paths, json.loads(config)))
         patch.setattr(sys, "argv", ["observe.py", json.dumps(REQUEST)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import contextlib
 import glob
 import json
 import os
@@ -74,18 +75,19 @@ def main() -> None:
 
 
 def json_of(*command: str) -> Any:  # noqa: ANN401 - any JSON
-    """The JSON that a command wrote, None when it failed or wrote something else."""
+    """The JSON that a command wrote, None when it failed, was late or wrote something else."""
     try:
         return json.loads(run(*command, seconds=COMMAND_SECONDS) or "null")
-    except (ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
 def version_of(command: list[str]) -> str | None:
     """What a program prints of its version; None where it is not installed or fails, TIMED_OUT where it hangs."""
     began = time.monotonic()
-    text = (run(*command, seconds=COMMAND_SECONDS) or "").strip()
-    return text or (TIMED_OUT if time.monotonic() - began >= COMMAND_SECONDS else None)
+    with contextlib.suppress(OSError):
+        return (run(*command, seconds=COMMAND_SECONDS) or "").strip() or None
+    return TIMED_OUT if time.monotonic() - began >= COMMAND_SECONDS else None
 
 
 def nodes_in(listed: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401 - any JSON
@@ -98,11 +100,18 @@ def nodes_in(listed: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401 - any 
 
 def unit_states(names: list[str]) -> dict[str, dict[str, str]]:
     """Unit -> its active and enabled states in systemd's words; units that are not loaded are left out."""
-    found = loaded_units(names, "ActiveState", "UnitFileState") or {}
+    found = units_or_none(names, "ActiveState", "UnitFileState")
     return {
         name: {"active": fields.get("ActiveState", ""), "enabled": fields.get("UnitFileState", "")}
         for name, fields in found.items()
     }
+
+
+def units_or_none(names: list[str], *properties: str) -> dict[str, dict[str, str]]:
+    """None of them where systemd does not answer: what is checked of the others goes on."""
+    with contextlib.suppress(OSError):
+        return loaded_units(names, *properties)
+    return {}
 
 
 def digest_or_none(path: str) -> str | None:
@@ -133,7 +142,7 @@ def stats(patterns: list[str]) -> dict[str, dict[str, Any]]:
 def running(wanted: dict[str, list[str]]) -> dict[str, Any]:
     """What runs as static pods and as services, and what it was given."""
     found = {program: process for program in wanted["pods"] if (process := newest(program)) is not None}
-    services = loaded_units(wanted["services"], "MainPID") or {}
+    services = units_or_none(wanted["services"], "MainPID")
     found |= {name: int(fields["MainPID"]) for name, fields in services.items() if fields.get("MainPID", "0") != "0"}
     apiserver = found.get("kube-apiserver")
     sockets = listeners()

@@ -19,9 +19,14 @@ def balancer_status(name: str, observation: Observation) -> BalancerStatus:
     )
 
 
-def balancer_problems(roster: Roster, balancers: tuple[BalancerStatus, ...]) -> list[str]:
-    """What is wrong with haproxy and with who holds the endpoint's address."""
-    found = [f"{one.name}: haproxy is not responding" for one in balancers if one.reachable and not one.haproxy]
+def balancer_problems(roster: Roster, observation: Observation, balancers: tuple[BalancerStatus, ...]) -> list[str]:
+    """What is wrong with haproxy and with who holds the endpoint's address.
+
+    A load balancer that could not be inspected may be well, and may hold it.
+    """
+    unknown = {name for name, report in observation.reports.items() if "balancer" in report.failed}
+    known = [one for one in balancers if one.reachable and one.name not in unknown]
+    found = [f"{one.name}: haproxy is not responding" for one in known if not one.haproxy]
     holders = [one.name for one in balancers if one.holds_endpoint]
     found += [
         problem(
@@ -34,7 +39,7 @@ def balancer_problems(roster: Roster, balancers: tuple[BalancerStatus, ...]) -> 
     ]
     if len(holders) > 1:
         found.append(f"{' and '.join(holders)} both hold the endpoint's address")
-    if balancers and not holders and not roster.endpoint_is_external:
+    if balancers and not holders and not unknown and not roster.endpoint_is_external:
         found.append("no load balancer holds the endpoint's address")
     return found
 

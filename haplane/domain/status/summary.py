@@ -128,7 +128,7 @@ def _problems(
         *failed_members(roster, observation),
         *space_problems(roster, observation),
         *etcd_problems(status.etcd),
-        *balancer_problems(roster, status.load_balancers),
+        *balancer_problems(roster, observation, status.load_balancers),
         *unserved_masters(roster, observation),
         *unreached_members(roster, observation),
         *([] if endpoint_ready else [f"the endpoint {roster.endpoint} does not answer ready"]),

@@ -9,7 +9,7 @@ from typing import Any
 from haplane.facts.on_host.haproxy import haproxy_servers
 from haplane.facts.on_host.kubernetes import is_ready
 from haplane.facts.on_host.network import addresses
-from haplane.facts.on_host.probe import read, require, run
+from haplane.facts.on_host.probe import read, run
 
 VRRP_FILTER = "/etc/haplane/vrrp.nft"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
@@ -21,16 +21,25 @@ MOST_SECTIONS = 20
 def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
     """Haproxy's servers, whether the endpoint is ready, and whether another host answers at its address."""
     held = any(endpoint in found for found in addresses().values())
-    answered = ping and not held and run("ping", "-c1", "-W0.5", "-n", endpoint, seconds=2) is not None
+    answered, unknown = answers_pings(endpoint) if ping and not held else (False, "")
     may_exist = held or answered or os.path.exists("/etc/kubernetes/kubelet.conf")  # before `up` there is none
     return {
         "holds_endpoint": held,
-        "endpoint_answers": bool(answered),
+        "endpoint_answers": answered,
+        "endpoint_unknown": unknown,
         "endpoint_ready": may_exist and is_ready(endpoint, port, seconds=2),
         "adverts_filtered": adverts_filtered(),
         "servers": haproxy_servers(),
         **configured(),
     }
+
+
+def answers_pings(address: str) -> tuple[bool, str]:
+    """Whether a host answers there, and why that is not known: most hosts need not know it."""
+    try:
+        return run("ping", "-c1", "-W0.5", "-n", address) is not None, ""
+    except OSError as error:
+        return False, str(error)
 
 
 def configured() -> dict[str, Any]:
@@ -49,8 +58,10 @@ def configured() -> dict[str, Any]:
 
 
 def adverts_filtered() -> bool | None:
-    """Whether the table is loaded: flushing the ruleset removes it. None where there is no filter to load."""
+    """Whether the table is loaded: flushing the ruleset removes it. None where there is no filter to load.
+
+    Raises OSError when nft is missing or late.
+    """
     if not os.path.exists(VRRP_FILTER):
         return None
-    require("nft")
     return run("nft", "list", "table", "ip", "haplane_vrrp") is not None

@@ -10,7 +10,7 @@ import os
 import re
 from typing import Any
 
-from haplane.facts.on_host.probe import protobuf, require, run
+from haplane.facts.on_host.probe import protobuf, run
 from haplane.facts.on_host.systemd import loaded_unit
 
 MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
@@ -31,7 +31,10 @@ WITHOUT_LOG = re.compile(r"^panic: |^fatal error: |^unexpected fault|^flag provi
 
 
 def etcd(known: list[str]) -> dict[str, Any]:
-    """The member here as it sees itself, its member list, and whether a read through quorum succeeds."""
+    """The member here as it sees itself, its member list, and whether a read through quorum succeeds.
+
+    Raises OSError when etcdctl is missing or late: then the member is unknown, not unhealthy.
+    """
     pki = "/etc/etcd/pki"
     found: dict[str, Any] = NO_MEMBER | {
         "bootstrapped": os.path.exists("/etc/etcd/bootstrapped"),
@@ -43,7 +46,6 @@ def etcd(known: list[str]) -> dict[str, Any]:
     if not found["bootstrapped"] and is_starting("etcd"):
         found["last_words"] = last_words()
         return found  # it has never been ready, and would answer no request
-    require("etcdctl")
     client = (
         "etcdctl", f"--cacert={pki}/ca.crt", f"--cert={pki}/healthcheck-client.crt",
         f"--key={pki}/healthcheck-client.key", "--command-timeout=2s", "-w", "json",
@@ -71,7 +73,10 @@ def is_starting(unit: str) -> bool:
 
 
 def outsiders(client: tuple[str, ...], known: list[str], members: list[dict[str, Any]]) -> dict[str, bool]:
-    """ID -> whether it reads through quorum, of listed members that are at none of the ``known`` addresses."""
+    """ID -> whether it reads through quorum, of listed members that are at none of the ``known`` addresses.
+
+    One that etcdctl was late to reach is left out: nothing is known of it.
+    """
     others = {
         f"{member['ID']:x}": member.get("clientURLs", [])
         for member in members
@@ -83,16 +88,20 @@ def outsiders(client: tuple[str, ...], known: list[str], members: list[dict[str,
             for member, urls in others.items()
             if urls
         }
-    return {member: member in reads and reads[member].result() is not None for member in others}
+    answered = {member for member in others if member not in reads or reads[member].exception() is None}
+    return {member: member in reads and reads[member].result() is not None for member in answered}
 
 
 def last_words() -> list[str]:
-    """Etcd's warnings and errors since the host's start, and that it was ready; without stack traces."""
-    journal = run(
-        "journalctl", "--unit=etcd", "--boot", f"--lines={JOURNAL_LINES}", "--output=cat", "--no-pager"
-    ) or ""  # fmt: skip
+    """Etcd's warnings and errors since the host's start, and that it was ready; without stack traces.
+
+    None where the journal cannot be read in time: they explain what is known without them.
+    """
+    journal = None
+    with contextlib.suppress(OSError):
+        journal = run("journalctl", "--unit=etcd", "--boot", f"--lines={JOURNAL_LINES}", "--output=cat", "--no-pager")
     found: list[str] = []
-    for line in journal.splitlines():
+    for line in (journal or "").splitlines():
         entry = None
         with contextlib.suppress(ValueError, RecursionError):
             entry = json.loads(line)

@@ -7,7 +7,7 @@ import ipaddress
 import json
 from typing import Any
 
-from haplane.facts.on_host.probe import read, run
+from haplane.facts.on_host.probe import read, run_if_installed
 
 POD_INTERFACES = ("cni0", "flannel", "veth", "cali", "cilium", "lxc", "tunl")
 MOST_TABLES = 10
@@ -18,17 +18,17 @@ LEGACY_TABLES = "/proc/net/ip_tables_names"
 def dropped_forwarding(pod_network: str) -> list[str]:
     """The chains that drop forwarded packets and accept none of the pods': "FAMILY TABLE CHAIN", or "legacy"."""
     found = []
-    listed = entries(run("nft", "-j", "list", "chains"), "chain")
+    listed = entries(run_if_installed("nft", "-j", "list", "chains"), "chain")
     dropping = [one for one in listed if one.get("hook") == "forward" and one.get("policy") == "drop"]
     for chain in dropping[:MOST_TABLES]:
         if chain.get("family") not in ("ip", "inet"):
             continue
         place = (str(chain["family"]), str(chain["table"]), str(chain["name"]))
-        rules = entries(run("nft", "-j", "list", "table", *place[:2]), "rule")
+        rules = entries(run_if_installed("nft", "-j", "list", "table", *place[:2]), "rule")
         if not accepts_pods(rules, place[2], pod_network, set()):
             found.append(" ".join(place))
     if "filter" in (read(LEGACY_TABLES) or "").split():
-        legacy = (run("iptables-legacy", "-w", "1", "-S") or "").splitlines()
+        legacy = (run_if_installed("iptables-legacy", "-w", "1", "-S") or "").splitlines()
         if "-P FORWARD DROP" in legacy and not legacy_accepts(legacy, pod_network):
             found.append("legacy")
     return [place[:200] for place in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -63,8 +64,13 @@ def leftovers() -> dict[str, Any]:
 
 
 def is_unmounted(unit: str) -> bool:
-    """Whether a file system that belongs there, by fstab or a unit, is not mounted."""
-    return loaded_unit(unit, "ActiveState").get("ActiveState", "active") != "active"
+    """Whether a file system that belongs there, by fstab or a unit, is not mounted.
+
+    False where systemd does not answer: the journal of a restore must not be lost with that.
+    """
+    with contextlib.suppress(OSError):
+        return loaded_unit(unit, "ActiveState").get("ActiveState", "active") != "active"
+    return False
 
 
 def snapshots(directory: str) -> dict[str, Any]:

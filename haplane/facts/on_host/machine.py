@@ -11,7 +11,7 @@ import shutil
 import stat
 from typing import Any
 
-from haplane.facts.on_host.probe import digest, owner, read, run
+from haplane.facts.on_host.probe import digest, owner, read, run_if_installed
 
 STAMPS = "/var/lib/haplane/stamps.json"
 MADE = "/var/lib/haplane/made.json"
@@ -88,6 +88,6 @@ def made() -> dict[str, str]:
 
 
 def images() -> list[str] | None:
-    """References known to containerd, None when it does not answer."""
-    listed = run("ctr", "--connect-timeout", "1s", "-n", "k8s.io", "images", "list", "-q")
+    """References known to containerd, None when it does not run. Raises OSError when it is late."""
+    listed = run_if_installed("ctr", "--connect-timeout", "1s", "-n", "k8s.io", "images", "list", "-q")
     return listed.split() if listed is not None else None

@@ -7,7 +7,7 @@ import json
 import os
 import re
 
-from haplane.facts.on_host.probe import read, run
+from haplane.facts.on_host.probe import output_of, read
 
 LISTENER = re.compile(r"\S+ +\d+ +\d+ +(\S+:\d+) +\S+(.*)")
 USER = re.compile(r'"([^"]+)",pid=(\d+)')
@@ -17,15 +17,15 @@ Listener = tuple[str, list[tuple[str, str]]]
 
 
 def addresses() -> dict[str, list[str]]:
-    """Interface -> its IPv4 addresses."""
-    links = json.loads(run("ip", "-j", "-4", "address") or "[]")
+    """Interface -> its IPv4 addresses. Raises OSError when ip does not report them."""
+    links = json.loads(output_of("ip", "-j", "-4", "address") or "[]")
     return {link["ifname"]: [a["local"] for a in link.get("addr_info", [])] for link in links if link.get("ifname")}
 
 
 def listeners() -> list[Listener]:
-    """Every listening TCP socket. Raises ValueError for a line that is not one: a port may not pass for free then."""
+    """Every listening TCP socket. Raises OSError or ValueError where ss does not report them: none counts as free."""
     found = []
-    for line in (run("ss", "-Hlntp") or "").splitlines():
+    for line in output_of("ss", "-Hlntp").splitlines():
         parsed = LISTENER.fullmatch(line)
         if parsed is None:
             raise ValueError(f"ss printed a line that is no socket: {line[:100]!r}")

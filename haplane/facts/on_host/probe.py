@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import pwd
-import shutil
 import subprocess
 from typing import Any
 
@@ -17,22 +16,54 @@ MOST_READ_BYTES = 4 << 20
 """Of one file: what haplane, kubeadm and the kernel write is far smaller."""
 
 
-def run(*command: str, seconds: float = PROBE_SECONDS) -> str | None:
-    """A command's output, or None when it is missing, fails or hangs."""
+def completed(*command: str, seconds: float = PROBE_SECONDS) -> subprocess.CompletedProcess[str]:
+    """A command that ran to its end.
+
+    Raises OSError, with a message for people, for one that is missing, not executable, late or killed: what it would
+    have reported is unknown, not bad. NotInstalled is that of a missing one.
+    """
+    program = command[0]
     try:
         done = subprocess.run(  # noqa: S603 - fixed commands, no shell
             command, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    except FileNotFoundError:
+        raise NotInstalled(f"{program} could not be run: not found in PATH") from None
+    except subprocess.TimeoutExpired:
+        raise OSError(f"{program} did not end within {seconds:g} s") from None
+    except OSError as error:
+        raise OSError(f"{program} could not be run: {error.strerror}") from None
+    if done.returncode < 0:
+        raise OSError(f"{program} was ended by signal {-done.returncode}")
+    return done
+
+
+class NotInstalled(OSError):
+    """A program that is in no directory of PATH."""
+
+
+def run(*command: str, seconds: float = PROBE_SECONDS) -> str | None:
+    """A command's output, or None when it says no: it ended with another code than 0. Raises as :func:`completed`."""
+    done = completed(*command, seconds=seconds)
     return done.stdout if done.returncode == 0 else None
 
 
-def require(program: str) -> None:
-    """Raises OSError for a program that is not installed: what it would have reported is unknown, not bad."""
-    if shutil.which(program) is None:
-        raise OSError(f"{program} could not be run: not found in PATH")
+def run_if_installed(*command: str) -> str | None:
+    """The same, and None for a program that a host may be without."""
+    try:
+        return run(*command)
+    except NotInstalled:
+        return None
+
+
+def output_of(*command: str) -> str:
+    """The output of a command that has no reason to fail. Raises OSError also when it does, with its own words."""
+    done = completed(*command)
+    if done.returncode != 0:
+        why = done.stderr.strip().partition("\n")[0][:200] or f"code {done.returncode}"
+        raise OSError(f"{command[0]} failed: {why}")
+    return done.stdout
 
 
 def read(path: str) -> str | None:

@@ -10,7 +10,7 @@ import platform
 import re
 from typing import Any
 
-from haplane.facts.on_host.probe import read, run
+from haplane.facts.on_host.probe import output_of, read, run
 
 STUB_FREE = "/run/systemd/resolve/resolv.conf"
 MOST = 200
@@ -23,7 +23,7 @@ STARTS = re.compile(r"^\s*(ExecStart|EnvironmentFile|User|RootDirectory)\s*=", r
 
 
 def surroundings() -> dict[str, Any]:
-    """All of it; what cannot be read is empty."""
+    """All of it; files that cannot be read are empty. Raises OSError when a program does not answer."""
     resolv_conf = STUB_FREE if resolves_by_systemd() else "/etc/resolv.conf"
     return {
         "machine_id": (read("/etc/machine-id") or "").strip()[:64],
@@ -51,10 +51,10 @@ def in_container() -> bool:
 def attached_networks() -> list[dict[str, str]]:
     """Every network of an address or a route, with its device; not the default route, nor single local addresses."""
     found = set()
-    for link in json.loads(run("ip", "-j", "-4", "address") or "[]"):
+    for link in json.loads(output_of("ip", "-j", "-4", "address") or "[]"):
         for one in link.get("addr_info", []):
             found.add((f"{one['local']}/{one['prefixlen']}", str(link.get("ifname", ""))))
-    for route in json.loads(run("ip", "-j", "-4", "route", "show", "table", "all") or "[]"):
+    for route in json.loads(output_of("ip", "-j", "-4", "route", "show", "table", "all") or "[]"):
         if route.get("type", "unicast") in {"unicast", "blackhole", "unreachable", "prohibit"}:
             found.add((str(route.get("dst", "default")), str(route.get("dev", ""))))
     return [{"network": network, "device": device} for network, device in sorted(found) if network != "default"][

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from haplane.facts.on_host.probe import run
+from haplane.facts.on_host.probe import run_if_installed
 
 UNIT_PROPERTIES = (
     "ActiveState",
@@ -21,14 +21,17 @@ UNIT_PROPERTIES = (
 )
 
 
-def loaded_units(names: Sequence[str], *properties: str) -> dict[str, dict[str, str]] | None:
-    """Unit (without ".service") -> these properties of it, of the units that are loaded; None without an answer."""
+def loaded_units(names: Sequence[str], *properties: str) -> dict[str, dict[str, str]]:
+    """Unit (without ".service") -> these properties of it, of the units that are loaded; none without systemd.
+
+    Raises OSError when systemd does not answer: a host that is too busy is not one without units.
+    """
     wanted = ",".join(("Id", "LoadState", *properties))
-    shown = run("systemctl", "show", f"--property={wanted}", *names)
-    if shown is None:
-        return None
+    shown = run_if_installed("systemctl", "show", f"--property={wanted}", *names)
+    if shown is None and os.path.isdir("/run/systemd/system"):
+        raise OSError("systemctl does not answer")
     found = {}
-    for block in shown.split("\n\n"):
+    for block in (shown or "").split("\n\n"):
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if fields.get("LoadState") == "loaded":
             found[fields.get("Id", "").removesuffix(".service")] = fields
@@ -36,18 +39,15 @@ def loaded_units(names: Sequence[str], *properties: str) -> dict[str, dict[str, 
 
 
 def loaded_unit(name: str, *properties: str) -> dict[str, str]:
-    """These properties of one unit; empty when it is not loaded or systemd does not answer."""
-    return next(iter((loaded_units([name], *properties) or {}).values()), {})
+    """These properties of one unit; empty when it is not loaded. Raises OSError when systemd does not answer."""
+    return next(iter(loaded_units([name], *properties).values()), {})
 
 
 def units(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Unit -> its state, as :class:`haplane.domain.observed.Unit` has it; units that are not loaded are left out.
 
-    Raises OSError when systemd does not answer: a host that is too busy is not one without units.
+    Raises OSError when systemd does not answer.
     """
-    loaded = loaded_units(names, *UNIT_PROPERTIES)
-    if loaded is None and os.path.isdir("/run/systemd/system"):
-        raise OSError("systemctl does not answer")
     booted_at = time.time() - time.monotonic()
     return {
         name: {
@@ -60,7 +60,7 @@ def units(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             "drop_ins": found.get("DropInPaths", "").split(),
             "active_since": booted_at + int(found.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
         }
-        for name, found in (loaded or {}).items()
+        for name, found in loaded_units(names, *UNIT_PROPERTIES).items()
     }
 
 

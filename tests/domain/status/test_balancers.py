@@ -65,3 +65,13 @@ def test_a_member_that_a_masters_haproxy_does_not_reach_is_a_problem(found, why)
 def test_a_member_that_does_not_serve_is_named_once():
     observation = samples.stopped(serving(EXTERNAL, "m2", [server("e1", backend="etcd")]), "e2", "e3")
     assert not any("haproxy" in one for one in status_of(EXTERNAL, observation).problems)
+
+
+@pytest.mark.parametrize("name", ["lb1", "lb2"])
+def test_a_load_balancer_that_could_not_be_inspected_is_unknown_and_nothing_else(name):
+    """nft was late: its haproxy was not responding, and nobody held the address."""
+    nothing = {"holds_endpoint": False, "endpoint_answers": False, "servers": None}
+    failed = {"balancer": "nft did not end within 5 s"}
+    assert status_of(INVENTORY, samples.altered(CONVERGED, name, balancer=nothing, failed=failed)).problems == (
+        f"{name}: its balancer cannot be inspected (nft did not end within 5 s)",
+    )

@@ -44,7 +44,7 @@ def test_a_filter_that_drops_what_pods_send_is_found(monkeypatch, policy, rules,
             return None
         return forwarding.json.dumps(listed if words[3] == "chains" else table)
 
-    monkeypatch.setattr(forwarding, "run", run)
+    monkeypatch.setattr(forwarding, "run_if_installed", run)
     assert forwarding.dropped_forwarding(PODS) == (["ip filter FORWARD"] if dropped else [])
 
 
@@ -59,7 +59,7 @@ def test_a_filter_that_drops_what_pods_send_is_found(monkeypatch, policy, rules,
     ],
 )
 def test_the_old_iptables_is_asked_as_well(monkeypatch, lines, dropped):
-    monkeypatch.setattr(forwarding, "run", lambda *words, **_: lines if "legacy" in words[0] else None)
+    monkeypatch.setattr(forwarding, "run_if_installed", lambda *words, **_: lines if "legacy" in words[0] else None)
     monkeypatch.setattr(forwarding, "read", lambda path: "nat\nfilter\n")
     assert forwarding.dropped_forwarding(PODS) == (["legacy"] if dropped else [])
     monkeypatch.setattr(forwarding, "read", lambda path: None)

@@ -22,7 +22,7 @@ SESSION = "0::/user.slice/user-1000.slice/user@1000.service/system.slice/kube-ap
     ],
 )
 def test_a_users_program_is_not_taken_for_the_control_planes(monkeypatch, owner, groups, program):
-    monkeypatch.setattr(network, "run", lambda *_: LINE)
+    monkeypatch.setattr(network, "output_of", lambda *_: LINE)
     monkeypatch.setattr(network, "read", lambda path: {"/proc/77/cgroup": groups}[path])
     monkeypatch.setattr(network.os, "stat", lambda path: {"/proc/77": SimpleNamespace(st_uid=owner)}[path])
     assert network.listening() == {"6443": program}

@@ -18,13 +18,13 @@ def test_a_drop_in_that_changes_what_a_unit_runs_is_found(tmp_path, monkeypatch,
     (tmp_path / "10-mine.conf").write_text(content)
     shown = f"LoadState=loaded\nFragmentPath=/etc/systemd/system/{unit}.service\n"
     shown += f"DropInPaths={tmp_path}/10-mine.conf\n"
-    monkeypatch.setattr(systemd, "run", lambda *words: shown if words[-1] == f"{unit}.service" else None)
+    monkeypatch.setattr(systemd, "run_if_installed", lambda *words: shown if words[-1] == f"{unit}.service" else "")
     monkeypatch.setattr(precedence.os.path, "exists", lambda path: True)
     assert precedence.overridden_units() == ({unit: [f"{tmp_path}/10-mine.conf"]} if counts else {})
 
 
 def test_a_unit_from_elsewhere_is_found(monkeypatch):
     shown = "LoadState=loaded\nFragmentPath=/run/systemd/system/kubelet.service\nDropInPaths=\n"
-    monkeypatch.setattr(systemd, "run", lambda *words: shown)
+    monkeypatch.setattr(systemd, "run_if_installed", lambda *words: shown)
     monkeypatch.setattr(precedence.os.path, "exists", lambda path: True)
     assert precedence.overridden_units()["kubelet"] == ["/run/systemd/system/kubelet.service"]
