@@ -51,6 +51,6 @@ def _forward(name: str, place: str, pods: str) -> str:
         command = f"nft {shlex.quote(rules)}"
     return problem(
         f"{name}: the packet filter drops what pods send to other hosts",
-        why=f"{chain} has the policy drop, and accepts nothing of {pods}",
+        why=f"{chain} drops what none of its rules accepts, and accepts nothing of {pods}",
         fix=f"on {name}: `{command}`, and the same in the firewall's own configuration",
     )

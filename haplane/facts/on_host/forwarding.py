@@ -11,27 +11,86 @@ from haplane.facts.on_host.probe import read, run_if_installed
 
 POD_INTERFACES = ("cni0", "flannel", "veth", "cali", "cilium", "lxc", "tunl")
 MOST_TABLES = 10
+VERDICTS = {"drop": "drop", "reject": "drop", "accept": "accept", "return": "return", "jump": "jump", "goto": "goto"}
+VERDICTS_OF_XT = ("DROP", "REJECT")
+"""Targets of iptables that nft shows as extensions."""
+HARMLESS = ("counter", "log", "comment")
 LEGACY_TABLES = "/proc/net/ip_tables_names"
 """What iptables-legacy has; to ask it where it has nothing would make the kernel load its modules."""
 
 
 def dropped_forwarding(pod_network: str) -> list[str]:
-    """The chains that drop forwarded packets and accept none of the pods': "FAMILY TABLE CHAIN", or "legacy"."""
+    """The chains that drop forwarded packets and accept none of the pods': "FAMILY TABLE CHAIN", or "legacy".
+
+    By their policy, or by a last rule without a condition.
+    """
     found = []
     listed = entries(run_if_installed("nft", "-j", "list", "chains"), "chain")
-    dropping = [one for one in listed if one.get("hook") == "forward" and one.get("policy") == "drop"]
-    for chain in dropping[:MOST_TABLES]:
-        if chain.get("family") not in ("ip", "inet"):
-            continue
+    forward = [one for one in listed if one.get("hook") == "forward" and one.get("family") in ("ip", "inet")]
+    for chain in forward[:MOST_TABLES]:
         place = (str(chain["family"]), str(chain["table"]), str(chain["name"]))
-        rules = entries(run_if_installed("nft", "-j", "list", "table", *place[:2]), "rule")
-        if not accepts_pods(rules, place[2], pod_network, set()):
+        rules = rules_of(place, by_policy=chain.get("policy") == "drop")
+        if rules is not None and not accepts_pods(reached(rules, place[2]), place[2], pod_network, set()):
             found.append(" ".join(place))
     if "filter" in (read(LEGACY_TABLES) or "").split():
         legacy = (run_if_installed("iptables-legacy", "-w", "1", "-S") or "").splitlines()
-        if "-P FORWARD DROP" in legacy and not legacy_accepts(legacy, pod_network):
+        if legacy_drops(legacy) and not legacy_accepts(legacy, pod_network):
             found.append("legacy")
     return [place[:200] for place in found]
+
+
+def rules_of(place: tuple[str, str, str], *, by_policy: bool) -> list[dict[str, Any]] | None:
+    """The rules of a table with a chain that drops what none of them accepts; None where it does not.
+
+    Of most chains only their own rules are listed: the whole table may be long.
+    """
+    family, table, chain = place
+    listed = "nft", "-j", "list"
+    if not by_policy and not ends_somewhere(entries(run_if_installed(*listed, "chain", *place), "rule")):
+        return None
+    rules = entries(run_if_installed(*listed, "table", family, table), "rule")
+    return rules if by_policy or drops_the_rest(rules, chain, set()) else None
+
+
+def verdict_of(rule: dict[str, Any]) -> tuple[str, str]:
+    """What a rule without a condition does with every packet, and where it jumps; "" for one that has a condition."""
+    found = ("", "")
+    for expression in rule.get("expr", []):
+        for kind, value in expression.items():
+            extension = value.get("name") if kind == "xt" and isinstance(value, dict) else None
+            if kind in VERDICTS or extension in VERDICTS_OF_XT:
+                found = VERDICTS.get(kind) or "drop", str((value or {}).get("target", ""))
+            elif kind not in HARMLESS and extension != "comment":
+                return "", ""
+    return found
+
+
+def ends_somewhere(rules: list[dict[str, Any]]) -> bool:
+    """Whether a rule without a condition drops every packet, or sends it to another chain, which may."""
+    return any(verdict_of(rule)[0] in ("drop", "jump", "goto") for rule in rules)
+
+
+def drops_the_rest(rules: list[dict[str, Any]], chain: str, seen: set[str]) -> bool:
+    """Whether the chain, or one that every packet is sent to, drops what no condition of its rules meets."""
+    seen.add(chain)
+    for rule in rules:
+        verdict, target = verdict_of(rule) if rule.get("chain") == chain else ("", "")
+        if verdict == "drop" or (target and target not in seen and drops_the_rest(rules, target, seen)):
+            return True
+        if verdict in ("accept", "return", "goto"):
+            return False
+    return False
+
+
+def reached(rules: list[dict[str, Any]], chain: str) -> list[dict[str, Any]]:
+    """All rules but those of the chain that come after one that drops every packet."""
+    found, ended = [], False
+    for rule in rules:
+        own = rule.get("chain") == chain
+        if not (own and ended):
+            found.append(rule)
+        ended = ended or (own and verdict_of(rule)[0] == "drop")
+    return found
 
 
 def entries(text: str | None, kind: str) -> list[dict[str, Any]]:
@@ -84,6 +143,14 @@ def overlaps(text: str, pod_network: str) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_network(text, strict=False).overlaps(ipaddress.ip_network(pod_network))
     return False
+
+
+def legacy_drops(lines: list[str]) -> bool:
+    """Whether FORWARD's policy drops, or a rule of it without a condition."""
+    rules = [line.split() for line in lines]
+    return "-P FORWARD DROP" in lines or any(
+        words[:3] == ["-A", "FORWARD", "-j"] and words[3:4] in (["DROP"], ["REJECT"]) for words in rules
+    )
 
 
 def legacy_accepts(lines: list[str], pod_network: str) -> bool:
