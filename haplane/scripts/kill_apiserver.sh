@@ -1,3 +1,5 @@
-# Kill the API server, as a crash would. Its kubelet starts it again.
+# Kill the API server that haplane runs here, as a crash would. Its kubelet starts it again. Others of that name, in
+# pods of tenants, live on.
+# uses: control_plane
 
-pkill -KILL -x kube-apiserver || { echo "no API server runs"; exit 1; }
+control_plane crash 0 kube-apiserver

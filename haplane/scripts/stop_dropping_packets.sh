@@ -1,3 +1,9 @@
-# Undo drop_packets.sh. May be run again.
+# Undo drop_packets.sh. May be run again. Only a list without the table is proof: nft itself may fail.
 
-if nft list tables | grep -q -x 'table inet haplane_drill'; then nft delete table inet haplane_drill; fi
+command -v nft >/dev/null || exit 0 # nothing was dropped without it
+nft delete table inet haplane_drill 2>/dev/null || true
+tables=$(nft list tables)
+if printf '%s\n' "$tables" | grep -q -x 'table inet haplane_drill'; then
+    echo "the table inet haplane_drill is still there" >&2
+    exit 1
+fi

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -227,6 +228,27 @@ def test_one_that_does_not_end_keeps_its_manifest(bare):
     assert done.stderr.startswith(DEADLINE_MARK)
     assert "kube-apiserver (101) still runs" in done.stderr
     assert bare.manifest("kube-apiserver").exists()
+
+
+def test_the_drill_kills_the_masters_own_api_server_and_no_tenants(bare):
+    """Control planes in pods: `pkill -x kube-apiserver` killed every API server on the host."""
+    with subprocess.Popen(["sleep", "60"]) as ours, subprocess.Popen(["sleep", "60"]) as theirs:
+        try:
+            bare.numbers = ours.pid - 1
+            bare.start("kube-apiserver")
+            bare.numbers = theirs.pid - 1
+            bare.start("kube-apiserver", namespace="tenant-1", pod="kube-apiserver-0")
+            done = bare.run("kill_apiserver")
+            assert done.returncode == 0, done.stderr
+            assert ours.wait(10) == -signal.SIGKILL
+            assert theirs.poll() is None
+        finally:
+            ours.kill()
+            theirs.kill()
+    shutil.rmtree(bare.path(f"/proc/{ours.pid}"))
+    again = bare.run("kill_apiserver")
+    assert again.returncode != 0
+    assert again.stderr == "no kube-apiserver of this master's control plane runs\n"
 
 
 def test_the_mark_of_a_deadline_is_everybodys():

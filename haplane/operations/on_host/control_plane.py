@@ -3,11 +3,12 @@
     control_plane.py list COMPONENT             the numbers of its processes
     control_plane.py stop SECONDS COMPONENT...  manifests moved away, until they have ended and the kubelet is done
     control_plane.py kill SECONDS COMPONENT...  SIGKILL, until none is left: for when the kubelet is stopped
+    control_plane.py crash SECONDS COMPONENT... SIGKILL once, and no waiting: the kubelet starts it again
     control_plane.py gone SECONDS COMPONENT...  until they have ended
     control_plane.py back SECONDS COMPONENT...  manifests moved back
     control_plane.py start SECONDS COMPONENT... manifests moved back, until they run and are healthy
 
-Processes are found as static_pods.py finds them. Nothing is ended but by the kubelet, except by ``kill``.
+Processes are found as static_pods.py finds them. All but ``kill`` and ``crash`` have the kubelet end them.
 """
 
 from __future__ import annotations
@@ -41,9 +42,8 @@ def main() -> None:
             sys.stdout.write(f"{process}\n")
         return
     seconds, components = float(words[0]), words[1:]
-    {"stop": stop, "kill": kill, "gone": gone, "back": back, "start": start}[verb](
-        components, time.monotonic() + seconds
-    )
+    verbs = {"stop": stop, "kill": kill, "crash": crash, "gone": gone, "back": back, "start": start}
+    verbs[verb](components, time.monotonic() + seconds)
 
 
 def stop(components: Sequence[str], deadline: float) -> None:
@@ -73,21 +73,36 @@ def move(source: str, target: str) -> None:
 
 
 def kill(components: Sequence[str], deadline: float) -> None:
-    """Through a descriptor, so that no other process that got the number meanwhile is met."""
+    """Again and again, until none is left."""
 
     def left() -> str:
         for component in components:
-            for process in system_pod_processes(component):
-                with contextlib.suppress(ProcessLookupError):
-                    descriptor = os.pidfd_open(process)
-                    try:
-                        if process in system_pod_processes(component):
-                            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                    finally:
-                        os.close(descriptor)
+            send_kill(component)
         return running(components)
 
     await_nothing(left, deadline, f"{' and '.join(components)} are killed")
+
+
+def crash(components: Sequence[str], _: float) -> None:
+    """Fails for one that does not run."""
+    for component in components:
+        if not send_kill(component):
+            sys.exit(f"no {component} of this master's control plane runs")
+
+
+def send_kill(component: str) -> int:
+    """To how many processes: through descriptors, so that no other that got the number meanwhile is met."""
+    killed = 0
+    for process in system_pod_processes(component):
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(process)
+            try:
+                if process in system_pod_processes(component):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                    killed += 1
+            finally:
+                os.close(descriptor)
+    return killed
 
 
 def gone(components: Sequence[str], deadline: float) -> None:

@@ -1,3 +1,8 @@
 set -eu
+control_plane_program='the control_plane_program'
 
-pkill -KILL -x kube-apiserver || { echo "no API server runs"; exit 1; }
+control_plane() {
+    python3 -I -c "$control_plane_program" "$@"
+}
+
+control_plane crash 0 kube-apiserver
