@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from haplane.domain.clocks import CLOCK_TOLERANCE_SECONDS
@@ -43,6 +43,14 @@ class Reach:
         return min(self.window[1], other.window[1]) - max(self.window[0], other.window[0])
 
 
+@dataclass(frozen=True)
+class Blocked:
+    """A port that hosts do not get to: their addresses, each with why."""
+
+    target: Target
+    sources: Mapping[str, str]
+
+
 def connections(layout: Layout, fresh: Collection[str]) -> dict[str, tuple[Target, ...]]:
     """Address -> what it connects to. One end is ``fresh``; for UDP both, as flannel holds the port of the others."""
     nodes = layout.masters + layout.workers
@@ -78,8 +86,8 @@ def listening(layout: Layout, fresh: Collection[str]) -> dict[str, tuple[tuple[s
     return {address: tuple(ports) for address, ports in found.items()}
 
 
-def blocked(names: Mapping[str, str], answers: Mapping[str, Reach], *, layout: Layout) -> list[HaplaneError]:
-    """One error for each host and port that others do not get to. ``names`` and ``answers`` are by address.
+def blocked(answers: Mapping[str, Reach], asked: Mapping[str, Collection[Target]]) -> tuple[Blocked, ...]:
+    """What hosts do not get to, of that which they were asked to try. ``answers`` and ``asked`` are by address.
 
     A refusal counts only where the host did listen meanwhile: else nobody was there, and nothing in the way.
     """
@@ -88,20 +96,58 @@ def blocked(names: Mapping[str, str], answers: Mapping[str, Reach], *, layout: L
         for target, why in answer.failed:
             protocol, address, port = target
             heard = answers.get(address)
-            if why == UNTRIED or heard is None:
+            if target not in asked.get(source, ()) or why == UNTRIED or heard is None:
                 continue
             if why != "refused" or _listened(heard, answer, protocol, port):
                 sources.setdefault(target, {})[source] = why
-    return [
-        HaplaneError(
-            f"{names[target[1]]}: {target[0]} port {target[2]} ({_purpose(target, layout)}) cannot be reached from "
-            f"{', '.join(names[source] for source in found)}",
-            where=f"{target[1]}:{target[2]}",
-            why=f"{' / '.join(dict.fromkeys(found.values()))}: a firewall on {names[target[1]]} or between them",
-            next_step=f"allow it: on {names[target[1]]} {target[0]} {target[2]} from {', '.join(found)}",
-        )
-        for target, found in sorted(sources.items())
-    ]
+    return tuple(Blocked(target, found) for target, found in sorted(sources.items()))
+
+
+def confirmed(first: Sequence[Blocked], second: Sequence[Blocked]) -> tuple[Blocked, ...]:
+    """What both looks found: a host that was busy for a moment is no firewall."""
+    before = {one.target: one.sources for one in first}
+    return _remaining(second, lambda source, target: source in before.get(target, {}))
+
+
+def ends_to_leave_out(found: Sequence[Blocked], needed: Collection[str]) -> dict[str, Blocked]:
+    """Address -> why the cluster goes on without that host: of two ends the one that is not ``needed``.
+
+    Where neither is, it is the one that reports it: one host's word costs no other.
+    """
+    ends: dict[str, Blocked] = {}
+    for one in found:
+        target = one.target[1]
+        if target not in needed and one.sources.keys() & set(needed):
+            ends.setdefault(target, one)
+        else:
+            for source in one.sources.keys() - set(needed):
+                ends.setdefault(source, one)
+    return ends
+
+
+def without_ends(found: Sequence[Blocked], ends: Collection[str]) -> tuple[Blocked, ...]:
+    """What is left once these addresses are left out."""
+    return _remaining(found, lambda source, target: source not in ends and target[1] not in ends)
+
+
+def _remaining(found: Sequence[Blocked], stays: Callable[[str, Target], bool]) -> tuple[Blocked, ...]:
+    kept = (
+        Blocked(one.target, {source: why for source, why in one.sources.items() if stays(source, one.target)})
+        for one in found
+    )
+    return tuple(one for one in kept if one.sources)
+
+
+def described(one: Blocked, names: Mapping[str, str], layout: Layout) -> HaplaneError:
+    """With the names of the hosts by their addresses."""
+    protocol, address, port = one.target
+    return HaplaneError(
+        f"{names[address]}: {protocol} port {port} ({_purpose(one.target, layout)}) cannot be reached from "
+        f"{', '.join(names[source] for source in one.sources)}",
+        where=f"{address}:{port}",
+        why=f"{' / '.join(dict.fromkeys(one.sources.values()))}: a firewall on {names[address]} or between them",
+        next_step=f"allow it: on {names[address]} {protocol} {port} from {', '.join(one.sources)}",
+    )
 
 
 def _listened(heard: Reach, by: Reach, protocol: str, port: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from haplane.context.context import Context
@@ -41,6 +42,19 @@ def _look(context: Context, without: tuple[str, ...] = ()) -> None:
     context.see(replace(context.view, observation=observation, window=window, seen_at=seen_at))
     if not gathered.values:
         raise unreachable(context)
+
+
+def leave_out(context: Context, reasons: Mapping[str, str]) -> None:
+    """Treat these hosts as if they were unreachable, in every later look too; by name, why."""
+    for name, why in reasons.items():
+        context.progress(name, why)
+    left_out = {**context.view.left_out, **reasons}
+    context.see(replace(context.view, left_out=left_out, observation=context.observation.without(left_out)))
+
+
+def cluster_exists(context: Context) -> bool:
+    """Whether a member of etcd has ever been part of one: then no other host may keep it from being repaired."""
+    return any(context.report(host).etcd.bootstrapped for host in context.reachable(context.inventory.etcd))
 
 
 def unreachable(context: Context) -> Unreachable:

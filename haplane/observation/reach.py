@@ -3,44 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
-from haplane.domain.reach import Layout, blocked, connections, listening
-from haplane.errors import HaplaneError, UnfitHosts
+from haplane.domain.reach import (
+    Blocked,
+    Layout,
+    Target,
+    blocked,
+    confirmed,
+    connections,
+    described,
+    ends_to_leave_out,
+    listening,
+    without_ends,
+)
+from haplane.errors import UnfitHosts
+from haplane.observation.observe import cluster_exists, leave_out
+
+
+class Request(TypedDict):
+    """As facts/on_host/reach.py has it."""
+
+    listen: Mapping[str, Sequence[tuple[str, int]]]
+    connect: Mapping[str, Sequence[Target]]
+    seconds: float
+
 
 REACH_SECONDS = 6.0
 """Where something is in the way; else a host is done once it has reached all others, and they it."""
 
 
 def refuse_blocked_ports(context: Context) -> None:
-    """Raises UnfitHosts with every port that a host does not get to on another, and which hosts."""
+    """Raises UnfitHosts with every port that a host does not get to on another, and which hosts.
+
+    Where a cluster exists, workers and load balancers are left out instead.
+    """
     hosts = context.reachable(context.inventory.hosts)
     fresh = frozenset(str(host.address) for host in hosts if context.report(host).fresh)
     if not fresh or len(hosts) < 2:
         return
     layout = _layout(context)
-    request = {
+    request: Request = {
         "listen": {address: ports if address in fresh else () for address, ports in listening(layout, fresh).items()},
         "connect": connections(layout, fresh),
         "seconds": REACH_SECONDS,
     }
     context.progress(", ".join(host.name for host in hosts), "connecting to each other")
-    before = _blocked(context, hosts, request, layout)
-    if before:
-        seen = {error.what for error in before}  # a host that was busy for a moment is no firewall
-        if found := [error for error in _blocked(context, hosts, request, layout) if error.what in seen]:
-            raise UnfitHosts("hosts do not reach each other; nothing was changed", found)
+    if first := _blocked(context, hosts, request):
+        found = confirmed(first, _blocked(context, hosts, request))
+        names = {str(host.address): host.name for host in hosts}
+        if cluster_exists(context):
+            found = _leave_ends_out(context, found, names, layout)
+        if found:
+            errors = [described(one, names, layout) for one in found]
+            raise UnfitHosts("hosts do not reach each other; nothing was changed", errors)
 
 
-def _blocked(
-    context: Context, hosts: Sequence[Host], request: Mapping[str, object], layout: Layout
-) -> list[HaplaneError]:
-    names = {str(host.address): host.name for host in hosts}
-    values = context.executor.reach(hosts, request).values
+def _leave_ends_out(
+    context: Context, found: Sequence[Blocked], names: Mapping[str, str], layout: Layout
+) -> tuple[Blocked, ...]:
+    """What is left between masters and members, once those others that take part in the rest are left out."""
+    needed = {str(host.address) for host in context.inventory.masters + context.inventory.etcd}
+    ends = ends_to_leave_out(found, needed)
+    leave_out(context, {names[end]: f"left out: {described(one, names, layout).what}" for end, one in ends.items()})
+    return without_ends(found, ends)
+
+
+def _blocked(context: Context, hosts: Sequence[Host], request: Request) -> tuple[Blocked, ...]:
+    values = context.executor.reach(hosts, {**request}).values
     answers = {str(host.address): values[host.name] for host in hosts if host.name in values}
-    return blocked(names, answers, layout=layout)
+    return blocked(answers, request["connect"])
 
 
 def _layout(context: Context) -> Layout:

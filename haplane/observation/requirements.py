@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from haplane.config.model import Host, Inventory
 from haplane.context.context import Context
@@ -13,7 +12,7 @@ from haplane.domain.agreement import foreign_etcd, foreign_workers, moved_hosts,
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.site import Site, site_problems
 from haplane.errors import HaplaneError, UnfitHosts
-from haplane.observation.observe import observe
+from haplane.observation.observe import cluster_exists, leave_out, observe
 from haplane.platforms import PLATFORMS
 
 SECOND_LOOK_SECONDS = 1.0
@@ -40,19 +39,32 @@ def _refuse(context: Context, *, keys_to_come: bool) -> None:
 
 
 def _leave_out_unfit(context: Context, keys_to_come: bool) -> None:
-    """A worker or load balancer must not be able to keep the masters of a cluster that exists from being repaired."""
-    inventory = context.inventory
-    if not any(context.report(host).etcd.bootstrapped for host in context.reachable(inventory.etcd)):
+    """A worker or load balancer must not be able to keep the masters of a cluster that exists from being repaired.
+
+    Of hosts that have something the same that must differ, those that are neither are left out.
+    """
+    if not cluster_exists(context):
         return
-    left_out = dict(context.view.left_out)
+    inventory, left_out = context.inventory, {}
+    needed = inventory.masters + inventory.etcd
+    kept = [host.name for host in context.reachable(needed)]
     for host in context.reachable(inventory.hosts):
-        if host in inventory.masters + inventory.etcd:
+        if host in needed:
             continue
-        if found := _unfit(context, keys_to_come, (host,)):
-            why = "; ".join(f"{error.what} ({error.why})" if error.why else error.what for error in found)
-            left_out[host.name] = f"does not meet the requirements, left out: {why}"
-            context.progress(host.name, left_out[host.name])
-    context.see(replace(context.view, left_out=left_out, observation=context.observation.without(left_out)))
+        if found := [*_unfit(context, keys_to_come, (host,)), *_clashes(context, kept, host.name)]:
+            whys = dict.fromkeys(f"{error.what} ({error.why})" if error.why else error.what for error in found)
+            left_out[host.name] = f"does not meet the requirements, left out: {'; '.join(whys)}"
+        else:
+            kept.append(host.name)
+    leave_out(context, left_out)
+
+
+def _clashes(context: Context, kept: Sequence[str], name: str) -> list[HaplaneError]:
+    """What is wrong with that host only beside those that are kept."""
+    site, reports = _site(context.inventory), context.observation.reports
+    known = {error.what for error in site_problems(site, {one: reports[one] for one in kept})}
+    both = site_problems(site, {one: reports[one] for one in (*kept, name)})
+    return [error for error in both if error.what not in known]
 
 
 def _unfit(context: Context, keys_to_come: bool, hosts: Sequence[Host] | None = None) -> list[HaplaneError]:

@@ -1,11 +1,29 @@
 """Which ports hosts need of each other, and what is said when one is blocked."""
 
-from haplane.domain.reach import Layout, Reach, blocked, connections, listening
+import pytest
+
+from haplane.domain.reach import (
+    Blocked,
+    Layout,
+    Reach,
+    blocked,
+    confirmed,
+    connections,
+    described,
+    ends_to_leave_out,
+    listening,
+    without_ends,
+)
 
 M, LB, W = ("10.0.0.21", "10.0.0.22", "10.0.0.23"), ("10.0.0.11",), ("10.0.0.61",)
 LAYOUT = Layout(M, M, LB, W, apiserver_port=6443, endpoint_port=6443, vxlan=True)
 ALL = frozenset(M + LB + W)
 NAMES = dict(zip(M + LB + W, ("m1", "m2", "m3", "lb1", "w1"), strict=True))
+
+
+def found(answers):
+    """What is said of these answers of hosts that are all fresh."""
+    return [described(one, NAMES, LAYOUT) for one in blocked(answers, connections(LAYOUT, ALL))]
 
 
 def test_every_connection_has_somebody_who_listens():
@@ -29,7 +47,7 @@ def test_a_blocked_port_is_named_with_both_ends():
     target = ("tcp", M[1], 2380)
     listens = Reach((("tcp", 2380),), ())
     answers = {M[0]: Reach((), ((target, "no answer"),)), M[1]: listens, M[2]: Reach((), ((target, "no answer"),))}
-    [problem] = blocked(NAMES, answers, layout=LAYOUT)
+    [problem] = found(answers)
     assert problem.what == "m2: tcp port 2380 (etcd's members) cannot be reached from m1, m3"
     assert problem.next_step == "allow it: on m2 tcp 2380 from 10.0.0.21, 10.0.0.23"
 
@@ -37,12 +55,48 @@ def test_a_blocked_port_is_named_with_both_ends():
 def test_a_refusal_counts_only_where_somebody_listened():
     target = ("tcp", M[1], 2380)
     answers = {M[0]: Reach((), ((target, "refused"),), (0, 6)), M[1]: Reach((), (), (0, 6))}
-    assert blocked(NAMES, answers, layout=LAYOUT) == []
+    assert found(answers) == []
     answers[M[1]] = Reach((("tcp", 2380),), (), (0, 6))
-    assert len(blocked(NAMES, answers, layout=LAYOUT)) == 1
+    assert len(found(answers)) == 1
     answers[M[1]] = Reach((("tcp", 2380),), (), (5, 11))  # it came late: neither had much of the other
-    assert blocked(NAMES, answers, layout=LAYOUT) == []
+    assert found(answers) == []
 
 
 def test_what_a_host_that_gave_no_answer_would_have_had_is_unknown():
-    assert blocked(NAMES, {M[0]: Reach((), ((("tcp", M[1], 2380), "no answer"),))}, layout=LAYOUT) == []
+    assert found({M[0]: Reach((), ((("tcp", M[1], 2380), "no answer"),))}) == []
+
+
+ETCD, KUBELET, ENDPOINT = ("tcp", M[1], 2380), ("tcp", W[0], 10250), ("tcp", LB[0], 6443)
+
+
+def test_only_what_a_host_was_asked_to_try_counts():
+    """A worker reported that it does not get to etcd's peers, which it never connects to."""
+    answers = {
+        W[0]: Reach((), ((ETCD, "no answer"), (ENDPOINT, "no answer"))),
+        M[1]: Reach((), ()),
+        LB[0]: Reach((), ()),
+    }
+    assert [one.target for one in blocked(answers, connections(LAYOUT, ALL))] == [ENDPOINT]
+
+
+def test_what_only_one_look_found_is_not_confirmed():
+    first = [Blocked(ETCD, {M[0]: "x", M[2]: "x"}), Blocked(KUBELET, {M[0]: "x"})]
+    second = [Blocked(ETCD, {M[0]: "y"}), Blocked(ENDPOINT, {M[0]: "y"})]
+    assert confirmed(first, second) == (Blocked(ETCD, {M[0]: "y"}),)
+
+
+@pytest.mark.parametrize(
+    ("one", "ends", "left"),
+    [
+        (Blocked(ETCD, {M[0]: "x"}), set(), True),
+        (Blocked(("tcp", M[0], 6443), {LB[0]: "x"}), {LB[0]}, False),
+        (Blocked(("udp", M[0], 8472), {W[0]: "x", M[1]: "x"}), {W[0]}, True),
+        (Blocked(KUBELET, {M[0]: "x"}), {W[0]}, False),
+        (Blocked(ENDPOINT, {M[0]: "x", W[0]: "x"}), {LB[0]}, False),
+        (Blocked(ENDPOINT, {W[0]: "x"}), {W[0]}, False),
+    ],
+)
+def test_of_two_ends_the_one_that_is_no_master_is_left_out(one, ends, left):
+    found = ends_to_leave_out([one], M)
+    assert found.keys() == ends
+    assert bool(without_ends([one], found)) is left

@@ -224,12 +224,39 @@ def odd(observation, name):
     return samples.altered(observation, name, machine=machine)
 
 
-def unfit(observation):
+def unfit(observation, inventory=None):
     """A context whose second look finds the same."""
-    context = context_of(samples.inventory(workers=1), observation, window=Window(100, 102))
+    context = context_of(inventory or samples.inventory(workers=1), observation, window=Window(100, 102))
     context.executor.now = lambda: datetime.fromtimestamp(101, UTC)
     refuse_unfit_hosts(context)
     return context
+
+
+def cloned(observation, *names):
+    for name in names:
+        observation = samples.altered(observation, name, surroundings={"machine_id": "abc"})
+    return observation
+
+
+def test_a_clone_of_a_master_is_left_out_and_keeps_it_from_nothing():
+    """w1 was made from m2's image, or reports m2's machine-id: the repair of every master was refused."""
+    inventory = samples.inventory(workers=1)
+    lost = samples.converged(inventory)
+    lost = lost.model_copy(update={"reports": lost.reports | {"m2": samples.fresh(inventory).reports["m2"]}})
+    context = unfit(cloned(lost, "m2", "w1"))
+    assert "m2, w1 have the same /etc/machine-id" in context.observation.unreachable["w1"]
+    assert {"m1", "m2", "m3", "lb1"} <= context.observation.reports.keys()
+    with pytest.raises(UnfitHosts, match="m2, m3 have the same"):
+        unfit(cloned(lost, "m2", "m3", "w1"))
+
+
+def test_of_two_workers_that_are_clones_one_stays():
+    inventory = samples.inventory(workers=2)
+    found = samples.converged(inventory)
+    fresh = samples.fresh(inventory).reports
+    found = found.model_copy(update={"reports": found.reports | {name: fresh[name] for name in ("w1", "w2")}})
+    context = unfit(cloned(found, "w1", "w2"), inventory)
+    assert [name for name in ("w1", "w2") if name in context.observation.reports] == ["w1"]
 
 
 @pytest.mark.parametrize("name", ["w1", "lb1"])
