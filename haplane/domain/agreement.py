@@ -158,6 +158,11 @@ def other_cluster(etcd: Etcd, ours: int) -> int:
     return next(one for one in _clusters(etcd) if one != ours)
 
 
+def may_be_one_cluster(one: Etcd, other: Etcd) -> bool:
+    """Whether nothing is known that tells two members' clusters apart."""
+    return len({*_clusters(one), *_clusters(other)}) <= 1
+
+
 def _clusters(etcd: Etcd) -> list[int]:
     """The IDs of the cluster that runs there and of the one whose data is on the disk, as far as they are known."""
     running = etcd.status.header.cluster_id if etcd.status else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from haplane.domain.agreement import stale_members
+from haplane.domain.agreement import may_be_one_cluster, stale_members
 from haplane.domain.balancer_report import APISERVERS
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import HostReport, listed_members
@@ -54,9 +54,16 @@ def announced_outage(only: Mapping[str, HostReport | None], name: str) -> Verdic
 
 
 def may_restart_apiserver(masters: Mapping[str, HostReport | None], name: str) -> Verdict:
-    """Whether that master's API server may be restarted now."""
-    others = sorted(other for other in masters if other != name)
-    ready = [other for other in others if (report := masters[other]) is not None and report.apiserver.ready]
+    """Whether that master's API server may be restarted now.
+
+    One beside a member of another etcd cluster serves that one's objects: it does not count.
+    """
+    reports = {other: report for other, report in masters.items() if report is not None}
+    stale = stale_members([*reports], reports)
+    others = sorted(reports.keys() - {name} - stale.keys())
+    if name in reports and name not in stale:
+        others = [other for other in others if may_be_one_cluster(reports[name].etcd, reports[other].etcd)]
+    ready = [other for other in others if reports[other].apiserver.ready]
     counted = (
         f"{len(masters)} API servers; without {name}, {len(ready)} ready ({', '.join(ready) or 'none'}), 1 needed"
     )

@@ -1,7 +1,7 @@
 import pytest
 import samples
 
-from haplane.domain.guard import may_restart_etcd, may_stop_balancer
+from haplane.domain.guard import may_restart_apiserver, may_restart_etcd, may_stop_balancer
 
 CONVERGED = samples.converged(samples.inventory())
 
@@ -50,6 +50,14 @@ def test_a_member_that_is_a_cluster_of_its_own_is_no_healthy_voter():
     assert not verdict.allowed
     assert "3 voters need 2 healthy; 2 are, without m1 1 would remain" in verdict.arithmetic
     assert may_restart_etcd(restored, "m3").allowed
+
+
+def test_the_api_server_beside_a_cluster_of_its_own_replaces_no_other():
+    restored = samples.restored_alone(CONVERGED, "m3").reports
+    masters = {name: restored[name] for name in ("m1", "m2", "m3")}
+    assert may_restart_apiserver(masters, "m1").allowed
+    assert not may_restart_apiserver(masters | {"m2": None}, "m1").allowed
+    assert may_restart_apiserver(masters | {"m2": None, "m3": CONVERGED.reports["m3"]}, "m1").allowed
 
 
 def test_where_a_member_with_another_id_runs_the_listed_one_does_not():

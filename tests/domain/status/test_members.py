@@ -16,6 +16,7 @@ def test_a_member_that_is_a_cluster_of_its_own_is_named_and_not_counted():
         "discards its data and adds it to the others' cluster",
     )
     assert [member.healthy for member in status.etcd.members] == [True, True, False]
+    assert [member.leader for member in status.etcd.members] == [True, False, False], "m3 leads itself alone"
     assert status.etcd.members[2].failure == "other_cluster"
     assert (status.etcd.quorum.healthy, status.etcd.quorum.can_lose) == (2, 0)
     assert status.recovery.members == ("m3",)

@@ -8,11 +8,13 @@ from contexts import FakeExecutor, context_of, see
 
 from haplane.context.decision import Decision
 from haplane.deploys import etcd_recipes
+from haplane.desired.hosts import roles_of
 from haplane.domain import host_paths
 from haplane.domain.membership import Act, next_change
 from haplane.domain.membership_forecast import after
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Step
+from haplane.domain.trust import believed
 from haplane.errors import HaplaneError, Refused
 from haplane.observation.membership import current, foresee_changes
 from haplane.phases.converge import change_members, decommission
@@ -161,6 +163,14 @@ def test_only_damaged_data_are_given_up():
     assert foresee_changes(context_with(damaged)) == ()
     assert [change.name for change in foresee_changes(context_with(damaged, repaired="m2"))] == ["m2"] * 4
     assert foresee_changes(context_with(damaged, repaired="m1")) == ()
+
+
+def test_a_member_that_runs_a_cluster_of_its_own_is_repaired_through_the_others():
+    restored = believed(roles_of(INVENTORY), samples.restored_alone(CONVERGED, "m1"))
+    assert foresee_changes(context_with(restored)) == ()
+    context = context_with(restored, repaired="m1")
+    assert [(one.act, one.name) for one in foresee_changes(context)][:2] == [(Act.REMOVE, "m1"), (Act.ADD, "m1")]
+    assert any_healthy_voter(context_with(restored)).name == "m2"
 
 
 NO_SPACE = '{"level":"fatal","msg":"failed to commit tx","error":"write db: no space left on device"}'
