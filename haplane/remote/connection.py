@@ -25,9 +25,10 @@ from pathlib import Path
 
 from haplane.config.model import Host, Ssh
 from haplane.remote import host_keys
+from haplane.remote.complaints import NoConnection, TurnedAway, no_connection, own_words
 from haplane.remote.environment import WANTS_TERMINAL, give_terminal, sudo_words
 from haplane.remote.target import FAST, login, options, target
-from haplane.streams import Completed, capture, last_line, shortened
+from haplane.streams import Completed, capture, last_line
 
 AGAIN_SECONDS = 3
 """For a host that was reached before to accept a connection once more."""
@@ -39,9 +40,6 @@ CONNECT_SECONDS = 45.0
 """For all of it: jump hosts, TCP, key exchange, authentication, sudo. Each part has a deadline of its own, but a host
 that is late with every one of them must not hold the run up for minutes."""
 GONE = "it stopped responding"
-TURNED_AWAY = "kex_exchange_identification: "
-FORWARDING_FAILED = "forwarding failed"
-"""The jump host works and does not reach the host, which is the same ssh's next complaint."""
 TURNED_AWAY_TIMES, TURNED_AWAY_SECONDS = 4, (0.5, 3.0)
 """From ten unauthenticated connections on sshd drops three in ten by default: a host among many behind a jump host
 meets that five times in a row once in 400 times."""
@@ -53,17 +51,7 @@ SOCKET_CHARACTERS = 70
 UNTIL_WE_END = 'exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec "$@" </dev/null 3<&-'
 """Run a command that ends as soon as standard input does, which it does when this process ends."""
 
-NOISE = ("debug1:", "OpenSSH_", "mux_client_request_session:", "ControlSocket ", "Session open refused", "@@@@@")
-
 Identity = tuple[object, ...]
-
-
-class NoConnection(Exception):
-    """Why there is no connection, in a sentence."""
-
-
-class TurnedAway(NoConnection):
-    """sshd, of the host or of the jump host, took no more connections that have not authenticated (MaxStartups)."""
 
 
 @dataclass
@@ -160,7 +148,7 @@ def _dial(host: Host, seconds: float, *, met: bool) -> Connection:
             if identity in _gone:
                 raise NoConnection(GONE)
             if connection.process.poll() is not None:
-                raise _no_connection(host.ssh, connection)
+                raise no_connection(host.ssh, connection.words(), connection.process.returncode)
             if time.monotonic() >= deadline:
                 raise NoConnection(f"it did not connect within {seconds:g} s")
             time.sleep(POLL_SECONDS)
@@ -220,22 +208,6 @@ def _first_contact(ssh: Ssh, made: Connection) -> str | None:
     return fingerprint if host_keys.FIRST_CONTACT in text else None
 
 
-def _no_connection(ssh: Ssh, failed: Connection) -> NoConnection:
-    text = failed.words()
-    if host_keys.KEY_CHANGED in text:
-        return NoConnection(host_keys.change(ssh))
-    lines = [
-        line.strip() for line in text.splitlines() if line.strip() and not line.startswith(host_keys.FIRST_CONTACT)
-    ]
-    if TURNED_AWAY in text and FORWARDING_FAILED not in text:
-        return TurnedAway(shortened("; ".join(lines[-2:])))
-    reason = shortened("; ".join(lines[-2:])) or f"ssh ended with {failed.process.returncode}"
-    if "Permission denied" in reason:
-        missing = ssh.key is not None and not Path(ssh.key).exists()
-        reason = f"authentication failed ({f'there is no key {ssh.key}' if missing else 'no key fits'}): {reason}"
-    return NoConnection(reason)
-
-
 def _refuse_a_password(host: Host) -> None:
     """Raises NoConnection if sudo needs a password: it would be on the host's command lines.
 
@@ -280,11 +252,6 @@ def has_ended(host: Host) -> bool:
     """Whether the connection that a command of the host went over is no more."""
     known = _connections.get(identity_of(host.ssh))
     return is_gone(host) or known is None or not known.alive
-
-
-def own_words(text: str) -> str:
-    """What ssh and the command wrote, without what ssh writes about connections that it shares."""
-    return "\n".join(line for line in text.splitlines() if not line.startswith(NOISE))
 
 
 @cache

@@ -15,7 +15,8 @@ from pyinfra.connectors.base import BaseConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from haplane.config.model import Host
-from haplane.remote.connection import GONE, NoConnection, connect, has_ended, is_gone, own_words
+from haplane.remote.complaints import NoConnection, own_words
+from haplane.remote.connection import GONE, connect, has_ended, is_gone
 from haplane.remote.environment import shell_of
 from haplane.remote.executions import executing
 from haplane.remote.openssh import UNREACHABLE_CODE, marked, remote_words

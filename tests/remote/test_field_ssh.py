@@ -12,6 +12,7 @@ import pytest
 
 from haplane.config.model import Host
 from haplane.remote import connection, openssh
+from haplane.remote.complaints import own_words
 
 from .test_host_keys import Sshd, host, keys, run, sshd  # noqa: F401 - fixtures
 
@@ -108,7 +109,7 @@ def test_one_session_for_each_connection_is_enough(sshd, tmp_path):  # noqa: F81
     assert openssh.run(one, "echo", "hello") == b"hello\n"
     with subprocess.Popen(openssh.ssh_command(one, "sleep", "60"), stdin=subprocess.PIPE) as busy:
         done = openssh.attempt(one, "sh", "-c", "echo hello; echo why >&2; exit 3")
-        assert (done.code, done.stdout, connection.own_words(done.stderr.decode())) == (3, b"hello\n", "why")
+        assert (done.code, done.stdout, own_words(done.stderr.decode())) == (3, b"hello\n", "why")
         busy.kill()
 
 

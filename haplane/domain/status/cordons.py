@@ -8,10 +8,12 @@ from haplane.domain.status.model import Roster, problem
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 BY_HAPLANE = " is cordoned by haplane"
+ON_PURPOSE = ("", "drain")
+"""What leaves a node cordoned because that was asked for; after other verbs it is what an interrupted run left."""
 
 
 def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[str]:
-    """A node that everybody cordoned for a reason of their own is a note, unless no other takes new pods."""
+    """A node that was cordoned on purpose is a note, unless no other takes new pods."""
     nodes = kubernetes.nodes if kubernetes else ()
     found = [
         problem(
@@ -33,19 +35,19 @@ def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[str]:
             fix=_uncordon(roster, node),
         )
         for node in nodes
-        if node.unschedulable and node.cordoned_by
+        if node.unschedulable and node.cordoned_by not in ON_PURPOSE
     ]
 
 
 def cordon_notes(roster: Roster, kubernetes: Kubernetes | None) -> list[str]:
-    """Cordons that are not haplane's: somebody may want them."""
+    """Cordons that somebody wanted."""
     nodes = kubernetes.nodes if kubernetes else ()
     if _all_cordoned(nodes):
         return []
     return [
         f"{node.name} is cordoned: no new pods are placed there until {_uncordon(roster, node)}"
         for node in nodes
-        if node.unschedulable and not node.cordoned_by
+        if node.unschedulable and node.cordoned_by in ON_PURPOSE
     ]
 
 

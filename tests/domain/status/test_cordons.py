@@ -34,10 +34,8 @@ def test_a_taint_that_somebody_forgot_is_named_with_the_command():
 
 def test_what_haplane_cordoned_is_a_problem_until_it_is_uncordoned():
     """A reboot that was killed: the node is Ready, takes no pods, and nobody was told."""
-    status = judged(w1=OURS, m2=OURS | {"cordoned_by": "drain"})
+    status = judged(w1=OURS)
     assert status.problems == (
-        "m2 is cordoned by haplane: no new pods are placed there (since `haplane node drain`); "
-        "fix: `haplane node uncordon inventories/test.py m2`",
         "w1 is cordoned by haplane: no new pods are placed there (since `haplane node reboot`); "
         "fix: `haplane node uncordon inventories/test.py w1`",
     )
@@ -45,8 +43,9 @@ def test_what_haplane_cordoned_is_a_problem_until_it_is_uncordoned():
     assert judged(w1=OURS | {"unschedulable": False}).healthy, "uncordoned with kubectl"
 
 
-def test_a_cordon_of_somebody_else_is_a_note():
-    status = judged(w1=THEIRS)
+@pytest.mark.parametrize("wanted", [THEIRS, OURS | {"cordoned_by": "drain"}])
+def test_a_cordon_that_somebody_wanted_is_a_note(wanted):
+    status = judged(w1=wanted)
     assert status.problems == ()
     assert status.notes == (
         "w1 is cordoned: no new pods are placed there until `haplane node uncordon inventories/test.py w1`",
