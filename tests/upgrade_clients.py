@@ -103,7 +103,7 @@ def watched(
     streams = Streams(kubectl, config, "default")
     try:
         with endpoint_prober(target, namespace) as prober:
-            wait_until(lambda: len(list(prober.requests())) > 40, 30, "the prober is at work")
+            wait_until(lambda: len(list(prober.lines())) > 40, 30, "the prober is at work")
             with KeptClients(target, namespace).at_work(requests=0) as clients, streams.at_work(pods):
                 began = time.monotonic()
                 yield found

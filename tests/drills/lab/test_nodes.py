@@ -145,7 +145,7 @@ def test_all_hosts_are_rebooted_and_no_request_over_a_new_connection_fails(lab, 
                 lab.haplane("node", "reboot", with_worker, "--all", "--yes", "--force", "--json", codes=(0, 6))
             )
             time.sleep(1.5)  # for those under way
-            requests = prober.requests()
+            requests = prober.lines()
     finally:
         remove_namespace(client, namespace)
     cut, failed = cut_and_failed(requests)
