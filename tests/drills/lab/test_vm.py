@@ -121,7 +121,7 @@ def test_no_acknowledged_write_is_lost_when_the_power_fails(vm):
     with endpoint_prober(client.target, "power-cut", PER_SECOND, REQUEST_SECONDS) as recording:
 
         def acknowledged():
-            return [one.number for one in recording.requests() if one.kind == "write" and one.ok]
+            return [one.number for one in recording.lines() if one.kind == "write" and one.ok]
 
         wait_until(lambda: len(acknowledged()) >= 50, 120, "50 writes are acknowledged")
         vm.machines.kill([MASTER])
