@@ -134,38 +134,41 @@ class Clients:
             self.connections += curl.getinfo(pycurl.NUM_CONNECTS)
 
     def _watch(self, version: str) -> None:
-        """Each on a connection of its own: the server that ended the last one may be about to go."""
+        """Each on a connection of its own: the server that ended the last one may be about to go.
+
+        Each goes on where the one before was, however that ended, as client-go's do.
+        """
+        self._version = version
         while not self._over.is_set():
             self.watches += 1
             try:
-                version = self._one_watch(configmaps_path(self.namespace), version)
+                self._one_watch(configmaps_path(self.namespace))
             except (pycurl.error, ValueError) as error:
                 if not self._over.is_set():
                     self._fail("watch", error)
                     time.sleep(0.2)
 
-    def _one_watch(self, path: str, version: str) -> str:
+    def _one_watch(self, path: str) -> None:
         unfinished, curl = b"", self._curl()
 
         def take(data: bytes) -> None:
-            nonlocal version, unfinished
+            nonlocal unfinished
             *lines, unfinished = (unfinished + data).split(b"\n")
             for event in map(json.loads, lines):
                 if event["type"] == "ERROR":
                     raise ValueError(f"watch: {event['object']}")
                 metadata = event["object"]["metadata"]
-                version = metadata["resourceVersion"]
+                self._version = metadata["resourceVersion"]
                 if event["type"] == "ADDED":
                     self._seen[metadata["name"]] = time.monotonic()
 
-        watch = f"watch=1&resourceVersion={version}&allowWatchBookmarks=true&timeoutSeconds=600"
+        watch = f"watch=1&resourceVersion={self._version}&allowWatchBookmarks=true&timeoutSeconds=600"
         curl.setopt(pycurl.URL, f"{self._address}{path}?{watch}")
         curl.setopt(pycurl.WRITEFUNCTION, take)
         curl.perform()
         status, seconds = curl.getinfo(pycurl.RESPONSE_CODE), curl.getinfo(pycurl.STARTTRANSFER_TIME)
         if status != 200 or seconds > DEADLINE_SECONDS:
             raise ValueError(f"watch: {status} after {seconds:.2f} s")
-        return version
 
     @property
     def _address(self) -> str:

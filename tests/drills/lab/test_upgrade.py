@@ -11,6 +11,7 @@ from dataclasses import asdict
 import pytest
 from drills.lab.conftest import Lab
 from interruptions import Moment, Run
+from lab_cpu import sessions_held_back
 from soak_table import write_line
 from upgrade_clients import kubeconfig, watched
 
@@ -144,7 +145,8 @@ def test_every_minor_version_in_one_command_and_no_client_notices(upgraded, tmp_
     kubectl = unpack_program(bundle, load_manifest(bundle), "/usr/local/bin/kubectl", tmp_path)
     target = administrator(upgraded.inventory)
     upgraded.want(HOPS[-1])
-    with watched(target, "upgraded", kubectl, kubeconfig(target, tmp_path / "config"), list(pods)) as seen:
+    clients = watched(target, "upgraded", kubectl, kubeconfig(target, tmp_path / "config"), list(pods))
+    with sessions_held_back(upgraded.inventory), clients as seen:
         done = json.loads(
             upgraded.haplane("upgrade", upgraded.file, "--yes", "--json", "--without-snapshot", codes=(0, 6))
         )
