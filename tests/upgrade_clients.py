@@ -7,6 +7,7 @@ import json
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,6 +115,9 @@ def watched(
         during = [one for one in requests if one.kind == "write" and one.ok and began + 1 < one.sent < ended]
         names = {f"write-{one.number}" for one in during}
         found["read"], found["write"] = service(requests, "read"), service(requests, "write")
+        found["failed_at"] = Counter(
+            (int(one.sent - began) // 10 * 10, one.error or str(one.status)) for one in requests if not one.ok
+        ).most_common(40)
         found["lost"] = lost_writes(client, namespace, acknowledged)
         found["kept"] = {
             "requests": clients.requests["kept connection"],

@@ -156,6 +156,7 @@ class UpgradedCluster(FakeCluster):
     def _restart_node(self, name, arguments):
         minor = int(self.now_reported[name]["bundle"]["/usr/local/bin/kubelet"], 16)
         self.kubelets[name] = next(version for version in ETCD if parse(version).minor == minor)
+        assert not self.now_reported[name].get("apiserver", {}).get("ready"), "a new kubelet starts static pods anew"
         self.history.append(("node", name, self.kubelets[name]))
         self._check_skew()
 

@@ -52,7 +52,8 @@ class Group(Enum):
 EFFECTS = {
     Group.ETCD: "one at a time, the leader last; the others serve meanwhile",
     Group.CONTROL_PLANE: "one at a time; new connections go to the others, busy ones get time to follow",
-    Group.NODE: "one at a time; containers run on, exec and logs of its pods fail for seconds",
+    Group.NODE: "one at a time, a master's API server out of service as before; pods run on, exec and logs fail for "
+    "seconds",
 }
 """Of each step: what is out of service, and who notices."""
 

@@ -1,4 +1,9 @@
-"""Kubelets and container runtimes, one node at a time: masters, then workers. Containers run on."""
+"""Kubelets and container runtimes, one node at a time: masters, then workers. Pods' containers run on.
+
+Static pods do not: a kubelet derives their UID from the whole Pod object, which has other fields in another minor
+version, so it ends them and starts them anew (applyDefaults in pkg/kubelet/config/common.go). So a master's API server
+is out of service before its kubelet is: docs/decisions/2026-11-29-static-pods-and-new-kubelets.md.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,13 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import upgrade as recipes
+from haplane.domain.guard import announced_outage, may_restart_apiserver
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
 from haplane.errors import Refused
 from haplane.observation.observe import observe_briefly
 from haplane.observation.waiting import Obstacle, look_until_clear
+from haplane.phases.converge.rolling import put_back, refuse_unless, take_out
 from haplane.phases.upgrade.switch import switching
 
 READY_SECONDS = 60.0
@@ -23,13 +30,9 @@ def upgrade_nodes(context: Context) -> None:
     """Each is Ready in its new version before the next: at most one is unavailable by our hand."""
     for host in context.hosts(Kind.UPGRADE_NODE):
         _refuse_while_another_is_away(context, host)
-        restart = partial(
-            context.deploy,
-            [host],
-            recipes.restart_node,
-            runtime=host.name in context.plan.hosts(Kind.RUNTIME),
-        )
+        restart = partial(_restart, context, host)
         with switching(context, host, Group.NODE, restart) as begin:
+            _take_out_of_service(context, host)
             begin()
             restart()
             context.deploy(
@@ -38,6 +41,20 @@ def upgrade_nodes(context: Context) -> None:
                 node=host.name,
                 version=context.manifest.kubernetes_version,
             )
+
+
+def _take_out_of_service(context: Context, host: Host) -> None:
+    masters = context.inventory.masters
+    if host in masters:
+        refuse_unless(context, host, masters, may_restart_apiserver if len(masters) > 1 else announced_outage)
+        take_out(context, host)
+
+
+def _restart(context: Context, host: Host) -> None:
+    runtime = host.name in context.plan.hosts(Kind.RUNTIME)
+    context.deploy([host], recipes.restart_node, runtime=runtime)
+    if host in context.inventory.masters:
+        put_back(context, host)
 
 
 def _refuse_while_another_is_away(context: Context, host: Host) -> None:
