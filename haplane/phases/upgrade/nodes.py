@@ -1,8 +1,8 @@
 """Kubelets and container runtimes, one node at a time: masters, then workers. Pods' containers run on.
 
 Static pods do not: a kubelet derives their UID from the whole Pod object, which has other fields in another minor
-version, so it ends them and starts them anew (applyDefaults in pkg/kubelet/config/common.go). So a master's API server
-is out of service before its kubelet is: docs/decisions/2026-11-29-static-pods-and-new-kubelets.md.
+version, so it ends them and starts them anew (applyDefaults in pkg/kubelet/config/common.go). So a master's API
+server is out of service before its kubelet is: docs/decisions/2026-11-29-static-pods-and-new-kubelets.md.
 """
 
 from __future__ import annotations
