@@ -52,7 +52,7 @@ cluster = {
     # A free address of the hosts' network, held by one load balancer at a time. With a load balancer of your own:
     # its address or DNS name here, no group load_balancers, and "endpoint_is_external": True.
     "endpoint": "10.0.0.10:6443",
-    "kubernetes_version": "1.35.4",
+    "kubernetes_version": "1.36.3",
     # Another version: `haplane bundle pin VERSION` writes its lock, then `haplane bundle build INVENTORY`.
     # "bundle_lock": "kubernetes-1.36.6.lock.toml",
     # Networks that no machine is in. Choose them once: they cannot be changed later.
