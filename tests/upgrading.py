@@ -71,6 +71,7 @@ class UpgradedCluster(FakeCluster):
         self.staged_files = {host.name: {} for host in inventory.hosts}
         self.kubelets = {host.name: version for host in inventory.nodes}
         self.history, self.version_of = [], {}
+        self.master_names = {host.name for host in inventory.masters}
         for host in inventory.masters:
             for one in ETCD:
                 text = kubeadm_configuration(with_version(inventory, one), host)
@@ -127,8 +128,21 @@ class UpgradedCluster(FakeCluster):
             elif old + path in report["bundle"]:
                 report["bundle"][path] = report["bundle"][old + path]
 
+    def _take_out_control_plane(self, name, arguments):
+        super()._take_out_control_plane(name, arguments)
+        self._move(name, host_paths.MOVED_MANIFESTS)
+
+    def _put_back_control_plane(self, name, arguments):
+        super()._put_back_control_plane(name, arguments)
+        self._move(name, {moved: path for path, moved in host_paths.MOVED_MANIFESTS.items()})
+
+    def _move(self, name, places):
+        files = self.now_reported[name]["files"]
+        files |= {target: files.pop(source) for source, target in places.items() if source in files}
+
     def _restart_control_plane(self, name, arguments):
         report = self.now_reported[name]
+        self._move(name, {moved: path for path, moved in host_paths.MOVED_MANIFESTS.items()})
         others = [host.name for host in self.inventory.masters if host.name != name]
         assert not others or any(self.now_reported[one]["apiserver"]["ready"] for one in others)
         version = self.version_of[report["files"][host_paths.KUBEADM_CONFIG_YAML]["sha256"]]
@@ -152,6 +166,10 @@ class UpgradedCluster(FakeCluster):
 
     def take(self, name, *fields):
         super().take(name, *(field for field in fields if field != "files"))
+
+    def _write_kubelet_config(self, name, arguments):
+        report = self.now_reported[name]
+        assert name not in self.master_names or report["apiserver"]["ready"], "kubeadm asks the API server beside it"
 
     def _restart_node(self, name, arguments):
         minor = int(self.now_reported[name]["bundle"]["/usr/local/bin/kubelet"], 16)

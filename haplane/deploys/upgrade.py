@@ -13,6 +13,12 @@ from haplane.operations import files, kubeadm, timeouts, units, upgrade
 switch_files = single(upgrade.switch, "Switch to the new files", timeouts.MANY_FILES, name="switch_files")
 switch_back = single(upgrade.switch_back, "Put the old files back", timeouts.MANY_FILES, name="switch_back")
 wait_for_node = single(upgrade.wait_for_node, "Wait until {node} is Ready as {version}", timeouts.KUBELET)
+write_kubelet_config = single(
+    kubeadm.write_kubelet_config,
+    "Write the kubelet's configuration",
+    timeouts.KUBELET,
+    name="write_kubelet_config",
+)
 remove_staged = single(
     upgrade.remove_staged, "Remove staged and replaced files", timeouts.MANY_FILES, name="remove_staged"
 )
@@ -28,7 +34,7 @@ def stage_files(staged: Sequence[WantedFile]) -> None:
 def restart_node(*, runtime: bool) -> None:
     """The container runtime if asked for, then the kubelet; containers run on under their shims."""
     units.up(unit="containerd", changed=runtime, wait=True, name="Restart containerd", _timeout=timeouts.LOCAL)
-    kubeadm.configure_kubelet(name="Restart the kubelet", _timeout=timeouts.KUBELET)
+    kubeadm.restart_kubelet(name="Restart the kubelet", _timeout=timeouts.KUBELET)
 
 
 @deploy("Wait for rollouts")

@@ -30,10 +30,13 @@ def upgrade_nodes(context: Context) -> None:
     """Each is Ready in its new version before the next: at most one is unavailable by our hand."""
     for host in context.hosts(Kind.UPGRADE_NODE):
         _refuse_while_another_is_away(context, host)
+        _refuse_unsafe(context, host)
         restart = partial(_restart, context, host)
         with switching(context, host, Group.NODE, restart) as begin:
-            _take_out_of_service(context, host)
             begin()
+            context.deploy([host], recipes.write_kubelet_config)
+            if host in context.inventory.masters:
+                take_out(context, host)
             restart()
             context.deploy(
                 [context.some_master()],
@@ -43,11 +46,10 @@ def upgrade_nodes(context: Context) -> None:
             )
 
 
-def _take_out_of_service(context: Context, host: Host) -> None:
+def _refuse_unsafe(context: Context, host: Host) -> None:
     masters = context.inventory.masters
     if host in masters:
         refuse_unless(context, host, masters, may_restart_apiserver if len(masters) > 1 else announced_outage)
-        take_out(context, host)
 
 
 def _restart(context: Context, host: Host) -> None:

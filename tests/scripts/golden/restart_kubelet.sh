@@ -1,9 +1,6 @@
 set -eu
 DEADLINE_MARK='deadline passed:'
-KUBEADM_PATCHES='/etc/kubernetes/haplane/patches'
-KUBELET_CONFIG_YAML='/var/lib/kubelet/config.yaml'
 KUBELET_SERVING_CRT='/var/lib/kubelet/pki/kubelet.crt'
-note_program='the note_program'
 
 wait_for() (
     seconds=$1 what=$2 deadline=$(($(date +%s) + $1))
@@ -16,10 +13,6 @@ wait_for() (
         sleep 0.3
     done
 )
-
-note() {
-    python3 -I -c "$note_program" "$@"
-}
 
 serves_certificate() {
     python3 -I -c '
@@ -35,8 +28,6 @@ healthy() {
 import urllib.request
 urllib.request.build_opener(urllib.request.ProxyHandler({})).open("http://127.0.0.1:10248/healthz", timeout=2)'
 }
-kubeadm upgrade node phase kubelet-config --patches="$KUBEADM_PATCHES"
-note "$KUBELET_CONFIG_YAML"
 systemctl restart kubelet.service
 wait_for 60 "the kubelet is healthy" healthy
 wait_for 30 "the kubelet serves the certificate on the disk" serves_certificate
