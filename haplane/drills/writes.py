@@ -33,7 +33,7 @@ def remove_namespace(client: Client, namespace: str) -> None:
 def remove_left_namespaces(client: Client) -> None:
     """Those of drills that were killed. Under the cluster's lock: no other drill runs."""
     reply = request_until_answered(client, "GET", f"/api/v1/namespaces?labelSelector={WRITE_LABEL}%3Dtrue")
-    for namespace in reply.document()["items"] if reply.ok else ():
+    for namespace in reply.document().get("items", ()) if reply.ok else ():
         if str(name := namespace["metadata"]["name"]).startswith(PREFIX):
             remove_namespace(client, name)
 
