@@ -35,7 +35,7 @@ def leave(lab):
     lab.kubectl("delete", "node", WORKER, "--ignore-not-found", "--wait=true")
     lab.host(WORKER).check_output(
         "kubeadm reset --force && rm -rf /etc/cni/net.d/* /etc/kubernetes /run/flannel /var/lib/cni && "
-        "{ ip link delete cni0 || true; }"
+        "{ ip link delete cni0 || true; } && ip route flush root 10.244.0.0/16"
     )
 
 
