@@ -7,13 +7,16 @@ is an outage by itself may say otherwise, and says so first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from haplane.domain.agreement import may_be_one_cluster, stale_members
 from haplane.domain.balancer_report import APISERVERS
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import HostReport, listed_members
 from haplane.domain.quorum import MemberState, Verdict, may_stop
+
+Guard = Callable[[dict[str, HostReport | None], str], Verdict]
+"""Whether the one of that name may go out of service, of a group with what each reports."""
 
 
 def etcd_states(members: Mapping[str, HostReport | None]) -> dict[str, MemberState]:
@@ -46,6 +49,11 @@ def _state(member: EtcdMember, report: HostReport | None) -> MemberState:
 def may_restart_etcd(members: Mapping[str, HostReport | None], name: str) -> Verdict:
     """Whether that member may be restarted now; one that etcd does not list counts as an unhealthy voter."""
     return may_stop({name: MemberState.UNHEALTHY} | etcd_states(members), name)
+
+
+def where_others_carry_on(guard: Guard, members: int) -> Guard:
+    """The guard, or :func:`announced_outage` for the only one: a verb that says so first may take that out."""
+    return guard if members > 1 else announced_outage
 
 
 def announced_outage(only: Mapping[str, HostReport | None], name: str) -> Verdict:

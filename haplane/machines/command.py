@@ -40,8 +40,7 @@ class CommandMachines:
 
     def _restored(self, on: str, hosts: Sequence[str]) -> str:
         """Every host is tried whatever became of the others; to power on one that is on may fail."""
-        asked = [f"( {self.commands.is_on.replace('{host}', host)} )" for host in hosts]
-        switched = [f"( {on.replace('{host}', host)} )" for host in hosts]
+        switched, asked = self._each(on, hosts), self._each(self.commands.is_on, hosts)
         powered = [f"{one} || {is_on} || failed=1" for one, is_on in zip(switched, asked, strict=True)]
         waited = [f"{one} || failed=1" for one in self._wait(hosts, "{is_on}", ON_SECONDS)]
         return "\n".join(["failed=0", *powered, *waited, "exit $failed"])
@@ -62,5 +61,5 @@ class CommandMachines:
         return [f"( {command.replace('{host}', host)} )" for host in hosts]
 
     def _wait(self, hosts: Sequence[str], condition: str, seconds: int) -> list[str]:
-        asked = [condition.format(is_on=f"( {self.commands.is_on.replace('{host}', host)} )") for host in hosts]
+        asked = [condition.format(is_on=one) for one in self._each(self.commands.is_on, hosts)]
         return [f"( {WAIT.format(condition=one, seconds=seconds)} )" for one in asked]

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from haplane.config.model import Host, Ssh
 from haplane.remote import host_keys
-from haplane.remote.complaints import NoConnection, TurnedAway, no_connection, own_words
 from haplane.remote.environment import WANTS_TERMINAL, give_terminal, sudo_words
+from haplane.remote.ssh_failures import NoConnection, TurnedAway, no_connection, own_words
 from haplane.remote.target import FAST, login, options, target
 from haplane.streams import Completed, capture, last_line
 

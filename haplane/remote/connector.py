@@ -15,11 +15,11 @@ from pyinfra.connectors.base import BaseConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
 from haplane.config.model import Host
-from haplane.remote.complaints import NoConnection, own_words
 from haplane.remote.connection import GONE, connect, has_ended, is_gone
 from haplane.remote.environment import shell_of
 from haplane.remote.executions import executing
 from haplane.remote.openssh import UNREACHABLE_CODE, marked, remote_words
+from haplane.remote.ssh_failures import NoConnection, own_words
 from haplane.streams import ANSWER_BYTES, Completed, capture, last_line, too_long
 
 HOST = "haplane_host"

@@ -11,10 +11,10 @@ from haplane.archives import members
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
 from haplane.login_shell import MARK
-from haplane.remote.complaints import NoConnection, own_words
 from haplane.remote.connection import connect, multiplexed
 from haplane.remote.environment import as_root, shell_of
 from haplane.remote.executions import executing
+from haplane.remote.ssh_failures import NoConnection, own_words
 from haplane.remote.target import FAST, options, target
 from haplane.ssh import ALIVE
 from haplane.streams import Completed, capture, last_line

@@ -57,6 +57,13 @@ def carry_out(
     Raises Refused, Locked, and what :func:`haplane.drills.run.run` raises.
     """
     fault = planned(drill, context, healthy_status(drill, context), host)
+    return _break(drill, context, fault, host, in_cluster=in_cluster, confirm=confirm)
+
+
+def _break(
+    drill: Drill, context: DrillContext, fault: Fault, host: str | None, *, in_cluster: bool, confirm: Confirm
+) -> Report | None:
+    """The fault that was planned last, or what it has become once the lock is held."""
     while confirm(fault.announcement):
         with _locked(drill, context, fault):
             asked, fault = fault, planned(drill, context, healthy_status(drill, context), host)
@@ -78,11 +85,11 @@ def series(
         for _ in range(repeat):
             found = healthy_status(drill, context)
             try:
-                planned(drill, context, found, None)
+                fault = planned(drill, context, found, None)
             except Refused as reason:
                 yield Skipped(drill.name, reason)
                 break
-            if report := carry_out(drill, context, None, in_cluster=in_cluster, confirm=_agreed):
+            if report := _break(drill, context, fault, None, in_cluster=in_cluster, confirm=_agreed):
                 yield report
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from haplane.config.model import Host
 from haplane.remote import connection, openssh
-from haplane.remote.complaints import own_words
+from haplane.remote.ssh_failures import own_words
 
 from .test_host_keys import Sshd, host, keys, run, sshd  # noqa: F401 - fixtures
 

@@ -10,8 +10,7 @@ from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import etcd_recipes, recipes
 from haplane.domain import host_paths
-from haplane.domain.guard import may_restart_apiserver, may_restart_etcd
-from haplane.domain.observed import HostReport
+from haplane.domain.guard import Guard, may_restart_apiserver, may_restart_etcd
 from haplane.domain.plan import Kind
 from haplane.domain.quorum import Verdict
 from haplane.errors import Refused, Unreachable
@@ -30,7 +29,6 @@ no GOAWAY by then, one in 11 of those with 5 a second. Without busy connections 
 """
 
 KUBELET_CLIENT = "apiserver-kubelet-client"
-Guard = Callable[[dict[str, HostReport | None], str], Verdict]
 
 
 def restart_control_planes(context: Context) -> None:

@@ -7,7 +7,7 @@ from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import recipes
 from haplane.domain.files import Part
-from haplane.domain.guard import announced_outage, may_restart_apiserver
+from haplane.domain.guard import may_restart_apiserver, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
 from haplane.phases.converge.rolling import restart_control_plane, start_control_plane_anew, undrain
@@ -30,7 +30,7 @@ def _upgrade(context: Context, host: Host) -> None:
         undrain(context, host)
 
     renew = context.plan.items(host.name, Kind.CERTIFICATES)
-    guard = may_restart_apiserver if len(context.inventory.masters) > 1 else announced_outage
+    guard = where_others_carry_on(may_restart_apiserver, len(context.inventory.masters))
     with switching(context, host, Group.CONTROL_PLANE, start_old, Part.CONTROL_PLANE) as begin:
         restart_control_plane(context, host, renew=renew, before=begin, guard=guard)
 

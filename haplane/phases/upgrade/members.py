@@ -9,7 +9,7 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import etcd_recipes, recipes
-from haplane.domain.guard import announced_outage, may_restart_etcd
+from haplane.domain.guard import may_restart_etcd, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
 from haplane.phases.converge.rolling import leads, restart_member, undrain, wait_for_connection_drain
@@ -18,7 +18,7 @@ from haplane.phases.upgrade.switch import switching
 
 def upgrade_members(context: Context) -> None:
     """Each reads through quorum in its new version, and its master's API server is ready, before the next."""
-    guard = may_restart_etcd if len(context.inventory.etcd) > 1 else announced_outage
+    guard = where_others_carry_on(may_restart_etcd, len(context.inventory.etcd))
     for host in sorted(context.hosts(Kind.UPGRADE_ETCD), key=lambda one: leads(context, one)):
         with switching(context, host, Group.ETCD, partial(_start_again, context, host)) as begin:
             restart_member(context, host, before=partial(_switch, context, host, begin), guard=guard)

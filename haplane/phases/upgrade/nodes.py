@@ -13,7 +13,7 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import upgrade as recipes
-from haplane.domain.guard import announced_outage, may_restart_apiserver
+from haplane.domain.guard import may_restart_apiserver, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
 from haplane.errors import Refused
@@ -49,7 +49,7 @@ def upgrade_nodes(context: Context) -> None:
 def _refuse_unsafe(context: Context, host: Host) -> None:
     masters = context.inventory.masters
     if host in masters:
-        refuse_unless(context, host, masters, may_restart_apiserver if len(masters) > 1 else announced_outage)
+        refuse_unless(context, host, masters, where_others_carry_on(may_restart_apiserver, len(masters)))
 
 
 def _restart(context: Context, host: Host) -> None:

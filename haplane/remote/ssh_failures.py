@@ -10,7 +10,7 @@ from haplane.streams import shortened
 
 TURNED_AWAY = "kex_exchange_identification: "
 FORWARDING_FAILED = "forwarding failed"
-"""The jump host works and does not reach the host, which is the same ssh's next complaint."""
+"""The jump host works and does not reach the host, which is the same ssh's next line."""
 NOISE = ("debug1:", "OpenSSH_", "mux_client_request_session:", "ControlSocket ", "Session open refused", "@@@@@")
 
 
@@ -29,9 +29,9 @@ def no_connection(ssh: Ssh, text: str, code: int | None) -> NoConnection:
     lines = [
         line.strip() for line in text.splitlines() if line.strip() and not line.startswith(host_keys.FIRST_CONTACT)
     ]
-    if TURNED_AWAY in text and FORWARDING_FAILED not in text:
-        return TurnedAway(shortened("; ".join(lines[-2:])))
     reason = shortened("; ".join(lines[-2:])) or f"ssh ended with {code}"
+    if TURNED_AWAY in text and FORWARDING_FAILED not in text:
+        return TurnedAway(reason)
     if "Permission denied" in reason:
         missing = ssh.key is not None and not Path(ssh.key).exists()
         reason = f"authentication failed ({f'there is no key {ssh.key}' if missing else 'no key fits'}): {reason}"
