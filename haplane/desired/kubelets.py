@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from haplane.config.model import Host, Inventory
+from haplane.desired.files import certificate_names
 from haplane.domain import host_paths
-from haplane.domain.approval import USER, why_not
+from haplane.domain.approval import USER, Reserved, why_not
 from haplane.domain.observed import HostReport, Kubernetes, ServingRequest
 from haplane.domain.plan import Kind, Step
 from haplane.errors import Refused
@@ -79,7 +80,16 @@ def why_not_approve(inventory: Inventory, request: ServingRequest, kubernetes: K
     except Refused as refused:
         return refused.why or refused.what
     addresses = {host.name: str(host.address) for host in inventory.everyone}
-    endpoint = {inventory.cluster.endpoint.address}
     nodes = kubernetes.nodes if kubernetes is not None else ()
-    shared = endpoint - {str(host.address) for host in inventory.nodes}
-    return why_not(request, asked, nodes, addresses, shared)
+    return why_not(request, asked, nodes, addresses, _reserved(inventory))
+
+
+def _reserved(inventory: Inventory) -> Reserved:
+    """What the API servers are called, and what pods and services are."""
+    cluster, names = inventory.cluster, certificate_names(inventory)
+    wildcards = [name.removeprefix("*.") for name in names if name.startswith("*.")]
+    return Reserved(
+        names=frozenset(name.lower() for name in names),
+        domains=(cluster.dns_domain.lower(), *(name.lower() for name in wildcards)),
+        networks=(str(cluster.pod_network), str(cluster.service_network)),
+    )

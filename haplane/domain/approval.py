@@ -2,13 +2,16 @@
 
 The invariant: **a certificate is approved for a node's own name and addresses only.** Who has one for another host's
 address can be that host to an API server that asks it for logs and shells. A kubelet writes the addresses of its own
-Node object, so that object alone proves nothing: what the inventory or another Node claims is not its to have.
+Node object, and who has a bootstrap token chooses a Node's name, so that neither proves anything: what the
+inventory, another Node or the cluster itself is called is not its to have. Pods trust the CA that signs here, so a
+certificate for the API server's own names would be the API server to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from haplane.domain.observed import Node, ServingRequest
 
@@ -16,6 +19,36 @@ SIGNER = "kubernetes.io/kubelet-serving"
 USER = "system:node:"
 GROUP = "system:nodes"
 USAGES = frozenset({"digital signature", "key encipherment", "server auth"})
+CLUSTER_NAMES = frozenset({"kubernetes", "kubernetes.default"})
+CLUSTER_DOMAINS = ("svc", "localhost")
+"""Services are called NAME.NAMESPACE.svc, with the cluster's domain behind that or without."""
+
+NOWHERE = ("127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8")
+"""Addresses that are not one host's."""
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What no node is called: ``names`` and addresses as text, all below ``domains``, and all in ``networks``."""
+
+    names: frozenset[str] = frozenset()
+    domains: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+    def among(self, wanted: Iterable[str]) -> set[str]:
+        """Those that are reserved."""
+        return {one for one in wanted if self.holds(one)}
+
+    def holds(self, one: str) -> bool:
+        """Whether that name or address is reserved. A wildcard is: it stands for names of others."""
+        try:
+            address = ip_address(one)
+        except ValueError:
+            name = one.lower().rstrip(".")
+            below = any(f".{name}".endswith(f".{domain}") for domain in (*CLUSTER_DOMAINS, *self.domains))
+            return below or "*" in name or name in CLUSTER_NAMES | self.names
+        networks = [ip_network(network) for network in (*NOWHERE, *self.networks)]
+        return one in self.names or any(address in network for network in networks)
 
 
 @dataclass(frozen=True)
@@ -34,11 +67,11 @@ def why_not(
     asked: Asked,
     nodes: Iterable[Node],
     inventory: Mapping[str, str],
-    reserved: Collection[str] = (),
+    reserved: Reserved = Reserved(),  # noqa: B008 - frozen
 ) -> str | None:
     """Why this request must not be approved by us, or None.
 
-    ``inventory`` maps its hosts' names to addresses, ``reserved`` are addresses that no node has, as the endpoint's.
+    ``inventory`` maps its hosts' names to addresses, ``reserved`` is what the cluster itself has, as the endpoint's.
     """
     name = request.username.removeprefix(USER)
     return _requestor(request, asked, name) or _names(asked, name, tuple(nodes), inventory, reserved)
@@ -57,7 +90,7 @@ def _requestor(request: ServingRequest, asked: Asked, name: str) -> str | None:
 
 
 def _names(
-    asked: Asked, name: str, nodes: tuple[Node, ...], inventory: Mapping[str, str], reserved: Collection[str]
+    asked: Asked, name: str, nodes: tuple[Node, ...], inventory: Mapping[str, str], reserved: Reserved
 ) -> str | None:
     node = next((one for one in nodes if one.name == name), None)
     if node is None:
@@ -69,8 +102,9 @@ def _names(
         return f"{', '.join(sorted(others))} is not {name}'s"
     taken = {one for other in nodes if other.name != name for one in (other.name, other.address, *other.addresses)}
     taken |= {one for host, address in inventory.items() if host != name for one in (host, address)}
-    if stolen := wanted & (taken | set(reserved)):
-        return f"{', '.join(sorted(stolen))} belongs to another host"
+    for stolen, owner in (wanted & taken, "another host"), (reserved.among(wanted), "the cluster, not to a node"):
+        if stolen:
+            return f"{', '.join(sorted(stolen))} belongs to {owner}"
     if name in inventory and set(asked.addresses) != {inventory[name]}:
         return f"the inventory has {name} at {inventory[name]}"
     return None

@@ -59,6 +59,14 @@ def test_what_may_be_approved_is_and_the_others_are_told_why_not():
     assert approvals(INVENTORY, None) == ([], {})
 
 
+@pytest.mark.parametrize("network", ["pod_network", "service_network"])
+def test_a_node_that_claims_an_address_of_a_service_or_pod_gets_no_certificate_for_it(network):
+    address = str(getattr(INVENTORY.cluster, network).network_address + 1)
+    steps, refused = approvals(INVENTORY, by_hand(made(address=address), address=address))
+    assert steps == []
+    assert "belongs to the cluster" in next(iter(refused.values()))
+
+
 @pytest.mark.parametrize("name", ["w1", "m2"])
 def test_a_request_of_a_node_in_the_inventory_gives_no_run_anything_to_do(name):
     """Left over from when it had joined by hand, or new with every run, of one that was broken into."""

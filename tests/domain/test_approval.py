@@ -7,11 +7,12 @@ import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.domain.approval import GROUP, SIGNER, USAGES, USER, Asked, why_not
+from haplane.domain.approval import GROUP, SIGNER, USAGES, USER, Asked, Reserved, why_not
 from haplane.domain.observed import Node, ServingRequest
 
 INVENTORY = {"m1": "10.0.0.21", "m2": "10.0.0.22", "lb1": "10.0.0.11", "w1": "10.0.0.61"}
 ENDPOINT = "10.0.0.10"
+RESERVED = Reserved(frozenset({ENDPOINT, "api.example.org"}), ("cluster.local",), ("10.96.0.0/16", "10.244.0.0/16"))
 NAME, ADDRESS = "w9", "10.0.0.69"
 
 
@@ -36,7 +37,7 @@ def asked(name=NAME, **changes):
 
 
 def verdict(one=None, wanted=None, nodes=NODES):
-    return why_not(one or request(), wanted or asked(), nodes, INVENTORY, {ENDPOINT})
+    return why_not(one or request(), wanted or asked(), nodes, INVENTORY, RESERVED)
 
 
 def test_a_worker_that_joined_by_hand_gets_a_certificate_for_itself():
@@ -65,11 +66,31 @@ def test_what_is_not_its_own_is_not_approved(one, wanted, why):
     assert why in verdict(one, wanted)
 
 
-@pytest.mark.parametrize("stolen", ["10.0.0.21", "10.0.0.11", "10.0.0.61", "m2", ENDPOINT])
+@pytest.mark.parametrize("stolen", ["10.0.0.21", "10.0.0.11", "10.0.0.61", "m2"])
 def test_what_a_kubelet_writes_into_its_own_node_gets_it_nothing_of_anothers(stolen):
     names, addresses = ((NAME, stolen), (ADDRESS,)) if stolen == "m2" else ((NAME,), (ADDRESS, stolen))
     lying = (*NODES[:-1], node(NAME, ADDRESS, stolen))
     assert f"{stolen} belongs to another host" in verdict(None, asked(dns_names=names, addresses=addresses), lying)
+
+
+OF_THE_CLUSTER = (
+    *(ENDPOINT, "api.example.org", "API.example.org", "10.96.0.1", "10.244.1.7", "127.0.0.1", "169.254.169.254"),
+    *("kubernetes", "kubernetes.default", "kubernetes.default.svc", "Kubernetes.Default.SVC.cluster.local"),
+    *("x.kube-system.svc.cluster.local.", "*.default.svc", "*", "localhost"),
+)
+
+
+@pytest.mark.parametrize("stolen", OF_THE_CLUSTER)
+def test_what_the_cluster_is_called_is_no_nodes_whether_it_claims_an_address_or_is_named_so(stolen):
+    """Pods trust the CA that signs it: with this certificate the node would be the API server to them."""
+    is_address = stolen[0].isdigit()
+    names, addresses = ((NAME,), (ADDRESS, stolen)) if is_address else ((NAME, stolen), (ADDRESS,))
+    claiming = (*NODES[:-1], node(NAME, ADDRESS, stolen))
+    assert "belongs to the cluster" in verdict(None, asked(dns_names=names, addresses=addresses), claiming)
+    if not is_address and stolen == stolen.lower() and "*" not in stolen and stolen[-1] != ".":
+        named = (*NODES, node(stolen, "10.0.0.70"))
+        wanted = asked(stolen, addresses=("10.0.0.70",))
+        assert "belongs to the cluster" in verdict(request(stolen), wanted, named)
 
 
 def test_a_host_of_the_inventory_has_the_address_that_is_there():
@@ -94,7 +115,7 @@ ASKED = st.builds(
 def test_whatever_a_compromised_kubelet_asks_and_claims_no_other_host_is_named(given_request, claimed, usages):
     user, wanted = given_request
     lying = (*NODES[:-1], node(NAME, ADDRESS, *claimed))
-    if why_not(request(user, usages=tuple(usages)), wanted, lying, INVENTORY, {ENDPOINT}) is None:
+    if why_not(request(user, usages=tuple(usages)), wanted, lying, INVENTORY, RESERVED) is None:
         own = next(each for each in lying if each.name == user)
         names = {*wanted.dns_names, *wanted.addresses}
         assert not names & ({*INVENTORY, *INVENTORY.values(), ENDPOINT} - {user, INVENTORY.get(user)})
