@@ -12,6 +12,7 @@ from haplane.deploys.recipes import reset_host
 from haplane.desired.snapshots import snapshot_directory
 from haplane.domain import host_paths
 from haplane.domain.guard import may_restart_etcd
+from haplane.domain.members import members_besides
 from haplane.domain.plan import Kind, Plan, Step
 from haplane.errors import Refused
 
@@ -25,22 +26,29 @@ def hosts_to_reset(context: Context) -> list[Host]:
 
 
 def refuse_needed_hosts(context: Context) -> None:
-    """While the cluster serves, a ready API server, a load balancer and etcd's majority have to stay."""
+    """While the cluster serves, a ready API server, a load balancer and etcd's majority have to stay.
+
+    Hosts of the group ``leaving`` count as long as they serve: they may be all that there is of it.
+    """
     if not context.request.named:
         return
     hosts = hosts_to_reset(context)
     inventory, reports = context.inventory, context.observation.reports
-    ready = [host for host in inventory.masters if host.name in reports and reports[host.name].apiserver.ready]
+    masters = inventory.masters + inventory.leaving
+    ready = [host for host in masters if host.name in reports and reports[host.name].apiserver.ready]
     if ready and all(host in hosts for host in ready):
         raise _refused(f"no other API server is ready than {', '.join(host.name for host in ready)}")
     if ready and inventory.balancer_hosts and all(host in hosts for host in inventory.balancer_hosts):
         raise _refused("no load balancer would be left")
-    states = {host.name: reports.get(host.name) for host in inventory.etcd}
-    members = [host.name for host in hosts if host.name in states]
+    states = {host.name: reports.get(host.name) for host in (*inventory.etcd, *inventory.leaving)}
+    names = members_besides(
+        [host.name for host in inventory.etcd], [host.name for host in inventory.leaving], reports
+    )
+    members = [host.name for host in hosts if host.name in names]
     if not any(report is not None and report.etcd.reads_through_quorum for report in states.values()):
         return
     if len(members) > 1:
-        raise _refused(f"{', '.join(members)} are {len(members)} of {len(states)} etcd members")
+        raise _refused(f"{', '.join(members)} are {len(members)} of {len(names)} etcd members")
     for name in members:
         verdict = may_restart_etcd(states, name)
         if not verdict.allowed:

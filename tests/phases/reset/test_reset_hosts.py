@@ -4,6 +4,7 @@ import pytest
 import samples
 from contexts import context_of
 
+from haplane.domain.observed import Observation
 from haplane.errors import BadInput, Refused
 from haplane.phases.reset.reset_hosts import refuse_needed_hosts
 from haplane.workflows.prepare import hosts_named
@@ -11,8 +12,8 @@ from haplane.workflows.prepare import hosts_named
 INVENTORY = samples.inventory()
 
 
-def refused(observation, *names):
-    context = context_of(INVENTORY, observation, named=names)
+def refused(observation, *names, inventory=INVENTORY):
+    context = context_of(inventory, observation, named=names)
     try:
         refuse_needed_hosts(context)
     except Refused as refusal:
@@ -42,6 +43,26 @@ def test_a_member_stays_while_another_is_down():
     down = samples.altered(CONVERGED, "m2", etcd=samples.document()["etcd"])
     assert "3 voters" in refused(down, "m1")
     assert refused(down, "m2") is None
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("m1", "m2", "m3"), "no other API server is ready"),
+        (("m1", "m2"), "2 of 3 etcd members"),
+        (("m1",), None),
+        (("m4", "m5", "m6"), None),
+    ],
+)
+def test_hosts_that_leave_are_the_cluster_while_nobody_has_taken_their_place(names, why):
+    """All masters are to be exchanged, and the new ones have nothing yet."""
+    everyone = samples.inventory(masters=6)
+    new = everyone.masters[3:]
+    inventory = everyone.model_copy(update={"masters": new, "etcd": new, "leaving": everyone.masters[:3]})
+    fresh = samples.fresh(everyone).reports
+    observation = Observation(reports={**fresh, **CONVERGED.reports})
+    found = refused(observation, *names, inventory=inventory)
+    assert found is None if why is None else why in found
 
 
 def test_remains_of_another_cluster_may_go_while_this_one_does_not_exist():
