@@ -19,6 +19,10 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 CONTRADICTION = timedelta(minutes=15)
 """Later by so much is later by any two clocks that serve one cluster."""
 
+HIGHEST_REVISION = 1 << 52
+"""etcd counts to 2^63. No cluster gets here by itself, and a restore raises the revision above every one it knows of:
+one member that signs an absurd one would make it the cluster's, and leave later restores no room."""
+
 WITNESSES = 2
 """So many other members have to contradict a revision: one may be the one that is wrong."""
 
@@ -51,6 +55,13 @@ def why_not_yet(taken_at: datetime, now: datetime) -> str | None:
     return f"it is dated {_length(ahead)} in the future: its member's clock is wrong, or the member is compromised"
 
 
+def why_incredible(revision: int) -> str | None:
+    """Why data with that revision does not count: no cluster reaches it."""
+    if revision <= HIGHEST_REVISION:
+        return None
+    return f"its revision {revision} is one that no cluster reaches: its member is compromised"
+
+
 def contradicted(points: Sequence[Witnessed]) -> dict[int, str]:
     """By position, why a snapshot's revision is not credible: later ones were lower.
 
@@ -80,8 +91,9 @@ def _lowest_from(points: Sequence[Witnessed], member: str) -> tuple[list[datetim
 
 
 def latest(points: Iterable[Point], now: datetime) -> Point | None:
-    """The one with the highest revision, of several the youngest; none from the future."""
-    counted = (point for point in points if why_not_yet(point.taken_at, now) is None)
+    """The one with the highest revision, of several the youngest; none from the future, none beyond belief."""
+    dated = (point for point in points if why_not_yet(point.taken_at, now) is None)
+    counted = (point for point in dated if why_incredible(point.revision) is None)
     return max(counted, key=lambda point: (point.revision, point.taken_at), default=None)
 
 

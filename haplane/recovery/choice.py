@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from haplane.domain import host_paths
-from haplane.domain.recovery import Assessment, Candidate, bump, loss
+from haplane.domain.recovery import REACHABLE, Assessment, Candidate, bump, credible, loss
 from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
@@ -75,7 +75,7 @@ def choose_source(context: RestoreContext) -> Choice:
     refuse_foreign(context, source)
     refuse_old(context, source)
     refuse_full_disks(context, source.database.size)
-    revisions = [*known_revisions(context), *source.known]
+    revisions = _credible_revisions(context, source)
     journal = _new_journal(context, source.database, source.name, revisions)
     sealed = source.identity.encryption_keys if source.identity else ()
     return Choice(
@@ -83,6 +83,18 @@ def choose_source(context: RestoreContext) -> Choice:
         _meaning(context, source, journal, assessment, revisions),
         source.identity if context.keys_lost else None,
     )
+
+
+def _credible_revisions(context: RestoreContext, source: Source) -> list[int]:
+    """What the cluster has reached by all that is known. What is absurd is named, and ignored."""
+    known = [*known_revisions(context), *source.known]
+    found = credible(source.database.revision, known)
+    if absurd := sorted(set(known) - set(found)):
+        why = (
+            f"a member or a snapshot claims it, and more than {REACHABLE} writes after {source.name} are not credible"
+        )
+        context.progress("etcd", f"revision {absurd[-1]} is ignored: {why}")
+    return found
 
 
 def _new_journal(context: RestoreContext, database: Database, name: str, revisions: Sequence[int]) -> Journal:

@@ -17,6 +17,7 @@ from typing import Any
 
 from haplane.agent.stored_object import uid_of
 from haplane.bundle.compress import file_sha256
+from haplane.domain.history import why_incredible
 from haplane.errors import HaplaneError, Refused
 from haplane.recovery.scratch.etcd import restored_etcd, scratch_etcd
 from haplane.recovery.scratch.tools import ProgramFailed, Tools
@@ -83,6 +84,8 @@ def look_through(path: Path, name: str, tools: Tools) -> Database:
         sha256 = at_once.submit(file_sha256, path)
         status = _status(path, name, tools)
         refuse_newer(str(status.get("version", "")), tools.etcd_version, name)
+        if why := why_incredible(int(status["revision"])):
+            raise Refused("this is not the data of a cluster", where=name, why=why, next_step="give another copy")
     keys, uid, ca = asked.result()
     return Database(
         path,

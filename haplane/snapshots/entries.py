@@ -1,7 +1,8 @@
 """What is known of each snapshot, from every copy of its manifest. The one judgement that everything goes by.
 
 A snapshot is usable when a copy of its manifest is signed by this cluster, when it is not dated in the future, and
-when later revisions of the cluster do not contradict its own. Others are shown with the reason and never restored.
+when its revision is credible: a cluster can reach it, and later ones of this cluster do not contradict it. Others are
+shown with the reason and never restored.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from haplane.agent.manifest import Manifest
-from haplane.domain.history import contradicted, why_not_yet
+from haplane.domain.history import contradicted, why_incredible, why_not_yet
 from haplane.errors import HaplaneError
 from haplane.snapshots.places import Place, Signed
 from haplane.snapshots.signatures import SigningKeys, authentic_manifest, was_ours
@@ -113,7 +114,9 @@ def _assess(snapshot: str, copies: Copies, standard: Standard) -> CatalogEntry:
         signed_in=tuple(signed_in),
         unsigned=bool(read) and not any(copy.manifest for copy in read),
     )
-    why = why_not_yet(manifest.taken_at, standard.now) if manifest is not None else None
+    why = None
+    if manifest is not None:
+        why = why_not_yet(manifest.taken_at, standard.now) or why_incredible(manifest.revision)
     return _refused(entry, why) if why else entry
 
 

@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.domain.history import CLOCK_TOLERANCE, contradicted, latest, why_not_yet
+from haplane.domain.history import CLOCK_TOLERANCE, HIGHEST_REVISION, contradicted, latest, why_not_yet
+from haplane.domain.recovery import BUMP, REACHABLE
+
+MOST_REPORTED = 1 << 53
+"""haplane.domain.names.Revision"""
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -35,6 +39,14 @@ def test_one_dated_2099_is_not_the_latest_and_is_refused_with_the_reason() -> No
     assert "in the future" in (why_not_yet(late.taken_at, NOW) or "")
     assert why_not_yet(NOW + CLOCK_TOLERANCE, NOW) is None
     assert "6 minutes in the future" in (why_not_yet(NOW + timedelta(minutes=6), NOW) or "")
+
+
+def test_a_revision_that_no_cluster_reaches_is_not_the_latest():
+    """Above it no restore could raise the revision any more, and hosts' reports of it are not read."""
+    absurd = at(1, (1 << 62), "m3")
+    assert latest([absurd, at(9, 1000)], NOW) == at(9, 1000)
+    assert latest([at(9, HIGHEST_REVISION), at(1, 5)], NOW) == at(9, HIGHEST_REVISION)
+    assert HIGHEST_REVISION + REACHABLE + BUMP < MOST_REPORTED
 
 
 def test_a_revision_that_two_members_contradict_later_is_not_believed() -> None:

@@ -124,6 +124,12 @@ def test_no_client_ever_sees_a_revision_again(restored, known):
     assert restored + bump(restored, known) >= max([restored, *known]) + BUMP
 
 
+@given(st.integers(1, 1 << 40), st.lists(st.integers(1, 1 << 40)), st.integers((1 << 42), (1 << 63) - 1))
+def test_one_that_lies_about_a_revision_uses_up_no_numbers(restored, known, lie):
+    """A restore to 2^53 and more made reports that nobody could read, and to 2^63 an etcd that takes no write."""
+    assert bump(restored, [*known, lie]) == bump(restored, known)
+
+
 def summary(observation, inventory=None):
     given = inventory or samples.inventory()
     names = [host.name for host in given.etcd]

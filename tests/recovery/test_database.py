@@ -71,6 +71,15 @@ def test_a_newer_etcds_is_refused(snapshot, tools):
         take_in(snapshot, dataclasses.replace(tools, etcd_version="3.5.9"))
 
 
+def test_one_of_an_absurd_revision_is_refused(snapshot, tools, tmp_path):
+    """A member that lies has the highest one of all: later restores would find no room above it."""
+    bump = ("--bump-revision", str(1 << 60), "--mark-compacted", "--data-dir", str(tmp_path / "bumped"))
+    tools.run("etcdutl", "snapshot", "restore", str(snapshot), *bump)
+    with pytest.raises(Refused, match="not the data of a cluster") as refusal:
+        take_in(tmp_path / "bumped" / "member" / "snap" / "db", tools)
+    assert "no cluster reaches" in refusal.value.why
+
+
 def test_one_that_is_of_no_kubernetes_cluster_is_refused(tools, tmp_path):
     with scratch_etcd(tools, tmp_path / "data") as etcd:
         etcd.save(tmp_path / "other.db")

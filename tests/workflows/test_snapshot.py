@@ -265,6 +265,18 @@ def test_signed_ones_from_the_future_are_shown_and_neither_chosen_nor_counted(pl
     assert len(pruning.left_alone) == 60
 
 
+def test_a_signed_one_of_an_absurd_revision_is_shown_and_neither_chosen_nor_counted(places):
+    """By one stolen key: every restore after it would raise the cluster's revision above that."""
+    _, bucket = places
+    put(bucket, manifest(0, revision=(1 << 63) - 1, member="m3"))
+    [first, *_] = workflow.list_snapshots(INVENTORY, silent).snapshots
+    assert "no cluster reaches" in first.problem
+    assert verified().manifest.id == manifest(1).id
+    with pytest.raises(Refused, match="cannot be restored"):
+        verified(first.id)
+    assert list(workflow.plan_pruning(INVENTORY, silent, NOW).left_alone) == [first.id]
+
+
 def test_the_latest_is_that_of_the_highest_revision(places):
     _, bucket = places
     put(bucket, manifest(0, revision=3, member="m1"))
