@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,16 +25,22 @@ def receiver(tmp_path):
     """Starts the script, told of an archive that the host has; its ctr does this when it is to import."""
     socket, programs = tmp_path / "containerd.sock", tmp_path / "bin"
     programs.mkdir()
-    subprocess.run([sys.executable, "-c", f"import socket; socket.socket(1).bind({str(socket)!r})"], check=True)
     running = []
 
-    def start(importing: str, seconds: int = 60) -> subprocess.Popen:
+    def serve():
+        subprocess.run([sys.executable, "-c", f"import socket; socket.socket(1).bind({str(socket)!r})"], check=True)
+
+    def start(importing: str, seconds: int = 60, containerd_seconds: int = 60, *, serving=True) -> subprocess.Popen:
+        if serving:
+            serve()
         ctr = programs / "ctr"
         ctr.write_text(f'#!/bin/sh\ncase "$*" in *import*)\n{importing}\nesac\n')
         ctr.chmod(0o755)
         text = RECEIVER.read_text().replace("/run/containerd/containerd.sock", str(socket))
         text = text.replace("/var/lib/haplane/stamps.json", str(tmp_path / "stamps.json"))
-        text = text.replace("IMPORT_SECONDS = 300", f"IMPORT_SECONDS = {seconds}")
+        for name, value in (("IMPORT_SECONDS", seconds), ("CONTAINERD_SECONDS", containerd_seconds)):
+            text, found = re.subn(rf"^{name} = \d+$", f"{name} = {value}", text, flags=re.MULTILINE)
+            assert found == 1
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", text],
             stdin=subprocess.PIPE,
@@ -48,6 +55,7 @@ def receiver(tmp_path):
         process.stdin = None
         return process
 
+    start.serve = serve
     yield start
     for process in running:
         process.kill()
@@ -93,7 +101,28 @@ def test_what_containerd_says_of_an_import_that_never_succeeds_is_the_reason(rec
     process = receiver("echo a warning >&2; echo no space left >&2; exit 1", seconds=1)
     _, said = process.communicate(timeout=30)
     assert process.returncode != 0
-    assert said.decode().strip() == f"containerd did not import {ARCHIVE} no space left"
+    assert said.decode().strip() == f"containerd did not import {ARCHIVE}: no space left"
+
+
+def test_an_import_that_hangs_is_ended_and_named(receiver):
+    process = receiver("sleep 60", seconds=1)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert said.decode().strip() == f"containerd did not import {ARCHIVE}: it took longer than 1 s"
+
+
+def test_what_waits_for_containerd_to_start_has_all_its_time_afterwards(receiver):
+    process = receiver("echo imported > imported", seconds=2, serving=False)
+    time.sleep(3)
+    receiver.serve()
+    assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 0
+
+
+def test_a_containerd_that_never_starts_is_the_reason(receiver):
+    process = receiver("exit 1", containerd_seconds=1, serving=False)
+    _, said = process.communicate(timeout=30)
+    assert said.decode().strip() == f"containerd did not import {ARCHIVE}: it did not start within 1 s"
 
 
 def test_a_good_import_ends_well_whatever_it_says(receiver):
