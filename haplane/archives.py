@@ -5,11 +5,27 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 
 HEADER_BYTES = 1 << 20
 """Of one extended header, which tarfile holds in memory."""
 MEMBERS = 10_000
 """More than any archive that is read here has."""
+
+
+NO_ARCHIVE = (ValueError, LookupError, ArithmeticError, RecursionError)
+"""What tarfile lets through for headers that are none."""
+
+
+@contextmanager
+def opened(file: IO[bytes]) -> Iterator[tarfile.TarFile]:
+    """A plain tar archive. Raises tarfile.ReadError for whatever in it cannot be read, in the block too."""
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            yield archive
+    except NO_ARCHIVE as error:
+        raise tarfile.ReadError(f"{type(error).__name__}: {error}") from error
 
 
 def members(archive: tarfile.TarFile, *, most: int, count: int = MEMBERS) -> Iterator[tarfile.TarInfo]:

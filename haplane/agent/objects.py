@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from haplane.agent.s3 import ATTEMPTS, PARTS_AT_ONCE, NotStored, client, translated
+from haplane.agent.s3 import ATTEMPTS, PARTS_AT_ONCE, NotStored, client, translated, unusable_response
 from haplane.agent.settings import S3Settings
 from haplane.errors import DeadlinePassed, HaplaneError, Refused, Unreachable
 
@@ -106,12 +106,7 @@ class Objects:
         """A field that a response must have. Raises HaplaneError when it is missing."""
         value = answer.get(field)
         if not isinstance(value, str) or not value:
-            raise HaplaneError(
-                "the response of the S3 server is incomplete",
-                where=self.where(key),
-                why=f"it has no {field}",
-                next_step="check the server and any proxy before it; some rewrite responses",
-            )
+            raise unusable_response(self.where(key), f"it has no {field}")
         return value
 
     def translated(self, key: str) -> AbstractContextManager[None]:

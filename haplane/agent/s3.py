@@ -25,6 +25,10 @@ NOT_ALLOWED = frozenset(
 )
 
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What botocore raises where a number, a date or a document in a response is none."""
+
+
 class NotStored(HaplaneError):
     """The object, or the snapshot, is not in the bucket."""
 
@@ -102,6 +106,18 @@ def translated(where: str, settings: S3Settings) -> Iterator[None]:
         raise Unreachable("the S3 server does not respond", where=where, why=why) from None
     except boto.BotoCoreError as error:
         raise BadInput("the S3 settings are not usable", where=where, why=str(error)[:300]) from None
+    except UNREADABLE as error:
+        raise unusable_response(where, f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def unusable_response(where: str, why: str) -> HaplaneError:
+    """For a response that is not what S3 answers."""
+    return HaplaneError(
+        "the response of the S3 server cannot be read",
+        where=where,
+        why=why,
+        next_step="check the server and any proxy before it; some rewrite responses",
+    )
 
 
 def _refusal(answer: Any, where: str, settings: S3Settings) -> HaplaneError:

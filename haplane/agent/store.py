@@ -17,6 +17,7 @@ from pathlib import Path
 
 from haplane.agent.manifest import MOST_BYTES, PARTS, SIGNATURE, TIME, is_snapshot_id
 from haplane.agent.objects import Objects, Upload
+from haplane.agent.s3 import unusable_response
 from haplane.agent.settings import S3Settings
 from haplane.errors import HaplaneError, Refused
 
@@ -24,6 +25,9 @@ PROBE_BYTES = 32
 MOST_OBJECTS = 1_000_000
 """A listing ends there; snapshots of every minute, never pruned, are that many after half a year."""
 LISTING_SECONDS = 300
+LISTING_FIELDS = frozenset({"IsTruncated", "KeyCount", "Name", "Contents"})
+"""A response without any of them, as a proxy's own page, does not show that a bucket is empty."""
+
 RECENT = timedelta(days=14)
 
 
@@ -102,6 +106,8 @@ class Store:
                 Bucket=self.settings.bucket, Prefix=self._base, **where
             )
             for page in pages:
+                if not page.keys() & LISTING_FIELDS:
+                    raise unusable_response(self._objects.where(self._base), "it is no listing")
                 for item in page.get("Contents", ()):
                     looked_at += 1
                     snapshot, _, part = str(item.get("Key", "")).removeprefix(self._base).partition("/")
@@ -111,6 +117,8 @@ class Store:
                     return f"it has more than {MOST_OBJECTS} objects: prune it, or add a lifecycle rule"
                 if time.monotonic() > give_up_at:
                     return f"listing it takes more than {LISTING_SECONDS} s"
+        if page.get("IsTruncated"):
+            return "its server reports that there is more, and not how to get it"
         return None
 
     def delete(self, snapshot: str) -> None:

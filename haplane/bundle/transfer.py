@@ -6,11 +6,14 @@ An imported file is untrusted until it is hashed: only files that the manifest n
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from haplane.archives import opened
 from haplane.bundle.compress import file_sha256
 from haplane.bundle.manifest import MANIFEST, BundleFile, Manifest, load_manifest
 from haplane.bundle.store import Store
@@ -89,9 +92,11 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, expected: dict[st
     store.write(file.stored, content)
 
 
-def _opened(source: Path) -> tarfile.TarFile:
+@contextmanager
+def _opened(source: Path) -> Iterator[tarfile.TarFile]:
     try:
-        return tarfile.open(source, "r:")
+        with source.open("rb") as file, opened(file) as archive:
+            yield archive
     except (OSError, tarfile.TarError, EOFError) as error:
         raise _damaged(source, str(error)) from error
 

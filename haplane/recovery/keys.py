@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from haplane.archives import members
+from haplane.archives import members, opened
 from haplane.domain import host_paths
 from haplane.errors import BadInput, Refused
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
@@ -42,7 +42,7 @@ def identity_from_sealed(archive: bytes, source: str) -> ClusterIdentity:
     """The identity in the decrypted archive of a snapshot's keys. Raises Refused when it does not hold one."""
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+        with opened(io.BytesIO(archive)) as tar:
             for member in members(tar, most=len(archive)):
                 path = "/" + member.name.lstrip("./")
                 content = tar.extractfile(member) if path in IDENTITY_PATHS and member.isreg() else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from haplane.archives import Headers, members
+from haplane.archives import Headers, members, opened
 from haplane.config.model import Host
 from haplane.errors import HaplaneError
 from haplane.recovery.database import Database, take_in
@@ -33,7 +33,7 @@ def save_survivor(host: Host, tools: Tools, *, runs: bool) -> Database:
 def unpack(archive: Path, target: Path, host: Host) -> None:
     """A host's tar of its data directory below ``target``. Raises HaplaneError for anything but files inside it."""
     try:
-        with Headers(archive.open("rb", buffering=0)) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        with Headers(archive.open("rb", buffering=0)) as file, opened(file) as tar:
             for member in members(tar, most=archive.stat().st_size):  # Debian 12's Python has no extraction filters
                 if not (member.isreg() or member.isdir()) or ".." in member.name or member.name.startswith("/"):
                     raise tarfile.TarError(f"{member.name!r} is not a part of etcd's data")

@@ -7,7 +7,7 @@ import shlex
 import tarfile
 from collections.abc import Collection, Iterator
 
-from haplane.archives import members
+from haplane.archives import members, opened
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
 from haplane.login_shell import MARK
@@ -98,12 +98,7 @@ def read_files(host: Host, paths: Collection[str]) -> dict[str, bytes]:
     )
     try:
         found = dict(_unpacked(archive, len(paths)))
-    except (
-        tarfile.TarError,
-        OSError,
-        ValueError,
-        LookupError,
-    ):  # all of these for what is no archive
+    except (tarfile.TarError, OSError):
         raise failed(host, "tar", "its output is not an archive: a login script may print something") from None
     if not found.keys() <= set(paths):
         raise failed(host, "tar", "it sent files that were not requested")
@@ -111,7 +106,7 @@ def read_files(host: Host, paths: Collection[str]) -> dict[str, bytes]:
 
 
 def _unpacked(archive: bytes, count: int) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
+    with opened(io.BytesIO(archive)) as tar:
         for member in members(tar, most=len(archive), count=count):
             file = tar.extractfile(member) if member.isreg() else None
             if file is not None:

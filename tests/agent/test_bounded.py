@@ -129,6 +129,45 @@ def endless(numbers: itertools.count[int]):
     return respond
 
 
+NO_LISTING = {
+    "nothing": "",
+    "a page of a proxy's": "<html><body>[/red] please log in</body></html>",
+    "a size that is none": PAGE.format(
+        more="false", token="", items=f"<Contents><Key>test/{ID}/{MANIFEST}</Key><Size>large</Size></Contents>"
+    ),
+    "a date that is none": PAGE.format(
+        more="false",
+        token="",
+        items=f"<Contents><Key>test/{ID}/{MANIFEST}</Key><LastModified>soon</LastModified></Contents>",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_LISTING)
+def test_what_is_no_listing_is_an_error_and_no_empty_bucket(tmp_path: Path, kind: str) -> None:
+    with stub(lambda request: request.answer(200, NO_LISTING[kind].encode()), tmp_path) as settings:
+        with pytest.raises(HaplaneError) as failure:
+            Store(settings, "test").snapshots()
+        assert settings.bucket in str(failure.value.where)
+
+
+def test_a_listing_that_ends_before_its_end_is_known_to(tmp_path: Path) -> None:
+    page = PAGE.format(more="true", token="", items=f"<Contents><Key>test/{ID}/{MANIFEST}</Key></Contents>")
+    with stub(lambda request: request.answer(200, page.encode()), tmp_path) as settings:
+        bucket = Store(settings, "test")
+        assert [one.id for one in bucket.snapshots()] == [ID]
+        assert "reports that there is more" in str(bucket.unlisted)
+
+
+@pytest.mark.parametrize("header", ["Last-Modified", "x-amz-missing-meta", "x-amz-mp-parts-count"])
+def test_an_object_with_a_header_that_is_none_is_not_read_and_ends_nothing(tmp_path: Path, header: str) -> None:
+    with stub(lambda request: request.answer(200, b"x", **{header: "[/]"}), tmp_path) as settings:
+        bucket = Store(settings, "test")
+        assert Bucket(bucket).signed([ID]) == {}
+        with pytest.raises(HaplaneError, match="cannot be read"):
+            bucket.digest(ID, PAYLOAD, 100)
+
+
 def test_an_endless_listing_ends_and_still_has_the_last_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MOST_OBJECTS", 1000)
     with stub(endless(itertools.count()), tmp_path) as settings:

@@ -35,6 +35,16 @@ def test_nothing_is_written_elsewhere(tmp_path, name, kind):
     assert not (tmp_path / "data/member").exists()
 
 
+@pytest.mark.parametrize("headers", [{"path": "member/\0db"}, {"GNU.sparse.map": "x"}, {"size": "9" * 30}])
+def test_headers_that_are_none_are_this_members_failure_and_nobody_elses(tmp_path, headers):
+    member = tarfile.TarInfo("member/db")
+    member.pax_headers = headers
+    with tarfile.open(tmp_path / "data.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member)
+    with pytest.raises(HaplaneError, match="cannot be read"):
+        unpack(tmp_path / "data.tar", tmp_path / "data", samples.host("m1", 21))
+
+
 def test_an_archive_that_is_larger_unpacked_than_packed_is_refused(tmp_path):
     """A sparse member: 1.5 KiB were 1 GiB on disk; and a compressed one."""
     sparse = tmp_path / "sparse.tar"

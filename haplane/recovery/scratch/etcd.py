@@ -38,7 +38,7 @@ class Scratch:
     def value(self, key: str) -> bytes | None:
         """What a key holds, or None."""
         found = self.ask("get", key).get("kvs", [])
-        return base64.b64decode(found[0]["value"]) if found else None
+        return base64.b64decode(found[0].get("value", "")) if found else None
 
     def count(self, prefix: str) -> int:
         """How many keys begin so."""
