@@ -11,10 +11,11 @@ from haplane.agent.manifest import MANIFEST
 from haplane.domain.recovery import Assessment, Candidate, RecoveryAction, loss
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
-from haplane.recovery.context import RestoreContext
+from haplane.recovery.context import RestoreContext, names
 from haplane.recovery.database import Database, take_in
 from haplane.recovery.opening import open_and_verify
 from haplane.recovery.places import catalog_of, copied_snapshot, required_signing_keys
+from haplane.recovery.same_cluster import refuse_other_cluster, reported_mark
 from haplane.recovery.survivors import save_survivor
 from haplane.snapshots.catalog import SnapshotCatalog, StoredSnapshot
 
@@ -153,7 +154,9 @@ def _from_file(context: RestoreContext, file: Path) -> Source:
 
 
 def _survivors(context: RestoreContext) -> list[Source]:
+    """What members hold of this cluster: data that cannot be used, or is another's, must not hide the others'."""
     found = []
+    mark = reported_mark(context.observation, names(context.inventory.masters))
     for host in context.reachable(context.members):
         report = context.report(host)
         if not report.etcd.has_data or host.name in context.request.without:
@@ -161,6 +164,7 @@ def _survivors(context: RestoreContext) -> list[Source]:
         context.progress(host.name, "saving the data it still holds")
         try:
             database = save_survivor(host, context.tools, runs=report.etcd.status is not None)
+            refuse_other_cluster(f"member {host.name}", database, None, mark)
         except HaplaneError as error:
             context.progress(host.name, f"its data cannot be used: {error.why or error.what}")
             continue

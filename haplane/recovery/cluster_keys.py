@@ -12,7 +12,7 @@ from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.candidates import Source, newest_stored
 from haplane.recovery.context import RestoreContext, names
 from haplane.recovery.keys import identity_from_directory
-from haplane.recovery.same_cluster import ClusterMark, refuse_other_cluster
+from haplane.recovery.same_cluster import refuse_other_cluster, reported_mark
 
 
 def with_cluster_keys(context: RestoreContext, source: Source) -> Source:
@@ -49,9 +49,5 @@ def _refuse_members_of_others(context: RestoreContext, identity: ClusterIdentity
 
 def refuse_foreign(context: RestoreContext, source: Source) -> None:
     """Raises Refused when the data is another cluster's than the one that the hosts report."""
-    reports = [context.report(host) for host in context.reachable(context.inventory.masters)]
-    held = (one.certificates.get(host_paths.KUBERNETES_CA_CRT) for one in reports)
-    ca = next((pem for pem in held if pem is not None), None)
-    kubernetes = context.observation.kubernetes()
-    mark = ClusterMark(ca.encode() if ca else None, kubernetes.uid if kubernetes else None)
+    mark = reported_mark(context.observation, names(context.inventory.masters))
     refuse_other_cluster(source.name, source.database, source.identity, mark)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from haplane.config.model import Inventory
 from haplane.domain import host_paths
+from haplane.domain.observed import Observation
 from haplane.errors import HaplaneError, Refused
 from haplane.pki.ca import certificate_fingerprint
 from haplane.pki.cluster_identity import ClusterIdentity
@@ -37,6 +40,15 @@ def read_cluster_mark(inventory: Inventory) -> ClusterMark:
             continue
         return ClusterMark(ca, (found.stdout.decode(errors="replace").strip() or None) if found.code == 0 else None)
     return ClusterMark(None, None)
+
+
+def reported_mark(observation: Observation, masters: Sequence[str]) -> ClusterMark:
+    """As most masters report the CA, and a majority of API servers the UID."""
+    held = Counter(one.certificates.get(host_paths.KUBERNETES_CA_CRT, "") for one in observation.of(masters))
+    del held[""]
+    ca = next((pem for pem, _ in held.most_common(1)), None)
+    kubernetes = observation.kubernetes()
+    return ClusterMark(ca.encode() if ca else None, kubernetes.uid if kubernetes else None)
 
 
 def refuse_other_cluster(name: str, database: Database, identity: ClusterIdentity | None, mark: ClusterMark) -> None:

@@ -11,10 +11,10 @@ import samples
 from haplane.domain import host_paths
 from haplane.domain.observed import Observation
 from haplane.domain.progress import silent
-from haplane.domain.recovery import RecoveryAction, assess, members_of
+from haplane.domain.recovery import Assessment, RecoveryAction, assess, members_of
 from haplane.domain.restoration import Journal
-from haplane.errors import Refused, UnfitHosts, Unreachable
-from haplane.recovery import choice
+from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
+from haplane.recovery import candidates, choice
 from haplane.recovery.age import refuse_old
 from haplane.recovery.assessment import assess_cluster, refuse_more_than_needed
 from haplane.recovery.candidates import Origin, Source
@@ -88,6 +88,25 @@ def test_another_clusters_data_is_refused():
     assert OTHER_UID in refusal.value.why
     with pytest.raises(Refused, match="another cluster"):
         refuse_foreign(context, source(ca=samples.identity().etcd.certificate))
+
+
+def test_a_member_with_another_clusters_data_hides_nobody_elses(monkeypatch):
+    """Its disk was copied, or it lies: it has the highest revision, and the restore used to end there."""
+    pem = samples.identity().kubernetes.certificate.decode()
+    observation = samples.converged(samples.inventory())
+    for name in ("m1", "m2", "m3"):
+        observation = samples.altered(observation, name, certificates={host_paths.KUBERNETES_CA_CRT: pem})
+    databases = {"m1": source().database, "m2": source(uid=OTHER_UID, revision=9).database}
+
+    def save(host, *_, **__):
+        if host.name not in databases:
+            raise HaplaneError("it is damaged")
+        return databases[host.name]
+
+    monkeypatch.setattr(candidates, "save_survivor", save)
+    context = asked(samples.altered(observation, "m3", certificates={host_paths.KUBERNETES_CA_CRT: "other"}))
+    lost = Assessment(RecoveryAction.SURVIVOR, ("m1", "m2", "m3"), "")
+    assert candidates.find_source(context, lost).name == "member m1"
 
 
 def without_masters(monkeypatch, authority_sha256, identity):
