@@ -29,6 +29,7 @@ from haplane.pki.member_signing import member_signing_files
 
 SERVER_STEMS = (host_paths.ETCD_SERVER_STEM, host_paths.ETCD_PEER_STEM)
 ASKED = "asked for"
+UNUSABLE = "it cannot be read, or its key is not its own"
 KUBEADM_CERTIFICATES = {
     "apiserver": host_paths.APISERVER_CRT,
     "apiserver-kubelet-client": host_paths.APISERVER_KUBELET_CLIENT_CRT,
@@ -175,7 +176,7 @@ def _reason(pem: str, source: str, ca: CertificateFacts, names: frozenset[str], 
     try:
         certificate = CertificateFacts.from_pem(pem.encode(), source)
     except Refused:
-        return "it cannot be read"
+        return UNUSABLE
     return reason_to_reissue(certificate, ca, names=names, now=now)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from haplane.config.model import Host, Inventory
 from haplane.desired.files import certificate_names
+from haplane.desired.keys import UNUSABLE
 from haplane.domain import host_paths
 from haplane.domain.approval import USER, Reserved, why_not
 from haplane.domain.observed import HostReport, Kubernetes, ServingRequest
@@ -35,7 +36,7 @@ def why_replace_client(host: Host, report: HostReport, ca: bytes, now: datetime)
         client = CertificateFacts.from_pem(pem.encode(), f"{host.name}:{host_paths.KUBELET_CLIENT_PEM}")
         return reason_to_replace(client, CertificateFacts.from_pem(ca, "the Kubernetes CA"), now)
     except Refused:
-        return "it cannot be read"
+        return UNUSABLE
 
 
 def verifies_kubelets(inventory: Inventory, masters: Sequence[HostReport], kubernetes: Kubernetes | None) -> bool:

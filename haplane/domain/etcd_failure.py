@@ -30,7 +30,7 @@ class FailureKind(Enum):
     DISK_ERROR = "its disk cannot be read"
     PERMISSION = "it has no permission to read or write its files"
     CERTIFICATE = "a certificate has expired"
-    KEYS_MISSING = "a key or certificate is missing"
+    KEYS_MISSING = "a key or certificate is missing or damaged"
     PORT_TAKEN = "another program listens on its port"
     NO_ADDRESS = "its address is not on this host"
     NO_MEMORY = "it cannot allocate memory"
@@ -56,7 +56,11 @@ ENVIRONMENT = (
     (FailureKind.NO_ADDRESS, r"cannot assign requested address"),
     (FailureKind.NO_MEMORY, r"cannot allocate memory|out of memory|OOM killer|oom-kill"),
     (FailureKind.CERTIFICATE, r"certificate has expired|expired certificate"),
-    (FailureKind.KEYS_MISSING, r"open /etc/etcd/pki/\S+ no such file|tls: failed to find any PEM data"),
+    (
+        FailureKind.KEYS_MISSING,
+        r"open /etc/etcd/pki/\S+ no such file|tls: failed to (find any PEM data|parse)|"
+        r"tls: private key (type )?does not match public key",
+    ),
     (
         FailureKind.OTHER_CLUSTER,
         r"cluster ID mismatch|permanently removed from the cluster|member count is unequal|"

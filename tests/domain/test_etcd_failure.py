@@ -90,6 +90,8 @@ REAL = [
         ],
         FailureKind.KEYS_MISSING,
     ),
+    ([ended("tls: private key does not match public key")], FailureKind.KEYS_MISSING),
+    ([ended("tls: failed to find any PEM data in key input")], FailureKind.KEYS_MISSING),
     (
         [
             '{"level":"warn","msg":"rejected connection on peer endpoint","remote-addr":"10.0.0.22:41",'

@@ -1,5 +1,6 @@
 """Hosts whose certificates have expired: what is planned for them, and that the guard is not asked about the dead."""
 
+import json
 from datetime import timedelta
 from ipaddress import IPv4Address
 
@@ -94,6 +95,25 @@ def test_a_member_that_serves_in_spite_of_it_is_restarted_behind_the_guard():
     assert found.hosts(Kind.ETCD) == found.hosts(Kind.CONTROL_PLANE) == found.hosts(Kind.CERTIFICATES) == ("m2",)
     assert not found.of(Kind.START_ETCD, Kind.RECOVER)
     assert found.hosts(Kind.KUBELET) == found.hosts(Kind.KUBELET_CLIENT) == ("m2",)
+
+
+def test_a_member_whose_key_is_not_its_certificates_gets_a_pair_and_is_started():
+    """`status` names it and says that `up` fixes it: the files are there, and the certificate is valid."""
+    observation = off_for_long(CONVERGED, "m2")
+    report = observation.reports["m2"].model_dump(by_alias=True)
+    words = {"level": "fatal", "msg": "listener failed", "error": "tls: private key does not match public key"}
+    units = report["units"] | {"etcd": report["units"]["etcd"] | {"starting": True}}
+    found = plan(
+        samples.altered(
+            observation,
+            "m2",
+            certificates=shown(INVENTORY.host("m2"), LATER) | {MEMBER[0]: ""},
+            etcd=report["etcd"] | {"last_words": [json.dumps(words)]},
+            units=units,
+        )
+    )
+    assert found.items("m2", Kind.KEYS) == (MEMBER[0], f"{host_paths.ETCD_SERVER_STEM}.key")
+    assert found.hosts(Kind.START_ETCD) == ("m2",)
 
 
 def test_where_a_controller_manager_still_runs_the_control_plane_is_restarted_as_always():

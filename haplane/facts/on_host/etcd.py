@@ -10,7 +10,7 @@ import os
 import re
 from typing import Any
 
-from haplane.facts.on_host.probe import protobuf, run
+from haplane.facts.on_host.probe import is_directory, protobuf, run
 from haplane.facts.on_host.systemd import loaded_unit
 
 MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
@@ -33,12 +33,13 @@ WITHOUT_LOG = re.compile(r"^panic: |^fatal error: |^unexpected fault|^flag provi
 def etcd(known: list[str]) -> dict[str, Any]:
     """The member here as it sees itself, its member list, and whether a read through quorum succeeds.
 
-    Raises OSError when etcdctl is missing or late: then the member is unknown, not unhealthy.
+    Raises OSError when etcdctl is missing or late, or the data cannot be looked at: then the member is unknown, not
+    unhealthy, and its data not gone.
     """
     pki = "/etc/etcd/pki"
     found: dict[str, Any] = NO_MEMBER | {
         "bootstrapped": os.path.exists("/etc/etcd/bootstrapped"),
-        "has_data": os.path.isdir(MEMBER),
+        "has_data": is_directory(MEMBER),
         "data_cluster_id": data_cluster_id(),
     }
     if not os.path.exists(pki + "/healthcheck-client.crt") or not found["has_data"]:

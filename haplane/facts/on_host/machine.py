@@ -40,10 +40,14 @@ def machine() -> dict[str, Any]:
 
 
 def files(paths: list[str]) -> dict[str, dict[str, Any]]:
-    """Path -> sha256, mode, owner, time of its last change; absent paths are left out."""
+    """Path -> sha256, mode, owner, time of its last change; absent paths are left out.
+
+    Raises OSError for one that is there and cannot be read: a disk that fails must not look like a host that has lost
+    what made it a node.
+    """
     found = {}
     for path in paths:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             status = os.stat(path)
             if stat.S_ISREG(status.st_mode):
                 found[path] = {

@@ -54,8 +54,8 @@ NOTHING: dict[str, Any] = {
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a probe failed: the message alone where it is one for people."""
-    return str(error) if isinstance(error, OSError) and error.args == (str(error),) else repr(error)
+    """Why a probe failed: the message alone where it is one for people, or the system's, which names the file."""
+    return str(error) if isinstance(error, OSError) and str(error) else repr(error)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pwd
+import stat
 import subprocess
 from typing import Any
 
@@ -98,6 +99,13 @@ def group(group_id: int) -> str:
         return grp.getgrgid(group_id).gr_name
     except KeyError:
         return str(group_id)
+
+
+def is_directory(path: str) -> bool:
+    """Whether it is there. Raises OSError where that cannot be seen: a disk that fails has not lost what is on it."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    return False
 
 
 def document(path: str) -> dict[str, Any] | None:

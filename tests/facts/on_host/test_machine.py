@@ -59,3 +59,17 @@ def test_a_stamp_of_the_file_as_it_is_spares_hashing_it(tmp_path):
     assert observe(moved={"/var/lib/haplane/stamps.json": stamps}, bundle=[str(file)]).bundle == {
         str(file): samples.SHA256
     }
+
+
+def test_what_cannot_be_looked_at_is_unknown_and_not_gone(tmp_path):
+    """A disk that fails: without its files a node would be deleted, and without its data a member removed."""
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("content")
+    seen = observe(files=[f"{tmp_path}/file", f"{tmp_path}/file/below", f"{tmp_path}/absent"])
+    assert list(seen.files) == [f"{tmp_path}/file"]
+    assert "files" not in seen.failed
+    failing = observe(
+        files=[f"{tmp_path}/file", f"{tmp_path}/loop"], moved={"/var/lib/etcd/member/wal": tmp_path / "loop"}
+    )
+    assert {"files", "etcd"} <= set(failing.failed)
+    assert str(tmp_path) in failing.failed["files"]
