@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -23,11 +24,13 @@ from haplane.domain.decide import decide as decide_on_hosts
 from haplane.domain.membership import Change
 from haplane.domain.plan import MASTER_EVIDENCE, Kind, Plan, Step, Wants
 from haplane.domain.snapshot_plan import SnapshotWants, keys_fingerprint, snapshot_steps
-from haplane.errors import HaplaneError
+from haplane.errors import INVENTORY, HaplaneError, Refused
 from haplane.observation.membership import foresee_changes
 from haplane.observation.observe import unreachable
+from haplane.pki.certificates import CertificateFacts
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
 
+AUTHORITIES = (host_paths.KUBERNETES_CA_CRT, f"{host_paths.FRONT_PROXY_CA_STEM}.crt", host_paths.ETCD_CA_CRT)
 NODE_EVIDENCE = (*MASTER_EVIDENCE, host_paths.SUPER_ADMIN_KUBECONFIG)
 
 
@@ -39,6 +42,8 @@ def decide(request: Request, view: View, before: Decision, changes: Sequence[Cha
     inventory = request.inventory
     masters = [host.name for host in inventory.masters]
     origin = identity_origin(request, view, before)
+    if origin is Origin.MASTERS:
+        _refuse_expired_authorities(request, view)
     etcd_ca, kubernetes_ca = _certificates(request, view, before, origin)
     kubernetes = view.observation.kubernetes()
     verify_kubelets = verifies_kubelets(inventory, view.observation.of(masters), kubernetes)
@@ -78,9 +83,24 @@ def _certificates(request: Request, view: View, before: Decision, origin: Origin
 
 
 def _shown(request: Request, view: View, path: str) -> bytes:
-    """The certificate at ``path`` on any master that answered; empty where none has it."""
-    shown = (view.report(host).certificates.get(path) for host in view.reachable(request.inventory.masters))
-    return next((pem for pem in shown if pem), "").encode()
+    """The certificate at ``path`` as most masters that answered show it; empty where none has it."""
+    shown = [view.report(host).certificates.get(path, "") for host in view.reachable(request.inventory.masters)]
+    counted = Counter(pem for pem in shown if pem).most_common(1)
+    return counted[0][0].encode() if counted else b""
+
+
+def _refuse_expired_authorities(request: Request, view: View) -> None:
+    """Raises Refused for a CA that has expired: what it issues is as dead, after restarts of everything."""
+    shown = {path: _shown(request, view, path) for path in AUTHORITIES}
+    read = {path: CertificateFacts.from_pem(pem, path) for path, pem in shown.items() if pem}
+    if expired := {path: facts for path, facts in read.items() if facts.not_after <= view.seen_at}:
+        raise Refused(
+            f"CAs of this cluster have expired: {', '.join(expired)}; nothing was changed",
+            where=", ".join(host.name for host in request.inventory.masters),
+            why="; ".join(f"{one.subject} ended at {one.not_after:%Y-%m-%d %H:%M} UTC" for one in expired.values()),
+            next_step="renew them with the same keys (docs/certificates.md has the commands), "
+            f"then `haplane certs renew {INVENTORY}`",
+        )
 
 
 def _wants(request: Request, view: View, decision: Decision, host: Host, *, replaced: bool) -> Wants:
