@@ -65,8 +65,9 @@ the kubelet take the rest."""
 KUBEADM_JOIN = 240
 """kubeadm waits for a kubelet's bootstrap and its first answer."""
 
-APPLY = 360
-"""Cluster-wide objects: 120 s for a pod network's kinds, 50 for nodes and pods, then add-ons."""
+APPLY = 600
+"""Cluster-wide objects: 120 s for a pod network's kinds, 50 for nodes and pods, then add-ons; 60 for an API
+server that is out of reach now and then."""
 
 RESTORE_DATA = 600
 """etcdutl rebuilds a database of gigabytes and hashes it."""

@@ -2,18 +2,18 @@
 # $taint: "yes" for the control plane's taint, anything else for none
 # $labels: a line for each node that has labels in the inventory: its name, NAME=VALUE ...
 # $@: the nodes' names
-# uses: api label_as_wanted
+# uses: persistent_api label_as_wanted
 
 # shellcheck disable=SC2046 # names of nodes hold no blanks
-api 0 wait --for=create --timeout=60s $(printf 'node/%s ' "$@") >/dev/null
-api 20 label --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=" "$EXCLUDE_FROM_BALANCERS_LABEL=" "$MADE_LABEL="
+persistent_api 0 wait --for=create --timeout=60s $(printf 'node/%s ' "$@") >/dev/null
+persistent_api 20 label --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=" "$EXCLUDE_FROM_BALANCERS_LABEL=" "$MADE_LABEL="
 label_as_wanted "$labels"
 if [ "$taint" = yes ]; then
-    api 20 taint --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=:NoSchedule"
+    persistent_api 20 taint --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=:NoSchedule"
     exit 0
 fi
 for node in "$@"; do
-    output=$(api 20 taint -- node "$node" "$CONTROL_PLANE_LABEL:NoSchedule-" 2>&1) && continue
+    output=$(persistent_api 20 taint -- node "$node" "$CONTROL_PLANE_LABEL:NoSchedule-" 2>&1) && continue
     case $output in *"taint "*" not found"*) continue ;; esac # it has no such taint
     echo "$output" >&2
     exit 1

@@ -20,9 +20,30 @@ api() (
     kubectl --kubeconfig="$ADMIN_KUBECONFIG" --request-timeout="${seconds}s" "$@"
 )
 
+broken_off='Unable to connect|unexpected EOF|connection re(fused|set)|handshake timeout|etcdserver: |ServiceUnavailable'
+broken_off="$broken_off|Handler timeout|unable to return a response in the time"
+
+persistent_api() (
+    deadline=$(($(date +%s) + 60))
+    until { said=$(api "$@" 2>&1 >&3); } 3>&1; do
+        if ! printf '%s' "$said" | grep -qE "$broken_off"; then
+            printf '%s\n' "$said" >&2
+            exit 1
+        fi
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            echo "$DEADLINE_MARK not within 60 s: the API answers: $said" >&2
+            exit 1
+        fi
+        sleep 1
+    done
+    test -z "$said" || printf '%s\n' "$said" >&2
+)
+
 to_restart() { case " $restart " in *" $1 "*) ;; *) return 1 ;; esac; }
-recorded() { api 20 --namespace=kube-system get configmap/haplane --ignore-not-found -o jsonpath="{.data.$1}"; }
-exists() { test -n "$(api 20 --namespace=kube-system get "$1" --ignore-not-found -o name)"; }
+recorded() {
+    persistent_api 20 --namespace=kube-system get configmap/haplane --ignore-not-found -o jsonpath="{.data.$1}"
+}
+exists() { test -n "$(persistent_api 20 --namespace=kube-system get "$1" --ignore-not-found -o name)"; }
 
 # An operator's manifest may define a kind and use it: what the API does not know yet is applied once it is established.
 apply_network() {
@@ -38,7 +59,7 @@ apply_network() {
         fi
         definitions=$(grep -o '^customresourcedefinition[^ ]*' "$output" || test $? = 1)
         # shellcheck disable=SC2086 # one word each
-        test -z "$definitions" || api 0 wait --for=condition=Established --timeout=30s $definitions >&2
+        test -z "$definitions" || persistent_api 0 wait --for=condition=Established --timeout=30s $definitions >&2
         sleep 1
     done
     cat "$output"
@@ -48,17 +69,17 @@ apply_proxy() {
     older=$(if exists daemonset/kube-proxy && [ "$(recorded proxy)" != "$proxy" ]; then echo yes; fi)
     kubeadm init phase addon kube-proxy --config "$config"
     if [ -n "$older" ] || to_restart kube-proxy; then
-        api 20 --namespace=kube-system rollout restart daemonset/kube-proxy
+        persistent_api 20 --namespace=kube-system rollout restart daemonset/kube-proxy
     fi
 }
 
 start_network() {
-    sets=$(api 20 get -f "$network" \
+    sets=$(persistent_api 20 get -f "$network" \
         -o jsonpath='{range .items[?(@.kind=="DaemonSet")]}{.metadata.namespace}/{.metadata.name} {end}')
     for set in $sets; do
-        if to_restart network; then api 20 --namespace="${set%%/*}" rollout restart daemonset "${set#*/}"; fi
+        if to_restart network; then persistent_api 20 --namespace="${set%%/*}" rollout restart daemonset "${set#*/}"; fi
         if [ -z "$missing" ]; then
-            api 0 --namespace="${set%%/*}" rollout status daemonset "${set#*/}" --timeout=10s ||
+            persistent_api 0 --namespace="${set%%/*}" rollout status daemonset "${set#*/}" --timeout=10s ||
                 echo "$set is not complete yet"
         fi
     done
@@ -66,14 +87,15 @@ start_network() {
 
 apply_dns() {
     kubeadm init phase addon coredns --config "$config"
-    api 20 --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch" \
+    persistent_api 20 --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch" \
         --field-manager=haplane
 }
 
 network=$(mktemp /run/haplane.XXXXXX)
 configuration=$(mktemp /run/haplane.XXXXXX)
 output=$(mktemp /run/haplane.XXXXXX)
-trap 'rm -f "$network" "$configuration" "$output"' EXIT
+record=$(mktemp /run/haplane.XXXXXX)
+trap 'rm -f "$network" "$configuration" "$output" "$record"' EXIT
 cat > "$network"
 python3 -I -c "$with_token" "$token_id" < "$config" > "$configuration"
 kubeadm init phase upload-config all --config "$config"
@@ -82,15 +104,17 @@ bootstrap=$!
 (apply_proxy) &
 proxy_addon=$!
 missing=
-api 0 wait --for=create --timeout=10s "$@" &&
-    api 0 wait --for=jsonpath='{.spec.podCIDR}' --timeout=10s "$@" || missing=yes
+persistent_api 0 wait --for=create --timeout=10s "$@" &&
+    persistent_api 0 wait --for=jsonpath='{.spec.podCIDR}' --timeout=10s "$@" || missing=yes
 apply_network
 start_network
 if ! exists deployment/coredns || [ "$(recorded dns)" != "$dns" ] || to_restart dns; then apply_dns; fi
 wait $bootstrap
-api 20 --namespace=kube-system delete secret "bootstrap-token-$token_id" --ignore-not-found
+persistent_api 20 --namespace=kube-system delete secret "bootstrap-token-$token_id" --ignore-not-found
 wait $proxy_addon
-api 20 get -f "$network" -o json | python3 -I -c "$recorder" "$port" "$watched" > "$output"
+persistent_api 20 get -f "$network" -o json > "$record"
+python3 -I -c "$recorder" "$port" "$watched" < "$record" > "$output"
 api 20 --namespace=kube-system create configmap haplane --from-literal=applied="$applied" \
     --from-literal=proxy="$proxy" --from-literal=dns="$dns" --from-file=objects="$output" \
-    --dry-run=client -o json | api 20 apply --server-side --force-conflicts --field-manager=haplane -f -
+    --dry-run=client -o json > "$record"
+persistent_api 20 apply --server-side --force-conflicts --field-manager=haplane -f "$record"

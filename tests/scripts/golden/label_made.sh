@@ -1,5 +1,6 @@
 set -eu
 ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
+DEADLINE_MARK='deadline passed:'
 MADE_LABEL='haplane.node-restriction.kubernetes.io/made'
 labels='the labels'
 set -- 'first' 'second; with '\''quotes'\'''
@@ -10,6 +11,25 @@ api() (
     kubectl --kubeconfig="$ADMIN_KUBECONFIG" --request-timeout="${seconds}s" "$@"
 )
 
+broken_off='Unable to connect|unexpected EOF|connection re(fused|set)|handshake timeout|etcdserver: |ServiceUnavailable'
+broken_off="$broken_off|Handler timeout|unable to return a response in the time"
+
+persistent_api() (
+    deadline=$(($(date +%s) + 60))
+    until { said=$(api "$@" 2>&1 >&3); } 3>&1; do
+        if ! printf '%s' "$said" | grep -qE "$broken_off"; then
+            printf '%s\n' "$said" >&2
+            exit 1
+        fi
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            echo "$DEADLINE_MARK not within 60 s: the API answers: $said" >&2
+            exit 1
+        fi
+        sleep 1
+    done
+    test -z "$said" || printf '%s\n' "$said" >&2
+)
+
 label_as_wanted() {
     printf '%s\n' "$1" | while read -r node pairs; do
         # shellcheck disable=SC2086 # labels hold no blanks
@@ -18,6 +38,6 @@ label_as_wanted() {
 }
 
 # shellcheck disable=SC2046 # names of nodes hold no blanks
-api 0 wait --for=create --timeout=60s $(printf 'node/%s ' "$@") >/dev/null
-api 20 label --overwrite -- node "$@" "$MADE_LABEL="
+persistent_api 0 wait --for=create --timeout=60s $(printf 'node/%s ' "$@") >/dev/null
+persistent_api 20 label --overwrite -- node "$@" "$MADE_LABEL="
 label_as_wanted "$labels"

@@ -1,6 +1,7 @@
 set -eu
 ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
 CONTROL_PLANE_LABEL='node-role.kubernetes.io/control-plane'
+DEADLINE_MARK='deadline passed:'
 EXCLUDE_FROM_BALANCERS_LABEL='node.kubernetes.io/exclude-from-external-load-balancers'
 MADE_LABEL='haplane.node-restriction.kubernetes.io/made'
 labels='the labels'
@@ -13,6 +14,25 @@ api() (
     kubectl --kubeconfig="$ADMIN_KUBECONFIG" --request-timeout="${seconds}s" "$@"
 )
 
+broken_off='Unable to connect|unexpected EOF|connection re(fused|set)|handshake timeout|etcdserver: |ServiceUnavailable'
+broken_off="$broken_off|Handler timeout|unable to return a response in the time"
+
+persistent_api() (
+    deadline=$(($(date +%s) + 60))
+    until { said=$(api "$@" 2>&1 >&3); } 3>&1; do
+        if ! printf '%s' "$said" | grep -qE "$broken_off"; then
+            printf '%s\n' "$said" >&2
+            exit 1
+        fi
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            echo "$DEADLINE_MARK not within 60 s: the API answers: $said" >&2
+            exit 1
+        fi
+        sleep 1
+    done
+    test -z "$said" || printf '%s\n' "$said" >&2
+)
+
 label_as_wanted() {
     printf '%s\n' "$1" | while read -r node pairs; do
         # shellcheck disable=SC2086 # labels hold no blanks
@@ -21,15 +41,15 @@ label_as_wanted() {
 }
 
 # shellcheck disable=SC2046 # names of nodes hold no blanks
-api 0 wait --for=create --timeout=60s $(printf 'node/%s ' "$@") >/dev/null
-api 20 label --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=" "$EXCLUDE_FROM_BALANCERS_LABEL=" "$MADE_LABEL="
+persistent_api 0 wait --for=create --timeout=60s $(printf 'node/%s ' "$@") >/dev/null
+persistent_api 20 label --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=" "$EXCLUDE_FROM_BALANCERS_LABEL=" "$MADE_LABEL="
 label_as_wanted "$labels"
 if [ "$taint" = yes ]; then
-    api 20 taint --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=:NoSchedule"
+    persistent_api 20 taint --overwrite -- node "$@" "$CONTROL_PLANE_LABEL=:NoSchedule"
     exit 0
 fi
 for node in "$@"; do
-    output=$(api 20 taint -- node "$node" "$CONTROL_PLANE_LABEL:NoSchedule-" 2>&1) && continue
+    output=$(persistent_api 20 taint -- node "$node" "$CONTROL_PLANE_LABEL:NoSchedule-" 2>&1) && continue
     case $output in *"taint "*" not found"*) continue ;; esac # it has no such taint
     echo "$output" >&2
     exit 1

@@ -1,5 +1,6 @@
 set -eu
 ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
+DEADLINE_MARK='deadline passed:'
 dns='the dns'
 set -- 'first' 'second; with '\''quotes'\'''
 
@@ -9,10 +10,29 @@ api() (
     kubectl --kubeconfig="$ADMIN_KUBECONFIG" --request-timeout="${seconds}s" "$@"
 )
 
+broken_off='Unable to connect|unexpected EOF|connection re(fused|set)|handshake timeout|etcdserver: |ServiceUnavailable'
+broken_off="$broken_off|Handler timeout|unable to return a response in the time"
+
+persistent_api() (
+    deadline=$(($(date +%s) + 60))
+    until { said=$(api "$@" 2>&1 >&3); } 3>&1; do
+        if ! printf '%s' "$said" | grep -qE "$broken_off"; then
+            printf '%s\n' "$said" >&2
+            exit 1
+        fi
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            echo "$DEADLINE_MARK not within 60 s: the API answers: $said" >&2
+            exit 1
+        fi
+        sleep 1
+    done
+    test -z "$said" || printf '%s\n' "$said" >&2
+)
+
 # shellcheck disable=SC2046 # names of nodes hold no blanks
-api 0 wait --for=condition=Ready --timeout=90s $(printf 'node/%s ' "$@")
+persistent_api 0 wait --for=condition=Ready --timeout=90s $(printf 'node/%s ' "$@")
 if [ "$dns" = everywhere ]; then
-    api 0 --namespace=kube-system rollout status deployment/coredns --timeout=90s
+    persistent_api 0 --namespace=kube-system rollout status deployment/coredns --timeout=90s
 else
-    api 0 --namespace=kube-system wait --for=condition=Available deployment/coredns --timeout=90s
+    persistent_api 0 --namespace=kube-system wait --for=condition=Available deployment/coredns --timeout=90s
 fi
