@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from haplane.bundle.challenge import Challenge, parse_challenge
 from haplane.bundle.download import Report, Site
@@ -24,7 +25,7 @@ from haplane.bundle.image_documents import (
     parse_image,
 )
 from haplane.bundle.mirrors import shown
-from haplane.bundle.transport import Status
+from haplane.bundle.transport import ANONYMOUS, Status
 from haplane.errors import HaplaneError
 
 ACCEPT = {"Accept": ", ".join(INDEXES + MANIFESTS)}
@@ -122,11 +123,22 @@ class Registry:
                 why="tokens are requested over https, or from a mirror itself",
                 next_step="use another mirror, or --source modules",
             )
-        answer = self._site.json(challenge.token_url())
+        answer = self._site.json(challenge.token_url(), self._password_for(name, challenge.realm))
         token = answer.get("token") or answer.get("access_token")
         if not isinstance(token, str) or not TOKEN.fullmatch(token):
             raise HaplaneError(f"the registry {name.host} returned no token", where=shown(challenge.realm))
         return token
+
+    def _password_for(self, name: Reference, realm: str) -> Mapping[str, str]:
+        """A password goes only to a token server of the registry's own domain: what it returns goes to the registry.
+
+        Another one's token, for a user of ours, would be the registry's then.
+        """
+        registry = urlsplit(self._where(name, name.tag)).hostname or ""
+        server, domain = urlsplit(self._site.mirrors.url(realm)).hostname or "", registry.partition(".")[2]
+        is_below = "." in domain and not domain[-1].isdigit() and f".{server}".endswith(f".{domain}")
+        is_own = server == registry or is_below
+        return {} if is_own else ANONYMOUS
 
     def _unauthorized(self, name: Reference, refusal: Status, challenge: Challenge | None) -> HaplaneError:
         if challenge is None or challenge.scheme != "basic":

@@ -27,6 +27,9 @@ REDIRECTS = 5
 REFUSAL_BYTES = 1 << 14
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+ANONYMOUS = {"Authorization": ""}
+"""Headers of a request that takes no password along, whatever the host is."""
+
 AGENT = f"haplane/{version('haplane')}"
 
 
@@ -84,6 +87,7 @@ class Transport:
         sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
         if "Authorization" not in sent:
             sent |= self._password(url)
+        sent = {name: value for name, value in sent.items() if value}
         for _ in range(REDIRECTS + 1):
             response = self._pool(url).request(
                 "GET",

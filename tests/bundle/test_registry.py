@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from haplane.bundle.credentials import Credentials
 from haplane.bundle.image_documents import Reference
 from haplane.bundle.registry import Registry
 from haplane.errors import HaplaneError
@@ -194,6 +195,21 @@ def test_a_token_is_asked_for_over_https_only(mirror: Mirror, tmp_path: Path, re
 def test_a_mirror_may_give_tokens_itself(mirror: Mirror, tmp_path: Path) -> None:
     mirror.token, mirror.realm = "opensesame", f"{mirror.url}/auth.test/token?account=me"
     fetch(mirror, tmp_path, publish(mirror)).close()
+
+
+@pytest.mark.parametrize(("server", "sent"), [("localhost", False), ("127.0.0.1", True)])
+def test_a_password_goes_to_no_token_server_of_another_domain(
+    mirror: Mirror, storage: Mirror, tmp_path: Path, server: str, sent: bool
+) -> None:
+    """A registry named another host of the operator's: what that gave for the password went to the registry."""
+    mirror.token = storage.token = "opensesame"
+    (tmp_path / "netrc").touch(0o600)
+    (tmp_path / "netrc").write_text(f"machine {server} login me password secret\n")
+    tokens = f"auth.test={storage.url.replace('127.0.0.1', server)}/auth.test"
+    site = site_of(mirror.url, tokens, credentials=Credentials(tmp_path / "netrc"))
+    publish(mirror)
+    Registry(site).digest(REFERENCE)
+    assert [bool(headers["Authorization"]) for headers in storage.seen] == [sent]
 
 
 @pytest.mark.parametrize("token", ["a b", "x\\r\\nHost: evil", ""])
