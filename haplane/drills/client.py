@@ -6,13 +6,12 @@ Only the standard library: the prober imports this and must start at once and co
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
-import tempfile
 import time
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
-from pathlib import Path
 from typing import Any
 
 SECONDS_PER_REQUEST = 1.0
@@ -115,10 +114,9 @@ def _message(method: str, path: str, target: Target, body: object) -> bytes:
 
 def _tls_context(target: Target) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=target.ca)
-    # OpenSSL takes certificate and key from files only; the directory is 0700 and removed after this call.
-    with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
-        pair = Path(directory) / "client.pem"
-        pair.touch(mode=0o600)
-        pair.write_text(f"{target.certificate}\n{target.key}\n")
-        context.load_cert_chain(pair)
+    # OpenSSL takes certificate and key from files only: this one has no name, and is in memory alone. A directory for
+    # temporary files would keep the key of a run that is killed here.
+    with os.fdopen(os.memfd_create("client"), "wb", buffering=0) as pair:
+        pair.write(f"{target.certificate}\n{target.key}\n".encode("ascii"))
+        context.load_cert_chain(f"/proc/self/fd/{pair.fileno()}")
     return context

@@ -81,8 +81,13 @@ def fetch_output(host: Host, text: str, target: Path) -> None:
 
 
 def fetch_database(host: Host, path: str, target: Path, sha256: str) -> None:
-    """A database that was sent there before. Raises HaplaneError when it is not there or no longer what it was."""
+    """A database that was sent there before.
+
+    Raises HaplaneError, with nothing at ``target``, when it is not there or no longer what it was.
+    """
     fetch_output(host, script("print_file", file=path), target)
     with target.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise failed(host, "cat", f"{path} has changed since it was written")
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        target.unlink()
+        raise failed(host, "cat", f"{path} has changed since it was written")

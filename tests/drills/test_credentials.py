@@ -1,11 +1,15 @@
 import base64
 import json
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
+import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haplane.drills.client import Client, Target
 from haplane.drills.credentials import from_kubeconfig
 from haplane.errors import HaplaneError
 
@@ -61,3 +65,14 @@ def test_what_kubectl_prints_is_understood(tmp_path):
     except FileNotFoundError:
         pytest.skip("kubectl is not installed here")
     assert from_kubeconfig(answer, "10.0.0.10", 6443).key == "KEY"
+
+
+def test_the_administrators_key_is_written_to_no_disk(monkeypatch, tmp_path):
+    """A run that is killed in that moment would leave it in a directory for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    pair = samples.identity().kubernetes
+    certificate, key = pair.certificate.decode(), pair.private_key.decode()
+    before = set(Path("/proc/self/fd").iterdir())
+    client = Client(Target("127.0.0.1", 6443, ca=certificate, certificate=certificate, key=key))
+    assert client.target.key == key
+    assert len(set(Path("/proc/self/fd").iterdir())) == len(before)

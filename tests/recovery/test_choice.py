@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import samples
@@ -23,6 +24,7 @@ from haplane.recovery.cluster_keys import refuse_foreign
 from haplane.recovery.context import RestoreContext
 from haplane.recovery.database import Database
 from haplane.recovery.request import RestoreRequest
+from haplane.remote import database
 
 STAMP = "20261122T190000Z"
 OTHER_UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"
@@ -160,6 +162,23 @@ def test_a_resume_goes_on_with_the_data_that_is_there(tmp_path):
     assert found.restoration.journal.stage == "serving"
     with pytest.raises(Refused, match="a restore of file x is under way"):
         choose_source(asked(observation, file=tmp_path))
+
+
+def test_a_member_that_sends_something_else_keeps_no_restore_from_being_completed(monkeypatch, tmp_path):
+    """API servers are stopped then: what it sent lay where the next member's was to go."""
+
+    def fetch(host, _, target):
+        with target.open("xb") as file:
+            file.write(b"lie" if host.name == "m1" else b"data")
+
+    monkeypatch.setattr(database, "fetch_output", fetch)
+    observation = samples.fresh(samples.inventory())
+    begun = journal("replacing", database=hashlib.sha256(b"data").hexdigest()).model_dump(mode="json", by_alias=True)
+    for name in ("m1", "m2", "m3"):
+        observation = samples.altered(observation, name, leftovers={"journal": begun})
+    tools = SimpleNamespace(new_directory=lambda *_: tmp_path)
+    found = choose_source(replace(asked(observation), tools=tools)).restoration.database
+    assert found.path.read_bytes() == b"data"
 
 
 def test_leaving_members_that_serve_are_a_cluster_and_no_reason_to_rebuild_it():
