@@ -28,7 +28,8 @@ def cluster_steps(
     deleted: Collection[str] = (),
 ) -> list[Step]:
     """What is applied through the API by any one master; ``forgotten`` are nodes that will be new ones."""
-    if kubernetes is None and api_servers_are_down(cluster.masters, reports):
+    down, silent = api_servers_are_down(cluster.masters, reports), api_servers_are_silent(cluster.masters, reports)
+    if kubernetes is None and (down or silent):
         return []  # nobody tells: what is unknown is not missing
     nodes = kubernetes.nodes if kubernetes else ()
     known = {node.name: node for node in nodes if node.name not in deleted}
@@ -62,9 +63,26 @@ def cluster_steps(
 
 def api_servers_are_down(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
     """Masters answered, each has been through kubeadm's phases, and no API server is ready."""
+    ready = any(reports[name].apiserver.ready for name in masters if name in reports)
+    return _are_set_up(masters, reports) and not ready
+
+
+def api_servers_are_silent(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
+    """One is ready, and yet none has told which nodes and objects there are.
+
+    Not before admin.conf has its rights: super-admin.conf, which gives them, goes away then.
+    """
     known = [reports[name] for name in masters if name in reports]
-    been_through = all(path in report.files for report in known for path in MASTER_EVIDENCE)
-    return bool(known) and been_through and not any(report.apiserver.ready for report in known)
+    ready = any(report.apiserver.ready for report in known)
+    told = any(report.kubernetes is not None for report in known)
+    begun = any(host_paths.SUPER_ADMIN_KUBECONFIG in report.files for report in known)
+    return ready and not told and not begun and _are_set_up(masters, reports)
+
+
+def _are_set_up(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
+    """Masters answered, and each has been through kubeadm's phases: it can ask its API server."""
+    known = [reports[name] for name in masters if name in reports]
+    return bool(known) and all(path in report.files for report in known for path in MASTER_EVIDENCE)
 
 
 def is_labelled(cluster: ClusterWants, name: str, node: Node | None) -> bool:

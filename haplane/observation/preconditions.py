@@ -9,7 +9,7 @@ from haplane.desired.certificates import expired_paths
 from haplane.desired.hosts import lasting_settings
 from haplane.domain import recovery, versions
 from haplane.domain.agreement import changed_settings
-from haplane.domain.cluster_plan import api_servers_are_down
+from haplane.domain.cluster_plan import api_servers_are_down, api_servers_are_silent
 from haplane.domain.members import is_late
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.restoration import Journal
@@ -65,7 +65,7 @@ def _is_late(context: Context, host: Host) -> bool:
 
 
 def wait_for_starting_api_servers(context: Context) -> None:
-    """Where etcd serves and API servers are installed but none is ready yet, one will be.
+    """Where etcd serves and API servers are installed but none is ready yet, one will be, and then it will tell.
 
     Not where certificates have expired. What does not start by itself is for the plan to fix.
     """
@@ -78,8 +78,13 @@ def wait_for_starting_api_servers(context: Context) -> None:
             expired_paths(context.report(host), context.view.seen_at)
             for host in context.reachable(context.inventory.masters)
         )
-        waits = etcd_serves and api_servers_are_down(masters, reports) and not expired
-        return Obstacle("API servers", "none is ready yet") if waits else None
+        if not etcd_serves or expired:
+            return None
+        if api_servers_are_down(masters, reports):
+            return Obstacle("API servers", "none is ready yet")
+        if api_servers_are_silent(masters, reports):
+            return Obstacle("API servers", "ready, and none has told yet which nodes and objects there are")
+        return None
 
     look_until_clear(context, starting, API_SERVERS_START_SECONDS)
 

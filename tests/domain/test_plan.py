@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from haplane.config.model import Inventory
 from haplane.desired.keys import KUBEADM_CERTIFICATES
 from haplane.domain import host_paths
-from haplane.domain.cluster_plan import api_servers_are_down
+from haplane.domain.cluster_plan import api_servers_are_down, api_servers_are_silent
 from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Plan
@@ -500,6 +500,15 @@ def test_what_no_api_server_tells_is_not_missing():
         down = {"ready": False}
         observation = samples.altered(observation, name, kubernetes=None, apiserver=down)
     assert not plan(INVENTORY, observation).steps
+
+
+def test_what_api_servers_are_too_slow_to_tell_is_not_missing():
+    silent = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        silent = samples.altered(silent, name, kubernetes=None)
+    assert not plan(INVENTORY, silent).steps
+    assert api_servers_are_silent(("m1", "m2", "m3"), silent.reports)
+    assert not api_servers_are_silent(("m1", "m2", "m3"), CONVERGED.reports)
 
 
 def test_api_servers_that_nobody_can_ask_are_not_down():

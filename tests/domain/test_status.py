@@ -54,6 +54,15 @@ def silenced(*names):
     return Observation(reports=reports, unreachable=dict.fromkeys(names, "timed out"))
 
 
+def test_a_cluster_whose_nodes_nobody_tells_is_not_called_healthy():
+    silent = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        silent = samples.altered(silent, name, kubernetes=None)
+    status = judged(silent)
+    assert not status.healthy
+    assert any("which nodes there are is unknown" in problem for problem in status.problems)
+
+
 def test_a_healthy_cluster():
     status = judged(CONVERGED)
     assert status.healthy

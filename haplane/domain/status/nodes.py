@@ -49,13 +49,19 @@ def node_problems(
 ) -> list[str]:
     """Masters whose API server is not ready, then nodes that are not Ready, or that the API servers do not know.
 
-    While no API server reports, nothing is known of nodes: that none does is said of the masters.
+    While no API server reports, nothing is known of nodes, which is a problem by itself.
     """
     found = [
         f"{one.name}: its API server is not ready" for one in masters if one.reachable and not one.apiserver_ready
     ]
     if kubernetes is None:
-        return found
+        ready = ", ".join(one.name for one in masters if one.apiserver_ready)
+        silent = problem(
+            "which nodes there are is unknown",
+            why=f"the API servers of {ready} are ready, and did not answer an administrator in time",
+            fix="`haplane up INVENTORY`",
+        )
+        return [*found, silent] if ready else found
     whys = {node.name: node.why for node in kubernetes.nodes}
     for one in masters:
         if one.kubelet_version is None and one.reachable:

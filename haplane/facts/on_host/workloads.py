@@ -27,8 +27,6 @@ OURS = ("haplane", "kubeadm")
 """Field managers of what haplane applies itself, or has kubeadm apply."""
 MOST_OBJECTS = 200
 MOST_SERVICES = 20
-API_PATIENCE = 8.0
-"""Seconds for a round of requests: on a busy host the objects that were applied take more than a moment."""
 TEXT = 300
 
 Ask = Callable[..., dict[str, Any]]
@@ -41,7 +39,7 @@ def workloads(port: int) -> dict[str, Any] | None:
     if config is None:
         return None
     try:
-        return from_api(lambda paths, **how: ask(port, config, paths, seconds=API_PATIENCE, **how))
+        return from_api(lambda paths, **how: ask(port, config, paths, **how))
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
         return None
 
