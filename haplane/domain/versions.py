@@ -75,6 +75,30 @@ def refuse_another_version(running: Sequence[Running], wanted: str, inventory: s
     )
 
 
+def refuse_unreadable_data(
+    stored_by: str | None, wanted: str, name: str, inventory: str, *, accept_old: bool = False
+) -> None:
+    """``stored_by`` ran when the data of that ``name`` were saved, ``wanted`` is to read them.
+
+    Raises Refused for an older minor version, which may misread what a newer one stored, and, unless ``accept_old``,
+    for one that is more than one newer, which may not know how an older one stored it.
+    """
+    if stored_by is None or not is_version(stored_by) or not is_version(wanted):
+        return
+    old, new = parse(stored_by), parse(wanted)
+    is_newer, reaches = new[:2] >= old[:2], old.major == new.major and new.minor <= old.minor + 1
+    if is_newer and (reaches or accept_old):
+        return
+    otherwise = "; to have it read all the same: --accept-loss" if is_newer else ""
+    raise Refused(
+        f"this snapshot is of Kubernetes {stored_by}, and the inventory wants {wanted}; nothing was changed",
+        where=name,
+        why="an API server reads what its own and the minor version before it stored",
+        next_step=f'write "kubernetes_version": "{stored_by}" into {inventory}, restore, then `haplane upgrade`'
+        f"{otherwise}",
+    )
+
+
 def refuse_another_etcd(running: Mapping[str, str], wanted: str, inventory: str) -> None:
     """``running``: by member, the version it reports. Raises Refused for a bundle with another minor version."""
     minors = {name: version for name, version in running.items() if _minor(version) not in (None, _minor(wanted))}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from haplane.agent.manifest import MANIFEST
 from haplane.domain.recovery import Assessment, Candidate, RecoveryAction, loss
+from haplane.domain.versions import refuse_unreadable_data
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.context import RestoreContext, names
@@ -91,6 +92,7 @@ def _all_revisions(catalog: SnapshotCatalog) -> tuple[int, ...]:
 
 def _from_catalog(context: RestoreContext, catalog: SnapshotCatalog) -> Source:
     stored = catalog.choose(context.request.snapshot)
+    _refuse_unreadable(context, stored)
     for name, problem in catalog.problems.items():
         context.progress(name, problem)
     try:
@@ -105,6 +107,13 @@ def _from_catalog(context: RestoreContext, catalog: SnapshotCatalog) -> Source:
             why=error.why,
             next_step=f"the next older verified snapshot: --snapshot {older.manifest.id}",
         ) from None
+
+
+def _refuse_unreadable(context: RestoreContext, stored: StoredSnapshot) -> None:
+    inventory, manifest = context.inventory, stored.manifest
+    wanted = inventory.cluster.kubernetes_version
+    accepted = context.request.accept_loss
+    refuse_unreadable_data(manifest.kubernetes_version, wanted, manifest.id, inventory.path, accept_old=accepted)
 
 
 def _opened(context: RestoreContext, stored: StoredSnapshot, *, signed: bool) -> Source:
@@ -140,6 +149,7 @@ def _from_file(context: RestoreContext, file: Path) -> Source:
         raise BadInput("there is no such file or directory", where=f"--file {file}")
     if (file / MANIFEST).exists():
         stored = copied_snapshot(file, context.inventory, unsigned=request.unsigned)
+        _refuse_unreadable(context, stored)
         return replace(_opened(context, stored, signed=not request.unsigned), origin=Origin.FILE)
     if not request.unsigned:
         raise Refused(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from haplane import supported
 from haplane.domain import versions
-from haplane.domain.versions import Version, parse
+from haplane.domain.versions import Version, parse, refuse_unreadable_data
 from haplane.errors import Refused
 
 numbers = st.integers(0, 999)
@@ -65,3 +65,25 @@ def test_a_bundle_with_another_minor_version_of_etcd_is_refused() -> None:
     versions.refuse_another_etcd({"m1": "3.6.1", "m2": "", "m3": "odd"}, "3.6.16", "x")
     with pytest.raises(Refused, match="another etcd version than the bundle's 3.7.0"):
         versions.refuse_another_etcd({"m1": "3.6.16"}, "3.7.0", "x")
+
+
+@pytest.mark.parametrize(
+    ("stored_by", "fits"),
+    [("1.35.4", True), ("1.35.9", True), ("1.34.1", True), (None, True), ("x", True), ("1.36.0", False),
+     ("1.33.9", False), ("2.35.4", False)],
+)  # fmt: skip
+def test_a_snapshot_is_read_by_its_own_and_the_next_minor_version_only(stored_by, fits):
+    """On new hosts nothing runs that could show which version the data are of."""
+    if fits:
+        return refuse_unreadable_data(stored_by, "1.35.4", "x", "lab.py")
+    with pytest.raises(Refused, match="snapshot is of Kubernetes") as refusal:
+        refuse_unreadable_data(stored_by, "1.35.4", "x", "lab.py")
+    assert f'"{stored_by}"' in refusal.value.next_step
+    return None
+
+
+def test_going_back_over_several_versions_takes_a_word_of_its_own_and_a_newer_ones_data_is_never_read():
+    refuse_unreadable_data("1.32.1", "1.35.4", "x", "lab.py", accept_old=True)
+    with pytest.raises(Refused) as refusal:
+        refuse_unreadable_data("1.36.0", "1.35.4", "x", "lab.py", accept_old=True)
+    assert "--accept-loss" not in refusal.value.next_step

@@ -232,6 +232,7 @@ NOT_CHOSEN = {
     "no quorum": ({"quorum_revision": None}, "latest", BadInput),
     "an old one": ({}, "latest", Refused),
     "a revoked key": ({}, "id", Refused),
+    "a newer Kubernetes": ({"kubernetes_version": "1.36.0"}, "id", Refused),
     "another running cluster's CA": ({}, "id", Refused),
     "another running cluster's UID": ({}, "id", Refused),
     "an unreadable identity": ({}, "id", BadInput),
