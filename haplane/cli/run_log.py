@@ -40,8 +40,11 @@ SECRETS = (
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "token"),
     (re.compile(r"(?<=-key-data: )\S+"), "key"),
     (re.compile(r"""(?<=secret": ")[^"]+"""), "key"),
+    (re.compile(r"(?<=://)[^/\s:@]{0,256}:[^/\s@]{1,256}(?=@)"), "password"),
+    (re.compile(r"(?i)(?<=secret_access_key)\s*[=:]\s*\S+"), "key"),
+    (re.compile(r"(?i)(?<=authorization: )(?:basic|bearer)\s+\S+"), "password"),
 )
-"""None of these gets into a log by design; should one, it is not written."""
+"""None of these gets into a log by design; should one, on haplane's own command line too, it is not written."""
 
 
 def directory() -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pyrage
 
 from haplane.errors import BadInput, HaplaneError
-from haplane.private import state_directory
+from haplane.private import make_private, state_directory
 
 CHALLENGE_BYTES = 32
 LONGEST_FILE = 1 << 20
@@ -119,7 +119,7 @@ def _record(recipients: Iterable[str]) -> None:
     record = _record_file()
     known = sorted(proven() | set(recipients))
     try:
-        record.parent.mkdir(parents=True, exist_ok=True)
+        make_private(record.parent)
         fresh = record.with_name(f"{record.name}.{os.getpid()}")
         fresh.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         fresh.replace(record)

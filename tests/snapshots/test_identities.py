@@ -87,3 +87,12 @@ def test_an_identity_out_of_a_pipe_is_read(tmp_path):
         assert str(read_identities(Path(f"/dev/fd/{reading}"))[0]) == str(identity)
     finally:
         os.close(reading)
+
+
+def test_nobody_else_can_add_to_what_is_proven(tmp_path):
+    before = os.umask(0)
+    try:
+        prove([pyrage.x25519.Identity.generate()])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "state" / "haplane").stat().st_mode) == 0o700

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import suppress
 
 import pytest
 import samples
@@ -10,16 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haplane.cli.text import printable
-from haplane.domain import host_paths
+from haplane.desired.hosts import roles_of
+from haplane.domain import host_paths, trust
 from haplane.domain.clocks import Window
 from haplane.domain.observed import Observation, parse_report
 from haplane.domain.plan import Kind
+from haplane.domain.progress import silent
+from haplane.domain.upgrade_checks import host_problems
 from haplane.errors import HaplaneError
 from haplane.observation import preconditions
 from haplane.observation.decide import decide_convergence
 from haplane.observation.health import judge
+from haplane.observation.membership import foresee_changes
 from haplane.observation.requirements import refuse_unfit_hosts
 from haplane.phases.converge.join_workers import PRINTED, new_join_command
+from haplane.phases.discard.discard_data import decide_discard
+from haplane.phases.reset.reset_hosts import refuse_needed_hosts
+from haplane.phases.rotate.rotation import rotation_under_way
+from haplane.recovery.assessment import assess_cluster, refuse_full_disks, refuse_more_than_needed
+from haplane.recovery.context import RestoreContext
+from haplane.recovery.request import RestoreRequest
 
 INVENTORY = samples.inventory(workers=1)
 SOUND = {
@@ -64,6 +75,27 @@ def make_of(reports):
     return [line for step in context.plan.steps for line in step.items] + context.plan.describe(*Kind)
 
 
+def make_of_in_other_verbs(reports):
+    """What reset, repair, discard, rotations and a restore decide on; each may refuse."""
+    observation = trust.believed(roles_of(INVENTORY), Observation(reports=reports))
+
+    def context(**asked):
+        return context_of(INVENTORY, observation, window=Window(100, 102), **asked)
+
+    restore = RestoreContext(RestoreRequest(), INVENTORY, observation, samples.NOW, tools=None, progress=silent)
+    for look in (
+        lambda: refuse_needed_hosts(context(named=("m1",))),
+        lambda: foresee_changes(context(repaired="m1")),
+        lambda: decide_discard(context()),
+        lambda: rotation_under_way(context()),
+        lambda: refuse_more_than_needed(restore, assess_cluster(restore)),
+        lambda: refuse_full_disks(restore, 1),
+        lambda: list(host_problems(["m1"], ["m2"], observation, "1.36.3")),
+    ):
+        with suppress(HaplaneError):
+            look()
+
+
 HOSTS = st.sampled_from(["m1", "lb1", "w1"])
 
 
@@ -77,6 +109,7 @@ def test_whatever_one_field_says(where, value):
     try:
         odd = parse_report(name, changed(SOUND[name], place, value))
         reports = {**{other: parse_report(other, json.dumps(SOUND[other])) for other in SOUND}, name: odd}
+        make_of_in_other_verbs(reports)
         said = "\n".join(make_of(reports))
     except HaplaneError as error:
         said = str(error)
