@@ -70,7 +70,25 @@ def find_source(context: RestoreContext, assessment: Assessment) -> Source:
             why=f"{assessment.reason}; no snapshot is stored where the inventory says, and no file was given",
             next_step="give an etcd snapshot with --file",
         )
-    return _unless_a_member_has_more(context, assessment, _from_catalog(context, catalog))
+    try:
+        stored = _from_catalog(context, catalog)
+    except Refused as error:
+        if best is None:
+            raise
+        return _what_a_member_holds(context, replace(best, known=_all_revisions(catalog)), error)
+    return _unless_a_member_has_more(context, assessment, stored)
+
+
+def _what_a_member_holds(context: RestoreContext, best: Source, unusable: Refused) -> Source:
+    """In place of a newer snapshot that cannot be used: one member can sign such a one. Raises Refused without
+    --accept-loss.
+    """
+    if not context.request.accept_loss:
+        held = f"what {best.name} still holds is restored with --accept-loss"
+        steps = "; or: ".join(step for step in (unusable.next_step, held) if step)
+        raise Refused(unusable.what, where=unusable.where, why=unusable.why, next_step=steps) from None
+    context.progress(unusable.where or "snapshots", f"newer, and not used: {unusable.what}")
+    return best
 
 
 def newest_stored(context: RestoreContext) -> Source:

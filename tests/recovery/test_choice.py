@@ -111,6 +111,27 @@ def test_a_member_with_another_clusters_data_hides_nobody_elses(monkeypatch):
     assert candidates.find_source(context, lost).name == "member m1"
 
 
+def test_a_newer_snapshot_that_cannot_be_used_hides_nothing_that_a_member_holds(monkeypatch):
+    """One stolen key signs such a one: without it `restore` named an older one, and with that the member's data."""
+    context = asked(samples.converged(samples.inventory()))
+    newer = SimpleNamespace(manifest=SimpleNamespace(revision=9, kubernetes_version=None, id="forged"))
+    catalog = SimpleNamespace(usable=(newer,), problems={}, choose=lambda _: newer, older=lambda _: None)
+
+    def refuse(*_, **__):
+        raise Refused("payload is not what was signed", where="bucket: forged")
+
+    monkeypatch.setattr(candidates, "_catalog", lambda _: catalog)
+    monkeypatch.setattr(candidates, "open_and_verify", refuse)
+    monkeypatch.setattr(candidates, "save_survivor", lambda *_, **__: source().database)
+    lost = Assessment(RecoveryAction.SURVIVOR, ("m1", "m2", "m3"), "")
+    with pytest.raises(Refused, match="not what was signed") as refusal:
+        candidates.find_source(context, lost)
+    assert "member m1 still holds is restored with --accept-loss" in refusal.value.next_step
+    accepting = replace(context, request=RestoreRequest(accept_loss=True))
+    found = candidates.find_source(accepting, lost)
+    assert (found.name, found.known) == ("member m1", (9,))
+
+
 def without_masters(monkeypatch, authority_sha256, identity):
     """etcd hosts with data whose CA has that digest, empty masters, and a source with those keys."""
     inventory = samples.inventory(etcd=3)
