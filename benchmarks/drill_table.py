@@ -29,13 +29,17 @@ def main() -> None:
     print("|" + "---|" * (3 + len(COLUMNS) + len(COUNTS)))
     for drill, reports in sorted(by_drill.items()):
         cells = [drill, str(len(reports))]
-        cells += [f"{statistics.median(found):.2f} / {max(found):.2f}" for found in map(of(reports), COLUMNS)]
+        cells += [median_and_worst(found) for found in map(of(reports), COLUMNS)]
         cells += [f"{sum(found):.0f}" for found in map(of(reports), COUNTS)]
         cells.append(f"{sum(report['passed'] for report in reports)} of {len(reports)}")
         print(f"| `{cells[0]}` | {' | '.join(cells[1:])} |")
     acknowledged = sum(report["acknowledged_writes"] for found in by_drill.values() for report in found)
     late = max(report["about"]["prober_late_seconds"] for found in by_drill.values() for report in found)
     print(f"\n{acknowledged:,} acknowledged writes in all. The prober was at most {late:.2f} s late.")
+
+
+def median_and_worst(found: list[float]) -> str:
+    return f"{statistics.median(found):.2f} / {max(found):.2f}" if found else "-"
 
 
 def of(reports: list[dict[str, Any]]):
