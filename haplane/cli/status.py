@@ -154,6 +154,9 @@ def show_snapshots(output: Output, snapshots: Snapshots) -> None:
             for one in snapshots.members
         ],
     )
+    if snapshots.local is None:
+        output.line("snapshots: unknown, no etcd member reports them")
+        return
     if snapshots.age_seconds is None:
         output.line(f"snapshots: none yet; one is due every {snapshots.interval_seconds} s")
         return

@@ -112,7 +112,11 @@ def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observatio
     if now.timestamp() - started <= allowed:
         return []
     if snapshots.age_seconds is None:
-        return [f"no verified snapshot has been taken yet, though one is due every {snapshots.interval_seconds} s"]
+        told = [report for report in observation.of(names) if report.snapshots is not None]
+        due = f"though one is due every {snapshots.interval_seconds} s"
+        if len(told) < len(names):  # what is unknown is not missing
+            return [f"the members that respond know no verified snapshot, {due}"] if told else []
+        return [f"no verified snapshot has been taken yet, {due}"]
     if snapshots.age_seconds <= allowed:
         return []
     return [

@@ -39,8 +39,9 @@ def balancer_problems(roster: Roster, observation: Observation, balancers: tuple
     ]
     if len(holders) > 1:
         found.append(f"{' and '.join(holders)} both hold the endpoint's address")
-    if balancers and not holders and not unknown and not roster.endpoint_is_external:
-        found.append("no load balancer holds the endpoint's address")
+    if known and not holders and not unknown and not roster.endpoint_is_external:
+        which = "no load balancer" if len(known) == len(balancers) else "no load balancer that responds"
+        found.append(f"{which} holds the endpoint's address")
     return found
 
 

@@ -4,6 +4,8 @@ import pytest
 import samples
 from statuses import status_of
 
+from haplane.domain.observed import Observation
+
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
 EXTERNAL = samples.inventory(etcd=3)
@@ -17,6 +19,13 @@ def serving(inventory, name, servers):
 
 def server(name, status="UP", backend="apiservers"):
     return {"backend": backend, "name": name, "status": status}
+
+
+def without(observation, *names):
+    return Observation(
+        reports={name: report for name, report in observation.reports.items() if name not in names},
+        unreachable=dict.fromkeys(names, "timed out"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,3 +84,14 @@ def test_a_load_balancer_that_could_not_be_inspected_is_unknown_and_nothing_else
     assert status_of(INVENTORY, samples.altered(CONVERGED, name, balancer=nothing, failed=failed)).problems == (
         f"{name}: its balancer cannot be inspected (nft did not end within 5 s)",
     )
+
+
+def test_an_address_that_a_silent_load_balancer_may_hold_is_not_missing():
+    """Nothing is said of two that are silent; of one that responds, what it says."""
+    holding = "holds the endpoint's address"
+    everyone = serving(INVENTORY, "lb2", ())
+    silent = without(everyone, "lb1", "lb2")
+    assert not [one for one in status_of(INVENTORY, silent).problems if holding in one]
+    free = everyone.reports["lb2"].balancer.model_dump() | {"holds_endpoint": False}
+    one = without(samples.altered(everyone, "lb2", balancer=free), "lb1")
+    assert f"no load balancer that responds {holding}" in status_of(INVENTORY, one).problems
