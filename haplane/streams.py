@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from haplane.login_shell import AfterMark, not_begun
+from haplane.login_shell import GREETING_BYTES, AfterMark, not_begun
 
 ANSWER_BYTES = 64 << 20
 """Of an answer that is held in memory: the largest, a cluster's nodes as JSON, are a few MiB."""
@@ -82,9 +82,12 @@ def capture(
     Raises TimeoutError at the deadline. Nobody waits for what it started and left behind (a shared connection).
     """
     answer = bytearray()
-    take = AfterMark(answer.extend) if marked else answer.extend
-    code, tail, cut = _run(command, stdin, take, deadline_seconds, most)
-    return Completed(code, bytes(answer), tail, cut or not_begun(code, take))
+    if not marked:
+        code, tail, cut = _run(command, stdin, answer.extend, deadline_seconds, most)
+        return Completed(code, bytes(answer), tail, cut)
+    take = AfterMark(answer.extend)
+    code, tail, cut = _run(command, stdin, take, deadline_seconds, most + GREETING_BYTES)
+    return Completed(code, bytes(answer), tail, cut or _unfit(code, take, most))
 
 
 def stream(
@@ -118,13 +121,18 @@ def save(command: Sequence[str], target: Path, *, deadline_seconds: float, most:
     try:
         with os.fdopen(descriptor, "wb") as file:
             take = AfterMark(file.write)
-            ended = stream(command, take, deadline_seconds=deadline_seconds, most=most)
-        ended = replace(ended, cut=ended.cut or not_begun(ended.code, take))
+            ended = stream(command, take, deadline_seconds=deadline_seconds, most=most + GREETING_BYTES)
+        ended = replace(ended, cut=ended.cut or _unfit(ended.code, take, most))
         whole = ended.code == 0 and ended.cut is None
     finally:
         if not whole:
             target.unlink(missing_ok=True)
     return ended
+
+
+def _unfit(code: int, take: AfterMark, most: int) -> str | None:
+    """Why an answer after MARK does not count: it is too long, or never began."""
+    return too_long(most) if take.passed > most else not_begun(code, take)
 
 
 def writing_at_most(most: int, command: Sequence[str]) -> list[str]:

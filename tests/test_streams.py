@@ -76,6 +76,15 @@ def test_what_is_saved_is_ours_alone(tmp_path):
     assert (tmp_path / "db").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(("most", "fits"), [(8, True), (7, False)])
+def test_a_greeting_is_not_of_the_bytes_that_an_answer_may_have(tmp_path, most, fits):
+    script = "echo Welcome to this host; echo haplane begins here; printf database"
+    saved = save([*SHELL, script], tmp_path / "db", deadline_seconds=20, most=most)
+    held = capture([*SHELL, script], b"", deadline_seconds=20, most=most, marked=True)
+    assert saved.cut == held.cut == (None if fits else "it sent more than 7 bytes")
+    assert (tmp_path / "db").exists() is fits
+
+
 @pytest.mark.parametrize("script", ["exec cat /dev/zero", "printf some; exit 1", "echo a greeting alone"])
 def test_what_was_not_saved_whole_is_gone(tmp_path, script):
     save([*SHELL, script], tmp_path / "db", deadline_seconds=20, most=1 << 20)
