@@ -176,12 +176,14 @@ def ends_healthy(request, ends_verified):
 def pytest_runtest_makereport(item, call):
     """What is too long for `make test` is noted where one can read when it was last seen."""
     report = yield
-    if item.get_closest_marker("soak") and (report.when == "call" or report.failed):
-        file, _, _ = (case := item.nodeid.rpartition("/")[2]).partition("::")
-        STORIES.keep({"case": case, "outcome": report.outcome, "seconds": round(report.duration)})
-        rows = [row for row in STORIES.rows() if row["case"].startswith(f"{file}::") and row["commit"] == commit()]
+    soak = item.get_closest_marker("soak")
+    if soak and (report.when == "call" or report.failed):
+        file, _, story = item.nodeid.rpartition("/")[2].partition("::")
+        where = " ".join((file, *soak.args))
+        STORIES.keep({"case": f"{where}::{story}", "outcome": report.outcome, "seconds": round(report.duration)})
+        rows = [row for row in STORIES.rows() if row["case"].startswith(f"{where}::") and row["commit"] == commit()]
         passed = sum(row["outcome"] == "passed" for row in rows)
         slowest = max(rows, key=lambda row: row["seconds"])
         worst = f"{slowest['seconds']} s: {slowest['case'].partition('::')[2].partition('[')[0]}"
-        write_line(f"`{file}`", f"{passed} of {len(rows)} stories passed", worst)
+        write_line(" ".join((f"`{file}`", *soak.args)), f"{passed} of {len(rows)} stories passed", worst)
     return report

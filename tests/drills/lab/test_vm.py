@@ -21,10 +21,10 @@ from haplane.lab.paths import host_directory, lab_directory
 from haplane.lab.qemu.machine import ahead
 from haplane.waiting import wait_until
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
-
 INVENTORY = "inventories/lab_vm1.py"
 DEBIAN = os.environ.get("HAPLANE_VM_DEBIAN", "13")
+pytestmark = [pytest.mark.lab, pytest.mark.soak(f"with Debian {DEBIAN}")]
+
 MASTER = "vm1"
 AGAIN_SECONDS = 900  # an emulated machine that boots and has a control plane
 PER_SECOND, REQUEST_SECONDS = 2, 10
