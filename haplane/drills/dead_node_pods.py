@@ -9,7 +9,7 @@ from haplane.domain.status import Status
 from haplane.drills.drill import Drill, DrillContext, Fault, power_cut
 from haplane.drills.limits import Limits
 from haplane.drills.pod_watch import PodWatch
-from haplane.drills.targets import a_master, host_of
+from haplane.drills.targets import a_node
 from haplane.errors import Refused
 
 SERVING_SECONDS = 90.0
@@ -28,10 +28,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None, *, tainted: 
             why=f"the driver {context.machines.driver} can only reboot hosts",
             next_step='give the commands of your power switch: cluster["drills"]["power"]',
         )
-    workers = context.inventory.workers
-    name, role = a_master(context.inventory, status, None)
-    if wanted is not None or workers:
-        name, role = host_of(context.inventory.nodes, wanted or workers[0].name, "a node"), "a node"
+    name, role = a_node(context.inventory, status, wanted)
     watch = PodWatch(context, name, tainted=tainted, limit=SERVING_SECONDS if tainted else DEFAULT_SECONDS)
     then = "it taints the Node out-of-service once it is NotReady" if tainted else "it waits for Kubernetes by itself"
     cut = power_cut(context, status, name, role)

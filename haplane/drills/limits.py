@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
@@ -25,17 +26,33 @@ class Limits:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number and what it is held to; without a limit it is only shown. ``unit``: ``s`` or none."""
+    """One measured number and what it is held to; without a limit it is only shown. ``unit``: ``s`` or none.
+
+    ``words`` say more than the number and are shown instead of it.
+    """
 
     name: str
     measured: float
     limit: float | None
     unit: str = "s"
+    words: str = ""
 
     @property
     def held(self) -> bool:
         """Whether it is within its limit."""
         return self.limit is None or self.measured <= self.limit
+
+    @property
+    def shown(self) -> str:
+        """What was measured, for people."""
+        return self.words or shown(self.measured, self.unit)
+
+
+def shown(number: float, unit: str) -> str:
+    """A figure with its unit. What has not happened was measured as infinite."""
+    if math.isinf(number):
+        return "never"
+    return f"{number:.2f} {unit}" if unit else f"{number:.0f}"
 
 
 def limits_of(inventory: Inventory, drill: str, default: Limits) -> Limits:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from haplane.drills.limits import Figure
 from haplane.drills.picture import timeline
-from haplane.drills.report import Report, limit_of, shown
+from haplane.drills.report import Report, limit_of
 from haplane.render import render
 
 
@@ -17,7 +17,7 @@ def page(report: Report) -> str:
         "pages/drill.html.j2",
         report=report,
         sentences=meaning(report),
-        figures=[(one.name, shown(one.measured, one.unit), limit_of(one), one.held) for one in report.figures],
+        figures=[(one.name, one.shown, limit_of(one), one.held) for one in report.figures],
         spans={
             "reads, fault in place": report.reads,
             "writes, fault in place": report.writes,
@@ -33,10 +33,7 @@ def page(report: Report) -> str:
 
 def index(reports: Sequence[tuple[str, Report]]) -> str:
     """A table of several reports, with links to their files beside it."""
-    rows = [
-        (file, report, {one.name: shown(one.measured, one.unit) for one in report.figures})
-        for file, report in reports
-    ]
+    rows = [(file, report, {one.name: one.shown for one in report.figures}) for file, report in reports]
     common = [one.name for one in reports[0][1].figures if all(one.name in measured for _, _, measured in rows)]
     return render("pages/drills.html.j2", rows=rows, names=common)
 

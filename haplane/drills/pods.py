@@ -1,4 +1,4 @@
-"""Pods of every kind that needs no volume, pinned to a node that is about to die, and what becomes of them. Pure."""
+"""A pod of every kind of controller on one node, and what becomes of it when that node dies or reboots. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ LABEL = "haplane-drill-kind"
 REPLACED = ("Deployment", "StatefulSet", "Job")
 """Whose controllers start a pod elsewhere. A DaemonSet's waits for its node; a bare pod is nobody's."""
 
+EMPTY_DIRS = {"disk": {}, "memory": {"medium": "Memory"}}
+"""Each pod's own volumes."""
+
 
 def objects(image: str, node: str) -> list[tuple[str, dict[str, Any]]]:
     """One of each kind with one pod, by the path of its collection below a namespace's.
 
-    Their pods prefer ``node`` and may run on masters.
+    Their pods prefer ``node``, may run on masters, and have an empty directory on disk and one in memory.
     """
     return [_object(kind, image, node) for kind in KINDS]
 
@@ -49,34 +52,62 @@ def _pod_spec(image: str, node: str, *, only: bool) -> dict[str, Any]:
         if only
         else {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": term}]}
     )
+    mounts = [{"name": name, "mountPath": f"/{name}"} for name in EMPTY_DIRS]
     return {
-        "containers": [{"name": "pause", "image": image}],
+        "containers": [{"name": "pause", "image": image, "volumeMounts": mounts}],
+        "volumes": [{"name": name, "emptyDir": settings} for name, settings in EMPTY_DIRS.items()],
         "affinity": {"nodeAffinity": affinity},
         "tolerations": [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}],
         "terminationGracePeriodSeconds": 1,
     }
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A pod as the API shows it at one moment."""
+
+    uid: str
+    name: str
+    address: str
+    restarts: int
+
+
 @dataclass
 class Fate:
-    """What became of one kind's pod, in seconds from the fault; None has not happened."""
+    """What became of one kind's pod, in seconds from the fault; None has not happened.
+
+    ``serving``: a pod is ready that was started since, be it this one restarted or another; ``then`` is that pod.
+    """
 
     deleted: float | None = None
     gone: float | None = None
     serving: float | None = None
+    then: Seen | None = None
 
 
-def note(fates: Mapping[str, Fate], pods: Sequence[dict[str, Any]], first: Mapping[str, str], now: float) -> None:
-    """Take what is new from the present pods. ``first`` are the uids of those before the fault, by kind."""
+def seen(pod: Mapping[str, Any]) -> Seen:
+    """What is told of a pod."""
+    status = pod.get("status", {})
+    restarts = sum(one["restartCount"] for one in status.get("containerStatuses", ()))
+    return Seen(pod["metadata"]["uid"], pod["metadata"]["name"], status.get("podIP", ""), restarts)
+
+
+def note(fates: Mapping[str, Fate], pods: Sequence[dict[str, Any]], first: Mapping[str, Seen], now: float) -> None:
+    """Take what is new from the present pods. ``first`` are those before the fault, by kind."""
     for kind, fate in fates.items():
         mine = [pod for pod in pods if pod["metadata"].get("labels", {}).get(LABEL) == kind]
-        old = [pod for pod in mine if pod["metadata"]["uid"] == first[kind]]
+        old = [pod for pod in mine if pod["metadata"]["uid"] == first[kind].uid]
         if fate.deleted is None and (not old or "deletionTimestamp" in old[0]["metadata"]):
             fate.deleted = now
         if fate.gone is None and not old:
             fate.gone = now
-        if fate.serving is None and any(is_ready(pod) for pod in mine if pod["metadata"]["uid"] != first[kind]):
-            fate.serving = now
+        if fate.serving is None and (started := [pod for pod in mine if _started(pod, first[kind])]):
+            fate.serving, fate.then = now, seen(started[0])
+
+
+def _started(pod: Mapping[str, Any], first: Seen) -> bool:
+    now = seen(pod)
+    return is_ready(pod) and (now.uid != first.uid or now.restarts > first.restarts)
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:

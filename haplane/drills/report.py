@@ -10,7 +10,7 @@ from typing import Any
 import haplane
 from haplane.drills.drill import Drill, DrillContext, Fault
 from haplane.drills.lanes import Lane, Segment, State, etcd_versions, lanes, leader_changes
-from haplane.drills.limits import Figure, Limits, limits_of
+from haplane.drills.limits import Figure, Limits, limits_of, shown
 from haplane.drills.timeline import (
     ENDPOINT_KINDS,
     IN_CLUSTER_KINDS,
@@ -103,7 +103,7 @@ class Report:
         """What keeps it from having passed, each in words."""
         return (
             *(
-                f"{one.name}: {shown(one.measured, one.unit)}, limit {shown(one.limit or 0, one.unit)}"
+                f"{one.name}: {one.shown}, limit {shown(one.limit or 0, one.unit)}"
                 for one in self.figures
                 if not one.held
             ),
@@ -140,7 +140,7 @@ class Report:
         others = [why for why in self.missed if why.partition(":")[0] not in named]
         return [
             *((f"longest gap in {name}", _gap(span), "") for name, span in self._spans().items()),
-            *((figure.name, shown(figure.measured, figure.unit), limit_of(figure)) for figure in self.figures),
+            *((figure.name, figure.shown, limit_of(figure)) for figure in self.figures),
             *(("not passed", why, "") for why in others),
         ]
 
@@ -150,11 +150,6 @@ def limit_of(figure: Figure) -> str:
     if figure.limit is None:
         return ""
     return f"limit {shown(figure.limit, figure.unit)}: {'held' if figure.held else 'NOT held'}"
-
-
-def shown(number: float, unit: str) -> str:
-    """A figure with its unit."""
-    return f"{number:.2f} {unit}" if unit else f"{number:.0f}"
 
 
 def summarise(

@@ -63,6 +63,14 @@ def a_master(inventory: Inventory, status: Status, wanted: str | None) -> tuple[
     return host, "a master that leads etcd" if host == leader else "a master"
 
 
+def a_node(inventory: Inventory, status: Status, wanted: str | None) -> tuple[str, str]:
+    """The node that was named, a worker, or a master that does not lead etcd; and its role."""
+    workers = inventory.workers
+    if wanted is None and not workers:
+        return a_master(inventory, status, None)
+    return host_of(inventory.nodes, wanted or workers[0].name, "a node"), "a node"
+
+
 def a_balancer(context: DrillContext, status: Status, wanted: str | None) -> tuple[str, str]:
     """The load balancer that was named, or else the holder of the address, and its role.
 

@@ -1,9 +1,10 @@
-from haplane.drills.pods import KINDS, LABEL, Fate, is_ready, note, objects
+from fake_api import pod
+
+from haplane.drills.pods import KINDS, Fate, Seen, is_ready, note, objects
 
 
-def pod(kind, uid, *, ready=True, deleted=False):
-    metadata = {"uid": uid, "labels": {LABEL: kind}, **({"deletionTimestamp": "now"} if deleted else {})}
-    return {"metadata": metadata, "status": {"conditions": [{"type": "Ready", "status": str(ready)}]}}
+def was(uid, restarts=0):
+    return Seen(uid, uid, "10.0.0.1", restarts)
 
 
 def test_each_kind_has_one_pod_that_prefers_the_node_and_may_run_on_masters():
@@ -13,23 +14,29 @@ def test_each_kind_has_one_pod_that_prefers_the_node_and_may_run_on_masters():
         spec = body["spec"] if body["kind"] == "Pod" else body["spec"]["template"]["spec"]
         assert "m2" in str(spec["affinity"])
         assert "control-plane" in str(spec["tolerations"])
-        assert spec["containers"] == [{"name": "pause", "image": "pause:1"}]
+        (container,) = spec["containers"]
+        assert container["image"] == "pause:1"
+        assert [one["name"] for one in container["volumeMounts"]] == [one["name"] for one in spec["volumes"]]
         assert body["kind"] in KINDS
 
 
 def test_a_pod_is_deleted_then_gone_and_another_one_serves():
-    first = {"Deployment": "a"}
+    first = {"Deployment": was("a")}
     fates = {"Deployment": Fate()}
     note(fates, [pod("Deployment", "a", ready=False)], first, 40.0)
     assert fates["Deployment"] == Fate()
     note(fates, [pod("Deployment", "a", deleted=True), pod("Deployment", "b", ready=False)], first, 50.0)
     note(fates, [pod("Deployment", "a", deleted=True), pod("Deployment", "b")], first, 53.0)
     note(fates, [pod("Deployment", "b")], first, 70.0)
-    assert fates["Deployment"] == Fate(deleted=50.0, gone=70.0, serving=53.0)
+    assert fates["Deployment"] == Fate(deleted=50.0, gone=70.0, serving=53.0, then=was("b"))
 
 
-def test_the_first_pod_counts_as_serving_never():
+def test_the_first_pod_counts_as_serving_once_its_container_was_started_again():
+    """Until the kubelet is back, the API goes on to show a pod as it was."""
     fates = {"StatefulSet": Fate()}
-    note(fates, [pod("StatefulSet", "a")], {"StatefulSet": "a"}, 10.0)
+    note(fates, [pod("StatefulSet", "a", restarts=2)], {"StatefulSet": was("a", restarts=2)}, 10.0)
+    note(fates, [pod("StatefulSet", "a", restarts=3, ready=False)], {"StatefulSet": was("a", restarts=2)}, 11.0)
     assert fates["StatefulSet"].serving is None
+    note(fates, [pod("StatefulSet", "a", restarts=3)], {"StatefulSet": was("a", restarts=2)}, 12.0)
+    assert fates["StatefulSet"] == Fate(serving=12.0, then=was("a", restarts=3))
     assert not is_ready({"metadata": {}})
