@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from haplane.drills import (
     backup_restores,
+    container_fails,
     dead_node_pods,
     etcd_space,
     freeze,
@@ -40,6 +41,7 @@ ALL = (
     etcd_space.QUOTA,
     rolling_restart.DRILL,
     backup_restores.DRILL,
+    container_fails.DRILL,
     reboot_node.DRILL,
     dead_node_pods.TAINTED,
     dead_node_pods.UNTAINTED,
