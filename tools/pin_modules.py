@@ -25,7 +25,11 @@ MODULES = {
     "flannel": ("github.com/flannel-io/flannel",),
     "coredns": ("github.com/coredns/coredns",),
     "age": ("filippo.io/age",),
+    "external-attacher": ("github.com/kubernetes-csi/external-attacher/v4",),
 }
+OURS = ("coredns", "external-attacher")
+"""Whose directories have a main package of ours, which is the same for all versions."""
+
 TENCENT = "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/vpc"
 REPLACED = {"flannel": {TENCENT: "v1.0.1136"}}
 """Not all versions of the client of a backend that haplane does not offer are in the proxy."""
@@ -49,11 +53,11 @@ def main(component: str, version: str) -> None:
     lines = [f"module haplane.invalid/{component}", f"go {GO}"]
     lines += [f"require {module} v{version}" for module in MODULES[component]]
     lines += [f"replace {module} => {module} {other}" for module, other in replacements(component, version).items()]
-    if component == "coredns":  # its main.go is ours, and the same for all versions
-        main_file = max((PINNED / "modules").glob("coredns-*/main.go"))
-        (directory / "main.go").write_bytes(main_file.read_bytes())
-    else:
-        lines += [f"tool {package}" for package in recipe.modules.packages]
+    if component in OURS:
+        for file in max((PINNED / "modules").glob(f"{component}-*/main.go")).parent.glob("*.go"):
+            (directory / file.name).write_bytes(file.read_bytes())
+    own = f"haplane.invalid/{component}"
+    lines += [f"tool {package}" for package in recipe.modules.packages if package != own]
     (directory / "go.mod").write_text("\n\n".join(lines) + "\n")
     subprocess.run(
         ["go", "mod", "tidy"], cwd=directory, check=True, env=os.environ | {"GOFLAGS": "", "GOWORK": "off"}

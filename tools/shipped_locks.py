@@ -13,13 +13,14 @@ from pathlib import Path
 from haplane import supported
 from haplane.bundle.lock import ARCHITECTURES, Lock, ModulePins, OfficialPins
 from haplane.bundle.lock_text import lock_text
-from haplane.bundle.recipe import recipes
+from haplane.bundle.recipe import recipes_of
 
 TABLES = Path(__file__).parent.parent / "tests" / "bundle" / "published"
 ORIGIN = ("Written by tools/shipped_locks.py from tests/bundle/published; do not edit.",)
 
-OLDER = {"cni-plugins": "1.9.1", "runc": "1.4.3", "age": "1.3.1", "flannel": "0.26.7"}
-NEWER_MODULES = {
+ATTACHER = {"external-attacher": "4.13.0"}
+OLDER = ATTACHER | {"cni-plugins": "1.9.1", "runc": "1.4.3", "age": "1.3.1", "flannel": "0.26.7"}
+NEWER_MODULES = ATTACHER | {
     "containerd": "2.3.7",
     "runc": "1.4.4",
     "cni-plugins": "1.10.0",
@@ -59,7 +60,7 @@ def checksum(url: str, version: str, architecture: str) -> str | None:
 def official(version: str, versions: dict[str, str]) -> OfficialPins:
     """What is published for one Kubernetes version."""
     sums, digests = {}, {}
-    for recipe in recipes():
+    for recipe in recipes_of("official"):
         for architecture in ARCHITECTURES:
             filled = recipe.filled(versions[recipe.name], architecture)
             for download in filled.downloads:
@@ -76,14 +77,14 @@ def main() -> None:
     for version in sorted(OFFICIAL_VERSIONS.keys() | MODULE_VERSIONS.keys()):
         constants = ELSEWHERE["constants"][version]
         core = {"kubernetes": version, "coredns": constants["coredns"], "pause": constants["pause"]}
-        order = [recipe.name for recipe in recipes()]
         pins, modules = None, None
         if version in OFFICIAL_VERSIONS:
             chosen = OFFICIAL_VERSIONS[version] | core
-            pins = official(version, {name: chosen[name] for name in order})
+            pins = official(version, {recipe.name: chosen[recipe.name] for recipe in recipes_of("official")})
         if version in MODULE_VERSIONS:
             chosen = MODULE_VERSIONS[version] | core
-            modules = ModulePins(versions={name: chosen[name] for name in order}, build_date=BUILD_DATES[version])
+            versions = {recipe.name: chosen[recipe.name] for recipe in recipes_of("modules")}
+            modules = ModulePins(versions=versions, build_date=BUILD_DATES[version])
         lock = Lock(kubernetes_version=version, official=pins, modules=modules)
         (supported.LOCKS / f"{version}.toml").write_text(lock_text(lock, ORIGIN))
 

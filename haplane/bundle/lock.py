@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from haplane import supported
 from haplane.bundle.manifest import Sha256, Source
-from haplane.bundle.recipe import PINNED, Destination, Download, Frozen, Image, Modules, Recipe, recipes
+from haplane.bundle.recipe import PINNED, Destination, Download, Frozen, Image, Modules, Recipe, recipes_of
 from haplane.errors import BadInput
 
 RECIPE_FORMAT = 2  # raised when the same lock would give other bytes: every component is then made anew
@@ -104,8 +104,12 @@ class Lock(Frozen):
                 next_step=f"use --architecture {possible}, or --source official",
             )
         if source == "official":
-            return tuple(self._downloaded(recipe, architecture) for recipe in recipes(PINNED))
-        return tuple(self._built(recipe, architecture) for recipe in recipes(PINNED))
+            return tuple(self._downloaded(recipe, architecture) for recipe in recipes_of("official", PINNED))
+        pins = self.modules
+        if pins is None:
+            raise self._absent("modules")
+        found = (recipe for recipe in recipes_of("modules", PINNED) if recipe.name in pins.versions)
+        return tuple(self._built(recipe, pins, architecture) for recipe in found)
 
     def _downloaded(self, recipe: Recipe, architecture: str) -> Component:
         pins = self.official
@@ -127,10 +131,7 @@ class Lock(Frozen):
             ),
         )
 
-    def _built(self, recipe: Recipe, architecture: str) -> Component:
-        pins = self.modules
-        if pins is None:
-            raise self._absent("modules")
+    def _built(self, recipe: Recipe, pins: ModulePins, architecture: str) -> Component:
         version = pins.versions[recipe.name]
         filled = recipe.filled(version, architecture, pins.build_date)
         return Component(
@@ -187,8 +188,13 @@ def read_lock(path: Path) -> Lock:
 
 
 def _require_every_component(lock: Lock, path: Path) -> None:
-    for source, pins in (("official", lock.official), ("modules", lock.modules)):
-        missing = [recipe.name for recipe in recipes(PINNED) if pins and recipe.name not in pins.versions]
+    pinned: tuple[tuple[Source, OfficialPins | ModulePins | None], ...] = (
+        ("official", lock.official),
+        ("modules", lock.modules),
+    )
+    for source, pins in pinned:
+        needed = [recipe.name for recipe in recipes_of(source, PINNED) if not recipe.is_optional]
+        missing = [name for name in needed if pins and name not in pins.versions]
         if missing:
             why = f"{source}.versions has no {', '.join(missing)}"
             raise BadInput(

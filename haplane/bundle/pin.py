@@ -12,7 +12,7 @@ from haplane import supported
 from haplane.bundle.download import Site
 from haplane.bundle.lock import ARCHITECTURES, Lock, OfficialPins, load_lock, versions_of
 from haplane.bundle.published import Constants, checksum_in, kubeadm_constants
-from haplane.bundle.recipe import PINNED, Download, recipes
+from haplane.bundle.recipe import Download, recipes_of
 from haplane.bundle.registry import Registry
 from haplane.domain.progress import Progress
 from haplane.domain.versions import is_version, parse
@@ -45,7 +45,7 @@ class Pinner:
         sums: dict[str, str] = {}
         digests: dict[str, str] = {}
         first_use: list[str] = []
-        for recipe in recipes(PINNED):
+        for recipe in recipes_of("official"):
             for architecture in ARCHITECTURES:
                 filled = recipe.filled(versions[recipe.name], architecture)
                 for download in filled.downloads:
@@ -72,7 +72,7 @@ class Pinner:
         bases = versions_of("official")
         base = next((one for one in reversed(bases) if parse(one)[:2] == minor), bases[-1])
         pins = load_lock(base).official
-        names = [recipe.name for recipe in recipes(PINNED)]
+        names = [recipe.name for recipe in recipes_of("official")]
         given = {name: text for name, text in chosen.items() if name not in CORE}
         wrong = sorted(chosen.keys() - set(names)) or sorted(chosen.keys() - given.keys())
         if wrong:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from haplane.bundle.manifest import Role
+from haplane.bundle.manifest import Role, Source
 
 PINNED = Path(__file__).parent / "pinned"
 
@@ -76,13 +76,19 @@ class Download(Frozen):
 
 
 class Recipe(Frozen):
-    """One project's programs and images, and both ways to get them."""
+    """One project's programs and images, and the ways to get them."""
 
     name: str
+    sources: tuple[Source, ...] = ("official", "modules")
     files: dict[str, Destination] = {}
     images: tuple[Image, ...] = ()
     modules: Modules = Modules()
     downloads: tuple[Download, ...] = ()
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether a lock may lack it: a source does, so everything else works without."""
+        return len(self.sources) == 1
 
     def filled(self, version: str, architecture: str, build_date: str = "") -> Recipe:
         """The recipe with its placeholders replaced."""
@@ -100,6 +106,11 @@ def recipes(directory: Path = PINNED) -> tuple[Recipe, ...]:
     """Every component, in the order in which they are made."""
     document = tomllib.loads((directory / "components.toml").read_text())
     return tuple(Recipe(name=name, **section) for name, section in document.items())
+
+
+def recipes_of(source: Source, directory: Path = PINNED) -> tuple[Recipe, ...]:
+    """Those of the components that a source has."""
+    return tuple(recipe for recipe in recipes(directory) if source in recipe.sources)
 
 
 def _filled(value: Any, words: Mapping[str, str]) -> Any:

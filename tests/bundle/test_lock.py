@@ -13,7 +13,7 @@ from haplane import supported
 from haplane.bundle import lock as lock_module
 from haplane.bundle.lock import ARCHITECTURES, Component, Lock, load_lock, read_lock, versions_of
 from haplane.bundle.lock_text import lock_text
-from haplane.bundle.recipe import recipes
+from haplane.bundle.recipe import recipes, recipes_of
 from haplane.errors import BadInput
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -95,7 +95,7 @@ def test_go_builds_every_program(component: Component) -> None:
     assert set(component.files) | packed == set(component.modules.outputs())
 
 
-@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", recipes_of("official"), ids=lambda recipe: recipe.name)
 def test_every_program_is_in_a_download(recipe) -> None:
     assert set(recipe.files) <= {name for download in recipe.downloads for name in download.members}
 
@@ -114,6 +114,27 @@ def test_go_sum_pins_the_version_the_lock_names(component: Component) -> None:
 def test_no_module_is_pinned_that_no_lock_uses() -> None:
     used = {part.module_directory for part in BUILT if part.modules.packages}
     assert set((lock_module.PINNED / "modules").iterdir()) == used
+
+
+def test_what_only_drills_need_goes_to_no_host_and_the_source_official_has_none() -> None:
+    """A bundle that was made before them stays complete, and a cluster that runs has nothing to do."""
+    only = [recipe for recipe in recipes() if recipe not in recipes_of("official")]
+    assert [recipe.name for recipe in only] == ["external-attacher"]
+    assert not any(destination.roles for recipe in only for destination in recipe.files.values())
+    assert not any(part.name == "external-attacher" for _, _, part in DOWNLOADED)
+
+
+def test_a_lock_from_before_what_only_drills_need_is_complete(tmp_path: Path) -> None:
+    lock = load_lock(supported.DEFAULT_VERSION)
+    assert lock.modules is not None
+    versions = {name: version for name, version in lock.modules.versions.items() if name != "external-attacher"}
+    older = lock.model_copy(update={"modules": lock.modules.model_copy(update={"versions": versions})})
+    path = tmp_path / "lock.toml"
+    path.write_text(lock_text(older, []))
+    made = read_lock(path).components("modules", "amd64")
+    assert {part.name for part in lock.components("modules", "amd64")} - {part.name for part in made} == {
+        "external-attacher"
+    }
 
 
 def test_destinations_and_archives_are_distinct() -> None:

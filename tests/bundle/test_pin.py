@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from haplane.bundle.lock import ARCHITECTURES, load_lock, read_lock
 from haplane.bundle.pin import CONSTANTS, Pinner
 from haplane.bundle.published import checksum_in, kubeadm_constants
-from haplane.bundle.recipe import recipes
+from haplane.bundle.recipe import recipes_of
 from haplane.cli.bundle import command
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, HaplaneError, Refused
@@ -47,7 +47,7 @@ def sum_of(text: str) -> str:
 def publish_sums(mirror: Mirror, version: str, recipe_versions: dict[str, str]) -> None:
     """As the projects do it: a bare sum, a line with a name, and one signed file for all architectures."""
     published: dict[str, list[str]] = {}
-    for recipe in recipes():
+    for recipe in recipes_of("official"):
         for architecture in ARCHITECTURES:
             for download in recipe.filled(recipe_versions[recipe.name], architecture).downloads:
                 if download.published is None:
@@ -64,7 +64,7 @@ def publish_sums(mirror: Mirror, version: str, recipe_versions: dict[str, str]) 
 
 
 def publish_images(mirror: Mirror, recipe_versions: dict[str, str], architectures: tuple[str, ...]) -> None:
-    for recipe in recipes():
+    for recipe in recipes_of("official"):
         for image in recipe.filled(recipe_versions[recipe.name], "amd64").images:
             entries = [
                 {
