@@ -10,39 +10,39 @@ from typing import Any
 
 from haplane.drills.client import Client, NoReply
 from haplane.drills.pods import KINDS, LABEL, Fate, Seen, is_ready, note, objects, seen
-from haplane.drills.writes import PREFIX, make_namespace, remove_namespace, request_until_answered
+from haplane.drills.writes import PREFIX, create, make_namespace, remove_namespace, request_until_answered
 from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.waiting import wait_until
 
 START_SECONDS = 60.0
+ATTACH_SECONDS = 60.0
 POLL_SECONDS = 0.5
-GROUPS = {"pods": "/api/v1", "jobs": "/apis/batch/v1"}
 
 
 class PodSet:
-    """One pod of each kind. ``fates`` is written by a thread from ``follow`` to ``clean_up``."""
+    """One pod of each kind. ``fates`` and ``not_ready``, the seconds until the node was NotReady, are written by a
+    thread from ``follow`` to ``clean_up``.
+    """
 
     def __init__(self, client: Client, node: str) -> None:
         self.client = client
         self.node = node
         self.namespace = f"{PREFIX}{secrets.token_hex(4)}"
-        self.fates = {kind: Fate() for kind in KINDS}
+        self.fates: dict[str, Fate] = {}
         self.first: dict[str, Seen] = {}
+        self.not_ready: float | None = None
         self._made = False
         self._over = threading.Event()
 
-    def start(self) -> None:
-        """Make them and wait until each is ready on the node."""
+    def start(self, image: str, kinds: Sequence[str] = KINDS) -> None:
+        """Make a pod of each of these kinds and wait until all are ready on the node."""
+        self.fates = {kind: Fate() for kind in kinds}
         self._made = True
         make_namespace(self.client, self.namespace)
-        for collection, body in objects(image_of(self.client, self.node, "pause"), self.node):
-            create(
-                self.client,
-                f"{GROUPS.get(collection, '/apis/apps/v1')}/namespaces/{self.namespace}",
-                collection,
-                body,
-            )
-        wait_until(self._all_ready, START_SECONDS, f"a pod of each kind is ready on {self.node}", every=1.0)
+        for path, body in objects(self.namespace, image, self.node, kinds):
+            create(self.client, path, body)
+        seconds = START_SECONDS + ATTACH_SECONDS * (len(kinds) > len(KINDS))
+        wait_until(self._all_ready, seconds, f"a pod of each kind is ready on {self.node}", every=1.0)
         self.first = {pod["metadata"]["labels"][LABEL]: seen(pod) for pod in self._pods()}
 
     def follow(self) -> float:
@@ -66,14 +66,26 @@ class PodSet:
         if self._made:
             remove_namespace(self.client, self.namespace)
 
+    def events(self, reason: str) -> Sequence[str]:
+        """The texts of this reason's events about these pods."""
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        items = request_until_answered(self.client, "GET", path).document().get("items", ())
+        return [str(one.get("message", "")) for one in items if one.get("reason") == reason]
+
     def _follow(self, began: float) -> None:
         while not self._over.wait(POLL_SECONDS):
             try:
-                reply = self.client.request("GET", self._path, seconds=5.0)
-                if reply.ok:
-                    note(self.fates, reply.document()["items"], self.first, time.monotonic() - began)
+                self._look(began)
             except (NoReply, ValueError, LookupError, TypeError):  # asked again at once
                 continue
+
+    def _look(self, began: float) -> None:
+        reply = self.client.request("GET", self._path, seconds=5.0)
+        if reply.ok:
+            note(self.fates, reply.document()["items"], self.first, time.monotonic() - began)
+        node = self.client.request("GET", f"/api/v1/nodes/{self.node}")
+        if node.ok and self.not_ready is None and not is_ready(node.document()):
+            self.not_ready = time.monotonic() - began
 
     def _all_ready(self) -> bool:
         there = [pod for pod in self._pods() if pod["spec"].get("nodeName") == self.node and is_ready(pod)]
@@ -85,14 +97,6 @@ class PodSet:
     @property
     def _path(self) -> str:
         return f"/api/v1/namespaces/{self.namespace}/pods"
-
-
-def create(client: Client, below: str, collection: str, body: object) -> dict[str, Any]:
-    """Make one object; returns what the API server kept of it. Raises HaplaneError when it refuses."""
-    reply = request_until_answered(client, "POST", f"{below}/{collection}", body)
-    if not reply.ok:
-        raise HaplaneError(f"cannot create {collection}", why=f"{reply.status}: {reply.body[:300]!r}")
-    return dict(reply.document())
 
 
 def image_of(client: Client, node: str, name: str) -> str:

@@ -2,47 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 KINDS = ("Deployment", "StatefulSet", "Job", "DaemonSet", "Pod")
 LABEL = "haplane-drill-kind"
-REPLACED = ("Deployment", "StatefulSet", "Job")
-"""Whose controllers start a pod elsewhere. A DaemonSet's waits for its node; a bare pod is nobody's."""
+WITH_VOLUME = ("Deployment-RWO", "StatefulSet-RWO")
+"""Kinds whose pod has a volume besides that only one node can have at a time (ReadWriteOnce)."""
+
+CLAIMS = {"Deployment-RWO": "on-deployment-rwo", "StatefulSet-RWO": "data-on-statefulset-rwo-0"}
+"""Of the volumes: a StatefulSet's controller makes the claim and gives it this name."""
+
+NOT_REPLACED = ("DaemonSet", "Pod")
+"""No controller starts another pod elsewhere: a DaemonSet's waits for its node; a bare pod is nobody's."""
 
 EMPTY_DIRS = {"disk": {}, "memory": {"medium": "Memory"}}
 """Each pod's own volumes."""
 
 
-def objects(image: str, node: str) -> list[tuple[str, dict[str, Any]]]:
-    """One of each kind with one pod, by the path of its collection below a namespace's.
+Made = tuple[str, dict[str, Any]]
+"""The path of a collection, and an object for it."""
+
+GROUPS = {"v1": "/api/v1", "batch/v1": "/apis/batch/v1", "apps/v1": "/apis/apps/v1"}
+
+
+def objects(namespace: str, image: str, node: str, kinds: Sequence[str] = KINDS) -> Iterator[Made]:
+    """One of each kind with one pod, and the claim that a Deployment needs beforehand.
 
     Their pods prefer ``node``, may run on masters, and have an empty directory on disk and one in memory.
     """
-    return [_object(kind, image, node) for kind in KINDS]
+    for kind in kinds:
+        if kind == "Deployment-RWO":
+            name = CLAIMS[kind]
+            yield _made(namespace, "v1", "PersistentVolumeClaim", {"name": name}, _claim(namespace, name))
+        yield _object(namespace, kind, image, node)
 
 
-def _object(kind: str, image: str, node: str) -> tuple[str, dict[str, Any]]:
-    name, labels = f"on-{kind.lower()}", {LABEL: kind}
-    template = {"metadata": {"labels": labels}, "spec": _pod_spec(image, node, only=kind in ("DaemonSet", "Pod"))}
-    selector = {"matchLabels": labels}
+def _object(namespace: str, kind: str, image: str, node: str) -> Made:
+    base, name, labels = kind.partition("-")[0], f"on-{kind.lower()}", {LABEL: kind}
+    pod = _pod_spec(image, node, only=base in NOT_REPLACED)
     metadata = {"name": name, "labels": labels}
-    match kind:
-        case "Pod":
-            return "pods", {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": template["spec"]}
-        case "Job":
-            template["spec"]["restartPolicy"] = "Never"
-            return "jobs", {
-                "apiVersion": "batch/v1",
-                "kind": kind,
-                "metadata": metadata,
-                "spec": {"template": template},
-            }
-    specific = {"StatefulSet": {"serviceName": name}}.get(kind, {})
-    counted = {} if kind == "DaemonSet" else {"replicas": 1}
-    spec = {"selector": selector, "template": template, **counted, **specific}
-    return f"{kind.lower()}s", {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
+    if kind in WITH_VOLUME:
+        pod["containers"][0]["volumeMounts"].append({"name": "data", "mountPath": "/data"})
+    if kind == "Deployment-RWO":
+        pod["volumes"].append({"name": "data", "persistentVolumeClaim": {"claimName": CLAIMS[kind]}})
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    if base == "Pod":
+        return _made(namespace, "v1", base, metadata, pod)
+    if base == "Job":
+        pod["restartPolicy"] = "Never"
+        return _made(namespace, "batch/v1", base, metadata, {"template": template})
+    spec: dict[str, Any] = {"selector": {"matchLabels": labels}, "template": template}
+    if base != "DaemonSet":
+        spec["replicas"] = 1
+    if base == "StatefulSet":
+        spec["serviceName"] = name
+    if kind == "StatefulSet-RWO":
+        claim = {"metadata": {"name": "data"}, "spec": _claim(namespace, CLAIMS[kind])}
+        spec["volumeClaimTemplates"] = [claim]
+    return _made(namespace, "apps/v1", base, metadata, spec)
+
+
+def _made(namespace: str, version: str, kind: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Made:
+    body = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+    return f"{GROUPS[version]}/namespaces/{namespace}/{kind.lower()}s", body
+
+
+def _claim(namespace: str, name: str) -> dict[str, Any]:
+    """For the volume that was made for it, whatever the cluster's default class is."""
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "volumeName": f"{namespace}-{name}",
+        "resources": {"requests": {"storage": "1Mi"}},
+    }
 
 
 def _pod_spec(image: str, node: str, *, only: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from haplane.drills.client import Client
 from haplane.drills.drill import DrillContext
 from haplane.drills.limits import Figure
-from haplane.drills.pod_set import PodSet
+from haplane.drills.pod_set import PodSet, image_of
 from haplane.drills.pods import EMPTY_DIRS, KINDS, Fate, Seen
 from haplane.remote.openssh import run
 from haplane.scripts import script
@@ -26,13 +26,14 @@ class RebootedPods:
     def __init__(self, context: DrillContext, node: str) -> None:
         self._context = context
         self._host = context.inventory.host(node)
-        self._pods = PodSet(Client(context.target), node)
+        self._client = Client(context.target)
+        self._pods = PodSet(self._client, node)
         self._word = secrets.token_hex(8)
         self._kept: set[tuple[str, str]] = set()
 
     def prepare(self) -> None:
         """Start them, and leave a word in each empty directory."""
-        self._pods.start()
+        self._pods.start(image_of(self._client, self._host.name, "pause"))
         uids = _uids(self._pods.first.values())
         run(self._host, "sh", "-c", script("mark_empty_dirs", uids, word=self._word))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -15,14 +16,23 @@ ANSWER_SECONDS = 30.0
 PAGE = 500
 PREFIX = "haplane-drill-"
 """Of the namespaces that drills make."""
+DRIVER_SUFFIX = "-volumes"
+"""Of the namespace of the driver whose volumes pods in the one without it have."""
 
 
-def make_namespace(client: Client, namespace: str) -> None:
-    """Create the namespace of the writes. Raises HaplaneError when the API server refuses."""
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {WRITE_LABEL: "true"}}}
-    reply = request_until_answered(client, "POST", "/api/v1/namespaces", body)
+def make_namespace(client: Client, namespace: str, labels: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Create a namespace of a drill's own. Raises HaplaneError when the API server refuses."""
+    metadata = {"name": namespace, "labels": {WRITE_LABEL: "true", **labels}}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    create(client, "/api/v1/namespaces", body)
+
+
+def create(client: Client, path: str, body: Mapping[str, Any]) -> None:
+    """Make one object in the collection at ``path``. Raises HaplaneError when the API server refuses."""
+    reply = request_until_answered(client, "POST", path, body)
     if not reply.ok and reply.status != 409:  # an earlier attempt that was answered too late may have made it
-        raise HaplaneError(f"cannot create the namespace {namespace}", why=f"{reply.status}: {reply.body[:300]!r}")
+        what = f"cannot create {body['kind']} {body['metadata']['name']}"
+        raise HaplaneError(what, why=f"{reply.status}: {reply.body[:300]!r}")
 
 
 def remove_namespace(client: Client, namespace: str) -> None:
@@ -31,10 +41,15 @@ def remove_namespace(client: Client, namespace: str) -> None:
 
 
 def remove_left_namespaces(client: Client) -> None:
-    """Those of drills that were killed. Under the cluster's lock: no other drill runs."""
+    """Those of drills that were killed. Under the cluster's lock: no other drill runs.
+
+    A volume driver's stays as long as there are pods whose volumes it has to unmount.
+    """
     reply = request_until_answered(client, "GET", f"/api/v1/namespaces?labelSelector={WRITE_LABEL}%3Dtrue")
-    for namespace in reply.document().get("items", ()) if reply.ok else ():
-        if str(name := namespace["metadata"]["name"]).startswith(PREFIX):
+    found = [str(one["metadata"]["name"]) for one in (reply.document().get("items", ()) if reply.ok else ())]
+    for name in found:
+        is_needed = name.endswith(DRIVER_SUFFIX) and name.removesuffix(DRIVER_SUFFIX) in found
+        if name.startswith(PREFIX) and not is_needed:
             remove_namespace(client, name)
 
 

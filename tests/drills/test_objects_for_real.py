@@ -12,10 +12,11 @@ from haplane.bundle.image_program import extract_program
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.drills.client import Reply
 from haplane.drills.container_cases import CASES, FAILED_CODE, FAILING_ARGUMENTS
-from haplane.drills.failing_pods import GROUPS, FailingPods
-from haplane.drills.pod_set import create
-from haplane.drills.pods import objects
-from haplane.drills.writes import make_namespace
+from haplane.drills.failing_pods import FailingPods
+from haplane.drills.pods import CLAIMS, KINDS, WITH_VOLUME, objects
+from haplane.drills.volume_objects import cluster_objects, driver_objects, persistent_volume
+from haplane.drills.volumes import PRIVILEGED
+from haplane.drills.writes import create, make_namespace
 from haplane.recovery.scratch.api_server import _apiserver
 from haplane.recovery.scratch.etcd import scratch_etcd
 from haplane.supported import DEFAULT_VERSION
@@ -54,7 +55,9 @@ def extracted(name, directory):
 def api(tools, tmp_path_factory):
     directory = tmp_path_factory.mktemp("api")
     (directory / "data").mkdir()
-    program = extracted("kube-apiserver", directory)
+    program = directory / "as-kubeadm-runs-it"
+    program.write_text(f'#!/bin/sh\nexec {extracted("kube-apiserver", directory)} --allow-privileged=true "$@"\n')
+    program.chmod(0o700)
     with (
         scratch_etcd(tools, directory / "data") as etcd,
         _apiserver(program, etcd, samples.identity(), tools) as client,
@@ -69,15 +72,20 @@ def made(api, namespace):
     """A namespace with the account that a controller would make."""
     make_namespace(api, namespace)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-    create(api, f"/api/v1/namespaces/{namespace}", "serviceaccounts", account)
+    create(api, f"/api/v1/namespaces/{namespace}/serviceaccounts", account)
 
 
-def test_a_pod_of_each_kind(api):
+def test_a_pod_of_each_kind_with_its_volumes_and_their_driver(api):
     made(api, "each")
-    for collection, body in objects(IMAGES["pause"], "m2"):
-        below = f"{GROUPS.get(collection, '/apis/apps/v1')}/namespaces/each/{collection}"
-        reply = api.request("POST", below, body)
-        assert reply.ok, (collection, reply.body)
+    make_namespace(api, "each-volumes", PRIVILEGED)
+    for path, body in (
+        *cluster_objects("each-volumes"),
+        *driver_objects("each-volumes", IMAGES["pause"], ["m1", "m2"], ("m1", "10.0.0.21", 6443)),
+        *(persistent_volume("each", claim) for claim in CLAIMS.values()),
+        *objects("each", IMAGES["pause"], "m2", (*KINDS, *WITH_VOLUME)),
+    ):
+        reply = api.request("POST", path, body)
+        assert reply.ok, (path, reply.body)
 
 
 def test_every_policy_and_this_version_knows_restart_rules(api):

@@ -8,8 +8,12 @@ def was(uid, restarts=0):
 
 
 def test_each_kind_has_one_pod_that_prefers_the_node_and_may_run_on_masters():
-    made = dict(objects("pause:1", "m2"))
-    assert list(made) == ["deployments", "statefulsets", "jobs", "daemonsets", "pods"]
+    made = dict(objects("drill", "pause:1", "m2"))
+    collections = [path.removeprefix("/apis/").rpartition("/namespaces/drill/")[::2] for path in made]
+    assert collections == [
+        ("apps/v1", "deployments"), ("apps/v1", "statefulsets"), ("batch/v1", "jobs"), ("apps/v1", "daemonsets"),
+        ("/api/v1", "pods"),
+    ]  # fmt: skip
     for body in made.values():
         spec = body["spec"] if body["kind"] == "Pod" else body["spec"]["template"]["spec"]
         assert "m2" in str(spec["affinity"])
