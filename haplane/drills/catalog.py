@@ -45,6 +45,7 @@ ALL = (
     reboot_node.DRILL,
     dead_node_pods.TAINTED,
     dead_node_pods.UNTAINTED,
+    dead_node_pods.BACK,
     power_cycle_everything.DRILL,
     replace_master.DRILL,
     lose_data.QUORUM,

@@ -54,3 +54,9 @@ UNTAINTED = Drill(
     partial(plan, after=After.OFF),
     Limits(healthy_again=300),
 )
+BACK = Drill(
+    "dead-node-pods-back",
+    f"The same with the power back after {BACK_AFTER_SECONDS:.0f} s.",
+    partial(plan, after=After.BACK),
+    Limits(healthy_again=300),
+)
