@@ -11,7 +11,7 @@ from haplane.drills.client import Client
 from haplane.drills.container_cases import CASES, LABEL, REFUSED_FIELD, Case, Moment, Story, keeps_rules
 from haplane.drills.limits import Figure
 from haplane.drills.pod_set import image_of
-from haplane.drills.writes import PREFIX, make_namespace, remove_namespace, request_until_answered
+from haplane.drills.writes import PREFIX, make_pods_namespace, remove_namespace, request_until_answered
 from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.waiting import wait_until
 
@@ -37,7 +37,7 @@ class FailingPods:
         """Make them, and wait for every outcome as long as that takes, but no longer than OUTCOME_SECONDS."""
         images = {name: image_of(self._client, self._node, name) for name in ("pause", "coredns")}
         self._made = True
-        make_namespace(self._client, self._namespace)
+        make_pods_namespace(self._client, self._namespace)
         for case in CASES:
             if self._make(case, images):
                 self._began[case.name] = time.monotonic()

@@ -10,7 +10,7 @@ from typing import Any
 
 from haplane.drills.client import Client, NoReply
 from haplane.drills.pods import KINDS, LABEL, Fate, Seen, is_ready, note, objects, seen
-from haplane.drills.writes import PREFIX, create, make_namespace, remove_namespace, request_until_answered
+from haplane.drills.writes import PREFIX, create, make_pods_namespace, remove_namespace, request_until_answered
 from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.waiting import wait_until
 
@@ -38,7 +38,7 @@ class PodSet:
         """Make a pod of each of these kinds and wait until all are ready on the node."""
         self.fates = {kind: Fate() for kind in kinds}
         self._made = True
-        make_namespace(self.client, self.namespace)
+        make_pods_namespace(self.client, self.namespace)
         for path, body in objects(self.namespace, image, self.node, kinds):
             create(self.client, path, body)
         seconds = START_SECONDS + ATTACH_SECONDS * (len(kinds) > len(KINDS))

@@ -27,6 +27,14 @@ def make_namespace(client: Client, namespace: str, labels: Mapping[str, str] = M
     create(client, "/api/v1/namespaces", body)
 
 
+def make_pods_namespace(client: Client, namespace: str) -> None:
+    """The same, and wait until pods may be created in it: those without an account, made meanwhile, are refused."""
+    make_namespace(client, namespace)
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+    what = f"the namespace {namespace} has its default service account"
+    wait_until(lambda: request_until_answered(client, "GET", path).ok, ANSWER_SECONDS, what, every=0.2)
+
+
 def create(client: Client, path: str, body: Mapping[str, Any]) -> None:
     """Make one object in the collection at ``path``. Raises HaplaneError when the API server refuses."""
     reply = request_until_answered(client, "POST", path, body)

@@ -4,6 +4,7 @@ import pytest
 from fake_api import FakeApi
 
 from haplane.drills import failing_pods
+from haplane.drills.client import Reply
 from haplane.drills.container_cases import CASES, FAILED_CODE, FAILS, LABEL, STAYS
 from haplane.drills.failing_pods import FailingPods
 from haplane.errors import HaplaneError
@@ -120,6 +121,22 @@ def test_what_every_api_server_knows_and_this_one_refuses_is_an_error(made):
         pods.work()
     pods.clean_up()
     assert api.deleted
+
+
+def test_the_first_pod_waits_for_the_account_that_pods_need(made, monkeypatch):
+    """On a busy cluster the controller that makes it is late: the API server refused the first pod (403)."""
+    api, pods = made
+    asked, get = [], api.request
+
+    def request(method, path, body=None, **more):
+        if path.endswith("/serviceaccounts/default"):
+            asked.append(any("/pods/" in one for one in api.objects))
+            return Reply(404 if len(asked) < 3 else 200, b"{}")
+        return get(method, path, body, **more)
+
+    monkeypatch.setattr(api, "request", request)
+    run(made, [all_as(DOCUMENTED)])
+    assert asked == [False, False, False]
 
 
 def test_only_the_failing_container_runs_coredns():
