@@ -15,7 +15,7 @@ from haplane.remote.openssh import run
 from haplane.scripts import script
 
 READY_SECONDS = 300.0
-"""From the moment that the host responds again. Kubelets give a container that failed to start up to 300 s rest."""
+"""From the moment that the host responds again, however long its boot took: a pod that is not ready by then fails."""
 
 UID = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 
@@ -57,15 +57,12 @@ class RebootedPods:
         return [figure for kind, fate in self._pods.fates.items() for figure in self._figures(kind, fate)]
 
     def _figures(self, kind: str, fate: Fate) -> Sequence[Figure]:
-        ready = Figure(
-            f"{kind}: ready again after", float("inf") if fate.serving is None else fate.serving, READY_SECONDS
-        )
-        if fate.then is None:
-            return [ready]
+        if fate.serving is None or fate.then is None:
+            return [Figure(f"{kind}: ready again after", float("inf"), READY_SECONDS)]
         kept = [name for name in EMPTY_DIRS if (fate.then.uid, name) in self._kept]
         held = ", ".join(f"{name} {'kept' if name in kept else 'lost'}" for name in EMPTY_DIRS)
         return [
-            ready,
+            Figure(f"{kind}: ready again after", fate.serving, None),
             Figure(f"{kind}: restarts", fate.then.restarts, None, "", compared(self._pods.first[kind], fate.then)),
             Figure(f"{kind}: empty directories kept", len(kept), None, "", held),
         ]
