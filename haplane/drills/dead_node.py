@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
@@ -11,7 +12,7 @@ from haplane.drills.client import Client
 from haplane.drills.drill import DrillContext, shell
 from haplane.drills.limits import Figure
 from haplane.drills.pod_set import PodSet, image_of
-from haplane.drills.pods import CLAIMS, KINDS, NOT_REPLACED, WITH_VOLUME
+from haplane.drills.pods import CLAIMS, KINDS, NOT_REPLACED, WITH_VOLUME, WITHOUT_THE_NODE
 from haplane.drills.volumes import Volumes, why_none
 from haplane.machines.protocol import Armed
 from haplane.scripts import script
@@ -25,9 +26,6 @@ TAINT_SECONDS = 40.0
 
 EVICTED_SECONDS = 130.0
 """Until pods that were deleted for the node's sake are replaced."""
-
-DETACH_SECONDS = 360.0
-"""ReconcilerMaxWaitForUnmountDuration of the attach/detach controller: until it detaches by force."""
 
 RETURN_SECONDS = 180.0
 """Until pods that wait for the node serve once it has power."""
@@ -60,11 +58,12 @@ class DeadNode:
         self.no_volumes = why_none(context.inventory)
         self._volumes = Volumes(context, self._client, node, self._pods.namespace)
         self._refused: Sequence[str] = ()
+        self._began = self._back = 0.0
 
     @property
     def longest(self) -> float:
         """How many seconds the node is off at most."""
-        replaced = {After.TAINTED: RETURN_SECONDS, After.OFF: self._toleration + DETACH_SECONDS + RETURN_SECONDS}
+        replaced = {After.TAINTED: RETURN_SECONDS, After.OFF: self._toleration + EVICTED_SECONDS}
         return self._grace + NOTICED_SECONDS + replaced.get(self._after, BACK_AFTER_SECONDS)
 
     def prepare(self) -> None:
@@ -79,7 +78,7 @@ class DeadNode:
 
     def watch(self) -> None:
         """From the fault on, until all that are replaced elsewhere serve there."""
-        self._pods.follow()
+        self._began = self._pods.follow()
         if self._after is After.BACK:
             return
         seconds = self._grace + NOTICED_SECONDS
@@ -91,7 +90,8 @@ class DeadNode:
             self._pods.serve_again(self._replaced(), self.longest - seconds)
 
     def wait_for_the_rest(self) -> None:
-        """Once the node has power again, for those that waited for it. A bare pod that was deleted never comes."""
+        """Once the host responds again, for those that waited for it. A bare pod that was deleted never comes."""
+        self._back = time.monotonic() - self._began
         waiting = [kind for kind, fate in self._pods.fates.items() if kind != "Pod" or fate.deleted is None]
         self._pods.serve_again(waiting if self._after is not After.TAINTED else self._replaced(), RETURN_SECONDS)
         found = self._pods.events("FailedAttachVolume")
@@ -110,6 +110,7 @@ class DeadNode:
         ]
         if self._pods.not_ready is not None:
             found.append(Figure("node NotReady after", self._pods.not_ready, None))
+        found.append(Figure("host back after", self._back, None))
         for kind, fate in self._pods.fates.items():
             times = {"deleted": fate.deleted, "gone": fate.gone}
             found += [Figure(f"{kind}: pod {what} after", at, None) for what, at in times.items() if at is not None]
@@ -131,9 +132,13 @@ class DeadNode:
         )
 
     def _replaced(self) -> Sequence[str]:
-        """Whose controllers start a pod elsewhere while the node is off: a StatefulSet's once the old one is gone."""
+        """Those that serve elsewhere while the node is off.
+
+        Without the taint the pod's object stays. As long as it does, a StatefulSet starts no other pod, and no volume
+        is detached: the attach/detach controller's 6 minutes (force detach) only begin when it is gone.
+        """
         kinds = [kind for kind in self._pods.fates if kind not in NOT_REPLACED]
-        return kinds if self._after is After.TAINTED else [kind for kind in kinds if "StatefulSet" not in kind]
+        return kinds if self._after is After.TAINTED else [kind for kind in kinds if kind in WITHOUT_THE_NODE]
 
     def _limit(self, kind: str) -> float | None:
         """Seconds until the kind serves again; None where nothing is promised."""
@@ -143,7 +148,7 @@ class DeadNode:
             return None
         if self._after is After.TAINTED:
             return self._grace + TAINT_SECONDS
-        return self._grace + self._toleration + EVICTED_SECONDS + DETACH_SECONDS * (kind in WITH_VOLUME)
+        return self._grace + self._toleration + EVICTED_SECONDS
 
     def _taint(self) -> AbstractContextManager[Armed | None]:
         if self._after is not After.TAINTED:

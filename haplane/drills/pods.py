@@ -17,6 +17,9 @@ CLAIMS = {"Deployment-RWO": "on-deployment-rwo", "StatefulSet-RWO": "data-on-sta
 NOT_REPLACED = ("DaemonSet", "Pod")
 """No controller starts another pod elsewhere: a DaemonSet's waits for its node; a bare pod is nobody's."""
 
+WITHOUT_THE_NODE = ("Deployment", "Job")
+"""Kinds that need neither the old pod's name nor its volume: another pod starts as soon as the old one is deleted."""
+
 EMPTY_DIRS = {"disk": {}, "memory": {"medium": "Memory"}}
 """Each pod's own volumes."""
 
