@@ -20,6 +20,7 @@ from haplane.drills.report import Report
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows.drill import Skipped, carry_out, context_of, series
 
+SERIES = "This causes real outages, one after the other:"
 OPTIONS = (
     click.option("--in-cluster", is_flag=True, help="Also probe from a pod's network on a surviving master."),
     click.option(
@@ -145,7 +146,7 @@ def carried_out(
         raise BadInput("a HOST is for one run of one drill", where="HOST", next_step="leave HOST or --repeat out")
 
     def confirm(announcement: str) -> bool:
-        output.line(f"This causes a real outage. {announcement}")
+        output.line(announcement)
         return options.assume_yes or agree("Go ahead?")
 
     context = context_of(loaded, output.progress, forced=options.force)
@@ -154,7 +155,7 @@ def carried_out(
     if not several:
         one = carry_out(drills[0], context, host, in_cluster=options.in_cluster, confirm=confirm)
         outcomes = () if one is None else (one,)
-    elif confirm("\n".join(["", *(f"{drill.name}: {drill.summary}" for drill in drills)])):
+    elif confirm("\n".join([SERIES, *(f"{drill.name}: {drill.summary}" for drill in drills)])):
         outcomes = series(drills, context, repeat=options.repeat, in_cluster=options.in_cluster)
     for each in outcomes:
         found.append(each)

@@ -16,6 +16,8 @@ from typing import Any
 
 SECONDS_PER_REQUEST = 1.0
 ANSWER_BYTES = 64 << 20
+AGENT = "haplane-drill"
+"""The field manager of what drills apply, by which nobody takes it for what haplane keeps in the cluster."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _message(method: str, path: str, target: Target, body: object) -> bytes:
     content = b"" if body is None else json.dumps(body).encode()
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: {target.address}:{target.port}\r\nAccept: application/json\r\n"
-        f"User-Agent: haplane\r\nConnection: close\r\n"
+        f"User-Agent: {AGENT}\r\nConnection: close\r\n"
     )
     if body is not None:
         head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"

@@ -6,7 +6,6 @@ from haplane.domain.status import Status
 from haplane.drills.client import Client
 from haplane.drills.drill import Drill, DrillContext, Fault
 from haplane.drills.failing_pods import FailingPods
-from haplane.drills.limits import Limits
 from haplane.errors import BadInput
 
 
@@ -31,5 +30,4 @@ DRILL = Drill(
     "container-fails",
     "Let one container of a pod fail, under each policy, and show what becomes of the others.",
     plan,
-    Limits(read_gap=0, write_gap=0, failed_requests=0),
 )

@@ -69,6 +69,11 @@ class Fault:
     runs_verbs: bool = False
     measured: Callable[[], Sequence[Figure]] = tuple
 
+    @property
+    def warning(self) -> str:
+        """The announcement, and that clients will notice where something of the cluster is taken away."""
+        return f"This causes a real outage. {self.announcement}" if self.parts else self.announcement
+
 
 @dataclass(frozen=True)
 class Drill:

@@ -64,7 +64,7 @@ def _break(
     drill: Drill, context: DrillContext, fault: Fault, host: str | None, *, in_cluster: bool, confirm: Confirm
 ) -> Report | None:
     """The fault that was planned last, or what it has become once the lock is held."""
-    while confirm(fault.announcement):
+    while confirm(fault.warning):
         with _locked(drill, context, fault):
             asked, fault = fault, planned(drill, context, healthy_status(drill, context), host)
             if (agreed := fault.announcement == asked.announcement) and not fault.runs_verbs:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from haplane.domain.cluster_health import Workloads
+from haplane.drills.client import AGENT
 from haplane.facts.on_host import workloads
 from haplane.facts.on_host.workloads import fields_digest, from_api, reason_paths, slices_path
 
@@ -61,8 +62,9 @@ def test_a_healthy_cluster_costs_one_round_of_few_questions():
     assert len(asked) <= 8
 
 
-def test_daemon_sets_of_others_are_not_looked_at():
-    assert look(sets=[daemon_set(manager="helm")])[0].daemon_sets == ()
+@pytest.mark.parametrize("manager", ["helm", AGENT])
+def test_daemon_sets_of_others_and_of_drills_are_not_looked_at(manager):
+    assert look(sets=[daemon_set(manager=manager)])[0].daemon_sets == ()
 
 
 def test_why_a_pod_is_missing_is_in_the_last_warning():
