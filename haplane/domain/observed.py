@@ -143,10 +143,11 @@ class Kubernetes(Observed):
 
 
 class AttachedNetwork(Observed):
-    """A network that the host has an address in or a route to."""
+    """A network that the host has an address in or a route to; ``gateway`` is a route's next hop, "" without."""
 
     network: ShortText
     device: ShortText
+    gateway: ShortText = ""
 
 
 class Surroundings(Observed):

@@ -5,13 +5,14 @@ Most of it is asked of hosts that are still fresh: what a running cluster has ma
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
 
 from haplane.domain import host_paths
-from haplane.domain.observed import HostReport
+from haplane.domain.observed import AttachedNetwork, HostReport
 from haplane.domain.platform import version
 from haplane.errors import HaplaneError
 
@@ -24,9 +25,10 @@ FLANNEL = "10-flannel.conflist"
 
 @dataclass(frozen=True)
 class Site:
-    """What the inventory says of all hosts. ``masters`` are addresses, ``nodes`` and ``balancers`` names."""
+    """What the inventory says. ``masters`` and ``hosts`` are addresses, ``nodes`` and ``balancers`` names."""
 
     masters: tuple[str, ...]
+    hosts: frozenset[str]
     nodes: frozenset[str]
     balancers: frozenset[str]
     endpoint: str
@@ -94,7 +96,9 @@ def _networks(name: str, report: HostReport, site: Site) -> Iterator[HaplaneErro
         taken = [
             f"{one.network} ({one.device})" if one.device else one.network
             for one in report.surroundings.networks
-            if not one.device.startswith(POD_DEVICES) and _overlaps(one.network, wanted)
+            if not one.device.startswith(POD_DEVICES)
+            and _overlaps(one.network, wanted)
+            and not (setting == "pod_network" and _is_pod_route(one, site))
         ]
         if taken:
             yield HaplaneError(
@@ -102,6 +106,14 @@ def _networks(name: str, report: HostReport, site: Site) -> Iterator[HaplaneErro
                 why=f"it has {', '.join(dict.fromkeys(taken))}",
                 next_step=f'choose another cluster["{setting}"], or remove that network from the host',
             )
+
+
+def _is_pod_route(one: AttachedNetwork, site: Site) -> bool:
+    """A route of flannel's host-gw to another node's pods, which `kubeadm reset` leaves behind."""
+    with contextlib.suppress(ValueError):
+        inside = IPv4Network(one.network).subnet_of(IPv4Network(site.pod_network))
+        return inside and one.gateway in site.hosts
+    return False
 
 
 def _overlaps(network: str, wanted: str) -> bool:

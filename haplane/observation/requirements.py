@@ -89,6 +89,7 @@ def _site(inventory: Inventory) -> Site:
     cluster = inventory.cluster
     return Site(
         masters=tuple(str(host.address) for host in inventory.masters + inventory.leaving),
+        hosts=frozenset(str(host.address) for host in inventory.hosts),
         nodes=frozenset(host.name for host in inventory.nodes),
         balancers=frozenset(host.name for host in inventory.balancer_hosts),
         endpoint=cluster.endpoint.address,

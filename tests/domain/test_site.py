@@ -13,6 +13,13 @@ OTHERS = {"balanced": ["10.9.9.1", "10.9.9.2"], "addresses": ["10.9.9.9"]}
 CONVERGED = samples.converged(INVENTORY)
 
 
+M1 = str(INVENTORY.masters[0].address)
+
+
+def route(network, gateway):
+    return {"network": network, "device": "eth0", "gateway": gateway}
+
+
 def found(observation=FRESH, host="m2", inventory=INVENTORY, **changes):
     reports = samples.altered(observation, host, **changes).reports if changes else observation.reports
     return [str(error) for error in site_problems(_site(inventory), reports)]
@@ -33,6 +40,9 @@ def test_hosts_as_they_should_be():
         ({"networks": [{"network": "10.244.3.1/24", "device": "docker0"}]}, "pod_network 10.244.0.0/16 overlaps"),
         ({"networks": [{"network": "10.96.5.0/24", "device": "tun0"}]}, "service_network 10.96.0.0/16 overlaps"),
         ({"networks": [{"network": "10.0.0.0/8", "device": ""}]}, "it has 10.0.0.0/8"),
+        ({"networks": [route("10.244.1.0/24", "10.1.0.99")]}, "it has 10.244.1.0/24 (eth0)"),
+        ({"networks": [route("10.244.0.0/15", M1)]}, "it has 10.244.0.0/15 (eth0)"),
+        ({"networks": [route("10.96.1.0/24", M1)]}, "service_network 10.96.0.0/16 overlaps"),
         ({"kernel": "5.10.0-30-amd64"}, "too old for kube-proxy's mode nftables"),
         ({"name_servers": ["127.0.0.53"]}, "names only this host as name server"),
         ({"name_servers": ["::1", "127.0.0.1"]}, "CoreDNS would ask itself"),
@@ -50,6 +60,7 @@ def test_a_fresh_host_that_a_cluster_cannot_live_with(surroundings, words):
     [
         {"networks": [{"network": "10.244.1.1/24", "device": "cni0"}]},
         {"networks": [{"network": "10.244.2.0/24", "device": "flannel.1"}]},
+        {"networks": [route("10.244.2.0/24", M1)]},
         {"networks": [{"network": "default", "device": "eth0"}, {"network": "172.17.0.1/16", "device": "docker0"}]},
         {"kernel": "5.13.0"},
         {"kernel": "6.1.0-18-amd64"},

@@ -49,17 +49,19 @@ def in_container() -> bool:
 
 
 def attached_networks() -> list[dict[str, str]]:
-    """Every network of an address or a route, with its device; not the default route, nor single local addresses."""
+    """Every network of an address or a route, with device and gateway; not the default route, nor local ones."""
     found = set()
     for link in json.loads(output_of("ip", "-j", "-4", "address") or "[]"):
         for one in link.get("addr_info", []):
-            found.add((f"{one['local']}/{one['prefixlen']}", str(link.get("ifname", ""))))
+            found.add((f"{one['local']}/{one['prefixlen']}", str(link.get("ifname", "")), ""))
     for route in json.loads(output_of("ip", "-j", "-4", "route", "show", "table", "all") or "[]"):
         if route.get("type", "unicast") in {"unicast", "blackhole", "unreachable", "prohibit"}:
-            found.add((str(route.get("dst", "default")), str(route.get("dev", ""))))
-    return [{"network": network, "device": device} for network, device in sorted(found) if network != "default"][
-        :MOST
-    ]
+            found.add((str(route.get("dst", "default")), str(route.get("dev", "")), str(route.get("gateway", ""))))
+    return [
+        {"network": network, "device": device, "gateway": gateway}
+        for network, device, gateway in sorted(found)
+        if network != "default"
+    ][:MOST]
 
 
 def names(directory: str) -> list[str]:
