@@ -341,6 +341,16 @@ def test_pods_that_nothing_can_run_are_a_problem_with_its_cause():
     assert "only 1 CoreDNS pod is ready: without it pods cannot resolve names (0/3 nodes)" in found
 
 
+def test_coredns_that_crashes_names_the_command_that_shows_why():
+    why = "crashes again and again: coredns last ended Error, exit 1, 7 restarts"
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        told = observation.reports[name].kubernetes.model_dump() | {"coredns_ready": 0, "coredns_why": why}
+        observation = samples.altered(observation, name, kubernetes=told)
+    (found,) = (one for one in judged(observation).problems if "CoreDNS" in one)
+    assert f"({why}); fix: `kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns --previous`" in found
+
+
 def test_a_probe_that_failed_claims_nothing_else():
     """Neither that a unit is stopped, nor that a member has no data: a restore would be the wrong advice."""
     observation = CONVERGED

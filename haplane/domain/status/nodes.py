@@ -131,11 +131,15 @@ def pressure_problems(kubernetes: Kubernetes | None) -> list[str]:
     return found
 
 
+DNS_LOG = "`kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns --previous` shows why it ended"
+
+
 def dns_problems(kubernetes: Kubernetes | None) -> list[str]:
     """Fewer ready CoreDNS pods than there should be."""
     if kubernetes is None or kubernetes.coredns_ready >= min(2, len(kubernetes.nodes)):
         return []
-    if kubernetes.coredns_ready == 0:
-        return [problem("no CoreDNS pod is ready: pods cannot resolve names", why=kubernetes.coredns_why or None)]
-    what = "only 1 CoreDNS pod is ready: without it pods cannot resolve names"
-    return [problem(what, why=kubernetes.coredns_why or None)]
+    why = kubernetes.coredns_why
+    what = "no CoreDNS pod is ready: pods cannot resolve names"
+    if kubernetes.coredns_ready:
+        what = "only 1 CoreDNS pod is ready: without it pods cannot resolve names"
+    return [problem(what, why=why or None, fix=DNS_LOG if why.startswith("crash") else None)]

@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from haplane.facts.on_host.probe import read
@@ -32,6 +33,8 @@ DNS_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%3Dkube-dns&limit=20"
 PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure", "NetworkUnavailable")
 CORDONED = "haplane/cordoned"
 """The annotation of a Node that haplane cordoned: the verb that did."""
+BACK_OFF_SECONDS = 600.0
+"""After so long a kubelet forgets that a container crashed (twice its longest back-off)."""
 LABEL_WORDS = ("node-role", "exclude-from", "haplane")
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/"
 KUBE_SYSTEM_OBJECTS = {
@@ -79,7 +82,7 @@ def kubernetes(port: int, chosen: list[str]) -> dict[str, Any] | None:
             "objects": sorted(found),
             "applied": found.get("haplane", {}).get("data", {}).get("applied"),
             "coredns_ready": dns_ready,
-            "coredns_why": next((why for why in map(waits_for, dns_pods) if why), ""),
+            "coredns_why": next((in_words(*held_up(one)) for one in dns_pods if not is_pod_ready(one)), ""),
         }
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return None
@@ -155,16 +158,54 @@ def node(item: dict[str, Any], chosen: Iterable[str] = ()) -> dict[str, Any]:
     }
 
 
-def waits_for(pod: dict[str, Any]) -> str:
-    """Why a pod is not scheduled, or what its first container waits for; empty if neither."""
+def is_pod_ready(pod: dict[str, Any]) -> bool:
+    """Whether its condition Ready is true."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def in_words(reason: str, message: str) -> str:
+    """Both as one text."""
+    return f"{reason}: {message}".strip(": ")[:300]
+
+
+def held_up(pod: dict[str, Any]) -> tuple[str, str]:
+    """Why a pod is not ready, and more of it: not scheduled, what a container waits for, how it last ended."""
     status = pod.get("status", {})
-    for condition in status.get("conditions", []):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return str(condition.get("message") or condition.get("reason") or "not scheduled")[:300]
-    for container in status.get("containerStatuses", []):
-        if waiting := container.get("state", {}).get("waiting"):
-            return f"{waiting.get('reason', '')}: {waiting.get('message', '')}".strip(": ")[:300]
-    return ""
+    conditions = {one["type"]: one for one in status.get("conditions", [])}
+    whys = [conditions["PodScheduled"]] if conditions.get("PodScheduled", {}).get("status") == "False" else []
+    for one in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+        if crash := crashes(one):
+            whys.append(crash)
+        elif waiting := one.get("state", {}).get("waiting"):
+            whys.append(waiting)
+    if conditions.get("Ready", {}).get("status") == "False":
+        whys.append(conditions["Ready"])
+    whys.append({"reason": status.get("reason") or status.get("phase")})
+    return str(whys[0].get("reason") or "")[:300], str(whys[0].get("message") or "")[:300]
+
+
+def crashes(container: dict[str, Any]) -> dict[str, str] | None:
+    """How a container that is not ready last ended, while the kubelet still counts its restarts."""
+    state = container.get("state", {})
+    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+    if container.get("ready") or not ended:
+        return None
+    if "waiting" in state and state["waiting"].get("reason") != "CrashLoopBackOff":
+        return None
+    if "running" in state and seconds_since(state["running"]["startedAt"]) > BACK_OFF_SECONDS:
+        return None
+    restarts = container.get("restartCount", 0)
+    times = f"{restarts} restart{'' if restarts == 1 else 's'}"
+    return {
+        "reason": "crashes again and again" if restarts > 1 else "crashed",
+        "message": f"{container.get('name')} last ended {ended.get('reason')}, exit {ended.get('exitCode')}, {times}",
+    }
+
+
+def seconds_since(written: str) -> float:
+    """How long ago a time of the API's was, by this host's clock."""
+    return time.time() - datetime.fromisoformat(written.replace("Z", "+00:00")).timestamp()
 
 
 def with_serving(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:

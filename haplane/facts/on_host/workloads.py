@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, LEASES, METADATA_ONLY, ask
+from haplane.facts.on_host.kubernetes import (
+    KUBE_SYSTEM,
+    LEASES,
+    METADATA_ONLY,
+    ask,
+    held_up,
+    is_pod_ready,
+    seconds_since,
+)
 from haplane.facts.on_host.probe import read
 
 DAEMON_SETS = "/apis/apps/v1/daemonsets?limit=200"
@@ -118,23 +124,15 @@ def daemon_set(item: dict[str, Any], reasons: tuple[str, str] | None, more: dict
 
 
 def pod(item: dict[str, Any]) -> dict[str, Any]:
-    """A pod's node, whether it is ready, and what one of its containers waits for or ended with."""
-    status = item.get("status", {})
-    conditions = {one["type"]: one for one in status.get("conditions", [])}
-    states = [
-        one["state"]["waiting"]
-        for one in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-        if "waiting" in one.get("state", {})
-    ]
-    scheduled = conditions.get("PodScheduled", {})
-    waiting = states[0] if states else scheduled if scheduled.get("status") == "False" else {}
+    """A pod's node, whether it is ready, and what keeps it from that."""
+    reason, message = held_up(item)
     return {
         "name": item["metadata"]["name"],
         "node": item["spec"].get("nodeName") or affine_node(item),
         "component": item["metadata"].get("labels", {}).get("component", ""),
-        "ready": conditions.get("Ready", {}).get("status") == "True",
-        "reason": (waiting.get("reason") or status.get("reason") or status.get("phase") or "")[:TEXT],
-        "message": (waiting.get("message") or "")[:TEXT],
+        "ready": is_pod_ready(item),
+        "reason": reason,
+        "message": message,
     }
 
 
@@ -150,8 +148,10 @@ def lease(item: dict[str, Any] | None) -> dict[str, Any]:
     """Who leads, and how many seconds ago it renewed its lease, by this host's clock; None when nobody ever has."""
     spec = (item or {}).get("spec", {})
     renewed = spec.get("renewTime")
-    age = time.time() - datetime.fromisoformat(renewed.replace("Z", "+00:00")).timestamp() if renewed else None
-    return {"holder": str(spec.get("holderIdentity") or "")[:TEXT], "age_seconds": age}
+    return {
+        "holder": str(spec.get("holderIdentity") or "")[:TEXT],
+        "age_seconds": seconds_since(renewed) if renewed else None,
+    }
 
 
 def strict_webhooks(listed: dict[str, Any]) -> list[dict[str, Any]]:

@@ -91,15 +91,24 @@ def test_an_api_server_tells_its_nodes_and_what_was_applied(told):
     assert found.coredns_ready == 2
 
 
+BETWEEN_TWO_STARTS = {
+    "restartCount": 7,
+    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}},
+    "lastState": {"terminated": {"reason": "Error", "exitCode": 1}},
+}
+
+
 def test_what_keeps_pods_from_being_placed_is_reported(told):
     conditions = [{"type": "Ready", "status": "True"}, {"type": "DiskPressure", "status": "True"}]
     conditions.append({"type": "PIDPressure", "status": "False"})
     node = {"metadata": {"name": "m1", "uid": "1"}, "spec": {}, "status": {"conditions": conditions}}
     unplaced = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
     waiting = {"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}]}
+    crashing = {"containerStatuses": [{"name": "coredns", **BETWEEN_TWO_STARTS}]}
     for status, why in (
         ({"conditions": [unplaced]}, "0/1 nodes are available"),
         (waiting, "ErrImagePull: no such image"),
+        (crashing, "crashes again and again: coredns last ended Error, exit 1, 7 restarts"),
         ({}, ""),
     ):
         pods = {"items": [{"status": status}]}

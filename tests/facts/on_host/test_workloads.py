@@ -91,6 +91,39 @@ def test_a_container_that_waits_says_what_for():
     assert found.message == "back-off 40s restarting failed container"
 
 
+def restarted(seconds_ago, ready=False, restarts=7):
+    started = datetime.fromtimestamp(time.time() - seconds_ago, UTC).isoformat().replace("+00:00", "Z")
+    container = {
+        "name": "kube-scheduler", "ready": ready, "restartCount": restarts,
+        "state": {"running": {"startedAt": started}}, "lastState": {"terminated": {"reason": "Error", "exitCode": 1}},
+    }  # fmt: skip
+    unready = "containers with unready status: [kube-scheduler]"
+    conditions = [{"type": "Ready", "status": str(ready), "reason": "ContainersNotReady", "message": unready}]
+    return {
+        "metadata": {"name": "kube-scheduler-m1"},
+        "spec": {"nodeName": "m1"},
+        "status": {"phase": "Running", "conditions": conditions, "containerStatuses": [container]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "reason", "message"),
+    [
+        (restarted(3), "crashes again and again", "kube-scheduler last ended Error, exit 1, 7 restarts"),
+        (restarted(3, restarts=1), "crashed", "kube-scheduler last ended Error, exit 1, 1 restart"),
+        (restarted(86400), "ContainersNotReady", "containers with unready status: [kube-scheduler]"),
+    ],
+)
+def test_a_pod_that_crashes_in_a_loop_is_not_called_running_between_two_starts(item, reason, message):
+    (found,) = look(pods=[item])[0].pods
+    assert (found.ready, found.reason, found.message) == (False, reason, message)
+
+
+def test_a_pod_that_restarted_once_long_ago_is_ready():
+    (found,) = look(pods=[restarted(86400, ready=True, restarts=1)])[0].pods
+    assert found.ready
+
+
 @pytest.mark.parametrize(
     ("hook", "endpoints", "named"),
     [
