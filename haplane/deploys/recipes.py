@@ -113,6 +113,14 @@ def wait_for_controllers() -> None:
     control_plane.wait_for_controllers(seconds=CONTROLLER_SECONDS, name=HEALTHY, _timeout=timeouts.CONTROLLERS)
 
 
+@deploy("Restart the scheduler or controller manager")
+def restart_controller(component: str) -> None:
+    """Of this host, where nobody leads."""
+    control_plane.restart_controller(
+        component=component, name=f"Restart {component}", _timeout=timeouts.CONTROLLER_RESTART
+    )
+
+
 @deploy("Wait until connections are drained")
 def wait_for_connection_drain(address: str, port: int, seconds: int) -> None:
     """On every load balancer, between the drain and the end of the server."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from haplane.domain.observed import HostReport
+from haplane.domain.observed import HostReport, Observation
 
 CLOCK_TOLERANCE_SECONDS = 2.0
 
@@ -27,6 +27,13 @@ def clock_offset(report: HostReport, window: Window) -> float:
     if max(behind, ahead) <= CLOCK_TOLERANCE_SECONDS:
         return 0.0
     return ahead if ahead > behind else -behind
+
+
+def clock_offsets(observation: Observation, window: Window | None) -> dict[str, float]:
+    """By host in seconds, positive ahead; of no host where it is not known when they were asked."""
+    if window is None:
+        return {}
+    return {name: clock_offset(report, window) for name, report in observation.reports.items()}
 
 
 def offset_in_words(offset: float) -> str:

@@ -8,17 +8,27 @@ from haplane.domain.cluster_plan import cluster_steps
 from haplane.domain.etcd_space import space_steps
 from haplane.domain.etcd_steps import etcd_steps
 from haplane.domain.host_plan import host_steps
+from haplane.domain.leaders import leader_steps
 from haplane.domain.membership import Change
 from haplane.domain.membership_steps import decommission_steps, delete_node_steps, member_steps
 from haplane.domain.nodes import node_steps, tidy_steps
 from haplane.domain.observed import Observation
 from haplane.domain.plan import ClusterWants, Kind, Plan, Step, Wants
 
+STARTS_CONTROLLERS = (Kind.INITIALISE, Kind.RECOVER, Kind.CONTROL_PLANE)
+
 
 def decide(
-    cluster: ClusterWants, wants: Mapping[str, Wants], observation: Observation, changes: Sequence[Change] = ()
+    cluster: ClusterWants,
+    wants: Mapping[str, Wants],
+    observation: Observation,
+    changes: Sequence[Change] = (),
+    offsets: Mapping[str, float] | None = None,
 ) -> Plan:
-    """Everything that has to be done on the hosts that answered. ``changes`` are those of etcd's membership."""
+    """Everything that has to be done on the hosts that answered.
+
+    ``changes`` are those of etcd's membership; ``offsets`` by how many seconds hosts' clocks are ahead.
+    """
     reports = observation.reports
     steps: list[Step] = []
     for name, wanted in wants.items():
@@ -32,6 +42,8 @@ def decide(
     steps += [*member_steps(changes), *deleted, *decommission_steps(cluster, reports, kubernetes, changes)]
     once = cluster_steps(cluster, reports, kubernetes, {step.host for step in deleted})
     steps += node_steps(cluster, wants, reports, kubernetes)
+    busy = {step.host for step in steps if step.kind in STARTS_CONTROLLERS}
+    steps += leader_steps(cluster.masters, observation, offsets or {}, busy)
     if kubernetes is not None or any(step.kind is Kind.CLUSTER for step in once):
         steps += tidy_steps(cluster, reports)
     return Plan(tuple(steps + once))

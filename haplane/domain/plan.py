@@ -60,6 +60,7 @@ class Kind(Enum):
     SERVING = "load the kubelet's new serving certificate"
     APPROVE = "approve kubelet serving certificates"
     CONTROL_PLANE = "restart the control plane"
+    LEAD = "restart the scheduler or controller manager"
     KUBELET_CONFIG = "reconfigure the kubelet"
     KUBELET = "start the kubelet"
     TIDY = "remove super-admin.conf"

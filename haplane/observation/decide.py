@@ -20,6 +20,7 @@ from haplane.desired.signers import why_new_signer
 from haplane.desired.snapshots import OWN_FILES
 from haplane.domain import host_paths
 from haplane.domain.agreement import Origin, origin_of_identity
+from haplane.domain.clocks import clock_offsets
 from haplane.domain.decide import decide as decide_on_hosts
 from haplane.domain.membership import Change
 from haplane.domain.plan import MASTER_EVIDENCE, Kind, Plan, Step, Wants
@@ -53,7 +54,8 @@ def decide(request: Request, view: View, before: Decision, changes: Sequence[Cha
         for host in view.reachable(inventory.hosts)
     }
     cluster = cluster_wants(inventory, request.required_manifest, verify_kubelets=verify_kubelets)
-    steps = decide_on_hosts(cluster, wants, view.observation, changes).steps
+    offsets = clock_offsets(view.observation, view.window)
+    steps = decide_on_hosts(cluster, wants, view.observation, changes, offsets).steps
     approved, _ = approvals(inventory, kubernetes)
     plan = Plan((*steps, *approved, *_snapshot_steps(request, view, decision, wants)))
     return replace(decision, wants=wants, plan=plan.ordered([host.name for host in inventory.everyone]))

@@ -58,6 +58,15 @@ def wait_for_controllers(seconds: int) -> Generator[StringCommand, None, None]:
 
 
 @operation()
+def restart_controller(component: str) -> Generator[StringCommand, None, None]:
+    """Restart one of the two where nobody leads, with its lease freed meanwhile; wait until it is healthy.
+
+    + component: kube-scheduler or kube-controller-manager
+    """
+    yield shell("restart_controller", component=component, control_plane_program=on_host("control_plane"))
+
+
+@operation()
 def take_out() -> Generator[StringCommand, None, None]:
     """Stop all three as a restart does: the API server sends its clients elsewhere and ends."""
     yield shell("take_out_control_plane", control_plane_program=on_host("control_plane"))

@@ -37,6 +37,9 @@ CONTROL_PLANE_RESTART = 300
 APISERVER = 180
 """An API server that becomes ready in at most 110 s; kubeadm 60."""
 
+CONTROLLER_RESTART = 240
+"""60 s for one of the two to end, 90 to become healthy again, and three requests."""
+
 CONTROLLERS = 180
 """kubeadm, then 90 s for the scheduler and the controller manager to become healthy."""
 

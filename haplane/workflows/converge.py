@@ -19,6 +19,7 @@ from haplane.phases.converge.recover_control_planes import (
 from haplane.phases.converge.rolling import (
     CONFIGURE_KUBELETS,
     RESTART_CONTROL_PLANES,
+    RESTART_CONTROLLERS,
     RESTART_ETCD,
     SERVE_KUBELETS,
     UNDRAIN_SERVERS,
@@ -52,6 +53,7 @@ CONVERGE = (
     RESTART_ETCD,
     FREE_SPACE,
     RESTART_CONTROL_PLANES,
+    RESTART_CONTROLLERS,
     APPLY_CLUSTER,
     TIDY_MASTERS,
     CONFIGURE_KUBELETS,

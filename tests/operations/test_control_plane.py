@@ -208,6 +208,29 @@ def test_a_restart_ends_and_starts_each_once_and_frees_the_lease_of_the_one_that
     assert [master.aside(component).exists() for component in COMPONENTS] == [False] * 3
 
 
+def test_a_scheduler_restarts_alone_and_frees_the_lease_of_a_holder_that_is_gone(master):
+    """Every scheduler ran, nobody led: the lease was held by an identity that no host has."""
+    log = master.path("/log")
+    master.program(
+        "kubectl",
+        f"""
+echo kubectl "$@" >> {log}
+case "$*" in *holderIdentity}}) echo gone_1 ;; *renewTime}}) echo 2026-11-29T10:00:00.000000Z ;; esac""",
+    )
+    done = master.run("restart_controller", ("start 90", "start 1"), component="kube-scheduler")
+    assert "is not healthy" in done.stderr
+    assert master.events == ["kube-scheduler ends", "kube-scheduler starts"]
+    assert master.manifest("kube-scheduler").read_text() == "old"
+    (patch,) = [line for line in log.read_text().splitlines() if " patch " in line]
+    assert "patch lease kube-scheduler" in patch
+    changes = json.loads(patch.partition("--patch=")[2])
+    assert [(change["op"], change["path"], change["value"]) for change in changes] == [
+        ("test", "/spec/holderIdentity", "gone_1"),
+        ("test", "/spec/renewTime", "2026-11-29T10:00:00.000000Z"),
+        ("replace", "/spec/holderIdentity", ""),
+    ]
+
+
 def test_a_configuration_that_kubeadm_refuses_stops_nothing(master):
     master.program("kubeadm", "exit 1")
     assert master.run("restart_control_plane", note_program=NOTE, config="/k.yaml").returncode != 0

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from haplane.domain.clocks import Window, clock_offset, offset_in_words
+from haplane.domain.clocks import Window, clock_offsets, offset_in_words
 from haplane.domain.observed import Observation
 from haplane.domain.status.model import problem
-
-
-def clock_offsets(observation: Observation, window: Window | None) -> dict[str, float]:
-    """By host in seconds, positive ahead; of no host where it is not known when they were asked."""
-    if window is None:
-        return {}
-    return {name: clock_offset(report, window) for name, report in observation.reports.items()}
 
 
 def clock_problems(observation: Observation, window: Window | None) -> list[str]:

@@ -6,13 +6,14 @@ import shlex
 from collections.abc import Mapping
 
 from haplane.domain.cluster_health import REFUSALS, Pod
+from haplane.domain.leaders import leaderless
 from haplane.domain.nodes import unread_certificates
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.status.leaders import EFFECTS, leaderless
 from haplane.domain.status.model import Roster, problem
 from haplane.domain.status.workloads import most_troubled
 
+EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
 UP = "`haplane up INVENTORY`"
 
 
@@ -31,7 +32,18 @@ def control_plane_problems(roster: Roster, observation: Observation, offsets: Ma
         *_unhealthy(roster, observation, pods),
         *_other_flags(roster, observation),
         *_unread(roster, observation),
-        *([] if all_cut_off else leaderless(roster, observation, offsets)),
+        *([] if all_cut_off else _leaderless(roster, observation, offsets)),
+    ]
+
+
+def _leaderless(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[str]:
+    return [
+        problem(
+            f"no {one.component} leads: {EFFECTS.get(one.component, 'it does nothing')}",
+            why=f"{one.holder} has not renewed its lease for {one.seconds:.0f} s" if one.holder else None,
+            fix=UP,
+        )
+        for one in leaderless(roster.masters, observation, offsets)
     ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from haplane.domain import host_paths
-from haplane.domain.clocks import Window
+from haplane.domain.clocks import Window, clock_offsets
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.recovery import Recovery, keys_are_lost, summarise_recovery
 from haplane.domain.snapshot_status import snapshot_problems, summarise_snapshots
@@ -21,7 +21,7 @@ from haplane.domain.status.balancers import (
     unserved_masters,
 )
 from haplane.domain.status.certificates import Certificates, certificate_problems
-from haplane.domain.status.clocks import clock_offsets, clock_problems
+from haplane.domain.status.clocks import clock_problems
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.cordons import BY_HAPLANE, cordon_notes, cordon_problems
 from haplane.domain.status.etcd_failures import failed_members

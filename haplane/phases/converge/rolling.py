@@ -70,6 +70,13 @@ def start_control_plane_anew(context: Context, host: Host, *, renew: tuple[str, 
     )
 
 
+def restart_controllers(context: Context) -> None:
+    """Where nobody leads, one after the other; each is healthy before the next ends."""
+    for host in context.hosts(Kind.LEAD):
+        for component in context.plan.items(host.name, Kind.LEAD):
+            context.deploy([host], recipes.restart_controller, component=component)
+
+
 def serve_kubelets(context: Context) -> None:
     """All at once: nothing is out of service meanwhile. Before API servers verify what kubelets show."""
     context.deploy(context.hosts(Kind.SERVING), recipes.serve_kubelet)
@@ -216,6 +223,9 @@ def _port(context: Context) -> int:
 RESTART_ETCD = Phase("Restart etcd members, one at a time", (Kind.ETCD,), restart_members)
 RESTART_CONTROL_PLANES = Phase(
     "Restart control planes, one at a time", (Kind.CERTIFICATES, Kind.CONTROL_PLANE), restart_control_planes
+)
+RESTART_CONTROLLERS = Phase(
+    "Restart schedulers and controller managers that do not lead, one at a time", (Kind.LEAD,), restart_controllers
 )
 SERVE_KUBELETS = Phase("Load serving certificates of kubelets", (Kind.SERVING,), serve_kubelets)
 CONFIGURE_KUBELETS = Phase("Configure kubelets, one at a time", (Kind.KUBELET_CONFIG,), configure_kubelets)

@@ -8,7 +8,7 @@ from haplane.domain.guard import may_restart_etcd
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Step
 from haplane.errors import Refused, Unreachable
-from haplane.phases.converge.rolling import refuse_unless, restart_control_planes
+from haplane.phases.converge.rolling import refuse_unless, restart_control_planes, restart_controllers
 
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
@@ -53,3 +53,13 @@ def test_a_master_that_goes_away_meanwhile_is_the_end_before_another_is_drained(
         restart_control_planes(context)
     drained = [given["server"] for name, _, given in context.executor.deployed if name == "drain_server"]
     assert drained == ["apiservers/m1"]
+
+
+def test_what_does_not_lead_is_restarted_one_host_after_the_other():
+    steps = [Step(Kind.LEAD, name, "no kube-scheduler leads", ("kube-scheduler",)) for name in ("m1", "m2")]
+    context = context_of(INVENTORY, CONVERGED, steps=steps)
+    restart_controllers(context)
+    assert [(hosts, given["component"]) for _, hosts, given in context.executor.deployed] == [
+        (["m1"], "kube-scheduler"),
+        (["m2"], "kube-scheduler"),
+    ]
