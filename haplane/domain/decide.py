@@ -11,7 +11,7 @@ from haplane.domain.host_plan import host_steps
 from haplane.domain.leaders import leader_steps
 from haplane.domain.membership import Change
 from haplane.domain.membership_steps import decommission_steps, delete_node_steps, member_steps
-from haplane.domain.nodes import node_steps, tidy_steps
+from haplane.domain.nodes import node_steps, tidy_staged_steps, tidy_steps
 from haplane.domain.observed import Observation
 from haplane.domain.plan import ClusterWants, Kind, Plan, Step, Wants
 
@@ -46,4 +46,5 @@ def decide(
     steps += leader_steps(cluster.masters, observation, offsets or {}, busy)
     if kubernetes is not None or any(step.kind is Kind.CLUSTER for step in once):
         steps += tidy_steps(cluster, reports)
+    steps += tidy_staged_steps(reports, [step for step in steps if step.kind is Kind.BUNDLE])
     return Plan(tuple(steps + once))

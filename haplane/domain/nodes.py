@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from haplane.domain import host_paths
 from haplane.domain.files import Part
@@ -165,6 +165,17 @@ def tidy_steps(cluster: ClusterWants, reports: Mapping[str, HostReport]) -> list
         Step(Kind.TIDY, name, "the cluster-admins binding replaces it")
         for name in cluster.masters
         if name in reports and host_paths.SUPER_ADMIN_KUBECONFIG in reports[name].files
+    ]
+
+
+def tidy_staged_steps(reports: Mapping[str, HostReport], unfinished: Collection[Step]) -> list[Step]:
+    """Where an upgrade was killed after its last host. While one still gets binaries, its way back is kept."""
+    if unfinished:
+        return []
+    return [
+        Step(Kind.TIDY_STAGED, name, few(report.leftovers.staged), report.leftovers.staged)
+        for name, report in reports.items()
+        if report.leftovers.staged
     ]
 
 

@@ -64,6 +64,7 @@ class Kind(Enum):
     KUBELET_CONFIG = "reconfigure the kubelet"
     KUBELET = "start the kubelet"
     TIDY = "remove super-admin.conf"
+    TIDY_STAGED = "remove files that an upgrade staged or replaced"
     CLUSTER = "apply cluster-wide objects"
     MARK = "set labels and taints"
     JOIN = "join as a worker"

@@ -84,6 +84,7 @@ class MovedData(BaseModel):
 class Leftovers(BaseModel):
     """What a host holds of restores: the journal of one under way, old data, and its free space beside etcd's data.
 
+    ``staged``: directories of an upgrade that has not come to its end there.
     ``etcd_unmounted``: etcd's data directory should be a disk of its own, which is not mounted.
     """
 
@@ -91,6 +92,7 @@ class Leftovers(BaseModel):
 
     journal: Journal | None = None
     previous_data: tuple[MovedData, ...] = ()
+    staged: tuple[Annotated[str, Field(max_length=100)], ...] = ()
     etcd_free_bytes: int = 0
     etcd_unmounted: bool = False
 

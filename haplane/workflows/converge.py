@@ -32,6 +32,7 @@ from haplane.phases.snapshots.schedule_snapshots import (
     START_TIMERS,
     UNSCHEDULE,
 )
+from haplane.phases.upgrade.stage import TIDY_STAGED
 
 PREPARE = (
     PUSH_BUNDLE,
@@ -68,5 +69,6 @@ CONVERGE = (
     START_TIMERS,
     CHECK_BUCKET,
     FINISH_PUSHES,
+    TIDY_STAGED,
 )
 """Once etcd serves."""

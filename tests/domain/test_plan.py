@@ -571,3 +571,12 @@ def test_keys_that_etcds_user_cannot_read_are_given_to_it_by_a_restart():
         assert [step.why for step in steps] == (
             ["etcd: its keys are not owned by its user"] if owner == "root" else []
         )
+
+
+def test_what_an_upgrade_left_after_its_last_host_is_removed_and_not_before():
+    """A hop that was killed after its last node left its binaries on every host until the next upgrade."""
+    left = {"leftovers": {"staged": ["1.36.3", "before-1.36.3"]}}
+    found = plan(INVENTORY, samples.altered(CONVERGED, "m2", **left))
+    assert found.describe(*Kind) == ["m2: remove files that an upgrade staged or replaced (1.36.3, before-1.36.3)"]
+    unfinished = samples.altered(samples.altered(CONVERGED, "m2", **left), "m3", bundle={})
+    assert not plan(INVENTORY, unfinished).of(Kind.TIDY_STAGED)

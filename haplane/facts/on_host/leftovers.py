@@ -13,6 +13,7 @@ from haplane.facts.on_host.probe import document, read, size_of
 from haplane.facts.on_host.systemd import loaded_unit
 
 ETCD_DATA = "/var/lib/etcd"
+VERSIONS = "/var/lib/haplane/versions"
 AGENT = "/opt/haplane/agent"
 LASTING_SETTINGS = {
     "controlPlaneEndpoint": "endpoint",
@@ -48,7 +49,10 @@ def apiserver_manifest() -> str:
 
 
 def leftovers() -> dict[str, Any]:
-    """A restore that is under way, the old data that earlier ones kept, and the free bytes where etcd's data lies."""
+    """A restore that is under way, the old data that earlier ones kept, the free bytes where etcd's data lies.
+
+    And what an upgrade has staged or replaced, and not removed at its end.
+    """
     journal = json.loads(read("/var/lib/haplane/restore.json") or "null")
     place = ETCD_DATA if os.path.isdir(ETCD_DATA) else "/var/lib"
     space = os.statvfs(place)
@@ -58,6 +62,7 @@ def leftovers() -> dict[str, Any]:
         "previous_data": [
             {"path": path, "size": size_of(path)} for path in sorted(glob.glob(ETCD_DATA + "/aside-*"))
         ],
+        "staged": sorted(os.path.basename(path)[:100] for path in glob.glob(VERSIONS + "/*"))[:20],
         "etcd_free_bytes": space.f_bavail * space.f_frsize,
         "etcd_unmounted": is_unmounted("var-lib-etcd.mount"),
     }

@@ -42,6 +42,12 @@ def tidy(context: Context) -> None:
     context.deploy(hosts, recipes.remove_staged, directory=host_paths.VERSIONS)
 
 
+def tidy_staged(context: Context) -> None:
+    """The same, of an upgrade that was killed before its last step."""
+    context.deploy(context.hosts(Kind.TIDY_STAGED), recipes.remove_staged, directory=host_paths.VERSIONS)
+
+
 STAGE = Phase("Stage binaries and images", (Kind.STAGE,), stage)
 PREPARE = Phase("Prepare hosts", (Kind.PACKAGES, Kind.FILES, Kind.KEYS), prepare)
 TIDY = Phase("Remove staged files", (), tidy, when=lambda context: context.result.changed)
+TIDY_STAGED = Phase("Remove an earlier upgrade's staged files", (Kind.TIDY_STAGED,), tidy_staged)

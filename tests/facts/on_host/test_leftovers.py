@@ -30,6 +30,13 @@ def test_the_version_of_the_api_server_is_that_of_the_image_in_its_manifest(tmp_
     assert found == {"apiserver_version": "1.35.4"}
 
 
+def test_what_an_upgrade_staged_is_told(tmp_path):
+    (tmp_path / "1.36.3" / "usr").mkdir(parents=True)
+    (tmp_path / "before-1.36.3").mkdir()
+    found = observe(moved={"/var/lib/haplane/versions": tmp_path}).leftovers
+    assert found.staged == ("1.36.3", "before-1.36.3")
+
+
 def test_what_the_snapshot_agent_left_is_told_and_damage_hides_nothing_else(tmp_path):
     kept, half = tmp_path / "kept", tmp_path / "kept" / "20260701T120000Z-m2-r8"
     for name in ("20260701T110000Z-m2-r7", half.name):
