@@ -17,15 +17,11 @@ from haplane.facts.program import observer_parts, program
 from haplane.remote.openssh import run, ssh_command
 
 DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the service network
-# The newest: an older one may belong to a pod that is being replaced, with its network.
-NEWEST = """
-for process in $(pgrep --exact coredns); do
-    if grep -q /kubepods "/proc/$process/cgroup"; then pod=$process; fi
-done
-"""
-IN_CLUSTER = (*observer_parts("dns"), Path(__file__).parent / "on_host" / "in_cluster.py")
+ON_HOST = Path(__file__).parent / "on_host"
+NEWEST = (*observer_parts("static_pods"), ON_HOST / "newest_process.py")
+IN_CLUSTER = (*observer_parts("dns"), ON_HOST / "in_cluster.py")
 """The program that runs in a pod's network."""
-IN_A_POD = NEWEST + 'exec nsenter --net --target "$pod" "$@"'
+IN_A_POD = 'pod=$(python3 -I -c "$1" coredns) || exit; shift; exec nsenter --net --target "$pod" "$@"'
 
 
 def endpoint_prober(
@@ -46,14 +42,20 @@ def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_
     name = f"kubernetes.default.svc.{inventory.cluster.dns_domain}"
     arguments = (str(services[1]), str(services[DNS_OFFSET]), name, str(per_second))
     return Recording(
-        ssh_command(host, "sh", "-c", IN_A_POD, "sh", "python3", "-I", "-c", script, *arguments), "", parse
+        ssh_command(host, "sh", "-c", IN_A_POD, "sh", program(*NEWEST), "python3", "-I", "-c", script, *arguments),
+        "",
+        parse,
     )
+
+
+def _runs_dns(host: Host) -> bool:
+    return bool(run(host, "sh", "-c", 'python3 -I -c "$1" coredns || true', "sh", program(*NEWEST)).strip())
 
 
 def host_with_dns(inventory: Inventory, without: str) -> Host:
     """A master, other than the one about to be lost, that runs a CoreDNS pod. Raises HaplaneError when none does."""
     for host in inventory.masters:
-        if host.name != without and run(host, "sh", "-c", NEWEST + 'echo "${pod:-}"').strip():
+        if host.name != without and _runs_dns(host):
             return host
     raise HaplaneError(
         "no surviving master runs a CoreDNS pod, whose network --in-cluster uses", where=inventory.cluster.name

@@ -9,7 +9,7 @@ import pytest
 
 from haplane.checks.host_facts import HOST_FACTS
 from haplane.checks.pods import POD_PROBE
-from haplane.drills.probes import IN_CLUSTER
+from haplane.drills.probes import IN_CLUSTER, NEWEST
 from haplane.facts.host_report import observer, recorder
 from haplane.facts.program import packed, program
 
@@ -19,6 +19,7 @@ PROGRAMS = {
     "host facts": program(*HOST_FACTS),
     "pod probe": program(*POD_PROBE),
     "in-cluster prober": program(*IN_CLUSTER),
+    "newest process": program(*NEWEST),
 }
 
 

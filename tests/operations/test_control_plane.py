@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from haplane.drills.probes import NEWEST
 from haplane.errors import DEADLINE_MARK
+from haplane.facts.program import program
 from haplane.operations.on_host.control_plane import DEADLINE_MARK as ITS_MARK
 from haplane.operations.run import on_host
 from haplane.scripts import script
@@ -184,6 +186,17 @@ def test_a_process_of_another_user_is_nobodys(bare):
         [sys.executable, "-I", "-c", program, "list", "kube-apiserver"], capture_output=True, check=False
     )
     assert (said.returncode, said.stdout) == (0, b"")
+
+
+def test_a_drill_probes_from_the_clusters_own_dns_and_not_a_tenants(bare):
+    """By its name, a tenant's CoreDNS was as good: its network may be any."""
+    ours = bare.start("coredns", pod="coredns-6f6b-x2x")
+    bare.start("coredns", namespace="tenant-1", pod="coredns-0")
+    bare.process(999, "coredns", "0::/kubepods/burstable/pod1/2\n")
+    found = bare.shell(
+        shlex.join(["python3", "-I", "-c", bare.text(program(*NEWEST)).replace("ROOT = ", "ROOT = 1 + "), "coredns"])
+    )
+    assert (found.returncode, found.stdout) == (0, f"{ours}\n")
 
 
 def test_a_restart_ends_and_starts_each_once_and_frees_the_lease_of_the_one_that_led(master):

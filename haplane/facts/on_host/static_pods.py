@@ -1,4 +1,4 @@
-"""Which processes are a control plane's: by what the container runtime wrote down, never by a name alone."""
+"""Which processes are kube-system's: by what the container runtime wrote down, never by a name alone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 POD_UID = re.compile(r"[0-9a-f-]{32,36}")
 
 
-def system_pod_processes(component: str) -> list[int]:
+def system_pod_processes(component: str, *, anyones: bool = False) -> list[int]:
     """The running main processes of the containers with this name in kube-system's pods of the same name.
 
-    Root's, in the cgroup of their container. Those of other namespaces, and of other programs that are called so, are
-    not among them. Works without containerd too, and for both versions of cgroups and both cgroup drivers.
+    Root's, or with ``anyones`` of any user, in the cgroup of their container. Those of other namespaces, and of other
+    programs that are called so, are not among them. Works without containerd too, and for both versions of cgroups
+    and both cgroup drivers.
     """
-    processes = (main_process(bundle) for bundle in bundles_of(component))
+    processes = (main_process(bundle, anyones=anyones) for bundle in bundles_of(component))
     return [process for process in processes if process is not None]
 
 
@@ -51,7 +52,7 @@ def container_annotations(bundle: str) -> dict[str, str]:
 
 
 def is_of(bundle: str, component: str) -> bool:
-    """Whether this container is the component's; static pods are called COMPONENT-NODE."""
+    """Whether this container is the component's; pods are called COMPONENT-NODE, or COMPONENT- and random letters."""
     notes = container_annotations(bundle)
     return (
         notes.get("io.kubernetes.cri.container-type") == "container"
@@ -61,7 +62,7 @@ def is_of(bundle: str, component: str) -> bool:
     )
 
 
-def main_process(bundle: str) -> int | None:
+def main_process(bundle: str, *, anyones: bool) -> int | None:
     """The container's first process, None when it has ended: its number may be another's by now."""
     container = os.path.basename(bundle)
     try:
@@ -76,4 +77,5 @@ def main_process(bundle: str) -> int | None:
         return None
     wanted = {container, f"cri-containerd-{container}.scope"}
     inside = any(wanted & set(line.split(":", 2)[-1].split("/")) for line in groups)
-    return process if CONTAINER_ID.fullmatch(container) and inside and owner == ROOT and state not in "ZX" else None
+    ours = CONTAINER_ID.fullmatch(container) and inside and (anyones or owner == ROOT)
+    return process if ours and state not in "ZX" else None
