@@ -10,16 +10,20 @@ from haplane.domain.preflight import ETCD_PORTS, KUBELET_PORT
 from haplane.errors import HaplaneError
 
 Target = tuple[str, str, int]
-"""tcp or udp, an address, a port."""
+"""tcp, udp or vrrp, an address, a port; for VRRP the number of its IP protocol."""
 UNTRIED = "not tried"
 VXLAN_PORT = 8472
 """flannel's, which is Linux' own default and not the one that was assigned later."""
+VRRP = 112
 WHAT_FOR = {ETCD_PORTS[0]: "etcd's clients", ETCD_PORTS[1]: "etcd's members", KUBELET_PORT: "kubelets"}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Addresses by role, and the ports that the inventory chooses. ``vxlan``: flannel sends pods' packets so."""
+    """Addresses by role, and the ports that the inventory chooses. ``vxlan``: flannel sends pods' packets so.
+
+    ``unfiltered`` are load balancers without haplane's packet filter, which drops what strangers send by VRRP.
+    """
 
     masters: tuple[str, ...]
     etcd: tuple[str, ...]
@@ -28,6 +32,7 @@ class Layout:
     apiserver_port: int
     endpoint_port: int
     vxlan: bool
+    unfiltered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,11 @@ class Blocked:
 
 
 def connections(layout: Layout, fresh: Collection[str]) -> dict[str, tuple[Target, ...]]:
-    """Address -> what it connects to. One end is ``fresh``; for UDP both, as flannel holds the port of the others."""
+    """Address -> what it connects to. One end is ``fresh``; for UDP both, as flannel holds the port of the others.
+
+    By VRRP the first of two load balancers asks, and the other does not: packet filters that remember connections
+    know no ports of it, and take what comes back from where something was sent to for an answer.
+    """
     nodes = layout.masters + layout.workers
     pairs: list[tuple[Sequence[str], Sequence[str], str, int]] = [
         (layout.etcd, layout.etcd, "tcp", ETCD_PORTS[1]),
@@ -64,13 +73,15 @@ def connections(layout: Layout, fresh: Collection[str]) -> dict[str, tuple[Targe
         pairs.append((layout.masters, layout.etcd, "tcp", ETCD_PORTS[0]))
     if layout.vxlan:
         pairs.append((nodes, nodes, "udp", VXLAN_PORT))
+    for place, address in enumerate(layout.unfiltered):
+        pairs.append(((address,), layout.unfiltered[place + 1 :], "vrrp", VRRP))
     found: dict[str, dict[Target, None]] = {}
     for sources, targets, protocol, port in pairs:
         for source in sources:
             here = found.setdefault(source, {})
             for target in targets:
                 new = sum(end in fresh for end in (source, target))
-                if target != source and new >= (2 if protocol == "udp" else 1):
+                if target != source and new >= (1 if protocol == "tcp" else 2):
                     here[protocol, target, port] = None
     return {source: tuple(targets) for source, targets in found.items()}
 
@@ -141,12 +152,27 @@ def _remaining(found: Sequence[Blocked], stays: Callable[[str, Target], bool]) -
 def described(one: Blocked, names: Mapping[str, str], layout: Layout) -> HaplaneError:
     """With the names of the hosts by their addresses."""
     protocol, address, port = one.target
+    if protocol == "vrrp":
+        return _described_vrrp(one, names)
     return HaplaneError(
         f"{names[address]}: {protocol} port {port} ({_purpose(one.target, layout)}) cannot be reached from "
         f"{', '.join(names[source] for source in one.sources)}",
         where=f"{address}:{port}",
         why=f"{' / '.join(dict.fromkeys(one.sources.values()))}: a firewall on {names[address]} or between them",
         next_step=f"allow it: on {names[address]} {protocol} {port} from {', '.join(one.sources)}",
+    )
+
+
+def _described_vrrp(one: Blocked, names: Mapping[str, str]) -> HaplaneError:
+    address = one.target[1]
+    others = ", ".join(one.sources)
+    return HaplaneError(
+        f"{names[address]}: VRRP (IP protocol {VRRP}) does not get there from "
+        f"{', '.join(names[source] for source in one.sources)}",
+        where=address,
+        why=f"{' / '.join(dict.fromkeys(one.sources.values()))}: a firewall on one of them or between them, and each "
+        "would take the endpoint's address for itself",
+        next_step=f"allow it both ways: IP protocol {VRRP} between {address} and {others}",
     )
 
 

@@ -91,6 +91,11 @@ def _layout(context: Context) -> Layout:
         workers=addresses("workers"),
         apiserver_port=cluster.apiserver_port,
         endpoint_port=cluster.endpoint.port,
+        unfiltered=tuple(
+            str(host.address)
+            for host in context.reachable(inventory.balancer_hosts)
+            if not context.report(host).balancer.adverts_filtered
+        ),
         vxlan=cluster.pod_network_manifest is None and cluster.flannel_backend == "vxlan",
     )
 

@@ -1,5 +1,7 @@
 """Which ports hosts need of each other, and what is said when one is blocked."""
 
+from dataclasses import replace
+
 import pytest
 
 from haplane.domain.reach import (
@@ -41,6 +43,21 @@ def test_a_new_master_is_connected_with_all_and_nobody_takes_flannels_packets():
     assert ("tcp", M[2], 2380) not in found[M[1]]
     assert not [target for targets in found.values() for target in targets if target[0] == "udp"]
     assert listening(LAYOUT, {M[0]})[M[1]] == (("tcp", 2380), ("tcp", 10250))
+
+
+def test_load_balancers_try_vrrp_before_a_packet_filter_of_ours_is_there():
+    """The first asks: what goes the other way would pass a stateful filter as an answer."""
+    both = ("10.0.0.11", "10.0.0.12")
+    layout = replace(LAYOUT, balancers=both, unfiltered=both)
+    target = ("vrrp", both[1], 112)
+    assert target in connections(layout, set(both))[both[0]]
+    assert not [one for one in connections(layout, set(both))[both[1]] if one[0] == "vrrp"]
+    assert listening(layout, set(both))[both[1]] == (("tcp", 6443), ("vrrp", 112))
+    assert target not in connections(replace(layout, unfiltered=both[:1]), set(both))[both[0]]
+    names = dict(zip(both, ("lb1", "lb2"), strict=True))
+    problem = described(Blocked(target, {both[0]: "no answer"}), names, layout)
+    assert problem.what == "lb2: VRRP (IP protocol 112) does not get there from lb1"
+    assert problem.next_step == "allow it both ways: IP protocol 112 between 10.0.0.12 and 10.0.0.11"
 
 
 def test_a_blocked_port_is_named_with_both_ends():

@@ -2,7 +2,8 @@
 
 Takes one JSON request: ``listen`` and ``connect`` by host address, each a list of [PROTOCOL, PORT] or [PROTOCOL,
 ADDRESS, PORT], and ``seconds``. A port that nobody serves yet is listened on for as long; a program that has it
-answers for itself. Writes a JSON object: ``window`` (when it did), ``listened``, and ``failed``, each with why.
+answers for itself. VRRP has no ports: its number is that of the IP protocol. Writes a JSON object: ``window`` (when it
+did), ``listened``, and ``failed``, each with why.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ import time
 from typing import Any
 
 QUESTION, ANSWER = b"haplane?", b"haplane!"
+VRRP_HEADER = bytes((0x31, 0, 0, 0, 0, 0, 0, 0))
+"""An advert of the virtual router 0, which none may be: keepalived 2.2.7 passes over it and logs nothing."""
+VRRP_TTL = 255
 TRY_SECONDS = 1.5
 UNTRIED = "not tried"
 """Of a host that was too busy for it: nothing is known then."""
 Port = tuple[str, int]
-"""tcp or udp, and the number."""
+"""tcp, udp or vrrp, and the number."""
 Visit = tuple[str, str, int]
 """The same with the address before the number."""
 REASONS = {
     errno.ECONNREFUSED: "refused",
+    errno.ENOPROTOOPT: "refused",
     errno.EHOSTUNREACH: "rejected (host unreachable)",
     errno.ENETUNREACH: "rejected (network unreachable)",
     errno.EACCES: "rejected (prohibited)",
@@ -41,12 +46,20 @@ def own_address(known: list[str]) -> str | None:
     return next((address for address in known if address in mine), None)
 
 
+def socket_of(protocol: str, port: int) -> socket.socket:
+    """A new one. Raises OSError for VRRP's where we are not root."""
+    if protocol != "vrrp":
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
+    one = socket.socket(socket.AF_INET, socket.SOCK_RAW, port)
+    one.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, VRRP_TTL)
+    return one
+
+
 def listeners(address: str, wanted: list[list[Any]]) -> dict[socket.socket, Port]:
     """Sockets for the ports that are free; the others are somebody's."""
     found = {}
     for protocol, port in wanted:
-        kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
-        one = socket.socket(socket.AF_INET, kind)
+        one = socket_of(protocol, port)
         try:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind((address, port))
@@ -68,20 +81,28 @@ def serve(sockets: dict[socket.socket, Port], came: dict[Port, set[str]], second
                 visitor, sender = one.accept()
                 visitor.close()
             else:
-                _, sender = one.recvfrom(64)
-                one.sendto(ANSWER, sender)
+                packet, sender = one.recvfrom(128)
+                if not packet.endswith(QUESTION):
+                    continue  # somebody's advert
+                one.sendto(header_of(one) + ANSWER, sender)
             came[sockets[one]].add(sender[0])
 
 
 def attempt(protocol: str, address: str, port: int) -> socket.socket:
     """A connection under way, or a question that was sent."""
-    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
+    one = socket_of(protocol, port)
     one.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         one.connect((address, port))
-    if protocol == "udp":
-        one.send(QUESTION)
+    if protocol != "tcp":
+        with contextlib.suppress(OSError):  # the local packet filter's: nothing comes back either
+            one.send(header_of(one) + QUESTION)
     return one
+
+
+def header_of(one: socket.socket) -> bytes:
+    """What a question and its answer begin with."""
+    return VRRP_HEADER if one.type == socket.SOCK_RAW else b""
 
 
 def outcome(one: socket.socket, protocol: str) -> str | None:
@@ -90,9 +111,10 @@ def outcome(one: socket.socket, protocol: str) -> str | None:
     if not readable and not writable:
         return ""
     code = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code == 0 and protocol == "udp":
+    if code == 0 and protocol != "tcp":
         try:
-            one.recv(64)
+            if not one.recv(128).endswith(ANSWER):
+                return ""
         except OSError as error:
             code = error.errno or errno.EIO
     return None if code == 0 else REASONS.get(code, f"error {code}")

@@ -1,6 +1,7 @@
 """The program that connects hosts, run as two hosts on this machine's loopback, which has all of 127.0.0.0/8."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -50,6 +51,32 @@ def test_hosts_that_reach_each_other(port, protocol):
     for answer in hosts(request, ONE, OTHER).values():
         assert answer["failed"] == []
         assert answer["listened"] == ports
+
+
+VRRP = [["vrrp", 112]]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets are root's")
+def test_load_balancers_reach_each_other_by_vrrp_and_adverts_of_others_are_no_answer():
+    request = {"listen": {ONE: [], OTHER: VRRP}, "connect": {ONE: [["vrrp", OTHER, 112]]}, "seconds": 30}
+    ended = threading.Event()
+
+    def advertise():
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, 112) as keepalived:
+            keepalived.bind((OTHER, 0))
+            while not ended.wait(0.05):
+                keepalived.sendto(bytes((0x31, 51, 100, 1, 0, 30, 0, 0)), ("127.0.0.1", 0))
+
+    advertising = threading.Thread(target=advertise)
+    advertising.start()
+    try:
+        assert host(ONE, request | {"seconds": 2})["failed"] == [["vrrp", OTHER, 112, "no answer"]]
+        found = hosts(request, ONE, OTHER)
+    finally:
+        ended.set()
+        advertising.join()
+    assert found[ONE]["failed"] == []
+    assert found[OTHER]["listened"] == VRRP
 
 
 def test_nobody_who_listens_is_a_refusal(port):
