@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
@@ -84,74 +86,56 @@ def uncordon(
     return _run(output, inventory, "uncordon", chosen, DEFAULTS, dry_run=dry_run, assume_yes=assume_yes)
 
 
+class InTurn(TypedDict):
+    """The options of what takes hosts out of service one at a time."""
+
+    everyone: bool
+    keep_pods: bool
+    force: bool
+    seconds: float
+    dry_run: bool
+    assume_yes: bool
+
+
+def in_turn(command: Callable[..., ExitCode]) -> Callable[..., None]:
+    """The arguments of such a command."""
+    wrapped = reports_errors(command)
+    for option in (json_option, yes_option, dry_run_option, timeout_option, force_option, keep_option, all_option):
+        wrapped = option(wrapped)
+    return inventory_argument(click.argument("hosts", nargs=-1)(wrapped))
+
+
+def _run_in_turn(output: Output, inventory: str, verb: str, hosts: tuple[str, ...], options: InTurn) -> ExitCode:
+    asked = NodeRequest(force=options["force"], keep_pods=options["keep_pods"], drain_seconds=options["seconds"])
+    chosen = _chosen(inventory, hosts, everyone=options["everyone"])
+    asks = {"dry_run": options["dry_run"], "assume_yes": options["assume_yes"]}
+    return _run(output, inventory, verb, chosen, asked, **asks)
+
+
 @click.command(
     "reboot",
     epilog=examples(
         "haplane node reboot inventories/prod.py m2 --dry-run", "haplane node reboot inventories/prod.py --all"
     ),
 )
-@inventory_argument
-@click.argument("hosts", nargs=-1)
-@all_option
-@keep_option
-@force_option
-@timeout_option
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
-def reboot(
-    output: Output,
-    inventory: str,
-    hosts: tuple[str, ...],
-    *,
-    everyone: bool,
-    keep_pods: bool,
-    force: bool,
-    seconds: float,
-    dry_run: bool,
-    assume_yes: bool,
-) -> ExitCode:
+@in_turn
+def reboot(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unpack[InTurn]) -> ExitCode:
     """Reboot HOSTS one at a time, each drained before and back in full before the next.
 
     Lists first what that costs. Load balancers hand the endpoint's address over; masters go while etcd keeps quorum
     without them.
     """
-    asked = NodeRequest(force=force, keep_pods=keep_pods, drain_seconds=seconds)
-    chosen = _chosen(inventory, hosts, everyone=everyone)
-    return _run(output, inventory, "reboot", chosen, asked, dry_run=dry_run, assume_yes=assume_yes)
+    return _run_in_turn(output, inventory, "reboot", hosts, options)
 
 
 @click.command("patch", epilog=examples("haplane node patch inventories/prod.py --all"))
-@inventory_argument
-@click.argument("hosts", nargs=-1)
-@all_option
-@keep_option
-@force_option
-@timeout_option
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
-def patch(
-    output: Output,
-    inventory: str,
-    hosts: tuple[str, ...],
-    *,
-    everyone: bool,
-    keep_pods: bool,
-    force: bool,
-    seconds: float,
-    dry_run: bool,
-    assume_yes: bool,
-) -> ExitCode:
+@in_turn
+def patch(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unpack[InTurn]) -> ExitCode:
     """Upgrade the packages of HOSTS one at a time, and reboot those that need it as `node reboot` does.
 
     The distribution's packages; Kubernetes, etcd and containerd are of the bundle and stay.
     """
-    asked = NodeRequest(force=force, keep_pods=keep_pods, drain_seconds=seconds)
-    chosen = _chosen(inventory, hosts, everyone=everyone)
-    return _run(output, inventory, "patch", chosen, asked, dry_run=dry_run, assume_yes=assume_yes)
+    return _run_in_turn(output, inventory, "patch", hosts, options)
 
 
 @click.command("remove", epilog=examples("haplane node remove inventories/prod.py w3 --dry-run"))

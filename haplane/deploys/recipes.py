@@ -56,7 +56,6 @@ serve_kubelet = single(
     timeouts.REQUEST,
     name="serve_kubelet",
 )
-configure_kubelet = single(kubeadm.configure_kubelet, "Configure the kubelet anew", timeouts.KUBELET)
 initialise_master = single(
     kubeadm.run_phases, "Run kubeadm's phases", timeouts.KUBEADM_INIT, name="initialise_master"
 )
@@ -213,6 +212,13 @@ def start_kubelet(paths_of: Mapping[str, Sequence[str]], again: Sequence[str] = 
     units.up(
         unit="kubelet", files=mine, changed=host.name in again, name="Start the kubelet", _timeout=timeouts.LOCAL
     )
+
+
+@deploy("Configure the kubelet anew")
+def configure_kubelet() -> None:
+    """From the configuration that the cluster keeps."""
+    kubeadm.write_kubelet_config(name="Write the kubelet's configuration", _timeout=timeouts.KUBELET)
+    kubeadm.restart_kubelet(name="Restart the kubelet", _timeout=timeouts.KUBELET)
 
 
 @deploy("Wait for nodes")

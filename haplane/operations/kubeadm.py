@@ -72,21 +72,14 @@ def serve_with_new_certificate() -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def configure_kubelet() -> Generator[StringCommand, None, None]:
-    """Write the kubelet's configuration again from the one that the cluster keeps, and restart the kubelet."""
-    yield shell("write_kubelet_config", note_program=on_host("note"))
-    yield shell("restart_kubelet")
-
-
-@operation()
 def write_kubelet_config() -> Generator[StringCommand, None, None]:
-    """The first half of :func:`configure_kubelet`."""
+    """Write the kubelet's configuration again from the one that the cluster keeps."""
     yield shell("write_kubelet_config", note_program=on_host("note"))
 
 
 @operation()
 def restart_kubelet() -> Generator[StringCommand, None, None]:
-    """The second half."""
+    """Restart the kubelet, and wait until it is healthy and serves its certificate."""
     yield shell("restart_kubelet")
 
 

@@ -11,7 +11,7 @@ from haplane.context.request import NodeRequest
 from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, DeadlinePassed, ExitCode, HaplaneError, Refused, Unreachable
-from haplane.phases.node import node_api
+from haplane.phases.node import node_api, reboot
 from haplane.workflows.node import node
 
 DAEMON = zoo.owner("DaemonSet", "net")
@@ -243,6 +243,14 @@ def test_no_master_is_rebooted_while_another_one_runs_an_etcd_cluster_of_its_own
     with pytest.raises(Refused, match="must not be taken out"):
         carry_out(cluster, verb, "m1")
     assert cluster.done_to("m1") == []
+
+
+@pytest.mark.parametrize(("name", "times"), [("lb1", 1), ("m2", 4)])
+def test_the_guards_are_asked_again_only_after_a_drain(inventory, monkeypatch, name, times):
+    asked = []
+    monkeypatch.setattr(reboot, "refuse_unless", lambda _, host, *__: asked.append(host.name))
+    carry_out(Nodes(inventory), "reboot", name)
+    assert asked == [name] * times
 
 
 def test_the_only_load_balancer_is_not_rebooted(tmp_path):

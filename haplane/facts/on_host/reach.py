@@ -2,8 +2,8 @@
 
 Takes one JSON request: ``listen`` and ``connect`` by host address, each a list of [PROTOCOL, PORT] or [PROTOCOL,
 ADDRESS, PORT], and ``seconds``. A port that nobody serves yet is listened on for as long; a program that has it
-answers for itself. VRRP has no ports: its number is that of the IP protocol. Writes a JSON object: ``window`` (when it
-did), ``listened``, and ``failed``, each with why.
+answers for itself. VRRP has no ports: its number is that of the IP protocol. Writes a JSON object: ``window`` (when
+it did), ``listened``, and ``failed``, each with why.
 """
 
 from __future__ import annotations

@@ -93,7 +93,8 @@ def reboot_host(context: Context, host: Host, verb: str) -> None:
     began = context.executor.monotonic()
     refuse_unsafe(context, host)
     before = _empty(context, host, verb)
-    refuse_unsafe(context, host)  # once more: a drain takes minutes, in which another may have failed
+    if before is not None:  # a drain takes minutes, in which another may have failed
+        refuse_unsafe(context, host)
     try:
         leave_service(context, host)
         boot_id = restart(context, host)
