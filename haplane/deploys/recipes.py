@@ -154,10 +154,11 @@ def recover_control_plane(config: str, names_of: Mapping[str, Sequence[str]]) ->
 
 
 @deploy("Replace the kubelet's client certificate")
-def replace_kubelet_client(pair_of: Mapping[str, bytes], timestamp: str) -> None:
-    """``pair_of`` maps hosts to a certificate and its key. The kubelet reads it when it starts."""
+def replace_kubelet_client(pair_of: Mapping[str, bytes], server_of: Mapping[str, str], timestamp: str) -> None:
+    """``pair_of`` maps hosts to a certificate and its key, ``server_of`` to an API server. Read when it starts."""
     kubeadm.replace_kubelet_client(
         pair=pair_of[host.name],
+        server=server_of[host.name],
         timestamp=timestamp,
         name="Replace the kubelet's client certificate",
         _timeout=timeouts.LOCAL,

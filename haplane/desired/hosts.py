@@ -10,7 +10,7 @@ from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
 from haplane.desired.certificates import expired_paths
 from haplane.desired.files import kube_proxy_configuration, kubeadm_configuration, runs_haproxy, wanted_files
-from haplane.desired.keys import due_certificates, due_keys, key_paths
+from haplane.desired.keys import api_servers, due_certificates, due_keys, key_paths
 from haplane.desired.kubelets import why_replace_client
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.desired.snapshots import NO_FILES, OWN_FILES, S3Files, snapshot_directory, snapshot_files
@@ -65,7 +65,7 @@ def wants_of(
         certificates=due_certificates(inventory, host, report, now, renew=renew),
         etcd_quota_bytes=inventory.cluster.etcd.quota_backend_bytes if "etcd" in roles else None,
         expired=expired_paths(report, now),
-        kubelet_client=why_replace_client(host, report, kubernetes_ca, now),
+        kubelet_client=why_replace_client(host, report, kubernetes_ca, now, api_servers(inventory, host)),
     )
 
 

@@ -126,6 +126,13 @@ def due_certificates(
     return due
 
 
+def api_servers(inventory: Inventory, host: Host) -> tuple[str, ...]:
+    """What kubeconfigs on a node may name, the one that haplane writes first: a master's own, or the endpoint."""
+    endpoint = f"https://{inventory.cluster.endpoint}"
+    own = f"https://{host.address}:{inventory.cluster.apiserver_port}"
+    return (own, endpoint) if host in inventory.masters else (endpoint,)
+
+
 COMPONENTS = {
     host_paths.CONTROLLER_MANAGER_KUBECONFIG: "kube-controller-manager",
     host_paths.SCHEDULER_KUBECONFIG: "kube-scheduler",
@@ -133,13 +140,13 @@ COMPONENTS = {
 
 
 def _lost(inventory: Inventory, host: Host, path: str, report: HostReport) -> str | None:
-    """Why a kubeconfig, whose certificate is as it should be, gets its component to no API server of this master."""
+    """Why a kubeconfig, whose certificate is as it should be, gets its user to no API server of this master."""
     state = report.components.of.get(COMPONENTS.get(path, ""))
+    server = state.server if state else report.servers.get(path)
+    if server and server not in api_servers(inventory, host):
+        return f"it names {server}"
     if state is None:
         return None
-    own = f"https://{host.address}:{inventory.cluster.apiserver_port}"
-    if state.server and state.server not in (own, f"https://{inventory.cluster.endpoint}"):
-        return f"it names {state.server}"
     refused = report.apiserver.ready and any(words in (state.unserved or "") for words in REFUSALS)
     return "its API server refuses it" if refused else None
 

@@ -18,14 +18,21 @@ from haplane.pki.kubelet_certificates import reason_to_replace
 from haplane.pki.requests import parse_request
 
 
-def why_replace_client(host: Host, report: HostReport, ca: bytes, now: datetime) -> str | None:
+def why_replace_client(
+    host: Host, report: HostReport, ca: bytes, now: datetime, servers: Sequence[str]
+) -> str | None:
     """Why the host's kubelet needs a client certificate from us; None also where it has not joined a cluster.
+
+    ``servers``: what kubelet.conf may name; with the certificate it gets the first of them.
 
     ``ca`` is the Kubernetes CA's certificate, PEM, empty while it is not known. Where kubelet.conf embeds a
     certificate, kubeadm's kubelet-finalize has not run: the kubelet would renew another file than the one it reads.
     """
     if host_paths.KUBELET_KUBECONFIG not in report.files or not ca:
         return None
+    named = report.servers.get(host_paths.KUBELET_KUBECONFIG)
+    if named is not None and named not in servers:
+        return f"{host_paths.KUBELET_KUBECONFIG} names {named or 'no API server'}"
     if report.certificates.get(host_paths.KUBELET_KUBECONFIG):
         return f"{host_paths.KUBELET_KUBECONFIG} embeds one, which nobody renews"
     pem = report.certificates.get(host_paths.KUBELET_CLIENT_PEM)

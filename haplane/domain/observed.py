@@ -173,6 +173,7 @@ class HostReport(Observed):
 
     ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what
     kubeadm's configuration there says of that which a cluster, and the host in it, keeps as long as it exists.
+    ``servers``: the API server that each kubeconfig names, by its path.
     ``made``: the digests that files had when kubeadm had made them for haplane. ``leftovers``: of restores.
     The last three: :mod:`haplane.domain.cluster_health`; ``workloads`` is None where no API server answers.
     """
@@ -182,6 +183,7 @@ class HostReport(Observed):
     listening: dict[int, str]
     files: dict[str, File]
     made: dict[str, Sha256] = Field(default_factory=dict)
+    servers: dict[str, ShortText] = Field(default_factory=dict)
     bundle: dict[str, Sha256]
     certificates: dict[str, str]
     units: dict[UnitName, Unit]

@@ -8,6 +8,7 @@ from haplane.context.phase import Look, Phase
 from haplane.deploys.recipes import wait_for_nodes
 from haplane.desired.certificates import every_certificate
 from haplane.desired.hosts import units
+from haplane.desired.keys import api_servers
 from haplane.domain.status import Roster, Status, passing_problems, summarise, summarise_certificates
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -88,6 +89,7 @@ def roster(inventory: Inventory) -> Roster:
         own_pod_network=cluster.pod_network_manifest is None,
         inventory=inventory.path,
         snapshot_interval=cluster.snapshots.interval_seconds if cluster.snapshots else None,
+        api_servers={host.name: api_servers(inventory, host) for host in inventory.nodes},
         etcd_quota_bytes=cluster.etcd.quota_backend_bytes,
     )
 

@@ -56,13 +56,14 @@ def write_manifests(config: str) -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def replace_kubelet_client(pair: bytes, timestamp: str) -> Generator[StringCommand, None, None]:
-    """Give the kubelet a client certificate in place of one that it cannot renew any more.
+def replace_kubelet_client(pair: bytes, timestamp: str, server: str) -> Generator[StringCommand, None, None]:
+    """Give the kubelet a client certificate in place of one that it cannot renew any more, and its API server.
 
     + pair: the certificate and its key, PEM
     + timestamp: names the file, in the kubelet's form
+    + server: what kubelet.conf is to name
     """
-    yield shell("replace_kubelet_client", stdin=pair.decode(), timestamp=timestamp)
+    yield shell("replace_kubelet_client", stdin=pair.decode(), timestamp=timestamp, server=server)
 
 
 @operation()

@@ -1,5 +1,6 @@
 # Give the kubelet the client certificate and key on standard input, as its own renewal leaves them: a file with a date,
 # and the link that kubelet.conf names. The kubelet does not renew where the link is a file.
+# $server: the API server that kubelet.conf is to name
 # $timestamp: names the file, in the kubelet's form
 
 umask 077
@@ -11,3 +12,4 @@ mv -f "$made.haplane-new" "$made"
 ln -sfn "$made" "$KUBELET_CLIENT_PEM.haplane-new"
 mv -fT "$KUBELET_CLIENT_PEM.haplane-new" "$KUBELET_CLIENT_PEM"
 sed -i -E "s,^( *client-(certificate|key))(-data)?:.*,\1: $KUBELET_CLIENT_PEM," "$KUBELET_KUBECONFIG"
+sed -i -E "s,^([ -]*server):.*,\1: $server," "$KUBELET_KUBECONFIG"

@@ -250,3 +250,11 @@ def test_what_takes_the_place_of_haplanes_files_is_named(told, words):
     found = problems(samples.altered(CONVERGED, "w1", precedence=told))
     assert [word in one for one, word in zip(found, words, strict=True)] == [True] * len(words)
     assert all(one.startswith("w1: ") and "fix: on w1: `" in one for one in found)
+
+
+def test_a_kubeconfig_that_leads_to_another_cluster_is_named():
+    """Its node is NotReady because its kubelet reports to somebody else: "stopped posting node status" was all."""
+    servers = {"/etc/kubernetes/kubelet.conf": "https://192.0.2.1:6443"}
+    (found,) = problems(samples.altered(CONVERGED, "m3", servers=servers))
+    assert found.startswith("m3: /etc/kubernetes/kubelet.conf names https://192.0.2.1:6443")
+    assert "haplane up" in found

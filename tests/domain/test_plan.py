@@ -313,6 +313,24 @@ def test_a_kubeconfig_that_gets_its_component_to_no_api_server_is_made_anew(stat
     assert found == (steps if due else [])
 
 
+@pytest.mark.parametrize("server", ["https://10.0.0.21:6443", "https://10.0.0.10:6443", "https://192.0.2.1:6443"])
+def test_a_kubeconfig_of_the_kubelet_or_the_administrator_that_leads_elsewhere_is_made_anew(server):
+    """A field case's neighbour: the scheduler's was compared, kubelet.conf and admin.conf were not."""
+    elsewhere = server == "https://192.0.2.1:6443"
+    kubelet = drift("m1", servers={host_paths.KUBELET_KUBECONFIG: server})
+    replaced = [(Kind.KUBELET_CLIENT, "m1", ()), (Kind.KUBELET, "m1", ("kubelet",))]
+    assert kubelet == (replaced if elsewhere else [])
+    admin = drift("m1", certificates=kubeadm_made(365), servers={host_paths.ADMIN_KUBECONFIG: server})
+    renewed = [(Kind.CERTIFICATES, "m1", ("admin.conf",)), (Kind.CONTROL_PLANE, "m1", ())]
+    assert admin == (renewed if elsewhere else [])
+
+
+def test_a_workers_kubelet_finds_the_api_through_the_endpoint_alone():
+    assert drift("w1", servers={host_paths.KUBELET_KUBECONFIG: "https://10.0.0.10:6443"}) == []
+    found = drift("w1", servers={host_paths.KUBELET_KUBECONFIG: "https://10.0.0.21:6443"})
+    assert (Kind.KUBELET_CLIENT, "w1", ()) in found
+
+
 @pytest.mark.parametrize("path", ["/etc/kubernetes/scheduler.conf", "/etc/kubernetes/pki/apiserver-etcd-client.crt"])
 def test_a_certificate_that_is_newer_than_who_reads_it_is_taken_up(path):
     files = fields("m1", "files")

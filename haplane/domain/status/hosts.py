@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haplane.domain.observed import Observation
-from haplane.domain.status.model import Roster
+from haplane.domain.status.model import Roster, problem
 
 
 def failed_probes(observation: Observation) -> list[str]:
@@ -12,6 +12,21 @@ def failed_probes(observation: Observation) -> list[str]:
         f"{name}: its {part} cannot be inspected ({why})"
         for name, report in sorted(observation.reports.items())
         for part, why in sorted(report.failed.items())
+    ]
+
+
+def server_problems(roster: Roster, observation: Observation) -> list[str]:
+    """Kubeconfigs of kubelets and administrators that lead elsewhere: those of components are tried out."""
+    return [
+        problem(
+            f"{name}: {path} names {server or 'no API server'}",
+            why="not this cluster's",
+            fix="`haplane up INVENTORY`",
+        )
+        for name, allowed in roster.api_servers.items()
+        if name in observation.reports
+        for path, server in observation.reports[name].servers.items()
+        if server not in allowed
     ]
 
 

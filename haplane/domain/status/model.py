@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from haplane.domain.recovery import Recovery
 from haplane.domain.snapshot_status import Snapshots
@@ -17,7 +17,7 @@ class Roster:
 
     ``identity``: paths of the files on masters that make the cluster this cluster. ``snapshot_interval`` in seconds
     is None where no snapshots are taken. ``own_pod_network``: flannel, as haplane applies it. ``inventory`` is its
-    path, for commands.
+    path, for commands. ``api_servers``: by node, what its kubeconfigs may name.
     """
 
     cluster: str
@@ -37,6 +37,7 @@ class Roster:
     pod_network: str = ""
     own_pod_network: bool = True
     inventory: str = INVENTORY
+    api_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

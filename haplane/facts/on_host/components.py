@@ -101,6 +101,12 @@ def ask_as_it_does(address: str, port: int, config: str, path: str) -> None:
         ask(port, config, [path], address=address, seconds=PATIENCE)
 
 
+def servers() -> dict[str, str]:
+    """Kubeconfigs of nodes and masters that are there, by path -> the API server that each names."""
+    found = {path: read(path) for path in ("/etc/kubernetes/kubelet.conf", "/etc/kubernetes/admin.conf")}
+    return {path: server_of(text) for path, text in found.items() if text is not None}
+
+
 def server_of(config: str) -> str:
     """The API server that a kubeconfig names, "" when it names none."""
     found = re.search(r"^[\s-]*server: *[\"']?([^\s\"']+)", config, re.M)

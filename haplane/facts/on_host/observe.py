@@ -15,7 +15,7 @@ from typing import Any
 
 from haplane.facts.on_host.balancer import balancer
 from haplane.facts.on_host.certificates import certificates
-from haplane.facts.on_host.components import components
+from haplane.facts.on_host.components import components, servers
 from haplane.facts.on_host.etcd import NO_MEMBER, etcd
 from haplane.facts.on_host.kubernetes import apiserver, kubernetes
 from haplane.facts.on_host.leftovers import leftovers, settings, snapshots
@@ -47,6 +47,7 @@ NOTHING: dict[str, Any] = {
     "settings": {},
     "leftovers": {},
     "components": {},
+    "servers": {},
     "workloads": None,
     "precedence": {},
     "surroundings": {},
@@ -80,6 +81,7 @@ def main() -> None:
         "settings": lambda: settings(request["kubeadm_config"]),
         "leftovers": leftovers,
         "components": components,
+        "servers": servers,
         "workloads": lambda: workloads(request["apiserver_port"]),
         "precedence": lambda: precedence(request["pod_network"]),
         "surroundings": surroundings,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import recipes
+from haplane.desired.keys import api_servers
 from haplane.domain import host_paths
 from haplane.domain.plan import Kind
 from haplane.phases.converge.prepare_hosts import identity
@@ -27,6 +28,7 @@ def issue_kubelet_clients(context: Context) -> None:
         hosts,
         recipes.replace_kubelet_client,
         pair_of={name: pair.certificate + pair.private_key for name, pair in pairs.items()},
+        server_of={host.name: api_servers(context.inventory, host)[0] for host in hosts},
         timestamp=now.strftime(STAMP),
     )
 

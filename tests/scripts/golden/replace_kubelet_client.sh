@@ -2,6 +2,7 @@ set -eu
 KUBELET_CLIENT_PEM='/var/lib/kubelet/pki/kubelet-client-current.pem'
 KUBELET_KUBECONFIG='/etc/kubernetes/kubelet.conf'
 KUBELET_PKI='/var/lib/kubelet/pki'
+server='the server'
 timestamp='the timestamp'
 
 umask 077
@@ -13,3 +14,4 @@ mv -f "$made.haplane-new" "$made"
 ln -sfn "$made" "$KUBELET_CLIENT_PEM.haplane-new"
 mv -fT "$KUBELET_CLIENT_PEM.haplane-new" "$KUBELET_CLIENT_PEM"
 sed -i -E "s,^( *client-(certificate|key))(-data)?:.*,\1: $KUBELET_CLIENT_PEM," "$KUBELET_KUBECONFIG"
+sed -i -E "s,^([ -]*server):.*,\1: $server," "$KUBELET_KUBECONFIG"
