@@ -129,6 +129,8 @@ def unit_step(kind: Kind, host: str, unit: str, report: HostReport, why: str | N
     state = report.units.get(unit)
     if state is None:
         return Step(kind, host, f"{unit} not present yet", (unit,))
+    if state.masked:
+        return Step(kind, host, f"{unit} is masked", (unit,))
     if not state.active:
         return Step(kind, host, f"{unit} is stopped", (unit,))
     if not state.enabled:

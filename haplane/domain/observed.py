@@ -64,7 +64,8 @@ class Unit(Observed):
     moment it became active.
 
     ``binary_replaced``: the program it runs is no longer the one on the disk. ``starting``: systemd is about to start
-    it, also again and again. ``drop_ins``: paths of what changes it.
+    it, also again and again. ``drop_ins``: paths of what changes it. ``why``: what one that failed complained of,
+    etcd's aside.
     """
 
     active: bool
@@ -75,6 +76,8 @@ class Unit(Observed):
     active_since: float = 0
     starting: bool = False
     drop_ins: tuple[str, ...] = ()
+    masked: bool = False
+    why: ShortText = ""
 
     @property
     def foreign_drop_ins(self) -> tuple[str, ...]:

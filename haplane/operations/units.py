@@ -49,6 +49,9 @@ def up(
         return
     if check is not None:
         yield StringCommand(check)
+    if state.get("LoadState") == "masked":
+        runtime = ("--runtime",) if state.get("UnitFileState") == "masked-runtime" else ()
+        yield StringCommand("systemctl", "unmask", "--quiet", *runtime, name)
     if changed or state.get("NeedDaemonReload") == "yes" or state.get("LoadState") != "loaded":
         yield StringCommand("systemctl", "daemon-reload")
     if not enabled:

@@ -34,6 +34,7 @@ ROSTER = Roster(
     units={host.name: units(INVENTORY, host) for host in INVENTORY.hosts},
     identity=IDENTITY_PATHS,
 )
+UP = "fix: `haplane up INVENTORY`"
 CONVERGED = samples.converged(INVENTORY)
 
 
@@ -268,9 +269,10 @@ def test_what_could_not_be_looked_at_is_said():
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({"active": False}, "is not running"),
-        ({"enabled": False}, "is disabled, it would not start at boot"),
-        (None, "is not running"),
+        ({"active": False}, f"is not running; {UP}"),
+        ({"active": False, "masked": True}, f"is not running (it is masked); {UP}"),
+        ({"enabled": False}, f"is disabled, it would not start at boot; {UP}"),
+        (None, f"is not running (it is not installed); {UP}"),
     ],
 )
 def test_redundancy_that_is_gone_is_not_healthy(name, unit, state, words):
@@ -279,6 +281,16 @@ def test_redundancy_that_is_gone_is_not_healthy(name, unit, state, words):
     if state is None:
         del found[unit]
     assert judged(samples.altered(CONVERGED, name, units=found)).problems == (f"{name}: {unit} {words}",)
+
+
+def test_a_unit_that_fails_again_and_again_says_why():
+    """Swap that was turned on later, a cgroup driver, a disk: the kubelet says it, and status did not."""
+    found = {key: one.model_dump() for key, one in CONVERGED.reports["m2"].units.items()}
+    found["kubelet"] |= {"active": False, "starting": True, "why": "running with swap on is not supported"}
+    assert judged(samples.altered(CONVERGED, "m2", units=found)).problems == (
+        "m2: kubelet is not running (running with swap on is not supported);"
+        " fix: `journalctl -u kubelet -n 50` on m2 shows the rest",
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,13 @@ def test_a_disabled_unit_is_enabled_and_not_restarted():
     assert run({"UnitFileState": "disabled"}) == ["systemctl enable --quiet etcd.service"]
 
 
+@pytest.mark.parametrize(("kind", "option"), [("masked", ""), ("masked-runtime", "--runtime ")])
+def test_a_masked_unit_is_unmasked_first(kind, option):
+    found = run({"LoadState": "masked", "ActiveState": "inactive", "UnitFileState": kind})
+    assert found[0] == f"systemctl unmask --quiet {option}etcd.service"
+    assert found[-1] == "systemctl start --no-block etcd.service"
+
+
 @pytest.mark.parametrize(
     ("state", "arguments"), [({"Outdated": "yes"}, {}), ({}, {"changed": True})], ids=["newer files", "told so"]
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from haplane.domain.observed import Observation
+from haplane.domain.observed import Observation, Unit
 from haplane.domain.status.model import Roster, problem
+
+UP = "`haplane up INVENTORY`"
 
 
 def failed_probes(observation: Observation) -> list[str]:
@@ -21,7 +23,7 @@ def server_problems(roster: Roster, observation: Observation) -> list[str]:
         problem(
             f"{name}: {path} names {server or 'no API server'}",
             why="not this cluster's",
-            fix="`haplane up INVENTORY`",
+            fix=UP,
         )
         for name, allowed in roster.api_servers.items()
         if name in observation.reports
@@ -37,7 +39,15 @@ def unit_problems(roster: Roster, observation: Observation) -> list[str]:
         for unit in roster.units.get(name, ()) if "units" not in report.failed else ():
             state = report.units.get(unit)
             if state is None or not state.active:
-                found.append(f"{name}: {unit} is not running")
+                found.append(_not_running(name, unit, state))
             elif not state.enabled:
-                found.append(f"{name}: {unit} is disabled, it would not start at boot")
+                found.append(problem(f"{name}: {unit} is disabled, it would not start at boot", fix=UP))
     return found
+
+
+def _not_running(name: str, unit: str, state: Unit | None) -> str:
+    """One that systemd starts again and again needs somebody to end the cause; any other is `up`'s to start."""
+    why = "it is masked" if state and state.masked else state.why if state else "it is not installed"
+    again = state is not None and state.starting and unit != "etcd"
+    log = f"`journalctl -u {unit} -n 50` on {name} shows the rest"
+    return problem(f"{name}: {unit} is not running", why=why or None, fix=log if again else UP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,8 +22,15 @@ UNIT_PROPERTIES = (
 )
 
 
+TROUBLED = ("failed", "activating")
+JOURNAL_LINES_OF_UNIT, MOST_WORDS = 60, 300
+KLOG = re.compile(r"^[EF]\d{4} [\d:.]+ +\d+ [\w.-]+:\d+\] ")
+ERROR = re.compile(r"^[EF]\d{4} |error|fatal|panic|failed|cannot|\bALERT\b|refused|not permitted", re.I)
+OF_SYSTEMD = re.compile(r"^\S+\.(service|timer): |^(Failed to start|Starting|Started|Stopped|Stopping|Reloading) ")
+
+
 def loaded_units(names: Sequence[str], *properties: str) -> dict[str, dict[str, str]]:
-    """Unit (without ".service") -> these properties of it, of the units that are loaded; none without systemd.
+    """Unit (without ".service") -> these properties of it, of those that are loaded or masked; none without systemd.
 
     Raises OSError when systemd does not answer: a host that is too busy is not one without units.
     """
@@ -33,7 +41,7 @@ def loaded_units(names: Sequence[str], *properties: str) -> dict[str, dict[str, 
     found = {}
     for block in (shown or "").split("\n\n"):
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if fields.get("LoadState") == "loaded":
+        if fields.get("LoadState") in ("loaded", "masked"):
             found[fields.get("Id", "").removesuffix(".service")] = fields
     return found
 
@@ -58,10 +66,23 @@ def units(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             "binary_replaced": is_replaced(found.get("MainPID", "0")),
             "starting": found.get("ActiveState") == "activating",
             "drop_ins": found.get("DropInPaths", "").split(),
+            "masked": found["LoadState"] == "masked",
+            "why": last_error(name) if name != "etcd" and found.get("ActiveState") in TROUBLED else "",
             "active_since": booted_at + int(found.get("ActiveEnterTimestampMonotonic") or 0) / 1e6,
         }
         for name, found in loaded_units(names, *UNIT_PROPERTIES).items()
     }
+
+
+def last_error(unit: str) -> str:
+    """What a unit that failed, or is started again and again, last complained of since the host's start."""
+    journal = None
+    with contextlib.suppress(OSError):
+        journal = run_if_installed(
+            "journalctl", f"--unit={unit}", "--boot", f"--lines={JOURNAL_LINES_OF_UNIT}", "--output=cat", "--no-pager"
+        )
+    said = [line for line in (journal or "").splitlines() if ERROR.search(line) and not OF_SYSTEMD.match(line)]
+    return KLOG.sub("", said[-1]).strip()[:MOST_WORDS] if said else ""
 
 
 def is_replaced(process: str) -> bool:
