@@ -53,11 +53,12 @@ class Precedence(Reported):
 
     ``units``: unit -> other unit files and drop-ins that decide what it runs. ``cni``: the configurations of pod
     networks in the runtime's order. ``forward``: "FAMILY TABLE CHAIN" of nftables, or "legacy" for iptables-legacy,
-    that drops what pods send.
+    that drops what pods send. ``kernel``: settings that are not as haplane's file has them, and as what they are.
     """
 
     units: dict[FullName, tuple[Text, ...]] = Field(default_factory=dict)
     cni: tuple[Text, ...] = ()
+    kernel: dict[Text, Text] = Field(default_factory=dict)
     forward: tuple[Annotated[str, Field(pattern=r"^[\w .-]{1,200}$")], ...] = ()
 
 

@@ -74,12 +74,14 @@ def _drained_step(name: str, report: HostReport) -> Step | None:
 
 
 def changed_files(files: Iterable[WantedFile], report: HostReport) -> tuple[WantedFile, ...]:
-    """Those that are absent or differ in content or mode."""
+    """Those that are absent or differ in content or mode, or that the kernel was made to forget."""
     found = report.files
     return tuple(
         file
         for file in files
-        if file.path not in found or (found[file.path].sha256, found[file.path].mode) != (file.sha256, file.mode)
+        if file.path not in found
+        or (found[file.path].sha256, found[file.path].mode) != (file.sha256, file.mode)
+        or (file.path == host_paths.SYSCTL_CONF and report.precedence.kernel)
     )
 
 

@@ -24,10 +24,15 @@ def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
 
     systemd and the kernel read what is theirs in the same command.
 
-    + files: the wanted files; what is already there with the same content and mode is left alone
+    + files: the wanted files; what is already there with the same content and mode is left alone, but the kernel's
+      settings: it may have others by now
     """
     found = host.get_fact(FileStates, paths=json.dumps([file.path for file in files])) if files else {}
-    changed = [file for file in files if found.get(file.path) != [file.sha256, file.mode]]
+    changed = [
+        file
+        for file in files
+        if file.path == host_paths.SYSCTL_CONF or found.get(file.path) != [file.sha256, file.mode]
+    ]
     if not changed:
         host.noop("every file is as wanted")
         return

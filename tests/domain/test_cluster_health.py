@@ -4,6 +4,7 @@ import pytest
 import samples
 
 from haplane.domain import host_paths
+from haplane.domain.host_plan import changed_files
 from haplane.domain.nodes import control_plane_steps
 from haplane.domain.observed import Observation
 from haplane.domain.status import Certificates, summarise
@@ -250,6 +251,16 @@ def test_what_takes_the_place_of_haplanes_files_is_named(told, words):
     found = problems(samples.altered(CONVERGED, "w1", precedence=told))
     assert [word in one for one, word in zip(found, words, strict=True)] == [True] * len(words)
     assert all(one.startswith("w1: ") and "fix: on w1: `" in one for one in found)
+
+
+def test_a_kernel_setting_that_was_undone_is_named_and_set_again():
+    told = {"kernel": {"net.ipv4.ip_forward": "0, set by /etc/sysctl.d/99-hardening.conf"}}
+    observation = samples.altered(CONVERGED, "w1", precedence=told)
+    (found,) = problems(observation)
+    assert found.startswith("w1: the kernel's net.ipv4.ip_forward is 0, set by /etc/sysctl.d/99-hardening.conf")
+    assert "fix: remove it from /etc/sysctl.d/99-hardening.conf, then `haplane up" in found
+    wanted = samples.wants(INVENTORY, observation.reports)["w1"].files
+    assert [file.path for file in changed_files(wanted, observation.reports["w1"])] == [host_paths.SYSCTL_CONF]
 
 
 def test_a_kubeconfig_that_leads_to_another_cluster_is_named():

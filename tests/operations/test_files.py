@@ -37,6 +37,11 @@ def test_files_that_are_there_are_left_alone():
     assert commands(files.place, {}, files=[]) == []
 
 
+def test_the_kernels_settings_are_set_again_though_their_file_is_as_it_was():
+    [command] = commands(files.place, found(SYSCTL), files=[SYSCTL])
+    assert "sysctl -q -e -p" in str(command)
+
+
 def test_what_is_etcds_comes_with_its_owner_and_the_user_is_there_before():
     key = WantedFile("/etc/etcd/pki/server.key", b"KEY", Part.ETCD, 0o600, secret=True, owner="etcd")
     with tarfile.open(fileobj=io.BytesIO(files.archive([key, SECRET]))) as packed:
@@ -54,7 +59,7 @@ def test_everything_that_differs_goes_in_one_command():
 
 def test_only_what_reads_a_changed_file_is_told():
     for present, changed, needed in (
-        ((UNIT, SYSCTL), [SECRET, UNIT, SYSCTL], ("no", "no")),
+        ((UNIT,), [SECRET, UNIT], ("no", "no")),
         ((), [UNIT], ("no", "yes")),
         ((), [SYSCTL], ("yes", "no")),
     ):

@@ -22,6 +22,10 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[str]:
         ]
         if roster.own_pod_network and seen.cni and FLANNEL in seen.cni and seen.cni[0] != FLANNEL:
             found.append(_cni(name, seen.cni[0]))
+        found += [
+            problem(f"{name}: the kernel's {setting} is {value}: pods do not reach each other", fix=_remedy(value))
+            for setting, value in seen.kernel.items()
+        ]
         found += [_forward(name, place, roster.pod_network) for place in seen.forward]
     return found
 
@@ -39,6 +43,13 @@ def _cni(name: str, first: str) -> str:
         why=f"it sorts before {FLANNEL}",
         fix=f"on {name}: `mv {shlex.quote(f'{host_paths.CNI_CONFIG}/{first}')} /root/`",
     )
+
+
+def _remedy(value: str) -> str:
+    """The file that sets it would set it again at the next boot."""
+    by = value.partition(", set by ")[2]
+    up = "`haplane up INVENTORY`"
+    return f"remove it from {by}, then {up}" if by else up
 
 
 def _forward(name: str, place: str, pods: str) -> str:

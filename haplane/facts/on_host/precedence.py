@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 from typing import Any
@@ -12,6 +13,10 @@ from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.systemd import loaded_unit
 
 MOST_NAME = 400
+OUR_SYSCTL = "/etc/sysctl.d/99-haplane.conf"
+SYSCTL_FILES = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/run/sysctl.d/*.conf", "/usr/lib/sysctl.d/*.conf")
+PROC_SYS = "/proc/sys"
+SETTING = re.compile(r"^([a-z0-9_.-]+) *= *(\S+)$", re.M)
 UNIT_SETTINGS = re.compile(r"^\s*(ExecStart|Environment|EnvironmentFile|RootDirectory|User)\s*=", re.M)
 SETTINGS_THAT_COUNT = {
     "kubelet": ("ExecStart", "Environment", "EnvironmentFile", "RootDirectory", "User"),
@@ -26,7 +31,24 @@ def precedence(pod_network: str) -> dict[str, Any]:
         "units": overridden_units(),
         "cni": cni_configurations() if here else [],
         "forward": dropped_forwarding(pod_network) if here else [],
+        "kernel": changed_kernel_settings() if here else {},
     }
+
+
+def changed_kernel_settings() -> dict[str, str]:
+    """Settings of haplane's file that the kernel has otherwise -> its value, and which other file sets it so.
+
+    Those that this kernel does not have are left out.
+    """
+    found = {}
+    for name, wanted in SETTING.findall(read(OUR_SYSCTL) or ""):
+        value = (read(f"{PROC_SYS}/{name.replace('.', '/')}") or "").strip()
+        if value and value != wanted:
+            setting = re.compile(rf"^\s*-?{re.escape(name)}\s*=\s*{re.escape(value)}\s*$", re.M)
+            others = (path for pattern in SYSCTL_FILES for path in sorted(glob.glob(pattern)) if path != OUR_SYSCTL)
+            by = next((path for path in others if setting.search(read(path) or "")), None)
+            found[name] = f"{value}, set by {by}"[:MOST_NAME] if by else value[:MOST_NAME]
+    return found
 
 
 def overridden_units() -> dict[str, list[str]]:

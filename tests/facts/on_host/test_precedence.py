@@ -28,3 +28,27 @@ def test_a_unit_from_elsewhere_is_found(monkeypatch):
     monkeypatch.setattr(systemd, "run_if_installed", lambda *words: shown)
     monkeypatch.setattr(precedence.os.path, "exists", lambda path: True)
     assert precedence.overridden_units()["kubelet"] == ["/run/systemd/system/kubelet.service"]
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "found"),
+    [
+        ("1", "net.ipv4.ip_forward=0\n", {}),
+        ("0", "net.ipv4.ip_forward=0\n", {"net.ipv4.ip_forward": "0, set by {other}"}),
+        ("0", "# net.ipv4.ip_forward=0\n", {"net.ipv4.ip_forward": "0"}),
+        (None, "", {}),  # this kernel does not have it
+    ],
+)
+def test_a_kernel_setting_that_another_file_or_hand_undid_is_found(tmp_path, monkeypatch, value, other, found):
+    ours, others = tmp_path / "99-haplane.conf", tmp_path / "99-hardening.conf"
+    ours.write_text("# Written by haplane.\nnet.ipv4.ip_forward = 1\n")
+    others.write_text(other)
+    kernel = tmp_path / "net" / "ipv4"
+    kernel.mkdir(parents=True)
+    if value is not None:
+        (kernel / "ip_forward").write_text(f"{value}\n")
+    monkeypatch.setattr(precedence, "OUR_SYSCTL", str(ours))
+    monkeypatch.setattr(precedence, "SYSCTL_FILES", (f"{tmp_path}/*.conf",))
+    monkeypatch.setattr(precedence, "PROC_SYS", str(tmp_path))
+    expected = {name: text.format(other=others) for name, text in found.items()}
+    assert precedence.changed_kernel_settings() == expected
