@@ -253,6 +253,99 @@ def test_what_takes_the_place_of_haplanes_files_is_named(told, words):
     assert all(one.startswith("w1: ") and "fix: on w1: `" in one for one in found)
 
 
+@pytest.mark.parametrize(
+    ("refusal", "command"),
+    [
+        (
+            "exceeded quota: none-here, requested: pods=1, used: pods=9, limited: pods=9",
+            "kubectl --namespace=kube-flannel delete resourcequota none-here",
+        ),
+        ("failed quota: cpu: must specify limits.cpu", "kubectl --namespace=kube-flannel delete resourcequota cpu"),
+        (
+            "no PriorityClass with name system-node-critical was found",
+            "kubectl create priorityclass system-node-critical --value=2000001000",
+        ),
+        (
+            'violates PodSecurity "restricted:latest": host namespaces',
+            "kubectl label namespace kube-flannel pod-security.kubernetes.io/enforce-",
+        ),
+        (
+            "ValidatingAdmissionPolicy 'x' with binding 'x-binding' denied request: no",
+            "kubectl delete validatingadmissionpolicybinding x-binding",
+        ),
+        ('serviceaccount "flannel" not found', "haplane up inventories/test.py"),
+    ],
+)
+def test_what_refuses_a_pod_is_named_with_the_command_that_ends_it(refusal, command):
+    warning = f'FailedCreate: Error creating: pods "flannel-" is forbidden: {refusal}'
+    (found,) = problems(with_workloads(daemon_sets=flannel(warning=warning)))
+    assert found.startswith("kube-flannel/flannel: no pod on m2 (FailedCreate")
+    assert found.endswith(f"fix: `{command}`")
+
+
+def test_an_image_that_is_gone_is_ups_to_import_and_a_crash_has_a_log():
+    sets = flannel()
+    sets[0]["pods"].append({"name": "flannel-m2", "node": "m2", "ready": False, "message": ""})
+    for reason, fix in (
+        ("ErrImageNeverPull", "`haplane up inventories/test.py`"),
+        (
+            "crashes again and again",
+            "`kubectl --namespace=kube-flannel logs flannel-m2 --previous` shows its last output",
+        ),
+    ):
+        sets[0]["pods"][-1]["reason"] = reason
+        (found,) = problems(with_workloads(daemon_sets=sets))
+        assert found.endswith(f"fix: {fix}")
+
+
+def with_file(name, path, digest):
+    files = CONVERGED.reports[name].model_dump()["files"]
+    files[path]["sha256"] = digest
+    return samples.altered(CONVERGED, name, files=files)
+
+
+@pytest.mark.parametrize("path", [host_paths.KUBERNETES_CA_CRT, host_paths.ENCRYPTION_YAML])
+def test_a_key_that_was_replaced_on_one_master_is_named(path):
+    """`up` refused, and status called the cluster healthy until something used it."""
+    (found,) = problems(with_file("m3", path, "f" * 64))
+    assert found.startswith(f"m3: {path} differs from the other masters'")
+    assert f"copy {path} from another master to m3" in found
+
+
+def test_swap_that_was_turned_on_later_is_named_before_the_kubelet_has_to_start_again():
+    machine = CONVERGED.reports["w1"].machine.model_dump() | {"swap_bytes": 1 << 30}
+    (found,) = problems(samples.altered(CONVERGED, "w1", machine=machine))
+    assert found.startswith("w1: swap is on: its kubelet would not start again; fix: on w1: `swapoff -a`")
+
+
+def with_balancer(name, **changes):
+    balancer = CONVERGED.reports[name].balancer.model_dump() | changes
+    return samples.altered(CONVERGED, name, balancer=balancer)
+
+
+@pytest.mark.parametrize(
+    ("balanced", "why"),
+    [
+        (["10.0.0.21", "10.0.0.22", "10.0.0.23"], None),
+        (["10.0.0.21", "10.0.0.21", "10.0.0.23"], "it names 10.0.0.21, not 10.0.0.22"),
+        (["10.0.0.21", "10.0.0.22", "10.9.9.9"], "it names 10.9.9.9, not 10.0.0.23"),
+    ],
+)
+def test_a_load_balancer_that_sends_clients_elsewhere_is_named(balanced, why):
+    """Its servers have the masters' names and are UP: another address is behind one of them."""
+    found = problems(with_balancer("lb2", balanced=balanced))
+    line = f"lb2: its haproxy.cfg does not name every master once ({why}); fix: `haplane up inventories/test.py`"
+    assert found == ((line,) if why else ())
+
+
+def test_an_endpoint_address_on_a_third_host_and_on_two_load_balancers_has_a_cause():
+    (both,) = problems(with_balancer("lb2", holds_endpoint=True))
+    assert "lb1 and lb2 both hold the endpoint's address (they do not see each other's VRRP adverts); fix: " in both
+    observation = with_balancer("lb1", holds_endpoint=False, endpoint_answers=True)
+    (third,) = problems(observation)
+    assert "(seen from lb1, another host answers at 10.0.0.10); fix: find that host" in third
+
+
 def test_a_kernel_setting_that_was_undone_is_named_and_set_again():
     told = {"kernel": {"net.ipv4.ip_forward": "0, set by /etc/sysctl.d/99-hardening.conf"}}
     observation = samples.altered(CONVERGED, "w1", precedence=told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
+from haplane.domain.plan import few
 from haplane.domain.status.model import BalancerStatus, Roster, problem
 
 
@@ -38,10 +39,43 @@ def balancer_problems(roster: Roster, observation: Observation, balancers: tuple
         if one.adverts_filtered is False
     ]
     if len(holders) > 1:
-        found.append(f"{' and '.join(holders)} both hold the endpoint's address")
+        found.append(
+            problem(
+                f"{' and '.join(holders)} both hold the endpoint's address",
+                why="they do not see each other's VRRP adverts",
+                fix=f"allow IP protocol 112 between {' and '.join(roster.addresses[name] for name in holders)}",
+            )
+        )
     if known and not holders and not unknown and not roster.endpoint_is_external:
-        which = "no load balancer" if len(known) == len(balancers) else "no load balancer that responds"
-        found.append(f"{which} holds the endpoint's address")
+        found.append(_nobody_holds_it(roster, observation, everyone=len(known) == len(balancers)))
+    return found + _elsewhere(roster, observation)
+
+
+def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool) -> str:
+    """Where a load balancer does not respond it may be that one who has the address; else it is none of them."""
+    if not everyone:
+        return "no load balancer that responds holds the endpoint's address"
+    reports = observation.reports
+    seen_by = [name for name in roster.balancers if name in reports and reports[name].balancer.endpoint_answers]
+    what = "no load balancer holds the endpoint's address"
+    if not seen_by:
+        return problem(what, fix=f"`haplane up {roster.inventory}`")
+    address = roster.endpoint.rpartition(":")[0]
+    why = f"seen from {', '.join(seen_by)}, another host answers at {address}"
+    return problem(what, why=why, fix=f"find that host: on {seen_by[0]} `ip neighbour show {address}`")
+
+
+def _elsewhere(roster: Roster, observation: Observation) -> list[str]:
+    """haproxy.cfg of load balancers that names other hosts as masters, or one of them twice: all look UP."""
+    masters = [roster.addresses[name] for name in roster.masters]
+    found = []
+    for name in roster.balancers:
+        balanced = observation.reports[name].balancer.balanced if name in observation.reports else ()
+        if wrong := [one for one in dict.fromkeys(balanced) if one not in masters or balanced.count(one) > 1]:
+            missing = [one for one in masters if one not in balanced]
+            why = f"it names {few(wrong)}" + (f", not {few(missing)}" if missing else "")
+            what = f"{name}: its haproxy.cfg does not name every master once"
+            found.append(problem(what, why=why, fix=f"`haplane up {roster.inventory}`"))
     return found
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from haplane.domain.observed import Observation, Unit
+from haplane.domain.plan import few
 from haplane.domain.status.model import Roster, problem
 
 UP = "`haplane up INVENTORY`"
@@ -29,6 +32,41 @@ def server_problems(roster: Roster, observation: Observation) -> list[str]:
         if name in observation.reports
         for path, server in observation.reports[name].servers.items()
         if server not in allowed
+    ]
+
+
+def identity_problems(roster: Roster, observation: Observation) -> list[str]:
+    """Files that all masters share, where some have others: `up` refuses, and what they issue is not trusted."""
+    found: dict[str, list[str]] = {}
+    for path in roster.identity:
+        held = {
+            name: observation.reports[name].files[path].sha256
+            for name in roster.masters
+            if name in observation.reports and path in observation.reports[name].files
+        }
+        most, votes = Counter(held.values()).most_common(1)[0] if held else ("", 0)
+        for name, sha256 in held.items():
+            if sha256 != most and 2 * votes > len(held):
+                found.setdefault(name, []).append(path)
+    return [
+        problem(
+            f"{name}: {few(paths)} differ{'s' if len(paths) == 1 else ''} from the other masters'",
+            why="replaced by hand, or another cluster's",
+            fix=f"copy {few(paths)} from another master to {name} (mode 0600), then {UP}",
+        )
+        for name, paths in found.items()
+    ]
+
+
+def swap_problems(roster: Roster, observation: Observation) -> list[str]:
+    """Turned on after the kubelet had started: it runs on, and does not start again."""
+    return [
+        problem(
+            f"{name}: swap is on: its kubelet would not start again",
+            fix=f"on {name}: `swapoff -a`, and remove it from /etc/fstab",
+        )
+        for name in roster.without_swap
+        if name in observation.reports and observation.reports[name].machine.swap_bytes
     ]
 
 

@@ -17,7 +17,8 @@ class Roster:
 
     ``identity``: paths of the files on masters that make the cluster this cluster. ``snapshot_interval`` in seconds
     is None where no snapshots are taken. ``own_pod_network``: flannel, as haplane applies it. ``inventory`` is its
-    path, for commands. ``api_servers``: by node, what its kubeconfigs may name.
+    path, for commands. ``api_servers``: by node, what its kubeconfigs may name; ``without_swap`` are
+    nodes whose kubelet does not start while swap is on.
     """
 
     cluster: str
@@ -37,6 +38,7 @@ class Roster:
     pod_network: str = ""
     own_pod_network: bool = True
     inventory: str = INVENTORY
+    without_swap: tuple[str, ...] = ()
     api_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

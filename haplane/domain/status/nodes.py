@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from haplane.domain.observed import Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster, problem
+from haplane.domain.status.workloads import remedy
 
 
 def master_status(name: str, roster: Roster, observation: Observation, nodes: Mapping[str, Node]) -> MasterStatus:
@@ -134,6 +135,18 @@ def pressure_problems(kubernetes: Kubernetes | None) -> list[str]:
 DNS_LOG = "`kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns --previous` shows why it ended"
 
 
+NO_REPLICAS = "its deployment has 0 replicas"
+"""As kubernetes.py on hosts reports it."""
+
+
+def _fix_of_dns(why: str) -> str | None:
+    if why.startswith("crash"):
+        return DNS_LOG
+    if why == NO_REPLICAS:
+        return "`kubectl --namespace=kube-system scale deployment coredns --replicas=2`"
+    return "`haplane up INVENTORY`" if why.startswith(("ErrImage", "ImagePull")) else remedy("kube-system", why)
+
+
 def dns_problems(kubernetes: Kubernetes | None) -> list[str]:
     """Fewer ready CoreDNS pods than there should be."""
     if kubernetes is None or kubernetes.coredns_ready >= min(2, len(kubernetes.nodes)):
@@ -142,4 +155,4 @@ def dns_problems(kubernetes: Kubernetes | None) -> list[str]:
     what = "no CoreDNS pod is ready: pods cannot resolve names"
     if kubernetes.coredns_ready:
         what = "only 1 CoreDNS pod is ready: without it pods cannot resolve names"
-    return [problem(what, why=why or None, fix=DNS_LOG if why.startswith("crash") else None)]
+    return [problem(what, why=why or None, fix=_fix_of_dns(why))]

@@ -25,7 +25,13 @@ from haplane.domain.status.clocks import clock_problems
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.cordons import BY_HAPLANE, cordon_notes, cordon_problems
 from haplane.domain.status.etcd_failures import failed_members
-from haplane.domain.status.hosts import failed_probes, server_problems, unit_problems
+from haplane.domain.status.hosts import (
+    failed_probes,
+    identity_problems,
+    server_problems,
+    swap_problems,
+    unit_problems,
+)
 from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems, members_of_other_clusters
 from haplane.domain.status.model import ClusterStatus, Roster, Status
 from haplane.domain.status.nodes import (
@@ -120,6 +126,8 @@ def _problems(
         *clock_problems(observation, window),
         *unit_problems(roster, observation),
         *server_problems(roster, observation),
+        *identity_problems(roster, observation),
+        *swap_problems(roster, observation),
         *node_problems(observation, kubernetes, status.masters, status.workers),
         *pressure_problems(kubernetes),
         *cordon_problems(roster, kubernetes),

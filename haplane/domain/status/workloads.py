@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Iterable
 
 from haplane.domain.applied import short
-from haplane.domain.cluster_health import DaemonSet, Webhook, Workloads
+from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
 from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.status.model import Roster, problem
 
+SYSTEM_CRITICAL = 2 * 1_000_000_000
+"""Twice what users may define (pkg/apis/scheduling/types.go); system-node-critical is 1000 more."""
+REMEDIES = (
+    (r"(?:exceeded|failed) quota: ([a-z0-9.-]+)", "`kubectl --namespace={namespace} delete resourcequota {0}`"),
+    (
+        r"usage per (?:Container|Pod) is",
+        "see `kubectl --namespace={namespace} get limitranges`, and delete what refuses",
+    ),
+    (r"violates PodSecurity", "`kubectl label namespace {namespace} pod-security.kubernetes.io/enforce-`"),
+    (r"with binding '([a-z0-9.-]+)' denied", "`kubectl delete validatingadmissionpolicybinding {0}`"),
+    (r"serviceaccount \"[a-z0-9.-]+\" not found", "`haplane up INVENTORY`"),
+    (
+        r"no PriorityClass with name system-node-critical",
+        f"`kubectl create priorityclass system-node-critical --value={SYSTEM_CRITICAL + 1000}`",
+    ),
+    (
+        r"no PriorityClass with name system-cluster-critical",
+        f"`kubectl create priorityclass system-cluster-critical --value={SYSTEM_CRITICAL}`",
+    ),
+)
+"""What an API server says when it refuses a pod -> the command that ends that; groups are {0}."""
 UP = "`haplane up INVENTORY`"
 
 
@@ -42,7 +64,9 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
         if lacking := _lacking(one, ready, kubernetes):
             reported |= {hook.name} if hook else set()
             found.append(
-                problem(f"{one.name}: {lacking}", why=_why(one, ready), fix=_removal(hook) if hook else None)
+                problem(
+                    f"{one.name}: {lacking}", why=_why(one, ready), fix=_removal(hook) if hook else _fix(one, ready)
+                )
             )
     return found + [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
 
@@ -80,12 +104,42 @@ def _not_ready(kubernetes: Kubernetes | None) -> int:
 
 
 def _why(one: DaemonSet, ready: Collection[str]) -> str | None:
-    if one.warning and len(one.pods) < one.desired:
-        return one.warning
-    stuck = next((pod for pod in one.pods if not pod.ready and pod.node in ready), None)
+    stuck = _stuck(one, ready)
     if stuck is None:
         return one.warning
     return f"{stuck.name}: {stuck.reason}{f', {stuck.message}' if stuck.message else ''}"
+
+
+def _stuck(one: DaemonSet, ready: Collection[str]) -> Pod | None:
+    """The first that is not ready, unless one could not be made at all and it is known why."""
+    if one.warning and len(one.pods) < one.desired:
+        return None
+    return next((pod for pod in one.pods if not pod.ready and pod.node in ready), None)
+
+
+def _fix(one: DaemonSet, ready: Collection[str]) -> str | None:
+    """One command for what keeps its pods from being made, or one of them from being ready."""
+    namespace = one.name.partition("/")[0]
+    if stuck := _stuck(one, ready):
+        return fix_of_pod(namespace, stuck.name, stuck.reason)
+    return remedy(namespace, one.warning or "")
+
+
+def remedy(namespace: str, refusal: str) -> str | None:
+    """One command that ends what an API server refuses a pod for; None for what is not known here."""
+    for pattern, command in REMEDIES:
+        if found := re.search(pattern, refusal):
+            return command.format(*found.groups(), namespace=namespace)
+    return None
+
+
+def fix_of_pod(namespace: str, name: str, reason: str) -> str | None:
+    """For what a pod waits for: `up` imports images."""
+    if reason.startswith(("ErrImage", "ImagePull")):
+        return UP
+    if reason.startswith("crash"):
+        return f"`kubectl --namespace={namespace} logs {name} --previous` shows its last output"
+    return None
 
 
 def _first_of_each(hooks: Iterable[Webhook]) -> list[Webhook]:

@@ -82,7 +82,7 @@ def kubernetes(port: int, chosen: list[str]) -> dict[str, Any] | None:
             "objects": sorted(found),
             "applied": found.get("haplane", {}).get("data", {}).get("applied"),
             "coredns_ready": dns_ready,
-            "coredns_why": next((in_words(*held_up(one)) for one in dns_pods if not is_pod_ready(one)), ""),
+            "coredns_why": why_dns_lacks(found.get("coredns", {}), dns_pods) if dns_ready < 2 else "",
         }
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return None
@@ -162,6 +162,18 @@ def is_pod_ready(pod: dict[str, Any]) -> bool:
     """Whether its condition Ready is true."""
     conditions = pod.get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def why_dns_lacks(deployment: dict[str, Any], pods: list[dict[str, Any]]) -> str:
+    """Why it has fewer ready pods than it should: none are asked for, one is held up, or none can be made."""
+    if deployment.get("spec", {}).get("replicas") == 0:
+        return "its deployment has 0 replicas"
+    refused = [
+        str(one.get("message"))[:300]
+        for one in deployment.get("status", {}).get("conditions", [])
+        if one["type"] == "ReplicaFailure" and one["status"] == "True"
+    ]
+    return next((in_words(*held_up(one)) for one in pods if not is_pod_ready(one)), next(iter(refused), ""))
 
 
 def in_words(reason: str, message: str) -> str:

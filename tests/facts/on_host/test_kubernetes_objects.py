@@ -11,6 +11,7 @@ import samples
 from observing import observe
 
 from haplane.domain import host_paths
+from haplane.facts.on_host.kubernetes import why_dns_lacks
 
 PEM = samples.identity().etcd.certificate.decode()
 SERVER = f"{host_paths.ETCD_PKI}/server"
@@ -89,6 +90,25 @@ def test_an_api_server_tells_its_nodes_and_what_was_applied(told):
     assert [(node.name, node.ready) for node in found.nodes] == [("m1", True)]
     assert (found.uid, found.objects, found.applied) == ("cluster-1", ("coredns", "haplane"), "as this says")
     assert found.coredns_ready == 2
+
+
+@pytest.mark.parametrize(
+    ("deployment", "why"),
+    [
+        ({"spec": {"replicas": 0}}, "its deployment has 0 replicas"),
+        (
+            {
+                "status": {
+                    "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: x"}]
+                }
+            },
+            "exceeded quota: x",
+        ),
+        ({}, ""),
+    ],
+)
+def test_why_dns_has_no_pods_at_all(deployment, why):
+    assert why_dns_lacks(deployment, []) == why
 
 
 BETWEEN_TWO_STARTS = {
