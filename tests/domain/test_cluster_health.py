@@ -312,6 +312,16 @@ def test_a_key_that_was_replaced_on_one_master_is_named(path):
     assert f"copy {path} from another master to m3" in found
 
 
+def test_keys_that_differ_because_they_are_being_rotated_are_no_second_problem():
+    """Copying the file from another master would undo the rotation's stage."""
+    observation = with_file("m3", host_paths.ENCRYPTION_YAML, "f" * 64)
+    files = observation.reports["m1"].model_dump()["files"]
+    staged = host_paths.ROTATION_FILES["encryption"][0]
+    files[staged] = {"sha256": samples.SHA256, "mode": 0o600, "user_id": 0, "changed_at": 1}
+    (found,) = problems(samples.altered(observation, "m1", files=files))
+    assert found.startswith("the rotation of the encryption keys is not finished")
+
+
 def test_swap_that_was_turned_on_later_is_named_before_the_kubelet_has_to_start_again():
     machine = CONVERGED.reports["w1"].machine.model_dump() | {"swap_bytes": 1 << 30}
     (found,) = problems(samples.altered(CONVERGED, "w1", machine=machine))

@@ -7,6 +7,7 @@ from collections import Counter
 from haplane.domain.observed import Observation, Unit
 from haplane.domain.plan import few
 from haplane.domain.status.model import Roster, problem
+from haplane.domain.status.rotation import rotation_problems
 
 UP = "`haplane up INVENTORY`"
 
@@ -36,7 +37,13 @@ def server_problems(roster: Roster, observation: Observation) -> list[str]:
 
 
 def identity_problems(roster: Roster, observation: Observation) -> list[str]:
-    """Files that all masters share, where some have others: `up` refuses, and what they issue is not trusted."""
+    """Files that all masters share, where some have others: `up` refuses, and what they issue is not trusted.
+
+    While keys are rotated or restored they differ for a time, and that is a problem of its own.
+    """
+    restoring = any(report.leftovers.journal for report in observation.of(roster.masters))
+    if restoring or rotation_problems(roster, observation):
+        return []
     found: dict[str, list[str]] = {}
     for path in roster.identity:
         held = {
