@@ -107,15 +107,17 @@ def restarted(seconds_ago, ready=False, restarts=7):
 
 
 @pytest.mark.parametrize(
-    ("item", "reason", "message"),
+    ("seconds_ago", "restarts", "reason", "message"),
     [
-        (restarted(3), "crashes again and again", "kube-scheduler last ended Error, exit 1, 7 restarts"),
-        (restarted(3, restarts=1), "crashed", "kube-scheduler last ended Error, exit 1, 1 restart"),
-        (restarted(86400), "ContainersNotReady", "containers with unready status: [kube-scheduler]"),
+        (3, 7, "crashes again and again", "kube-scheduler last ended Error, exit 1, 7 restarts"),
+        (3, 1, "crashed", "kube-scheduler last ended Error, exit 1, 1 restart"),
+        (86400, 7, "ContainersNotReady", "containers with unready status: [kube-scheduler]"),
     ],
 )
-def test_a_pod_that_crashes_in_a_loop_is_not_called_running_between_two_starts(item, reason, message):
-    (found,) = look(pods=[item])[0].pods
+def test_a_pod_that_crashes_in_a_loop_is_not_called_running_between_two_starts(
+    seconds_ago, restarts, reason, message
+):
+    (found,) = look(pods=[restarted(seconds_ago, restarts=restarts)])[0].pods
     assert (found.ready, found.reason, found.message) == (False, reason, message)
 
 
