@@ -6,6 +6,7 @@ import pytest
 import samples
 
 from haplane.desired.hosts import units
+from haplane.domain.host_paths import APISERVER_CRT, KUBELET_KUBECONFIG
 from haplane.domain.observed import Observation
 from haplane.domain.recovery import RecoveryAction
 from haplane.domain.status import (
@@ -62,6 +63,13 @@ def test_a_cluster_whose_nodes_nobody_tells_is_not_called_healthy():
     status = judged(silent)
     assert not status.healthy
     assert any("which nodes there are is unknown" in problem for problem in status.problems)
+
+
+def test_a_certificate_that_nothing_starts_with_again_is_named_while_its_server_runs_on():
+    known = CONVERGED.reports["m3"].certificates
+    damaged = samples.altered(CONVERGED, "m3", certificates={**known, APISERVER_CRT: "", KUBELET_KUBECONFIG: ""})
+    (problem,) = judged(damaged).problems
+    assert problem.startswith(f"m3: {APISERVER_CRT} cannot be used")
 
 
 def test_a_healthy_cluster():

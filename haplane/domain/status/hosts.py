@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from haplane.domain import host_paths
 from haplane.domain.observed import Observation, Unit
 from haplane.domain.plan import few
 from haplane.domain.status.model import Roster, problem
@@ -96,3 +97,22 @@ def _not_running(name: str, unit: str, state: Unit | None) -> str:
     again = state is not None and state.starting and unit != "etcd"
     log = f"`journalctl -u {unit} -n 50` on {name} shows the rest"
     return problem(f"{name}: {unit} is not running", why=why or None, fix=log if again else UP)
+
+
+def unusable_certificates(observation: Observation) -> list[str]:
+    """Files that what serves with them does not start with: it may run on with what it read before.
+
+    A kubelet's kubeconfig holds none: it names a file.
+    """
+    found = []
+    for host, report in sorted(observation.reports.items()):
+        empty = {path for path, pem in report.certificates.items() if not pem}
+        if paths := sorted(empty - {host_paths.KUBELET_KUBECONFIG}):
+            found.append(
+                problem(
+                    f"{host}: {few(paths)} cannot be used: what needs it does not start again",
+                    why="it cannot be read, or its key is not its own",
+                    fix=UP,
+                )
+            )
+    return found

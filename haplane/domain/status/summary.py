@@ -31,6 +31,7 @@ from haplane.domain.status.hosts import (
     server_problems,
     swap_problems,
     unit_problems,
+    unusable_certificates,
 )
 from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems, members_of_other_clusters
 from haplane.domain.status.model import ClusterStatus, Roster, Status
@@ -146,6 +147,7 @@ def _problems(
         *dns_problems(kubernetes),
         *precedence_problems(roster, observation),
         *certificate_problems(status.certificates, roster.inventory),
+        *unusable_certificates(observation),
         *rotation_problems(roster, observation),
         *snapshot_problems(status.snapshots, roster.etcd, observation, now),
         *(status.recovery.problems if status.recovery else ()),
