@@ -13,6 +13,7 @@ import subprocess
 from typing import Any
 
 PROBE_SECONDS = 5
+PIECE_BYTES = 1 << 16
 MOST_READ_BYTES = 4 << 20
 """Of one file: what haplane, kubeadm and the kernel write is far smaller."""
 
@@ -68,12 +69,15 @@ def output_of(*command: str) -> str:
 
 
 def read(path: str) -> str | None:
-    """A text file, or None when it is absent or not ours to read."""
+    """A text file, or None when it is absent or not ours to read. In pieces: /proc/sys refuses to be asked for more."""
+    content = bytearray()
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(MOST_READ_BYTES)
+        with open(path, "rb", buffering=0) as file:
+            while len(content) < MOST_READ_BYTES and (piece := file.read(PIECE_BYTES)):
+                content += piece
     except OSError:
         return None
+    return content.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def digest(path: str) -> str:

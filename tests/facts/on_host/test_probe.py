@@ -126,3 +126,8 @@ def test_a_packet_filter_that_could_not_be_looked_at_is_not_empty(programs, tmp_
     (tmp_path / "kubelet.conf").touch()
     moved = {"/etc/kubernetes/kubelet.conf": tmp_path / "kubelet.conf"} | SHORT
     assert observe(commands=programs("nft", LATE), moved=moved).failed["precedence"] == "nft did not end within 1 s"
+
+
+def test_a_kernel_setting_is_a_text_file_like_others():
+    """/proc/sys answers a request for megabytes with ENOMEM, which was taken for an absent file."""
+    assert probe.read("/proc/sys/kernel/ostype") == "Linux\n"
