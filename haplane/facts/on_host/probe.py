@@ -69,7 +69,7 @@ def output_of(*command: str) -> str:
 
 
 def read(path: str) -> str | None:
-    """A text file, or None when it is absent or not ours to read. In pieces: /proc/sys refuses to be asked for more."""
+    """A text file, or None when it is absent or not ours to read. In pieces: /proc/sys refuses to give more."""
     content = bytearray()
     try:
         with open(path, "rb", buffering=0) as file:
