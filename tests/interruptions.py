@@ -105,10 +105,11 @@ class Run:
         self._listener.start()
 
     def _listen(self) -> None:
-        for line in self.process.stdout:
-            with self._news:
-                self.lines.append((time.monotonic(), line))
-                self._news.notify_all()
+        with self.process.stdout as output:
+            for line in output:
+                with self._news:
+                    self.lines.append((time.monotonic(), line))
+                    self._news.notify_all()
         with self._news:
             self._news.notify_all()
 
