@@ -25,6 +25,8 @@ STEADY_AFTER_SECONDS = 5.0
 START_SECONDS = 30.0
 RECOVERY_SECONDS = 60.0
 HEALTH_SECONDS = 300.0
+HEALTHY_FOR_SECONDS = 10.0
+"""After a power cut a node is Ready before its kubelet has told which pods of before are no longer ready."""
 WATCHDOG_SPARE_SECONDS = 30.0
 VERB_SECONDS = 1800.0
 
@@ -89,8 +91,7 @@ def _carry_out(drill: Drill, context: DrillContext, fault: Fault, namespace: str
             served = _hold(endpoint, faulted, fault, context)
             restored = time.monotonic()
         fault.then()
-        _wait_until_healthy(context)
-        healthy = time.monotonic()
+        healthy = _wait_until_healthy(context)
         steady = _becomes_steady(endpoint, healthy, RECOVERY_SECONDS, context, "after the cluster was healthy again")
         seen = pod.stop() if pod else []
         return Watched(
@@ -158,12 +159,17 @@ def _becomes_steady(
     return True
 
 
-def _wait_until_healthy(context: DrillContext) -> None:
+def _wait_until_healthy(context: DrillContext) -> float:
+    """Since when it has been healthy, for HEALTHY_FOR_SECONDS by then."""
     problems: tuple[str, ...] = ()
+    since = 0.0
 
-    def healthy() -> bool:
-        nonlocal problems
-        problems = context.look().problems
-        return not problems
+    def lasting() -> float | None:
+        nonlocal problems, since
+        problems, now = context.look().problems, time.monotonic()
+        since = 0.0 if problems else since or now
+        return since if since and now - since >= HEALTHY_FOR_SECONDS else None
 
-    wait_until(healthy, HEALTH_SECONDS, "the cluster is healthy again", every=1.0, why=lambda: "; ".join(problems))
+    return wait_until(
+        lasting, HEALTH_SECONDS, "the cluster is healthy again", every=1.0, why=lambda: "; ".join(problems)
+    )

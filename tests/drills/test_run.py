@@ -31,6 +31,7 @@ pytestmark = pytest.mark.timed  # probes judge seconds
 def short(monkeypatch):
     monkeypatch.setattr("haplane.drills.run.STEADY_BEFORE_SECONDS", 0.3)
     monkeypatch.setattr("haplane.drills.run.STEADY_AFTER_SECONDS", 1.2)
+    monkeypatch.setattr("haplane.drills.run.HEALTHY_FOR_SECONDS", 0.0)
 
 
 def status(*problems, members=("m1", "m2", "m3")):
@@ -228,6 +229,15 @@ def test_the_last_one_is_never_killed():
     for drill in (kill_master.DRILL, kill_etcd_leader.DRILL, freeze.LEADER, partitions.CUT):
         with pytest.raises(Refused, match="1 voters need 1 healthy; 1 are, without m1 0 would remain"):
             decided(drill, alone)
+
+
+def test_a_cluster_counts_as_healthy_from_when_it_stays_so(api, monkeypatch):
+    """A status that is good for a moment only, because nothing of the host has been reported yet, is none."""
+    monkeypatch.setattr("haplane.drills.run.HEALTHY_FOR_SECONDS", 0.5)
+    seen = iter([HEALTHY, HEALTHY, status("only 1 CoreDNS pod is ready")])
+    context = context_of(api, Endpointed(api, 0.1), look=lambda: next(seen, HEALTHY))
+    report = run(kill_master.DRILL, context, decided(kill_master.DRILL, context))
+    assert report.healthy_again_seconds >= 2.0  # a look a second, and the third was the first that counts
 
 
 def test_a_cluster_that_does_not_heal_says_what_is_still_wrong(api, monkeypatch):
