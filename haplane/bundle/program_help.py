@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from haplane.bundle.manifest import Manifest, load_manifest
 from haplane.bundle.unpack import unpack_program
 from haplane.errors import HaplaneError
 from haplane.streams import capture, last_line
+from haplane.threads import Threads
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SECONDS = 20
@@ -31,7 +31,7 @@ def helps(bundle: Path, programs: Sequence[str]) -> dict[str, str]:
     manifest = load_manifest(bundle)
     if ARCHITECTURES.get(platform.machine()) != manifest.architecture:
         return {}
-    with tempfile.TemporaryDirectory(prefix="haplane-") as directory, ThreadPoolExecutor() as pool:
+    with tempfile.TemporaryDirectory(prefix="haplane-") as directory, Threads() as pool:
         texts = pool.map(lambda name: _help(bundle, manifest, name, Path(directory) / name), programs)
         return dict(zip(programs, texts, strict=True))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from haplane.bundle.compress import decompressed_sha256, file_sha256
 from haplane.bundle.manifest import BundleFile, Manifest, load_manifest
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, HaplaneError
+from haplane.threads import Threads
 
 
 def verify(directory: Path, progress: Progress) -> list[HaplaneError]:
@@ -25,7 +25,7 @@ def verify_files(directory: Path, manifest: Manifest, remedy: str, progress: Pro
     """The same for a manifest that is not in the directory yet. ``remedy`` is the command that brings files again."""
     files = list(manifest.everything())
     problems = []
-    with ThreadPoolExecutor() as pool:
+    with Threads() as pool:
         for number, problem in enumerate(pool.map(partial(_check, directory, remedy), files), 1):
             progress("bundle", "hashing", number / len(files))
             if problem is not None:

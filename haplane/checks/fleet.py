@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from haplane.bundle.manifest import BundleFile, Manifest
@@ -13,6 +12,7 @@ from haplane.checks.host_facts import Connection, HostFacts, NoAnswer, gather_fa
 from haplane.checks.probes import probes_for
 from haplane.config.model import Host, Inventory
 from haplane.domain.observed import Node
+from haplane.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def gather_fleet(inventory: Inventory, manifest: Manifest | None) -> Fleet:
         except NoAnswer as reason:
             return str(reason)
 
-    with ThreadPoolExecutor(len(inventory.hosts)) as pool:
+    with Threads(len(inventory.hosts)) as pool:
         answers = dict(zip(inventory.hosts, pool.map(gather, inventory.hosts), strict=True))
     return Fleet(
         machines={host.name: answer for host, answer in answers.items() if isinstance(answer, Machine)},

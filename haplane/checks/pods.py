@@ -11,7 +11,6 @@ import secrets
 import shlex
 import signal
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from haplane.checks.host_facts import ON_HOST, NoAnswer, run_on_host
 from haplane.checks.pod_manifest import LABEL, manifest
 from haplane.domain import host_paths
 from haplane.facts.program import observer_parts, program
+from haplane.threads import Threads
 
 POD_PROBE = (*observer_parts("probe", "dns"), ON_HOST / "pod_probe.py")
 PREFIX = "haplane-verify-"
@@ -169,7 +169,7 @@ def probe_from_pods(
         except ValidationError:
             return "its answer cannot be read"
 
-    pool = ThreadPoolExecutor(max(1, len(pods.by_node)))
+    pool = Threads(len(pods.by_node))
     try:
         return dict(zip(pods.by_node, pool.map(probe, pods.by_node.values()), strict=True))
     finally:

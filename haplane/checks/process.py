@@ -1,7 +1,7 @@
 """One suite of checks in a pytest process of its own.
 
 Of its own, because pytest must not be patched by gevent, because it must be able to remove the pods it started after
-this process was interrupted, and because a user's suite must not be able to disturb haplane's.
+this process was interrupted or has ended, and because a user's suite must not be able to disturb haplane's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from haplane.domain.progress import Progress
 from haplane.errors import BadInput, HaplaneError
 from haplane.streams import STDERR_BYTES, TAIL_BYTES, shortened, writing_at_most
 
-CLEANUP_SECONDS = 90  # how long an interrupted run may take to remove its namespace
+CLEANUP_SECONDS = 3.0
+"""How long an interrupted run waits for its namespace to be removed, which goes on without it."""
 FINISHED = (0, 1)  # pytest's exit codes of a whole run: all passed, some failed
 NOTHING_COLLECTED = 5
 WRITTEN_BYTES = 64 << 20
@@ -83,19 +84,7 @@ def run(suite: Suite, inventory: Inventory, *, progress: Progress, options: Iter
     """
     checks: list[Check] = []
     command = [*pytest_command(suite, inventory), *options]
-    with (
-        TemporaryFile() as stderr,
-        subprocess.Popen(
-            writing_at_most(STDERR_BYTES if suite.own else WRITTEN_BYTES, command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            env=_environment(),
-            start_new_session=True,  # Ctrl-C reaches it through us, once: nothing else disturbs its cleanup
-        ) as child,
-        _passing_on_interruption(child, progress),
-    ):
+    with TemporaryFile() as stderr, _child(suite, command, stderr, progress) as child:
         for event in _events(child.stdout or ()):
             if event["event"] == "broken":
                 raise _broken(suite, str(event["where"]), str(event["why"]))
@@ -148,21 +137,39 @@ def _check(event: dict[str, object]) -> Check | None:
 
 
 @contextmanager
-def _passing_on_interruption(child: subprocess.Popen[str], progress: Progress) -> Generator[None, None, None]:
-    """Ctrl-C and SIGTERM end the suite, which removes what it made before we end too; so does a broken one."""
+def _child(
+    suite: Suite, command: list[str], stderr: IO[bytes], progress: Progress
+) -> Generator[subprocess.Popen[str], None, None]:
+    """The suite's process. Ctrl-C and SIGTERM end it, and so does a broken suite.
+
+    An interrupted one of ours removes what it made, with or without us.
+    """
+    child = subprocess.Popen(
+        writing_at_most(STDERR_BYTES if suite.own else WRITTEN_BYTES, command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        env=_environment(),
+        start_new_session=True,  # Ctrl-C reaches it through us, once: nothing else disturbs its cleanup
+    )
     try:
-        yield
+        yield child
+        child.communicate()
     except KeyboardInterrupt:
         progress("verify", "interrupted: removing what was started")
         child.terminate()
         try:
             child.communicate(timeout=CLEANUP_SECONDS)
         except subprocess.TimeoutExpired:
-            child.kill()
-            progress("verify", "its namespace could not be removed: kubectl delete namespace -l haplane.io/verify")
+            if suite.own:
+                progress("verify", "still removing it; see: kubectl get namespaces -l haplane.io/verify")
+            else:
+                child.kill()
         raise
-    except HaplaneError:
+    except BaseException:
         child.kill()
+        child.communicate()
         raise
 
 

@@ -54,6 +54,8 @@ class Recording(Generic[Line]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None:  # nobody will read its last requests
+            self._process.kill()
         self._end()
         self._reader.close()
         self._directory.cleanup()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
@@ -21,6 +20,7 @@ from haplane.lab.identity import ensure_identity
 from haplane.lab.kinds import kind_of
 from haplane.lab.login import wait_for_ssh
 from haplane.lab.plan import LabHost, Plan, plan
+from haplane.threads import Threads
 
 
 def up(inventory: Inventory, progress: Progress = silent, hosts: Sequence[str] = ()) -> None:
@@ -203,7 +203,7 @@ def _refuse_running(lab: Plan, hosts: Sequence[LabHost], inventory: str, why: st
 
 def _each(hosts: Sequence[LabHost], action: Callable[[LabHost], None]) -> None:
     """Do it to all hosts at once. One failure is raised as it is, several as one error of the first's type."""
-    with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+    with Threads(len(hosts)) as pool:
         actions = [pool.submit(action, host) for host in hosts]
     failures = [failure for one in actions if (failure := one.exception()) is not None]
     known = [failure for failure in failures if isinstance(failure, HaplaneError)]

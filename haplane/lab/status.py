@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +11,7 @@ from haplane.lab.command import require_machine
 from haplane.lab.kinds import kind_of
 from haplane.lab.login import accepts_login
 from haplane.lab.plan import LabHost, Plan, plan
+from haplane.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def status(inventory: Inventory) -> list[HostState]:
     """The state of every host, in the inventory's order. Raises Refused where no lab can be."""
     lab = plan(inventory)
     require_machine(kind_of(lab).tools)
-    with ThreadPoolExecutor(max_workers=len(lab.hosts)) as pool:
+    with Threads(len(lab.hosts)) as pool:
         return list(pool.map(lambda host: _state(lab, host), lab.hosts))
 
 

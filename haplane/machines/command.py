@@ -39,11 +39,14 @@ class CommandMachines:
         )
 
     def _restored(self, on: str, hosts: Sequence[str]) -> str:
-        """Every host is tried whatever became of the others; to power on one that is on may fail."""
+        """Every host is tried whatever became of the others; to power on one that is on may fail.
+
+        Where one was not powered on none is waited for: the watchdog runs it again in a second.
+        """
         switched, asked = self._each(on, hosts), self._each(self.commands.is_on, hosts)
         powered = [f"{one} || {is_on} || failed=1" for one, is_on in zip(switched, asked, strict=True)]
-        waited = [f"{one} || failed=1" for one in self._wait(hosts, "{is_on}", ON_SECONDS)]
-        return "\n".join(["failed=0", *powered, *waited, "exit $failed"])
+        waited = " && ".join(self._wait(hosts, "{is_on}", ON_SECONDS))
+        return "\n".join(["failed=0", *powered, "test $failed = 0 || exit 1", waited])
 
     def wipe(self, hosts: Sequence[str], only: str | None = None) -> None:
         raise Refused("haplane destroys the disks of lab hosts only", where=", ".join(hosts))

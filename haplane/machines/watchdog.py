@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -27,6 +28,9 @@ HEARTBEAT_SECONDS = 1.0
 ARM_SECONDS = 20.0
 APPLY_SECONDS = 70.0
 UNDO_SECONDS = 200.0
+INTERRUPTED_UNDO_SECONDS = 2.0
+"""An interrupted run ends within 5 s; its watchdog goes on undoing the fault."""
+END_SECONDS = 0.5
 MOST_LINE_BYTES = 1 << 16
 AFTER_ITS_END = (
     f"test ! -e {host_paths.FAULT_UNDO} || {{ sh {host_paths.FAULT_UNDO} && rm {host_paths.FAULT_UNDO}; }}"
@@ -72,15 +76,17 @@ class Watchdog:
     ) -> None:
         try:
             if not self._undone:
-                self.undo()
+                self._undo(UNDO_SECONDS if kind is not KeyboardInterrupt else INTERRUPTED_UNDO_SECONDS)
         finally:
             self._ended.set()
             self._hang_up()
 
     def _hang_up(self) -> None:
+        """It ends, unless it still undoes the fault: that it does without us."""
         for pipe in (self._process.stdin, self._process.stdout):
             _pipe(pipe).close()
-        self._process.wait(UNDO_SECONDS)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
 
     def apply(self) -> None:
         self._send("apply")
@@ -89,10 +95,13 @@ class Watchdog:
             raise HaplaneError("the fault could not be caused", where=self._where, why=last_line(str(done["output"])))
 
     def undo(self) -> None:
+        self._undo(UNDO_SECONDS)
+
+    def _undo(self, seconds: float) -> None:
         self._undone = True
         early = self._process.poll() is not None
         self._send("undo")
-        done = self._answer(UNDO_SECONDS, "the fault may still be in place")
+        done = self._answer(seconds, "the fault may still be in place")
         if done["code"] != 0:
             raise HaplaneError(
                 "the fault could not be undone",
@@ -123,6 +132,7 @@ class Watchdog:
         """The next line of it that is JSON (a login script may print others)."""
         deadline = time.monotonic() + seconds
         descriptor = _pipe(self._process.stdout).fileno()
+        why = f"its watchdog did not report within {seconds:g} s"
         while len(self._received) < MOST_LINE_BYTES:
             line, newline, rest = self._received.partition(b"\n")
             if newline:
@@ -133,12 +143,13 @@ class Watchdog:
             if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 break
             if not (data := os.read(descriptor, 4096)):
+                why = "the connection to its watchdog was lost"
                 break
             self._received += data
         raise HaplaneError(
             failure,
             where=self._where,
-            why=last_line(self._words.read()) or "the connection to its watchdog was lost",
+            why=last_line(self._words.read()) or why,
             next_step=f"the watchdog goes on undoing it by itself; by hand: {self._by_hand}",
         )
 

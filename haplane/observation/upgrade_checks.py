@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from haplane.bundle.program_help import helps
@@ -26,6 +25,7 @@ from haplane.domain.upgrade_flags import (
 from haplane.errors import HaplaneError, UnfitHosts
 from haplane.facts.program import observer_parts, program
 from haplane.observation.upgrade import bundle_of, upgrade_of
+from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
 UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
@@ -56,7 +56,7 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
     running = {name: status.version for name, status in statuses.items() if status}
     yield from checks.etcd_problems(running, context.manifest.etcd_version)
-    with ThreadPoolExecutor() as pool:
+    with Threads() as pool:
         apis, written = pool.submit(_deprecated_apis, context), pool.submit(_written, context)
         texts = {
             hop: pool.submit(helps, bundle_of(upgrade_of(context), hop), PROGRAMS) for hop in upgrade_of(context).hops
@@ -110,7 +110,7 @@ def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
         answer = context.executor.run(host, "python3", "-I", "-c", text, port)
         return [_api(host.name, labels) for labels in json.loads(answer)]
 
-    with ThreadPoolExecutor(max(1, len(ready))) as pool:
+    with Threads(len(ready)) as pool:
         return [one for found in pool.map(ask, ready) for one in found]
 
 
@@ -131,7 +131,7 @@ def _written(context: Context) -> list[Written]:
             for name, path in UNITS.items():
                 if file.path == path:
                     found |= dict.fromkeys(in_command_line(name, file.content.decode(), path))
-    with ThreadPoolExecutor() as pool:
+    with Threads() as pool:
         for on_host in pool.map(lambda host: list(_on(context, host)), context.reachable(context.inventory.hosts)):
             found |= dict.fromkeys(on_host)
     return list(found)

@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import struct
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from haplane.domain.history import why_incredible
 from haplane.errors import HaplaneError, Refused
 from haplane.recovery.scratch.etcd import restored_etcd, scratch_etcd
 from haplane.recovery.scratch.tools import ProgramFailed, Tools
+from haplane.threads import Threads
 
 BOLT_MAGIC = 0xED0CDAED
 PAGE = 4096
@@ -79,7 +79,7 @@ def look_through(path: Path, name: str, tools: Tools) -> Database:
     path.chmod(0o600)
     _refuse_what_is_none(path, name)
     _check_hash(path, name)
-    with ThreadPoolExecutor() as at_once:  # each reads the whole file, gigabytes of it
+    with Threads() as at_once:  # each reads the whole file, gigabytes of it
         asked = at_once.submit(_ask_a_scratch_etcd, path, name, tools)
         sha256 = at_once.submit(file_sha256, path)
         status = _status(path, name, tools)

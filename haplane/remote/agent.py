@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from haplane.errors import HaplaneError
 from haplane.remote.openssh import attempt, ended, failed, run
 from haplane.scripts import script
 from haplane.streams import shortened
+from haplane.threads import Threads
 
 Answer = TypeVar("Answer")
 
@@ -52,27 +52,12 @@ def _agent_error(host: Host, command: str, stderr: bytes) -> HaplaneError | None
 def on_all(
     hosts: Sequence[Host], call: Callable[[Host], Answer]
 ) -> tuple[dict[str, Answer], dict[str, HaplaneError]]:
-    """Run ``call`` for all hosts at once. Returns the results and the errors, each by host.
-
-    The threads are daemons: an interrupted run does not wait for the answers.
-    """
-    answers: dict[str, Answer] = {}
-    errors: dict[str, Exception] = {}
-
-    def one(host: Host) -> None:
-        try:
-            answers[host.name] = call(host)
-        except Exception as error:  # noqa: BLE001 - raised below, by the thread that asked
-            errors[host.name] = error
-
-    threads = [threading.Thread(target=one, args=(host,), daemon=True) for host in hosts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    failures = {}
-    for name, error in errors.items():
-        if not isinstance(error, HaplaneError):
-            raise error
-        failures[name] = error
+    """Run ``call`` for all hosts at once. Returns the results and the errors, each by host."""
+    answers, failures = {}, {}
+    with Threads(len(hosts)) as pool:
+        for host, answer in [(host, pool.submit(call, host)) for host in hosts]:
+            try:
+                answers[host.name] = answer.result()
+            except HaplaneError as error:
+                failures[host.name] = error
     return answers, failures

@@ -28,12 +28,16 @@ def send_database(hosts: Sequence[Host], path: Path, sha256: str, target: str) -
     """
     ends = time.monotonic() + DEADLINE_SECONDS
     streams = []
-    for host in hosts:
-        with path.open("rb") as content:
-            command = ssh_command(host, "sh", "-c", script("receive_database", file=target, sha256=sha256))
-            process = subprocess.Popen(command, stdin=content, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        streams.append((host, process, Tail(process), Execution.begin(host.name, f"(receive) {target}")))
-    failures = [failure for stream in streams if (failure := _failure(*stream, ends)) is not None]
+    try:
+        for host in hosts:
+            with path.open("rb") as content:
+                command = ssh_command(host, "sh", "-c", script("receive_database", file=target, sha256=sha256))
+                process = subprocess.Popen(command, stdin=content, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            streams.append((host, process, Tail(process), Execution.begin(host.name, f"(receive) {target}")))
+        failures = [failure for stream in streams if (failure := _failure(*stream, ends)) is not None]
+    finally:
+        for _, process, *_ in streams:  # of an interrupted run none goes on; the others have ended
+            process.kill()
     if failures:
         raise failures[0]
 

@@ -32,7 +32,7 @@ from haplane.remote.holder import Answer, Holder, Owner
 HEARTBEAT_SECONDS = 0.5
 SILENCE_SECONDS = 8.0  # as in on_host/hold.py: a holder that hears nothing for so long has given the lock up
 RETAKE_SECONDS = 15.0
-RELEASE_SECONDS = 4.0
+RELEASE_SECONDS = 3.0
 """An interrupted run ends within 5 s; a host that cannot be reached releases its lock by itself."""
 
 

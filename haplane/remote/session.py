@@ -136,6 +136,9 @@ def _connected(hosts: Sequence[Host], *, tolerate: bool) -> Iterator[_Session]:
         try:
             _connect(state, hosts, errors, log, tolerate=tolerate)
             yield _Session(state, errors.reasons, log)
+        except KeyboardInterrupt:
+            state.pool.kill()  # or disconnecting would wait for a place in it
+            raise
         finally:
             disconnect_all(state)
             ctx_state.reset()  # an exception out of pyinfra leaves its context behind

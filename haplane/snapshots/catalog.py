@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,6 +14,7 @@ from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
 from haplane.snapshots.entries import CatalogEntry, Copies, Standard, assess_copies, read_signed
 from haplane.snapshots.places import Bucket, Place, Signed
 from haplane.snapshots.signatures import SigningKeys
+from haplane.threads import Threads
 
 LATEST = "latest"
 PROBLEMS_SHOWN = 5
@@ -165,7 +165,7 @@ def _ask_all(
 ) -> tuple[dict[str, Answer], dict[str, str]]:
     """All places at once: the answers by place, and why the others gave none."""
     answers, failed = {}, {}
-    with ThreadPoolExecutor(max(1, len(places))) as pool:
+    with Threads(len(places)) as pool:
         for place, future in [(place, pool.submit(question, place)) for place in places]:
             try:
                 answers[place.name] = future.result()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyrage
+from gevent import get_hub
 
 from haplane.agent.budget import mebibytes
 from haplane.agent.manifest import KEYS, MOST_BYTES, PAYLOAD, Manifest
@@ -58,8 +59,9 @@ def decrypt_database(
     packed, database = directory / "snapshot.db.zst", directory / "snapshot.db"
     _refuse_full_disk(directory, payload.stat().st_size + manifest.database_bytes, where)
     try:
-        with payload.open("rb") as sealed, packed.open("wb") as plain:
-            pyrage.decrypt_io(sealed, plain, list(identities))
+        # Apart: a signal ends the wait for it, and then nothing waits for a file that it still reads.
+        with payload.open("rb", buffering=0) as sealed, packed.open("wb", buffering=0) as plain:
+            get_hub().threadpool.apply(pyrage.decrypt_io, (sealed, plain, list(identities)))
     except (pyrage.DecryptError, OSError) as error:
         if getattr(error, "errno", None) is not None:
             raise HaplaneError("decrypting failed", where=str(directory), why=str(error)) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +13,7 @@ from haplane.agent.s3 import PARTS_AT_ONCE
 from haplane.agent.settings import S3Settings
 from haplane.agent.store import Store
 from haplane.errors import DeadlinePassed, HaplaneError, Refused
+from haplane.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Bucket:
         return {stored.id: stored.complete for stored in self.store.snapshots()}
 
     def signed(self, ids: Collection[str]) -> dict[str, Signed]:
-        pool = ThreadPoolExecutor(PARTS_AT_ONCE)
+        pool = Threads(PARTS_AT_ONCE)
         try:
             found = pool.map(self._signed, ids)
             return {snapshot: signed for snapshot, signed in zip(ids, found, strict=True) if signed is not None}

@@ -17,11 +17,14 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from haplane.errors import HaplaneError
+from haplane.waiting import wait_until
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own in it
 MEMORY_FACTOR = 4
 """Times the database's size: its payload, decrypted and unpacked, and a scratch restore."""
 MEMORY_RESERVE = 512 << 20
+WAIT_SECONDS = 300.0
+"""For a run that removes what killed ones left: directories of some GiB."""
 RUN = "run-"
 LOCK = ".lock"
 
@@ -105,10 +108,21 @@ def _run_directory(base: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Raises BlockingIOError when it is taken, unless ``wait``."""
+    """Raises BlockingIOError when it is taken; with ``wait`` DeadlinePassed, when it is for WAIT_SECONDS."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+    def taken() -> bool:
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
     try:
-        flock(descriptor, LOCK_EX if wait else LOCK_EX | LOCK_NB)
+        if wait:
+            wait_until(taken, WAIT_SECONDS, f"another run lets go of {path}")
+        elif not taken():
+            raise BlockingIOError(str(path))
         yield
     finally:
         os.close(descriptor)
