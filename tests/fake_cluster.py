@@ -87,10 +87,14 @@ class FakeCluster(FakeExecutor):
         if gone := [host.name for host in hosts if host.name in self.off]:
             raise HaplaneError(f"{gone[0]} cannot be reached")
         for host in hosts:
+            self.command()
             effect = getattr(self, f"_{recipe._inner.__name__}", None)
             if effect is not None:
                 effect(host.name, arguments)
         assert len(self.away) <= 1, f"{self.away} are out of service at once"
+
+    def command(self):
+        """One more on a host is about to begin."""
 
     def push(self, host, bundle, files, here=None):
         return SimpleNamespace(host=host, wait=lambda: self._arrive(host.name))
@@ -271,6 +275,11 @@ class FakeCluster(FakeExecutor):
             etcd = self.now_reported[host.name]["etcd"]
             if etcd["members"]:
                 self.now_reported[host.name]["etcd"] = etcd | {"members": change(etcd["members"])}
+
+    def _discard_kept(self, name, arguments):
+        kept = self.now_reported[name]["leftovers"]["previous_data"]
+        left = [one for one in kept if one["path"] not in arguments["paths"]]
+        self.now_reported[name]["leftovers"] |= {"previous_data": left}
 
     def send_database(self, hosts, path, sha256, target):
         self.sent = [host.name for host in hosts]

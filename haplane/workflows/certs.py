@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
+from haplane.context.executor import Executor
 from haplane.context.request import Request
 from haplane.desired.certificates import every_certificate
 from haplane.domain.progress import Progress
@@ -23,9 +24,9 @@ class Listing:
     unreachable: Mapping[str, str]
 
 
-def list_certificates(inventory: Inventory, progress: Progress) -> Listing:
+def list_certificates(inventory: Inventory, progress: Progress, *, executor: Executor | None = None) -> Listing:
     """Every certificate on every host that answers. Raises Unreachable when none does."""
-    context = Context(Request(inventory), over_ssh(progress))
+    context = Context(Request(inventory), executor or over_ssh(progress))
     observe(context)
     found = every_certificate(inventory, context.observation.reports, context.now())
     return Listing(found, context.observation.unreachable)

@@ -11,9 +11,10 @@ from haplane.agent.manifest import PAYLOAD, Manifest, SnapshotId
 from haplane.agent.store import ListedSnapshot
 from haplane.config.model import Inventory
 from haplane.context.context import Context
+from haplane.context.executor import Executor
 from haplane.context.request import Request
 from haplane.desired.snapshots import keep_policy
-from haplane.domain import host_paths, retention
+from haplane.domain import retention
 from haplane.domain.progress import Progress
 from haplane.domain.retention import Taken
 from haplane.domain.slots import eligible
@@ -21,7 +22,6 @@ from haplane.errors import ExitCode, Unreachable
 from haplane.observation.candidates import candidates
 from haplane.observation.observe import observe
 from haplane.recovery.places import REMEDY, bucket_of, catalog_of, required_signing_keys, settings_of
-from haplane.remote.agent import call_agent
 from haplane.snapshots.catalog import read_catalog
 from haplane.snapshots.entries import CatalogEntry, Standard
 from haplane.snapshots.places import Bucket
@@ -76,10 +76,10 @@ class Pruning:
         return len(self.removable) > len(self.kept)
 
 
-def take(inventory: Inventory, progress: Progress) -> Manifest:
+def take(inventory: Inventory, progress: Progress, *, executor: Executor | None = None) -> Manifest:
     """Take a snapshot now on a healthy member, preferably not the leader. Raises Unreachable when there is none."""
     settings_of(inventory)
-    context = Context(Request(inventory), over_ssh(progress))
+    context = Context(Request(inventory), executor or over_ssh(progress))
     observe(context)
     names = eligible(candidates(inventory, context.observation))
     if not names:
@@ -91,7 +91,7 @@ def take(inventory: Inventory, progress: Progress) -> Manifest:
         )
     member = inventory.host(names[0])
     progress(member.name, "taking a snapshot")
-    reported = call_agent(member, host_paths.AGENT_RUN, "take", deadline_seconds=TAKE_SECONDS)
+    reported = context.executor.call_agent(member, "take", TAKE_SECONDS)
     return Manifest.from_bytes(json.dumps(reported).encode(), f"{member.name}: snapshot agent, take")
 
 

@@ -22,13 +22,13 @@ from haplane.observation.preconditions import (
 )
 from haplane.observation.reach import REFUSE_BLOCKED_PORTS
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
+from haplane.observation.signing_key import held_signing_key
 from haplane.phases.converge.approve_serving_certificates import NAME_REFUSED_REQUESTS
 from haplane.phases.converge.change_members import CHANGE_MEMBERS
 from haplane.phases.converge.join_workers import PRINT_JOIN_COMMAND
 from haplane.phases.converge.start_etcd import FORM_ETCD, START_ETCD
 from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.phases.snapshots.schedule_snapshots import REFUSE_UNUSABLE_SNAPSHOTS
-from haplane.recovery.places import known_signing_keys
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
@@ -97,14 +97,11 @@ def up(
         skipped=tuple(sorted(context.observation.unreachable)),
         warnings=tuple(context.result.warnings),
         join_command=context.result.join_command,
-        signing_key=new_signing_key(inventory) if context.result.status is not None else None,
+        signing_key=new_signing_key(context) if context.result.status is not None else None,
     )
 
 
-def new_signing_key(inventory: Inventory) -> str | None:
+def new_signing_key(context: Context) -> str | None:
     """The public half that the inventory does not have yet."""
-    snapshots = inventory.cluster.snapshots
-    if snapshots is None or snapshots.signing_key is not None:
-        return None
-    keys = known_signing_keys(inventory)
-    return keys.trusted[0] if keys else None
+    snapshots = context.inventory.cluster.snapshots
+    return held_signing_key(context) if snapshots is not None and snapshots.signing_key is None else None

@@ -9,15 +9,18 @@ from fake_cluster import FakeCluster, Killed, converged, nothing
 
 from haplane.domain.progress import silent
 from haplane.domain.restoration import Journal
-from haplane.errors import HaplaneError
+from haplane.errors import HaplaneError, Refused, Unreachable
 from haplane.observation import decide
 from haplane.phases.restore import choose_source
 from haplane.recovery.choice import Choice, Restoration
 from haplane.recovery.database import Database
 from haplane.recovery.request import RestoreRequest
 from haplane.workflows import status as looking
+from haplane.workflows.certs import list_certificates
+from haplane.workflows.discard import discard
 from haplane.workflows.reset import reset
 from haplane.workflows.restore import restore
+from haplane.workflows.snapshot import take
 from haplane.workflows.up import up
 
 
@@ -125,11 +128,87 @@ def test_a_reset_leaves_nothing_and_ends_with_the_directory(inventory):
     assert len(asked) == 1
 
 
+OLD = "/var/lib/etcd/aside-20261122T190000Z"
+
+
+def test_old_data_is_deleted_where_it_was_named_and_nowhere_else(inventory):
+    reports = converged(inventory)
+    for name in ("m1", "m3"):
+        kept = [{"path": OLD, "size": 5 << 20}, {"path": "/var/lib/etcd/aside-of-mine", "size": 1}]
+        reports[name]["leftovers"] = reports[name]["leftovers"] | {"previous_data": kept}
+    cluster = FakeCluster(inventory, reports)
+    given = {"progress": silent, "executor": cluster}
+    assert discard(inventory, ("m3",), confirm=pytest.fail, dry_run=True, **given).plan
+    assert cluster.deployed == cluster.locks == []
+    assert discard(inventory, ("m3",), confirm=lambda _: False, **given).removed == ()
+    done = discard(inventory, ("m3",), confirm=lambda _: True, **given)
+    assert [(one.host, one.path) for one in done.removed] == [("m3", OLD)]
+    assert [(name, hosts) for name, hosts, _ in cluster.deployed] == [("discard_kept", ["m3"])]
+    both = discard(inventory, (), confirm=lambda _: True, **given)
+    assert [one.host for one in both.removed] == ["m1"]
+    assert discard(inventory, (), confirm=pytest.fail, **given).removed == ()
+
+
+def test_old_data_stay_while_a_member_does_not_serve(inventory):
+    reports = converged(inventory)
+    reports["m1"]["leftovers"] = reports["m1"]["leftovers"] | {"previous_data": [{"path": OLD, "size": 1}]}
+    reports["m2"]["etcd"] = {
+        **reports["m2"]["etcd"],
+        "has_data": False,
+        "status": None,
+        "reads_through_quorum": False,
+    }
+    cluster = FakeCluster(inventory, reports)
+    with pytest.raises(Refused, match="may still be needed"):
+        discard(inventory, (), confirm=pytest.fail, progress=silent, executor=cluster)
+
+
 def test_status_with_and_without_hosts(inventory):
     cluster = FakeCluster(inventory, converged(inventory))
     assert looking.status(inventory, silent, executor=cluster).healthy
     cluster.off = {host.name: "off" for host in inventory.hosts}
     assert not looking.status(inventory, silent, executor=cluster).healthy
+
+
+def test_certificates_are_listed_the_first_to_expire_first(inventory):
+    cluster = FakeCluster(inventory, converged(inventory))
+    cluster.off = {"m3": "no response"}
+    found = list_certificates(inventory, silent, executor=cluster)
+    assert {one.host for one in found.certificates} == {"m1", "m2", "w1"}
+    ends = [one.not_after for one in found.certificates]
+    assert ends == sorted(ends)
+    assert found.unreachable == {"m3": "no response"}
+    assert cluster.deployed == cluster.locks == []
+
+
+def test_a_snapshot_is_taken_by_a_member_that_does_not_lead(inventory):
+    cluster = snapshotting(inventory)
+    with pytest.raises(HaplaneError, match="the manifest of this snapshot is not valid"):
+        take(cluster.inventory, silent, executor=cluster)
+    assert cluster.called == [("m2", "take")]
+
+
+def test_without_a_member_that_reads_through_quorum_no_snapshot_is_taken(inventory):
+    cluster = snapshotting(inventory)
+    for name in ("m1", "m2", "m3"):
+        cluster.now_reported[name]["etcd"] |= {"reads_through_quorum": False}
+    with pytest.raises(Unreachable, match="no member can take a snapshot now"):
+        take(cluster.inventory, silent, executor=cluster)
+    assert cluster.called == []
+
+
+def snapshotting(inventory):
+    """With agents on every member."""
+    made = FakeCluster(inventory, deepcopy(converged(inventory)))
+    made.inventory = samples.inventory(bundle=inventory.cluster.bundle, snapshots={"recipients": (RECIPIENT,)})
+    for name in ("m1", "m2", "m3"):
+        made.now_reported[name]["snapshots"] = {"agent": "agent-0", "local": 0}
+    made.called = []
+    made.call_agent = lambda host, command, seconds: made.called.append((host.name, command)) or {}
+    return made
+
+
+RECIPIENT = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z"
 
 
 def test_every_certificate_is_renewed_one_master_at_a_time(inventory):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.context.result import Rotated
 from haplane.domain import host_paths
-from haplane.errors import Refused
+from haplane.observation.signing_key import held_signing_key
 from haplane.phases.rotate.rotation import deciding, follow, remove_staged_keys, staged, write_on_masters
 from haplane.pki.keys import SigningPair, raw_public_key
-from haplane.recovery.places import known_signing_keys
 
 KEY, PUBLIC = host_paths.ROTATION_FILES["signing"]
 PLAN = (
@@ -24,7 +21,7 @@ PLAN = (
 
 def rotate_signing(context: Context) -> None:
     """Carried on from where an earlier run was interrupted."""
-    previous = _previous_key(context)
+    previous = held_signing_key(context) if context.inventory.cluster.snapshots is not None else None
     found = staged(context, "signing")
     if not found:
         pair = SigningPair.generate(Ed25519PrivateKey.generate())
@@ -37,16 +34,6 @@ def rotate_signing(context: Context) -> None:
     remove_staged_keys(context)
     new = raw_public_key(found[PUBLIC], PUBLIC)
     context.result.rotated = Rotated(signing_key=new, previous_signing_key=previous if previous != new else None)
-
-
-def _previous_key(context: Context) -> str | None:
-    """The public half that was valid before; None while a rotation is completed, when masters hold different keys."""
-    if context.inventory.cluster.snapshots is None:
-        return None
-    with suppress(Refused):
-        known = known_signing_keys(context.inventory)
-        return known.trusted[0] if known else None
-    return None
 
 
 DECIDE_SIGNING = deciding("signing", PLAN)

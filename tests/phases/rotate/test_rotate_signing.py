@@ -1,86 +1,23 @@
-"""A new signing key on all masters, wherever the run before was interrupted; members whose keys it has to certify."""
+"""Members whose keys a signing key has to certify; what waits until its rotation is complete."""
 
 import hashlib
 import json
 
 import pytest
 import samples
-from contexts import FakeExecutor, context_of
+from contexts import context_of
 
-from haplane.deploys import rotation as recipes
 from haplane.domain import host_paths
 from haplane.domain.plan import Kind
 from haplane.errors import Refused
 from haplane.observation.decide import decide_steps
-from haplane.phases.rotate import rotate_signing as rotating
 from haplane.phases.rotate import rotation
-from haplane.pki.keys import raw_public_key
 from haplane.pki.member_signing import member_signing_files
 from haplane.snapshots.packaging import AgentArchive
 
 RECIPIENT = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z"
 INVENTORY = samples.inventory(snapshots={"recipients": (RECIPIENT,)})
 IDENTITY = samples.identity()
-OLD = {
-    f"{host_paths.SIGNING_STEM}.key": IDENTITY.signing.private_key,
-    f"{host_paths.SIGNING_STEM}.pub": IDENTITY.signing.public_key,
-}
-
-
-class Interrupted(Exception):
-    """The run ends here."""
-
-
-class Masters(FakeExecutor):
-    """Their files; each command on one of them may be the last."""
-
-    def __init__(self):
-        super().__init__()
-        self.files = {host.name: dict(OLD) for host in INVENTORY.masters}
-        self.certified = None
-        self.left = None
-
-    def command(self):
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise Interrupted
-
-    def read_files(self, host, wanted):
-        return {path: self.files[host.name][path] for path in wanted if path in self.files[host.name]}
-
-    def deploy(self, hosts, recipe, **given):
-        for host in hosts:
-            self.command()
-            if recipe is recipes.write_keys:
-                self.files[host.name] |= {file.path: file.content for file in given["keys"]}
-            else:
-                kept = {path: text for path, text in self.files[host.name].items() if "/rotation/" not in path}
-                self.files[host.name] = kept
-
-    def follow(self, run):
-        self.command()
-        [self.certified] = {files[f"{host_paths.SIGNING_STEM}.pub"] for files in self.files.values()}
-
-
-@pytest.mark.parametrize("commands", range(11))
-def test_all_masters_end_with_one_new_pair_and_members_are_certified_by_it(monkeypatch, commands):
-    masters = Masters()
-    monkeypatch.setattr(rotating, "follow", masters.follow)
-    monkeypatch.setattr(rotating, "known_signing_keys", lambda _: None)
-    context = context_of(INVENTORY, executor=masters)
-    masters.left = commands if commands < 10 else None
-    if masters.left is not None:
-        with pytest.raises(Interrupted):
-            rotating.rotate_signing(context)
-        masters.left = None
-    rotating.rotate_signing(context)
-    [files] = {tuple(sorted(files.items())) for files in masters.files.values()}
-    held = dict(files)
-    assert held.keys() == OLD.keys()
-    assert held != OLD
-    assert raw_public_key(held[f"{host_paths.SIGNING_STEM}.pub"], "x") == context.result.rotated.signing_key
-    assert masters.certified == held[f"{host_paths.SIGNING_STEM}.pub"]
 
 
 def plan_of(signer, digest):
