@@ -68,8 +68,9 @@ def as_root(inventory, *command):
     subprocess.run(ssh_command(host.model_copy(update={"ssh": root}), *command), check=True)
 
 
-@pytest.fixture
-def inventory(tmp_path):
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("single")
     places = {"key": client_key(), "known_hosts": known_hosts()}
     (tmp_path / "ssh_config").write_text(SSH_CONFIG.format(**places))
     path = tmp_path / "single.py"
