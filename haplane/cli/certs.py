@@ -7,15 +7,7 @@ from dataclasses import asdict
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import (
-    dry_run_option,
-    examples,
-    inventory_argument,
-    json_option,
-    load,
-    reports_errors,
-    yes_option,
-)
+from haplane.cli.run import by_a_plan, examples, inventory_argument, json_option, load, reports_errors
 from haplane.cli.up import converge
 from haplane.domain.status import Certificate, certificate_problems, summarise_certificates, validity
 from haplane.errors import ExitCode
@@ -71,10 +63,7 @@ def _days(one: Certificate) -> str:
 
 @command.command("renew", epilog=examples("haplane certs renew inventories/prod.py --dry-run"))
 @inventory_argument
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def renew(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
     """Renew every certificate of INVENTORY that haplane manages, without an outage.
 

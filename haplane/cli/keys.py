@@ -10,16 +10,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, show_plan
-from haplane.cli.run import (
-    dry_run_option,
-    examples,
-    inventory_argument,
-    json_option,
-    load,
-    refuse_to_ask,
-    reports_errors,
-    yes_option,
-)
+from haplane.cli.run import by_a_plan, examples, inventory_argument, json_option, load, refuse_to_ask, reports_errors
 from haplane.context.result import Rotated
 from haplane.snapshots.identities import new_identity, prove, read_identities
 from haplane.workflows.rotate import rotate as rotated
@@ -67,10 +58,7 @@ def check(output: Output, file: Path) -> None:
 @command.command(epilog=examples("haplane keys rotate inventories/prod.py encryption --dry-run"))
 @inventory_argument
 @click.argument("what", type=click.Choice(["signing", "encryption", "recipients"]))
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def rotate(output: Output, inventory: str, what: str, *, dry_run: bool, assume_yes: bool) -> None:
     """Rotate keys of INVENTORY's cluster without an outage. Re-run to complete an interrupted rotation.
 

@@ -9,16 +9,7 @@ import click
 from haplane.cli.node_service import drain, patch, reboot, remove, uncordon
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, show_plan
-from haplane.cli.run import (
-    dry_run_option,
-    examples,
-    inventory_argument,
-    json_option,
-    load,
-    refuse_to_ask,
-    reports_errors,
-    yes_option,
-)
+from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
 from haplane.cli.up import converge
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows.discard import discard
@@ -32,10 +23,7 @@ def command() -> None:
 @command.command("repair", epilog=examples("haplane node repair inventories/prod.py m2 --dry-run"))
 @inventory_argument
 @click.argument("host")
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def repair(output: Output, inventory: str, host: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
     """Repair HOST: one that was reinstalled under its name, or one whose etcd data is damaged.
 
@@ -57,10 +45,7 @@ def repair(output: Output, inventory: str, host: str, *, dry_run: bool, assume_y
 @command.command("discard", epilog=examples("haplane node discard inventories/prod.py"))
 @inventory_argument
 @click.argument("hosts", nargs=-1)
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def discard_kept(
     output: Output, inventory: str, hosts: tuple[str, ...], *, dry_run: bool, assume_yes: bool
 ) -> ExitCode:

@@ -11,16 +11,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, show_plan
-from haplane.cli.run import (
-    dry_run_option,
-    examples,
-    inventory_argument,
-    json_option,
-    load,
-    refuse_to_ask,
-    reports_errors,
-    yes_option,
-)
+from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
 from haplane.context.request import NodeRequest
 from haplane.context.result import Patched
 from haplane.errors import BadInput, ExitCode
@@ -48,10 +39,7 @@ all_option = click.option("--all", "everyone", is_flag=True, help="All hosts of 
 @click.argument("hosts", nargs=-1, required=True)
 @force_option
 @timeout_option
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def drain(
     output: Output,
     inventory: str,
@@ -74,10 +62,7 @@ def drain(
 @inventory_argument
 @click.argument("hosts", nargs=-1)
 @all_option
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def uncordon(
     output: Output, inventory: str, hosts: tuple[str, ...], *, everyone: bool, dry_run: bool, assume_yes: bool
 ) -> ExitCode:
@@ -99,8 +84,8 @@ class InTurn(TypedDict):
 
 def in_turn(command: Callable[..., ExitCode]) -> Callable[..., None]:
     """The arguments of such a command."""
-    wrapped = reports_errors(command)
-    for option in (json_option, yes_option, dry_run_option, timeout_option, force_option, keep_option, all_option):
+    wrapped = by_a_plan(command)
+    for option in (timeout_option, force_option, keep_option, all_option):
         wrapped = option(wrapped)
     return inventory_argument(click.argument("hosts", nargs=-1)(wrapped))
 
@@ -143,10 +128,7 @@ def patch(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unp
 @click.argument("hosts", nargs=-1, required=True)
 @force_option
 @timeout_option
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def remove(
     output: Output,
     inventory: str,

@@ -6,16 +6,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement_by_name, show_plan
-from haplane.cli.run import (
-    dry_run_option,
-    examples,
-    inventory_argument,
-    json_option,
-    load,
-    refuse_to_ask,
-    reports_errors,
-    yes_option,
-)
+from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
 from haplane.errors import ExitCode
 from haplane.workflows.reset import reset
 
@@ -29,10 +20,7 @@ NOTHING = "Nothing to reset: none of these hosts is reachable."
 @inventory_argument
 @click.argument("hosts", nargs=-1)
 @click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, instead of typing it.")
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def command(
     output: Output, inventory: str, hosts: tuple[str, ...], *, typed: str | None, dry_run: bool, assume_yes: bool
 ) -> ExitCode:

@@ -8,15 +8,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, agreement_by_name, show_plan
-from haplane.cli.run import (
-    dry_run_option,
-    inventory_argument,
-    json_option,
-    load,
-    refuse_to_ask,
-    reports_errors,
-    yes_option,
-)
+from haplane.cli.run import by_a_plan, inventory_argument, load, refuse_to_ask
 from haplane.errors import BadInput, ExitCode
 from haplane.recovery.request import RestoreRequest
 from haplane.workflows.restore import Outcome, restore
@@ -36,10 +28,7 @@ from haplane.workflows.restore import Outcome, restore
     help="Restore even though less would do, or newer data would be lost.",
 )
 @click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, instead of typing it.")
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def command(
     output: Output,
     inventory: str,

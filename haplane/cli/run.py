@@ -90,6 +90,12 @@ def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., No
     return wrapper
 
 
+def by_a_plan(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
+    """A command that shows a plan, asks, and carries it out: --dry-run, --yes, --json, and errors as messages."""
+    command: Callable[..., None] = dry_run_option(yes_option(json_option(reports_errors(function))))
+    return command
+
+
 def _presentable(cause: BaseException) -> HaplaneError:
     """What a user is shown of an exception: no traceback."""
     if isinstance(cause, HaplaneError):

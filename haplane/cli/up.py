@@ -6,16 +6,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import NOTHING, agreement, show_plan
-from haplane.cli.run import (
-    dry_run_option,
-    examples,
-    inventory_argument,
-    json_option,
-    load,
-    refuse_to_ask,
-    reports_errors,
-    yes_option,
-)
+from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
 from haplane.config.in_clear import sent_in_clear
 from haplane.config.model import Inventory
 from haplane.domain.status import Status
@@ -30,10 +21,7 @@ NO_SNAPSHOTS = (
 
 @click.command("up", epilog=examples("haplane up inventories/prod.py --dry-run", "haplane up inventories/prod.py"))
 @inventory_argument
-@dry_run_option
-@yes_option
-@json_option
-@reports_errors
+@by_a_plan
 def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
     """Create, repair or change a cluster so that its hosts match INVENTORY.
 
