@@ -19,10 +19,12 @@ def haplane(*arguments):
     )
 
 
-def test_unreachable_hosts(tmp_path):
+def test_unreachable_hosts_are_skipped_by_users_suites_too(tmp_path):
     (tmp_path / "inventory.py").write_text(INVENTORY)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
-    done = haplane("verify", str(tmp_path / "inventory.py"), "--json")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "test_a.py").write_text("def test_a(host):\n    assert host.file('/').is_directory\n")
+    done = haplane("verify", str(tmp_path / "inventory.py"), "--suite", str(tmp_path / "site"), "--json")
     assert done.returncode == 3, done.stderr
     document = json.loads(done.stdout)
     assert document["unreachable"] == ["m1", "m2", "m3"]
@@ -31,6 +33,8 @@ def test_unreachable_hosts(tmp_path):
         "skipped"
     }
     assert not [check for check in document["checks"] if check["group"] == "pods"]
+    mine = [check for check in document["checks"] if check["group"] == "site/test_a"]
+    assert [(check["host"], check["outcome"]) for check in mine] == [(name, "skipped") for name in ("m1", "m2", "m3")]
 
 
 def test_a_wrong_inventory(tmp_path):
@@ -49,13 +53,3 @@ def test_a_broken_suite_is_told_before_any_host_is_contacted(tmp_path):
     error = json.loads(done.stdout)["error"]
     assert error["where"] == f"{tmp_path}/site/test_a.py:1"
     assert error["why"] == "ModuleNotFoundError: No module named 'nonsense'"
-
-
-def test_hosts_that_are_unreachable_are_skipped_by_users_suites_too(tmp_path):
-    (tmp_path / "inventory.py").write_text(INVENTORY)
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "test_a.py").write_text("def test_a(host):\n    assert host.file('/').is_directory\n")
-    done = haplane("verify", str(tmp_path / "inventory.py"), "--suite", str(tmp_path / "site"), "--json")
-    assert done.returncode == 3, done.stderr
-    mine = [check for check in json.loads(done.stdout)["checks"] if check["group"] == "site/test_a"]
-    assert [(check["host"], check["outcome"]) for check in mine] == [(name, "skipped") for name in ("m1", "m2", "m3")]
