@@ -6,6 +6,7 @@ INVENTORY ?= inventories/lab.py
 BIN := .venv/bin
 UV = $$(command -v uv || echo $(PYTHON) -m uv)
 PARALLEL := --numprocesses=4 --dist=worksteal  # most wait more than they work
+COVERAGE := --cov --cov-report=  # `coverage html` shows where
 IN_ORDER := -p no:randomly  # stories of one cluster, which each leaves as the next expects it
 HAPLANE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/haplane
 
@@ -19,30 +20,40 @@ DEBIAN_PACKAGES := \
 # What the tests look at reports and at vagrant/ with.
 TEST_PACKAGES := chromium ruby vagrant vagrant-libvirt
 
-.PHONY: locks lab test check unit timed lab-test bench soak-reset soak-safe soak-snapshots soak-members soak-restore soak-certs soak-nodes soak-trust soak-vm soak-upgrade clean environment system test-system bundle
+.PHONY: locks lab test check style unit measured timed lab-test bundle-tests stories bench soak-reset soak-safe soak-snapshots soak-members soak-restore soak-certs soak-nodes soak-trust soak-vm soak-upgrade clean environment system test-system bundle
 
 lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)
 	$(HAPLANE) up $(INVENTORY) --yes
 
-test: check timed lab-test  ## everything: style, types, unit tests, then real masters that get killed
+test: style measured stories  ## everything: style, types, unit tests, then real masters that get killed
 
-check: environment test-system  ## the fast loop: no root, no lab
+check: style unit  ## the fast loop: no root, no lab
+
+style: environment test-system
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
-	$(MAKE) --no-print-directory unit
 
 unit: environment
 	$(BIN)/pytest $(PARALLEL) -m "not lab and not bundle and not timed"
 
+measured: bundle  ## all tests without a lab, and how much of the code they reach: not less than pyproject.toml says
+	rm -rf .coverage
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PARALLEL) -m "not lab and not timed and not soak" $(COVERAGE) --cov-fail-under=0
+	$(BIN)/pytest -m timed $(COVERAGE) --cov-append
+
 timed: environment  ## unit tests that judge seconds, so nothing runs beside them
 	$(BIN)/pytest -m timed
 
-lab-test: bundle
+lab-test: bundle-tests stories
+
+bundle-tests: bundle  ## tests with etcd's and Kubernetes' own programs
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PARALLEL) -m "bundle and not lab and not soak"
+
+stories: bundle  ## on real masters
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) --durations=0 --durations-min=1 -m "lab and not soak"
 
 bench: bundle  ## against a careful bash script, on the same lab, alternating
