@@ -12,8 +12,9 @@ from haplane.machines.watchdog import Watchdog, beside_us
 from haplane.waiting import wait_until
 
 CONTROLLER = """
-import sys, time
+import signal, sys, time
 from haplane.machines.watchdog import beside_us
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would this
 with beside_us("here", ["touch", sys.argv[1]], ["touch", sys.argv[2]], 60) as armed:
     armed.apply()
     print("applied", flush=True)
