@@ -32,11 +32,7 @@ MESSAGE_CHARACTERS = 300
 DATABASE_BYTES = 64 << 30
 """Of an etcd database, or of a member's data directory. etcd recommends 8 GiB at most."""
 
-SPARE_BYTES = 1 << 30
-"""That etcd's programs may write besides twice what they are given: their log has pieces of 64 MiB."""
-
 CHUNK = 1 << 16
-BLOCK = 512  # ulimit's, by POSIX
 
 
 def too_long(most: int) -> str:
@@ -133,17 +129,6 @@ def save(command: Sequence[str], target: Path, *, deadline_seconds: float, most:
 def _unfit(code: int, take: AfterMark, most: int) -> str | None:
     """Why an answer after MARK does not count: it is too long, or never began."""
     return too_long(most) if take.passed > most else not_begun(code, take)
-
-
-def writing_at_most(most: int, command: Sequence[str]) -> list[str]:
-    """The command, in which no file can grow past ``most`` bytes (RLIMIT_FSIZE): beyond that it is killed."""
-    script = 'ulimit -f "$1" && shift && exec "$@"'
-    return ["sh", "-c", script, "sh", str(-(-most // BLOCK)), *command]
-
-
-def limited(command: Sequence[str], given: int) -> list[str]:
-    """The command, in which no file grows past what work on ``given`` bytes of etcd's data can need."""
-    return writing_at_most(2 * given + SPARE_BYTES, command)
 
 
 class Tail:

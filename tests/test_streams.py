@@ -16,7 +16,6 @@ from haplane.streams import (
     save,
     stream,
     tail_of,
-    writing_at_most,
 )
 
 SHELL = ("sh", "-c")
@@ -113,17 +112,6 @@ def test_complaints_are_read_while_the_process_lives():
     tail = Tail(process)
     assert process.wait(20) == 0
     assert tail.read().endswith(b"end\n")
-
-
-def test_a_file_that_a_child_writes_cannot_grow_past_its_bound(tmp_path):
-    command = writing_at_most(1 << 20, [*SHELL, f"exec cat /dev/zero > {tmp_path}/file"])
-    assert subprocess.run(command, check=False, timeout=20).returncode != 0
-    assert (tmp_path / "file").stat().st_size == 1 << 20
-
-
-def test_a_bounded_command_is_itself():
-    done = subprocess.run(writing_at_most(0, ["printf", "%s.", "a b", "$HOME"]), capture_output=True, check=True)
-    assert done.stdout == b"a b.$HOME."
 
 
 def test_of_a_file_the_end_is_read(tmp_path):

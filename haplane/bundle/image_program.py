@@ -12,7 +12,7 @@ from haplane.bundle.compress import file_sha256
 from haplane.bundle.manifest import BundleFile
 from haplane.bundle.process import run
 from haplane.errors import HaplaneError
-from haplane.streams import writing_at_most
+from haplane.file_limits import writing_at_most
 
 LAYER_BYTES = 1 << 30
 """Of an unpacked layer: kube-apiserver's, the largest, has 90 MiB."""

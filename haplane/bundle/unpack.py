@@ -10,7 +10,7 @@ from haplane.bundle.compress import file_sha256
 from haplane.bundle.manifest import Manifest
 from haplane.bundle.process import run
 from haplane.errors import BadInput, HaplaneError
-from haplane.streams import writing_at_most
+from haplane.file_limits import writing_at_most
 
 
 def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path) -> Path:

@@ -25,7 +25,8 @@ from haplane.checks.results import Check
 from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, HaplaneError
-from haplane.streams import STDERR_BYTES, TAIL_BYTES, shortened, writing_at_most
+from haplane.file_limits import writing_at_most
+from haplane.streams import STDERR_BYTES, TAIL_BYTES, shortened
 
 CLEANUP_SECONDS = 3.0
 """How long an interrupted run waits for its namespace to be removed, which goes on without it."""

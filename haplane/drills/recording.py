@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from haplane.errors import HaplaneError
-from haplane.streams import tail_of, writing_at_most
+from haplane.file_limits import writing_at_most
+from haplane.streams import tail_of
 
 Line = TypeVar("Line")
 

@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from haplane.errors import HaplaneError, Refused
+from haplane.file_limits import limited
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.encryption import render_encryption
 from haplane.recovery.database import Database
 from haplane.recovery.scratch.custom_resources import Custom, name_of, reason, without_webhooks
 from haplane.recovery.scratch.etcd import Scratch, restored_etcd
 from haplane.recovery.scratch.tools import Tools, dies_with_us
-from haplane.streams import last_line, limited, tail_of, too_long
+from haplane.streams import last_line, tail_of, too_long
 from haplane.waiting import wait_until
 
 START_SECONDS = 120.0

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from haplane.errors import HaplaneError
+from haplane.file_limits import limited
 from haplane.recovery.scratch.tools import ProgramFailed, Tools, dies_with_us
-from haplane.streams import limited, shortened, tail_of
+from haplane.streams import shortened, tail_of
 from haplane.waiting import wait_until
 
 START_SECONDS = 120.0

@@ -14,8 +14,9 @@ from haplane.bundle.manifest import Manifest
 from haplane.bundle.unpack import unpack_program
 from haplane.domain import host_paths
 from haplane.errors import BadInput, DeadlinePassed, HaplaneError
+from haplane.file_limits import limited
 from haplane.recovery.scratch.private import PrivateSpace, private_space
-from haplane.streams import capture, last_line, limited
+from haplane.streams import capture, last_line
 
 PROGRAMS = ("etcd", "etcdctl", "etcdutl")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

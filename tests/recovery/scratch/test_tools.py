@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from haplane import streams
+from haplane import file_limits
 from haplane.errors import HaplaneError
 from haplane.recovery.scratch import tools as tools_module
 from haplane.recovery.scratch.private import PrivateSpace
@@ -21,7 +21,7 @@ from haplane.recovery.scratch.tools import ProgramFailed, Tools
     ids=["to a file", "to us", "as complaints"],
 )
 def test_what_restores_without_end_is_ended(tmp_path, monkeypatch, script, why):
-    monkeypatch.setattr(streams, "SPARE_BYTES", 1 << 20)
+    monkeypatch.setattr(file_limits, "SPARE_BYTES", 1 << 20)
     monkeypatch.setattr(tools_module, "OUTPUT_BYTES", 1 << 20)
     etcdutl = tmp_path / "etcdutl"
     etcdutl.write_text(f"#!/bin/sh\n{script.format(tmp_path)}\n")
