@@ -195,6 +195,6 @@ def test_a_response_that_lacks_what_is_needed_is_named(tmp_path: Path, absent: s
         begun = request.command == "POST" and absent != "UploadId"
         request.answer(200, b"<R><UploadId>u1</UploadId></R>" if begun else b"<R></R>")
 
-    with stub(respond, tmp_path) as settings, pytest.raises(HaplaneError, match="incomplete") as failed:
+    with stub(respond, tmp_path) as settings, pytest.raises(HaplaneError, match="cannot be read") as failed:
         Store(settings, "test").put_file(ID, PAYLOAD, large)
     assert f"it has no {absent}" in str(failed.value)
