@@ -38,6 +38,7 @@ def send_database(hosts: Sequence[Host], path: Path, sha256: str, target: str) -
     finally:
         for _, process, *_ in streams:  # of an interrupted run none goes on; the others have ended
             process.kill()
+            process.wait()
     if failures:
         raise failures[0]
 

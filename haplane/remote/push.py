@@ -81,6 +81,7 @@ class Push:
         while not self._has_ended():
             if time.monotonic() - self._pipe.moved_at > stall_seconds:
                 self._process.kill()
+                self._process.wait()
                 self._execution.end(None)
                 raise DeadlinePassed(
                     f"pushing files to {self.host.name}: nothing more arrived for {stall_seconds:.0f} s",
