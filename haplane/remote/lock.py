@@ -185,7 +185,11 @@ def _take_again(host: Host, token: str, owner: Owner) -> Holder:
     deadline = time.monotonic() + RETAKE_SECONDS
     while True:
         holder = Holder(host)
-        answer = holder.take(token, owner)
+        try:
+            answer = holder.take(token, owner)
+        except BaseException:
+            _release([holder])
+            raise
         if answer.granted:
             return holder
         _release([holder])
