@@ -146,6 +146,11 @@ class Tuning(Settings):
     kube_scheduler: Flags = Field(default_factory=dict)
     containerd_restrict_oom_score_adj: bool = False
 
+    @property
+    def tolerates_swap(self) -> bool:
+        """Whether kubelets start while swap is on."""
+        return self.kubelet.get("failSwapOn") is False
+
 
 TUNINGS = {
     # A host nested in a container may not raise its OOM score, set kernel parameters or drive systemd's cgroups. Its

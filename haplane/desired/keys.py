@@ -14,7 +14,7 @@ from haplane.desired.files import certificate_names
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import REFUSALS
 from haplane.domain.files import ETCD_USER, Part, WantedFile
-from haplane.domain.observed import HostReport
+from haplane.domain.observed import UNUSABLE, HostReport
 from haplane.errors import Refused
 from haplane.pki.certificates import CertificateFacts
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
@@ -29,7 +29,6 @@ from haplane.pki.member_signing import member_signing_files
 
 SERVER_STEMS = (host_paths.ETCD_SERVER_STEM, host_paths.ETCD_PEER_STEM)
 ASKED = "asked for"
-UNUSABLE = "it cannot be read, or its key is not its own"
 KUBEADM_CERTIFICATES = {
     "apiserver": host_paths.APISERVER_CRT,
     "apiserver-kubelet-client": host_paths.APISERVER_KUBELET_CLIENT_CRT,

@@ -7,10 +7,9 @@ from datetime import datetime
 
 from haplane.config.model import Host, Inventory
 from haplane.desired.files import certificate_names
-from haplane.desired.keys import UNUSABLE
 from haplane.domain import host_paths
 from haplane.domain.approval import USER, Reserved, why_not
-from haplane.domain.observed import HostReport, Kubernetes, ServingRequest
+from haplane.domain.observed import UNUSABLE, HostReport, Kubernetes, ServingRequest
 from haplane.domain.plan import Kind, Step
 from haplane.errors import Refused
 from haplane.pki.certificates import CertificateFacts

@@ -171,6 +171,10 @@ class Surroundings(Observed):
     kubelet_files: tuple[ShortText, ...] = ()
 
 
+UNUSABLE = "it cannot be read, or its key is not its own"
+"""What a certificate that is reported as empty has."""
+
+
 class HostReport(Observed):
     """One host's whole answer. Times are seconds since the epoch by that host's clock.
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from haplane.domain import host_paths
+from haplane.drills.pods import Made
 
 DRIVER = "volumes.haplane.invalid"
 SOCKETS = f"{host_paths.KUBELET_PLUGINS}/{DRIVER}"
@@ -18,12 +20,12 @@ ATTACHER = "haplane-drill-attacher"
 LABELS = {"haplane-drill-volumes": "true"}
 """Of all that is not in a namespace."""
 
+LABELLED = "labelSelector=" + quote(",".join(f"{name}={value}" for name, value in LABELS.items()))
+"""The query that finds it."""
+
 CORE, STORAGE, RBAC = "/api/v1", "/apis/storage.k8s.io/v1", "/apis/rbac.authorization.k8s.io/v1"
 WHOLE = (f"{STORAGE}/csidrivers", f"{RBAC}/clusterroles", f"{RBAC}/clusterrolebindings", f"{CORE}/persistentvolumes")
 """Collections outside of namespaces that have some of them."""
-
-Made = tuple[str, dict[str, Any]]
-"""The path of a collection, and an object for it."""
 
 
 def cluster_objects(namespace: str) -> Iterator[Made]:

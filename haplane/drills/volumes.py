@@ -12,6 +12,7 @@ from haplane.drills.drill import DrillContext
 from haplane.drills.pods import is_ready
 from haplane.drills.volume_objects import (
     DRIVER,
+    LABELLED,
     STORAGE,
     WHOLE,
     cluster_objects,
@@ -134,11 +135,11 @@ class Volumes:
 
     def _remove_cluster_objects(self) -> None:
         for path in WHOLE:
-            request_until_answered(self._client, "DELETE", f"{path}?labelSelector=haplane-drill-volumes%3Dtrue")
+            request_until_answered(self._client, "DELETE", f"{path}?{LABELLED}")
         self._wait(lambda: not self._volumes_left(), "the drill's volumes are gone")
 
     def _volumes_left(self) -> bool:
-        path = f"{WHOLE[-1]}?labelSelector=haplane-drill-volumes%3Dtrue"
+        path = f"{WHOLE[-1]}?{LABELLED}"
         return bool(request_until_answered(self._client, "GET", path).document()["items"])
 
     def _wait_until_gone(self, namespace: str) -> None:

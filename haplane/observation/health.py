@@ -89,9 +89,7 @@ def roster(inventory: Inventory) -> Roster:
         own_pod_network=cluster.pod_network_manifest is None,
         inventory=inventory.path,
         snapshot_interval=cluster.snapshots.interval_seconds if cluster.snapshots else None,
-        without_swap=()
-        if cluster.tuning.kubelet.get("failSwapOn") is False
-        else tuple(host.name for host in inventory.nodes),
+        without_swap=() if cluster.tuning.tolerates_swap else tuple(host.name for host in inventory.nodes),
         api_servers={host.name: api_servers(inventory, host) for host in inventory.nodes},
         etcd_quota_bytes=cluster.etcd.quota_backend_bytes,
     )

@@ -110,7 +110,7 @@ def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
             is_balancer=host in inventory.balancer_hosts,
             tolerates_cgroups_v1=cluster.tuning.kubelet.get("failCgroupV1") is False,
             evicts_by_default="evictionHard" not in cluster.tuning.kubelet,
-            tolerates_swap=cluster.tuning.kubelet.get("failSwapOn") is False,
+            tolerates_swap=cluster.tuning.tolerates_swap,
             ports=preflight.ports_of(
                 inventory.roles(host), apiserver_port=cluster.apiserver_port, endpoint_port=cluster.endpoint.port
             ),

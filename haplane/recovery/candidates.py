@@ -9,12 +9,11 @@ from pathlib import Path
 
 from haplane.agent.manifest import MANIFEST
 from haplane.domain.recovery import Assessment, Candidate, RecoveryAction, loss
-from haplane.domain.versions import refuse_unreadable_data
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.context import RestoreContext, names
 from haplane.recovery.database import Database, take_in
-from haplane.recovery.opening import open_and_verify
+from haplane.recovery.opening import open_and_verify, refuse_unreadable
 from haplane.recovery.places import catalog_of, copied_snapshot, required_signing_keys
 from haplane.recovery.same_cluster import refuse_other_cluster, reported_mark
 from haplane.recovery.survivors import save_survivor
@@ -110,7 +109,7 @@ def _all_revisions(catalog: SnapshotCatalog) -> tuple[int, ...]:
 
 def _from_catalog(context: RestoreContext, catalog: SnapshotCatalog) -> Source:
     stored = catalog.choose(context.request.snapshot)
-    _refuse_unreadable(context, stored)
+    refuse_unreadable(context.inventory, stored, accept_old=context.request.accept_loss)
     for name, problem in catalog.problems.items():
         context.progress(name, problem)
     try:
@@ -125,13 +124,6 @@ def _from_catalog(context: RestoreContext, catalog: SnapshotCatalog) -> Source:
             why=error.why,
             next_step=f"the next older verified snapshot: --snapshot {older.manifest.id}",
         ) from None
-
-
-def _refuse_unreadable(context: RestoreContext, stored: StoredSnapshot) -> None:
-    inventory, manifest = context.inventory, stored.manifest
-    wanted = inventory.cluster.kubernetes_version
-    accepted = context.request.accept_loss
-    refuse_unreadable_data(manifest.kubernetes_version, wanted, manifest.id, inventory.path, accept_old=accepted)
 
 
 def _opened(context: RestoreContext, stored: StoredSnapshot, *, signed: bool) -> Source:
@@ -167,7 +159,7 @@ def _from_file(context: RestoreContext, file: Path) -> Source:
         raise BadInput("there is no such file or directory", where=f"--file {file}")
     if (file / MANIFEST).exists():
         stored = copied_snapshot(file, context.inventory, unsigned=request.unsigned)
-        _refuse_unreadable(context, stored)
+        refuse_unreadable(context.inventory, stored, accept_old=context.request.accept_loss)
         return replace(_opened(context, stored, signed=not request.unsigned), origin=Origin.FILE)
     if not request.unsigned:
         raise Refused(

@@ -9,7 +9,9 @@ from pathlib import Path
 import pyrage
 
 from haplane.agent.manifest import KEYS, PAYLOAD, Manifest
+from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
+from haplane.domain.versions import refuse_unreadable_data
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.ca import certificate_fingerprint
 from haplane.pki.cluster_identity import ClusterIdentity
@@ -28,6 +30,12 @@ class Opened:
 
     database: Database
     identity: ClusterIdentity
+
+
+def refuse_unreadable(inventory: Inventory, stored: StoredSnapshot, *, accept_old: bool) -> None:
+    """Raises Refused where the inventory's Kubernetes version cannot read what the snapshot's stored."""
+    manifest, wanted = stored.manifest, inventory.cluster.kubernetes_version
+    refuse_unreadable_data(manifest.kubernetes_version, wanted, manifest.id, inventory.path, accept_old=accept_old)
 
 
 def open_and_verify(stored: StoredSnapshot, identity: Path | None, tools: Tools, progress: Progress) -> Opened:

@@ -16,11 +16,10 @@ from haplane.bundle.manifest import Manifest as BundleManifest
 from haplane.bundle.manifest import bundle_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
-from haplane.domain.versions import refuse_unreadable_data
 from haplane.errors import BadInput, ExitCode, HaplaneError, Refused
 from haplane.recovery.age import why_too_old
 from haplane.recovery.database import Database
-from haplane.recovery.opening import Opened, open_and_verify
+from haplane.recovery.opening import Opened, open_and_verify, refuse_unreadable
 from haplane.recovery.places import catalog_of, places_of, required_signing_keys
 from haplane.recovery.same_cluster import read_cluster_mark, refuse_other_cluster
 from haplane.recovery.scratch.api_server import Proof, prove
@@ -136,10 +135,7 @@ def _check_copy(place: Place, snapshot: str, keys: SigningKeys, cluster: str) ->
 
 
 def _open(inventory: Inventory, stored: StoredSnapshot, identity: Path, tools: Tools, progress: Progress) -> Opened:
-    version, manifest = inventory.cluster.kubernetes_version, stored.manifest
-    refuse_unreadable_data(
-        manifest.kubernetes_version, version, manifest.id, inventory.path, accept_old=True
-    )  # a restore takes an old one with --accept-loss
+    refuse_unreadable(inventory, stored, accept_old=True)  # a restore takes an old one with --accept-loss
     opened = open_and_verify(stored, identity, tools, progress)
     refuse_other_cluster(stored.manifest.id, opened.database, opened.identity, read_cluster_mark(inventory))
     return opened

@@ -69,7 +69,10 @@ def test_a_certificate_that_nothing_starts_with_again_is_named_while_its_server_
     known = CONVERGED.reports["m3"].certificates
     damaged = samples.altered(CONVERGED, "m3", certificates={**known, APISERVER_CRT: "", KUBELET_KUBECONFIG: ""})
     (problem,) = judged(damaged).problems
-    assert problem.startswith(f"m3: {APISERVER_CRT} cannot be used")
+    assert problem == (
+        f"m3: {APISERVER_CRT} cannot be used: what needs it does not start again "
+        "(it cannot be read, or its key is not its own); fix: `haplane up INVENTORY`"
+    )
 
 
 def test_a_healthy_cluster():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.status.model import BalancerStatus, Roster, problem
+from haplane.domain.status.model import UP, BalancerStatus, Roster, problem
 
 
 def balancer_status(name: str, observation: Observation) -> BalancerStatus:
@@ -97,7 +97,7 @@ def unserved_masters(roster: Roster, observation: Observation) -> list[str]:
             problem(
                 f"{name} sends nothing to {master}",
                 why="its haproxy runs with a configuration that does not name this master",
-                fix="`haplane up INVENTORY`",
+                fix=UP,
             )
             for master in ready
             if master not in known
@@ -126,7 +126,7 @@ def _unreached(name: str, member: str, server: Server | None, address: str) -> s
     what = f"{name}: its haproxy does not reach etcd member {member}"
     if server is None or not server.status.startswith("DOWN"):
         why = f"its server is {server.status} there" if server else "haproxy's configuration does not name it"
-        return problem(what, why=why, fix="`haplane up INVENTORY`")
+        return problem(what, why=why, fix=UP)
     look = f"see what drops packets: on {name} `curl -vk https://{address}:2379/readyz`"
     return problem(what, why="its server is DOWN there", fix=look)
 

@@ -10,11 +10,10 @@ from haplane.domain.leaders import leaderless
 from haplane.domain.nodes import unread_certificates
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.status.model import Roster, problem
+from haplane.domain.status.model import UP, Roster, problem
 from haplane.domain.status.workloads import most_troubled
 
 EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
-UP = "`haplane up INVENTORY`"
 
 
 def control_plane_problems(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[str]:

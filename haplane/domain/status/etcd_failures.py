@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haplane.domain.etcd_failure import Failure, FailureKind
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.status.model import Roster, problem
+from haplane.domain.status.model import UP, Roster, problem
 
 FIXES = {
     FailureKind.DAMAGED: "`haplane node repair INVENTORY {name}`",
@@ -12,9 +12,9 @@ FIXES = {
     FailureKind.READ_ONLY: "see why in `dmesg` on {name}, then `mount -o remount,rw` its file system",
     FailureKind.DISK_ERROR: "see `dmesg` on {name}; if its data are lost: move /var/lib/etcd/member away there, then "
     "`haplane node repair INVENTORY {name}`",
-    FailureKind.PERMISSION: "`haplane up INVENTORY`",
-    FailureKind.CERTIFICATE: "`haplane up INVENTORY`",
-    FailureKind.KEYS_MISSING: "`haplane up INVENTORY`",
+    FailureKind.PERMISSION: UP,
+    FailureKind.CERTIFICATE: UP,
+    FailureKind.KEYS_MISSING: UP,
     FailureKind.PORT_TAKEN: "end the program that `ss -ltnp` on {name} shows at 2379, 2380 or 2381",
     FailureKind.NO_ADDRESS: "give {name} the address {address} again",
     FailureKind.NO_MEMORY: "free memory on {name}, or give it more; etcd starts by itself",

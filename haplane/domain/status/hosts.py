@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from haplane.domain import host_paths
-from haplane.domain.observed import Observation, Unit
+from haplane.domain.observed import UNUSABLE, Observation, Unit
 from haplane.domain.plan import few
-from haplane.domain.status.model import Roster, problem
+from haplane.domain.status.model import UP, Roster, problem
 from haplane.domain.status.rotation import rotation_problems
-
-UP = "`haplane up INVENTORY`"
 
 
 def failed_probes(observation: Observation) -> list[str]:
@@ -111,7 +109,7 @@ def unusable_certificates(observation: Observation) -> list[str]:
             found.append(
                 problem(
                     f"{host}: {few(paths)} cannot be used: what needs it does not start again",
-                    why="it cannot be read, or its key is not its own",
+                    why=UNUSABLE,
                     fix=UP,
                 )
             )

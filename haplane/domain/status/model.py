@@ -150,6 +150,9 @@ class Status:
         return asdict(self)
 
 
+UP = f"`haplane up {INVENTORY}`"
+
+
 def problem(what: str, *, why: str | None = None, fix: str | None = None) -> str:
     """One line of ``Status.problems``: what is wrong and on which host, its cause, and one command or edit."""
     cause = f" ({why})" if why else ""

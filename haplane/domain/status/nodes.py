@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from haplane.domain.observed import Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
-from haplane.domain.status.model import MasterStatus, NodeStatus, Roster, problem
+from haplane.domain.status.model import UP, MasterStatus, NodeStatus, Roster, problem
 from haplane.domain.status.workloads import remedy
 
 
@@ -60,7 +60,7 @@ def node_problems(
         silent = problem(
             "which nodes there are is unknown",
             why=f"the API servers of {ready} are ready, and did not answer an administrator in time",
-            fix="`haplane up INVENTORY`",
+            fix=UP,
         )
         return [*found, silent] if ready else found
     whys = {node.name: node.why for node in kubernetes.nodes}
@@ -89,7 +89,7 @@ def _unknown_node(name: str, observation: Observation) -> str:
         if _runs_kubelet(name, observation)
         else None
     )
-    return problem(f"{name}: its Node object is missing", why=why, fix="`haplane up INVENTORY`")
+    return problem(f"{name}: its Node object is missing", why=why, fix=UP)
 
 
 def serving_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[str]:
@@ -144,7 +144,7 @@ def _fix_of_dns(why: str) -> str | None:
         return DNS_LOG
     if why == NO_REPLICAS:
         return "`kubectl --namespace=kube-system scale deployment coredns --replicas=2`"
-    return "`haplane up INVENTORY`" if why.startswith(("ErrImage", "ImagePull")) else remedy("kube-system", why)
+    return UP if why.startswith(("ErrImage", "ImagePull")) else remedy("kube-system", why)
 
 
 def dns_problems(kubernetes: Kubernetes | None) -> list[str]:

@@ -7,7 +7,7 @@ import shlex
 from haplane.domain import host_paths
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.status.model import Roster, problem
+from haplane.domain.status.model import UP, Roster, problem
 
 FLANNEL = "10-flannel.conflist"
 
@@ -48,8 +48,7 @@ def _cni(name: str, first: str) -> str:
 def _remedy(value: str) -> str:
     """The file that sets it would set it again at the next boot."""
     by = value.partition(", set by ")[2]
-    up = "`haplane up INVENTORY`"
-    return f"remove it from {by}, then {up}" if by else up
+    return f"remove it from {by}, then {UP}" if by else UP
 
 
 def _forward(name: str, place: str, pods: str) -> str:

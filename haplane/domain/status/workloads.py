@@ -10,7 +10,7 @@ from haplane.domain.applied import short
 from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
 from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
-from haplane.domain.status.model import Roster, problem
+from haplane.domain.status.model import UP, Roster, problem
 
 SYSTEM_CRITICAL = 2 * 1_000_000_000
 """Twice what users may define (pkg/apis/scheduling/types.go); system-node-critical is 1000 more."""
@@ -22,7 +22,7 @@ REMEDIES = (
     ),
     (r"violates PodSecurity", "`kubectl label namespace {namespace} pod-security.kubernetes.io/enforce-`"),
     (r"with binding '([a-z0-9.-]+)' denied", "`kubectl delete validatingadmissionpolicybinding {0}`"),
-    (r"serviceaccount \"[a-z0-9.-]+\" not found", "`haplane up INVENTORY`"),
+    (r"serviceaccount \"[a-z0-9.-]+\" not found", UP),
     (
         r"no PriorityClass with name system-node-critical",
         f"`kubectl create priorityclass system-node-critical --value={SYSTEM_CRITICAL + 1000}`",
@@ -33,7 +33,6 @@ REMEDIES = (
     ),
 )
 """What an API server says when it refuses a pod -> the command that ends that; groups are {0}."""
-UP = "`haplane up INVENTORY`"
 
 
 def most_troubled(reports: Iterable[HostReport]) -> Workloads | None:
