@@ -1,8 +1,9 @@
-"""What the bundle's own programs print for `--help`: they are unpacked and run here."""
+"""What the bundle's own programs say of their command lines: they are unpacked, print that here, and end."""
 
 from __future__ import annotations
 
 import platform
+import re
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -21,6 +22,12 @@ SECONDS = 20
 
 MOST_BYTES = 4 << 20
 
+COMPLAINT = re.compile(
+    r"unknown flag: --[\w-]+|unrecognized feature gate: \w+|cannot set feature gate [^\"\n]{1,200}"
+)
+HAS_EVERY_GATE = "kube-apiserver"
+"""Kubernetes registers all gates in one place, of kubelet and kube-proxy as well, and those two look at them late."""
+
 
 @cache
 def helps(bundle: Path, programs: Sequence[str]) -> dict[str, str]:
@@ -36,23 +43,44 @@ def helps(bundle: Path, programs: Sequence[str]) -> dict[str, str]:
         return dict(zip(programs, texts, strict=True))
 
 
+def complaint(bundle: Path, program: str, argument: str, *, gate: bool = False) -> str | None:
+    """What the program says of an argument like ``--name=`` or ``--feature-gates=Name=true``, or None if it takes it.
+
+    A flag's value is not looked at. Raises as :func:`helps`.
+    """
+    manifest = load_manifest(bundle)
+    with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
+        path = _unpacked(bundle, manifest, HAS_EVERY_GATE if gate else program, Path(directory))
+        found = COMPLAINT.search(_printed(bundle, path, argument, "--version"))
+    return found.group() if found else None
+
+
 def _help(bundle: Path, manifest: Manifest, name: str, directory: Path) -> str:
     directory.mkdir()
+    program = _unpacked(bundle, manifest, name, directory)
+    try:
+        return _printed(bundle, program, "--help")
+    finally:
+        program.unlink()
+
+
+def _unpacked(bundle: Path, manifest: Manifest, name: str, directory: Path) -> Path:
     file = next((file for file in manifest.files if Path(file.path).name == name), None)
     image = next((one.file for one in manifest.images if f"/{name}:" in one.reference), None)
     if file is not None:
-        program = unpack_program(bundle, manifest, file.path, directory)
-    elif image is not None:
-        program = directory / name
-        extract_program(bundle, image, name, program)
-    else:
+        return unpack_program(bundle, manifest, file.path, directory)
+    if image is None:
         raise HaplaneError(f"the bundle has no {name}", where=str(bundle), next_step=manifest.build_command(bundle))
+    extract_program(bundle, image, name, directory / name)
+    return directory / name
+
+
+def _printed(bundle: Path, program: Path, *words: str) -> str:
+    asked = " ".join((program.name, *words))
     try:
-        done = capture([str(program), "--help"], b"", deadline_seconds=SECONDS, most=MOST_BYTES)
+        done = capture([str(program), *words], b"", deadline_seconds=SECONDS, most=MOST_BYTES)
     except TimeoutError:
-        raise HaplaneError(f"{name} --help did not end within {SECONDS} s", where=str(bundle)) from None
-    finally:
-        program.unlink()
+        raise HaplaneError(f"{asked} did not end within {SECONDS} s", where=str(bundle)) from None
     if not done.stdout and not done.stderr:
-        raise HaplaneError(f"{name} --help prints nothing", where=str(bundle), why=last_line(done.stderr))
+        raise HaplaneError(f"{asked} prints nothing", where=str(bundle), why=last_line(done.stderr))
     return (done.stdout + done.stderr).decode(errors="replace")

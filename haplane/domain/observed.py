@@ -30,7 +30,7 @@ from haplane.errors import HaplaneError
 
 
 class Machine(Observed):
-    """The machine itself. Sizes in bytes."""
+    """The machine itself. Sizes in bytes, of the fullest disk that images go to: ``disk`` is its mount."""
 
     os_id: str
     os_version: str
@@ -41,6 +41,7 @@ class Machine(Observed):
     swap_bytes: int
     disk_free_bytes: int
     disk_bytes: int = 0
+    disk: Annotated[str, Field(pattern=r"^/var/lib(/[a-z]+)?$")] = "/var/lib"
     cgroups: str
     missing_commands: tuple[str, ...]
     python: str = ""

@@ -192,7 +192,7 @@ def _sizes(expected: Expectations, report: HostReport) -> Iterator[Problem]:
             'cluster["tuning"]["kubelet"] = {"failSwapOn": False}',
         )
     if expected.is_node and machine.disk_free_bytes < DISK_FREE_BYTES and report.fresh:
-        free = f"{machine.disk_free_bytes / GIBIBYTE:.1f} GiB free in /var/lib"
+        free = f"{machine.disk_free_bytes / GIBIBYTE:.1f} GiB free in {machine.disk}"
         yield "the disk is too full", free, f"free at least {DISK_FREE_BYTES // GIBIBYTE} GiB"
     elif expected.is_node and report.fresh and expected.evicts_by_default:
         yield from _share_of_disk(machine)
@@ -203,7 +203,7 @@ def _share_of_disk(machine: Machine) -> Iterator[Problem]:
     left = machine.disk_free_bytes - DISK_FREE_BYTES
     if left < machine.disk_bytes * DISK_FREE_SHARE:
         wanted = machine.disk_bytes * DISK_FREE_SHARE + DISK_FREE_BYTES
-        why = f"once installed {max(left, 0) / machine.disk_bytes:.0%} of /var/lib would be free"
+        why = f"once installed {max(left, 0) / machine.disk_bytes:.0%} of {machine.disk} would be free"
         why += f", and a kubelet takes no pods below {DISK_FREE_SHARE:.0%}"
         more = (wanted - machine.disk_free_bytes) / GIBIBYTE
         yield "the disk is too full", why, f"free {more:.1f} GiB more"

@@ -99,13 +99,13 @@ def webhook_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
         )
 
 
-def flag_problems(written: Iterable[Written], version: str) -> Iterator[HaplaneError]:
-    """Of flags and gates that the programs of ``version`` do not know."""
-    for one in dict.fromkeys(written):
+def flag_problems(refused: Mapping[Written, str], version: str) -> Iterator[HaplaneError]:
+    """Of flags and gates that the programs of ``version`` do not take, with what they say."""
+    for one, said in refused.items():
         yield HaplaneError(
-            f"{one.program} of {version} does not know the {'' if one.gate else 'flag '}{one}",
+            f"{one.program} of {version} does not take the {'' if one.gate else 'flag '}{one}",
             where=one.where,
-            why=f"its own `--help` does not name it, and {one.program} does not start with it",
+            why=f"it does not start with it: {said}",
             next_step="remove it there, then `haplane up` with the version that runs",
         )
 
@@ -128,13 +128,14 @@ def api_problems(used: Iterable[DeprecatedApi], version: str) -> Iterator[Haplan
 
 
 def disk_problems(needed: Mapping[str, int], reports: Mapping[str, HostReport]) -> Iterator[HaplaneError]:
-    """``needed``: bytes in /var/lib by host."""
+    """``needed``: bytes by host, of binaries and images."""
     for name, bytes_needed in needed.items():
-        free = reports[name].machine.disk_free_bytes
+        machine = reports[name].machine
+        free = machine.disk_free_bytes
         if bytes_needed and free < bytes_needed + DISK_LEFT_BYTES:
             yield HaplaneError(
                 f"{name}: too little disk to stage the new version",
-                where=f"{name}: /var/lib",
+                where=f"{name}: {machine.disk}",
                 why=f"{free >> 20} MiB free, {bytes_needed >> 20} needed, and {DISK_LEFT_BYTES >> 20} must stay free",
                 next_step=f"make room on {name}, then run again",
             )

@@ -1,6 +1,7 @@
 """The flags and feature gates that are written for a program, compared with its own `--help`. Pure.
 
-No table of what a release removed: the program of the target says what it takes.
+No table of what a release removed: the program of the target says what it takes. Its `--help` leaves out deprecated
+flags and gates of features that are generally available, so what it does not name is a question to the program.
 """
 
 from __future__ import annotations
@@ -29,12 +30,16 @@ COMMENT = re.compile(r"^\s*#.*$", re.M)
 
 @dataclass(frozen=True)
 class Written:
-    """A flag (without dashes) or a feature gate that ``program`` is started with, and the file that says so."""
+    """A flag (without dashes) or a feature gate that ``program`` is started with, and the file that says so.
+
+    ``value`` is a gate's, ``true`` or ``false``.
+    """
 
     program: str
     name: str
     where: str
     gate: bool = False
+    value: str = ""
 
     def __str__(self) -> str:
         return f"feature gate {self.name}" if self.gate else f"--{self.name}"
@@ -58,7 +63,7 @@ def in_command_line(program: str, text: str, where: str) -> Iterator[Written]:
     text = COMMENT.sub("", text)
     yield from (Written(program, name, where) for name in dict.fromkeys(FLAG.findall(text)))
     for gates in GATES.findall(text):
-        yield from _gates(program, (pair.partition("=")[0] for pair in gates.split(",")), where)
+        yield from _gates(program, gates, where)
 
 
 def in_kubeadm_configuration(text: str, where: str) -> Iterator[Written]:
@@ -72,7 +77,7 @@ def in_kubeadm_configuration(text: str, where: str) -> Iterator[Written]:
             name, value = argument.groups()
             yield Written(component, name, where)
             if name == "feature-gates":
-                yield from _gates(component, (pair.partition("=")[0] for pair in value.strip('"').split(",")), where)
+                yield from _gates(component, value.strip('"'), where)
     for program, document in (("kubelet", kubelet), ("kube-proxy", proxy)):
         yield from in_settings(program, json.loads(document), where)
 
@@ -81,17 +86,18 @@ def in_settings(program: str, settings: Mapping[str, object], where: str) -> Ite
     """The featureGates of a component's configuration."""
     gates = settings.get("featureGates")
     if isinstance(gates, Mapping):
-        yield from _gates(program, map(str, gates), where)
+        yield from _gates(program, ",".join(f"{name}={str(on).lower()}" for name, on in gates.items()), where)
 
 
-def _gates(program: str, names: Iterable[str], where: str) -> Iterator[Written]:
-    for name in names:
+def _gates(program: str, pairs: str, where: str) -> Iterator[Written]:
+    for pair in pairs.split(","):
+        name, _, value = pair.partition("=")
         if name:
-            yield Written(program, name.rpartition(":")[2], where, gate=True)
+            yield Written(program, name.rpartition(":")[2], where, gate=True, value=value)
 
 
-def refused(written: Iterable[Written], helps: Mapping[str, Accepted]) -> list[Written]:
-    """Those that the program does not name; of a program whose help is not known, none."""
+def unnamed(written: Iterable[Written], helps: Mapping[str, Accepted]) -> list[Written]:
+    """Those that the program's help does not name; of a program whose help is not known, none."""
     found = []
     for one in written:
         takes = helps.get(one.program)

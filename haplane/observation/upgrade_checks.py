@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from haplane.bundle.program_help import helps
+from haplane.bundle.program_help import complaint, helps
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
@@ -20,7 +21,7 @@ from haplane.domain.upgrade_flags import (
     accepted,
     in_command_line,
     in_kubeadm_configuration,
-    refused,
+    unnamed,
 )
 from haplane.errors import HaplaneError, UnfitHosts
 from haplane.facts.program import observer_parts, program
@@ -58,13 +59,12 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     yield from checks.etcd_problems(running, context.manifest.etcd_version)
     with Threads() as pool:
         apis, written = pool.submit(_deprecated_apis, context), pool.submit(_written, context)
-        texts = {
-            hop: pool.submit(helps, bundle_of(upgrade_of(context), hop), PROGRAMS) for hop in upgrade_of(context).hops
-        }
+        texts = {hop: pool.submit(helps, bundle_of(upgrade, hop), PROGRAMS) for hop in upgrade.hops}
         yield from checks.api_problems(apis.result(), upgrade.version)
         for hop, text in texts.items():
             known = {name: accepted(one) for name, one in text.result().items()}
-            yield from checks.flag_problems(refused(written.result(), known), hop)
+            refused = _refused(bundle_of(upgrade, hop), unnamed(written.result(), known))
+            yield from checks.flag_problems(refused, hop)
 
 
 def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
@@ -135,6 +135,19 @@ def _written(context: Context) -> list[Written]:
         for on_host in pool.map(lambda host: list(_on(context, host)), context.reachable(context.inventory.hosts)):
             found |= dict.fromkeys(on_host)
     return list(found)
+
+
+def _refused(bundle: Path, doubtful: Iterable[Written]) -> dict[Written, str]:
+    """Of what no help names, that with which the programs themselves do not start, and what they say."""
+    found = {}
+    for one in doubtful:
+        if one.program == "etcd":  # hides nothing, and starts to serve at once
+            found[one] = "its `--help` does not name it"
+            continue
+        argument = f"--feature-gates={one.name}={one.value}" if one.gate else f"--{one.name}="
+        if said := complaint(bundle, one.program, argument, gate=one.gate):
+            found[one] = said
+    return found
 
 
 def _on(context: Context, host: Host) -> Iterator[Written]:

@@ -4,10 +4,10 @@ import pytest
 import samples
 
 from haplane.bundle.manifest import default_directory
-from haplane.bundle.program_help import helps
+from haplane.bundle.program_help import complaint, helps
 from haplane.desired.files import etcd_unit, kubeadm_configuration, node_files
 from haplane.domain import host_paths
-from haplane.domain.upgrade_flags import accepted, in_command_line, in_kubeadm_configuration, refused
+from haplane.domain.upgrade_flags import accepted, in_command_line, in_kubeadm_configuration, unnamed
 from haplane.observation.upgrade_checks import PROGRAMS
 from haplane.supported import DEFAULT_VERSION
 
@@ -27,4 +27,26 @@ def test_they_know_what_haplane_writes_and_not_what_was_made_up():
     known = {name: accepted(text) for name, text in helps(default_directory(DEFAULT_VERSION), PROGRAMS).items()}
     assert sorted(known) == sorted(PROGRAMS)
     assert len(written) > 50
-    assert [str(one) for one in refused(written, known)] == ["feature gate MadeUp", "--made-up"]
+    assert [str(one) for one in unnamed(written, known)] == ["feature gate MadeUp", "--made-up"]
+
+
+def test_what_help_leaves_out_is_asked_of_the_program():
+    """CSIServiceAccountTokenSecrets is generally available since 1.36: not named, taken as true, refused as false."""
+    bundle = default_directory(DEFAULT_VERSION)
+    gates = {
+        "CSIServiceAccountTokenSecrets=true": None,
+        "CSIServiceAccountTokenSecrets=false": "locked to true",
+        "MadeUp=true": "unrecognized feature gate: MadeUp",
+    }
+    for program in ("kubelet", "kube-apiserver", "kube-proxy"):
+        for pair, words in gates.items():
+            said = complaint(bundle, program, f"--feature-gates={pair}", gate=True)
+            assert said is None if words is None else words in said, (program, pair, said)
+    for program in ("kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"):
+        assert complaint(bundle, program, "--made-up=") == "unknown flag: --made-up", program
+        assert complaint(bundle, program, "--v=") is None, program
+
+
+def test_the_api_servers_help_names_every_gate_of_the_node_as_well():
+    known = {name: accepted(text) for name, text in helps(default_directory(DEFAULT_VERSION), PROGRAMS).items()}
+    assert known["kubelet"].gates | known["kube-proxy"].gates <= known["kube-apiserver"].gates

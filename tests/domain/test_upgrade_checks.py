@@ -61,11 +61,16 @@ def test_a_webhook_that_refuses_everything():
 
 
 def test_flags_gates_and_apis_that_are_gone():
-    written = [Written("kubelet", "housekeeping-interval", "m1: /x"), Written("kubelet", "Gone", "inv", gate=True)]
-    assert [error.what for error in checks.flag_problems(written, "1.37.2")] == [
-        "kubelet of 1.37.2 does not know the flag --housekeeping-interval",
-        "kubelet of 1.37.2 does not know the feature gate Gone",
+    refused = {
+        Written("kubelet", "housekeeping-interval", "m1: /x"): "unknown flag: --housekeeping-interval",
+        Written("kubelet", "Gone", "inv", gate=True, value="true"): "unrecognized feature gate: Gone",
+    }
+    found = list(checks.flag_problems(refused, "1.37.2"))
+    assert [error.what for error in found] == [
+        "kubelet of 1.37.2 does not take the flag --housekeeping-interval",
+        "kubelet of 1.37.2 does not take the feature gate Gone",
     ]
+    assert found[1].why == "it does not start with it: unrecognized feature gate: Gone"
     used = [
         DeprecatedApi("m1", "flowcontrol.apiserver.k8s.io", "v1beta3", "flowschemas", "1.32"),
         DeprecatedApi("m2", "flowcontrol.apiserver.k8s.io", "v1beta3", "flowschemas", "1.32"),

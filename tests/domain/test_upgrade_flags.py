@@ -3,7 +3,7 @@
 import samples
 
 from haplane.desired.files import etcd_unit, kubeadm_configuration
-from haplane.domain.upgrade_flags import Written, accepted, in_command_line, in_kubeadm_configuration, refused
+from haplane.domain.upgrade_flags import Written, accepted, in_command_line, in_kubeadm_configuration, unnamed
 
 KUBELET = """
       --node-ip string                                           IP address of the node.
@@ -41,8 +41,8 @@ def test_what_haplane_writes_for_every_component():
     }  # fmt: skip
     assert Written("kube-apiserver", "goaway-chance", "x.py") in found
     assert Written("kubelet", "node-ip", "x.py") in found
-    assert Written("kubelet", "NodeSwap", "x.py", gate=True) in found
-    assert Written("kube-proxy", "Odd", "x.py", gate=True) in found
+    assert Written("kubelet", "NodeSwap", "x.py", gate=True, value="true") in found
+    assert Written("kube-proxy", "Odd", "x.py", gate=True, value="true") in found
     assert sum(one.program == "kube-apiserver" for one in found) == text.split("controllerManager:")[0].split(
         "apiServer:"
     )[1].split("extraVolumes")[0].count("- {name: ")
@@ -57,12 +57,12 @@ def test_a_unit_and_a_drop_in_name_flags_and_gates_but_not_in_comments():
     assert named == ["--housekeeping-interval", "--feature-gates", "feature gate A", "feature gate B"]
 
 
-def test_only_what_a_known_program_does_not_name_is_refused():
+def test_only_what_a_known_program_does_not_name_is_doubtful():
     written = [
         Written("kubelet", "node-ip", "x"),
         Written("kubelet", "gone", "x"),
         Written("kubelet", "Gone", "x", gate=True),
         Written("kube-proxy", "unknown", "x"),
     ]
-    found = refused(written, {"kubelet": accepted(KUBELET)})
+    found = unnamed(written, {"kubelet": accepted(KUBELET)})
     assert [str(one) for one in found] == ["--gone", "feature gate Gone"]

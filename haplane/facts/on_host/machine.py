@@ -15,13 +15,17 @@ from haplane.facts.on_host.probe import digest, owner, read, run_if_installed
 
 STAMPS = "/var/lib/haplane/stamps.json"
 MADE = "/var/lib/haplane/made.json"
+FILLED = ("/var/lib", "/var/lib/containerd", "/var/lib/haplane")
+"""Where binaries, archives and images go: each may be a disk of its own."""
 
 
 def machine() -> dict[str, Any]:
     """System, memory and disk; sizes in bytes."""
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', read("/etc/os-release") or "", re.M))
     memory = dict(re.findall(r"^(\w+):\s+(\d+) kB", read("/proc/meminfo") or "", re.M))
-    disk = shutil.disk_usage("/var/lib")
+    tightest, disk = min(
+        ((path, shutil.disk_usage(path)) for path in FILLED if os.path.isdir(path)), key=lambda one: one[1].free
+    )
     cgroups = "v2" if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else "v1"
     return {
         "os_id": release.get("ID", ""),
@@ -33,6 +37,7 @@ def machine() -> dict[str, Any]:
         "swap_bytes": int(memory.get("SwapTotal", 0)) * 1024,
         "disk_free_bytes": disk.free,
         "disk_bytes": disk.total,
+        "disk": tightest,
         "cgroups": cgroups,
         "missing_commands": [name for name in ("zstd", "systemctl", "tar", "ip") if not shutil.which(name)],
         "python": platform.python_version(),

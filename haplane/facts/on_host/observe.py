@@ -29,7 +29,8 @@ from haplane.facts.on_host.workloads import workloads
 NOTHING: dict[str, Any] = {
     "machine": {
         "os_id": "", "os_version": "", "architecture": "", "init": "", "user_id": -1, "memory_bytes": 0,
-        "swap_bytes": 0, "disk_free_bytes": 0, "disk_bytes": 0, "cgroups": "", "missing_commands": [],
+        "swap_bytes": 0, "disk_free_bytes": 0, "disk_bytes": 0, "disk": "/var/lib",
+        "cgroups": "", "missing_commands": [],
     },
     "addresses": {},
     "listening": {},

@@ -8,17 +8,22 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from drills.lab.conftest import ADMIN, ROOT, Lab
 
+from haplane.bundle.installed import built_versions
 from haplane.config.load import load_inventory
+from haplane.domain.versions import parse
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.probes import endpoint_prober
+from haplane.drills.timeline import service
 from haplane.drills.writes import lost_writes, make_namespace
 from haplane.lab.paths import host_directory, lab_directory
 from haplane.lab.qemu.machine import ahead
+from haplane.supported import DEFAULT_VERSION
 from haplane.waiting import wait_until
 
 INVENTORY = "inventories/lab_vm1.py"
@@ -91,6 +96,12 @@ def write(path, **snapshots):
     path.write_text("\n".join([(ROOT / INVENTORY).read_text(), *own]))
 
 
+def newest_bundle():
+    """The newest version with a bundle that is newer than the default one, or None."""
+    found = [parse(one) for one in built_versions("amd64") if parse(one) > parse(DEFAULT_VERSION)]
+    return str(max(found)) if found else None
+
+
 @pytest.fixture
 def before(vm):
     return vm.kept()
@@ -144,6 +155,27 @@ def test_a_reboot_from_within(vm, before):
     wait_until(another_boot, AGAIN_SECONDS, "it has booted again", every=2.0)
     vm.wait_until_healthy(AGAIN_SECONDS)
     assert vm.kept() == before
+
+
+@pytest.mark.skipif(newest_bundle() is None, reason="needs the bundle of a newer version")
+def test_one_hop_of_its_only_master_is_an_announced_outage(vm, before):
+    """Its seconds are printed; everything is there afterwards, and nothing is left to do."""
+    with Path(vm.path).open("a") as file:
+        file.write(f'cluster["kubernetes_version"] = "{newest_bundle()}"\n')
+    planned = vm.json("upgrade", "--dry-run")["plan"]
+    assert [line for line in planned if line.startswith("OUTAGE")], planned
+    client = Client(administrator(vm.inventory))
+    with endpoint_prober(client.target, "default", PER_SECOND, REQUEST_SECONDS) as recording:
+        vm.haplane("upgrade", vm.path, "--yes")
+        requests = recording.lines()
+    for kind in ("read", "write"):
+        seen = service(requests, kind)
+        failed = f"{seen.failed} of {seen.requests} {kind}s failed"
+        print(f"{failed}; {seen.gaps} times out of service, for {seen.gap_seconds:.0f} s at most")
+        assert seen.recovered
+    vm.wait_until_healthy(AGAIN_SECONDS)
+    assert vm.kept() == before
+    assert vm.json("up", "--yes")["plan"] == []
 
 
 def test_woken_after_every_certificate_has_expired_one_up_recovers_it(vm, before):
