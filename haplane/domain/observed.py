@@ -88,9 +88,25 @@ class Unit(Observed):
 
 
 class Apiserver(Observed):
-    """/readyz of the API server on this host."""
+    """/readyz of the API server on this host; where it is not ``ready``, ``why``, and its log's ``last_error``.
+
+    The last is "" while something listens.
+    """
 
     ready: bool
+    why: ShortText = ""
+    last_error: ShortText = ""
+
+
+class Kubelet(Observed):
+    """``unhealthy``: what is wrong with its /healthz, and then its ``last_error``.
+
+    ``unserved``: why no connection to the server that its kubeconfig names can be made.
+    """
+
+    unhealthy: ShortText = ""
+    last_error: ShortText = ""
+    unserved: ShortText = ""
 
 
 class ServingRequest(Observed):
@@ -207,6 +223,7 @@ class HostReport(Observed):
     workloads: Workloads | None = None
     precedence: Precedence = Precedence()
     surroundings: Surroundings = Surroundings()
+    kubelet: Kubelet = Kubelet()
     failed: dict[str, str] = Field(default_factory=dict)
     started_at: float
     finished_at: float

@@ -15,8 +15,10 @@ from haplane.domain.agreement import stale_members
 from haplane.domain.durations import in_words
 from haplane.domain.members import is_corrupt, members_besides, with_known_etcd
 from haplane.domain.observed import HostReport
+from haplane.domain.problem import Problem, problem
 from haplane.domain.quorum import majority
 from haplane.domain.restoration import Journal, under_way
+from haplane.errors import INVENTORY
 
 
 class RecoveryAction(Enum):
@@ -233,11 +235,12 @@ class Recovery:
     previous_data: tuple[PreviousData, ...]
 
     @property
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """Problems that an operator has to fix."""
-        if self.restore_under_way:
-            return [f"a restore of {self.restore_under_way} was interrupted; the same command completes it"]
-        return []
+        if not self.restore_under_way:
+            return []
+        what = f"a restore of {self.restore_under_way} was interrupted"
+        return [problem(what, fix=f"`haplane restore {INVENTORY}` with the same options completes it")]
 
 
 def restore_under_way(

@@ -12,8 +12,10 @@ from datetime import datetime
 
 from haplane.domain.history import latest, why_not_yet
 from haplane.domain.observed import HostReport, Observation
+from haplane.domain.problem import Problem, on, problem
 from haplane.domain.snapshot_plan import TIMER_UNIT
 from haplane.domain.snapshot_report import LastSnapshot
+from haplane.errors import INVENTORY
 
 INTERVALS = 3
 """After so many without a verified snapshot there is a problem."""
@@ -79,7 +81,7 @@ def summarise_snapshots(
 
 def snapshot_problems(
     snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime
-) -> list[str]:
+) -> list[Problem]:
     """Too old, or none at all, once INTERVALS have passed since the timers were started.
 
     A member that reports a snapshot dated in the future is named; such a snapshot is ignored.
@@ -89,13 +91,14 @@ def snapshot_problems(
     return [*_from_the_future(names, observation, now), *_overdue(snapshots, names, observation, now)]
 
 
-def _from_the_future(names: Sequence[str], observation: Observation, now: datetime) -> list[str]:
+def _from_the_future(names: Sequence[str], observation: Observation, now: datetime) -> list[Problem]:
     found = []
     for name in names:
         reported = _reported(observation.reports.get(name))
         why = why_not_yet(reported.taken_at, now) if reported else None
         if reported and why:
-            found.append(f"{name} reports the snapshot {reported.id}, which is ignored: {why}; check `date` on it")
+            fix = f"set its clock right: {on(name, 'date')}"
+            found.append(problem(f"{name} reports the snapshot {reported.id}, which is ignored", why=why, fix=fix))
     return found
 
 
@@ -103,7 +106,10 @@ def _reported(report: HostReport | None) -> LastSnapshot | None:
     return report.snapshots.state.last_verified if report and report.snapshots and report.snapshots.state else None
 
 
-def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime) -> list[str]:
+TAKE = f"`haplane snapshot take {INVENTORY}` takes one, or says what prevents it"
+
+
+def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime) -> list[Problem]:
     if snapshots.interval_seconds is None:
         return []
     allowed = INTERVALS * snapshots.interval_seconds
@@ -115,14 +121,23 @@ def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observatio
         told = [report for report in observation.of(names) if report.snapshots is not None]
         due = f"though one is due every {snapshots.interval_seconds} s"
         if len(told) < len(names):  # what is unknown is not missing
-            return [f"the members that respond know no verified snapshot, {due}"] if told else []
-        return [f"no verified snapshot has been taken yet, {due}"]
+            what = f"the members that respond know no verified snapshot, {due}"
+            return [problem(what, why=_last_error(snapshots), fix=TAKE)] if told else []
+        what = f"no verified snapshot has been taken yet, {due}"
+        return [problem(what, why=_last_error(snapshots), fix=TAKE)]
     if snapshots.age_seconds <= allowed:
         return []
-    return [
+    what = (
         f"the last verified snapshot is {snapshots.age_seconds:.0f} s old, "
         f"which is over {INTERVALS} intervals of {snapshots.interval_seconds} s"
-    ]
+    )
+    return [problem(what, why=_last_error(snapshots), fix=TAKE)]
+
+
+def _last_error(snapshots: Snapshots) -> str | None:
+    """What a member that failed complained of last."""
+    failing = (one for one in snapshots.members if one.last_error and one.last_outcome != "ok")
+    return next((f"{one.name}: {one.last_error}" for one in failing), None)
 
 
 def _member(name: str, report: HostReport | None) -> MemberSnapshots:

@@ -87,6 +87,7 @@ def roster(inventory: Inventory) -> Roster:
         leaving=tuple(host.name for host in inventory.leaving),
         pod_network=str(cluster.pod_network),
         own_pod_network=cluster.pod_network_manifest is None,
+        apiserver_port=cluster.apiserver_port,
         inventory=inventory.path,
         snapshot_interval=cluster.snapshots.interval_seconds if cluster.snapshots else None,
         without_swap=() if cluster.tuning.tolerates_swap else tuple(host.name for host in inventory.nodes),

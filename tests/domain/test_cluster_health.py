@@ -67,7 +67,10 @@ def test_a_webhook_without_endpoints_is_named_before_it_costs_a_pod():
 def test_a_pod_that_does_not_come_up_says_why():
     pods = (("m1", True), ("m2", False), ("m3", True), ("w1", True))
     (found,) = problems(with_workloads(daemon_sets=flannel(pods=pods)))
-    assert found == ("kube-flannel/flannel: its pod on m2 is not ready (flannel-m2: PodInitializing, no image)")
+    assert found == (
+        "kube-flannel/flannel: its pod on m2 is not ready (flannel-m2: PodInitializing, no image); "
+        "fix: `kubectl --namespace=kube-flannel describe pod flannel-m2` shows why"
+    )
 
 
 def test_a_pod_on_a_node_that_is_not_ready_is_no_second_problem():
@@ -76,7 +79,8 @@ def test_a_pod_on_a_node_that_is_not_ready_is_no_second_problem():
         told = observation.reports[name].kubernetes.model_dump()
         told["nodes"] = [node | {"ready": node["name"] != "m2"} for node in told["nodes"]]
         observation = samples.altered(observation, name, kubernetes=told)
-    assert problems(observation) == ("m2: node not Ready",)
+    (found,) = problems(observation)
+    assert found == "m2: node not Ready; fix: on m2: `journalctl -u kubelet -n 50`"
 
 
 def test_one_master_cannot_hide_what_another_one_reports():
@@ -145,7 +149,8 @@ def test_the_command_is_the_one_that_helps(why, fix):
 def test_a_component_beside_an_api_server_that_is_down_is_no_second_problem():
     observation = with_components(("m2",), kube_scheduler={"unserved": "https://10.0.0.22:6443: refused"})
     observation = samples.altered(observation, "m2", apiserver={"ready": False})
-    assert problems(observation) == ("m2: its API server is not ready",)
+    (found,) = problems(observation)
+    assert found.startswith("m2: its API server is not ready")
 
 
 def test_a_component_that_crashes_says_what_its_pod_says():

@@ -58,7 +58,8 @@ def test_a_node_that_haplane_did_not_make_is_never_deleted_but_named():
         roster(INVENTORY), observation, endpoint_answers=True, certificates=Certificates(None, None), now=samples.NOW
     )
     assert status.problems == (
-        "node build-7: not Ready (not made by haplane; if it is gone for good: kubectl delete node build-7)",
+        "node build-7: not Ready (not made by haplane; if it is gone for good: kubectl delete node build-7); "
+        "fix: on build-7: `journalctl -u kubelet -n 50`",
     )
     assert [(worker.name, bool(worker.note)) for worker in status.workers] == [("build-7", True), ("w1", False)]
 

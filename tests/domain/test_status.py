@@ -39,6 +39,12 @@ UP = "fix: `haplane up INVENTORY`"
 CONVERGED = samples.converged(INVENTORY)
 
 
+UNSERVED = (
+    "the endpoint 10.0.0.10:6443 does not answer ready (API servers are ready, what leads to them is not); "
+    "fix: `curl -vk https://10.0.0.10:6443/readyz` shows where a connection ends"
+)
+
+
 def certificate(days_left, path="/etc/etcd/pki/server.crt", host="m1", by=Renewer.UP, **more):
     when = samples.NOW + timedelta(days=days_left)
     return Certificate(host, path, "CN=m1", "CN=etcd-ca", when, days_left, by, **more)
@@ -113,9 +119,10 @@ def test_one_master_down_leaves_quorum_and_says_what_is_lost():
     status = judged(silenced("m2"))
     assert not status.healthy
     assert status.etcd.quorum.can_lose == 0
-    assert "m2: unreachable (timed out)" in status.problems
-    assert "etcd member m2: not healthy" in status.problems
-    assert not [problem for problem in status.problems if "quorum" in problem]
+    said = "\n".join(status.problems)
+    assert "m2: unreachable (timed out); fix: power it on; `ssh -v m2` shows how far a connection gets" in said
+    assert "etcd member m2: not healthy (its host is unreachable); fix: `haplane " in said
+    assert "no quorum" not in said
     assert status.cluster.uid == "cluster-1"
 
 
@@ -124,7 +131,8 @@ def test_two_masters_down_is_no_quorum():
     member = CONVERGED.reports["m3"].etcd.model_dump(by_alias=True) | {"reads_through_quorum": False}
     status = judged(samples.altered(observation, "m3", etcd=member), endpoint_answers=False)
     assert (status.etcd.quorum.healthy, status.etcd.quorum.needed, status.etcd.quorum.can_lose) == (0, 2, 0)
-    assert "etcd has no quorum: 0 of 3 healthy, 2 needed" in status.problems
+    (line,) = (one for one in status.problems if one.startswith("etcd has no quorum: 0 of 3 healthy, 2 needed"))
+    assert line.endswith("; fix: switch on m1, m2, then `haplane up INVENTORY`")
 
 
 @pytest.mark.parametrize("blind", [("m1",), ("m1", "m2"), ("m1", "m2", "m3")])
@@ -137,8 +145,16 @@ def test_members_that_could_not_be_asked_are_unknown_and_no_lost_quorum(blind):
         observation = samples.altered(observation, name, etcd=nothing, failed={"etcd": why})
     status = judged(observation)
     assert status.problems == (
-        *(f"{name}: its etcd cannot be inspected ({why})" for name in blind),
-        *(f"etcd member {name}: unknown" for name in blind),
+        *(
+            f"{name}: its etcd cannot be inspected ({why}); fix: install etcdctl, or copy it from another host: "
+            f"on {name}: `type -a etcdctl`"
+            for name in blind
+        ),
+        *(
+            f"etcd member {name}: unknown (its host could not ask it); fix: run `haplane status INVENTORY` again "
+            "once its host can be inspected"
+            for name in blind
+        ),
     )
     assert [member.unknown for member in status.etcd.members] == [name in blind for name in ("m1", "m2", "m3")]
 
@@ -151,7 +167,7 @@ def test_a_member_that_reads_through_quorum_shows_that_there_is_one():
 def test_every_host_down_still_says_which():
     status = judged(silenced(*CONVERGED.reports), endpoint_answers=False)
     assert [master.reachable for master in status.masters] == [False, False, False]
-    assert sum("unreachable" in problem for problem in status.problems) == 6
+    assert sum(": unreachable (" in problem for problem in status.problems) == 6
     assert status.cluster.uid is None
 
 
@@ -163,7 +179,7 @@ def test_before_up_nothing_is_claimed():
     assert not status.healthy
     assert status.etcd.quorum.healthy == 0
     assert not any(master.ready or master.apiserver_ready for master in status.masters)
-    assert "the endpoint 10.0.0.10:6443 does not answer ready" in status.problems
+    assert any(one.startswith("the endpoint 10.0.0.10:6443 does not answer ready (no API") for one in status.problems)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +205,9 @@ def test_a_silent_haproxy_an_endpoint_not_ready_and_a_certificate_soon_gone_are_
     state = {"holds_endpoint": False, "endpoint_answers": False, "servers": None}
     observation = samples.altered(CONVERGED, "lb2", balancer=state)
     assert judged(observation, endpoint_answers=False, days_left=2.0).problems == (
-        "lb2: haproxy is not responding",
-        "the endpoint 10.0.0.10:6443 does not answer ready",
+        "lb2: haproxy is not responding (it runs, and its admin socket does not answer); "
+        "fix: on lb2: `systemctl restart haproxy`",
+        UNSERVED,
         "m1:/etc/etcd/pki/server.crt expires in 2 days; fix: `haplane up INVENTORY`",
     )
 
@@ -257,13 +274,16 @@ def test_members_that_are_down_because_their_certificates_expired_need_no_repair
 def test_an_endpoint_that_only_the_clusters_own_network_reaches_is_ready():
     heard = CONVERGED.reports["m3"].balancer.model_dump() | {"endpoint_ready": True}
     one = samples.altered(CONVERGED, "m2", balancer=heard)
-    assert judged(one, endpoint_answers=False).problems == ("the endpoint 10.0.0.10:6443 does not answer ready",)
+    assert judged(one, endpoint_answers=False).problems == (UNSERVED,)
     assert judged(samples.altered(one, "m3", balancer=heard), endpoint_answers=False).problems == ()
 
 
 def test_what_could_not_be_looked_at_is_said():
     observation = samples.altered(CONVERGED, "m1", failed={"images": "KeyError('x')"})
-    assert judged(observation).problems == ("m1: its images cannot be inspected (KeyError('x'))",)
+    assert judged(observation).problems == (
+        "m1: its images cannot be inspected (KeyError('x')); fix: on m1: `uptime; df -h; dmesg | tail` shows whether "
+        "it is overloaded, full or broken",
+    )
 
 
 @pytest.mark.parametrize(
@@ -304,14 +324,20 @@ def test_a_unit_that_fails_again_and_again_says_why():
     )
 
 
+UNREACHED = (
+    "lb1 sends nothing to m2 (DOWN, though its API server is ready); fix: see what drops packets: on lb1: "
+    "`curl -k https://10.0.0.22:6443/readyz`"
+)
+
+
 @pytest.mark.parametrize(
     ("backend", "server", "state", "problems"),
     [
         ("apiservers", "m2", "UP", ()),
         ("apiservers", "m2", "UP 1/2", ()),
-        ("apiservers", "m2", "DRAIN", ("lb1 sends nothing to m2 (DRAIN)",)),
-        ("apiservers", "m2", "DOWN", ("lb1 sends nothing to m2 (DOWN)",)),
-        ("apiservers", "m2", "no check", ("lb1 does not check m2 (no check)",)),
+        ("apiservers", "m2", "DRAIN", (f"lb1 sends nothing to m2 (DRAIN); {UP}",)),
+        ("apiservers", "m2", "DOWN", (UNREACHED,)),
+        ("apiservers", "m2", "no check", (f"lb1 does not check m2 (no check); {UP}",)),
         ("etcd", "m2", "DRAIN", ()),
         ("apiservers", "m3", "DOWN", ()),
     ],
@@ -323,7 +349,9 @@ def test_a_ready_master_that_a_load_balancer_does_not_use_is_a_problem(backend, 
     balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": servers}
     observation = samples.altered(CONVERGED, "lb1", balancer=balancer)
     observation = samples.altered(observation, "m3", apiserver={"ready": False})
-    assert judged(observation).problems == ("m3: its API server is not ready", *problems)
+    first, *others = judged(observation).problems
+    assert first.startswith("m3: its API server is not ready")
+    assert tuple(others) == problems
 
 
 @pytest.mark.parametrize(
@@ -341,7 +369,7 @@ def test_one_coredns_pod_is_no_redundancy(pods, nodes, problems):
         told = observation.reports[name].kubernetes.model_dump() | {"coredns_ready": pods}
         told["nodes"] = told["nodes"][:nodes]
         observation = samples.altered(observation, name, kubernetes=told)
-    assert tuple(one for one in judged(observation).problems if "CoreDNS" in one) == problems
+    assert tuple(one.partition(";")[0] for one in judged(observation).problems if "CoreDNS" in one) == problems
 
 
 def test_pods_that_nothing_can_run_are_a_problem_with_its_cause():
@@ -356,12 +384,14 @@ def test_pods_that_nothing_can_run_are_a_problem_with_its_cause():
     found = judged(observation).problems
     disk = next(line for line in found if line.startswith("m1: short of disk space"))
     assert "DiskPressure is true: no new pods are placed there, and pods are evicted" in disk
-    assert "free disk space on m1" in disk
+    assert disk.endswith("fix: on m1: `du -xh --max-depth=2 /var | sort -h | tail` shows what fills it")
     assert any(
         line.startswith("m1: without a pod network (its condition NetworkUnavailable is true") for line in found
     )
     assert not any("MemoryPressure" in line for line in found)
-    assert "only 1 CoreDNS pod is ready: without it pods cannot resolve names (0/3 nodes)" in found
+    assert any(
+        one.startswith("only 1 CoreDNS pod is ready: without it pods cannot resolve names (0/3") for one in found
+    )
 
 
 def test_coredns_that_crashes_names_the_command_that_shows_why():
@@ -401,7 +431,10 @@ def test_a_learner_has_no_vote():
         observation = samples.altered(observation, name, etcd=own)
     status = judged(observation)
     assert (status.etcd.quorum.voters, status.etcd.quorum.healthy) == (2, 2)
-    assert "etcd has 2 voters, the inventory has 3" in status.problems
+    assert any(
+        one.startswith("etcd has 2 voters, the inventory has 3 (m3 is still a learner, which has no vote); fix: ")
+        for one in status.problems
+    )
 
 
 def test_a_worker_of_the_inventory_that_never_joined_is_a_problem():
@@ -423,7 +456,7 @@ def test_data_that_differ_without_a_majority_for_either_are_told():
         observation = samples.altered(observation, name, etcd=etcd)
     status = judged(observation)
     assert any("data differ and there is no majority to tell whose" in problem for problem in status.problems)
-    assert not any("data is damaged," in problem for problem in status.problems)
+    assert not any("its data is damaged (" in problem for problem in status.problems)
 
 
 FULL_DISK = (
@@ -448,7 +481,8 @@ def test_a_full_disk_under_one_member_is_named_as_that_and_nothing_else():
     [problem] = [problem for problem in status.problems if problem.startswith("etcd member m3")]
     assert problem == (
         "etcd member m3: its disk is full (failed to commit tx: write /var/lib/etcd/member/snap/db: no space left on "
-        "device; 0 MiB free at /var/lib/etcd); fix: make room on m3; etcd starts by itself and keeps its data"
+        "device; 0 MiB free at /var/lib/etcd); fix: make room on m3: `du -xh --max-depth=2 /var/lib | sort -h | tail`"
+        " shows what fills it; etcd starts by itself and keeps its data"
     )
     assert not any("damaged" in problem or "repair" in problem for problem in status.problems)
     assert "repair" not in status.recovery.action
@@ -484,7 +518,7 @@ def test_out_of_space_is_no_lost_quorum():
 @pytest.mark.parametrize(
     ("size", "in_use", "fix"),
     [
-        (81, 80, 'raise cluster["etcd"]["quota_backend_bytes"], then `haplane up`'),
+        (81, 80, 'raise cluster["etcd"]["quota_backend_bytes"], then `haplane up INVENTORY`'),
         (81, 20, "`haplane up INVENTORY` defragments it"),
         (79, 79, None),
     ],

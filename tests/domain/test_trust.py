@@ -190,7 +190,7 @@ def test_one_host_makes_no_broken_cluster_healthy(liar):
     observation = CONVERGED
     for name in ("m1", "m2", "m3"):
         observation = samples.altered(observation, name, kubernetes=told | {"nodes": nodes, "coredns_ready": 0})
-    assert set(status_of(observation).problems) == {
+    assert {one.partition(";")[0] for one in status_of(observation).problems} == {
         "m2: node not Ready", "no CoreDNS pod is ready: pods cannot resolve names",
     }  # fmt: skip
     more = [*told["nodes"], forged("zz", ready=True)]
@@ -311,7 +311,7 @@ def test_whatever_one_liar_reports_a_node_that_is_not_ready_is_a_problem(world):
         altered = samples.altered(Observation(reports=reports), name, kubernetes=told | {"nodes": nodes})
         reports[name] = altered.reports[name]
     status = status_of(observation.model_copy(update={"reports": reports}), inventory)
-    assert "worker w1: not Ready" in status.problems
+    assert any(one.startswith("worker w1: not Ready") for one in status.problems)
 
 
 def test_what_is_believed_is_a_report_still():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.status.model import UP, BalancerStatus, Roster, problem
+from haplane.domain.problem import UP, Problem, on, problem
+from haplane.domain.status.model import BalancerStatus, Roster
 
 
 def balancer_status(name: str, observation: Observation) -> BalancerStatus:
@@ -20,14 +21,16 @@ def balancer_status(name: str, observation: Observation) -> BalancerStatus:
     )
 
 
-def balancer_problems(roster: Roster, observation: Observation, balancers: tuple[BalancerStatus, ...]) -> list[str]:
+def balancer_problems(
+    roster: Roster, observation: Observation, balancers: tuple[BalancerStatus, ...]
+) -> list[Problem]:
     """What is wrong with haproxy and with who holds the endpoint's address.
 
     A load balancer that could not be inspected may be well, and may hold it.
     """
     unknown = {name for name, report in observation.reports.items() if "balancer" in report.failed}
     known = [one for one in balancers if one.reachable and one.name not in unknown]
-    found = [f"{one.name}: haproxy is not responding" for one in known if not one.haproxy]
+    found = [_not_responding(one.name, observation) for one in known if not one.haproxy]
     holders = [one.name for one in balancers if one.holds_endpoint]
     found += [
         problem(
@@ -43,7 +46,8 @@ def balancer_problems(roster: Roster, observation: Observation, balancers: tuple
             problem(
                 f"{' and '.join(holders)} both hold the endpoint's address",
                 why="they do not see each other's VRRP adverts",
-                fix=f"allow IP protocol 112 between {' and '.join(roster.addresses[name] for name in holders)}",
+                fix=f"allow IP protocol 112 between {' and '.join(roster.addresses[name] for name in holders)}: "
+                "`nft list ruleset` on each shows what drops it",
             )
         )
     if known and not holders and not unknown and not roster.endpoint_is_external:
@@ -51,10 +55,24 @@ def balancer_problems(roster: Roster, observation: Observation, balancers: tuple
     return found + _elsewhere(roster, observation)
 
 
-def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool) -> str:
+def _not_responding(name: str, observation: Observation) -> Problem:
+    """Haproxy that runs and does not answer hangs, and `up` sees nothing to start."""
+    unit = observation.reports[name].units.get("haproxy")
+    runs = unit is not None and unit.active
+    why = "it runs, and its admin socket does not answer" if runs else "it does not run"
+    return problem(
+        f"{name}: haproxy is not responding", why=why, fix=on(name, "systemctl restart haproxy") if runs else UP
+    )
+
+
+def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool) -> Problem:
     """Where a load balancer does not respond it may be that one who has the address; else it is none of them."""
     if not everyone:
-        return "no load balancer that responds holds the endpoint's address"
+        return problem(
+            "no load balancer that responds holds the endpoint's address",
+            why="one that does not respond may hold it",
+            fix=f"bring back {few([one for one in roster.balancers if one not in observation.reports])}, then {UP}",
+        )
     reports = observation.reports
     seen_by = [name for name in roster.balancers if name in reports and reports[name].balancer.endpoint_answers]
     what = "no load balancer holds the endpoint's address"
@@ -65,7 +83,17 @@ def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool
     return problem(what, why=why, fix=f"find that host: on {seen_by[0]} `ip neighbour show {address}`")
 
 
-def _elsewhere(roster: Roster, observation: Observation) -> list[str]:
+def endpoint_problem(roster: Roster, observation: Observation) -> Problem:
+    """Whom it would lead to, or what there is between."""
+    ready = any(report.apiserver.ready for report in observation.of(roster.masters))
+    what = f"the endpoint {roster.endpoint} does not answer ready"
+    if not ready:
+        return problem(what, why="no API server is known to be ready", fix=UP)
+    why = "API servers are ready, what leads to them is not"
+    return problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")
+
+
+def _elsewhere(roster: Roster, observation: Observation) -> list[Problem]:
     """haproxy.cfg of load balancers that names other hosts as masters, or one of them twice: all look UP."""
     masters = [roster.addresses[name] for name in roster.masters]
     found = []
@@ -79,7 +107,7 @@ def _elsewhere(roster: Roster, observation: Observation) -> list[str]:
     return found
 
 
-def unserved_masters(roster: Roster, observation: Observation) -> list[str]:
+def unserved_masters(roster: Roster, observation: Observation) -> list[Problem]:
     """Ready API servers that a load balancer sends nothing to, no longer checks, or does not know at all."""
     ready = [name for name in roster.masters if name in observation.reports]
     ready = [name for name in ready if observation.reports[name].apiserver.ready]
@@ -87,10 +115,7 @@ def unserved_masters(roster: Roster, observation: Observation) -> list[str]:
     for name in roster.balancers:
         servers = _servers(name, APISERVERS, observation)
         found += [
-            f"{name} {'does not check' if server.status == 'no check' else 'sends nothing to'} {server.name}"
-            f" ({server.status})"
-            for server in servers or ()
-            if server.name in ready and not server.is_up
+            _unserved(name, server, roster) for server in servers or () if server.name in ready and not server.is_up
         ]
         known = ready if servers is None else [server.name for server in servers]
         found += [
@@ -105,7 +130,17 @@ def unserved_masters(roster: Roster, observation: Observation) -> list[str]:
     return found
 
 
-def unreached_members(roster: Roster, observation: Observation) -> list[str]:
+def _unserved(name: str, server: Server, roster: Roster) -> Problem:
+    """Drained servers are put back by `up`; one that is DOWN is ready and cannot be reached from there."""
+    what = f"{name} {'does not check' if server.status == 'no check' else 'sends nothing to'} {server.name}"
+    if not server.status.startswith("DOWN"):
+        return problem(what, why=server.status, fix=UP)
+    readyz = f"https://{roster.addresses[server.name]}:{roster.apiserver_port}/readyz"
+    look = f"see what drops packets: {on(name, f'curl -k {readyz}')}"
+    return problem(what, why=f"{server.status}, though its API server is ready", fix=look)
+
+
+def unreached_members(roster: Roster, observation: Observation) -> list[Problem]:
     """Where etcd is on other hosts: serving members that a master's haproxy, its way to etcd, does not reach."""
     if set(roster.masters) & set(roster.etcd):
         return []
@@ -122,7 +157,7 @@ def unreached_members(roster: Roster, observation: Observation) -> list[str]:
     return found
 
 
-def _unreached(name: str, member: str, server: Server | None, address: str) -> str:
+def _unreached(name: str, member: str, server: Server | None, address: str) -> Problem:
     what = f"{name}: its haproxy does not reach etcd member {member}"
     if server is None or not server.status.startswith("DOWN"):
         why = f"its server is {server.status} there" if server else "haproxy's configuration does not name it"

@@ -8,11 +8,13 @@ from datetime import datetime
 from enum import Enum
 
 from haplane.domain import host_paths
+from haplane.domain.problem import UP, Problem, named, problem
 from haplane.errors import INVENTORY
 
 SOON_DAYS = 30.0
 AUTHORITY_DAYS = 180.0
 """A CA's end is the end of everything it issued, and replacing one takes planning."""
+ISSUERS = f"`haplane certs status {INVENTORY}`"
 DAYS_MATTER = 2.0
 """Below that an end is given in hours."""
 
@@ -105,41 +107,46 @@ def _picked(found: Iterable[Certificate]) -> tuple[Expiring, ...]:
     return tuple(Expiring(one.file, round(one.days_left, 1), one.renewed_by.value) for one in found)
 
 
-def certificate_problems(certificates: Certificates, inventory: str = INVENTORY) -> list[str]:
+def certificate_problems(certificates: Certificates, inventory: str = INVENTORY) -> list[Problem]:
     """Those that have expired in one line with all their hosts, each that is about to, and CAs near their end."""
-    up = f"`haplane up {inventory}`"
     ours = [one for one in certificates.expired if one.renewed_by != Renewer.NOBODY.value]
-    found = [_expired(ours, up)] if ours else []
+    found = [_expired(ours)] if ours else []
     found += [
-        f"{one.file} has expired and is not renewed automatically; fix: reissue it at its source, or remove it"
+        problem(
+            f"{one.file} has expired and is not renewed automatically",
+            fix=f"reissue it at its source, which {ISSUERS} shows, or remove it",
+        )
         for one in certificates.expired
         if one.renewed_by == Renewer.NOBODY.value
     ]
-    found += [_about_to_expire(one, up) for one in certificates.expiring]
+    found += [_about_to_expire(one) for one in certificates.expiring]
     for one in certificates.authorities:
         found.append(
-            f"the CA {one.file} {validity(one.days_left)} (every certificate it issued expires with it); "
-            "fix: renew it with the same key, docs/certificates.md has the commands"
+            problem(
+                f"the CA {one.file} {validity(one.days_left)}",
+                why="every certificate it issued expires with it",
+                fix=f"{ISSUERS} lists those; renew it with the same key, docs/certificates.md has the commands",
+            )
         )
-    return found
+    return [named(one, inventory) for one in found]
 
 
-def _about_to_expire(one: Expiring, up: str) -> str:
+def _about_to_expire(one: Expiring) -> Problem:
     host = one.file.partition(":")[0]
     fix = {
-        Renewer.UP.value: up,
+        Renewer.UP.value: UP,
         Renewer.KUBELET.value: f"find out why the kubelet on {host} does not renew it: `journalctl -u kubelet`",
-        Renewer.NOBODY.value: "reissue it at its source, it is not renewed automatically",
+        Renewer.NOBODY.value: f"reissue it at its source, which {ISSUERS} shows: it is not renewed automatically",
     }[one.renewed_by]
-    return f"{one.file} {validity(one.days_left)}; fix: {fix}"
+    return problem(f"{one.file} {validity(one.days_left)}", fix=fix)
 
 
-def _expired(found: Sequence[Expiring], up: str) -> str:
+def _expired(found: Sequence[Expiring]) -> Problem:
     hosts = sorted({one.file.partition(":")[0] for one in found})
     counted = "1 certificate has" if len(found) == 1 else f"{len(found)} certificates have"
     whose = dict.fromkeys(_whose(one.file.partition(":")[2]) for one in found)
     named = ", ".join(one.file for one in found) if len(found) <= 2 else f"of {', '.join(whose)}"
-    return f"{counted} expired on {', '.join(hosts)} ({named}); fix: {up}"
+    return problem(f"{counted} expired on {', '.join(hosts)}", why=named, fix=UP)
 
 
 def _whose(path: str) -> str:

@@ -10,13 +10,14 @@ from haplane.domain.leaders import leaderless
 from haplane.domain.nodes import unread_certificates
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.status.model import UP, Roster, problem
+from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.status.model import Roster
 from haplane.domain.status.workloads import most_troubled
 
 EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
 
 
-def control_plane_problems(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[str]:
+def control_plane_problems(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[Problem]:
     """Manifests in conflict first: which of two definitions of a component runs is the kubelet's choice.
 
     ``offsets`` are by how many seconds hosts' clocks are ahead.
@@ -35,7 +36,7 @@ def control_plane_problems(roster: Roster, observation: Observation, offsets: Ma
     ]
 
 
-def _leaderless(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[str]:
+def _leaderless(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[Problem]:
     return [
         problem(
             f"no {one.component} leads: {EFFECTS.get(one.component, 'it does nothing')}",
@@ -46,7 +47,7 @@ def _leaderless(roster: Roster, observation: Observation, offsets: Mapping[str, 
     ]
 
 
-def _conflicts(roster: Roster, observation: Observation) -> list[str]:
+def _conflicts(roster: Roster, observation: Observation) -> list[Problem]:
     return [
         problem(
             f"{name}: {path} defines another {component}",
@@ -70,7 +71,7 @@ def _reaches(roster: Roster, observation: Observation) -> dict[str, dict[str, li
     return found
 
 
-def _cut_off(roster: Roster, observation: Observation) -> list[str]:
+def _cut_off(roster: Roster, observation: Observation) -> list[Problem]:
     """One line for each cause; where the master's own API server is not ready, that is the cause, and named."""
     found = []
     for why, components in _reaches(roster, observation).items():
@@ -89,7 +90,7 @@ def _fix_of(why: str, own: list[str]) -> str:
     return f"see what drops packets there: `curl -k {why.split(': ', maxsplit=1)[0]}/readyz`"
 
 
-def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str, str], Pod]) -> list[str]:
+def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str, str], Pod]) -> list[Problem]:
     found = []
     for name in roster.masters:
         report = observation.reports.get(name)
@@ -105,7 +106,7 @@ def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str
     return found
 
 
-def _other_flags(roster: Roster, observation: Observation) -> list[str]:
+def _other_flags(roster: Roster, observation: Observation) -> list[Problem]:
     return [
         problem(f"{name}: {component} does not run as its manifest says", why=few(state.differing, 2), fix=UP)
         for name in roster.masters
@@ -115,7 +116,7 @@ def _other_flags(roster: Roster, observation: Observation) -> list[str]:
     ]
 
 
-def _unread(roster: Roster, observation: Observation) -> list[str]:
+def _unread(roster: Roster, observation: Observation) -> list[Problem]:
     """Components that serve until the certificate that they read when they started expires."""
     found = []
     for name in roster.masters:

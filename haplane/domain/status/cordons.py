@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from haplane.domain.observed import Kubernetes, Node
 from haplane.domain.plan import CONTROL_PLANE_TAINT
-from haplane.domain.status.model import Roster, problem
+from haplane.domain.problem import Problem, problem
+from haplane.domain.status.model import Roster
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 BY_HAPLANE = " is cordoned by haplane"
@@ -12,7 +13,7 @@ ON_PURPOSE = ("", "drain")
 """What leaves a node cordoned because that was asked for; after other verbs it is what an interrupted run left."""
 
 
-def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[str]:
+def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[Problem]:
     """A node that was cordoned on purpose is a note, unless no other takes new pods."""
     nodes = kubernetes.nodes if kubernetes else ()
     found = [

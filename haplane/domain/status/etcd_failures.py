@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from haplane.domain.etcd_failure import Failure, FailureKind
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.status.model import UP, Roster, problem
+from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.status.model import Roster
 
 FIXES = {
     FailureKind.DAMAGED: "`haplane node repair INVENTORY {name}`",
-    FailureKind.DISK_FULL: "make room on {name}; etcd starts by itself and keeps its data",
+    FailureKind.DISK_FULL: "make room on {name}: `du -xh --max-depth=2 /var/lib | sort -h | tail` shows what "
+    "fills it; etcd starts by itself and keeps its data",
     FailureKind.READ_ONLY: "see why in `dmesg` on {name}, then `mount -o remount,rw` its file system",
     FailureKind.DISK_ERROR: "see `dmesg` on {name}; if its data are lost: move /var/lib/etcd/member away there, then "
     "`haplane node repair INVENTORY {name}`",
@@ -16,8 +18,9 @@ FIXES = {
     FailureKind.CERTIFICATE: UP,
     FailureKind.KEYS_MISSING: UP,
     FailureKind.PORT_TAKEN: "end the program that `ss -ltnp` on {name} shows at 2379, 2380 or 2381",
-    FailureKind.NO_ADDRESS: "give {name} the address {address} again",
-    FailureKind.NO_MEMORY: "free memory on {name}, or give it more; etcd starts by itself",
+    FailureKind.NO_ADDRESS: "give {name} the address {address} again: `ip address` there shows which it has",
+    FailureKind.NO_MEMORY: "free memory on {name}: `ps aux --sort=-rss | head` shows what uses it; etcd starts "
+    "by itself",
     FailureKind.OTHER_CLUSTER: "`haplane node repair INVENTORY {name}`",
     FailureKind.WRONG_FLAGS: "remove what `systemctl cat etcd` on {name} shows beside haplane's, then "
     "`systemctl restart etcd`",
@@ -37,7 +40,7 @@ def why_it_fails(failure: Failure, report: HostReport) -> str:
     return f"{failure.words}; {report.leftovers.etcd_free_bytes >> 20} MiB free at /var/lib/etcd"
 
 
-def failed_members(roster: Roster, observation: Observation) -> list[str]:
+def failed_members(roster: Roster, observation: Observation) -> list[Problem]:
     """What stands in the way of members whose data are not damaged."""
     found = []
     for name in roster.etcd:

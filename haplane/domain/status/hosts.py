@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from haplane.domain import host_paths
 from haplane.domain.observed import UNUSABLE, Observation, Unit
 from haplane.domain.plan import few
-from haplane.domain.status.model import UP, Roster, problem
+from haplane.domain.problem import UP, Problem, on, problem
+from haplane.domain.status.causes import does_not_answer
+from haplane.domain.status.model import Roster
 from haplane.domain.status.rotation import rotation_problems
 
 
-def failed_probes(observation: Observation) -> list[str]:
+def failed_probes(observation: Observation) -> list[Problem]:
     """Parts of a host that could not be observed: unknown, never fine."""
     return [
-        f"{name}: its {part} cannot be inspected ({why})"
+        problem(f"{name}: its {part} cannot be inspected", why=why, fix=_way_out(name, why))
         for name, report in sorted(observation.reports.items())
         for part, why in sorted(report.failed.items())
+        if not (part == "images" and does_not_answer(report))
     ]
 
 
-def server_problems(roster: Roster, observation: Observation) -> list[str]:
+def runtime_problems(roster: Roster, observation: Observation) -> list[Problem]:
+    """Containerd that hangs: its pods run on, and none is started or ended."""
+    return [
+        problem(
+            f"{name}: containerd is not responding",
+            why="its unit is active, and it lists no images: pods there are neither started nor ended",
+            fix=on(name, "systemctl restart containerd"),
+        )
+        for name, report in sorted(observation.reports.items())
+        if "containerd" in roster.units.get(name, ()) and does_not_answer(report)
+    ]
+
+
+def _way_out(name: str, why: str) -> str:
+    """What shows why a host cannot be looked at: a program that is missing, or a host that is overloaded."""
+    if missing := re.match(r"([\w-]+) could not be run: not found in PATH", why):
+        program = missing.group(1)
+        return f"install {program}, or copy it from another host: {on(name, f'type -a {program}')}"
+    return on(name, "uptime; df -h; dmesg | tail") + " shows whether it is overloaded, full or broken"
+
+
+def unreachable_hosts(observation: Observation) -> list[Problem]:
+    """Nothing else is known of them."""
+    return [
+        problem(f"{name}: unreachable", why=why, fix=f"power it on; `ssh -v {name}` shows how far a connection gets")
+        for name, why in sorted(observation.unreachable.items())
+    ]
+
+
+def server_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """Kubeconfigs of kubelets and administrators that lead elsewhere: those of components are tried out."""
     return [
         problem(
@@ -35,7 +68,7 @@ def server_problems(roster: Roster, observation: Observation) -> list[str]:
     ]
 
 
-def identity_problems(roster: Roster, observation: Observation) -> list[str]:
+def identity_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """Files that all masters share, where some have others: `up` refuses, and what they issue is not trusted.
 
     While keys are rotated or restored they differ for a time, and that is a problem of its own.
@@ -64,7 +97,7 @@ def identity_problems(roster: Roster, observation: Observation) -> list[str]:
     ]
 
 
-def swap_problems(roster: Roster, observation: Observation) -> list[str]:
+def swap_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """Turned on after the kubelet had started: it runs on, and does not start again."""
     return [
         problem(
@@ -76,7 +109,7 @@ def swap_problems(roster: Roster, observation: Observation) -> list[str]:
     ]
 
 
-def unit_problems(roster: Roster, observation: Observation) -> list[str]:
+def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """Stopped is redundancy gone now, disabled is redundancy gone with the next power cut."""
     found = []
     for name, report in observation.reports.items():
@@ -89,7 +122,7 @@ def unit_problems(roster: Roster, observation: Observation) -> list[str]:
     return found
 
 
-def _not_running(name: str, unit: str, state: Unit | None) -> str:
+def _not_running(name: str, unit: str, state: Unit | None) -> Problem:
     """One that systemd starts again and again needs somebody to end the cause; any other is `up`'s to start."""
     why = "it is masked" if state and state.masked else state.why if state else "it is not installed"
     again = state is not None and state.starting and unit != "etcd"
@@ -97,7 +130,7 @@ def _not_running(name: str, unit: str, state: Unit | None) -> str:
     return problem(f"{name}: {unit} is not running", why=why or None, fix=log if again else UP)
 
 
-def unusable_certificates(observation: Observation) -> list[str]:
+def unusable_certificates(observation: Observation) -> list[Problem]:
     """Files that what serves with them does not start with: it may run on with what it read before.
 
     A kubelet's kubeconfig holds none: it names a file.

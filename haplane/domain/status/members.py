@@ -7,9 +7,10 @@ from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.etcd_space import quota_of, without_space
 from haplane.domain.members import corrupt, differ, is_corrupt
-from haplane.domain.observed import Observation, listed_members
+from haplane.domain.observed import HostReport, Observation, listed_members
+from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
-from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster, problem
+from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
 
 
 def etcd_cluster(roster: Roster, observation: Observation) -> EtcdCluster:
@@ -50,7 +51,7 @@ def _member(name: str, roster: Roster, observation: Observation, listed: EtcdMem
     )
 
 
-def members_of_other_clusters(roster: Roster, observation: Observation) -> list[str]:
+def members_of_other_clusters(roster: Roster, observation: Observation) -> list[Problem]:
     """Members that serve a cluster of their own, or would: restored by hand, off during a restore, a copied disk."""
     found = []
     for name, ours in stale_members(roster.etcd, observation.reports).items():
@@ -68,35 +69,61 @@ def members_of_other_clusters(roster: Roster, observation: Observation) -> list[
     return found
 
 
-def damaged_members(roster: Roster, observation: Observation) -> list[str]:
+def damaged_members(roster: Roster, observation: Observation) -> list[Problem]:
     """Members whose data etcd itself calls corrupt."""
     damaged = [name for name in roster.etcd if is_corrupt(name, observation.reports)]
-    fix = "fix: `haplane node repair`"
-    stopped = "; etcd refuses writes until then" if corrupt(observation.reports.values()) else ""
-    found = [f"etcd member {name}: its data is damaged, {fix}{stopped}" for name in damaged]
+    why = "etcd refuses writes until it is replaced" if corrupt(observation.reports.values()) else None
+    found = [
+        problem(f"etcd member {name}: its data is damaged", why=why, fix=f"`haplane node repair INVENTORY {name}`")
+        for name in damaged
+    ]
     if differ(observation.reports.values()):
         found.append(
-            "etcd members' data differ and there is no majority to tell whose data is damaged: etcd refuses writes; "
-            "restore a snapshot (`haplane restore INVENTORY --snapshot latest --accept-loss`)"
+            problem(
+                "etcd members' data differ and there is no majority to tell whose data is damaged",
+                why="etcd refuses writes",
+                fix="restore a snapshot: `haplane restore INVENTORY --snapshot latest --accept-loss`",
+            )
         )
     return found
 
 
-def etcd_problems(etcd: EtcdCluster) -> list[str]:
+def etcd_problems(observation: Observation, etcd: EtcdCluster, recovery: str) -> list[Problem]:
     """Unhealthy members whose failure is not known, a lost quorum, and voters that the inventory does not name.
 
     A member whose host could not ask it may be well. One that reads through quorum shows that there is one.
+    ``recovery`` is the command that brings etcd back.
     """
     unhealthy = [member for member in etcd.members if not member.healthy]
     unknown = [member for member in unhealthy if member.unknown]
-    found = [
-        f"etcd member {one.name}: {'unknown' if one.unknown else 'not healthy'}"
-        for one in unhealthy
-        if not one.failure
-    ]
+    found = [_unhealthy(one, observation.reports.get(one.name), recovery) for one in unhealthy if not one.failure]
     quorum = etcd.quorum
     if quorum.healthy + len(unknown) < quorum.needed and not quorum.healthy:
-        found.append(f"etcd has no quorum: {quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed")
+        what = f"etcd has no quorum: {quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed"
+        found.append(problem(what, fix=recovery))
     if quorum.voters != len(etcd.members):
-        found.append(f"etcd has {quorum.voters} voters, the inventory has {len(etcd.members)}")
+        learners = ", ".join(member.name for member in etcd.members if member.learner)
+        why = f"{learners} is still a learner, which has no vote" if learners else None
+        found.append(
+            problem(f"etcd has {quorum.voters} voters, the inventory has {len(etcd.members)}", why=why, fix=UP)
+        )
     return found
+
+
+def _unhealthy(member: MemberStatus, report: HostReport | None, recovery: str) -> Problem:
+    """One whose own words explain nothing: its host is off or could not ask it, it is stopped, or finds no quorum."""
+    name = member.name
+    if report is None:
+        return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=recovery)
+    if member.unknown:
+        again = "run `haplane status INVENTORY` again once its host can be inspected"
+        return problem(f"etcd member {name}: unknown", why="its host could not ask it", fix=again)
+    if report.etcd.status is None:
+        why = "it does not respond" if report.etcd.has_data else "it has no data"
+        unit = report.units.get("etcd")
+        hangs = unit is not None and unit.active and report.etcd.has_data
+        return problem(
+            f"etcd member {name}: not healthy", why=why, fix=on(name, "systemctl restart etcd") if hangs else recovery
+        )
+    why = "it responds, and reads nothing through the quorum"
+    return problem(f"etcd member {name}: not healthy", why=why, fix=journal(name, "etcd"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from haplane.domain.problem import Problem
 from haplane.domain.recovery import Recovery
 from haplane.domain.snapshot_status import Snapshots
 from haplane.domain.status.certificates import Certificates
@@ -37,6 +38,7 @@ class Roster:
     etcd_quota_bytes: int | None = None
     pod_network: str = ""
     own_pod_network: bool = True
+    apiserver_port: int = 6443
     inventory: str = INVENTORY
     without_swap: tuple[str, ...] = ()
     api_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -135,7 +137,7 @@ class Status:
 
     cluster: ClusterStatus
     healthy: bool
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     masters: tuple[MasterStatus, ...]
     workers: tuple[NodeStatus, ...]
     etcd: EtcdCluster
@@ -148,12 +150,3 @@ class Status:
     def document(self) -> dict[str, object]:
         """For --json."""
         return asdict(self)
-
-
-UP = f"`haplane up {INVENTORY}`"
-
-
-def problem(what: str, *, why: str | None = None, fix: str | None = None) -> str:
-    """One line of ``Status.problems``: what is wrong and on which host, its cause, and one command or edit."""
-    cause = f" ({why})" if why else ""
-    return f"{what}{cause}; fix: {fix}" if fix else f"{what}{cause}"

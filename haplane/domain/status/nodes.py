@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from haplane.domain.observed import Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
-from haplane.domain.status.model import UP, MasterStatus, NodeStatus, Roster, problem
+from haplane.domain.problem import UP, Problem, filling, journal, on, problem
+from haplane.domain.status.causes import not_ready, silent_apiserver
+from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
 from haplane.domain.status.workloads import remedy
 
 
@@ -43,18 +45,17 @@ def _note(node: Node | None) -> str | None:
 
 
 def node_problems(
+    roster: Roster,
     observation: Observation,
     kubernetes: Kubernetes | None,
-    masters: Iterable[MasterStatus],
+    masters: Sequence[MasterStatus],
     workers: Iterable[NodeStatus],
-) -> list[str]:
+) -> list[Problem]:
     """Masters whose API server is not ready, then nodes that are not Ready, or that the API servers do not know.
 
     While no API server reports, nothing is known of nodes, which is a problem by itself.
     """
-    found = [
-        f"{one.name}: its API server is not ready" for one in masters if one.reachable and not one.apiserver_ready
-    ]
+    found = [silent_apiserver(one.name, observation) for one in masters if one.reachable and not one.apiserver_ready]
     if kubernetes is None:
         ready = ", ".join(one.name for one in masters if one.apiserver_ready)
         silent = problem(
@@ -63,18 +64,20 @@ def node_problems(
             fix=UP,
         )
         return [*found, silent] if ready else found
-    whys = {node.name: node.why for node in kubernetes.nodes}
+    nodes = {node.name: node for node in kubernetes.nodes}
     for one in masters:
         if one.kubelet_version is None and one.reachable:
             found.append(_unknown_node(one.name, observation))
         elif not one.ready:
-            found.append(problem(f"{one.name}: node not Ready", why=whys.get(one.name) if one.reachable else None))
+            found.append(not_ready(f"{one.name}: node not Ready", one.name, nodes, roster, observation))
     for worker in workers:
+        what = f"{'node' if worker.note else 'worker'} {worker.name}: not Ready"
         if worker.kubelet_version is None and _runs_kubelet(worker.name, observation):
             found.append(_unknown_node(worker.name, observation))
+        elif worker.note and not worker.ready:
+            found.append(problem(what, why=worker.note, fix=journal(worker.name, "kubelet")))
         elif not worker.ready:
-            what = f"{'node' if worker.note else 'worker'} {worker.name}: not Ready"
-            found.append(problem(what, why=worker.note or whys.get(worker.name)))
+            found.append(not_ready(what, worker.name, nodes, roster, observation))
     return found
 
 
@@ -83,7 +86,7 @@ def _runs_kubelet(name: str, observation: Observation) -> bool:
     return report is not None and "kubelet" in report.units and report.units["kubelet"].active
 
 
-def _unknown_node(name: str, observation: Observation) -> str:
+def _unknown_node(name: str, observation: Observation) -> Problem:
     why = (
         "the Node was deleted, and a kubelet registers only when it starts"
         if _runs_kubelet(name, observation)
@@ -92,7 +95,7 @@ def _unknown_node(name: str, observation: Observation) -> str:
     return problem(f"{name}: its Node object is missing", why=why, fix=UP)
 
 
-def serving_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[str]:
+def serving_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
     """Nodes whose kubelet shows API servers a certificate that they cannot verify."""
     if kubernetes is None:
         return []
@@ -113,25 +116,35 @@ def serving_problems(roster: Roster, observation: Observation, kubernetes: Kuber
 
 
 SHORTAGES = {
-    "DiskPressure": ("short of disk space", "free disk space on {host}"),
-    "MemoryPressure": ("short of memory", "end what uses it on {host}, or give it more"),
-    "PIDPressure": ("short of process ids", "end what uses them on {host}"),
-    "NetworkUnavailable": ("without a pod network", None),
+    "DiskPressure": "short of disk space",
+    "MemoryPressure": "short of memory",
+    "PIDPressure": "short of process ids",
+    "NetworkUnavailable": "without a pod network",
 }
 
 
-def pressure_problems(kubernetes: Kubernetes | None) -> list[str]:
+def _fix_of_shortage(pressure: str, node: str) -> str:
+    return {
+        "DiskPressure": filling(node, "/var"),
+        "MemoryPressure": on(node, "ps aux --sort=-rss | head") + " shows what uses it",
+        "PIDPressure": on(node, "ps -eLo comm= | sort | uniq -c | sort -n | tail") + " shows what has them",
+    }.get(pressure, f"`kubectl get pods --all-namespaces --field-selector=spec.nodeName={node}` shows its pods there")
+
+
+def pressure_problems(kubernetes: Kubernetes | None) -> list[Problem]:
     """Nodes that are Ready and yet get no new pods, because their kubelet or pod network reports a shortage."""
     found = []
     for node in kubernetes.nodes if kubernetes else ():
         for pressure in node.pressures if node.ready else ():
-            what, fix = SHORTAGES.get(pressure, (pressure, None))
-            effect = f"no new pods are placed there{', and pods are evicted' if fix else ''}"
+            evicts = pressure != "NetworkUnavailable"
+            effect = f"no new pods are placed there{', and pods are evicted' if evicts else ''}"
             why = f"its condition {pressure} is true: {effect}"
-            found.append(problem(f"{node.name}: {what}", why=why, fix=fix.format(host=node.name) if fix else None))
+            what = f"{node.name}: {SHORTAGES.get(pressure, pressure)}"
+            found.append(problem(what, why=why, fix=_fix_of_shortage(pressure, node.name)))
     return found
 
 
+DNS_PODS = "`kubectl --namespace=kube-system describe pods --selector=k8s-app=kube-dns` shows why"
 DNS_LOG = "`kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns --previous` shows why it ended"
 
 
@@ -139,15 +152,15 @@ NO_REPLICAS = "its deployment has 0 replicas"
 """As kubernetes.py on hosts reports it."""
 
 
-def _fix_of_dns(why: str) -> str | None:
+def _fix_of_dns(why: str) -> str:
     if why.startswith("crash"):
         return DNS_LOG
     if why == NO_REPLICAS:
         return "`kubectl --namespace=kube-system scale deployment coredns --replicas=2`"
-    return UP if why.startswith(("ErrImage", "ImagePull")) else remedy("kube-system", why)
+    return UP if why.startswith(("ErrImage", "ImagePull")) else remedy("kube-system", why) or DNS_PODS
 
 
-def dns_problems(kubernetes: Kubernetes | None) -> list[str]:
+def dns_problems(kubernetes: Kubernetes | None) -> list[Problem]:
     """Fewer ready CoreDNS pods than there should be."""
     if kubernetes is None or kubernetes.coredns_ready >= min(2, len(kubernetes.nodes)):
         return []

@@ -7,14 +7,15 @@ import shlex
 from haplane.domain import host_paths
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.status.model import UP, Roster, problem
+from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.status.model import Roster
 
 FLANNEL = "10-flannel.conflist"
 
 
-def precedence_problems(roster: Roster, observation: Observation) -> list[str]:
+def precedence_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """By host: units, then the pod network's configuration, then the packet filter."""
-    found: list[str] = []
+    found: list[Problem] = []
     for name, report in sorted(observation.reports.items()):
         seen = report.precedence
         found += [
@@ -30,14 +31,14 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[str]:
     return found
 
 
-def _unit(name: str, unit: str, paths: tuple[str, ...]) -> str:
+def _unit(name: str, unit: str, paths: tuple[str, ...]) -> Problem:
     return problem(
         f"{name}: {unit} is started by {few(paths)}, not by haplane's unit alone",
         fix=f"on {name}: `mv {shlex.quote(paths[0])} /root/ && systemctl daemon-reload && systemctl restart {unit}`",
     )
 
 
-def _cni(name: str, first: str) -> str:
+def _cni(name: str, first: str) -> Problem:
     return problem(
         f"{name}: pods get the network of {host_paths.CNI_CONFIG}/{first}, not flannel's",
         why=f"it sorts before {FLANNEL}",
@@ -51,7 +52,7 @@ def _remedy(value: str) -> str:
     return f"remove it from {by}, then {UP}" if by else UP
 
 
-def _forward(name: str, place: str, pods: str) -> str:
+def _forward(name: str, place: str, pods: str) -> Problem:
     if place == "legacy":
         chain = "iptables-legacy's FORWARD"
         command = " && ".join(f"iptables-legacy -I FORWARD -{side} {pods} -j ACCEPT" for side in "sd")

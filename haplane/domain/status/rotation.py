@@ -5,12 +5,13 @@ from __future__ import annotations
 from haplane.domain.host_paths import ROTATION_FILES
 from haplane.domain.key_rotation import unfinished_rotations
 from haplane.domain.observed import Observation
-from haplane.domain.status.model import Roster, problem
+from haplane.domain.problem import Problem, problem
+from haplane.domain.status.model import Roster
 
 UNFINISHED = "the rotation of the "
 
 
-def rotation_problems(roster: Roster, observation: Observation) -> list[str]:
+def rotation_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """One for each kind of keys of which masters still hold staged ones: until it is completed, `up` refuses."""
     files = {name: observation.reports[name].files for name in roster.masters if name in observation.reports}
     return [

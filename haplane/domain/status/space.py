@@ -5,12 +5,13 @@ from __future__ import annotations
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.etcd_space import NEARLY_FULL, fullness, quota_of, why_free_space, without_space
 from haplane.domain.observed import Observation
-from haplane.domain.status.model import Roster, problem
+from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.status.model import Roster
 
 SETTING = 'cluster["etcd"]["quota_backend_bytes"]'
 
 
-def space_problems(roster: Roster, observation: Observation) -> list[str]:
+def space_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """The alarm NOSPACE, databases near their quota, and quotas that are not the inventory's."""
     known = {name: observation.reports[name] for name in roster.etcd if name in observation.reports}
     running = {name: report.etcd.status for name, report in known.items() if report.etcd.status is not None}
@@ -30,7 +31,7 @@ def space_problems(roster: Roster, observation: Observation) -> list[str]:
             problem(
                 f"etcd member {name}: its database is nearly full",
                 why=_how_full(status),
-                fix="`haplane up INVENTORY` defragments it" if reclaimable else f"raise {SETTING}, then `haplane up`",
+                fix=f"{UP} defragments it" if reclaimable else f"raise {SETTING}, then {UP}",
             )
             for name, status in running.items()
             if fullness(status) > NEARLY_FULL

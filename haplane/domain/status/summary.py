@@ -12,11 +12,13 @@ from datetime import datetime
 from haplane.domain import host_paths
 from haplane.domain.clocks import Window, clock_offsets
 from haplane.domain.observed import Kubernetes, Observation
+from haplane.domain.problem import UP, Problem, in_code, named
 from haplane.domain.recovery import Recovery, keys_are_lost, summarise_recovery
 from haplane.domain.snapshot_status import snapshot_problems, summarise_snapshots
 from haplane.domain.status.balancers import (
     balancer_problems,
     balancer_status,
+    endpoint_problem,
     unreached_members,
     unserved_masters,
 )
@@ -28,9 +30,11 @@ from haplane.domain.status.etcd_failures import failed_members
 from haplane.domain.status.hosts import (
     failed_probes,
     identity_problems,
+    runtime_problems,
     server_problems,
     swap_problems,
     unit_problems,
+    unreachable_hosts,
     unusable_certificates,
 )
 from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems, members_of_other_clusters
@@ -119,17 +123,18 @@ def _problems(
     endpoint_ready: bool,
     now: datetime,
     window: Window | None,
-) -> tuple[str, ...]:
+) -> tuple[Problem, ...]:
     """Everything that keeps the cluster from being healthy, hosts first."""
     found = (
-        *(f"{name}: unreachable ({why})" for name, why in sorted(observation.unreachable.items())),
+        *unreachable_hosts(observation),
         *failed_probes(observation),
         *clock_problems(observation, window),
         *unit_problems(roster, observation),
+        *runtime_problems(roster, observation),
         *server_problems(roster, observation),
         *identity_problems(roster, observation),
         *swap_problems(roster, observation),
-        *node_problems(observation, kubernetes, status.masters, status.workers),
+        *node_problems(roster, observation, kubernetes, status.masters, status.workers),
         *pressure_problems(kubernetes),
         *cordon_problems(roster, kubernetes),
         *serving_problems(roster, observation, kubernetes),
@@ -137,25 +142,25 @@ def _problems(
         *damaged_members(roster, observation),
         *failed_members(roster, observation),
         *space_problems(roster, observation),
-        *etcd_problems(status.etcd),
+        *etcd_problems(observation, status.etcd, in_code(status.recovery.command) if status.recovery else UP),
         *balancer_problems(roster, observation, status.load_balancers),
         *unserved_masters(roster, observation),
         *unreached_members(roster, observation),
-        *([] if endpoint_ready else [f"the endpoint {roster.endpoint} does not answer ready"]),
+        *([] if endpoint_ready else [endpoint_problem(roster, observation)]),
         *control_plane_problems(roster, observation, clock_offsets(observation, window)),
         *workload_problems(roster, observation, kubernetes),
         *dns_problems(kubernetes),
         *precedence_problems(roster, observation),
-        *certificate_problems(status.certificates, roster.inventory),
+        *certificate_problems(status.certificates),
         *unusable_certificates(observation),
         *rotation_problems(roster, observation),
         *snapshot_problems(status.snapshots, roster.etcd, observation, now),
         *(status.recovery.problems if status.recovery else ()),
     )
-    return tuple(one.replace(INVENTORY, roster.inventory) for one in found)
+    return tuple(named(one, roster.inventory) for one in found)
 
 
-def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[str, ...]:
+def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[Problem, ...]:
     """Those that waiting may end: not an unreachable host, what it lacks, a cordon, or an old certificate."""
     lasting = [f"{kind}{name}:" for name in unreachable for kind in ("", "etcd member ", "worker ")]
     if unreachable:

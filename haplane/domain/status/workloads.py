@@ -10,7 +10,8 @@ from haplane.domain.applied import short
 from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
 from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
-from haplane.domain.status.model import UP, Roster, problem
+from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.status.model import Roster
 
 SYSTEM_CRITICAL = 2 * 1_000_000_000
 """Twice what users may define (pkg/apis/scheduling/types.go); system-node-critical is 1000 more."""
@@ -47,7 +48,7 @@ def _trouble(view: Workloads) -> int:
     return lacking + leaderless + len(view.webhooks) + len(view.missing) + len(view.edited)
 
 
-def workload_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[str]:
+def workload_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
     """One line for each cause: a webhook that keeps a DaemonSet's pods from being created is named with them."""
     masters = observation.of(roster.masters)
     view = most_troubled(masters)
@@ -70,12 +71,20 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
     return found + [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
 
 
-def _unknown(masters: list[HostReport]) -> list[str]:
+def _unknown(masters: list[HostReport]) -> list[Problem]:
     serving = any(report.apiserver.ready for report in masters)
-    return ["no API server reports pods, webhooks and leases: their state is unknown"] if serving else []
+    if not serving:
+        return []
+    return [
+        problem(
+            "no API server reports pods, webhooks and leases: their state is unknown",
+            why="those that are ready did not answer an administrator in time",
+            fix="on a master: `kubectl get --raw '/readyz?verbose'`",
+        )
+    ]
 
 
-def objects_problems(view: Workloads) -> list[str]:
+def objects_problems(view: Workloads) -> list[Problem]:
     """What somebody deleted or changed of the objects that haplane applied."""
     found = []
     if view.missing:
@@ -116,12 +125,13 @@ def _stuck(one: DaemonSet, ready: Collection[str]) -> Pod | None:
     return next((pod for pod in one.pods if not pod.ready and pod.node in ready), None)
 
 
-def _fix(one: DaemonSet, ready: Collection[str]) -> str | None:
+def _fix(one: DaemonSet, ready: Collection[str]) -> str:
     """One command for what keeps its pods from being made, or one of them from being ready."""
-    namespace = one.name.partition("/")[0]
+    namespace, _, name = one.name.partition("/")
     if stuck := _stuck(one, ready):
         return fix_of_pod(namespace, stuck.name, stuck.reason)
-    return remedy(namespace, one.warning or "")
+    shown = f"`kubectl --namespace={namespace} describe daemonset {name}` shows why"
+    return remedy(namespace, one.warning or "") or shown
 
 
 def remedy(namespace: str, refusal: str) -> str | None:
@@ -132,20 +142,20 @@ def remedy(namespace: str, refusal: str) -> str | None:
     return None
 
 
-def fix_of_pod(namespace: str, name: str, reason: str) -> str | None:
+def fix_of_pod(namespace: str, name: str, reason: str) -> str:
     """For what a pod waits for: `up` imports images."""
     if reason.startswith(("ErrImage", "ImagePull")):
         return UP
     if reason.startswith("crash"):
         return f"`kubectl --namespace={namespace} logs {name} --previous` shows its last output"
-    return None
+    return f"`kubectl --namespace={namespace} describe pod {name}` shows why"
 
 
 def _first_of_each(hooks: Iterable[Webhook]) -> list[Webhook]:
     return list({(hook.kind, hook.name): hook for hook in hooks}.values())
 
 
-def _refusing(hook: Webhook) -> str:
+def _refusing(hook: Webhook) -> Problem:
     what = f"{hook.kind} {hook.name} refuses every request for {few(hook.resources) or 'its resources'}"
     return problem(what, why=f"its service {hook.service} has no endpoints", fix=_removal(hook))
 

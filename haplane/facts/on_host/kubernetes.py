@@ -36,6 +36,9 @@ CORDONED = "haplane/cordoned"
 BACK_OFF_SECONDS = 600.0
 """After so long a kubelet forgets that a container crashed (twice its longest back-off)."""
 LABEL_WORDS = ("node-role", "exclude-from", "haplane")
+FAILING_CHECK = re.compile(r"^\[-\]([\w./-]+) ", re.M)
+MOST_READINESS = 1 << 16
+MOST_TEXT = 300
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/"
 KUBE_SYSTEM_OBJECTS = {
     "haplane": f"{KUBE_SYSTEM}/configmaps/haplane",
@@ -45,14 +48,13 @@ KUBE_SYSTEM_OBJECTS = {
 }
 
 
-def apiserver(port: int) -> dict[str, Any]:
-    """/readyz of the API server on this host, without credentials."""
-    here = os.path.exists("/etc/kubernetes/manifests/kube-apiserver.yaml")
-    return {"ready": here and is_ready("127.0.0.1", port, seconds=3)}
-
-
 def is_ready(address: str, port: int, seconds: float) -> bool:
     """Whether /readyz there answers 200."""
+    return why_not_ready(address, port, seconds) is None
+
+
+def why_not_ready(address: str, port: int, seconds: float) -> str | None:
+    """What /readyz there answers instead of 200, the checks that fail by name; None when it answers that."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # only its status counts; nothing that is answered is trusted
@@ -60,9 +62,14 @@ def is_ready(address: str, port: int, seconds: float) -> bool:
     try:
         with contextlib.closing(connection):
             connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
+            answer = connection.getresponse()
+            text = answer.read(MOST_READINESS).decode(errors="replace") if answer.status != 200 else ""
+    except (OSError, http.client.HTTPException) as error:
+        return f"/readyz: {error}"[:MOST_TEXT]
+    if answer.status == 200:
+        return None
+    failing = ", ".join(FAILING_CHECK.findall(text))
+    return f"/readyz: {f'{failing} fail' if failing else f'HTTP {answer.status}'}"[:MOST_TEXT]
 
 
 def kubernetes(port: int, chosen: list[str]) -> dict[str, Any] | None:

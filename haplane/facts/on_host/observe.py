@@ -13,11 +13,13 @@ import sys
 import time
 from typing import Any
 
+from haplane.facts.on_host.apiserver import apiserver
 from haplane.facts.on_host.balancer import balancer
 from haplane.facts.on_host.certificates import certificates
 from haplane.facts.on_host.components import components, servers
 from haplane.facts.on_host.etcd import NO_MEMBER, etcd
-from haplane.facts.on_host.kubernetes import apiserver, kubernetes
+from haplane.facts.on_host.kubelet import kubelet
+from haplane.facts.on_host.kubernetes import kubernetes
 from haplane.facts.on_host.leftovers import leftovers, settings, snapshots
 from haplane.facts.on_host.machine import bundle_files, files, images, machine, made
 from haplane.facts.on_host.network import addresses, listening
@@ -52,6 +54,7 @@ NOTHING: dict[str, Any] = {
     "workloads": None,
     "precedence": {},
     "surroundings": {},
+    "kubelet": {},
 }  # fmt: skip
 
 
@@ -86,6 +89,7 @@ def main() -> None:
         "workloads": lambda: workloads(request["apiserver_port"]),
         "precedence": lambda: precedence(request["pod_network"]),
         "surroundings": surroundings,
+        "kubelet": kubelet,
     }
     probes = {name: probe for name, probe in probes.items() if name not in request.get("without", ())}
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:

@@ -13,6 +13,7 @@ from haplane.facts.on_host.kubernetes import (
     KUBE_SYSTEM,
     LEASES,
     METADATA_ONLY,
+    MOST_TEXT,
     ask,
     held_up,
     is_pod_ready,
@@ -33,7 +34,6 @@ OURS = ("haplane", "kubeadm")
 """Field managers of what haplane applies itself, or has kubeadm apply."""
 MOST_OBJECTS = 200
 MOST_SERVICES = 20
-TEXT = 300
 
 Ask = Callable[..., dict[str, Any]]
 """Takes paths, and ``accept``."""
@@ -118,7 +118,7 @@ def daemon_set(item: dict[str, Any], reasons: tuple[str, str] | None, more: dict
         "desired": status.get("desiredNumberScheduled", 0),
         "ready": status.get("numberReady", 0),
         "pods": [pod(one) for one in pods],
-        "warning": f"{last.get('reason')}: {last.get('message')}"[:TEXT] if last else None,
+        "warning": f"{last.get('reason')}: {last.get('message')}"[:MOST_TEXT] if last else None,
         "observed": status.get("observedGeneration") == item["metadata"].get("generation"),
     }
 
@@ -149,7 +149,7 @@ def lease(item: dict[str, Any] | None) -> dict[str, Any]:
     spec = (item or {}).get("spec", {})
     renewed = spec.get("renewTime")
     return {
-        "holder": str(spec.get("holderIdentity") or "")[:TEXT],
+        "holder": str(spec.get("holderIdentity") or "")[:MOST_TEXT],
         "age_seconds": seconds_since(renewed) if renewed else None,
     }
 

@@ -43,7 +43,7 @@ def problems(*args, **more):
 def test_a_host_whose_clock_is_off_is_named(ahead, words):
     for name in ("m1", "lb2"):
         assert problems({name: ahead}) == (
-            f"{name}: its clock is off ({words}); fix: start chrony (or another time service) on {name}",
+            f"{name}: its clock is off ({words}); fix: start a time service: on {name}: `systemctl restart chrony`",
         )
 
 

@@ -144,5 +144,6 @@ def test_a_node_that_was_joined_by_hand_is_no_master_and_is_never_deleted(lab, j
         lab.haplane("up", lab.path, "--yes", codes=(0, 6))
         assert "build-7" in nodes(lab)
     assert [problem for problem in lab.status()["problems"] if "build-7" in problem] == [
-        "node build-7: not Ready (not made by haplane; if it is gone for good: kubectl delete node build-7)"
+        "node build-7: not Ready (not made by haplane; if it is gone for good: kubectl delete node build-7); "
+        "fix: on build-7: `journalctl -u kubelet -n 50`"
     ]

@@ -1,0 +1,46 @@
+"""One line of what keeps a cluster from being healthy. Pure.
+
+The invariant: **no line without a next step**. A :data:`Problem` is made here alone, and not without one.
+"""
+
+from __future__ import annotations
+
+from typing import NewType
+
+from haplane.errors import INVENTORY
+
+Problem = NewType("Problem", str)
+
+UP = f"`haplane up {INVENTORY}`"
+FIX = "; fix: "
+
+
+def problem(what: str, *, why: str | None = None, fix: str) -> Problem:
+    """What is wrong and on which host, its cause, and one command, or the edit that one belongs to."""
+    cause = f" ({why})" if why else ""
+    return Problem(f"{what}{cause}{FIX}{fix}")
+
+
+def named(line: Problem, inventory: str) -> Problem:
+    """With the path of the inventory in its command."""
+    return Problem(line.replace(INVENTORY, inventory))
+
+
+def on(host: str, command: str) -> str:
+    """A command that is for a host's shell."""
+    return f"on {host}: `{command}`"
+
+
+def journal(host: str, unit: str) -> str:
+    """Where a unit's own words are."""
+    return on(host, f"journalctl -u {unit} -n 50")
+
+
+def filling(host: str, directory: str) -> str:
+    """What shows which files fill a disk."""
+    return on(host, f"du -xh --max-depth=2 {directory} | sort -h | tail") + " shows what fills it"
+
+
+def in_code(command: str) -> str:
+    """A command as it stands in a line, which one within a sentence does already."""
+    return command if "`" in command else f"`{command}`"

@@ -1,0 +1,88 @@
+"""Why a node is not Ready, and why an API server is not: by what its Node, its host and its pod report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from haplane.domain import host_paths
+from haplane.domain.cluster_health import Pod
+from haplane.domain.observed import HostReport, Node, Observation
+from haplane.domain.problem import UP, Problem, journal, on, problem
+from haplane.domain.status.model import Roster
+
+RUNTIME_FAILS = re.compile(r"container runtime|PLEG|rpc error|containerd", re.IGNORECASE)
+NO_NETWORK = re.compile(r"cni plugin not initialized|NetworkPluginNotReady|NetworkReady=false", re.IGNORECASE)
+"""In the message of a Node's condition Ready (pkg/kubelet/kubelet.go, runtime.go)."""
+
+
+def not_ready(what: str, name: str, nodes: Mapping[str, Node], roster: Roster, observation: Observation) -> Problem:
+    """The Node's own message; where its kubelet reports nothing any more, what the host does instead."""
+    node, report = nodes.get(name), observation.reports.get(name)
+    message = node.why if node is not None else "no API server knows it"
+    if report is None:
+        away = "its host is unreachable" if name in observation.unreachable else message
+        return problem(what, why=away, fix=f"power {name} on, or find out why `ssh {name}` fails, then {UP}")
+    why, fix = _of_its_host(name, report, roster) or _of_its_message(name, message)
+    return problem(what, why=why or None, fix=fix)
+
+
+def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, str] | None:
+    """Cause and next step where the host shows more than its Node."""
+    for unit in ("kubelet", "containerd"):
+        state = report.units.get(unit)
+        if unit in roster.units.get(name, ()) and "units" not in report.failed and not (state and state.active):
+            return f"its {unit} is not running", UP
+    seen = report.kubelet
+    if does_not_answer(report):
+        return "its containerd runs and does not answer", on(name, "systemctl restart containerd")
+    if seen.unserved:
+        server = report.servers.get(host_paths.KUBELET_KUBECONFIG, f"https://{roster.endpoint}")
+        shows = on(name, f"curl -vk {server}/readyz") + " shows where a connection ends"
+        return f"its kubelet does not reach the API server: {seen.unserved}", shows
+    if seen.unhealthy:
+        restart = on(name, "systemctl restart kubelet")
+        return f"its kubelet is not healthy: {seen.last_error or seen.unhealthy}", restart
+    return None
+
+
+def does_not_answer(report: HostReport) -> bool:
+    """Whether containerd runs, and lists no images in time."""
+    unit = report.units.get("containerd")
+    late = report.images is None and "images" not in report.failed
+    return unit is not None and unit.active and (late or "ctr did not end" in report.failed.get("images", ""))
+
+
+def _of_its_message(name: str, message: str) -> tuple[str, str]:
+    """The same by what the kubelet wrote into the Node."""
+    if NO_NETWORK.search(message):
+        return message, UP
+    if RUNTIME_FAILS.search(message):
+        return message, on(name, "systemctl restart containerd")
+    return message, journal(name, "kubelet")
+
+
+def silent_apiserver(name: str, observation: Observation) -> Problem:
+    """What keeps it from being ready, and from running at all."""
+    report = observation.reports[name]
+    what = f"{name}: its API server is not ready"
+    unit = report.units.get("kubelet")
+    if "units" not in report.failed and not (unit and unit.active):
+        return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
+    if host_paths.APISERVER_MANIFEST not in report.files and "files" not in report.failed:
+        return problem(what, why=f"{host_paths.APISERVER_MANIFEST} is missing", fix=UP)
+    pod = next((pod for pod in _pods(observation) if (pod.component, pod.node) == ("kube-apiserver", name)), None)
+    waits = f"{pod.reason}: {pod.message}".strip(": ") if pod is not None and not pod.ready else None
+    logs = f"tail -n 20 /var/log/pods/kube-system_kube-apiserver-{name}_*/kube-apiserver/*.log"
+    return problem(what, why=_answer(report) or waits, fix=on(name, logs))
+
+
+def _answer(report: HostReport) -> str:
+    """Its last words where nothing listens any more, else what its /readyz reports."""
+    return report.apiserver.last_error or report.apiserver.why
+
+
+def _pods(observation: Observation) -> list[Pod]:
+    """Static pods of the control plane as any master's API server reports them."""
+    views = [report.workloads for report in observation.reports.values() if report.workloads is not None]
+    return [pod for view in views for pod in view.pods]

@@ -1,0 +1,94 @@
+"""A node that is not Ready and an API server that is not: each with the most precise cause, and what ends it."""
+
+import pytest
+import samples
+from statuses import status_of
+
+from haplane.domain import host_paths
+
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+MASTERS = ("m1", "m2", "m3")
+UP = "`haplane up inventories/test.py`"
+
+
+def not_ready(name, message="", observation=CONVERGED, **report):
+    for master in MASTERS:
+        told = observation.reports[master].kubernetes.model_dump()
+        told["nodes"] = [
+            node | ({"ready": False, "why": message} if node["name"] == name else {}) for node in told["nodes"]
+        ]
+        observation = samples.altered(observation, master, kubernetes=told)
+    return line(samples.altered(observation, name, **report) if report else observation, "ot Ready")
+
+
+def line(observation, words):
+    (found,) = (one for one in status_of(INVENTORY, observation).problems if words in one)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("message", "fix"),
+    [
+        ("[container runtime is down, PLEG is not healthy: pleg was last seen active 3m ago]", "restart containerd`"),
+        ("container runtime network not ready: NetworkReady=false message:cni plugin not initialized", UP),
+        ("Kubelet stopped posting node status.", "on w1: `journalctl -u kubelet -n 50`"),
+    ],
+)
+def test_a_nodes_own_message_is_the_cause(message, fix):
+    found = not_ready("w1", message)
+    assert found.startswith(f"worker w1: not Ready ({message}); fix: ")
+    assert found.endswith(fix)
+
+
+SILENT = "Kubelet stopped posting node status."
+
+
+def test_where_the_kubelet_reports_nothing_its_host_does():
+    units = {name: one.model_dump() for name, one in CONVERGED.reports["w1"].units.items()}
+    units["kubelet"] |= {"active": False}
+    assert f"(its kubelet is not running); fix: {UP}" in not_ready("w1", SILENT, units=units)
+    lost = {"unserved": "https://10.0.0.10:6443: timed out"}
+    servers = {host_paths.KUBELET_KUBECONFIG: "https://10.0.0.10:6443"}
+    found = not_ready("w1", SILENT, kubelet=lost, servers=servers)
+    assert "(its kubelet does not reach the API server: https://10.0.0.10:6443: timed out)" in found
+    assert "fix: on w1: `curl -vk https://10.0.0.10:6443/readyz`" in found
+    hung = {"unhealthy": "/healthz: timed out", "last_error": ""}
+    assert "/healthz: timed out); fix: on m2: `systemctl restart kubelet`" in not_ready("m2", SILENT, kubelet=hung)
+
+
+def test_a_containerd_that_hangs_is_named_while_its_node_is_still_ready():
+    found = line(samples.altered(CONVERGED, "w1", images=None), "containerd")
+    assert found.startswith("w1: containerd is not responding (its unit is active, and it lists no images")
+    assert found.endswith("fix: on w1: `systemctl restart containerd`")
+    late = {"images": "ctr did not end within 5 s"}
+    assert line(samples.altered(CONVERGED, "w1", images=None, failed=late), "w1: ") == found
+
+
+@pytest.mark.parametrize(
+    ("apiserver", "cause"),
+    [
+        ({"why": "/readyz: etcd, poststarthook/rbac/bootstrap-roles fail"}, "/readyz: etcd, poststart"),
+        ({"why": "/readyz: refused", "last_error": "Error: unknown flag: --foo"}, "Error: unknown flag: --foo"),
+    ],
+)
+def test_an_api_server_that_is_not_ready_says_why_and_where_its_log_is(apiserver, cause):
+    found = line(samples.altered(CONVERGED, "m2", apiserver={"ready": False} | apiserver), "API server is not")
+    assert found.startswith(f"m2: its API server is not ready ({cause}")
+    assert "fix: on m2: `tail -n 20 /var/log/pods/kube-system_kube-apiserver-m2_*/kube-apiserver/*.log`" in found
+
+
+def test_one_whose_manifest_is_gone_is_ups():
+    files = CONVERGED.reports["m2"].model_dump()["files"]
+    del files[host_paths.APISERVER_MANIFEST]
+    found = line(samples.altered(CONVERGED, "m2", apiserver={"ready": False}, files=files), "API server is not")
+    assert found == f"m2: its API server is not ready ({host_paths.APISERVER_MANIFEST} is missing); fix: {UP}"
+
+
+def test_what_hangs_is_restarted_and_what_is_stopped_is_started():
+    balancer = CONVERGED.reports["lb2"].balancer.model_dump() | {"servers": None}
+    hung = samples.altered(CONVERGED, "lb2", balancer=balancer)
+    assert line(hung, "haproxy is not").endswith("fix: on lb2: `systemctl restart haproxy`")
+    units = {name: one.model_dump() for name, one in CONVERGED.reports["lb2"].units.items()}
+    units["haproxy"] |= {"active": False}
+    assert line(samples.altered(hung, "lb2", units=units), "haproxy is not resp").endswith(f"fix: {UP}")
