@@ -127,7 +127,8 @@ class Node(Observed):
 
     ``chosen`` are those labels that the inventory sets anywhere, as NAME=VALUE.
     ``addresses`` are all that it has of itself, names among them; ``unverified`` is why an API server cannot verify
-    its kubelet's serving certificate. ``cordoned_by`` is the verb of haplane's that cordoned it, "" for none.
+    its kubelet's serving certificate, ``closed`` that it gets no connection to it. ``cordoned_by`` is the verb of
+    haplane's that cordoned it, "" for none.
     """
 
     name: NodeName
@@ -143,6 +144,7 @@ class Node(Observed):
     pressures: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     unverified: str | None = None
+    closed: bool = False
     cordoned_by: str = ""
 
 

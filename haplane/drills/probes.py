@@ -14,8 +14,10 @@ from haplane.drills.recording import Recording
 from haplane.drills.timeline import Request, parse
 from haplane.errors import HaplaneError
 from haplane.facts.program import observer_parts, program
-from haplane.remote.openssh import run, ssh_command
+from haplane.remote.openssh import attempt, ended, ssh_command
 
+NONE_RUNS = 3
+"""Of newest_process.py."""
 DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the service network
 ON_HOST = Path(__file__).parent / "on_host"
 NEWEST = (*observer_parts("static_pods"), ON_HOST / "newest_process.py")
@@ -49,14 +51,29 @@ def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_
 
 
 def _runs_dns(host: Host) -> bool:
-    return bool(run(host, "sh", "-c", 'python3 -I -c "$1" coredns || true', "sh", program(*NEWEST)).strip())
+    """Whether it runs a CoreDNS pod. Raises HaplaneError where that could not be found out."""
+    done = attempt(host, "python3", "-I", "-c", program(*NEWEST), "coredns")
+    if done.code not in (0, NONE_RUNS):
+        raise ended(host, "python3", done.code, done.stderr)
+    return done.code == 0
 
 
 def host_with_dns(inventory: Inventory, without: str) -> Host:
-    """A master, other than the one about to be lost, that runs a CoreDNS pod. Raises HaplaneError when none does."""
+    """A master, other than the one about to be lost, that runs a CoreDNS pod.
+
+    Raises HaplaneError when none does, with those of which it is not known and why.
+    """
+    unknown = {}
     for host in inventory.masters:
-        if host.name != without and _runs_dns(host):
-            return host
+        try:
+            if host.name != without and _runs_dns(host):
+                return host
+        except HaplaneError as error:
+            unknown[host.name] = error.why or error.what
+    runs = "is known to run" if unknown else "runs"
     raise HaplaneError(
-        "no surviving master runs a CoreDNS pod, whose network --in-cluster uses", where=inventory.cluster.name
+        f"no surviving master {runs} a CoreDNS pod, whose network --in-cluster uses",
+        where=inventory.cluster.name,
+        why="; ".join(f"{name} could not be asked: {why}" for name, why in unknown.items()) or None,
+        next_step="see `kubectl --namespace=kube-system get pods --selector=k8s-app=kube-dns --output=wide`",
     )

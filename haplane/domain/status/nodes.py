@@ -95,6 +95,19 @@ def _unknown_node(name: str, observation: Observation) -> Problem:
     return problem(f"{name}: its Node object is missing", why=why, fix=UP)
 
 
+def closed_ports(kubernetes: Kubernetes | None) -> list[Problem]:
+    """Nodes whose kubelet reaches the API servers, so that they are Ready, and which they do not reach."""
+    return [
+        problem(
+            f"{node.name}: API servers cannot reach its kubelet: logs and exec of its pods fail",
+            why="most masters get no connection to its port, 10250",
+            fix=f"see what drops packets: {on(node.name, 'nft list ruleset')}",
+        )
+        for node in (kubernetes.nodes if kubernetes else ())
+        if node.ready and node.closed
+    ]
+
+
 def serving_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
     """Nodes whose kubelet shows API servers a certificate that they cannot verify."""
     if kubernetes is None:

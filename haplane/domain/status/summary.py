@@ -40,6 +40,7 @@ from haplane.domain.status.hosts import (
 from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems, members_of_other_clusters
 from haplane.domain.status.model import ClusterStatus, Roster, Status
 from haplane.domain.status.nodes import (
+    closed_ports,
     dns_problems,
     master_status,
     node_problems,
@@ -138,6 +139,7 @@ def _problems(
         *pressure_problems(kubernetes),
         *cordon_problems(roster, kubernetes),
         *serving_problems(roster, observation, kubernetes),
+        *closed_ports(kubernetes),
         *members_of_other_clusters(roster, observation),
         *damaged_members(roster, observation),
         *failed_members(roster, observation),

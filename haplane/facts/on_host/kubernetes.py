@@ -28,6 +28,7 @@ SERVING_REQUESTS = (
 HANDSHAKES = 32
 MOST_NODES = 128
 HANDSHAKE_SECONDS = 1
+CLOSED = "closed"
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 DNS_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%3Dkube-dns&limit=20"
 PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure", "NetworkUnavailable")
@@ -228,7 +229,9 @@ def seconds_since(written: str) -> float:
 
 
 def with_serving(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each with why an API server cannot verify its kubelet's certificate; None where it can or that is unknown.
+    """Each with why an API server cannot verify its kubelet's certificate, or that its port is ``closed``.
+
+    None where it can or that is unknown.
 
     Of the first MOST_NODES that are Ready: so many take 4 s if none of them answers.
     """
@@ -236,11 +239,19 @@ def with_serving(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     with concurrent.futures.ThreadPoolExecutor(HANDSHAKES) as pool:
         wrong = list(pool.map(lambda one: unverified(one["address"], one["port"]), ready_nodes))
     found = {one["name"]: why for one, why in zip(ready_nodes, wrong, strict=True)}
-    return [{**one, "unverified": found.get(one["name"])} for one in nodes]
+    closed = {name for name, why in found.items() if why == CLOSED}
+    return [
+        {
+            **one,
+            "closed": one["name"] in closed,
+            "unverified": None if one["name"] in closed else found.get(one["name"]),
+        }
+        for one in nodes
+    ]
 
 
 def unverified(address: str, port: int) -> str | None:
-    """Why the certificate that is served there does not verify as an API server verifies it."""
+    """Why the certificate that is served there does not verify as an API server does; CLOSED where none is."""
     try:
         context = ssl.create_default_context(cafile="/etc/kubernetes/pki/ca.crt")
         with (
@@ -252,8 +263,19 @@ def unverified(address: str, port: int) -> str | None:
         return error.verify_message
     except ssl.SSLError as error:
         return "it serves none yet" if "INTERNAL_ERROR" in str(error) else None
+    except (ConnectionRefusedError, TimeoutError) as error:
+        return CLOSED if isinstance(error, ConnectionRefusedError) or not connects(address, port) else None
     except (OSError, ValueError):
         return None
+
+
+def connects(address: str, port: int) -> bool:
+    """Whether a second, longer try gets a connection: a busy host is not a closed port."""
+    try:
+        socket.create_connection((address, port), 3 * HANDSHAKE_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def pending(items: list[dict[str, Any]]) -> list[dict[str, Any]]:

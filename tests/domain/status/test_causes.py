@@ -92,3 +92,14 @@ def test_what_hangs_is_restarted_and_what_is_stopped_is_started():
     units = {name: one.model_dump() for name, one in CONVERGED.reports["lb2"].units.items()}
     units["haproxy"] |= {"active": False}
     assert line(samples.altered(hung, "lb2", units=units), "haproxy is not resp").endswith(f"fix: {UP}")
+
+
+def test_a_kubelet_that_masters_cannot_reach_is_named_though_its_node_is_ready():
+    observation = CONVERGED
+    for master in MASTERS[:2]:
+        told = observation.reports[master].kubernetes.model_dump()
+        told["nodes"] = [node | {"closed": node["name"] == "w1"} for node in told["nodes"]]
+        observation = samples.altered(observation, master, kubernetes=told)
+    assert line(observation, "w1").startswith(
+        "w1: API servers cannot reach its kubelet: logs and exec of its pods fail"
+    )

@@ -58,7 +58,10 @@ def test_who_cannot_be_asked_is_not_called_unverified(tmp_path, monkeypatch):
         port = server.getsockname()[1]
     real = ssl.create_default_context
     monkeypatch.setattr(kubernetes.ssl, "create_default_context", lambda **_: real())
-    assert kubernetes.unverified(str(ADDRESS), port) is None
+    assert kubernetes.unverified(str(ADDRESS), port) == kubernetes.CLOSED
+    ready = {"name": "w1", "ready": True, "address": str(ADDRESS), "port": port}
+    (found,) = kubernetes.with_serving([ready])
+    assert (found["unverified"], found["closed"]) == (None, True)
 
 
 def test_only_requests_that_nobody_has_decided_on_are_shown():
