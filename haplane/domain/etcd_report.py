@@ -39,6 +39,8 @@ class EtcdStatus(Observed):
     db_size: Annotated[int, Field(alias="dbSize")] = 0
     db_size_in_use: Annotated[int, Field(alias="dbSizeInUse")] = 0
     db_size_quota: Annotated[int, Field(alias="dbSizeQuota")] = 0
+    raft_index: Annotated[int, Field(alias="raftIndex")] = 0
+    raft_applied_index: Annotated[int, Field(alias="raftAppliedIndex")] = 0
     leader: Id = 0
     is_learner: Annotated[bool, Field(alias="isLearner")] = False
     errors: tuple[str, ...] = ()

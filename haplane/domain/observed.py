@@ -22,6 +22,7 @@ from haplane.domain.balancer_report import Balancer, ShortText
 from haplane.domain.cluster_health import Components, Precedence, Workloads
 from haplane.domain.consensus import agreed_view
 from haplane.domain.etcd_report import Etcd, EtcdMember
+from haplane.domain.host_condition import HostCondition
 from haplane.domain.names import NodeName, UnitName
 from haplane.domain.reported import Observed, Sha256
 from haplane.domain.restoration import Leftovers
@@ -226,6 +227,7 @@ class HostReport(Observed):
     precedence: Precedence = Precedence()
     surroundings: Surroundings = Surroundings()
     kubelet: Kubelet = Kubelet()
+    condition: HostCondition = HostCondition()
     failed: dict[str, str] = Field(default_factory=dict)
     started_at: float
     finished_at: float

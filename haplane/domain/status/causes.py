@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 
 from haplane.domain import host_paths
@@ -38,7 +39,7 @@ def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, st
         return "its containerd runs and does not answer", on(name, "systemctl restart containerd")
     if seen.unserved:
         server = report.servers.get(host_paths.KUBELET_KUBECONFIG, f"https://{roster.endpoint}")
-        shows = on(name, f"curl -vk {server}/readyz") + " shows where a connection ends"
+        shows = on(name, f"curl -vk {shlex.quote(f'{server}/readyz')}") + " shows where a connection ends"
         return f"its kubelet does not reach the API server: {seen.unserved}", shows
     if seen.unhealthy:
         restart = on(name, "systemctl restart kubelet")

@@ -88,6 +88,30 @@ def damaged_members(roster: Roster, observation: Observation) -> list[Problem]:
     return found
 
 
+LAG = 10_000
+"""Entries: more than are written between the moments at which two members are asked."""
+UNAPPLIED = 5_000
+"""Where a member refuses new ones (etcd's maxGapBetweenApplyAndCommitIndex)."""
+
+
+def lagging_members(roster: Roster, observation: Observation) -> list[Problem]:
+    """Members that read through the quorum and yet have far less than most, or do not apply what they have."""
+    reports = {name: observation.reports[name].etcd for name in roster.etcd if name in observation.reports}
+    serving = {name: one.status for name, one in reports.items() if one.status and one.reads_through_quorum}
+    indices = sorted(status.raft_index for status in serving.values())
+    middle = indices[len(indices) // 2] if indices else 0
+    found = []
+    for name, status in serving.items():
+        behind, unapplied = middle - status.raft_index, status.raft_index - status.raft_applied_index
+        if behind > LAG:
+            why = f"it has {behind} entries less than most members: a failure of another one would cost writes"
+            found.append(problem(f"etcd member {name}: it lags behind", why=why, fix=journal(name, "etcd")))
+        elif status.raft_applied_index and unapplied > UNAPPLIED:
+            why = f"{unapplied} entries wait: its disk or processor is too slow"
+            found.append(problem(f"etcd member {name}: it does not keep up", why=why, fix=journal(name, "etcd")))
+    return found
+
+
 def etcd_problems(observation: Observation, etcd: EtcdCluster, recovery: str) -> list[Problem]:
     """Unhealthy members whose failure is not known, a lost quorum, and voters that the inventory does not name.
 

@@ -24,6 +24,7 @@ from haplane.domain.status.balancers import (
 )
 from haplane.domain.status.certificates import Certificates, certificate_problems
 from haplane.domain.status.clocks import clock_problems
+from haplane.domain.status.condition import clock_notes, condition_problems
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.cordons import BY_HAPLANE, cordon_notes, cordon_problems
 from haplane.domain.status.etcd_failures import failed_members
@@ -37,7 +38,13 @@ from haplane.domain.status.hosts import (
     unreachable_hosts,
     unusable_certificates,
 )
-from haplane.domain.status.members import damaged_members, etcd_cluster, etcd_problems, members_of_other_clusters
+from haplane.domain.status.members import (
+    damaged_members,
+    etcd_cluster,
+    etcd_problems,
+    lagging_members,
+    members_of_other_clusters,
+)
 from haplane.domain.status.model import ClusterStatus, Roster, Status
 from haplane.domain.status.nodes import (
     closed_ports,
@@ -99,7 +106,7 @@ def summarise(
 
 
 def _notes(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> tuple[str, ...]:
-    found = (*drop_in_notes(roster, observation), *cordon_notes(roster, kubernetes))
+    found = (*drop_in_notes(roster, observation), *cordon_notes(roster, kubernetes), *clock_notes(observation))
     return tuple(one.replace(INVENTORY, roster.inventory) for one in found)
 
 
@@ -132,6 +139,7 @@ def _problems(
         *clock_problems(observation, window),
         *unit_problems(roster, observation),
         *runtime_problems(roster, observation),
+        *condition_problems(roster, observation),
         *server_problems(roster, observation),
         *identity_problems(roster, observation),
         *swap_problems(roster, observation),
@@ -144,6 +152,7 @@ def _problems(
         *damaged_members(roster, observation),
         *failed_members(roster, observation),
         *space_problems(roster, observation),
+        *lagging_members(roster, observation),
         *etcd_problems(observation, status.etcd, in_code(status.recovery.command) if status.recovery else UP),
         *balancer_problems(roster, observation, status.load_balancers),
         *unserved_masters(roster, observation),

@@ -17,6 +17,7 @@ from haplane.facts.on_host.apiserver import apiserver
 from haplane.facts.on_host.balancer import balancer
 from haplane.facts.on_host.certificates import certificates
 from haplane.facts.on_host.components import components, servers
+from haplane.facts.on_host.condition import condition
 from haplane.facts.on_host.etcd import NO_MEMBER, etcd
 from haplane.facts.on_host.kubelet import kubelet
 from haplane.facts.on_host.kubernetes import kubernetes
@@ -55,6 +56,7 @@ NOTHING: dict[str, Any] = {
     "precedence": {},
     "surroundings": {},
     "kubelet": {},
+    "condition": {},
 }  # fmt: skip
 
 
@@ -90,6 +92,7 @@ def main() -> None:
         "precedence": lambda: precedence(request["pod_network"]),
         "surroundings": surroundings,
         "kubelet": kubelet,
+        "condition": condition,
     }
     probes = {name: probe for name, probe in probes.items() if name not in request.get("without", ())}
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:

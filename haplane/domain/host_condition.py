@@ -1,0 +1,41 @@
+"""What wears a host out, as it reports it of itself. The shape is that of ``facts/on_host/condition.py``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from haplane.domain.reported import Observed
+
+Word = Annotated[str, Field(max_length=400)]
+Path = Annotated[str, Field(pattern=r"^/[\w./-]{0,200}$")]
+Name = Annotated[str, Field(pattern=r"^[\w@.:-]{1,100}$")]
+"""Both are parts of commands."""
+
+
+class FileSystem(Observed):
+    """One below ``path``; sizes in bytes, ``free`` is what others than root may take. Some have no ``inodes``."""
+
+    path: Path
+    size: int
+    free: int
+    inodes: int = 0
+    inodes_free: int = 0
+    read_only: bool = False
+
+
+class HostCondition(Observed):
+    """``unread``: what could not be looked at, and why. ``pod_mtu`` is flannel's, 0 without; ``mtus`` by interface.
+
+    ``stopped_time_services`` are enabled, and none runs; ``synchronised``: the kernel's clock follows a time source,
+    None where that is not known. ``slow_writes``: seconds of writes to etcd's log in the last 5 minutes, over 1 each.
+    """
+
+    filesystems: Annotated[tuple[FileSystem, ...], Field(max_length=20)] = ()
+    unread: dict[Word, Word] = Field(default_factory=dict)
+    mtus: dict[Name, int] = Field(default_factory=dict)
+    pod_mtu: int = 0
+    stopped_time_services: tuple[Name, ...] = ()
+    synchronised: bool | None = None
+    slow_writes: Annotated[tuple[float, ...], Field(max_length=1000)] = ()

@@ -1,0 +1,124 @@
+"""Hosts that wear out before they fail: disks, clocks, packet sizes, and services with an older configuration."""
+
+from __future__ import annotations
+
+from haplane.domain import host_paths
+from haplane.domain.host_condition import FileSystem
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.plan import few
+from haplane.domain.problem import UP, Problem, filling, on, problem
+from haplane.domain.status.model import Roster
+
+FREE_SHARE, FREE_BYTES = 0.05, 2 << 30
+"""Less than both is nearly full: 5 % of a large disk is room enough."""
+FREE_INODES = 0.02
+TUNNEL, TUNNEL_BYTES = "flannel.1", 50
+"""VXLAN's headers over IPv4."""
+SLOW_WRITES = 5
+"""In 5 minutes: one is a moment, several are a disk."""
+LOADED = {
+    "haproxy": host_paths.HAPROXY_CFG,
+    "keepalived": host_paths.KEEPALIVED_CONF,
+    "containerd": host_paths.CONTAINERD_CONFIG_TOML,
+}
+"""Unit -> the file that it reads when it is started or reloaded."""
+
+
+def condition_problems(roster: Roster, observation: Observation) -> list[Problem]:
+    """By host: disks, what could not be looked at, the time service, packets, etcd's writes, configurations."""
+    found: list[Problem] = []
+    for name, report in sorted(observation.reports.items()):
+        for one in report.condition.filesystems:
+            found += _disk(name, one)
+        found += [
+            problem(f"{name}: {what} cannot be looked at", why=why, fix=on(name, "dmesg | tail"))
+            for what, why in report.condition.unread.items()
+        ]
+        found += [*_time(name, report), *_packets(name, report, roster), *_older(name, report, roster)]
+        if name in roster.etcd:
+            found += _slow(name, report)
+    return found
+
+
+def clock_notes(observation: Observation) -> list[str]:
+    """Clocks that nothing keeps right: they may agree by chance, or by their hypervisor's."""
+    names = [name for name, report in sorted(observation.reports.items()) if report.condition.synchronised is False]
+    if not names:
+        return []
+    return [f"the clocks of {few(names)} follow no time source: `timedatectl timesync-status` or `chronyc sources`"]
+
+
+def _disk(name: str, one: FileSystem) -> list[Problem]:
+    if one.read_only and one.path != "/":
+        what = f"{name}: the file system of {one.path} is mounted read-only"
+        return [problem(what, fix=on(name, "dmesg | grep -i remount") + " shows why; then mount it again or reboot")]
+    found = []
+    if one.free < min(FREE_SHARE * one.size, FREE_BYTES):
+        why = f"{one.free >> 20} of {one.size >> 20} MiB free"
+        what = f"{name}: the file system of {one.path} is nearly full"
+        found.append(problem(what, why=why, fix=filling(name, one.path)))
+    if one.inodes and one.inodes_free < FREE_INODES * one.inodes:
+        what = f"{name}: the file system of {one.path} has hardly any inodes left"
+        where = on(name, f"du -x --inodes --max-depth=3 {one.path} | sort -n | tail")
+        found.append(problem(what, why=f"{one.inodes_free} of {one.inodes}", fix=f"{where} shows what has them"))
+    return found
+
+
+def _time(name: str, report: HostReport) -> list[Problem]:
+    stopped = report.condition.stopped_time_services
+    if not stopped:
+        return []
+    why = "it is enabled and does not run: certificates, leases and etcd are judged by this clock"
+    return [
+        problem(
+            f"{name}: its time service {stopped[0]} is not running",
+            why=why,
+            fix=on(name, f"systemctl restart {stopped[0]}"),
+        )
+    ]
+
+
+def _packets(name: str, report: HostReport, roster: Roster) -> list[Problem]:
+    """Larger ones than the interface carries are lost, while small ones, pings among them, arrive."""
+    seen = report.condition
+    interface = report.interface_of(roster.addresses[name]) if name in roster.addresses else None
+    carries = seen.mtus.get(interface or "")
+    if not seen.pod_mtu or carries is None:
+        return []
+    tunnel = TUNNEL_BYTES if TUNNEL in seen.mtus else 0
+    if seen.pod_mtu <= min(carries - tunnel, seen.mtus.get(TUNNEL, carries)):
+        return []
+    parts = [f"pods' packets have up to {seen.pod_mtu} bytes", f"{interface} carries {carries}"]
+    parts += [f"the tunnel {TUNNEL} {seen.mtus[TUNNEL]} and adds {tunnel}"] if tunnel else []
+    restore = on(name, f"ip link set dev {interface} mtu {seen.pod_mtu + tunnel}")
+    return [
+        problem(
+            f"{name}: large packets of its pods are lost",
+            why=", ".join(parts),
+            fix=f"{restore}, or where the network carries no more, "
+            "`kubectl --namespace=kube-flannel rollout restart daemonset flannel`",
+        )
+    ]
+
+
+def _older(name: str, report: HostReport, roster: Roster) -> list[Problem]:
+    found = []
+    for unit, path in LOADED.items():
+        state, file = report.units.get(unit), report.files.get(path)
+        if unit not in roster.units.get(name, ()) or state is None or file is None:
+            continue
+        if state.active and state.since and file.changed_at > state.since:
+            what = f"{name}: {unit} runs with an older configuration than {path}"
+            found.append(problem(what, why="the file changed after it was last read", fix=UP))
+    return found
+
+
+def _slow(name: str, report: HostReport) -> list[Problem]:
+    slow = report.condition.slow_writes
+    if len(slow) < SLOW_WRITES:
+        return []
+    why = f"{len(slow)} writes to its log took over 1 s in the last 5 minutes, the slowest {max(slow):.1f} s"
+    shown = on(name, "cat /proc/pressure/io") + " shows how long programs wait for it"
+    return [
+        problem(f"etcd member {name}: its disk is too slow", why=why, fix=f"give etcd a disk of its own; {shown}")
+    ]

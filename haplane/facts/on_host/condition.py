@@ -1,0 +1,131 @@
+"""What wears a host out: full or read-only disks, a stopped time service, frames too small for pods, slow writes."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import glob
+import json
+import os
+import re
+from typing import Any
+
+from haplane.facts.on_host.probe import read, run
+from haplane.facts.on_host.surroundings import in_container
+from haplane.facts.on_host.systemd import loaded_units
+
+DIRECTORIES = ("/var/lib", "/var/log", "/etc", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/")
+"""All but the last, which may be an image, have to be writable."""
+TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
+INTERFACES = "/sys/class/net"
+SUBNET = "/run/flannel/subnet.env"
+MOST_INTERFACES = 100
+ETCD_MEMBER = "/etc/etcd/bootstrapped"
+SLOW_WRITE = '"msg":"slow fdatasync"'
+"""In etcd's log, of a write to its own log that took over a second (server/storage/wal, warnSyncDuration)."""
+SLOW_SINCE, SLOW_LINES = "-5min", 200
+DURATION = re.compile(r"([0-9.]+)(ms|h|m|s)")
+IN_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+STA_UNSYNC = 64
+"""Of adjtimex(2)."""
+STATUS_AT = 40
+"""In its structure on 64-bit machines: behind ``modes``, and four numbers of eight bytes, each aligned."""
+
+
+def condition() -> dict[str, Any]:
+    """All of it, with what could not be looked at. Raises OSError when systemd does not answer."""
+    subnet = re.search(r"^FLANNEL_MTU=(\d+)$", read(SUBNET) or "", re.M)
+    found, unread = filesystems(DIRECTORIES)
+    slow: list[float] = []
+    if os.path.exists(ETCD_MEMBER):
+        try:
+            slow = slow_writes()
+        except OSError as error:
+            unread["etcd's journal"] = str(error)
+    return {
+        "filesystems": found,
+        "unread": unread,
+        "mtus": mtus(),
+        "pod_mtu": int(subnet.group(1)) if subnet else 0,
+        "stopped_time_services": stopped_time_services(),
+        "synchronised": None if in_container() else is_synchronised(),
+        "slow_writes": slow,
+    }
+
+
+def filesystems(directories: tuple[str, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Each file system below these directories once, in bytes and inodes; and what cannot be looked at, and why."""
+    found: dict[int, dict[str, Any]] = {}
+    unread = {}
+    for path in directories:
+        try:
+            device, space = os.stat(path).st_dev, os.statvfs(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unread[path] = str(error.strerror)
+            continue
+        found.setdefault(
+            device,
+            {
+                "path": path,
+                "size": space.f_blocks * space.f_frsize,
+                "free": space.f_bavail * space.f_frsize,
+                "inodes": space.f_files,
+                "inodes_free": space.f_favail,
+                "read_only": bool(space.f_flag & os.ST_RDONLY),
+            },
+        )
+    return list(found.values()), unread
+
+
+def mtus() -> dict[str, int]:
+    """Interface -> the largest packet it takes; those of single pods are left out."""
+    found = {}
+    for path in sorted(glob.glob(f"{INTERFACES}/*/mtu")):
+        name = path.split("/")[-2]
+        with contextlib.suppress(ValueError):
+            if not name.startswith("veth") and re.fullmatch(r"[\w@.:-]{1,100}", name):
+                found[name] = int(read(path) or "")
+    return dict(list(found.items())[:MOST_INTERFACES])
+
+
+def stopped_time_services() -> list[str]:
+    """Those that are enabled and do not run, where none does; one whose condition this host does not meet is none."""
+    found = loaded_units(
+        [f"{name}.service" for name in TIME_SERVICES],
+        *("ActiveState", "UnitFileState", "ConditionResult", "ConditionTimestampMonotonic"),
+    )
+    if any(unit.get("ActiveState") in ("active", "activating") for unit in found.values()):
+        return []
+    return [
+        name
+        for name, unit in found.items()
+        if unit.get("UnitFileState") == "enabled"
+        and (unit.get("ConditionResult") == "yes" or unit.get("ConditionTimestampMonotonic", "0") == "0")
+    ]
+
+
+def is_synchronised() -> bool | None:
+    """Whether the kernel's clock follows a time source, as a time service tells it; None where that is not known."""
+    structure = ctypes.create_string_buffer(512)
+    if ctypes.CDLL(None).adjtimex(structure) < 0:
+        return None
+    return not int.from_bytes(structure.raw[STATUS_AT : STATUS_AT + 4], "little") & STA_UNSYNC
+
+
+def slow_writes() -> list[float]:
+    """How many seconds writes to etcd's log took, of those in the last minutes that took over one."""
+    limits = f"--since={SLOW_SINCE}", f"--lines={SLOW_LINES}"
+    return took(run("journalctl", "--unit=etcd", *limits, "--output=cat", "--no-pager") or "")
+
+
+def took(journal: str) -> list[float]:
+    """The same, from etcd's log."""
+    found = []
+    for line in journal.splitlines():
+        with contextlib.suppress(ValueError, AttributeError, TypeError):
+            if SLOW_WRITE in line:
+                parts = DURATION.findall(json.loads(line)["took"])
+                found.append(sum(float(number) * IN_SECONDS[unit] for number, unit in parts))
+    return found

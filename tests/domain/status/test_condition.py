@@ -1,0 +1,121 @@
+"""Hosts that wear out: each kind with its figures and one command, and nothing of a host that is well."""
+
+import pytest
+import samples
+from statuses import status_of
+
+from haplane.domain import host_paths
+
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+UP = "`haplane up inventories/test.py`"
+GIB = 1 << 30
+
+
+def problems(name="m2", **condition):
+    return status_of(INVENTORY, samples.altered(CONVERGED, name, condition=condition)).problems
+
+
+def disk(**changes):
+    return [{"path": "/var/log", "size": 100 * GIB, "free": 50 * GIB, "inodes": 1000, "inodes_free": 500} | changes]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, None),
+        ({"free": 3 * GIB}, None),
+        ({"size": 10 * GIB, "free": GIB}, None),
+        ({"size": 10 * GIB, "free": GIB // 4}, "nearly full (256 of 10240 MiB free); fix: on m2: `du -xh "),
+        ({"free": GIB}, "nearly full (1024 of 102400 MiB free)"),
+        ({"inodes_free": 10}, "hardly any inodes left (10 of 1000); fix: on m2: `du -x --inodes "),
+        ({"inodes": 0, "inodes_free": 0}, None),
+        ({"read_only": True}, "mounted read-only; fix: on m2: `dmesg"),
+        ({"read_only": True, "path": "/"}, None),
+    ],
+)
+def test_a_disk_is_named_before_it_is_full(changes, words):
+    found = problems(filesystems=disk(**changes))
+    assert len(found) == (1 if words else 0)
+    assert all(one.startswith("m2: the file system of /var/log ") and words in one for one in found)
+
+
+def test_a_disk_that_cannot_be_looked_at_is_unknown_and_said():
+    (found,) = problems("lb1", unread={"/var/log": "Input/output error"})
+    assert found == "lb1: /var/log cannot be looked at (Input/output error); fix: on lb1: `dmesg | tail`"
+
+
+def test_a_time_service_that_stopped_is_a_problem_and_a_clock_that_follows_none_a_note():
+    (found,) = problems(stopped_time_services=["chrony"])
+    assert found.startswith("m2: its time service chrony is not running (it is enabled and does not run")
+    assert found.endswith("fix: on m2: `systemctl restart chrony`")
+    status = status_of(INVENTORY, samples.altered(CONVERGED, "m2", condition={"synchronised": False}))
+    assert status.healthy
+    assert status.notes[0].startswith("the clocks of m2 follow no time source")
+
+
+@pytest.mark.parametrize(
+    ("mtus", "pods", "lost"),
+    [
+        ({"eth1": 1500, "flannel.1": 1450}, 1450, False),
+        ({"eth1": 1400, "flannel.1": 1450}, 1450, True),
+        ({"eth1": 1500, "flannel.1": 1300}, 1450, True),
+        ({"eth1": 1500}, 1500, False),
+        ({"eth1": 1400}, 1500, True),
+        ({"eth1": 1400}, 0, False),
+        ({"eth0": 1400}, 1500, False),
+    ],
+)
+def test_packets_of_pods_that_the_network_does_not_carry(mtus, pods, lost):
+    """Pings pass, handshakes pass, and the first full packet hangs the connection."""
+    found = problems("w1", mtus=mtus, pod_mtu=pods)
+    assert [one.startswith("w1: large packets of its pods are lost") for one in found] == [True] * lost
+    assert all(f"`ip link set dev eth1 mtu {pods + 50 * ('flannel.1' in mtus)}`" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "path"),
+    [
+        ("lb1", "haproxy", host_paths.HAPROXY_CFG),
+        ("lb2", "keepalived", host_paths.KEEPALIVED_CONF),
+        ("w1", "containerd", host_paths.CONTAINERD_CONFIG_TOML),
+    ],
+)
+def test_a_configuration_that_was_never_read_is_named(name, unit, path):
+    report = CONVERGED.reports[name].model_dump()
+    report["files"][path] |= {"changed_at": 2000}
+    for since, older in ((1000, True), (3000, False), (0, False)):
+        report["units"][unit] |= {"since": since}
+        found = status_of(
+            INVENTORY, samples.altered(CONVERGED, name, files=report["files"], units=report["units"])
+        ).problems
+        line = (
+            f"{name}: {unit} runs with an older configuration than {path} (the file changed after it was last read)"
+        )
+        assert found == ((f"{line}; fix: {UP}",) if older else ())
+
+
+def test_a_disk_that_makes_etcd_wait_is_named():
+    assert problems(slow_writes=[1.2] * 4) == ()
+    (found,) = problems(slow_writes=[1.2, 1.1, 3.25, 1.0, 1.3])
+    assert "etcd member m2: its disk is too slow (5 writes to its log took over 1 s" in found
+    assert "the slowest 3.2 s" in found
+    assert problems("w1", slow_writes=[9.0] * 9) == (), "no member"
+
+
+def with_raft(**indices):
+    observation = CONVERGED
+    for name, (index, applied) in indices.items():
+        etcd = observation.reports[name].etcd.model_dump(by_alias=True)
+        etcd["status"] |= {"raftIndex": index, "raftAppliedIndex": applied}
+        observation = samples.altered(observation, name, etcd=etcd)
+    return status_of(INVENTORY, observation).problems
+
+
+def test_a_member_that_lags_is_named_and_one_that_claims_too_much_costs_nobody():
+    assert with_raft(m1=(90_000, 90_000), m2=(90_500, 90_400), m3=(89_000, 89_000)) == ()
+    (far,) = with_raft(m1=(90_000, 90_000), m2=(90_500, 90_500), m3=(70_000, 70_000))
+    assert far.startswith("etcd member m3: it lags behind (it has 20000 entries less than most members")
+    (slow,) = with_raft(m1=(90_000, 90_000), m2=(90_500, 80_500), m3=(90_000, 90_000))
+    assert slow.startswith("etcd member m2: it does not keep up (10000 entries wait")
+    assert with_raft(m1=(90_000, 90_000), m2=(90_500, 90_500), m3=(1 << 50, 1 << 50)) == ()
