@@ -9,13 +9,16 @@ from haplane.deploys.recipes import wait_for_nodes
 from haplane.desired.certificates import every_certificate
 from haplane.desired.hosts import units
 from haplane.desired.keys import api_servers
-from haplane.domain.status import Roster, Status, passing_problems, summarise, summarise_certificates
+from haplane.domain.status import CRASHES, Roster, Status, passing_problems, summarise, summarise_certificates
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 
 SETTLE_SECONDS = 20.0
 """What controllers and load balancers check every few seconds follows within that."""
+
+BACK_OFF_SECONDS = 100.0
+"""A kubelet starts a container that crashed again after 10 s, then 20, 40 and 80, whatever was repaired meanwhile."""
 
 SETTLE_AT_MOST_SECONDS = 300.0
 """While the problems change, something is on its way: pods that start one after the other on a slow machine."""
@@ -49,7 +52,9 @@ def settled(context: Context) -> Status:
         status = judge(context)
         found = passing_problems(status, context.observation.unreachable)
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        return Obstacle("cluster", f"settling: {found[0]}{more}") if found else None
+        in_back_off = any(CRASHES in problem for problem in found)
+        patience = BACK_OFF_SECONDS if in_back_off else None
+        return Obstacle("cluster", f"settling: {found[0]}{more}", patience) if found else None
 
     look_until_clear(context, passing, SETTLE_SECONDS, at_most=SETTLE_AT_MOST_SECONDS)
     return status

@@ -15,10 +15,11 @@ EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Obstacle:
-    """What is waited for: where, and what is not there yet."""
+    """What is waited for: where, what is not there yet, and for how many ``seconds`` if not for as long as others."""
 
     subject: str
     message: str
+    seconds: float | None = None
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -49,7 +50,8 @@ def look_until_clear(
         if at_most is not None and last not in (None, found.kind):
             since = now
         last = found.kind
-        if now >= (since + seconds if at_most is None else min(since + seconds, began + at_most)):
+        deadline = since + (found.seconds or seconds)
+        if now >= (deadline if at_most is None else min(deadline, began + at_most)):
             context.progress(found.subject, f"{found.message}; not waiting any longer after {now - began:.0f} s")
             return found
         context.progress(found.subject, found.message)

@@ -30,7 +30,9 @@ def receiver(tmp_path):
     def serve():
         subprocess.run([sys.executable, "-c", f"import socket; socket.socket(1).bind({str(socket)!r})"], check=True)
 
-    def start(importing: str, seconds: int = 60, containerd_seconds: int = 60, *, serving=True) -> subprocess.Popen:
+    def start(
+        importing: str, seconds: int = 60, containerd_seconds: int = 60, *, serving=True, node=False, archives=1
+    ) -> subprocess.Popen:
         if serving:
             serve()
         ctr = programs / "ctr"
@@ -38,6 +40,8 @@ def receiver(tmp_path):
         ctr.chmod(0o755)
         text = RECEIVER.read_text().replace("/run/containerd/containerd.sock", str(socket))
         text = text.replace("/var/lib/haplane/stamps.json", str(tmp_path / "stamps.json"))
+        text = text.replace("/run/haplane-import", str(tmp_path / "turn"))
+        text = text.replace("/etc/kubernetes/kubelet.conf", str(programs if node else tmp_path / "absent"))
         for name, value in (("IMPORT_SECONDS", seconds), ("CONTAINERD_SECONDS", containerd_seconds)):
             text, found = re.subn(rf"^{name} = \d+$", f"{name} = {value}", text, flags=re.MULTILINE)
             assert found == 1
@@ -50,7 +54,7 @@ def receiver(tmp_path):
             start_new_session=True,
         )
         running.append(process)
-        process.stdin.write(reminder())
+        process.stdin.write(reminder(archives))
         process.stdin.close()
         process.stdin = None
         return process
@@ -62,12 +66,13 @@ def receiver(tmp_path):
         process.communicate()
 
 
-def reminder() -> bytes:
+def reminder(archives: int) -> bytes:
     member = tarfile.TarInfo(ARCHIVE.lstrip("/"))
     member.pax_headers = {"HAPLANE.here": "registry/coredns:v1"}
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        tar.addfile(member)
+        for _ in range(archives):
+            tar.addfile(member)
     return stream.getvalue()
 
 
@@ -129,3 +134,14 @@ def test_a_good_import_ends_well_whatever_it_says(receiver):
     process = receiver("echo a warning >&2")
     assert process.communicate(timeout=30)[1] == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("node", [True, False])
+def test_beside_pods_at_work_one_archive_is_imported_after_the_other(receiver, tmp_path, node):
+    """Elsewhere all at once: nobody is there to be disturbed."""
+    process = receiver(
+        "mkdir busy || touch overlapped; sleep 0.5; rmdir busy 2>/dev/null; true", node=node, archives=3
+    )
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert (tmp_path / "overlapped").exists() is not node

@@ -142,6 +142,10 @@ def remedy(namespace: str, refusal: str) -> str | None:
     return None
 
 
+CRASHES = "crashes again and again"
+"""As kubernetes.py on hosts reports a container that the kubelet waits to start again."""
+
+
 def fix_of_pod(namespace: str, name: str, reason: str) -> str:
     """For what a pod waits for: `up` imports images."""
     if reason.startswith(("ErrImage", "ImagePull")):

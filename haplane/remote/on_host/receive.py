@@ -31,6 +31,10 @@ CONTAINERD_SECONDS = 1800
 """Until containerd serves, from an archive's arrival: its start is a step of the run, which gives up by itself."""
 IMPORT_SECONDS = 600
 """From then on: seven archives at once on one emulated core took 60 s and more."""
+KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
+"""Where it is, pods are at work, and one image at a time is imported: containerd unpacks at their own priority, and
+eight at once left an API server beside them no CPU for seconds."""
+TURN = "/run/haplane-import"
 BEHIND_OTHERS = 10
 """Of nice: what serves on the host goes first. Files of the next version are staged beside an API server at work."""
 IMPORT = """
@@ -191,7 +195,9 @@ def import_image(path: str, unless_known: str = "") -> tuple[subprocess.Popen[by
     full.
     """
     said = os.fdopen(os.memfd_create("said"), "w+b")
-    command = ["sh", "-c", IMPORT, "sh", path, unless_known, str(CONTAINERD_SECONDS), str(IMPORT_SECONDS)]
+    turn = ["flock", TURN] if os.path.exists(KUBELET_CONF) else []
+    words = [path, unless_known, str(CONTAINERD_SECONDS), str(IMPORT_SECONDS)]
+    command = [*turn, "sh", "-c", IMPORT, "sh", *words]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said), said
 
 

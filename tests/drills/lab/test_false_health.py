@@ -204,7 +204,7 @@ def test_a_pod_networks_manifest_may_define_a_kind_and_use_it(lab, tmp_path):
         lab.haplane("up", own, "--yes")
         assert lab.kubectl("get", "networks.example.org", "-o", "name") == "network.example.org/default"
         lab.kubectl("delete", "networks.example.org", "default")
-        assert "example.org" in lab.haplane("up", own, "--dry-run")
+        assert "(networks/default deleted)" in lab.haplane("up", own, "--dry-run")
     finally:
         lab.haplane("up", lab.path, "--yes")
         lab.kubectl("delete", "crd", "networks.example.org")

@@ -49,17 +49,13 @@ def test_the_key_of_secrets_at_rest_is_exchanged_though_the_run_is_killed(guarde
     lab.kubectl("create", "secret", "generic", "rotated", "--from-literal=word=kept")
     try:
         words = ["keys", "rotate", guarded.path, "encryption", "--yes"]
-        killed = subprocess.Popen(
-            [sys.executable, "-m", "haplane", *words],
-            cwd=lab.root,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        wait_until(
-            lambda: b"write with the new key" in killed.stderr.readline(), 180, "masters write with the new key"
-        )
-        killed.kill()
-        killed.wait()
+        command = [sys.executable, "-m", "haplane", *words]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=lab.root, stdout=subprocess.DEVNULL, stderr=pipe) as killed:
+            wait_until(
+                lambda: b"write with the new key" in killed.stderr.readline(), 180, "masters write with the new key"
+            )
+            killed.kill()
         assert "rotation of the encryption keys is under way" in lab.fails("up", guarded.path, "--yes", code=4)
         told = json.loads(lab.haplane("status", guarded.path, "--json", codes=(0, 6)))["problems"]
         assert any(f"fix: `haplane keys rotate {guarded.path} encryption`" in line for line in told), told
