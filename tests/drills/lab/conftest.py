@@ -144,13 +144,18 @@ cluster = {{
     "flannel_backend": "host-gw",
     "package_directory": "~/.cache/haplane/lab/packages",
     "tuning": "nested",
-    "lab": {{"network": "10.89.57.0/24", "gateway": "10.89.57.1", "bridge": "haplane57"}},
+    "lab": {{
+        "network": "10.89.57.0/24",
+        "gateway": "10.89.57.1",
+        "bridge": "haplane57",
+        "extra_hosts": {{"jump": "10.89.57.5"}},
+    }},
 }}
 """
 
 
-def _small_scope(fixture_name, config):
-    """Soaks leave clusters on it; of the others all but the last file leave it as it was."""
+def _once_unless_soaking(fixture_name, config):
+    """Soaks leave much behind and are seldom run; of the others each ends healthy, and the last in order."""
     return "session" if "not soak" in config.option.markexpr else "module"
 
 
@@ -160,7 +165,7 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "small" in getattr(item, "fixturenames", ()))
 
 
-@pytest.fixture(scope=_small_scope)
+@pytest.fixture(scope=_once_unless_soaking)
 def small(tmp_path_factory):
     """A lab of its own for stories that need machines with nothing on them: one master, one worker."""
     path = tmp_path_factory.mktemp("small") / "small.py"
@@ -172,9 +177,9 @@ def small(tmp_path_factory):
     made.haplane("lab", "down", str(path))
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope=_once_unless_soaking, autouse=True)
 def ends_verified():
-    """However the tests of a file went, every check passes before the next file begins."""
+    """However the tests went, every check passes at the end."""
     used = []
     yield used
     if used and not used[0].is_verified:

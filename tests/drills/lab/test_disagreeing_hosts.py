@@ -26,6 +26,7 @@ def on_host(lab, name, do, undo):
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.soak
 def test_a_master_of_another_cluster_is_named(lab):
     do = """
 cp -a /etc/kubernetes /root/aside

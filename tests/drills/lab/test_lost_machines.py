@@ -62,6 +62,7 @@ def test_the_load_balancer_that_holds_the_address_may_die_and_come_back_unnotice
     assert noticed_at_return(report) == {}
 
 
+@pytest.mark.soak
 def test_haproxy_alone_may_die(lab):
     first = holder(lab)
     report = lab.drill("kill-haproxy")

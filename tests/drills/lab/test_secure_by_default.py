@@ -1,4 +1,7 @@
-"""What an attacker would look for on a new cluster: leaked secrets, open doors, plain text on disks."""
+"""What an attacker would look for on a new cluster: leaked secrets, open doors, plain text on disks.
+
+It is made by an operator who is not root on its hosts and reaches them through a jump host of an ssh_config.
+"""
 
 import base64
 import json
@@ -12,8 +15,10 @@ from pathlib import Path
 
 import leak_search
 import pytest
+from drills.lab.conftest import Lab
 from lab_strace import OPTIONS, watched
 
+from haplane.lab.paths import client_key, known_hosts
 from haplane.remote.openssh import ssh_command
 
 pytestmark = pytest.mark.lab
@@ -32,12 +37,36 @@ class Traces:
     texts: dict
 
 
+SSH_CONFIG = """
+Host 10.89.57.5
+    User operator
+    IdentityFile {key}
+    UserKnownHostsFile {known_hosts}
+Host 10.89.57.21 10.89.57.31
+    ProxyJump 10.89.57.5
+    UserKnownHostsFile {known_hosts}
+"""
+OPERATOR = '"ssh_user": "operator",\n    "_sudo": True,\n    "ssh_config_file": "ssh_config",'
+SUDOERS = "/etc/sudoers.d/operator"
+
+
 @pytest.fixture(scope="module")
-def traces(small, tmp_path_factory):
+def operated(small, tmp_path_factory):
+    """The same hosts through sudo and the jump host."""
+    directory = tmp_path_factory.mktemp("operator")
+    (directory / "ssh_config").write_text(SSH_CONFIG.format(key=client_key(), known_hosts=known_hosts()))
+    text = Path(small.path).read_text()
+    assert '"ssh_user": "root",' in text
+    (directory / "small.py").write_text(text.replace('"ssh_user": "root",', OPERATOR))
+    return Lab(directory / "small.py")
+
+
+@pytest.fixture(scope="module")
+def traces(small, operated, tmp_path_factory):
     directory = tmp_path_factory.mktemp("traces")
     log = directory / "controller.strace"
     since = time.time()
-    command = [*OPTIONS, "-o", log, sys.executable, "-m", "haplane", "up", "--yes", "--debug", small.path]
+    command = [*OPTIONS, "-o", log, sys.executable, "-m", "haplane", "up", "--yes", "--debug", operated.path]
     with watched(small.inventory, HOSTS, directory) as files:
         plant(small)
         environment = os.environ | {"LEAK": PLANTED["environment"][0], "XDG_STATE_HOME": str(directory)}
@@ -115,8 +144,8 @@ def test_secrets_are_encrypted_in_etcd_and_their_readers_are_in_the_audit_log(sm
     assert not any(word in line or base64.b64encode(word.encode()).decode() in line for line in lines)
 
 
-def test_every_check_passes_those_of_cis_too(small, traces):
-    checks = small.verify()
+def test_every_check_passes_those_of_cis_too(operated, traces):
+    checks = operated.verify()
     assert sum(check["group"] == "cis" and check["outcome"] == "passed" for check in checks) > 100
     assert {check["group"] for check in checks} >= {"files", "etcd", "endpoint", "tls"}
 
@@ -137,3 +166,20 @@ def test_host_keys(small, traces, tmp_path):
     ).stdout.split()[1]
     assert first.stderr.count(f"first contact, its host key is {fingerprint}") == len(HOSTS)
     assert "first contact" not in small.command("status", strict).stderr
+
+
+def test_sudo_that_asks_for_a_password_is_refused_with_the_line_that_cures_it(small, operated, traces):
+    assert json.loads(operated.haplane("up", operated.path, "--yes", "--json"))["changed"] is False
+    assert small.run("s1", f"mv {SUDOERS} /root/sudoers").returncode == 0
+    try:
+        assert "operator ALL=(ALL) NOPASSWD: ALL" in operated.fails("up", operated.path, "--yes", code=3)
+    finally:
+        assert small.run("s1", f"mv /root/sudoers {SUDOERS}").returncode == 0
+
+
+def test_a_reset_needs_the_clusters_name_and_leaves_nothing_of_it(operated, traces):
+    operated.haplane("reset", operated.path, "--confirm", "another", codes=(2,))
+    operated.haplane("reset", operated.path, "--confirm", "small")
+    assert '"uid": null' in operated.haplane("status", operated.path, "--json", codes=(6,))
+    dry = json.loads(operated.haplane("up", operated.path, "--dry-run", "--json"))
+    assert "form the etcd cluster" in " ".join(dry["plan"])
