@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import glob
+import fcntl
 import json
 import os
 import re
+import socket
+import struct
 from typing import Any
 
 from haplane.facts.on_host.probe import read, run
@@ -17,9 +19,10 @@ from haplane.facts.on_host.systemd import loaded_units
 DIRECTORIES = ("/var/lib", "/var/log", "/etc", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/")
 """All but the last, which may be an image, have to be writable."""
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
-INTERFACES = "/sys/class/net"
 SUBNET = "/run/flannel/subnet.env"
 MOST_INTERFACES = 100
+SIOCGIFMTU, IFREQ = 0x8921, "16si20x"
+"""Of netdevice(7): a name, and a number in its place."""
 ETCD_MEMBER = "/etc/etcd/bootstrapped"
 SLOW_WRITE = '"msg":"slow fdatasync"'
 """In etcd's log, of a write to its own log that took over a second (server/storage/wal, warnSyncDuration)."""
@@ -80,14 +83,18 @@ def filesystems(directories: tuple[str, ...]) -> tuple[list[dict[str, Any]], dic
 
 
 def mtus() -> dict[str, int]:
-    """Interface -> the largest packet it takes; those of single pods are left out."""
+    """Interface -> the largest packet it takes; those of single pods are left out.
+
+    Asked of the kernel: /sys shows the interfaces of whoever mounted it, in a container those of its host.
+    """
     found = {}
-    for path in sorted(glob.glob(f"{INTERFACES}/*/mtu")):
-        name = path.split("/")[-2]
-        with contextlib.suppress(ValueError):
-            if not name.startswith("veth") and re.fullmatch(r"[\w@.:-]{1,100}", name):
-                found[name] = int(read(path) or "")
-    return dict(list(found.items())[:MOST_INTERFACES])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        for _, name in socket.if_nameindex():
+            if len(found) < MOST_INTERFACES and not name.startswith("veth") and re.fullmatch(r"[\w@.:-]+", name):
+                with contextlib.suppress(OSError):  # it has just gone
+                    answer = fcntl.ioctl(asking, SIOCGIFMTU, struct.pack(IFREQ, name.encode(), 0))
+                    found[name] = struct.unpack(IFREQ, answer)[1]
+    return found
 
 
 def stopped_time_services() -> list[str]:

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+from ast import literal_eval
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,18 @@ def test_this_machine_is_reported(tmp_path):
     assert found.mtus["lo"] == int(Path("/sys/class/net/lo/mtu").read_text())
     assert found.filesystems
     assert found.synchronised in (True, False, None)
+
+
+def test_interfaces_are_those_of_the_hosts_own_network_though_sys_is_anothers():
+    """As in a container with the /sys of its host."""
+    asked = "from haplane.facts.on_host.condition import mtus; print(mtus())"
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--net", sys.executable, "-c", asked],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "unshare" in done.stderr:
+        pytest.skip(done.stderr)
+    assert [name for name in literal_eval(done.stdout) if name != "lo"] == []
 
 
 @pytest.mark.parametrize(("took", "seconds"), [("1.203456s", 1.203456), ("1m2.5s", 62.5), ("1100ms", 1.1)])
