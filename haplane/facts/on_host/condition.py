@@ -87,7 +87,7 @@ def mtus() -> dict[str, int]:
 
     Asked of the kernel: /sys shows the interfaces of whoever mounted it, in a container those of its host.
     """
-    found = {}
+    found: dict[str, int] = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         for _, name in socket.if_nameindex():
             if len(found) < MOST_INTERFACES and not name.startswith("veth") and re.fullmatch(r"[\w@.:-]+", name):
