@@ -61,8 +61,9 @@ bench: bundle  ## against a careful bash script, on the same lab, alternating
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/gaps.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/snapshots.py
 
-soak-reset: bundle  ## a machine before `up` and after `reset`, and a disk that fills up while files arrive
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -m soak tests/drills/lab/test_reset.py tests/drills/lab/test_errors_for_people.py
+soak-reset: bundle  ## a machine before `up` and after `reset`, a disk that fills up while files arrive, `up` through sudo
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(IN_ORDER) -m soak $(patsubst %,tests/drills/lab/test_%.py,\
+		reset errors_for_people secure_by_default)
 
 soak-safe: bundle  ## `haplane up` interrupted everywhere, in parts of an hour: run it again for the next
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests:benchmarks $(BIN)/python tests/soak_safe.py $(SOAK_OPTIONS)

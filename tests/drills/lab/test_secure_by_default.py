@@ -1,6 +1,6 @@
 """What an attacker would look for on a new cluster: leaked secrets, open doors, plain text on disks.
 
-It is made by an operator who is not root on its hosts and reaches them through a jump host of an ssh_config.
+Then an operator has it who is not root on its hosts and reaches them through a jump host of an ssh_config.
 """
 
 import base64
@@ -62,11 +62,11 @@ def operated(small, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def traces(small, operated, tmp_path_factory):
+def traces(small, tmp_path_factory):
     directory = tmp_path_factory.mktemp("traces")
     log = directory / "controller.strace"
     since = time.time()
-    command = [*OPTIONS, "-o", log, sys.executable, "-m", "haplane", "up", "--yes", "--debug", operated.path]
+    command = [*OPTIONS, "-o", log, sys.executable, "-m", "haplane", "up", "--yes", "--debug", small.path]
     with watched(small.inventory, HOSTS, directory) as files:
         plant(small)
         environment = os.environ | {"LEAK": PLANTED["environment"][0], "XDG_STATE_HOME": str(directory)}
@@ -183,3 +183,11 @@ def test_a_reset_needs_the_clusters_name_and_leaves_nothing_of_it(operated, trac
     assert '"uid": null' in operated.haplane("status", operated.path, "--json", codes=(6,))
     dry = json.loads(operated.haplane("up", operated.path, "--dry-run", "--json"))
     assert "form the etcd cluster" in " ".join(dry["plan"])
+
+
+@pytest.mark.soak
+def test_a_cluster_is_made_through_sudo_and_a_jump_host(operated):
+    document = json.loads(operated.haplane("up", operated.path, "--yes", "--json"))
+    assert document["status"]["healthy"], document["status"]["problems"]
+    operated.verify()
+    assert json.loads(operated.haplane("up", operated.path, "--yes", "--json"))["changed"] is False
