@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 
 from haplane.config.model import Host
 from haplane.domain.clocks import Window
-from haplane.domain.observed import HostReport, Observation
+from haplane.domain.observed import HostReport, LeftOut, Observation
 
 
 @dataclass(frozen=True)
 class View:
     """One look at every host at once, each believed for what its role can know.
 
-    ``seen_at`` is by the controller's clock. ``left_out`` are hosts that answer and are treated as if they were
-    unreachable, and why.
+    ``seen_at`` is by the controller's clock. ``left_out`` are hosts that are treated as if they were unreachable in
+    every later look too.
     """
 
     observation: Observation = field(default_factory=lambda: Observation(reports={}))
     window: Window = Window(0, 0)
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     seen_at: datetime = datetime.min.replace(tzinfo=UTC)
 
     def report(self, host: Host) -> HostReport:

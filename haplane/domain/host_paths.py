@@ -111,6 +111,7 @@ ETCD_BOOTSTRAP_DROP_IN = "/run/systemd/system/etcd.service.d/haplane-bootstrap.c
 SETTINGS = "/etc/haplane"
 STATE = "/var/lib/haplane"
 LOCKS = "/run/haplane"
+IMPORT_TURN = "/run/haplane-import"
 FAULT = "/run/haplane-fault"  # of a drill: gone with a reboot, as the fault is
 FAULT_UNDO = f"{FAULT}/undo"
 FAULT_DISK_UNDER = f"{FAULT}/under"  # what the small disk of a drill hides

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import (
@@ -242,23 +243,35 @@ class HostReport(Observed):
         return next((name for name, found in self.addresses.items() if address in found), None)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Why a host that answers is treated as if it were unreachable, and what lets it in again."""
+
+    why: str
+    next_step: str
+
+
 class Observation(BaseModel):
-    """One moment of the whole cluster: a report for each host that answered, a reason for each that did not."""
+    """One moment of the whole cluster: a report for each host that answered, a reason for each that did not.
+
+    ``left_out`` are those of the latter that answered too.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     reports: dict[str, HostReport]
     unreachable: dict[str, str] = Field(default_factory=dict)
+    left_out: dict[str, LeftOut] = Field(default_factory=dict)
 
     def of(self, names: Iterable[str]) -> list[HostReport]:
         """Reports of those of the named hosts that answered."""
         return [self.reports[name] for name in names if name in self.reports]
 
-    def without(self, left_out: Mapping[str, str]) -> Observation:
+    def without(self, left_out: Mapping[str, LeftOut]) -> Observation:
         """The same moment as if these hosts could not be reached, each for the reason given."""
         reports = {name: report for name, report in self.reports.items() if name not in left_out}
-        lost = {name: why for name, why in left_out.items() if name in self.reports}
-        return Observation(reports=reports, unreachable={**self.unreachable, **lost})
+        lost = {name: f"left out: {one.why}" for name, one in left_out.items()}
+        return Observation(reports=reports, unreachable={**self.unreachable, **lost}, left_out=dict(left_out))
 
     def kubernetes(self) -> Kubernetes | None:
         """The cluster as a majority of the API servers that answer reports it; None while none does."""

@@ -10,7 +10,7 @@ from haplane.context.phase import Look
 from haplane.desired.hosts import request_for, roles_of
 from haplane.domain import trust
 from haplane.domain.clocks import Window
-from haplane.domain.observed import Observation
+from haplane.domain.observed import LeftOut, Observation
 from haplane.errors import Unreachable
 
 WORKLOAD_PARTS = ("components", "workloads", "precedence", "kubelet", "condition")
@@ -44,11 +44,11 @@ def _look(context: Context, without: tuple[str, ...] = ()) -> None:
         raise unreachable(context)
 
 
-def leave_out(context: Context, reasons: Mapping[str, str]) -> None:
-    """Treat these hosts as if they were unreachable, in every later look too; by name, why."""
-    for name, why in reasons.items():
-        context.progress(name, why)
-    left_out = {**context.view.left_out, **reasons}
+def leave_out(context: Context, found: Mapping[str, LeftOut]) -> None:
+    """Treat these hosts as if they were unreachable, in every later look too."""
+    for name, one in found.items():
+        context.progress(name, f"left out: {one.why}")
+    left_out = {**context.view.left_out, **found}
     context.see(replace(context.view, left_out=left_out, observation=context.observation.without(left_out)))
 
 

@@ -8,6 +8,7 @@ from typing import TypedDict
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
+from haplane.domain.observed import LeftOut
 from haplane.domain.reach import (
     Blocked,
     Layout,
@@ -68,7 +69,8 @@ def _leave_ends_out(
     """What is left between masters and members, once those others that take part in the rest are left out."""
     needed = {str(host.address) for host in context.inventory.masters + context.inventory.etcd}
     ends = ends_to_leave_out(found, needed)
-    leave_out(context, {names[end]: f"left out: {described(one, names, layout).what}" for end, one in ends.items()})
+    errors = {names[end]: described(one, names, layout) for end, one in ends.items()}
+    leave_out(context, {name: LeftOut(error.what, str(error.next_step)) for name, error in errors.items()})
     return without_ends(found, ends)
 
 

@@ -9,6 +9,7 @@ from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.domain import host_paths, preflight
 from haplane.domain.agreement import foreign_etcd, foreign_workers, moved_hosts, stale_etcd
+from haplane.domain.observed import LeftOut
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.site import Site, site_problems
 from haplane.errors import HaplaneError, UnfitHosts
@@ -45,7 +46,8 @@ def _leave_out_unfit(context: Context, keys_to_come: bool) -> None:
     """
     if not cluster_exists(context):
         return
-    inventory, left_out = context.inventory, {}
+    inventory = context.inventory
+    left_out: dict[str, LeftOut] = {}
     needed = inventory.masters + inventory.etcd
     kept = [host.name for host in context.reachable(needed)]
     for host in context.reachable(inventory.hosts):
@@ -53,7 +55,8 @@ def _leave_out_unfit(context: Context, keys_to_come: bool) -> None:
             continue
         if found := [*_unfit(context, keys_to_come, (host,)), *_clashes(context, kept, host.name)]:
             whys = dict.fromkeys(f"{error.what} ({error.why})" if error.why else error.what for error in found)
-            left_out[host.name] = f"does not meet the requirements, left out: {'; '.join(whys)}"
+            steps = dict.fromkeys(error.next_step for error in found if error.next_step)
+            left_out[host.name] = LeftOut(f"does not meet the requirements: {'; '.join(whys)}", "; ".join(steps))
         else:
             kept.append(host.name)
     leave_out(context, left_out)

@@ -5,7 +5,7 @@ import samples
 
 from haplane.domain import host_paths
 from haplane.domain import upgrade_checks as checks
-from haplane.domain.observed import Node
+from haplane.domain.observed import LeftOut, Node
 from haplane.domain.upgrade_checks import DeprecatedApi
 from haplane.domain.upgrade_flags import Written
 
@@ -27,7 +27,8 @@ def hosts(observation):
 def test_a_master_or_member_that_does_not_serve():
     assert hosts(observed()) == []
     assert hosts(observed(m2=OUT)) == ["m2 is not healthy: its API server is not ready"]
-    assert hosts(observed().without({"m3": "no route"})) == ["m3 cannot be reached"]
+    left_out = {"m3": LeftOut("no route", "make one")}
+    assert hosts(observed().without(left_out)) == ["m3 cannot be reached"]
 
 
 def test_one_on_which_an_upgrade_was_interrupted_is_completed_and_a_second_one_is_not():

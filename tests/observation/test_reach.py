@@ -45,7 +45,9 @@ def test_an_end_that_is_no_master_is_left_out_of_a_cluster_that_exists(fresh, na
     assert name not in context.observation.reports
     assert "cannot be reached from" in context.observation.unreachable[name]
     assert name in context.view.left_out
-    assert (name, context.view.left_out[name]) in context.executor.said
+    left_out = context.view.left_out[name]
+    assert (name, f"left out: {left_out.why}") in context.executor.said
+    assert left_out.next_step.startswith("allow it")
 
 
 def test_a_worker_that_makes_targets_up_keeps_nobody_from_anything():

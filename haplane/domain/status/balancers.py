@@ -26,7 +26,7 @@ def balancer_problems(
 ) -> list[Problem]:
     """What is wrong with haproxy and with who holds the endpoint's address.
 
-    A load balancer that could not be inspected may be well, and may hold it.
+    A load balancer that could not be inspected, or was left out, may be well, and may hold it.
     """
     unknown = {name for name, report in observation.reports.items() if "balancer" in report.failed}
     known = [one for one in balancers if one.reachable and one.name not in unknown]
@@ -50,7 +50,8 @@ def balancer_problems(
                 "`nft list ruleset` on each shows what drops it",
             )
         )
-    if known and not holders and not unknown and not roster.endpoint_is_external:
+    may_hold_it = unknown.union(observation.left_out).intersection(roster.balancers)
+    if known and not holders and not may_hold_it and not roster.endpoint_is_external:
         found.append(_nobody_holds_it(roster, observation, everyone=len(known) == len(balancers)))
     return found + _elsewhere(roster, observation)
 

@@ -46,11 +46,15 @@ def _way_out(name: str, why: str) -> str:
 
 
 def unreachable_hosts(observation: Observation) -> list[Problem]:
-    """Nothing else is known of them."""
-    return [
-        problem(f"{name}: unreachable", why=why, fix=f"power it on; `ssh -v {name}` shows how far a connection gets")
-        for name, why in sorted(observation.unreachable.items())
-    ]
+    """Nothing else is known of them, or it was not to be used."""
+    found = []
+    for name, why in sorted(observation.unreachable.items()):
+        if one := observation.left_out.get(name):
+            found.append(problem(f"{name}: left out", why=one.why, fix=f"{one.next_step}; then {UP}"))
+        else:
+            fix = f"power it on; `ssh -v {name}` shows how far a connection gets"
+            found.append(problem(f"{name}: unreachable", why=why, fix=fix))
+    return found
 
 
 def server_problems(roster: Roster, observation: Observation) -> list[Problem]:

@@ -4,7 +4,7 @@ import pytest
 import samples
 from statuses import status_of
 
-from haplane.domain.observed import Observation
+from haplane.domain.observed import LeftOut, Observation
 
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
@@ -26,6 +26,18 @@ def without(observation, *names):
         reports={name: report for name, report in observation.reports.items() if name not in names},
         unreachable=dict.fromkeys(names, "timed out"),
     )
+
+
+def test_one_that_was_left_out_has_its_own_remedy_and_may_hold_the_address():
+    """In every later look too, though whatever is tried on it then fails in its own words."""
+    left_out = {"lb1": LeftOut("its haproxy serves something else too", "move it to another host")}
+    for observation in (CONVERGED, without(CONVERGED, "lb1")):
+        found = status_of(INVENTORY, observation.without(left_out)).problems
+        why, fix = (
+            "its haproxy serves something else too",
+            "move it to another host; then `haplane up inventories/test.py`",
+        )
+        assert list(found) == [f"lb1: left out ({why}); fix: {fix}"]
 
 
 @pytest.mark.parametrize(
