@@ -26,8 +26,8 @@ from haplane.remote.openssh import ssh_command
 from haplane.remote.pace import PacedPipe
 from haplane.streams import Tail, last_line
 
-STALL_SECONDS = 600
-"""Without anything that arrives. At the end a host imports images, which takes up to 300 s."""
+STALL_SECONDS = 120
+"""Without a word from the host: it tells what arrives and, every 5 s, that it still imports images."""
 POLL_SECONDS = 0.05
 MOST_REPORT = 64
 """Of a line of the receiver, which is a number; what a login shell prints before is longer and none."""

@@ -31,7 +31,14 @@ def receiver(tmp_path):
         subprocess.run([sys.executable, "-c", f"import socket; socket.socket(1).bind({str(socket)!r})"], check=True)
 
     def start(
-        importing: str, seconds: int = 60, containerd_seconds: int = 60, *, serving=True, node=False, archives=1
+        importing: str,
+        seconds: int = 60,
+        containerd_seconds: int = 60,
+        *,
+        serving=True,
+        node=False,
+        archives=1,
+        report_seconds=5,
     ) -> subprocess.Popen:
         if serving:
             serve()
@@ -42,12 +49,14 @@ def receiver(tmp_path):
         text = text.replace("/var/lib/haplane/stamps.json", str(tmp_path / "stamps.json"))
         text = text.replace("/run/haplane-import", str(tmp_path / "turn"))
         text = text.replace("/etc/kubernetes/kubelet.conf", str(programs if node else tmp_path / "absent"))
-        for name, value in (("IMPORT_SECONDS", seconds), ("CONTAINERD_SECONDS", containerd_seconds)):
+        given = {"IMPORT": seconds, "CONTAINERD": containerd_seconds, "REPORT": report_seconds}
+        for name, value in ((f"{name}_SECONDS", value) for name, value in given.items()):
             text, found = re.subn(rf"^{name} = \d+$", f"{name} = {value}", text, flags=re.MULTILINE)
             assert found == 1
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", text],
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PATH": f"{programs}:{os.environ['PATH']}", "HAPLANE_RUN": str(tmp_path / "run-mark")},
             cwd=tmp_path,
@@ -134,6 +143,14 @@ def test_a_good_import_ends_well_whatever_it_says(receiver):
     process = receiver("echo a warning >&2")
     assert process.communicate(timeout=30)[1] == b""
     assert process.returncode == 0
+
+
+def test_while_it_imports_the_other_end_hears_of_it(receiver, tmp_path):
+    process = receiver("until test -e go; do sleep 0.05; done", report_seconds=0.1)
+    heard = [process.stdout.readline() for _ in range(5)]
+    (tmp_path / "go").touch()
+    assert len(set(heard[1:])) == 1
+    assert heard[-1].strip().isdigit()
 
 
 @pytest.mark.parametrize("node", [True, False])

@@ -35,6 +35,7 @@ KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 """Where it is, pods are at work, and one image at a time is imported: containerd unpacks at their own priority, and
 eight at once left an API server beside them no CPU for seconds."""
 TURN = "/run/haplane-import"
+REPORT_SECONDS = 5
 BEHIND_OTHERS = 10
 """Of nice: what serves on the host goes first. Files of the next version are staged beside an API server at work."""
 IMPORT = """
@@ -69,7 +70,8 @@ def main() -> None:
     os.nice(BEHIND_OTHERS)
     os.makedirs(os.path.dirname(STAMPS), exist_ok=True)
     imports = []
-    with tarfile.open(fileobj=Reporting(), mode="r|", bufsize=PIECE) as members:  # type: ignore[call-overload]
+    stream = Reporting()
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE) as members:  # type: ignore[call-overload]
         for member in members:
             path = "/" + member.name
             here = member.pax_headers.get("HAPLANE.here")
@@ -84,7 +86,7 @@ def main() -> None:
                 imports.append((path, *import_image(path)))
     failed = []
     for path, process, said in imports:
-        if process.wait() != 0:
+        if ended(process, stream) != 0:
             said.seek(0)
             failed.append(": ".join((path, *said.read().decode(errors="replace").splitlines()[-1:])))
     if failed:
@@ -101,9 +103,21 @@ class Reporting:
         """What there is, up to ``most`` bytes; empty at the end."""
         data = os.read(0, min(most, PIECE))
         self._arrived += len(data)
+        self.report()
+        return data
+
+    def report(self) -> None:
+        """Say so, again where nothing more comes: what is done with it takes its time."""
         with contextlib.suppress(OSError):  # nobody is interested any more
             os.write(1, b"%d\n" % self._arrived)
-        return data
+
+
+def ended(process: subprocess.Popen[bytes], stream: Reporting) -> int:
+    """The import's exit code; it has a deadline of its own, and meanwhile the other end hears of us."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(REPORT_SECONDS)
+        stream.report()
 
 
 def receive(source: IO[bytes], path: str, member: tarfile.TarInfo) -> None:
