@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import samples
+from prepared import Prepared, prepared
 
 from haplane.config.model import Host, Inventory
 
@@ -53,6 +57,29 @@ class FakeHost:
     def signal(self, words: str, number: signal.Signals) -> None:
         for process in self.processes(words):
             os.kill(process, number)
+
+
+@pytest.fixture(scope="session")
+def pyinfra_runner() -> Iterator[Prepared]:
+    """pyinfra_runner.py: pyinfra's sessions where gevent is patched."""
+    with prepared("pyinfra_runner", path=Path(__file__).parent) as runner:
+        yield runner
+
+
+@pytest.fixture
+def run(tmp_path: Path, pyinfra_runner: Prepared) -> Callable[..., dict[str, Any]]:
+    """What such a process reports of these hosts, without the SSH agent of whoever runs the tests."""
+
+    def run(*words: str, hosts: tuple[Host, ...]) -> dict[str, Any]:
+        pickled = tmp_path / "hosts.pickle"
+        pickled.write_bytes(pickle.dumps(hosts))
+        environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
+        done = pyinfra_runner.run(pickled, *words, environment=environment, seconds=60)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+        said: dict[str, Any] = json.loads(done.stdout)
+        return said
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,9 @@ import os
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from haplane.config.model import Host
 from haplane.remote import connection, openssh
 from haplane.remote.ssh_failures import own_words
 
-from .test_host_keys import Sshd, host, keys, run, sshd  # noqa: F401 - fixtures
+from .test_host_keys import Sshd, host, keys, sshd  # noqa: F401 - fixtures
 
 GREETING = "echo Welcome to this host; echo and mind the step"
 
@@ -42,25 +44,25 @@ def altered(one: Host, **ssh: object) -> Host:
     return one.model_copy(update={"ssh": one.ssh.model_copy(update=ssh)})
 
 
-def works(tmp_path: Path, one: Host) -> None:
+def works(run: Callable[..., dict[str, Any]], one: Host) -> None:
     """Over pyinfra as over OpenSSH."""
     assert openssh.run(one, "echo", "hello") == b"hello\n"
-    assert run(tmp_path, one)["values"] == {"m1": ["/etc/passwd"]}
+    assert run("gather", hosts=(one,))["values"] == {"m1": ["/etc/passwd"]}
 
 
-def test_an_alias_of_ssh_config_gives_host_port_user_and_key(sshd, keys, tmp_path):  # noqa: F811
+def test_an_alias_of_ssh_config_gives_host_port_user_and_key(sshd, keys, run, tmp_path):  # noqa: F811
     daemon = sshd("one")
     (tmp_path / "config").write_text(
         f"Host Prod_Master1\n HostName 127.0.0.1\n Port {daemon.port}\n User root\n IdentityFile {keys}/user\n"
     )
     reached = host("m1", daemon, tmp_path / "known", config_file=str(tmp_path / "config"))
-    works(tmp_path, altered(reached, hostname="Prod_Master1", port=None, key=None))
+    works(run, altered(reached, hostname="Prod_Master1", port=None, key=None))
 
 
-def test_an_ipv6_address(sshd, tmp_path):  # noqa: F811
+def test_an_ipv6_address(sshd, run, tmp_path):  # noqa: F811
     daemon = sshd("one")
     add(daemon, "ListenAddress ::1")
-    works(tmp_path, host("m1", daemon, tmp_path / "known", hostname="::1"))
+    works(run, host("m1", daemon, tmp_path / "known", hostname="::1"))
 
 
 def test_an_encrypted_key_through_the_agent(sshd, keys, tmp_path, monkeypatch):  # noqa: F811
@@ -80,7 +82,7 @@ def test_an_encrypted_key_through_the_agent(sshd, keys, tmp_path, monkeypatch): 
         agent.kill()
 
 
-def test_a_host_with_a_certificate_is_known_by_its_authority(sshd, keys, tmp_path):  # noqa: F811
+def test_a_host_with_a_certificate_is_known_by_its_authority(sshd, keys, run, tmp_path):  # noqa: F811
     daemon = sshd("one")
     (tmp_path / "one.pub").write_bytes((keys / "one.pub").read_bytes())
     sign = ["ssh-keygen", "-q", "-s", keys / "third", "-h", "-I", "m1", "-n", "127.0.0.1", tmp_path / "one.pub"]
@@ -89,17 +91,17 @@ def test_a_host_with_a_certificate_is_known_by_its_authority(sshd, keys, tmp_pat
     public = " ".join((keys / "third.pub").read_text().split()[:2])
     (tmp_path / "known").write_text(f"@cert-authority [127.0.0.1]:{daemon.port} {public}\n")
     one = host("m1", daemon, tmp_path / "known", strict_host_key_checking="yes")
-    works(tmp_path, one)
-    assert run(tmp_path, one)["first_contacts"] == {}
+    works(run, one)
+    assert run("gather", hosts=(one,))["first_contacts"] == {}
 
 
-def test_a_user_with_a_certificate(sshd, keys, tmp_path):  # noqa: F811
+def test_a_user_with_a_certificate(sshd, keys, run, tmp_path):  # noqa: F811
     daemon = sshd("one")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "me"], check=True)
     sign = ["ssh-keygen", "-q", "-s", keys / "third", "-I", "me", "-n", "root", tmp_path / "me.pub"]
     subprocess.run(sign, check=True)
     add(daemon, f"TrustedUserCAKeys {keys}/third.pub")
-    works(tmp_path, host("m1", daemon, tmp_path / "known", key=str(tmp_path / "me")))
+    works(run, host("m1", daemon, tmp_path / "known", key=str(tmp_path / "me")))
 
 
 def test_one_session_for_each_connection_is_enough(sshd, tmp_path):  # noqa: F811
@@ -152,16 +154,16 @@ def test_whoever_is_turned_away_comes_again(sshd, tmp_path):  # noqa: F811
 
 
 @pytest.mark.parametrize("greeting", [GREETING, "printf 'no line break'", "seq 20000", "echo oops >&2"])
-def test_what_a_login_shell_prints_is_no_answer(sshd, tmp_path, greeting):  # noqa: F811
+def test_what_a_login_shell_prints_is_no_answer(sshd, run, tmp_path, greeting):  # noqa: F811
     daemon = sshd("one")
     (daemon.directory / ".bashrc").write_text(f"{greeting}\n")
     one = host("m1", daemon, tmp_path / "known")
     assert openssh.run(one, "cat", stdin=b"\x00\xff") == b"\x00\xff"
     assert openssh.read_file(one, "/etc/hostname") == Path("/etc/hostname").read_bytes()
-    works(tmp_path, one)
+    works(run, one)
 
 
-def test_sudo_that_wants_a_terminal_gets_one_and_streams_stay_binary(sshd, tmp_path):  # noqa: F811
+def test_sudo_that_wants_a_terminal_gets_one_and_streams_stay_binary(sshd, run, tmp_path):  # noqa: F811
     daemon, bin_directory = sshd("one"), tmp_path / "bin"
     bin_directory.mkdir()
     (bin_directory / "sudo").write_text(
@@ -175,7 +177,7 @@ def test_sudo_that_wants_a_terminal_gets_one_and_streams_stay_binary(sshd, tmp_p
     every = bytes(range(256)) * 1000
     assert openssh.run(one, "cat", stdin=every) == every
     assert openssh.attempt(one, "sh", "-c", "exit 7").code == 7
-    assert run(tmp_path, one)["values"] == {"m1": ["/etc/passwd"]}
+    assert run("gather", hosts=(one,))["values"] == {"m1": ["/etc/passwd"]}
 
 
 def test_a_connection_ends_with_the_process_however_that_ends(sshd, tmp_path):  # noqa: F811

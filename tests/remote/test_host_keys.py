@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import samples
@@ -19,8 +15,6 @@ import samples
 from haplane.config.model import Host
 from haplane.errors import Unreachable
 from haplane.remote import connection, openssh
-
-from .test_session import RUNNER
 
 CONFIG = """
 Port {port}
@@ -95,28 +89,19 @@ def host(name: str, daemon: Sshd, known_hosts: Path, **ssh: object) -> Host:
     return samples.host(name, 21).model_copy(update={"ssh": samples.host(name, 21).ssh.model_copy(update=reached)})
 
 
-def run(tmp_path: Path, *hosts: Host, verb: tuple[str, ...] = ("gather",)) -> Any:
-    (tmp_path / "hosts").write_bytes(pickle.dumps(hosts))
-    environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
-    command = [sys.executable, RUNNER, tmp_path / "hosts", *verb]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def fingerprint(keys: Path, name: str) -> str:
     shown = subprocess.run(["ssh-keygen", "-lf", keys / f"{name}.pub"], capture_output=True, text=True, check=True)
     return shown.stdout.split()[1]
 
 
 @pytest.mark.parametrize("remembered", [True, False])
-def test_a_key_that_changes_within_a_run_is_refused(sshd, keys, tmp_path, remembered):
+def test_a_key_that_changes_within_a_run_is_refused(sshd, keys, run, tmp_path, remembered):
     """It was accepted as a first contact, and known_hosts had both from then on."""
     known = tmp_path / "known" if remembered else Path("/dev/null")
     daemon = sshd("one")
     if remembered:
         known.touch()
-    said = run(tmp_path, host("m1", daemon, known), verb=("reconnect", daemon.command("other")))
+    said = run("reconnect", daemon.command("other"), hosts=(host("m1", daemon, known),))
     assert said["before"]["first"] == {"m1": fingerprint(keys, "one")}
     assert said["after"]["values"] == {}
     assert "its host key has changed" in said["after"]["failed"]["m1"]
@@ -125,20 +110,20 @@ def test_a_key_that_changes_within_a_run_is_refused(sshd, keys, tmp_path, rememb
         assert len(known.read_text().splitlines()) == 1
 
 
-def test_a_host_that_comes_back_with_its_key_is_no_first_contact_again(sshd, tmp_path):
+def test_a_host_that_comes_back_with_its_key_is_no_first_contact_again(sshd, run, tmp_path):
     daemon = sshd("one")
     (tmp_path / "known").touch()
-    said = run(tmp_path, host("m1", daemon, tmp_path / "known"), verb=("reconnect", daemon.command("one")))
+    said = run("reconnect", daemon.command("one"), hosts=(host("m1", daemon, tmp_path / "known"),))
     assert (said["after"]["values"], said["after"]["first"]) == ({"m1": ["/etc/passwd"]}, {})
     assert len((tmp_path / "known").read_text().splitlines()) == 1
 
 
-def test_a_key_that_is_known_of_another_host_is_a_first_contact(sshd, keys, tmp_path):
+def test_a_key_that_is_known_of_another_host_is_a_first_contact(sshd, keys, run, tmp_path):
     """m2 is known; it answers for m1, which nobody has met."""
     known, m2, m1 = tmp_path / "known", sshd("one"), sshd("one")
     known.touch()
-    run(tmp_path, host("m2", m2, known))
-    said = run(tmp_path, host("m1", m1, known))
+    run("gather", hosts=(host("m2", m2, known),))
+    said = run("gather", hosts=(host("m1", m1, known),))
     assert said["first_contacts"] == {"m1": fingerprint(keys, "one")}
 
 
@@ -178,7 +163,7 @@ def test_a_host_is_reached_by_a_key_of_any_name(sshd, keys, tmp_path):
     assert openssh.run(host("m1", daemon, tmp_path / "known", key=str(odd)), "true") == b""
 
 
-def test_a_jump_host_of_ssh_config_is_gone_through_and_lent_no_agent(sshd, keys, tmp_path):
+def test_a_jump_host_of_ssh_config_is_gone_through_and_lent_no_agent(sshd, keys, run, tmp_path):
     """Jumping is what the config may say; the agent that it would lend to the jump host on the way, it may not."""
     jump, target, known = sshd("other"), sshd("one"), tmp_path / "known"
     public = " ".join((keys / "other.pub").read_text().split()[:2])
@@ -191,4 +176,4 @@ def test_a_jump_host_of_ssh_config_is_gone_through_and_lent_no_agent(sshd, keys,
     )
     met = host("m1", target, known, config_file=str(config))
     assert openssh.run(met, "sh", "-c", "echo ${SSH_AUTH_SOCK-none}; echo $SSH_CONNECTION").startswith(b"none\n")
-    assert run(tmp_path, met)["values"] == {"m1": ["/etc/passwd"]}
+    assert run("gather", hosts=(met,))["values"] == {"m1": ["/etc/passwd"]}

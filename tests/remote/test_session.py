@@ -1,18 +1,12 @@
-"""pyinfra's sessions with real sshds, in a process of its own because gevent has to be patched first."""
+"""pyinfra's sessions with real sshds, in processes of their own because gevent has to be patched first."""
 
 from __future__ import annotations
 
 import base64
-import json
-import os
-import pickle
 import re
 import socket
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,8 +15,6 @@ from haplane.errors import DEADLINE_MARK, FIX_AND_RERUN
 from haplane.remote.environment import PATH
 
 SECRET = bytes(range(256)) * 2
-RUNNER = Path(__file__).parent / "pyinfra_runner.py"
-Said = dict[str, Any]
 
 
 @pytest.fixture
@@ -47,27 +39,6 @@ def locked_out(hosts, tmp_path) -> Host:
     """The third master, with a key that it does not know."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     return reached(hosts[2], key=str(tmp_path / "key"))
-
-
-@pytest.fixture
-def run(tmp_path) -> Callable[..., Said]:
-    def run(*words: str, hosts: tuple[Host, ...]) -> Said:
-        pickled = tmp_path / "hosts.pickle"
-        pickled.write_bytes(pickle.dumps(hosts))
-        environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
-        done = subprocess.run(
-            [sys.executable, RUNNER, pickled, *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env=environment,
-        )
-        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-        said: Said = json.loads(done.stdout)
-        return said
-
-    return run
 
 
 def test_all_hosts_are_asked(run, hosts):
