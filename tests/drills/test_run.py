@@ -24,7 +24,10 @@ from haplane.drills.limits import Limits
 from haplane.drills.run import healthy_status, planned, run
 from haplane.errors import BadInput, DeadlinePassed, Refused
 
-pytestmark = pytest.mark.timed  # probes judge seconds
+
+def timed(test):
+    """Its probes judge seconds."""
+    return pytest.mark.timed(pytest.mark.xdist_group("busy")(test))
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +122,7 @@ def decided(drill, context, wanted=None):
     return planned(drill, context, healthy_status(drill, context), wanted)
 
 
+@timed
 def test_a_drill_measures_the_outage_and_undoes_it(api):
     machines = Endpointed(api, outage=0.7)
     context = context_of(api, machines)
@@ -134,6 +138,7 @@ def test_a_drill_measures_the_outage_and_undoes_it(api):
     assert len(api.deleted) == 1
 
 
+@timed
 def test_a_gap_over_its_limit_fails_the_drill(api):
     context = context_of(api, Endpointed(api, outage=0.7))
     strict = replace(GENEROUS, limits=Limits(read_gap=0.1, write_gap=GENEROUS_SECONDS))
@@ -142,6 +147,7 @@ def test_a_gap_over_its_limit_fails_the_drill(api):
     assert [figure.name for figure in report.figures if not figure.held] == ["longest gap in reads"]
 
 
+@timed
 def test_every_undo_is_in_place_before_the_first_fault_and_runs_even_when_that_breaks_off(api):
     class Broken(Endpointed):
         @contextmanager
@@ -231,6 +237,7 @@ def test_the_last_one_is_never_killed():
             decided(drill, alone)
 
 
+@timed
 def test_a_cluster_counts_as_healthy_from_when_it_stays_so(api, monkeypatch):
     """A status that is good for a moment only, because nothing of the host has been reported yet, is none."""
     monkeypatch.setattr("haplane.drills.run.HEALTHY_FOR_SECONDS", 0.5)
@@ -240,6 +247,7 @@ def test_a_cluster_counts_as_healthy_from_when_it_stays_so(api, monkeypatch):
     assert report.healthy_again_seconds >= 2.0  # a look a second, and the third was the first that counts
 
 
+@timed
 def test_a_cluster_that_does_not_heal_says_what_is_still_wrong(api, monkeypatch):
     monkeypatch.setattr("haplane.drills.run.HEALTH_SECONDS", 0.5)
     seen = iter([HEALTHY])
