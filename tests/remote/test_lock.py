@@ -162,7 +162,7 @@ def test_an_upload_of_a_frozen_run_never_takes_its_place(
     source.touch()
     os.truncate(source, 600 << 20)
     controller.do(f"push {source} {target}")
-    until(lambda: list(tmp_path.glob("target*")))
+    until(lambda: list(tmp_path.glob("target*")), 60)  # 600 MiB are hashed first
     controller.pause()
     assert not target.exists()
     assert seconds_until_free(inventory, 12) < 10 + SLACK
