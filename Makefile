@@ -6,7 +6,7 @@ INVENTORY ?= inventories/lab.py
 BIN := .venv/bin
 UV = $$(command -v uv || echo $(PYTHON) -m uv)
 PARALLEL := --numprocesses=4 --dist=worksteal  # some wait more than they work
-TIMED := -m timed --numprocesses=3 --dist=loadgroup  # they wait: what needs a core is one group, and one core is left
+TIMED := -m timed --numprocesses=3 --dist=loadgroup  # most only wait; tests/conftest.py lets one at a time need a core
 COVERAGE := --cov --cov-report=  # `coverage html` shows where
 IN_ORDER := -p no:randomly  # stories of one cluster, which each leaves as the next expects it
 unexport PYTHONDONTWRITEBYTECODE  # what each worker and each process would compile anew takes a third of `make check`
@@ -30,7 +30,8 @@ lab: bundle  ## a real cluster of 3 masters on this machine
 
 test: style measured stories  ## everything: style, types, unit tests, then real masters that get killed
 
-check: style unit  ## the fast loop: no root, no lab
+check: environment test-system  ## the fast loop: no root, no lab; style and tests at the same time
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style unit
 
 style: environment test-system
 	$(BIN)/ruff check

@@ -1,7 +1,8 @@
-"""What all tests share: on a busy machine no example of hypothesis is late; the bundle's etcd programs."""
+"""What all tests share: no example of hypothesis is late, which tests share a worker, the bundle's etcd programs."""
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.errors import BadInput
@@ -18,6 +19,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "tools" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.bundle)
+
+
+class OneThatNeedsACore(LoadScopeScheduling):
+    """Of the tests that judge seconds, those of locks wait, on any worker; all others take turns on one worker."""
+
+    def _split_scope(self, nodeid):
+        return nodeid if nodeid.startswith("tests/remote/") else "needs a core"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """For ``make timed``. The plugin's own loadgroup changes nothing under pytest 9.2."""
+    return OneThatNeedsACore(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session")

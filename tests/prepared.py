@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,19 +25,18 @@ class Prepared:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def run(self, *words: object, environment: Mapping[str, str], seconds: float) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: object, environment: Mapping[str, str], seconds: int) -> subprocess.CompletedProcess[str]:
         """As ``subprocess.run`` with the program's output captured; the directory is ours."""
         requests, answers = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         arguments = [str(word) for word in words]
         with tempfile.TemporaryDirectory() as directory:
             files = {name: f"{directory}/{name}" for name in ("stdout", "stderr")}
-            request = {"words": arguments, "environment": dict(environment), "directory": str(Path.cwd()), **files}
+            request = {"words": arguments, "environment": dict(environment), "directory": str(Path.cwd())}
+            request |= {"seconds": seconds, **files}
             requests.write(f"{json.dumps(request)}\n")
             requests.flush()
-            if not select.select([answers], [], [], seconds)[0]:
-                self._process.kill()
+            if (code := int(answers.readline())) == -signal.SIGALRM:
                 raise subprocess.TimeoutExpired(arguments, seconds)
-            code = int(answers.readline())
             return subprocess.CompletedProcess(arguments, code, *(Path(path).read_text() for path in files.values()))
 
 

@@ -2,13 +2,15 @@
 
     python prepared_program.py MODULE...
 
-A line is JSON: words, environment, directory, stdout and stderr (paths). The answer is the copy's exit code.
+A line is JSON: words, environment, directory, stdout and stderr (paths), the seconds after which SIGALRM ends it. The
+answer is its exit code.
 Nothing else is imported here: ``haplane`` patches before it imports anything.
 """
 
 import importlib
 import json
 import os
+import signal
 import sys
 
 
@@ -31,6 +33,7 @@ def become(request):
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
     sys.argv[1:] = request["words"]
+    signal.alarm(request["seconds"])
     new = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     for number, path, how in (0, os.devnull, os.O_RDONLY), (1, request["stdout"], new), (2, request["stderr"], new):
         opened = os.open(path, how)

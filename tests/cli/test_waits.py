@@ -23,7 +23,7 @@ import samples
 from haplane.bundle.manifest import MANIFEST
 from haplane.cli.signals import HEARD
 
-pytestmark = [pytest.mark.timed, pytest.mark.xdist_group("busy")]
+pytestmark = pytest.mark.timed
 
 WITHIN_SECONDS = 5.0
 AT_ONCE_SECONDS = 1.0

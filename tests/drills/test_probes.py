@@ -13,7 +13,7 @@ from haplane.drills.writes import lost_writes
 from haplane.errors import HaplaneError
 from haplane.waiting import wait_until
 
-pytestmark = [pytest.mark.timed, pytest.mark.xdist_group("busy")]
+pytestmark = pytest.mark.timed
 
 
 def watched(probes, seconds):

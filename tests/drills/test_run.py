@@ -25,11 +25,6 @@ from haplane.drills.run import healthy_status, planned, run
 from haplane.errors import BadInput, DeadlinePassed, Refused
 
 
-def timed(test):
-    """Its probes judge seconds."""
-    return pytest.mark.timed(pytest.mark.xdist_group("busy")(test))
-
-
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     monkeypatch.setattr("haplane.drills.run.STEADY_BEFORE_SECONDS", 0.3)
@@ -122,7 +117,7 @@ def decided(drill, context, wanted=None):
     return planned(drill, context, healthy_status(drill, context), wanted)
 
 
-@timed
+@pytest.mark.timed
 def test_a_drill_measures_the_outage_and_undoes_it(api):
     machines = Endpointed(api, outage=0.7)
     context = context_of(api, machines)
@@ -138,7 +133,7 @@ def test_a_drill_measures_the_outage_and_undoes_it(api):
     assert len(api.deleted) == 1
 
 
-@timed
+@pytest.mark.timed
 def test_a_gap_over_its_limit_fails_the_drill(api):
     context = context_of(api, Endpointed(api, outage=0.7))
     strict = replace(GENEROUS, limits=Limits(read_gap=0.1, write_gap=GENEROUS_SECONDS))
@@ -147,7 +142,7 @@ def test_a_gap_over_its_limit_fails_the_drill(api):
     assert [figure.name for figure in report.figures if not figure.held] == ["longest gap in reads"]
 
 
-@timed
+@pytest.mark.timed
 def test_every_undo_is_in_place_before_the_first_fault_and_runs_even_when_that_breaks_off(api):
     class Broken(Endpointed):
         @contextmanager
@@ -237,7 +232,7 @@ def test_the_last_one_is_never_killed():
             decided(drill, alone)
 
 
-@timed
+@pytest.mark.timed
 def test_a_cluster_counts_as_healthy_from_when_it_stays_so(api, monkeypatch):
     """A status that is good for a moment only, because nothing of the host has been reported yet, is none."""
     monkeypatch.setattr("haplane.drills.run.HEALTHY_FOR_SECONDS", 0.5)
@@ -247,7 +242,7 @@ def test_a_cluster_counts_as_healthy_from_when_it_stays_so(api, monkeypatch):
     assert report.healthy_again_seconds >= 2.0  # a look a second, and the third was the first that counts
 
 
-@timed
+@pytest.mark.timed
 def test_a_cluster_that_does_not_heal_says_what_is_still_wrong(api, monkeypatch):
     monkeypatch.setattr("haplane.drills.run.HEALTH_SECONDS", 0.5)
     seen = iter([HEALTHY])

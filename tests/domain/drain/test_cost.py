@@ -210,7 +210,6 @@ def test_what_is_no_list_of_objects_is_named():
 
 
 @pytest.mark.timed
-@pytest.mark.xdist_group("busy")
 def test_a_large_cluster_is_judged_within_seconds():
     """110 pods on the node, 3000 elsewhere, as many claims: for each node of a run."""
     here = [pod(f"p{number}", WEB, volumes=CLAIMED, labels=APP) for number in range(110)]
