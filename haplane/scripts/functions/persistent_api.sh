@@ -1,10 +1,10 @@
 # persistent_api SECONDS WORDS...: api, begun again for up to 60 s while no API server can be reached or etcd does not
-# answer it: one that was just started, or is on a slow machine, breaks off a request now and then. For what may be done
-# twice and reads nothing from standard input.
+# answer it: one that was just started, or is on a slow machine, breaks off a request now and then. Nor do all of them
+# serve a kind at the moment in which it is established. For what may be done twice and reads nothing from standard input.
 # uses: api
 
 broken_off='Unable to connect|unexpected EOF|connection re(fused|set)|handshake timeout|etcdserver: |ServiceUnavailable'
-broken_off="$broken_off|Handler timeout|unable to return a response in the time"
+broken_off="$broken_off|Handler timeout|unable to return a response in the time|could not find the requested resource"
 
 persistent_api() (
     deadline=$(($(date +%s) + 60))

@@ -21,7 +21,7 @@ api() (
 )
 
 broken_off='Unable to connect|unexpected EOF|connection re(fused|set)|handshake timeout|etcdserver: |ServiceUnavailable'
-broken_off="$broken_off|Handler timeout|unable to return a response in the time"
+broken_off="$broken_off|Handler timeout|unable to return a response in the time|could not find the requested resource"
 
 persistent_api() (
     deadline=$(($(date +%s) + 60))
@@ -49,7 +49,7 @@ exists() { test -n "$(persistent_api 20 --namespace=kube-system get "$1" --ignor
 apply_network() {
     deadline=$(($(date +%s) + 120))
     until api 20 apply --server-side --force-conflicts --field-manager=haplane -f "$network" > "$output" 2>&1; do
-        if ! grep -q -e 'no matches for kind' -e 'namespaces .* not found' "$output"; then
+        if ! grep -qE "no matches for kind|namespaces .* not found|$broken_off" "$output"; then
             cat "$output" >&2
             return 1
         fi

@@ -11,7 +11,7 @@ api() (
 )
 
 broken_off='Unable to connect|unexpected EOF|connection re(fused|set)|handshake timeout|etcdserver: |ServiceUnavailable'
-broken_off="$broken_off|Handler timeout|unable to return a response in the time"
+broken_off="$broken_off|Handler timeout|unable to return a response in the time|could not find the requested resource"
 
 persistent_api() (
     deadline=$(($(date +%s) + 60))
