@@ -14,6 +14,8 @@ FULL_NAME = r"^[a-z0-9]([a-z0-9./:-]{0,500}[a-z0-9])?$"
 FullName = Annotated[str, Field(pattern=FULL_NAME)]
 """NAME or NAMESPACE/NAME; some built-in objects of the API have colons in theirs."""
 
+LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9./_-]{1,317}$")]
+
 ApiPath = Annotated[str, Field(pattern=r"^/api[A-Za-z0-9./:%_-]{1,500}$")]
 
 REFUSALS = ("HTTP 401", "HTTP 403", "CERTIFICATE_VERIFY_FAILED")
@@ -74,13 +76,17 @@ class Pod(Reported):
 
 
 class DaemonSet(Reported):
-    """``name`` is NAMESPACE/NAME. ``pods`` and the last ``warning`` are there only while some pod is not ready."""
+    """``name`` is NAMESPACE/NAME, ``selects`` the labels of nodes that it is for.
+
+    ``pods`` and the last ``warning`` are there only while some pod is not ready.
+    """
 
     name: FullName
     desired: int
     ready: int
     pods: tuple[Pod, ...] = ()
     warning: Text | None = None
+    selects: dict[LabelKey, Text] = Field(default_factory=dict)
     observed: bool = True
 
 

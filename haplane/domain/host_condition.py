@@ -1,4 +1,4 @@
-"""What wears a host out, as it reports it of itself. The shape is that of ``facts/on_host/condition.py``."""
+"""What wears a host out, and its kubelet, as it reports them. The shapes are those of ``facts/on_host/{condition,kubelet}.py``."""
 
 from __future__ import annotations
 
@@ -39,3 +39,14 @@ class HostCondition(Observed):
     stopped_time_services: tuple[Name, ...] = ()
     synchronised: bool | None = None
     slow_writes: Annotated[tuple[float, ...], Field(max_length=1000)] = ()
+
+
+class Kubelet(Observed):
+    """``unhealthy``: what is wrong with its /healthz, and then its ``last_error``.
+
+    ``unserved``: why no connection to the server that its kubeconfig names can be made.
+    """
+
+    unhealthy: Word = ""
+    last_error: Word = ""
+    unserved: Word = ""

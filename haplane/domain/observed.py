@@ -23,7 +23,8 @@ from haplane.domain.balancer_report import Balancer, ShortText
 from haplane.domain.cluster_health import Components, Precedence, Workloads
 from haplane.domain.consensus import agreed_view
 from haplane.domain.etcd_report import Etcd, EtcdMember
-from haplane.domain.host_condition import HostCondition
+from haplane.domain.findings import Findings
+from haplane.domain.host_condition import HostCondition, Kubelet
 from haplane.domain.names import NodeName, UnitName
 from haplane.domain.reported import Observed, Sha256
 from haplane.domain.restoration import Leftovers
@@ -98,17 +99,6 @@ class Apiserver(Observed):
     ready: bool
     why: ShortText = ""
     last_error: ShortText = ""
-
-
-class Kubelet(Observed):
-    """``unhealthy``: what is wrong with its /healthz, and then its ``last_error``.
-
-    ``unserved``: why no connection to the server that its kubeconfig names can be made.
-    """
-
-    unhealthy: ShortText = ""
-    last_error: ShortText = ""
-    unserved: ShortText = ""
 
 
 class ServingRequest(Observed):
@@ -229,6 +219,7 @@ class HostReport(Observed):
     surroundings: Surroundings = Surroundings()
     kubelet: Kubelet = Kubelet()
     condition: HostCondition = HostCondition()
+    findings: Findings | None = None
     failed: dict[str, str] = Field(default_factory=dict)
     started_at: float
     finished_at: float

@@ -56,7 +56,7 @@ def _of_its_role(roles: Roles, name: str, report: HostReport) -> HostReport:
         unknown |= {"etcd": NO_ETCD, "snapshots": None}
     if not is_master:
         unknown |= {"apiserver": NO_APISERVER, "kubernetes": None, "settings": {}}
-        unknown |= {"components": Components(), "workloads": None}
+        unknown |= {"components": Components(), "workloads": None, "findings": None}
     if not (is_member or is_master):
         unknown |= {"leftovers": report.leftovers.model_copy(update={"journal": None})}
     if not (is_master or name in roles.balancers):

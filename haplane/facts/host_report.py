@@ -10,7 +10,7 @@ from pyinfra.api.facts import FactBase
 
 from haplane.domain.observed import HostReport, parse_report
 from haplane.errors import HaplaneError
-from haplane.facts.program import observer_parts, program
+from haplane.facts.program import observer_parts, packed, program
 
 NO_PYTHON = "python3 is not installed: install that package"
 
@@ -18,7 +18,7 @@ NO_PYTHON = "python3 is not installed: install that package"
 MODULES = (
     *("probe", "systemd", "network", "certificates", "haproxy", "machine", "etcd", "kubernetes", "kubelet"),
     *("apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence", "workloads"),
-    *("surroundings", "condition", "observe"),
+    *("surroundings", "condition", "findings", "observe"),
 )
 """Of the observer, each after those that it uses."""
 RECORDER = ("probe", "kubernetes", "workloads", "record")
@@ -39,7 +39,8 @@ class HostReportFact(FactBase[HostReport | None]):
 
     def command(self, request: dict[str, object]) -> StringCommand:
         guard = f"command -v python3 >/dev/null || {{ echo {NO_PYTHON} >&2; exit 127; }};"
-        return StringCommand(guard, "python3", "-I", "-c", QuoteString(observer()), QuoteString(json.dumps(request)))
+        script = packed(observer())
+        return StringCommand(guard, "python3", "-I", "-c", QuoteString(script), QuoteString(json.dumps(request)))
 
     def process(self, output: list[str]) -> HostReport:
         try:

@@ -13,7 +13,7 @@ from haplane.domain.clocks import Window
 from haplane.domain.observed import LeftOut, Observation
 from haplane.errors import Unreachable
 
-WORKLOAD_PARTS = ("components", "workloads", "precedence", "kubelet", "condition")
+WORKLOAD_PARTS = ("components", "workloads", "precedence", "kubelet", "condition", "findings")
 """Of a report: what only status and the plan need. A guard does without, for clients' sake: looking costs CPU."""
 
 

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shlex
 
 import pytest
 import samples
 from fake_hosts import fact
-from observing import observe
+from observing import REQUEST, observe
 from pyinfra.api.exceptions import FactProcessError
 
 from haplane.domain.observed import HostReport
@@ -57,7 +58,7 @@ def test_a_tool_that_prints_garbage_empties_its_own_answer_only(tmp_path, comman
 
 def test_whichever_probe_fails_there_is_a_report():
     asked = ("files", "bundle", "certificates", "units", "apiserver_port", "endpoint_address", "kubeadm_config")
-    report = observe(moved={'disk_usage(path)': 'disk_usage("/missing")'}, **dict.fromkeys(asked))
+    report = observe(moved={"disk_usage(path)": 'disk_usage("/missing")'}, **dict.fromkeys(asked))
     assert {"machine", "files", "bundle", "certificates", "units", "settings"} <= set(report.failed)
     assert report.machine.architecture == ""
 
@@ -65,6 +66,15 @@ def test_whichever_probe_fails_there_is_a_report():
 def test_what_is_not_asked_for_costs_nothing_and_is_not_reported():
     without = observe(without=["workloads", "units", "components"])
     assert (without.units, without.workloads, without.components.of, without.failed) == ({}, None, {}, {})
+
+
+MOST_OF_AN_ARGUMENT = 32 * os.sysconf("SC_PAGESIZE")
+"""Of the kernel's (MAX_ARG_STRLEN): the command is one argument of a host's shell."""
+
+
+def test_the_command_fits_into_one_argument_twice():
+    command = HostReportFact().command(REQUEST).get_raw_value()
+    assert len(shlex.quote(shlex.quote(command))) < MOST_OF_AN_ARGUMENT / 2
 
 
 def test_a_report_is_read_from_the_last_line(tmp_path):

@@ -23,6 +23,9 @@ LOADED = {
 }
 """Unit -> the file that it reads when it is started or reloaded."""
 
+LASTING = (": the file system of ", ": its time service ", ": large packets of its pods ", "its disk is too slow")
+"""Of its lines: waiting ends none of them soon."""
+
 
 def condition_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """By host: disks, what could not be looked at, the time service, packets, etcd's writes, configurations."""

@@ -24,10 +24,11 @@ from haplane.domain.status.balancers import (
 )
 from haplane.domain.status.certificates import Certificates, certificate_problems
 from haplane.domain.status.clocks import clock_problems
-from haplane.domain.status.condition import clock_notes, condition_problems
+from haplane.domain.status.condition import LASTING, clock_notes, condition_problems
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.cordons import BY_HAPLANE, cordon_notes, cordon_problems
 from haplane.domain.status.etcd_failures import failed_members
+from haplane.domain.status.findings import finding_problems
 from haplane.domain.status.hosts import (
     failed_probes,
     identity_problems,
@@ -161,6 +162,7 @@ def _problems(
         *control_plane_problems(roster, observation, clock_offsets(observation, window)),
         *workload_problems(roster, observation, kubernetes),
         *dns_problems(kubernetes),
+        *finding_problems(roster, observation, kubernetes, clock_offsets(observation, window)),
         *precedence_problems(roster, observation),
         *certificate_problems(status.certificates),
         *unusable_certificates(observation),
@@ -178,7 +180,7 @@ def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[Prob
         lasting.append("only 1 CoreDNS pod")  # the other one may have been there
     old = [f"{one.file} " for one in (*status.certificates.expired, *status.certificates.expiring)]
     prefixes = (*lasting, *old, UNFINISHED, *(f"the CA {one.file}" for one in status.certificates.authorities))
-    anywhere = (" expired on ", BY_HAPLANE)
+    anywhere = (" expired on ", BY_HAPLANE, *LASTING)
     return tuple(
         problem
         for problem in status.problems

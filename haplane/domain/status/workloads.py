@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Collection, Iterable
@@ -36,6 +37,10 @@ REMEDIES = (
 """What an API server says when it refuses a pod -> the command that ends that; groups are {0}."""
 
 
+OPERATING_SYSTEM = "kubernetes.io/os"
+"""The node label that kubeadm's manifests ask for."""
+
+
 def most_troubled(reports: Iterable[HostReport]) -> Workloads | None:
     """The view of the master that reports the most amiss: one host cannot hide what another one sees."""
     views = [report.workloads for report in reports if report.workloads is not None]
@@ -58,6 +63,8 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
     reported: set[str] = set()
     found = [*objects_problems(view)]
     for one in view.daemon_sets:
+        if left_out := _left_out(one, roster, kubernetes):
+            found.append(left_out)
         if one.ready >= one.desired:
             continue
         hook = next((hook for hook in view.webhooks if one.warning and hook.webhook in one.warning), None)
@@ -69,6 +76,22 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
                 )
             )
     return found + [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
+
+
+def _left_out(one: DaemonSet, roster: Roster, kubernetes: Kubernetes | None) -> Problem | None:
+    """kube-proxy and flannel are for every node: what keeps them from one was written by somebody."""
+    everywhere = ("kube-system/kube-proxy", *(("kube-flannel/flannel",) if roster.own_pod_network else ()))
+    if kubernetes is None or one.name not in everywhere or one.desired >= len(kubernetes.nodes):
+        return None
+    what = f"{one.name}: it is for {one.desired} of {len(kubernetes.nodes)} nodes"
+    namespace, _, name = one.name.partition("/")
+    if added := {key: value for key, value in one.selects.items() if key != OPERATING_SYSTEM}:
+        patch = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(added)}}}})
+        why = f"its nodeSelector wants {few([f'{key}={value}' for key, value in added.items()])}"
+        fix = f"`kubectl --namespace={namespace} patch daemonset {name} --patch='{patch}'`"
+        return problem(what, why=why, fix=fix)
+    shown = f"`kubectl --namespace={namespace} get daemonset {name} --output=yaml` shows them"
+    return problem(what, why="its affinity or tolerations leave the others out", fix=shown)
 
 
 def _unknown(masters: list[HostReport]) -> list[Problem]:

@@ -19,6 +19,7 @@ from haplane.facts.on_host.certificates import certificates
 from haplane.facts.on_host.components import components, servers
 from haplane.facts.on_host.condition import condition
 from haplane.facts.on_host.etcd import NO_MEMBER, etcd
+from haplane.facts.on_host.findings import findings
 from haplane.facts.on_host.kubelet import kubelet
 from haplane.facts.on_host.kubernetes import kubernetes
 from haplane.facts.on_host.leftovers import leftovers, settings, snapshots
@@ -57,6 +58,7 @@ NOTHING: dict[str, Any] = {
     "surroundings": {},
     "kubelet": {},
     "condition": {},
+    "findings": None,
 }  # fmt: skip
 
 
@@ -93,6 +95,7 @@ def main() -> None:
         "surroundings": surroundings,
         "kubelet": kubelet,
         "condition": condition,
+        "findings": lambda: findings(request["apiserver_port"]),
     }
     probes = {name: probe for name, probe in probes.items() if name not in request.get("without", ())}
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:

@@ -119,6 +119,7 @@ def daemon_set(item: dict[str, Any], reasons: tuple[str, str] | None, more: dict
         "ready": status.get("numberReady", 0),
         "pods": [pod(one) for one in pods],
         "warning": f"{last.get('reason')}: {last.get('message')}"[:MOST_TEXT] if last else None,
+        "selects": item["spec"].get("template", {}).get("spec", {}).get("nodeSelector") or {},
         "observed": status.get("observedGeneration") == item["metadata"].get("generation"),
     }
 

@@ -5,6 +5,7 @@ import samples
 from statuses import status_of
 
 from haplane.domain import host_paths
+from haplane.domain.status import passing_problems
 
 INVENTORY = samples.inventory(workers=1)
 CONVERGED = samples.converged(INVENTORY)
@@ -38,6 +39,12 @@ def test_a_disk_is_named_before_it_is_full(changes, words):
     found = problems(filesystems=disk(**changes))
     assert len(found) == (1 if words else 0)
     assert all(one.startswith("m2: the file system of /var/log ") and words in one for one in found)
+
+
+def test_nobody_waits_for_a_disk():
+    status = status_of(INVENTORY, samples.altered(CONVERGED, "m2", condition={"filesystems": disk(free=GIB)}))
+    assert status.problems
+    assert passing_problems(status, ()) == ()
 
 
 def test_a_disk_that_cannot_be_looked_at_is_unknown_and_said():

@@ -1,0 +1,52 @@
+"""What one API server reports of the whole cluster. The shape is that of ``facts/on_host/findings.py``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from haplane.domain.cluster_health import FullName, Reported, Text
+from haplane.domain.names import NodeName
+
+
+class NotAvailable(Reported):
+    """An APIService, or a namespace that does not go, and ``why``."""
+
+    name: FullName
+    why: Text = ""
+
+
+class Crashing(Reported):
+    """A pod, as NAMESPACE/NAME, of which a container that runs ended soon after its last starts."""
+
+    name: FullName
+    node: NodeName
+    why: Text
+
+
+class RemoteWebhook(Reported):
+    """An admission webhook at a ``url`` that does not answer, so that it refuses everything."""
+
+    kind: FullName
+    name: FullName
+    url: Text
+    why: Text
+    resources: tuple[Text, ...] = ()
+
+
+class Findings(Reported):
+    """``unscheduled`` are pods that no scheduler has looked at, ``unobserved`` Deployments that no controller has.
+
+    ``endpoints``: the ready addresses of the services ``default/kubernetes`` and ``kube-system/kube-dns``.
+    ``unread``: answers that were not understood, and why.
+    """
+
+    api_services: tuple[NotAvailable, ...] = ()
+    terminating: tuple[NotAvailable, ...] = ()
+    unscheduled: tuple[FullName, ...] = ()
+    unobserved: tuple[FullName, ...] = ()
+    crashing: tuple[Crashing, ...] = ()
+    endpoints: dict[FullName, tuple[Annotated[str, Field(max_length=64)], ...]] = Field(default_factory=dict)
+    webhooks: tuple[RemoteWebhook, ...] = ()
+    unread: dict[Text, Text] = Field(default_factory=dict)

@@ -1,0 +1,167 @@
+"""What the cluster's own objects show: services that are gone, namespaces that do not go, controllers that idle."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+
+from haplane.domain.cluster_health import Workloads
+from haplane.domain.consensus import agreed_view
+from haplane.domain.findings import Findings, NotAvailable
+from haplane.domain.leaders import leaderless
+from haplane.domain.observed import Kubernetes, Observation
+from haplane.domain.plan import few
+from haplane.domain.problem import Problem, problem
+from haplane.domain.status.model import Roster
+from haplane.domain.status.workloads import most_troubled
+
+REMAINING = re.compile(r"\b([a-z0-9]+(?:\.[a-z0-9-]+)*)\.? has \d+ resource instance")
+"""In the condition NamespaceContentRemaining; the group of a core resource is empty, its dot is not."""
+KUBERNETES, DNS = "default/kubernetes", "kube-system/kube-dns"
+
+
+def finding_problems(
+    roster: Roster, observation: Observation, kubernetes: Kubernetes | None, offsets: Mapping[str, float]
+) -> list[Problem]:
+    """As most of the masters report them. ``offsets`` are by how many seconds hosts' clocks are ahead."""
+    masters = observation.of(roster.masters)
+    view = agreed_view([report.findings for report in masters if report.findings is not None])
+    workloads = most_troubled(masters)
+    if view is None:
+        return []
+    idle = {one.component for one in leaderless(roster.masters, observation, offsets)}
+    return [
+        *_api_services(view),
+        *_terminating(view),
+        *_idle(view, workloads, idle, roster),
+        *_crashing(view),
+        *_endpoints(view, workloads, kubernetes, roster, observation),
+        *_webhooks(view),
+        *_unread(view),
+    ]
+
+
+def _api_services(view: Findings) -> list[Problem]:
+    return [
+        problem(
+            f"the API {one.name} is not available: namespaces are not deleted, and what uses it fails",
+            why=one.why,
+            fix=f"restore the service behind it, or `kubectl delete apiservice {one.name}`",
+        )
+        for one in view.api_services
+    ]
+
+
+def _terminating(view: Findings) -> list[Problem]:
+    return [
+        problem(
+            f"the namespace {one.name} has been terminating for minutes",
+            why=one.why or "no controller has said why: see whether kube-controller-manager works",
+            fix=_fix_of_namespace(one, view),
+        )
+        for one in view.terminating
+    ]
+
+
+def _fix_of_namespace(one: NotAvailable, view: Findings) -> str:
+    if remaining := REMAINING.search(one.why):
+        get = f"`kubectl --namespace={one.name} get {remaining.group(1)}`"
+        return f"end or delete what {get} shows; if what its finalizers name is gone, remove those"
+    if view.api_services and "discovery" in one.why.lower():
+        return f"restore or delete the API it waits for: `kubectl delete apiservice {view.api_services[0].name}`"
+    return f"`kubectl describe namespace {one.name}` shows its conditions"
+
+
+def _idle(view: Findings, workloads: Workloads | None, leaderless_ones: set[str], roster: Roster) -> list[Problem]:
+    """Components that hold and renew their lease and do nothing; one that nobody leads has a line of its own."""
+    found = []
+    for component, names, what in (
+        ("kube-scheduler", view.unscheduled, "pods wait for over a minute, and the scheduler has not looked at them"),
+        ("kube-controller-manager", view.unobserved, "Deployments changed, and for over a minute nothing follows"),
+    ):
+        if not names or component in leaderless_ones:
+            continue
+        lease = workloads.leases.get(component) if workloads else None
+        host = lease.holder.partition("_")[0] if lease else ""
+        leads = host in roster.masters
+        log = f"logs {component}-{host}" if leads else f"logs --selector=component={component} --prefix"
+        found.append(
+            problem(
+                f"{what}: {few(names)}",
+                why=f"{component} on {host} leads, renews its lease and does nothing" if leads else None,
+                fix=f"`kubectl --namespace=kube-system {log} --tail=50` shows what it cannot do",
+            )
+        )
+    return found
+
+
+def _crashing(view: Findings) -> list[Problem]:
+    found = []
+    for one in view.crashing:
+        namespace, _, pod = one.name.partition("/")
+        log = f"`kubectl --namespace={namespace} logs {pod} --previous` shows its last output"
+        what = f"{one.node}: {one.name} crashes again and again, though it runs now"
+        found.append(problem(what, why=one.why, fix=log))
+    return found
+
+
+def _endpoints(
+    view: Findings,
+    workloads: Workloads | None,
+    kubernetes: Kubernetes | None,
+    roster: Roster,
+    observation: Observation,
+) -> list[Problem]:
+    """Of the two services that every pod relies on; one that somebody deleted or edited is named as that."""
+    touched = " ".join((*workloads.missing, *workloads.edited)) if workloads else ""
+    found = []
+    ready_dns = kubernetes.coredns_ready if kubernetes else 0
+    if ready_dns and "services/kube-dns" not in touched and view.endpoints.get(DNS) == ():
+        found.append(
+            problem(
+                "pods cannot resolve names: the service kube-dns has no endpoints",
+                why="CoreDNS pods are ready, and it selects none of them",
+                fix="`kubectl --namespace=kube-system describe service kube-dns` shows what it selects",
+            )
+        )
+    listed = view.endpoints.get(KUBERNETES, ())
+    ready = [name for name in roster.masters if name in observation.reports]
+    ready = [name for name in ready if observation.reports[name].apiserver.ready]
+    known = {roster.addresses[name] for name in (*roster.masters, *roster.leaving)}
+    lost = [name for name in ready if roster.addresses[name] not in listed]
+    strange = [address for address in listed if address not in known]
+    parts = [f"{few(lost)} missing"] if lost else []
+    parts += [f"{few(strange)} no master's"] if strange else []
+    if KUBERNETES in view.endpoints and parts:
+        found.append(
+            problem(
+                "the service kubernetes, pods' way to the API, does not lead to every API server",
+                why=", ".join(parts),
+                fix="`kubectl get endpointslices kubernetes --output=yaml --show-managed-fields` shows who wrote it; "
+                "API servers do every 10 s",
+            )
+        )
+    return found
+
+
+def _webhooks(view: Findings) -> list[Problem]:
+    return [
+        problem(
+            f"{hook.kind} {hook.name} refuses every request for {few(hook.resources) or 'its resources'}",
+            why=f"{hook.url} does not answer: {hook.why}",
+            fix=f"restore what serves it, or `kubectl delete {hook.kind} {shlex.quote(hook.name)}`",
+        )
+        for hook in {(one.kind, one.name): one for one in view.webhooks}.values()
+    ]
+
+
+def _unread(view: Findings) -> list[Problem]:
+    return [
+        problem(
+            f"the API servers' answer about {question} is not understood",
+            why=why,
+            fix="look yourself: `kubectl get apiservices,namespaces,deployments --all-namespaces`",
+        )
+        for question, why in view.unread.items()
+    ]

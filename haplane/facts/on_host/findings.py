@@ -1,0 +1,219 @@
+"""What the API server on this host reports of the cluster that no single object of haplane's shows."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import contextlib
+import http.client
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask, seconds_since
+from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.workloads import WEBHOOKS, slices_path
+
+MOST_FOUND = 20
+APISERVICES = "/apis/apiregistration.k8s.io/v1/apiservices?limit=500"
+TERMINATING = "/api/v1/namespaces?fieldSelector=status.phase%3DTerminating&limit=50"
+UNSCHEDULED = "/api/v1/pods?fieldSelector=status.phase%3DPending%2Cspec.nodeName%3D&limit=100"
+DEPLOYMENTS = "/apis/apps/v1/deployments?limit=200"
+SYSTEM_PODS = (
+    f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%20in%20%28kube-dns%2Ckube-proxy%29&limit=200",
+    "/api/v1/namespaces/kube-flannel/pods?limit=200",
+)
+SERVICES = {
+    "default/kubernetes": slices_path("default", "kubernetes"),
+    "kube-system/kube-dns": slices_path("kube-system", "kube-dns"),
+}
+IDLE_SECONDS = 60.0
+"""So long a scheduler or a controller may take."""
+STUCK_SECONDS = 180.0
+"""So long a namespace may take to go."""
+RESTARTS, HEALTHY_SECONDS = 3, 300.0
+"""A container that ended as often, and ran for less than that before and since, crashes again and again."""
+LOST = 255
+"""The exit code of a container whose end nobody saw: its host went down."""
+WEBHOOK_SECONDS = 2.0
+OF_DELETION = (
+    *("NamespaceDeletionDiscoveryFailure", "NamespaceDeletionGroupVersionParsingFailure"),
+    *("NamespaceDeletionContentFailure", "NamespaceFinalizersRemaining", "NamespaceContentRemaining"),
+)
+"""The conditions that say why a namespace is still there, the most telling first (pkg/controller/namespace)."""
+
+Listed = dict[str, Any]
+
+
+def findings(port: int) -> dict[str, Any] | None:
+    """Each question's answer; those that were not understood are in ``unread``. None while nobody answers."""
+    config = read("/etc/kubernetes/admin.conf")
+    if config is None:
+        return None
+    paths = [APISERVICES, TERMINATING, UNSCHEDULED, DEPLOYMENTS, *SYSTEM_PODS, *SERVICES.values(), *WEBHOOKS.values()]
+    try:
+        return found_in(ask(port, config, paths))
+    except (OSError, http.client.HTTPException, ValueError, LookupError):
+        return None
+
+
+def found_in(listed: Listed) -> dict[str, Any]:
+    """The same of what was listed, by path."""
+    found: dict[str, Any] = {"unread": {}}
+    for name, question in QUESTIONS.items():
+        try:
+            found[name] = question(listed)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            found["unread"][name] = repr(error)[:MOST_TEXT]
+    return found
+
+
+def items(listed: Listed, path: str) -> list[dict[str, Any]]:
+    """Of a list, none where there is no such list."""
+    return list(listed.get(path, {}).get("items", []))
+
+
+def api_services(listed: Listed) -> list[dict[str, Any]]:
+    """Those that another server provides and that are not available."""
+    found = []
+    for item in items(listed, APISERVICES):
+        of = {one["type"]: one for one in item.get("status", {}).get("conditions", [])}
+        available = of.get("Available", {})
+        if item["spec"].get("service") and available.get("status") == "False":
+            found.append({"name": item["metadata"]["name"], "why": str(available.get("message"))[:MOST_TEXT]})
+    return found[:MOST_FOUND]
+
+
+def terminating(listed: Listed) -> list[dict[str, Any]]:
+    """Namespaces that are being deleted for longer than STUCK_SECONDS, and what their conditions say."""
+    found = []
+    for item in items(listed, TERMINATING):
+        if seconds_since(item["metadata"]["deletionTimestamp"]) > STUCK_SECONDS:
+            conditions = item.get("status", {}).get("conditions", [])
+            of = {one["type"]: str(one.get("message")) for one in conditions if one.get("status") == "True"}
+            whys = [of[kind] for kind in OF_DELETION if kind in of]
+            found.append({"name": item["metadata"]["name"], "why": "; ".join(whys)[:MOST_TEXT]})
+    return found[:MOST_FOUND]
+
+
+def unscheduled(listed: Listed) -> list[str]:
+    """Pods that no scheduler has looked at: one that finds no node for a pod says so in its condition."""
+    return [
+        f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+        for item in items(listed, UNSCHEDULED)
+        if item["spec"].get("schedulerName", "default-scheduler") == "default-scheduler"
+        and not any(one["type"] == "PodScheduled" for one in item.get("status", {}).get("conditions", []))
+        and seconds_since(item["metadata"]["creationTimestamp"]) > IDLE_SECONDS
+        and "deletionTimestamp" not in item["metadata"]
+    ][:MOST_FOUND]
+
+
+def unobserved(listed: Listed) -> list[str]:
+    """Deployments whose last change no controller has looked at."""
+    return [
+        f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+        for item in items(listed, DEPLOYMENTS)
+        if item.get("status", {}).get("observedGeneration") != item["metadata"]["generation"]
+        and "deletionTimestamp" not in item["metadata"]
+        and seconds_since(last_change(item["metadata"])) > IDLE_SECONDS
+    ][:MOST_FOUND]
+
+
+def last_change(metadata: dict[str, Any]) -> str:
+    """When somebody last wrote anything but the status."""
+    written = [
+        str(one["time"])
+        for one in metadata.get("managedFields", [])
+        if one.get("time") and one.get("subresource", "") != "status"
+    ]
+    return max([str(metadata["creationTimestamp"]), *written])
+
+
+def crashing(listed: Listed) -> list[dict[str, Any]]:
+    """Containers of kube-proxy, CoreDNS and flannel that are ready now, and ended soon after their last starts."""
+    found = []
+    for item in [one for path in SYSTEM_PODS for one in items(listed, path)]:
+        for one in item.get("status", {}).get("containerStatuses", []):
+            ended, running = one.get("lastState", {}).get("terminated"), one.get("state", {}).get("running")
+            often = one.get("ready") and one.get("restartCount", 0) >= RESTARTS
+            if ended and running and often and crashed_soon(ended, running):
+                found.append(
+                    {
+                        "name": f"{item['metadata']['namespace']}/{item['metadata']['name']}",
+                        "node": str(item["spec"].get("nodeName", "")),
+                        "why": f"{one['name']} ended {one['restartCount']} times, last with {ended.get('reason')}, "
+                        f"exit {ended['exitCode']}"[:MOST_TEXT],
+                    }
+                )
+    return found[:MOST_FOUND]
+
+
+def crashed_soon(ended: dict[str, Any], running: dict[str, Any]) -> bool:
+    """Whether the last run was short and ended badly, and the one since is young."""
+    young = seconds_since(running["startedAt"]) < HEALTHY_SECONDS
+    lasted = seconds_since(ended["startedAt"]) - seconds_since(ended["finishedAt"])
+    return ended["exitCode"] not in (0, LOST) and young and lasted < HEALTHY_SECONDS
+
+
+def endpoints(listed: Listed) -> dict[str, list[str]]:
+    """Service -> the addresses of its endpoints that are ready."""
+    return {
+        service: sorted(
+            {
+                address
+                for one in items(listed, path)
+                for endpoint in one.get("endpoints") or []
+                if endpoint.get("conditions", {}).get("ready") is not False
+                for address in endpoint["addresses"]
+            }
+        )[:100]
+        for service, path in SERVICES.items()
+    }
+
+
+def remote_webhooks(listed: Listed) -> list[dict[str, Any]]:
+    """Webhooks at a URL that reject what they are not asked about, and do not answer from here."""
+    strict = [
+        {
+            "kind": kind, "name": item["metadata"]["name"], "url": str(one["clientConfig"]["url"])[:MOST_TEXT],
+            "resources": sorted({name for rule in one.get("rules", []) for name in rule.get("resources", [])})[:10],
+            "authority": one["clientConfig"].get("caBundle", ""),
+        }
+        for kind, path in WEBHOOKS.items()
+        for item in items(listed, path)
+        for one in item.get("webhooks", [])
+        if one.get("clientConfig", {}).get("url") and one.get("failurePolicy", "Fail") == "Fail"
+    ][:MOST_FOUND]  # fmt: skip
+    with concurrent.futures.ThreadPoolExecutor(MOST_FOUND) as pool:
+        whys = list(pool.map(lambda one: why_unanswered(one["url"], one["authority"]), strict))
+    return [one | {"why": why} for one, why in zip(strict, whys, strict=True) if why]
+
+
+def why_unanswered(url: str, authority: str) -> str:
+    """Why an API server would get no TLS connection to that URL; "" where it would."""
+    try:
+        place = urlsplit(url)
+        bundle = base64.b64decode(authority).decode() or None
+        context = ssl.create_default_context(cadata=bundle)
+        with (
+            socket.create_connection((place.hostname or "", place.port or 443), WEBHOOK_SECONDS) as connection,
+            contextlib.closing(context.wrap_socket(connection, server_hostname=place.hostname)),
+        ):
+            return ""
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message[:MOST_TEXT]
+    except (OSError, ValueError) as error:
+        return str(error)[:MOST_TEXT]
+
+
+QUESTIONS: dict[str, Callable[[Listed], Any]] = {
+    "api_services": api_services,
+    "terminating": terminating,
+    "unscheduled": unscheduled,
+    "unobserved": unobserved,
+    "crashing": crashing,
+    "endpoints": endpoints,
+    "webhooks": remote_webhooks,
+}

@@ -1,0 +1,159 @@
+"""What the cluster's own objects show: each kind with its cause and one command, by the word of most masters."""
+
+import pytest
+import samples
+from statuses import status_of
+
+INVENTORY = samples.inventory(workers=1)
+CONVERGED = samples.converged(INVENTORY)
+MASTERS = ("m1", "m2", "m3")
+KUBERNETES, DNS = "default/kubernetes", "kube-system/kube-dns"
+ENDPOINTS = {KUBERNETES: ("10.0.0.21", "10.0.0.22", "10.0.0.23"), DNS: ("10.244.0.2",)}
+
+
+def problems(masters=MASTERS, observation=CONVERGED, **found):
+    for name in MASTERS:
+        seen = {"endpoints": ENDPOINTS} | (found if name in masters else {})
+        observation = samples.altered(observation, name, findings=seen)
+    return status_of(INVENTORY, observation).problems
+
+
+def with_workloads(**changes):
+    observation = CONVERGED
+    for name in MASTERS:
+        observation = samples.altered(observation, name, workloads=samples.workloads(INVENTORY, **changes))
+    return observation
+
+
+def test_nothing_amiss():
+    assert problems() == ()
+
+
+METRICS = {"name": "v1beta1.metrics.k8s.io", "why": "service/metrics is not present"}
+
+
+def test_an_api_whose_server_is_gone():
+    assert problems(api_services=[METRICS]) == (
+        "the API v1beta1.metrics.k8s.io is not available: namespaces are not deleted, and what uses it fails "
+        "(service/metrics is not present); fix: restore the service behind it, or "
+        "`kubectl delete apiservice v1beta1.metrics.k8s.io`",
+    )
+
+
+def test_one_masters_word_is_not_enough():
+    assert problems(masters=("m2",), api_services=[METRICS], unscheduled=["x/p"]) == ()
+
+
+def test_only_masters_are_asked():
+    told = {"endpoints": {}, "api_services": [METRICS]}
+    assert problems(observation=samples.altered(CONVERGED, "w1", findings=told)) == ()
+
+
+@pytest.mark.parametrize(
+    ("why", "found", "fix"),
+    [
+        (
+            "Some resources are remaining: widgets.bugs.example.org has 1 resource instances",
+            {},
+            "`kubectl --namespace=old get widgets.bugs.example.org` shows; if what its finalizers name is gone",
+        ),
+        ("Some resources are remaining: pods. has 2 resource instances", {}, "`kubectl --namespace=old get pods`"),
+        (
+            "Discovery failed for some groups",
+            {"api_services": [METRICS]},
+            "`kubectl delete apiservice v1beta1.metrics.k8s.io`",
+        ),
+        ("", {}, "`kubectl describe namespace old` shows its conditions"),
+    ],
+)
+def test_a_namespace_that_does_not_go(why, found, fix):
+    line = problems(terminating=[{"name": "old", "why": why}], **found)[-1]
+    assert line.startswith(f"the namespace old has been terminating for minutes ({why or 'no controller'}")
+    assert fix in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "component", "words"),
+    [
+        ("unscheduled", "kube-scheduler", "the scheduler has not looked at them: x/p"),
+        ("unobserved", "kube-controller-manager", "nothing follows: x/p"),
+    ],
+)
+def test_who_leads_and_does_nothing_is_named(kind, component, words):
+    (line,) = problems(**{kind: ["x/p"]})
+    assert words in line
+    assert f"({component} on m1 leads, renews its lease and does nothing)" in line
+    assert line.endswith(f"`kubectl --namespace=kube-system logs {component}-m1 --tail=50` shows what it cannot do")
+
+
+def test_where_nobody_leads_that_is_the_cause():
+    nobody = with_workloads(leases={"kube-scheduler": {"holder": "m1_1", "age_seconds": 95}})
+    (line,) = problems(observation=nobody, unscheduled=["x/p"])
+    assert line.startswith("no kube-scheduler leads")
+
+
+def test_a_pod_between_two_crashes():
+    crashes = {"name": "kube-system/kube-proxy-x", "node": "w1", "why": "kube-proxy ended 7 times"}
+    assert problems(crashing=[crashes]) == (
+        "w1: kube-system/kube-proxy-x crashes again and again, though it runs now (kube-proxy ended 7 times); "
+        "fix: `kubectl --namespace=kube-system logs kube-proxy-x --previous` shows its last output",
+    )
+
+
+@pytest.mark.parametrize(
+    ("addresses", "why"),
+    [
+        (("10.0.0.21", "10.0.0.22"), "m3 missing"),
+        (("10.0.0.21", "10.0.0.22", "10.0.0.23", "10.9.9.9"), "10.9.9.9 no master's"),
+        ((), "m1, m2, m3 missing"),
+    ],
+)
+def test_pods_way_to_the_api(addresses, why):
+    (line,) = problems(endpoints=ENDPOINTS | {KUBERNETES: addresses})
+    way = "the service kubernetes, pods' way to the API, does not lead to every API server"
+    assert line.startswith(f"{way} ({why}); fix: `kubectl get endpointslices kubernetes ")
+
+
+def test_a_dns_service_that_selects_nothing():
+    (line,) = problems(endpoints=ENDPOINTS | {DNS: ()})
+    assert line.startswith("pods cannot resolve names: the service kube-dns has no endpoints (CoreDNS pods are ready")
+
+
+def test_one_that_was_deleted_is_named_as_that_alone():
+    gone = with_workloads(missing=["/api/v1/namespaces/kube-system/services/kube-dns"])
+    (line,) = problems(observation=gone, endpoints=ENDPOINTS | {DNS: ()})
+    assert line.startswith("deleted from the cluster: kube-system/services/kube-dns; fix: `haplane up ")
+
+
+def test_a_webhook_at_a_url_that_does_not_answer():
+    hook = {
+        "kind": "validatingwebhookconfiguration", "name": "policy", "url": "https://192.0.2.1/v", "why": "timed out",
+        "resources": ["pods"],
+    }  # fmt: skip
+    assert problems(webhooks=[hook]) == (
+        "validatingwebhookconfiguration policy refuses every request for pods (https://192.0.2.1/v does not answer: "
+        "timed out); fix: restore what serves it, or `kubectl delete validatingwebhookconfiguration policy`",
+    )
+
+
+def test_what_was_not_understood_is_unknown_and_said():
+    (line,) = problems(unread={"unobserved": "KeyError('x')"})
+    assert line.startswith("the API servers' answer about unobserved is not understood (KeyError('x')); fix: ")
+
+
+@pytest.mark.parametrize(
+    ("selects", "words"),
+    [
+        (
+            {"kubernetes.io/os": "linux", "no": "such"},
+            "(its nodeSelector wants no=such); fix: `kubectl --namespace=kube-system patch daemonset kube-proxy "
+            """--patch='{"spec": {"template": {"spec": {"nodeSelector": {"no": null}}}}}'`""",
+        ),
+        ({"kubernetes.io/os": "linux"}, "(its affinity or tolerations leave the others out); fix: `kubectl "),
+    ],
+)
+def test_a_daemon_set_that_leaves_nodes_out(selects, words):
+    sets = [{"name": "kube-system/kube-proxy", "desired": 0, "ready": 0, "selects": selects}]
+    (line,) = problems(observation=with_workloads(daemon_sets=sets))
+    assert line.startswith("kube-system/kube-proxy: it is for 0 of 4 nodes ")
+    assert words in line

@@ -1,0 +1,195 @@
+"""What an API server's objects show, as the API has them; and webhooks at URLs, by real connections."""
+
+import base64
+import socket
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+
+import pytest
+
+from haplane.domain.findings import Findings
+from haplane.facts.on_host import findings
+from haplane.facts.on_host.workloads import WEBHOOKS
+from haplane.pki.ca import new_ca
+from haplane.pki.kubelet_certificates import kubelet_serving_files
+
+HOOKS = WEBHOOKS["validatingwebhookconfiguration"]
+PATHS = {
+    "api_services": findings.APISERVICES, "terminating": findings.TERMINATING, "pods": findings.UNSCHEDULED,
+    "deployments": findings.DEPLOYMENTS, "system": findings.SYSTEM_PODS[0], "hooks": HOOKS,
+    "dns": findings.SERVICES["kube-system/kube-dns"],
+}  # fmt: skip
+
+
+def ago(seconds):
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def found(**listed):
+    told = {PATHS[name]: {"items": items} for name, items in listed.items()}
+    return Findings.model_validate(findings.found_in(told))
+
+
+def test_a_cluster_with_nothing_amiss():
+    assert found() == Findings(endpoints={"default/kubernetes": (), "kube-system/kube-dns": ()})
+
+
+def api_service(available, service="metrics"):
+    condition = {"type": "Available", "status": available, "message": "endpoints not found"}
+    return {
+        "metadata": {"name": "v1beta1.metrics.k8s.io"},
+        "spec": {"service": {"name": service, "namespace": "kube-system"} if service else None},
+        "status": {"conditions": [condition]},
+    }
+
+
+def test_what_is_not_understood_is_unknown_and_the_rest_is_not_lost():
+    seen = found(deployments=[{"metadata": {}}], api_services=[api_service("False")])
+    assert list(seen.unread) == ["unobserved"]
+    assert len(seen.api_services) == 1
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [(api_service("False"), True), (api_service("True"), False), (api_service("False", None), False)],
+)
+def test_an_api_whose_server_is_gone(item, named):
+    seen = [(one.name, one.why) for one in found(api_services=[item]).api_services]
+    assert seen == [("v1beta1.metrics.k8s.io", "endpoints not found")] * named
+
+
+def test_a_namespace_that_does_not_go_says_why():
+    conditions = [
+        {"type": "NamespaceContentRemaining", "status": "True", "message": "Some resources are remaining: pods."},
+        {"type": "NamespaceDeletionDiscoveryFailure", "status": "True", "message": "Discovery failed"},
+        {"type": "NamespaceFinalizersRemaining", "status": "False", "message": "no"},
+    ]
+    items = [
+        {"metadata": {"name": name, "deletionTimestamp": ago(seconds)}, "status": {"conditions": conditions}}
+        for name, seconds in (("old", 400), ("young", 20))
+    ]
+    (one,) = found(terminating=items).terminating
+    assert (one.name, one.why) == ("old", "Discovery failed; Some resources are remaining: pods.")
+
+
+def pod(age=90, conditions=(), **spec):
+    return {
+        "metadata": {"namespace": "x", "name": "p", "creationTimestamp": ago(age)},
+        "spec": spec, "status": {"phase": "Pending", "conditions": list(conditions)},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        (pod(), True),
+        (pod(age=10), False),
+        (pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]), False),
+        (pod(schedulerName="mine"), False),
+    ],
+)
+def test_a_pod_that_no_scheduler_has_looked_at(item, named):
+    assert found(pods=[item]).unscheduled == ("x/p",) * named
+
+
+def deployment(generation, observed, changed=90):
+    managers = [{"time": ago(changed)}, {"time": ago(1), "subresource": "status"}]
+    return {
+        "metadata": {
+            "namespace": "x", "name": "d", "generation": generation, "creationTimestamp": ago(9999),
+            "managedFields": managers,
+        },
+        "status": {} if observed is None else {"observedGeneration": observed},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        (deployment(2, 2), False),
+        (deployment(2, 1), True),
+        (deployment(1, None), True),
+        (deployment(2, 1, changed=5), False),
+    ],
+)
+def test_a_deployment_that_no_controller_has_looked_at(item, named):
+    assert found(deployments=[item]).unobserved == ("x/d",) * named
+
+
+def container(*, code=1, restarts=7, lasted=10, age=30, ready=True):
+    ended = {"exitCode": code, "reason": "Error", "startedAt": ago(age + lasted + 5), "finishedAt": ago(age + 5)}
+    return {
+        "name": "kube-proxy", "ready": ready, "restartCount": restarts,
+        "state": {"running": {"startedAt": ago(age)}}, "lastState": {"terminated": ended},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({}, True),
+        ({"code": 0}, False),
+        ({"code": 255}, False),
+        ({"restarts": 1}, False),
+        ({"lasted": 4000}, False),
+        ({"age": 4000}, False),
+        ({"ready": False}, False),
+    ],
+)
+def test_a_pod_between_two_crashes(changes, named):
+    """Ready at this moment, and again and again for as long as it takes to crash."""
+    item = {
+        "metadata": {"namespace": "kube-system", "name": "kube-proxy-x"}, "spec": {"nodeName": "w1"},
+        "status": {"containerStatuses": [container(**changes)]},
+    }  # fmt: skip
+    seen = found(system=[item]).crashing
+    assert [(one.name, one.node) for one in seen] == [("kube-system/kube-proxy-x", "w1")] * named
+    assert all("kube-proxy ended 7 times, last with Error, exit 1" in one.why for one in seen)
+
+
+def test_the_endpoints_of_a_service_are_those_that_are_ready():
+    both = [{"addresses": ["10.0.0.2"], "conditions": {"ready": False}}, {"addresses": ["10.0.0.1"]}]
+    assert found(dns=[{"endpoints": both}]).endpoints["kube-system/kube-dns"] == ("10.0.0.1",)
+
+
+def hook(url, authority=b"", policy="Fail"):
+    client = {"url": url, "caBundle": base64.b64encode(authority).decode()}
+    one = {"name": "a.example.org", "clientConfig": client, "rules": [{"resources": ["pods"]}]}
+    return {"metadata": {"name": "policy"}, "webhooks": [one | {"failurePolicy": policy}]}
+
+
+def test_a_webhook_at_a_url_where_nobody_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/validate"
+    (one,) = found(hooks=[hook(url)]).webhooks
+    assert (one.name, one.url, one.resources) == ("policy", url, ("pods",))
+    assert "refused" in one.why
+    assert found(hooks=[hook(url, policy="Ignore")]).webhooks == ()
+
+
+@pytest.mark.parametrize("stranger", [False, True])
+def test_a_webhook_that_answers_with_its_certificate_or_with_anothers(tmp_path, stranger):
+    ours = new_ca("policy", now=datetime.now(UTC))
+    theirs = new_ca("policy", now=datetime.now(UTC)) if stranger else ours
+    files = kubelet_serving_files(theirs, "w1", IPv4Address("127.0.0.1"), datetime.now(UTC))
+    pair = tmp_path / "pair.pem"
+    pair.write_bytes(b"".join(files.values()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server, context), daemon=True)
+        thread.start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/validate"
+        seen = found(hooks=[hook(url, ours.certificate)]).webhooks
+        thread.join(5)
+    assert ["certificate" in one.why for one in seen] == [True] * stranger
+
+
+def serve(server, context):
+    connection, _ = server.accept()
+    try:
+        context.wrap_socket(connection, server_side=True).close()
+    except OSError:
+        connection.close()
