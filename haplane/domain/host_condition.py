@@ -1,4 +1,4 @@
-"""What wears a host out, and its kubelet, as it reports them. The shapes are those of ``facts/on_host/{condition,kubelet}.py``."""
+"""What wears a host out, and its kubelet: the shapes of ``facts/on_host/{condition,kubelet}.py``."""
 
 from __future__ import annotations
 

@@ -91,6 +91,7 @@ def roster(inventory: Inventory) -> Roster:
         identity=IDENTITY_PATHS,
         leaving=tuple(host.name for host in inventory.leaving),
         pod_network=str(cluster.pod_network),
+        pod_tunnel=cluster.flannel_backend == "vxlan",
         own_pod_network=cluster.pod_network_manifest is None,
         apiserver_port=cluster.apiserver_port,
         inventory=inventory.path,

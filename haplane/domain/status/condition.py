@@ -88,8 +88,8 @@ def _packets(name: str, report: HostReport, roster: Roster) -> list[Problem]:
     carries = seen.mtus.get(interface or "")
     if not seen.pod_mtu or carries is None:
         return []
-    tunnel = TUNNEL_BYTES if TUNNEL in seen.mtus else 0
-    if seen.pod_mtu <= min(carries - tunnel, seen.mtus.get(TUNNEL, carries)):
+    tunnel = TUNNEL_BYTES if roster.pod_tunnel and TUNNEL in seen.mtus else 0
+    if seen.pod_mtu <= min(carries - tunnel, seen.mtus[TUNNEL] if tunnel else carries):
         return []
     parts = [f"pods' packets have up to {seen.pod_mtu} bytes", f"{interface} carries {carries}"]
     parts += [f"the tunnel {TUNNEL} {seen.mtus[TUNNEL]} and adds {tunnel}"] if tunnel else []

@@ -128,9 +128,9 @@ def _endpoints(
     listed = view.endpoints.get(KUBERNETES, ())
     ready = [name for name in roster.masters if name in observation.reports]
     ready = [name for name in ready if observation.reports[name].apiserver.ready]
-    known = {roster.addresses[name] for name in (*roster.masters, *roster.leaving)}
+    known = {roster.addresses[name] for name in roster.masters}
     lost = [name for name in ready if roster.addresses[name] not in listed]
-    strange = [address for address in listed if address not in known]
+    strange = [] if roster.leaving else [address for address in listed if address not in known]
     parts = [f"{few(lost)} missing"] if lost else []
     parts += [f"{few(strange)} no master's"] if strange else []
     if KUBERNETES in view.endpoints and parts:

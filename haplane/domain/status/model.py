@@ -17,9 +17,9 @@ class Roster:
     """The inventory's names; by name, each host's address and the units that have to be up there.
 
     ``identity``: paths of the files on masters that make the cluster this cluster. ``snapshot_interval`` in seconds
-    is None where no snapshots are taken. ``own_pod_network``: flannel, as haplane applies it. ``inventory`` is its
-    path, for commands. ``api_servers``: by node, what its kubeconfigs may name; ``without_swap`` are
-    nodes whose kubelet does not start while swap is on.
+    is None where no snapshots are taken. ``own_pod_network``: flannel, as haplane applies it; ``pod_tunnel``: by
+    VXLAN. ``inventory`` is its path, for commands. ``api_servers``: by node, what its kubeconfigs may name;
+    ``without_swap`` are nodes whose kubelet does not start while swap is on.
     """
 
     cluster: str
@@ -38,6 +38,7 @@ class Roster:
     etcd_quota_bytes: int | None = None
     pod_network: str = ""
     own_pod_network: bool = True
+    pod_tunnel: bool = True
     apiserver_port: int = 6443
     inventory: str = INVENTORY
     without_swap: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask, seconds_since
+from haplane.facts.on_host.leftovers import apiserver_manifest
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.workloads import WEBHOOKS, slices_path
 
@@ -174,7 +175,12 @@ def endpoints(listed: Listed) -> dict[str, list[str]]:
 
 
 def remote_webhooks(listed: Listed) -> list[dict[str, Any]]:
-    """Webhooks at a URL that reject what they are not asked about, and do not answer from here."""
+    """Webhooks at a URL that reject what they are not asked about, and do not answer from here.
+
+    None where API servers call them through a proxy: its way is not this one.
+    """
+    if "HTTPS_PROXY" in apiserver_manifest():
+        return []
     strict = [
         {
             "kind": kind, "name": item["metadata"]["name"], "url": str(one["clientConfig"]["url"])[:MOST_TEXT],

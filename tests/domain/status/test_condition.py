@@ -41,6 +41,13 @@ def test_a_disk_is_named_before_it_is_full(changes, words):
     assert all(one.startswith("m2: the file system of /var/log ") and words in one for one in found)
 
 
+def test_a_tunnel_that_is_left_from_another_backend_carries_nothing():
+    routed = samples.inventory(workers=1, flannel_backend="host-gw")
+    seen = {"mtus": {"eth1": 1500, "flannel.1": 1450}, "pod_mtu": 1500}
+    observation = samples.altered(samples.converged(routed), "w1", condition=seen)
+    assert status_of(routed, observation).problems == ()
+
+
 def test_nobody_waits_for_a_disk():
     status = status_of(INVENTORY, samples.altered(CONVERGED, "m2", condition={"filesystems": disk(free=GIB)}))
     assert status.problems

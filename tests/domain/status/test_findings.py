@@ -114,6 +114,15 @@ def test_pods_way_to_the_api(addresses, why):
     assert line.startswith(f"{way} ({why}); fix: `kubectl get endpointslices kubernetes ")
 
 
+def test_masters_that_leave_are_no_strangers():
+    leaving = samples.inventory(workers=1).model_copy(update={"leaving": (samples.host("m9", 99),)})
+    observation = CONVERGED
+    for name in MASTERS:
+        seen = {"endpoints": ENDPOINTS | {KUBERNETES: (*ENDPOINTS[KUBERNETES], "10.0.0.99")}}
+        observation = samples.altered(observation, name, findings=seen)
+    assert status_of(leaving, observation).problems == ()
+
+
 def test_a_dns_service_that_selects_nothing():
     (line,) = problems(endpoints=ENDPOINTS | {DNS: ()})
     assert line.startswith("pods cannot resolve names: the service kube-dns has no endpoints (CoreDNS pods are ready")
