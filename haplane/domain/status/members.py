@@ -138,7 +138,8 @@ def _unhealthy(member: MemberStatus, report: HostReport | None, recovery: str) -
     """One whose own words explain nothing: its host is off or could not ask it, it is stopped, or finds no quorum."""
     name = member.name
     if report is None:
-        return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=recovery)
+        fix = f"power {name} on; if it is lost for good: `haplane node repair INVENTORY {name}`"
+        return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=fix)
     if member.unknown:
         again = "run `haplane status INVENTORY` again once its host can be inspected"
         return problem(f"etcd member {name}: unknown", why="its host could not ask it", fix=again)
