@@ -81,9 +81,10 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
 def _left_out(one: DaemonSet, roster: Roster, kubernetes: Kubernetes | None) -> Problem | None:
     """kube-proxy and flannel are for every node: what keeps them from one was written by somebody."""
     everywhere = ("kube-system/kube-proxy", *(("kube-flannel/flannel",) if roster.own_pod_network else ()))
-    if kubernetes is None or one.name not in everywhere or one.desired >= len(kubernetes.nodes):
+    ready = sum(node.ready for node in kubernetes.nodes) if kubernetes else 0
+    if one.name not in everywhere or one.desired >= ready:
         return None
-    what = f"{one.name}: it is for {one.desired} of {len(kubernetes.nodes)} nodes"
+    what = f"{one.name}: it is for {one.desired} nodes, {ready} are Ready"
     namespace, _, name = one.name.partition("/")
     if added := {key: value for key, value in one.selects.items() if key != OPERATING_SYSTEM}:
         patch = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(added)}}}})

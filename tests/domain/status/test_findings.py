@@ -164,5 +164,5 @@ def test_what_was_not_understood_is_unknown_and_said():
 def test_a_daemon_set_that_leaves_nodes_out(selects, words):
     sets = [{"name": "kube-system/kube-proxy", "desired": 0, "ready": 0, "selects": selects}]
     (line,) = problems(observation=with_workloads(daemon_sets=sets))
-    assert line.startswith("kube-system/kube-proxy: it is for 0 of 4 nodes ")
+    assert line.startswith("kube-system/kube-proxy: it is for 0 nodes, 4 are Ready ")
     assert words in line
