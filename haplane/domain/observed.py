@@ -29,6 +29,7 @@ from haplane.domain.names import NodeName, UnitName
 from haplane.domain.reported import Observed, Sha256
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
+from haplane.domain.surroundings import Surroundings
 from haplane.errors import HaplaneError
 
 
@@ -154,32 +155,6 @@ class Kubernetes(Observed):
     coredns_ready: int = 0
     coredns_why: str = ""
     serving_requests: tuple[ServingRequest, ...] = ()
-
-
-class AttachedNetwork(Observed):
-    """A network that the host has an address in or a route to; ``gateway`` is a route's next hop, "" without."""
-
-    network: ShortText
-    device: ShortText
-    gateway: ShortText = ""
-
-
-class Surroundings(Observed):
-    """What the host was before haplane. The shape is that of ``facts/on_host/surroundings.py``.
-
-    ``product_uuid`` is empty in a container. ``resolv_conf`` is what kubeadm has pods' name servers from.
-    ``kubelet_files``: drop-ins of its unit that are not haplane's and change what it runs.
-    """
-
-    machine_id: ShortText = ""
-    product_uuid: ShortText = ""
-    kernel: ShortText = ""
-    resolv_conf: ShortText = "/etc/resolv.conf"
-    name_servers: tuple[ShortText, ...] = ()
-    networks: tuple[AttachedNetwork, ...] = ()
-    manifests: tuple[ShortText, ...] = ()
-    cni: tuple[ShortText, ...] = ()
-    kubelet_files: tuple[ShortText, ...] = ()
 
 
 UNUSABLE = "it cannot be read, or its key is not its own"

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
 
 from haplane.domain import host_paths
-from haplane.domain.observed import AttachedNetwork, HostReport
+from haplane.domain.observed import HostReport
 from haplane.domain.platform import version
+from haplane.domain.surroundings import AttachedNetwork
 from haplane.errors import HaplaneError
 
 POD_DEVICES = ("cni", "flannel", "kube-", "veth", "cali", "cilium", "weave", "nodelocaldns")

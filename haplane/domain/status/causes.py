@@ -21,6 +21,10 @@ def not_ready(what: str, name: str, nodes: Mapping[str, Node], roster: Roster, o
     """The Node's own message; where its kubelet reports nothing any more, what the host does instead."""
     node, report = nodes.get(name), observation.reports.get(name)
     message = node.why if node is not None else "no API server knows it"
+    if name in observation.left_out:
+        return problem(
+            what, why=observation.unreachable[name], fix=f"{observation.left_out[name].next_step}; then {UP}"
+        )
     if report is None:
         away = "its host is unreachable" if name in observation.unreachable else message
         return problem(what, why=away, fix=f"power {name} on, or find out why `ssh {name}` fails, then {UP}")

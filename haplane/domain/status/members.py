@@ -7,7 +7,7 @@ from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.etcd_space import quota_of, without_space
 from haplane.domain.members import corrupt, differ, is_corrupt
-from haplane.domain.observed import HostReport, Observation, listed_members
+from haplane.domain.observed import Observation, listed_members
 from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
 from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
@@ -120,7 +120,7 @@ def etcd_problems(observation: Observation, etcd: EtcdCluster, recovery: str) ->
     """
     unhealthy = [member for member in etcd.members if not member.healthy]
     unknown = [member for member in unhealthy if member.unknown]
-    found = [_unhealthy(one, observation.reports.get(one.name), recovery) for one in unhealthy if not one.failure]
+    found = [_unhealthy(one, observation, recovery) for one in unhealthy if not one.failure]
     quorum = etcd.quorum
     if quorum.healthy + len(unknown) < quorum.needed and not quorum.healthy:
         what = f"etcd has no quorum: {quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed"
@@ -134,9 +134,15 @@ def etcd_problems(observation: Observation, etcd: EtcdCluster, recovery: str) ->
     return found
 
 
-def _unhealthy(member: MemberStatus, report: HostReport | None, recovery: str) -> Problem:
+def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) -> Problem:
     """One whose own words explain nothing: its host is off or could not ask it, it is stopped, or finds no quorum."""
     name = member.name
+    report = observation.reports.get(name)
+    if name in observation.left_out:
+        what = f"etcd member {name}: not healthy"
+        return problem(
+            what, why=observation.unreachable[name], fix=f"{observation.left_out[name].next_step}; then {UP}"
+        )
     if report is None:
         fix = f"power {name} on; if it is lost for good: `haplane node repair INVENTORY {name}`"
         return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=fix)

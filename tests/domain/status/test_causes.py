@@ -5,6 +5,7 @@ import samples
 from statuses import status_of
 
 from haplane.domain import host_paths
+from haplane.domain.observed import LeftOut
 
 INVENTORY = samples.inventory(workers=1)
 CONVERGED = samples.converged(INVENTORY)
@@ -55,6 +56,15 @@ def test_where_the_kubelet_reports_nothing_its_host_does():
     assert "fix: on w1: `curl -vk https://10.0.0.10:6443/readyz`" in found
     hung = {"unhealthy": "/healthz: timed out", "last_error": ""}
     assert "/healthz: timed out); fix: on m2: `systemctl restart kubelet`" in not_ready("m2", SILENT, kubelet=hung)
+
+
+def test_a_host_that_was_left_out_is_neither_off_nor_lost():
+    left = {"m2": LeftOut("its clock is off", "start chrony on m2")}
+    found = "\n".join(status_of(INVENTORY, CONVERGED.without(left)).problems)
+    assert (
+        "etcd member m2: not healthy (left out: its clock is off); fix: start chrony on m2; then `haplane " in found
+    )
+    assert "power m2 on" not in found
 
 
 def test_a_containerd_that_hangs_is_named_while_its_node_is_still_ready():
