@@ -38,6 +38,7 @@ class Context:
         self._view = view or View()
         self._decision = decision or Decision()
         self._lock: HeldLock | None = None
+        self._unlocked = request.inventory
 
     @property
     def request(self) -> Request:
@@ -64,8 +65,13 @@ class Context:
 
     def hold(self, lock: HeldLock) -> None:
         """From now on every command goes through the shell of the lock's inventory: it ends with the lock."""
-        self._lock = lock
+        self._lock, self._unlocked = lock, self._request.inventory
         self._request = replace(self._request, inventory=lock.inventory)
+
+    def let_go(self) -> None:
+        """The lock is about to be released: what is asked of hosts afterwards goes to them as before it."""
+        self._lock = None
+        self._request = replace(self._request, inventory=self._unlocked)
 
     @property
     def lock(self) -> HeldLock:

@@ -25,6 +25,7 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_host, ctx_state
 
 from haplane.config.model import Host
+from haplane.domain import host_paths
 from haplane.domain.progress import Activity, Progress
 from haplane.errors import DEADLINE_MARK, FIX_AND_RERUN, DeadlinePassed, HaplaneError, Unreachable
 from haplane.remote.connector import HOST
@@ -37,6 +38,9 @@ logging.getLogger("pyinfra").addHandler(logging.NullHandler())  # messages that 
 FACT_SECONDS = 30
 DEADLINE_WORDS = (DEADLINE_MARK, "Command timed out after", "timed out waiting for the condition")
 """What our scripts, pyinfra and kubectl report when a deadline has passed."""
+
+CAME_BACK = "it responds again, but was not there when this run took the lock: run again"
+"""Of a host without the shell that commands of a run go through (lock.py)."""
 
 
 @dataclass
@@ -92,7 +96,8 @@ class _Session:
         self._log = log
 
     def reason(self, name: str) -> str:
-        return self._errors.get(name) or self._log.about(name) or "no response"
+        said = self._errors.get(name) or self._log.about(name) or "no response"
+        return CAME_BACK if f"cannot open {host_paths.LOCKS}/run-" in said else said
 
     def failure(self) -> HaplaneError | None:
         """The first failed operation, with every host it failed on."""

@@ -107,6 +107,7 @@ class _Engine:
                 context.executor.lock(context.inventory, reached, self._verb.command)
             )
             context.hold(self._lock)
+            context.resources.callback(context.let_go)
         return True
 
     def _still_confirmed(self) -> bool:

@@ -42,6 +42,7 @@ def into_a_bucket(lab, directory):
     write(lab, path, recipient, server)
     made = Guarded(lab, path, identity)
     outcome = made.json("up", str(path), "--yes", codes=(0, 6))
+    assert outcome["signing_key"], "it is told at once"
     write(lab, path, recipient, server, signing_key=outcome["signing_key"])
     try:
         yield made

@@ -98,6 +98,7 @@ def snapshots(lab, servers, identity, tmp_path_factory):
     outcome = made.json("up", str(path), "--yes")
     write(lab, path, recipient, servers["moto"], signing_key=outcome["signing_key"])
     assert outcome["warnings"] == []
+    assert outcome["signing_key"], "it is told at once"
     yield made
     lab.haplane("up", lab.path, "--yes")
     for name in members(lab):
