@@ -13,6 +13,8 @@ from haplane.domain.files import WantedFile
 from haplane.facts.paths import ExistingPaths
 from haplane.operations.run import on_host, shell
 
+PATIENCE_SECONDS = "60"
+"""With an API server that kubeadm gave up: an emulated machine, short of CPU, did not answer within 20 s."""
 ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-token,addon,show-join-command"
 
 
@@ -33,7 +35,14 @@ def run_phases(config: str, evidence: Sequence[str], port: int) -> Generator[Str
         return
     skipped = ONCE_ONLY_PHASES + (",preflight" if present else "")
     yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
-    yield shell("initialise_master", config=config, skipped=skipped, port=str(port), note_program=on_host("note"))
+    yield shell(
+        "initialise_master",
+        config=config,
+        skipped=skipped,
+        patience=PATIENCE_SECONDS,
+        port=str(port),
+        note_program=on_host("note"),
+    )
 
 
 @operation()

@@ -11,7 +11,7 @@ GIVES_UP_ONCE = """#!/bin/sh
 echo "$@" >> {log}
 [ "$(wc -l < {log})" -gt 1 ] || {{ echo "error: kube-apiserver check failed" >&2; exit 1; }}
 """
-RUN = script("initialise_master", config="/k.yaml", skipped="addon", port="6443", note_program="note")
+RUN = script("initialise_master", config="/k.yaml", skipped="addon", patience="1", port="6443", note_program="note")
 
 
 @pytest.fixture

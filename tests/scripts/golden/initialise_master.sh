@@ -1,10 +1,12 @@
 set -eu
 APISERVER_MANIFEST='/etc/kubernetes/manifests/kube-apiserver.yaml'
 CONTROLLER_MANAGER_MANIFEST='/etc/kubernetes/manifests/kube-controller-manager.yaml'
+DEADLINE_MARK='deadline passed:'
 KUBELET_CONFIG_YAML='/var/lib/kubelet/config.yaml'
 SCHEDULER_MANIFEST='/etc/kubernetes/manifests/kube-scheduler.yaml'
 config='the config'
 note_program='the note_program'
+patience='the patience'
 port='the port'
 skipped='the skipped'
 
@@ -25,13 +27,27 @@ except OSError as error:
 ' "$port" "$1" "$2"
 }
 
+wait_for() (
+    seconds=$1 what=$2 deadline=$(($(date +%s) + $1))
+    shift 2
+    until output=$("$@" 2>&1); do
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            echo "$DEADLINE_MARK not within $seconds s: $what: $(printf '%s' "$output" | tail -n 1)" >&2
+            exit 1
+        fi
+        sleep 0.3
+    done
+)
+
 # On a slow machine kubeadm gives an API server up that is still starting, or is slow to make its first administrator.
 # While it answers, it gets as long again.
+answers() { local_apiserver /livez 20 || test $? -eq 22; }
+
 attempts=4
 until kubeadm init --config "$config" --skip-phases="$skipped"; do
     attempts=$((attempts - 1))
     test "$attempts" -gt 0
-    local_apiserver /livez 20 2>/dev/null || test $? -eq 22
+    wait_for "$patience" "the API server answers" answers 2>/dev/null
     case $skipped in *,preflight) ;; *) skipped=$skipped,preflight ;; esac
 done
 note "$APISERVER_MANIFEST" "$CONTROLLER_MANAGER_MANIFEST" "$SCHEDULER_MANIFEST" "$KUBELET_CONFIG_YAML"
