@@ -6,11 +6,13 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.probes import endpoint_prober
 from haplane.drills.timeline import acknowledged_writes, service
 from haplane.drills.writes import lost_writes, make_namespace, remove_namespace, request_until_answered
+from haplane.workflows.prepare import over_ssh
 
 DEADLINE_SECONDS = 10.0
 
@@ -43,7 +45,7 @@ def clients(inventory, per_second=10):
 
     Their deadline is long, because labs share few cores; what took more than 1 s is counted apart.
     """
-    client = Client(administrator(inventory))
+    client = Client(administrator(inventory, over_ssh(silent)))
     namespace = f"haplane-story-{secrets.token_hex(4)}"
     make_namespace(client, namespace)
     seen = Seen(before=revision(client))

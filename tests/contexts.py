@@ -14,6 +14,7 @@ from haplane.context.request import Request
 from haplane.context.view import View
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Plan
+from haplane.drills.drill import DrillContext
 from haplane.remote.session import Gathered
 
 
@@ -75,6 +76,13 @@ def context_of(
         executor.looks = [seen]
     view = View(observation=seen, seen_at=samples.NOW, **({"window": window} if window else {}))
     return Context(request, executor, view, decision or Decision(plan=Plan(tuple(steps)), wants=wants or {}))
+
+
+def drill_context(
+    inventory, *, executor=None, machines=None, look=None, client=None, probe=None, watch=None, haplane=None
+):
+    """What a drill is given, of which a test gives what it is about."""
+    return DrillContext(inventory, executor or FakeExecutor(), machines, look, client, probe, watch, haplane)
 
 
 def see(context, observation):

@@ -133,7 +133,7 @@ def prune_command(
     """Remove from the bucket what keep_remote does not keep. Members prune their own disks."""
     loaded = load(output, inventory)
     refuse_to_ask(output, assume_yes=assume_yes or dry_run)
-    pruning = plan_pruning(loaded, output.progress, datetime.now(UTC))
+    pruning = plan_pruning(loaded, output.progress)
     show(output, pruning)
     going = bool(pruning.removable or pruning.abandoned) and not dry_run
     if going and not agreed(pruning, loaded.path, assume_yes=assume_yes, remove_most=remove_most):

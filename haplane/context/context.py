@@ -10,7 +10,6 @@ from datetime import datetime
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
 from haplane.context.decision import Decision
-from haplane.context.executor import Executor, HeldLock
 from haplane.context.request import Request
 from haplane.context.result import Result
 from haplane.context.view import View
@@ -19,6 +18,7 @@ from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import Kind, Plan, Wants
 from haplane.domain.progress import Progress
 from haplane.errors import HaplaneError
+from haplane.executor import Executor, HeldLock
 
 
 class Context:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from haplane.context.executor import Pushing
 from haplane.domain.drain.summary import NodeCost
 from haplane.domain.recovery import PreviousData
 from haplane.domain.status import Status
+from haplane.executor import Pushing
 
 
 @dataclass(frozen=True, kw_only=True)

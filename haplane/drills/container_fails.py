@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from haplane.domain.status import Status
-from haplane.drills.client import Client
 from haplane.drills.drill import Drill, DrillContext, Fault
 from haplane.drills.failing_pods import FailingPods
 from haplane.errors import BadInput
@@ -13,7 +12,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     """No host is touched, so none can be named."""
     if wanted is not None:
         raise BadInput("this drill is about pods, wherever they run", where="HOST", next_step="leave HOST out")
-    pods = FailingPods(Client(context.target), context.inventory.masters[0].name)
+    pods = FailingPods(context.client, context.inventory.masters[0].name)
     return Fault(
         host=context.inventory.cluster.name,
         role="pods of its own",

@@ -11,10 +11,10 @@ from haplane.config.model import Inventory
 from haplane.domain import host_paths
 from haplane.drills.client import Target
 from haplane.errors import HaplaneError, Unreachable
-from haplane.remote.openssh import run
+from haplane.executor import Executor
 
 
-def administrator(inventory: Inventory) -> Target:
+def administrator(inventory: Inventory, executor: Executor) -> Target:
     """The endpoint with the administrator's credentials that masters keep.
 
     Raises Unreachable when no master is reachable and HaplaneError when none has them, each with its reason.
@@ -22,7 +22,7 @@ def administrator(inventory: Inventory) -> Target:
     reasons: list[HaplaneError] = []
     for host in inventory.masters:
         try:
-            answer = run(
+            answer = executor.run(
                 host,
                 "kubectl",
                 f"--kubeconfig={host_paths.ADMIN_KUBECONFIG}",

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 
-from haplane.drills.client import Client
 from haplane.drills.drill import DrillContext, shell
 from haplane.drills.limits import Figure
 from haplane.drills.pod_set import PodSet, image_of
@@ -49,7 +48,7 @@ class DeadNode:
     def __init__(self, context: DrillContext, node: str, after: After) -> None:
         cluster = context.inventory.cluster
         self._context = context
-        self._client = Client(context.target)
+        self._client = context.client
         self._node = node
         self._after = after
         self._grace = float(cluster.node_monitor_grace_seconds)

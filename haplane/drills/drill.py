@@ -9,9 +9,13 @@ from haplane.config.model import Host, Inventory
 from haplane.domain.progress import Progress
 from haplane.domain.quorum import MemberState, may_stop
 from haplane.domain.status import MemberStatus, Status
-from haplane.drills.client import Target
+from haplane.drills.client import Client
+from haplane.drills.lanes import State
 from haplane.drills.limits import Figure, Limits
+from haplane.drills.recording import Recording
+from haplane.drills.timeline import Request
 from haplane.errors import Refused
+from haplane.executor import Executor
 from haplane.machines.protocol import Machines, Part
 from haplane.machines.watchdog import on_host
 from haplane.remote.target import port_of
@@ -23,19 +27,29 @@ HELD_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class DrillContext:
-    """All a drill may use. ``look`` observes the cluster anew with every call; ``haplane`` runs another verb of ours
-    with these words in a process of its own, and raises HaplaneError when it ends with none of ``codes`` (0).
+    """All a drill may use. ``look`` observes the cluster anew with every call.
 
-    ``forced``: the user accepts what cannot be undone.
+    As a client of the endpoint: ``client`` is the administrator's, ``probe`` starts reads and writes in a namespace,
+    ``watch`` what the cluster's parts report.
+
+    ``haplane`` runs another verb of ours with these words in a process of its own, and raises HaplaneError when it
+    ends with none of ``codes`` (0). ``forced``: the user accepts what cannot be undone.
     """
 
     inventory: Inventory
+    executor: Executor
     machines: Machines
     look: Callable[[], Status]
-    target: Target
-    progress: Progress
+    client: Client
+    probe: Callable[[str], Recording[Request]]
+    watch: Callable[[], Recording[State]]
     haplane: Callable[..., str]
     forced: bool = False
+
+    @property
+    def progress(self) -> Progress:
+        """Who is told."""
+        return self.executor.progress
 
 
 def nothing() -> None:

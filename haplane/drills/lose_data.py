@@ -12,7 +12,6 @@ from haplane.drills.drill import Drill, DrillContext, Fault
 from haplane.drills.limits import Limits
 from haplane.errors import BadInput
 from haplane.private import make_private, state_directory
-from haplane.remote.openssh import read_file, run
 from haplane.scripts import script
 
 RESTORED = Limits(read_gap=600, write_gap=600, healthy_again=600, lost_writes=None)
@@ -30,11 +29,11 @@ def plan_everything(context: DrillContext, _status: Status, wanted: str | None) 
     member = context.inventory.etcd[0]
 
     def take() -> None:
-        run(member, "sh", "-c", script("save_drill_snapshot"))
+        context.executor.run(member, "sh", "-c", script("save_drill_snapshot"))
         make_private(file.parent)
         file.unlink(missing_ok=True)
         file.touch(0o600)
-        file.write_bytes(read_file(member, host_paths.FAULT_SNAPSHOT))
+        file.write_bytes(context.executor.run(member, "cat", host_paths.FAULT_SNAPSHOT))
 
     every = [host.name for host in context.inventory.etcd]
     lost = _lost(context, wanted, every, "all of etcd's members", "--file", str(file), "--unsigned")

@@ -13,8 +13,9 @@ from haplane.drills.probe import PER_SECOND
 from haplane.drills.recording import Recording
 from haplane.drills.timeline import Request, parse
 from haplane.errors import HaplaneError
+from haplane.executor import Executor
 from haplane.facts.program import observer_parts, program
-from haplane.remote.openssh import attempt, ended, ssh_command
+from haplane.remote.openssh import ended, ssh_command
 
 NONE_RUNS = 3
 """Of newest_process.py."""
@@ -50,15 +51,15 @@ def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_
     )
 
 
-def _runs_dns(host: Host) -> bool:
+def _runs_dns(host: Host, executor: Executor) -> bool:
     """Whether it runs a CoreDNS pod. Raises HaplaneError where that could not be found out."""
-    done = attempt(host, "python3", "-I", "-c", program(*NEWEST), "coredns")
+    done = executor.attempt(host, "python3", "-I", "-c", program(*NEWEST), "coredns")
     if done.code not in (0, NONE_RUNS):
         raise ended(host, "python3", done.code, done.stderr)
     return done.code == 0
 
 
-def host_with_dns(inventory: Inventory, without: str) -> Host:
+def host_with_dns(inventory: Inventory, executor: Executor, without: str) -> Host:
     """A master, other than the one about to be lost, that runs a CoreDNS pod.
 
     Raises HaplaneError when none does, with those of which it is not known and why.
@@ -66,7 +67,7 @@ def host_with_dns(inventory: Inventory, without: str) -> Host:
     unknown = {}
     for host in inventory.masters:
         try:
-            if host.name != without and _runs_dns(host):
+            if host.name != without and _runs_dns(host, executor):
                 return host
         except HaplaneError as error:
             unknown[host.name] = error.why or error.what

@@ -6,12 +6,10 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 
-from haplane.drills.client import Client
 from haplane.drills.drill import DrillContext
 from haplane.drills.limits import Figure
 from haplane.drills.pod_set import PodSet, image_of
 from haplane.drills.pods import EMPTY_DIRS, KINDS, Fate, Seen
-from haplane.remote.openssh import run
 from haplane.scripts import script
 
 READY_SECONDS = 300.0
@@ -26,7 +24,7 @@ class RebootedPods:
     def __init__(self, context: DrillContext, node: str) -> None:
         self._context = context
         self._host = context.inventory.host(node)
-        self._client = Client(context.target)
+        self._client = context.client
         self._pods = PodSet(self._client, node)
         self._word = secrets.token_hex(8)
         self._kept: set[tuple[str, str]] = set()
@@ -35,7 +33,7 @@ class RebootedPods:
         """Start them, and leave a word in each empty directory."""
         self._pods.start(image_of(self._client, self._host.name, "pause"))
         uids = _uids(self._pods.first.values())
-        run(self._host, "sh", "-c", script("mark_empty_dirs", uids, word=self._word))
+        self._context.executor.run(self._host, "sh", "-c", script("mark_empty_dirs", uids, word=self._word))
 
     def follow(self) -> None:
         """From the power cut on."""
@@ -45,7 +43,8 @@ class RebootedPods:
         """Once the host responds again, until every kind serves; then look for the words."""
         self._pods.serve_again(KINDS, READY_SECONDS)
         uids = _uids(fate.then for fate in self._pods.fates.values() if fate.then is not None)
-        printed = run(self._host, "sh", "-c", script("read_empty_dirs", uids, word=self._word)).decode()
+        read = script("read_empty_dirs", uids, word=self._word)
+        printed = self._context.executor.run(self._host, "sh", "-c", read).decode()
         self._kept = {(uid, name) for uid, _, name in (line.partition(" ") for line in printed.splitlines())}
 
     def clean_up(self) -> None:

@@ -9,7 +9,6 @@ from haplane.domain.status import Status
 from haplane.drills.drill import Drill, DrillContext, Fault
 from haplane.drills.limits import Limits
 from haplane.errors import BadInput, Refused
-from haplane.remote.openssh import run
 
 EDIT = f"echo '# edited by a drill' >>{host_paths.KUBEADM_CONFIG_YAML}"
 
@@ -29,7 +28,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
         role="all masters",
         announcement=f"It edits {host_paths.KUBEADM_CONFIG_YAML} on {names}, so that `haplane up` restarts each "
         "control plane, one after the other.",
-        prepare=lambda: [run(host, "sh", "-c", EDIT) for host in masters],
+        prepare=lambda: [context.executor.run(host, "sh", "-c", EDIT) for host in masters],
         work=lambda: context.haplane("up", path, "--yes"),
         at_most=0.0,
         runs_verbs=True,

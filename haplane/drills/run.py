@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import UTC, datetime
 
 from haplane.domain.status import Status
-from haplane.drills.client import Client
 from haplane.drills.drill import Drill, DrillContext, Fault
-from haplane.drills.observing import watch
-from haplane.drills.probes import endpoint_prober, host_with_dns, in_cluster_prober
+from haplane.drills.probes import host_with_dns, in_cluster_prober
 from haplane.drills.recording import Recording
 from haplane.drills.report import Report, Watched, summarise
 from haplane.drills.timeline import Request, acknowledged_writes, steady_seconds
@@ -62,9 +58,9 @@ def run(drill: Drill, context: DrillContext, fault: Fault, *, in_cluster: bool =
     With ``in_cluster`` a pod's network on a surviving master is watched as well. Raises DeadlinePassed when the
     cluster is not steady at the beginning or not healthy at the end.
     """
-    client = Client(context.target)
+    client = context.client
     namespace = f"{PREFIX}{secrets.token_hex(4)}"
-    began = datetime.now(UTC)
+    began = context.executor.now()
     remove_left_namespaces(client)
     make_namespace(client, namespace)
     try:
@@ -79,17 +75,17 @@ def run(drill: Drill, context: DrillContext, fault: Fault, *, in_cluster: bool =
 
 def _carry_out(drill: Drill, context: DrillContext, fault: Fault, namespace: str, in_cluster: bool) -> Watched:
     with (
-        endpoint_prober(context.target, namespace) as endpoint,
+        context.probe(namespace) as endpoint,
         _pod_prober(context, fault, in_cluster) as pod,
-        watch(context.inventory, context.target) as states,
+        context.watch() as states,
     ):
         context.progress(drill.name, "probing the endpoint: 20 reads and 20 writes a second")
-        _wait_until_steady(endpoint, 0.0, STEADY_BEFORE_SECONDS, START_SECONDS)
+        _wait_until_steady(context, endpoint, 0.0, STEADY_BEFORE_SECONDS, START_SECONDS)
         fault.prepare()
         with _applied(context, fault) as faulted:
             fault.work()
             served = _hold(endpoint, faulted, fault, context)
-            restored = time.monotonic()
+            restored = context.executor.monotonic()
         fault.then()
         healthy = _wait_until_healthy(context)
         steady = _becomes_steady(endpoint, healthy, RECOVERY_SECONDS, context, "after the cluster was healthy again")
@@ -101,7 +97,7 @@ def _carry_out(drill: Drill, context: DrillContext, fault: Fault, namespace: str
             faulted,
             restored,
             healthy,
-            time.monotonic(),
+            context.executor.monotonic(),
             steady=steady,
             served=served,
         )
@@ -113,7 +109,7 @@ def _applied(context: DrillContext, fault: Fault) -> Iterator[float]:
     with ExitStack() as stack:
         longest = fault.at_most + fault.at_least + (VERB_SECONDS if fault.runs_verbs else WATCHDOG_SPARE_SECONDS)
         armed = [stack.enter_context(part(longest)) for part in fault.parts]
-        faulted = time.monotonic()
+        faulted = context.executor.monotonic()
         context.progress(fault.host, "fault applied")
         for part in armed:
             part.apply()
@@ -129,21 +125,25 @@ def _pod_prober(
 ) -> Recording[Request] | AbstractContextManager[None]:
     if not wanted:
         return nullcontext()
-    return in_cluster_prober(context.inventory, host_with_dns(context.inventory, without=fault.host))
+    return in_cluster_prober(
+        context.inventory, host_with_dns(context.inventory, context.executor, without=fault.host)
+    )
 
 
-def _wait_until_steady(probes: Recording[Request], since: float, seconds: float, deadline: float) -> None:
+def _wait_until_steady(
+    context: DrillContext, probes: Recording[Request], since: float, seconds: float, deadline: float
+) -> None:
     def steady() -> bool:
         return steady_seconds(request for request in probes.lines() if request.sent >= since) >= seconds
 
-    wait_until(steady, deadline, f"every read and write succeeds for {seconds:g} s")
+    wait_until(steady, deadline, f"every read and write succeeds for {seconds:g} s", clock=context.executor)
 
 
 def _hold(probes: Recording[Request], faulted: float, fault: Fault, context: DrillContext) -> bool:
     """Until service is steady with the fault in place: whether it became so. While everything is down it cannot."""
     if fault.at_most == 0:
         return True
-    time.sleep(max(0.0, faulted + fault.at_least - time.monotonic()))
+    context.executor.sleep(max(0.0, faulted + fault.at_least - context.executor.monotonic()))
     return _becomes_steady(probes, faulted, fault.at_most, context, "with the fault in place")
 
 
@@ -152,7 +152,7 @@ def _becomes_steady(
 ) -> bool:
     """Whether it does within that time. If not, the report shows it."""
     try:
-        _wait_until_steady(probes, since, STEADY_AFTER_SECONDS, seconds)
+        _wait_until_steady(context, probes, since, STEADY_AFTER_SECONDS, seconds)
     except DeadlinePassed:
         context.progress(context.inventory.cluster.name, f"no steady service within {seconds:g} s {when}")
         return False
@@ -166,10 +166,15 @@ def _wait_until_healthy(context: DrillContext) -> float:
 
     def lasting() -> float | None:
         nonlocal problems, since
-        problems, now = context.look().problems, time.monotonic()
+        problems, now = context.look().problems, context.executor.monotonic()
         since = 0.0 if problems else since or now
         return since if since and now - since >= HEALTHY_FOR_SECONDS else None
 
     return wait_until(
-        lasting, HEALTH_SECONDS, "the cluster is healthy again", every=1.0, why=lambda: "; ".join(problems)
+        lasting,
+        HEALTH_SECONDS,
+        "the cluster is healthy again",
+        every=1.0,
+        why=lambda: "; ".join(problems),
+        clock=context.executor,
     )

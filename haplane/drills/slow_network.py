@@ -6,7 +6,6 @@ from haplane.domain.status import Status
 from haplane.drills.drill import Drill, DrillContext, Fault, shell
 from haplane.drills.targets import the_leader
 from haplane.errors import HaplaneError, Refused
-from haplane.remote.openssh import run
 from haplane.scripts import script
 
 DELAY_MS = 100
@@ -18,7 +17,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     hosts = context.inventory.etcd
     for host in hosts:
         try:
-            run(host, "sh", "-c", script("can_delay_packets"))
+            context.executor.run(host, "sh", "-c", script("can_delay_packets"))
         except HaplaneError as error:
             raise Refused(
                 "packets cannot be delayed here", where=host.name, why=f"no netem in its kernel: {error.why}"

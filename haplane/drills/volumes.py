@@ -28,8 +28,6 @@ from haplane.drills.writes import (
     request_until_answered,
 )
 from haplane.errors import BadInput, DeadlinePassed, HaplaneError, Refused
-from haplane.remote.openssh import run
-from haplane.remote.push import Push
 from haplane.scripts import script
 from haplane.waiting import wait_until
 
@@ -99,7 +97,7 @@ class Volumes:
         self._remove_cluster_objects()
         for host in self._nodes:
             try:
-                run(host, "sh", "-c", script("remove_drill_volumes", driver=DRIVER))
+                self._context.executor.run(host, "sh", "-c", script("remove_drill_volumes", driver=DRIVER))
             except HaplaneError as error:  # the others are tidied all the same
                 self._context.progress(host.name, f"{host_paths.DRILL_PROGRAMS} may be left there: {error.what}")
 
@@ -117,7 +115,7 @@ class Volumes:
         inventory = self._context.inventory
         bundle = bundle_directory(inventory.cluster.bundle, inventory.cluster.kubernetes_version)
         files = programs(inventory)
-        pushes = [Push(host, bundle, files, self._context.progress) for host in self._nodes]
+        pushes = [self._context.executor.push(host, bundle, files) for host in self._nodes]
         for push in pushes:
             push.wait()
 

@@ -9,8 +9,8 @@ from typing import Self
 
 from haplane.config.model import Host, Inventory
 from haplane.errors import HaplaneError, Refused
+from haplane.executor import Executor
 from haplane.machines.protocol import Part
-from haplane.remote.openssh import run
 from haplane.waiting import wait_until
 
 BOOT_SECONDS = 600.0
@@ -26,11 +26,12 @@ class SshMachines:
     disposable = False
     keeps_off = False
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, executor: Executor) -> None:
         self.inventory = inventory
+        self.executor = executor
 
     def power_cut(self, hosts: Sequence[str]) -> Part:
-        return lambda _seconds: Reset(self.inventory, hosts)
+        return lambda _seconds: Reset(self.executor, [self.inventory.host(host) for host in hosts])
 
     def wipe(self, hosts: Sequence[str], only: str | None = None) -> None:
         raise Refused("haplane destroys the disks of lab hosts only", where=", ".join(hosts))
@@ -39,8 +40,9 @@ class SshMachines:
 class Reset:
     """A :class:`haplane.machines.protocol.Armed` that needs no watchdog: the hosts boot by themselves."""
 
-    def __init__(self, inventory: Inventory, hosts: Sequence[str]) -> None:
-        self._hosts = [inventory.host(host) for host in hosts]
+    def __init__(self, executor: Executor, hosts: Sequence[Host]) -> None:
+        self._executor = executor
+        self._hosts = hosts
         self._before: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
@@ -52,23 +54,22 @@ class Reset:
         self.undo()
 
     def apply(self) -> None:
-        self._before = {host.name: _boot_id(host) for host in self._hosts}
+        self._before = {host.name: self._boot_id(host) for host in self._hosts}
         for host in self._hosts:
-            run(host, "sh", "-c", RESET)
+            self._executor.run(host, "sh", "-c", RESET)
 
     def undo(self) -> None:
         for host in self._hosts:
             if before := self._before.pop(host.name, None):
                 what = f"{host.name} responds after its boot"
-                wait_until(partial(_booted, host, before), BOOT_SECONDS, what, every=2.0)
+                booted = partial(self._has_booted, host, before)
+                wait_until(booted, BOOT_SECONDS, what, every=2.0, clock=self._executor)
 
+    def _has_booted(self, host: Host, before: bytes) -> bool:
+        try:
+            return self._boot_id(host) != before
+        except HaplaneError:
+            return False
 
-def _booted(host: Host, before: bytes) -> bool:
-    try:
-        return _boot_id(host) != before
-    except HaplaneError:
-        return False
-
-
-def _boot_id(host: Host) -> bytes:
-    return run(host, "cat", BOOT_ID, deadline_seconds=10)
+    def _boot_id(self, host: Host) -> bytes:
+        return self._executor.run(host, "cat", BOOT_ID, deadline_seconds=10)

@@ -98,9 +98,9 @@ def newest_stored(context: RestoreContext) -> Source:
 def _catalog(context: RestoreContext) -> SnapshotCatalog:
     if context.inventory.cluster.snapshots is None:
         return SnapshotCatalog((), {}, context.now)
-    required_signing_keys(context.inventory)
+    required_signing_keys(context.inventory, context.executor)
     remedy = "check the credentials for the bucket, or give a copied snapshot with --file"
-    return catalog_of(context.inventory, context.progress, remedy=remedy)
+    return catalog_of(context.inventory, context.executor, remedy=remedy)
 
 
 def _all_revisions(catalog: SnapshotCatalog) -> tuple[int, ...]:
@@ -158,7 +158,7 @@ def _from_file(context: RestoreContext, file: Path) -> Source:
     if not file.exists():
         raise BadInput("there is no such file or directory", where=f"--file {file}")
     if (file / MANIFEST).exists():
-        stored = copied_snapshot(file, context.inventory, unsigned=request.unsigned)
+        stored = copied_snapshot(file, context.inventory, context.executor, unsigned=request.unsigned)
         refuse_unreadable(context.inventory, stored, accept_old=context.request.accept_loss)
         return replace(_opened(context, stored, signed=not request.unsigned), origin=Origin.FILE)
     if not request.unsigned:
@@ -183,7 +183,7 @@ def _survivors(context: RestoreContext) -> list[Source]:
             continue
         context.progress(host.name, "saving the data it still holds")
         try:
-            database = save_survivor(host, context.tools, runs=report.etcd.status is not None)
+            database = save_survivor(host, context.executor, context.tools, runs=report.etcd.status is not None)
             refuse_other_cluster(f"member {host.name}", database, None, mark)
         except HaplaneError as error:
             context.progress(host.name, f"its data cannot be used: {error.why or error.what}")

@@ -26,7 +26,7 @@ from haplane.recovery.candidates import Source, find_source
 from haplane.recovery.cluster_keys import refuse_foreign, with_cluster_keys
 from haplane.recovery.context import RestoreContext
 from haplane.recovery.database import Database
-from haplane.remote.database import fetch_database
+from haplane.recovery.survivors import fetch_staged
 
 MEBIBYTE = 1 << 20
 
@@ -151,7 +151,7 @@ def _staged(context: RestoreContext, journal: Journal) -> Database:
     reasons = []
     for host in context.reachable(context.inventory.etcd):
         try:
-            fetch_database(host, f"{journal.staging}/snapshot.db", target, journal.database)
+            fetch_staged(host, context.executor, f"{journal.staging}/snapshot.db", target, journal.database)
         except HaplaneError as error:
             reasons.append(f"{host.name}: {error.why}")
             continue

@@ -10,6 +10,7 @@ from haplane.config.model import Host, Inventory
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.progress import Progress
 from haplane.domain.recovery import keys_are_lost
+from haplane.executor import Executor
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.recovery.request import RestoreRequest
 from haplane.recovery.scratch.tools import Tools
@@ -24,7 +25,12 @@ class RestoreContext:
     observation: Observation
     now: datetime
     tools: Tools
-    progress: Progress
+    executor: Executor
+
+    @property
+    def progress(self) -> Progress:
+        """Who is told."""
+        return self.executor.progress
 
     @property
     def members(self) -> tuple[Host, ...]:

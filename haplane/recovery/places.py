@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from haplane.agent.manifest import MANIFEST, SIGNATURE, Manifest
@@ -12,11 +11,9 @@ from haplane.config.snapshots import Snapshots
 from haplane.desired.snapshots import s3_settings
 from haplane.domain import host_paths
 from haplane.domain.history import why_not_yet
-from haplane.domain.progress import Progress
 from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
+from haplane.executor import Executor
 from haplane.pki.keys import raw_public_key
-from haplane.remote.member_snapshots import MemberSnapshots
-from haplane.remote.openssh import read_file
 from haplane.snapshots.catalog import SnapshotCatalog, StoredSnapshot, read_catalog
 from haplane.snapshots.directory import Directory
 from haplane.snapshots.entries import Standard
@@ -26,16 +23,16 @@ from haplane.snapshots.signatures import SigningKeys, authentic_manifest
 REMEDY = "check that the members are on, and the credentials for the bucket"
 
 
-def places_of(inventory: Inventory) -> list[Place]:
+def places_of(inventory: Inventory, executor: Executor) -> list[Place]:
     """Every member, then the bucket if there is one."""
     settings = settings_of(inventory)
-    members: list[Place] = [MemberSnapshots(host, settings.directory) for host in inventory.etcd]
+    members: list[Place] = [executor.stored_snapshots(host, settings.directory) for host in inventory.etcd]
     return [*members, Bucket(bucket_of(inventory))] if settings.s3 else members
 
 
 def catalog_of(
     inventory: Inventory,
-    progress: Progress,
+    executor: Executor,
     *,
     most: int | None = None,
     only: str | None = None,
@@ -45,13 +42,13 @@ def catalog_of(
 
     Raises Unreachable when no place responds.
     """
-    places = places_of(inventory)
-    progress("snapshots", "reading the members and the bucket")
-    standard = Standard(known_signing_keys(inventory), inventory.cluster.name, datetime.now(UTC))
+    places = places_of(inventory, executor)
+    executor.progress("snapshots", "reading the members and the bucket")
+    standard = Standard(known_signing_keys(inventory, executor), inventory.cluster.name, executor.now())
     return read_catalog(places, standard, remedy=remedy, most=most, only=only)
 
 
-def copied_snapshot(directory: Path, inventory: Inventory, *, unsigned: bool) -> StoredSnapshot:
+def copied_snapshot(directory: Path, inventory: Inventory, executor: Executor, *, unsigned: bool) -> StoredSnapshot:
     """A snapshot's directory that was copied here. Raises Refused unless it is signed or may be ``unsigned``."""
     place = Directory(directory)
     content, signature = place.part(MANIFEST), place.part(SIGNATURE)
@@ -61,12 +58,12 @@ def copied_snapshot(directory: Path, inventory: Inventory, *, unsigned: bool) ->
     manifest = authentic_manifest(
         content,
         signature,
-        keys=required_signing_keys(inventory),
+        keys=required_signing_keys(inventory, executor),
         snapshot=None,  # the copy may have another name
         cluster=inventory.cluster.name,
         where=where,
     )
-    if why := why_not_yet(manifest.taken_at, datetime.now(UTC)):
+    if why := why_not_yet(manifest.taken_at, executor.now()):
         raise Refused(
             "this snapshot cannot be restored", where=where, why=why, next_step="if you know better: --unsigned"
         )
@@ -107,7 +104,7 @@ def settings_of(inventory: Inventory) -> Snapshots:
     return inventory.cluster.snapshots
 
 
-def known_signing_keys(inventory: Inventory) -> SigningKeys | None:
+def known_signing_keys(inventory: Inventory, executor: Executor) -> SigningKeys | None:
     """The inventory's keys; without one there, the key that all reachable masters hold.
 
     None when the inventory has none and no master is reachable. Raises Refused when masters hold different ones.
@@ -119,7 +116,7 @@ def known_signing_keys(inventory: Inventory) -> SigningKeys | None:
     held = {}
     for master in inventory.masters:
         try:
-            content = read_file(master, host_paths.SIGNING_PUB)
+            content = executor.run(master, "cat", host_paths.SIGNING_PUB)
             held[master.name] = raw_public_key(content, f"{master.name}:{host_paths.SIGNING_PUB}")
         except HaplaneError:
             continue
@@ -133,9 +130,9 @@ def known_signing_keys(inventory: Inventory) -> SigningKeys | None:
     return SigningKeys((next(iter(held.values())), *previous), revoked) if held else None
 
 
-def required_signing_keys(inventory: Inventory) -> SigningKeys:
+def required_signing_keys(inventory: Inventory, executor: Executor) -> SigningKeys:
     """As :func:`known_signing_keys`. Raises Unreachable when there are none: then no snapshot can be verified."""
-    keys = known_signing_keys(inventory)
+    keys = known_signing_keys(inventory, executor)
     if keys is None:
         raise Unreachable(
             "without the cluster's signing key no snapshot can be verified",

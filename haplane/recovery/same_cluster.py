@@ -10,10 +10,10 @@ from haplane.config.model import Inventory
 from haplane.domain import host_paths
 from haplane.domain.observed import Observation
 from haplane.errors import HaplaneError, Refused
+from haplane.executor import Executor
 from haplane.pki.ca import certificate_fingerprint
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.database import Database
-from haplane.remote.openssh import attempt, read_file
 
 READ_UID = (
     "kubectl", "--kubeconfig", host_paths.ADMIN_KUBECONFIG, "--request-timeout=5s",
@@ -30,16 +30,17 @@ class ClusterMark:
     uid: str | None
 
 
-def read_cluster_mark(inventory: Inventory) -> ClusterMark:
-    """As the first reachable master with a CA has it; nothing is known when there is none."""
+def read_cluster_mark(inventory: Inventory, executor: Executor) -> ClusterMark:
+    """As the first master has both; only a CA while no API server responds, nothing while no master does."""
+    ca = None
     for master in inventory.masters:
         try:
-            ca = read_file(master, host_paths.KUBERNETES_CA_CRT)
-            found = attempt(master, *READ_UID, deadline_seconds=UID_SECONDS)
+            ca = executor.run(master, "cat", host_paths.KUBERNETES_CA_CRT)
+            uid = executor.run(master, *READ_UID, deadline_seconds=UID_SECONDS)
         except HaplaneError:
             continue
-        return ClusterMark(ca, (found.stdout.decode(errors="replace").strip() or None) if found.code == 0 else None)
-    return ClusterMark(None, None)
+        return ClusterMark(ca, uid.decode(errors="replace").strip() or None)
+    return ClusterMark(ca, None)
 
 
 def reported_mark(observation: Observation, masters: Sequence[str]) -> ClusterMark:

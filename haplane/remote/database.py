@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import time
@@ -83,16 +82,3 @@ def fetch_output(host: Host, text: str, target: Path) -> None:
         raise failed(host, "copying the database", done.cut if room > DATABASE_BYTES else why)
     if done.code != 0:
         raise ended(host, "copying the database", done.code, done.stderr)
-
-
-def fetch_database(host: Host, path: str, target: Path, sha256: str) -> None:
-    """A database that was sent there before.
-
-    Raises HaplaneError, with nothing at ``target``, when it is not there or no longer what it was.
-    """
-    fetch_output(host, script("print_file", file=path), target)
-    with target.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        target.unlink()
-        raise failed(host, "cat", f"{path} has changed since it was written")

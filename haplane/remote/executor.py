@@ -20,8 +20,10 @@ from haplane.domain import host_paths
 from haplane.domain.progress import Progress
 from haplane.remote import agent, database, openssh, packages, secrets, session
 from haplane.remote.lock import Lock, locked
+from haplane.remote.member_snapshots import MemberSnapshots
 from haplane.remote.push import Push
 from haplane.remote.seal import seal
+from haplane.streams import Completed
 
 ENDPOINT_SECONDS = 3
 """An endpoint that is ready answers at once; status does not wait longer for one that is not."""
@@ -63,6 +65,9 @@ class SshExecutor:
     def run(self, host: Host, *command: str, deadline_seconds: float = 60) -> bytes:
         return openssh.run(host, *command, deadline_seconds=deadline_seconds)
 
+    def attempt(self, host: Host, *command: str, deadline_seconds: float = 60) -> Completed:
+        return openssh.attempt(host, *command, deadline_seconds=deadline_seconds)
+
     def read_files(self, host: Host, paths: Collection[str]) -> dict[str, bytes]:
         return openssh.read_files(host, paths)
 
@@ -87,6 +92,12 @@ class SshExecutor:
 
     def send_database(self, hosts: Sequence[Host], path: Path, sha256: str, target: str) -> None:
         database.send_database(hosts, path, sha256, target)
+
+    def fetch_output(self, host: Host, text: str, target: Path) -> None:
+        database.fetch_output(host, text, target)
+
+    def stored_snapshots(self, member: Host, directory: str) -> MemberSnapshots:
+        return MemberSnapshots(member, directory)
 
     def endpoint_is_ready(self, inventory: Inventory) -> bool:
         """Without credentials, from here."""

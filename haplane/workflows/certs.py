@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.executor import Executor
 from haplane.context.request import Request
 from haplane.desired.certificates import every_certificate
 from haplane.domain.progress import Progress
 from haplane.domain.status import Certificate
+from haplane.executor import Executor
 from haplane.observation.observe import observe
 from haplane.workflows.prepare import over_ssh
 

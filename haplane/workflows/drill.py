@@ -10,14 +10,18 @@ from functools import partial
 
 from haplane.config.model import Inventory
 from haplane.domain.progress import Progress, silent
+from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.drill import Drill, DrillContext, Fault
+from haplane.drills.observing import watch
+from haplane.drills.probes import endpoint_prober
 from haplane.drills.report import Report
 from haplane.drills.run import VERB_SECONDS, healthy_status, planned, run
 from haplane.errors import DeadlinePassed, HaplaneError, Refused
+from haplane.executor import Executor
 from haplane.machines.drivers import driver_for
-from haplane.remote.lock import locked
 from haplane.streams import ANSWER_BYTES, last_line, stream
+from haplane.workflows.prepare import over_ssh
 from haplane.workflows.status import status
 
 Confirm = Callable[[str], bool]
@@ -32,14 +36,20 @@ class Skipped:
     reason: Refused
 
 
-def context_of(inventory: Inventory, progress: Progress, *, forced: bool) -> DrillContext:
+def context_of(
+    inventory: Inventory, progress: Progress, *, forced: bool, executor: Executor | None = None
+) -> DrillContext:
     """All that drills on this inventory need. Raises Unreachable when no master is reachable."""
+    reached = executor or over_ssh(progress)
+    target = administrator(inventory, reached)
     return DrillContext(
         inventory,
-        driver_for(inventory, progress),
-        lambda: status(inventory, silent),
-        administrator(inventory),
-        progress,
+        reached,
+        driver_for(inventory, reached),
+        lambda: status(inventory, silent, executor=executor),
+        Client(target),
+        partial(endpoint_prober, target),
+        partial(watch, inventory, target),
         partial(_verb, progress),
         forced,
     )
@@ -104,7 +114,7 @@ def _locked(drill: Drill, context: DrillContext, fault: Fault) -> AbstractContex
     others = [host for host in inventory.hosts if host.name not in off]
     if not others:
         return nullcontext()
-    return locked(inventory, others, f"haplane drill {drill.name} {inventory.path}", context.progress)
+    return context.executor.lock(inventory, others, f"haplane drill {drill.name} {inventory.path}")
 
 
 def _verb(progress: Progress, *words: str, codes: Sequence[int] = (0,)) -> str:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from haplane.context.context import Context
-from haplane.context.executor import HeldLock
 from haplane.context.phase import Look, Phase
 from haplane.domain.plan import Kind
 from haplane.domain.status import Status
 from haplane.errors import ExitCode
+from haplane.executor import HeldLock
 
 Confirm = Callable[[tuple[str, ...]], bool]
 """Shows the lines of a plan, and whether they may be carried out."""

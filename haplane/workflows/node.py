@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.executor import Executor
 from haplane.context.request import NodeRequest
 from haplane.context.result import Patched
 from haplane.domain.drain.summary import NodeCost
 from haplane.domain.progress import Progress
+from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.executor import Executor
 from haplane.domain.plan import Kind
 from haplane.domain.progress import Progress
+from haplane.executor import Executor
 from haplane.observation.observe import OBSERVE
 from haplane.phases.reset.reset_hosts import DECIDE_RESET, REFUSE_NEEDED_HOSTS, RESET_HOSTS, hosts_to_reset
 from haplane.workflows import engine

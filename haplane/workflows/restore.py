@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.executor import Executor
 from haplane.domain.progress import Progress
 from haplane.domain.restoration import Journal
+from haplane.executor import Executor
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import REFUSE_ANOTHER_VERSION, REFUSE_CHANGED_SETTINGS, REQUIRE_A_MASTER

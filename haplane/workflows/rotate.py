@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.executor import Executor
 from haplane.context.result import Rotated
 from haplane.domain.progress import Progress
+from haplane.executor import Executor
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import REFUSE_UNFINISHED_RESTORE
 from haplane.phases.rotate.rotate_encryption import DECIDE_ENCRYPTION, ROTATE_ENCRYPTION

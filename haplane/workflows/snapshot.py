@@ -11,7 +11,6 @@ from haplane.agent.manifest import PAYLOAD, Manifest, SnapshotId
 from haplane.agent.store import ListedSnapshot
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.executor import Executor
 from haplane.context.request import Request
 from haplane.desired.snapshots import keep_policy
 from haplane.domain import retention
@@ -19,6 +18,7 @@ from haplane.domain.progress import Progress
 from haplane.domain.retention import Taken
 from haplane.domain.slots import eligible
 from haplane.errors import ExitCode, Unreachable
+from haplane.executor import Executor
 from haplane.observation.candidates import candidates
 from haplane.observation.observe import observe
 from haplane.recovery.places import REMEDY, bucket_of, catalog_of, required_signing_keys, settings_of
@@ -95,19 +95,22 @@ def take(inventory: Inventory, progress: Progress, *, executor: Executor | None 
     return Manifest.from_bytes(json.dumps(reported).encode(), f"{member.name}: snapshot agent, take")
 
 
-def list_snapshots(inventory: Inventory, progress: Progress, *, most: int | None = None) -> Listing:
+def list_snapshots(
+    inventory: Inventory, progress: Progress, *, most: int | None = None, executor: Executor | None = None
+) -> Listing:
     """The ``most`` newest usable ones and as many others, or all. Raises Unreachable when no place responds."""
-    catalog = catalog_of(inventory, progress, most=most)
+    catalog = catalog_of(inventory, executor or over_ssh(progress), most=most)
     usable = [one for one in catalog.entries if one.usable][:most]
     others = [one for one in catalog.entries if not one.usable]
     shown = sorted([*usable, *others[:most]], key=lambda one: one.id, reverse=True)
     return Listing(tuple(shown), catalog.unread, max(0, len(others) - most) if most is not None else 0)
 
 
-def plan_pruning(inventory: Inventory, progress: Progress, now: datetime) -> Pruning:
+def plan_pruning(inventory: Inventory, progress: Progress, *, executor: Executor | None = None) -> Pruning:
     """What the bucket's retention removes: only what this cluster signed, or did not finish uploading."""
-    settings, store = settings_of(inventory), bucket_of(inventory)
-    standard = Standard(required_signing_keys(inventory), inventory.cluster.name, now)
+    executor = executor or over_ssh(progress)
+    settings, store, now = settings_of(inventory), bucket_of(inventory), executor.now()
+    standard = Standard(required_signing_keys(inventory, executor), inventory.cluster.name, now)
     progress("bucket", "reading manifests")
     listed = {one.id: one for one in store.snapshots()}
     unfinished = [each for each, one in listed.items() if not one.complete]

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.executor import Executor
 from haplane.context.request import Request
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
 from haplane.errors import Unreachable
+from haplane.executor import Executor
 from haplane.observation.health import judge
 from haplane.observation.observe import observe
 from haplane.recovery.places import count_in_bucket

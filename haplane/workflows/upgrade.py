@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.executor import Executor
 from haplane.context.request import Upgrade
 from haplane.domain.progress import Progress
+from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
 from haplane.observation.membership import REFUSE_LIVING_MASTERS

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from haplane.agent.manifest import KEYS, MOST_BYTES, PAYLOAD, Manifest
@@ -17,6 +16,7 @@ from haplane.bundle.manifest import bundle_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, ExitCode, HaplaneError, Refused
+from haplane.executor import Executor
 from haplane.recovery.age import why_too_old
 from haplane.recovery.database import Database
 from haplane.recovery.opening import Opened, open_and_verify, refuse_unreadable
@@ -27,6 +27,7 @@ from haplane.recovery.scratch.tools import Tools, etcd_tools
 from haplane.snapshots.catalog import LATEST, SnapshotCatalog, StoredSnapshot
 from haplane.snapshots.places import Place
 from haplane.snapshots.signatures import SigningKeys, authentic_manifest
+from haplane.workflows.prepare import over_ssh
 
 BUCKET = "bucket"
 APISERVER = "kube-apiserver"
@@ -63,7 +64,13 @@ class Verified:
 
 
 def verify_snapshot(
-    inventory: Inventory, wanted: str, identity: Path | None, progress: Progress, *, deep: bool = False
+    inventory: Inventory,
+    wanted: str,
+    identity: Path | None,
+    progress: Progress,
+    *,
+    deep: bool = False,
+    executor: Executor | None = None,
 ) -> Verified:
     """``wanted`` is an id or ``latest``; with ``deep`` an API server on this machine reads every object.
 
@@ -71,19 +78,20 @@ def verify_snapshot(
     """
     if deep and identity is None:
         raise BadInput("--deep reads what is encrypted", next_step="give the operator's age identity with --identity")
-    keys = required_signing_keys(inventory)
-    catalog = catalog_of(inventory, progress, only=None if wanted == LATEST else wanted)
+    executor = executor or over_ssh(progress)
+    keys = required_signing_keys(inventory, executor)
+    catalog = catalog_of(inventory, executor, only=None if wanted == LATEST else wanted)
     chosen = catalog.choose(wanted)
-    copies, complete = _check_copies(inventory, catalog, chosen, keys, progress)
+    copies, complete = _check_copies(inventory, catalog, chosen, keys, executor)
     opened, proof = None, None
     if identity is not None and complete:
         stored = StoredSnapshot(chosen.manifest, tuple(complete))
         bundle = bundle_directory(inventory.cluster.bundle, inventory.cluster.kubernetes_version)
         manifest = load_manifest(bundle)
         with etcd_tools(bundle, manifest) as tools:
-            opened = _open(inventory, stored, identity, tools, progress)
+            opened = _open(inventory, stored, identity, tools, executor)
             proof = _prove(opened, bundle, manifest, tools, progress) if deep else None
-    age = (datetime.now(UTC) - chosen.manifest.taken_at).total_seconds()
+    age = (executor.now() - chosen.manifest.taken_at).total_seconds()
     return Verified(
         manifest=chosen.manifest,
         copies=copies,
@@ -99,14 +107,14 @@ def verify_snapshot(
 
 
 def _check_copies(
-    inventory: Inventory, catalog: SnapshotCatalog, chosen: StoredSnapshot, keys: SigningKeys, progress: Progress
+    inventory: Inventory, catalog: SnapshotCatalog, chosen: StoredSnapshot, keys: SigningKeys, executor: Executor
 ) -> tuple[tuple[Copy, ...], list[Place]]:
     """The result for each place that should have a copy, and the places with a complete copy."""
     entry = catalog.entry(chosen.manifest.id)
     expected = {*(entry.where if entry else ()), BUCKET} - set(catalog.unread)
     copies, complete = [], []
-    for place in (place for place in places_of(inventory) if place.name in expected):
-        progress(place.name, f"reading {chosen.manifest.id}")
+    for place in (place for place in places_of(inventory, executor) if place.name in expected):
+        executor.progress(place.name, f"reading {chosen.manifest.id}")
         try:
             _check_copy(place, chosen.manifest.id, keys, inventory.cluster.name)
         except HaplaneError as error:
@@ -134,10 +142,10 @@ def _check_copy(place: Place, snapshot: str, keys: SigningKeys, cluster: str) ->
         raise Refused(f"{KEYS} is not what was signed", where=where)
 
 
-def _open(inventory: Inventory, stored: StoredSnapshot, identity: Path, tools: Tools, progress: Progress) -> Opened:
+def _open(inventory: Inventory, stored: StoredSnapshot, identity: Path, tools: Tools, executor: Executor) -> Opened:
     refuse_unreadable(inventory, stored, accept_old=True)  # a restore takes an old one with --accept-loss
-    opened = open_and_verify(stored, identity, tools, progress)
-    refuse_other_cluster(stored.manifest.id, opened.database, opened.identity, read_cluster_mark(inventory))
+    opened = open_and_verify(stored, identity, tools, executor.progress)
+    refuse_other_cluster(stored.manifest.id, opened.database, opened.identity, read_cluster_mark(inventory, executor))
     return opened
 
 

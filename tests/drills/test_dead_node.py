@@ -5,13 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 import samples
+from contexts import drill_context
 from fake_api import FakeApi, pod
 
-from haplane.domain.progress import silent
 from haplane.drills import dead_node, pod_set, volumes
 from haplane.drills.catalog import DRILLS
 from haplane.drills.dead_node import After, DeadNode
-from haplane.drills.drill import DrillContext
 from haplane.drills.pods import KINDS, WITH_VOLUME
 from haplane.errors import Refused
 
@@ -36,7 +35,6 @@ class Driver:
 def drill(monkeypatch):
     """Makes the pods of a variant on a cluster with such settings, and the API server that lists them."""
     api = FakeApi()
-    monkeypatch.setattr(dead_node, "Client", lambda target: api)
     monkeypatch.setattr(dead_node, "RETURN_SECONDS", 0.3)
     monkeypatch.setattr(pod_set, "POLL_SECONDS", 0.01)
     opened = []
@@ -44,7 +42,7 @@ def drill(monkeypatch):
     def made(after, *, without="", **settings):
         monkeypatch.setattr(dead_node, "why_none", lambda inventory: without)
         monkeypatch.setattr(dead_node, "Volumes", lambda *_: Driver(api))
-        context = DrillContext(samples.inventory(**settings), None, None, None, silent, None)
+        context = drill_context(samples.inventory(**settings), client=api)
         pods = DeadNode(context, "m2", after)
         monkeypatch.setattr(pods, "_taint", nullcontext)
         opened.append(pods)
@@ -161,11 +159,10 @@ def test_pods_are_removed_before_the_driver_that_unmounts_their_volumes(drill):
 
 
 def test_what_is_left_out_is_said_before_it_is_agreed_to(monkeypatch):
-    monkeypatch.setattr(dead_node, "Client", lambda target: None)
     monkeypatch.setattr(volumes, "programs", no_programs)
     machines = SimpleNamespace(keeps_off=True, power_cut=lambda names: None)
     status = SimpleNamespace(etcd=SimpleNamespace(members=()))
-    context = DrillContext(samples.inventory(workers=1), machines, None, None, silent, None)
+    context = drill_context(samples.inventory(workers=1), machines=machines)
     for name in ("dead-node-pods", "dead-node-pods-untainted", "dead-node-pods-back"):
         fault = DRILLS[name].plan(context, status, None)
         assert fault.host == "w1"

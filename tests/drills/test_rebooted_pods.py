@@ -5,12 +5,11 @@ import uuid
 
 import pytest
 import samples
+from contexts import FakeExecutor, drill_context
 from fake_api import FakeApi, pod
 
 from haplane.domain import host_paths
-from haplane.domain.progress import silent
 from haplane.drills import pod_set, rebooted_pods
-from haplane.drills.drill import DrillContext
 from haplane.drills.pods import KINDS
 from haplane.scripts import script
 
@@ -29,11 +28,11 @@ def drill(monkeypatch):
             return b""
         return "".join(f"{uid} disk\n" for uid in UIDS.values()).encode()
 
-    monkeypatch.setattr(rebooted_pods, "Client", lambda target: api)
-    monkeypatch.setattr(rebooted_pods, "run", run)
+    executor = FakeExecutor()
+    executor.run = run
     monkeypatch.setattr(rebooted_pods, "READY_SECONDS", 0.2)
     monkeypatch.setattr(pod_set, "POLL_SECONDS", 0.01)
-    context = DrillContext(samples.inventory(), None, None, None, silent, None)
+    context = drill_context(samples.inventory(), executor=executor, client=api)
     pods = rebooted_pods.RebootedPods(context, "m2")
     yield pods, api, commands
     pods.clean_up()

@@ -1,9 +1,11 @@
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from contexts import drill_context
 
 from haplane.config.model import Cluster, Endpoint, Host, Inventory, Ssh
 from haplane.domain.progress import silent
@@ -19,10 +21,13 @@ from haplane.domain.status import (
 )
 from haplane.drills import freeze, kill_etcd_leader, kill_load_balancer, kill_master, partitions, split_vrrp
 from haplane.drills.catalog import DRILLS
-from haplane.drills.drill import DrillContext
+from haplane.drills.client import Client
 from haplane.drills.limits import Limits
+from haplane.drills.observing import watch
+from haplane.drills.probes import endpoint_prober
 from haplane.drills.run import healthy_status, planned, run
 from haplane.errors import BadInput, DeadlinePassed, Refused
+from haplane.workflows.prepare import over_ssh
 
 
 @pytest.fixture(autouse=True)
@@ -109,8 +114,15 @@ def no_hosts(monkeypatch):
 
 
 def context_of(api=None, machines=None, look=lambda: HEALTHY, cluster=None):
-    target = api.target if api else None
-    return DrillContext(cluster or inventory(), machines or Endpointed(api, 0), look, target, silent, haplane=None)
+    given = cluster or inventory()
+    as_client = (
+        {"client": Client(api.target), "probe": partial(endpoint_prober, api.target)}
+        | {"watch": partial(watch, given, api.target)}
+        if api
+        else {}
+    )
+    machines = machines or Endpointed(api, 0)
+    return drill_context(given, executor=over_ssh(silent), machines=machines, look=look, **as_client)
 
 
 def decided(drill, context, wanted=None):

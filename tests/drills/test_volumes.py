@@ -2,13 +2,12 @@
 
 import pytest
 import samples
+from contexts import FakeExecutor, drill_context
 from fake_api import FakeApi
 
 from haplane.bundle.manifest import BundleFile
 from haplane.domain import host_paths
-from haplane.domain.progress import silent
 from haplane.drills import volumes
-from haplane.drills.drill import DrillContext
 from haplane.drills.pods import CLAIMS, WITH_VOLUME, objects
 from haplane.drills.volume_objects import DRIVER, persistent_volume
 from haplane.drills.volumes import Volumes, why_none
@@ -35,7 +34,7 @@ def cluster(monkeypatch):
     api, done = FakeApi(), []
 
     class Pushed:
-        def __init__(self, host, _bundle, files, _progress):
+        def __init__(self, host, _bundle, files):
             done.append((host.name, "push", len(files)))
 
         def wait(self):
@@ -44,13 +43,14 @@ def cluster(monkeypatch):
     monkeypatch.setattr(
         volumes, "load_manifest", lambda *_: samples.manifest().model_copy(update={"files": programs()})
     )
-    monkeypatch.setattr(volumes, "Push", Pushed)
-    monkeypatch.setattr(volumes, "run", lambda host, *words: done.append((host.name, "run", words[-1])))
+    executor = FakeExecutor()
+    executor.push = Pushed
+    executor.run = lambda host, *words: done.append((host.name, "run", words[-1]))
     monkeypatch.setattr(volumes, "GONE_SECONDS", 0.1)
     monkeypatch.setattr(volumes, "START_SECONDS", 0.1)
     nodes = [{"metadata": {"name": name}, "spec": {"drivers": [{"name": DRIVER}]}} for name in NODES]
     api.listed["/apis/storage.k8s.io/v1/csinodes"] = nodes
-    context = DrillContext(INVENTORY, None, None, None, silent, None)
+    context = drill_context(INVENTORY, executor=executor)
     return Volumes(context, api, "m2", "haplane-drill-a"), api, done
 
 
@@ -88,7 +88,7 @@ def test_a_claim_asks_for_the_volume_that_is_made_for_it():
     }
 
 
-def test_nothing_of_it_stays_also_where_one_host_cannot_be_reached(cluster, monkeypatch):
+def test_nothing_of_it_stays_also_where_one_host_cannot_be_reached(cluster):
     driver, api, _ = started(cluster)
     tidied = []
 
@@ -97,7 +97,7 @@ def test_nothing_of_it_stays_also_where_one_host_cannot_be_reached(cluster, monk
             raise Unreachable("m2 cannot be reached")
         tidied.append((host.name, words[-1]))
 
-    monkeypatch.setattr(volumes, "run", run)
+    driver._context.executor.run = run
     api.deleted.clear()
     driver.clean_up()
     assert api.deleted == ["/api/v1/namespaces/haplane-drill-a-volumes", *volumes.WHOLE]

@@ -2,10 +2,10 @@
 
 import pytest
 import samples
+from contexts import FakeExecutor
 
 from haplane.config.drills import DrillSettings
 from haplane.config.model import Lab
-from haplane.domain.progress import silent
 from haplane.errors import Refused
 from haplane.machines.command import CommandMachines
 from haplane.machines.drivers import driver_for
@@ -25,7 +25,7 @@ COMMANDS = {"power_off": "off {host}", "power_on": "on {host}", "is_on": "true {
     ],
 )
 def test_a_lab_has_its_driver_commands_come_next_and_ssh_is_left(settings, driver):
-    assert isinstance(driver_for(samples.inventory(**settings), silent), driver)
+    assert isinstance(driver_for(samples.inventory(**settings), FakeExecutor()), driver)
 
 
 def test_every_host_is_powered_on_whatever_becomes_of_the_others(tmp_path):
@@ -38,7 +38,7 @@ def test_every_host_is_powered_on_whatever_becomes_of_the_others(tmp_path):
         f"test ! -e {tmp_path}/{{host}} && touch {tmp_path}/{{host}}",
         "is_on": f"test -e {tmp_path}/{{host}}",
     }
-    machines = driver_for(samples.inventory(drills=DrillSettings(power=power)), silent)
+    machines = driver_for(samples.inventory(drills=DrillSettings(power=power)), FakeExecutor())
     with machines.power_cut(["m1", "m2", "m3"])(30) as armed:
         armed.apply()
         (tmp_path / "m2").touch()  # somebody was faster
@@ -47,7 +47,7 @@ def test_every_host_is_powered_on_whatever_becomes_of_the_others(tmp_path):
 
 def test_only_disks_of_labs_are_destroyed():
     for settings in ({"drills": DrillSettings(power=COMMANDS)}, {}):
-        machines = driver_for(samples.inventory(**settings), silent)
+        machines = driver_for(samples.inventory(**settings), FakeExecutor())
         assert not machines.disposable
         with pytest.raises(Refused):
             machines.wipe(["m1"])
@@ -61,7 +61,7 @@ def test_the_users_commands_switch_the_power_and_a_host_counts_as_off_when_is_on
         "power_on": f"touch {tmp_path}/{{host}}",
         "is_on": f"test -e {tmp_path}/{{host}}",
     }
-    machines = driver_for(samples.inventory(drills=DrillSettings(power=power)), silent)
+    machines = driver_for(samples.inventory(drills=DrillSettings(power=power)), FakeExecutor())
     with machines.power_cut(["m1", "m2"])(30) as armed:
         armed.apply()
         assert not list(tmp_path.iterdir())

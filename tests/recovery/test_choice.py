@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 import samples
+from contexts import FakeExecutor
 
 from haplane.domain import host_paths
 from haplane.domain.observed import Observation
-from haplane.domain.progress import silent
 from haplane.domain.recovery import Assessment, RecoveryAction, assess, members_of
 from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
@@ -24,7 +24,6 @@ from haplane.recovery.cluster_keys import refuse_foreign
 from haplane.recovery.context import RestoreContext
 from haplane.recovery.database import Database
 from haplane.recovery.request import RestoreRequest
-from haplane.remote import database
 
 STAMP = "20261122T190000Z"
 OTHER_UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"
@@ -38,7 +37,7 @@ def journal(stage="preparing", **changes):
 
 def asked(observation: Observation, inventory=None, **request) -> RestoreContext:
     given = inventory or samples.inventory()
-    return RestoreContext(RestoreRequest(**request), given, observation, NOW, tools=None, progress=silent)
+    return RestoreContext(RestoreRequest(**request), given, observation, NOW, tools=None, executor=FakeExecutor())
 
 
 def off(observation, *names):
@@ -185,20 +184,21 @@ def test_a_resume_goes_on_with_the_data_that_is_there(tmp_path):
         choose_source(asked(observation, file=tmp_path))
 
 
-def test_a_member_that_sends_something_else_keeps_no_restore_from_being_completed(monkeypatch, tmp_path):
+def test_a_member_that_sends_something_else_keeps_no_restore_from_being_completed(tmp_path):
     """API servers are stopped then: what it sent lay where the next member's was to go."""
 
     def fetch(host, _, target):
         with target.open("xb") as file:
             file.write(b"lie" if host.name == "m1" else b"data")
 
-    monkeypatch.setattr(database, "fetch_output", fetch)
     observation = samples.fresh(samples.inventory())
     begun = journal("replacing", database=hashlib.sha256(b"data").hexdigest()).model_dump(mode="json", by_alias=True)
     for name in ("m1", "m2", "m3"):
         observation = samples.altered(observation, name, leftovers={"journal": begun})
     tools = SimpleNamespace(new_directory=lambda *_: tmp_path)
-    found = choose_source(replace(asked(observation), tools=tools)).restoration.database
+    executor = FakeExecutor()
+    executor.fetch_output = fetch
+    found = choose_source(replace(asked(observation), tools=tools, executor=executor)).restoration.database
     assert found.path.read_bytes() == b"data"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyrage
 import pytest
 import samples
+from contexts import FakeExecutor
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -23,7 +24,6 @@ from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
-from haplane.recovery import places
 from haplane.recovery.age import refuse_old
 from haplane.recovery.candidates import newest_stored
 from haplane.recovery.cluster_keys import refuse_foreign
@@ -112,7 +112,7 @@ def identity(tmp_path):
 
 def opened(directory, identity, tools, **inventory):
     inventory = samples.inventory(snapshots=SNAPSHOTS | inventory)
-    stored = copied_snapshot(directory, inventory, unsigned=False)
+    stored = copied_snapshot(directory, inventory, Keeping(directory), unsigned=False)
     return open_and_verify(stored, identity, tools, silent)
 
 
@@ -167,23 +167,42 @@ def test_a_bad_one_is_refused_by_a_message_of_its_own(made, identity, tools, kin
         opened(directory, identity, tools)
 
 
+class Keeping(FakeExecutor):
+    """Every member keeps what lies in one directory, and masters report this ``mark``."""
+
+    def __init__(self, directory):
+        super().__init__()
+        self.directory, self.mark = directory, ClusterMark(None, None)
+
+    def now(self):
+        return datetime.now(UTC)
+
+    def stored_snapshots(self, member, directory):
+        return Directory(self.directory)
+
+    def run(self, host, *command, deadline_seconds=60):
+        found = self.mark.ca if command == ("cat", host_paths.KUBERNETES_CA_CRT) else (self.mark.uid or "").encode()
+        if not found:
+            raise HaplaneError("nothing is there")
+        return found
+
+
 class Stored:
-    """Restores and verifies what lies in one directory, as the only place of a cluster."""
+    """Restores and verifies what lies in one directory, as members of a cluster keep it."""
 
     def __init__(self, directory, identity, tools, monkeypatch):
         self.inventory = samples.inventory(snapshots=SNAPSHOTS)
-        self.identity, self.tools = identity, tools
-        place = Directory(directory)
-        for module in (places, verify_snapshot):
-            monkeypatch.setattr(module, "places_of", lambda _: [place])
+        self.identity, self.tools, self.executor = identity, tools, Keeping(directory)
         monkeypatch.setattr(verify_snapshot, "load_manifest", lambda _: None)
         monkeypatch.setattr(verify_snapshot, "etcd_tools", lambda *_: nullcontext(tools))
-        self.running(monkeypatch)
 
-    def running(self, monkeypatch, ca=None, uid=None):
+    def running(self, ca=None, uid=None):
         """Of the cluster that runs, masters report this."""
-        self.mark = ClusterMark(ca, uid)
-        monkeypatch.setattr(verify_snapshot, "read_cluster_mark", lambda _: self.mark)
+        self.executor.mark = ClusterMark(ca, uid)
+
+    @property
+    def mark(self):
+        return self.executor.mark
 
     def restore(self, wanted, **request):
         """What ``haplane restore --snapshot`` does before it shows its plan."""
@@ -196,7 +215,7 @@ class Stored:
             known = samples.converged(self.inventory).reports["m1"].kubernetes.model_dump() | {"uid": self.mark.uid}
             observation = samples.altered(observation, "m1", kubernetes=known)
         asked = RestoreRequest(snapshot=wanted, identity=self.identity, **request)
-        context = RestoreContext(asked, self.inventory, observation, datetime.now(UTC), self.tools, silent)
+        context = RestoreContext(asked, self.inventory, observation, datetime.now(UTC), self.tools, self.executor)
         source = newest_stored(context)
         refuse_foreign(context, source)
         refuse_old(context, source)
@@ -204,7 +223,7 @@ class Stored:
 
     def verify(self, wanted):
         """Raises what ``haplane snapshot verify --identity`` refuses, Refused also for its exit code 6."""
-        found = verify_snapshot.verify_snapshot(self.inventory, wanted, self.identity, silent)
+        found = verify_snapshot.verify_snapshot(self.inventory, wanted, self.identity, silent, executor=self.executor)
         if found.exit_code:
             raise Refused("; ".join([*(one.problem for one in found.copies if one.problem), found.problem or ""]))
         return found
@@ -213,7 +232,7 @@ class Stored:
 def test_what_restores_is_verified(made, identity, tools, monkeypatch):
     directory = made()
     stored = Stored(directory, identity, tools, monkeypatch)
-    stored.running(monkeypatch, samples.identity().kubernetes.certificate, UID)
+    stored.running(samples.identity().kubernetes.certificate, UID)
     source = stored.restore(directory.name, accept_loss=True)
     assert stored.verify(directory.name).database.sha256 == source.database.sha256
 
@@ -249,9 +268,9 @@ def test_neither_takes_a_snapshot_that_the_cluster_contradicts(made, identity, t
     elif kind == "an unreadable identity":
         identity.chmod(0o644)
     elif "CA" in kind:
-        stored.running(monkeypatch, ca=samples.identity().etcd.certificate)
+        stored.running(ca=samples.identity().etcd.certificate)
     elif "UID" in kind:
-        stored.running(monkeypatch, uid="1" * 8 + UID[8:])
+        stored.running(samples.identity().kubernetes.certificate, "1" * 8 + UID[8:])
     given = {} if kind == "an old one" else {"accept_loss": True}
     for attempt in (partial(stored.restore, **given), stored.verify):
         with pytest.raises(error):

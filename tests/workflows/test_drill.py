@@ -1,94 +1,160 @@
-"""``haplane drill``: nothing is broken before the outage is agreed to."""
+"""``haplane drill`` from the question to the report, on hosts in memory that lose their power."""
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import samples
+from powered import PoweredCluster
 
-from haplane.domain.progress import silent
-from haplane.drills.drill import Drill, DrillContext, Fault
-from haplane.errors import Refused
+from haplane.drills.catalog import DRILLS
+from haplane.errors import DeadlinePassed, Refused
 from haplane.workflows import drill
+
+RECIPIENT = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z"
 
 
 @pytest.fixture
-def planned(monkeypatch):
-    """A drill whose fault writes down that it was applied."""
-    applied = []
-    monkeypatch.setattr(drill, "run", lambda one, context, fault, in_cluster: applied.append(fault.host))
-    monkeypatch.setattr(drill, "locked", lambda *_: nullcontext())
-    fault = Fault("m1", "a master", "It breaks m1.")
-    return Drill("break-m1", "Break m1.", lambda context, status, wanted: fault), applied
+def cluster():
+    return PoweredCluster(samples.inventory(workers=1))
 
 
-def context(*, healthy=True):
-    status = SimpleNamespace(healthy=healthy, problems=("m2 is not Ready",))
-    return DrillContext(samples.inventory(), SimpleNamespace(disposable=True), lambda: status, None, silent, None)
+def run(cluster, name, host=None, *, confirm=lambda _: True, **changes):
+    context = cluster.drill_context(**changes)
+    return drill.carry_out(DRILLS[name], context, host, in_cluster=False, confirm=confirm)
 
 
-def refusing(_context, _status, _wanted):
-    raise Refused("packets cannot be delayed here", why="no netem")
+def nothing_is_left(cluster):
+    """Neither of the drill's writes nor of its probers, and every host has power."""
+    namespaces = [path for path in cluster.data.objects if path.startswith("/api/v1/namespaces/haplane-drill-")]
+    return not [path for path in namespaces if path.count("/") == 4] and not cluster.following and not cluster.off
 
 
-def test_without_consent_nothing_is_broken(planned):
-    shown = []
+@pytest.mark.parametrize(
+    ("name", "host", "reads", "writes"),
+    [
+        ("kill-master", "m2", (0.0, 1.6), (0.0, 1.6)),
+        ("kill-etcd-leader", "m1", (0.0, 1.6), (1.1, 1.6)),
+        ("kill-load-balancer", "lb1", (0.9, 1.1), (0.9, 1.1)),
+    ],
+)
+def test_a_host_is_lost_and_what_clients_noticed_is_reported(cluster, name, host, reads, writes):
+    asked = []
+    report = run(cluster, name, confirm=lambda words: asked.append(words) or True)
+    assert report.passed, report.missed
+    assert cluster.reset == [host] == [report.host]
+    assert len(asked) == 1
+    assert f"the power of {host}" in asked[0]
+    assert reads[0] <= report.reads.gap_seconds <= reads[1]
+    assert writes[0] <= report.writes.gap_seconds <= writes[1]
+    assert report.acknowledged_writes > 100
+    assert report.healthy_again_seconds > 10
+    assert report.leader_changes == (1 if name == "kill-etcd-leader" else 0)
+    [(command, locked)] = cluster.locks
+    assert (command, host in locked) == (f"haplane drill {name} inventories/test.py", False)
+    assert nothing_is_left(cluster)
 
-    def confirm(fault):
-        shown.append(fault)
-        return False
 
-    one, applied = planned
-    report = drill.carry_out(one, context(), None, in_cluster=False, confirm=confirm)
-    assert (report, shown, applied) == (None, ["It breaks m1."], [])
+def test_without_consent_nothing_is_broken(cluster):
+    assert run(cluster, "kill-master", confirm=lambda _: False) is None
+    assert cluster.reset == cluster.locks == []
 
 
-def test_another_fault_than_was_agreed_to_is_asked_about_again(planned):
-    """The leader may have moved between the question and the lock."""
-    _, applied = planned
-    hosts, shown = iter(["m1", "m2", "m2"]), []
-    one = Drill("break", "Break the leader.", lambda *_: Fault(host := next(hosts), "a master", f"It breaks {host}."))
-    drill.carry_out(one, context(), None, in_cluster=False, confirm=lambda fault: shown.append(fault) or True)
-    assert (shown, applied) == (["It breaks m1.", "It breaks m2."], ["m2"])
+def test_while_a_host_does_not_respond_nothing_is_broken(cluster):
+    cluster.off["w1"] = "no response"
+    with pytest.raises(Refused, match="the cluster is not healthy") as refused:
+        run(cluster, "kill-master", confirm=pytest.fail)
+    assert "w1" in refused.value.why
+    assert cluster.reset == cluster.locks == []
 
 
-def test_a_drill_that_runs_verbs_begins_while_nobody_has_the_lock(planned, monkeypatch):
-    """The verb takes it; but what another run has under way is not broken into."""
-    one, applied = planned
-    taken = []
+def test_a_second_host_that_is_lost_meanwhile_is_named_and_the_first_has_power_again(cluster, monkeypatch):
+    monkeypatch.setattr("haplane.drills.run.HEALTH_SECONDS", 30)
+    cluster.stays_off.add("w1")
+    cluster.at(5.0, lambda: cluster.cut_power("w1"))
+    with pytest.raises(DeadlinePassed, match="the cluster is healthy again") as late:
+        run(cluster, "kill-master")
+    assert "w1" in late.value.why
+    assert set(cluster.off) == {"w1"}
+    cluster.off.clear()
+    assert nothing_is_left(cluster)
+
+
+def test_a_host_that_does_not_boot_ends_the_drill(cluster, monkeypatch):
+    monkeypatch.setattr("haplane.machines.over_ssh.BOOT_SECONDS", 60)
+    cluster.stays_off.add("m2")
+    with pytest.raises(DeadlinePassed, match="m2 responds after its boot"):
+        run(cluster, "kill-master")
+    cluster.off.clear()
+    assert nothing_is_left(cluster)
+
+
+def test_a_write_that_was_acknowledged_and_is_gone_fails_the_drill(cluster):
+    cluster.data.forgotten.add("write-30")
+    report = run(cluster, "kill-master")
+    assert report.lost_writes == (30,)
+    assert not report.passed
+
+
+def test_another_fault_than_was_agreed_to_is_asked_about_again(cluster):
+    """The leader moves between the question and the lock."""
+    honest, shown = cluster.lock, []
 
     @contextmanager
-    def lock(_inventory, hosts, *_):
-        taken.append([host.name for host in hosts])
-        yield
-        assert applied == []
+    def lock(*words):
+        if not cluster.locks:
+            cluster.elect("m3")
+        with honest(*words) as held:
+            yield held
 
-    monkeypatch.setattr(drill, "locked", lock)
-    fault = Fault("m1", "a master", "It breaks m1.", off=("m1",), runs_verbs=True)
-    verbal = replace(one, plan=lambda *_: fault)
-    drill.carry_out(verbal, context(), None, in_cluster=False, confirm=lambda _: True)
-    assert ("m1" in taken[0], applied) == (True, ["m1"])
-
-
-def test_a_series_leaves_out_what_this_cluster_cannot_have_and_goes_on(planned):
-    one, applied = planned
-    outcomes = list(drill.series([Drill("slow", "Be slow.", refusing), one], context(), repeat=2, in_cluster=False))
-    assert [outcome.drill for outcome in outcomes[:1]] == ["slow"]
-    assert outcomes[0].reason.why == "no netem"
-    assert applied == ["m1", "m1"]
+    cluster.lock = lock
+    report = run(cluster, "kill-etcd-leader", confirm=lambda words: shown.append(words) or True)
+    assert ["m1" in shown[0], "m3" in shown[1], len(shown)] == [True, True, 2]
+    assert cluster.reset == [report.host] == ["m3"]
 
 
-def test_a_series_on_hosts_that_matter_leaves_out_what_destroys_their_data(planned):
-    one, applied = planned
-    here = replace(context(), machines=SimpleNamespace(disposable=False))
-    outcomes = list(drill.series([replace(one, destroys=True)], here, repeat=1, in_cluster=False))
-    assert "not a lab's" in outcomes[0].reason.what
-    assert applied == []
+def test_a_drill_that_runs_verbs_begins_while_nobody_has_the_lock(tmp_path):
+    """The verb takes it; but what another run has under way is not broken into."""
+    settings = {"snapshots": {"recipients": [RECIPIENT]}, "drills": {"identity": str(tmp_path)}}
+    cluster, verbs, held = PoweredCluster(samples.inventory(**settings)), [], []
+    honest = cluster.lock
+    for report in cluster.now_reported.values():
+        report["snapshots"] = {"agent": "agent-0", "local": 1}
+
+    @contextmanager
+    def lock(*words):
+        held.append("lock")
+        with honest(*words) as taken:
+            yield taken
+        held.remove("lock")
+
+    cluster.lock = lock
+    context = cluster.drill_context(haplane=lambda *words: verbs.append((words, tuple(held))))
+    healthy = context.look()
+    fine = replace(healthy, healthy=True, problems=())  # no snapshot was ever taken here
+    context = replace(context, look=lambda: fine)
+    report = drill.carry_out(DRILLS["backup-restores"], context, None, in_cluster=False, confirm=lambda _: True)
+    assert report.passed, report.missed
+    assert len(cluster.locks) == 1
+    [(words, meanwhile)] = verbs
+    assert (words[:2], meanwhile) == (("snapshot", "verify"), ())
 
 
-def test_a_series_stops_at_a_cluster_that_is_not_healthy(planned):
-    one, applied = planned
+def test_a_series_leaves_out_what_this_cluster_cannot_have_and_goes_on(cluster):
+    names = ("slow-network", "replace-master", "kill-master")
+    outcomes = list(
+        drill.series([DRILLS[name] for name in names], cluster.drill_context(), repeat=2, in_cluster=False)
+    )
+    assert [one.drill for one in outcomes] == [*names, "kill-master"]
+    assert "no netem" in outcomes[0].reason.why
+    assert "not a lab's" in outcomes[1].reason.what
+    assert cluster.reset == ["m2", "m2"]
+
+
+def test_a_series_stops_at_a_cluster_that_is_not_healthy(cluster):
+    running = drill.series([DRILLS["kill-master"]], cluster.drill_context(), repeat=2, in_cluster=False)
+    assert next(running).passed
+    cluster.off["m3"] = "no response"
     with pytest.raises(Refused, match="not healthy"):
-        list(drill.series([one], context(healthy=False), repeat=1, in_cluster=False))
-    assert applied == []
+        next(running)
+    assert cluster.reset == ["m2"]

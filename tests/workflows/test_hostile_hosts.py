@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 import samples
-from contexts import context_of
+from contexts import FakeExecutor, context_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,6 @@ from haplane.domain import host_paths, trust
 from haplane.domain.clocks import Window
 from haplane.domain.observed import Observation, parse_report
 from haplane.domain.plan import Kind
-from haplane.domain.progress import silent
 from haplane.domain.upgrade_checks import host_problems
 from haplane.errors import HaplaneError
 from haplane.observation import preconditions
@@ -82,7 +81,8 @@ def make_of_in_other_verbs(reports):
     def context(**asked):
         return context_of(INVENTORY, observation, window=Window(100, 102), **asked)
 
-    restore = RestoreContext(RestoreRequest(), INVENTORY, observation, samples.NOW, tools=None, progress=silent)
+    asked = RestoreRequest()
+    restore = RestoreContext(asked, INVENTORY, observation, samples.NOW, tools=None, executor=FakeExecutor())
     for look in (
         lambda: refuse_needed_hosts(context(named=("m1",))),
         lambda: foresee_changes(context(repaired="m1")),

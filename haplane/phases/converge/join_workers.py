@@ -60,7 +60,7 @@ def print_join_command(context: Context) -> None:
 def new_join_command(context: Context, purpose: TokenPurpose) -> re.Match[str]:
     """A bootstrap token made by any master, in place of all others that haplane made for the same purpose.
 
-    Raises HaplaneError when kubeadm gives no join command, and as :meth:`haplane.context.executor.Executor.run` does.
+    Raises HaplaneError when kubeadm gives no join command, and as :meth:`haplane.executor.Executor.run` does.
     """
     master = context.some_master()
     making = script("new_join_command", description=purpose.description, lifetime=purpose.lifetime)

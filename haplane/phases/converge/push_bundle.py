@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 
 from haplane.config.model import Host
 from haplane.context.context import Context
-from haplane.context.executor import Pushing
 from haplane.context.phase import Phase
 from haplane.deploys.recipes import start_runtime
 from haplane.domain.files import Part
 from haplane.domain.plan import Kind
 from haplane.errors import HaplaneError
+from haplane.executor import Pushing
 
 
 def push_bundle(context: Context) -> None:

@@ -20,7 +20,7 @@ def choose_once(context: Context) -> None:
     if context.decision.restoration is None:
         tools = context.resources.enter_context(etcd_tools(context.request.bundle, context.manifest))
         known = RestoreContext(
-            context.request.restore, context.inventory, context.observation, context.now(), tools, context.progress
+            context.request.restore, context.inventory, context.observation, context.now(), tools, context.executor
         )
         choice = choose_source(known)
         context.adopt(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from haplane.bundle.manifest import BundleFile
 from haplane.context.context import Context
-from haplane.context.executor import Pushing
 from haplane.context.phase import Phase
 from haplane.deploys import upgrade as recipes
 from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.plan import Kind
+from haplane.executor import Pushing
 from haplane.phases.converge.prepare_hosts import prepare_hosts
 from haplane.phases.converge.push_bundle import push_images, wait_for_all
 

@@ -12,11 +12,13 @@ from lab_cpu import sessions_held_back
 from rolling_clients import Clients
 
 from haplane.config.load import load_inventory
+from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.writes import make_namespace, remove_namespace
 from haplane.remote.openssh import ssh_command
 from haplane.waiting import wait_until
+from haplane.workflows.prepare import over_ssh
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
@@ -121,7 +123,7 @@ def processes(lab, name):
 
 def test_all_certificates_are_renewed_and_no_client_notices(lab):
     """Also logs and exec, for which API servers ask kubelets, go on."""
-    target = administrator(lab.inventory)
+    target = administrator(lab.inventory, over_ssh(silent))
     namespace = f"renew-{secrets.token_hex(3)}"
     client = Client(target)
     before = {one["path"]: one["not_after"] for one in of_host(lab, "m1")}

@@ -9,11 +9,13 @@ from lab_cpu import sessions_held_back
 from node_probe import cut_and_failed, measured, moments, named, pods_of, surprises, words
 
 from haplane.bundle.manifest import default_directory, load_manifest
+from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.probes import endpoint_prober
 from haplane.drills.writes import make_namespace, remove_namespace
 from haplane.waiting import wait_until
+from haplane.workflows.prepare import over_ssh
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
@@ -135,7 +137,7 @@ def test_a_quick_reboot_keeps_pods_and_their_data_on_disk(lab, with_worker, pods
 
 
 def test_all_hosts_are_rebooted_and_no_request_over_a_new_connection_fails(lab, with_worker, pods):
-    target = administrator(lab.inventory)
+    target = administrator(lab.inventory, over_ssh(silent))
     client, namespace = Client(target), f"reboot-{secrets.token_hex(3)}"
     make_namespace(client, namespace)
     before = pods_of(lab)

@@ -9,10 +9,12 @@ import pytest
 from drills.lab.writing import writers
 
 from haplane.context.phase import Phase
+from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.remote.openssh import read_file, read_files
+from haplane.workflows.prepare import over_ssh
 from haplane.workflows.restore import ENTRIES
 
 pytestmark = pytest.mark.lab
@@ -143,7 +145,7 @@ def test_a_host_that_is_gone_is_left_out_on_an_explicit_word(lab, tmp_path):
 def test_everything_lost_but_a_snapshot_and_the_keys(lab, tmp_path):
     """Every machine is remade empty; old credentials and tokens work afterwards."""
     uid = lab.status()["cluster"]["uid"]
-    client = Client(administrator(lab.inventory))
+    client = Client(administrator(lab.inventory, over_ssh(silent)))
     token = lab.kubectl("create", "token", "default", "--duration=24h")
     lab.kubectl("create", "configmap", "story-lost")
     file, _ = bare_snapshot(lab, tmp_path)

@@ -9,11 +9,13 @@ from drills.lab.guarded import into_a_bucket
 from drills.lab.writing import highest_revision, writers
 
 from haplane.domain import host_paths
+from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
 from haplane.remote.openssh import read_file, run
 from haplane.waiting import wait_until
+from haplane.workflows.prepare import over_ssh
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
@@ -35,7 +37,7 @@ def guarded(lab, tmp_path_factory):
 
 def test_everything_lost(guarded, lab):
     uid = lab.status()["cluster"]["uid"]
-    client = Client(administrator(lab.inventory))
+    client = Client(administrator(lab.inventory, over_ssh(silent)))
     token = lab.kubectl("create", "token", "default", "--duration=24h")
     lab.kubectl("create", "configmap", f"before-the-snapshot-{THIS_RUN}")
     lab.kubectl("create", "secret", "generic", f"sealed-{THIS_RUN}", "--from-literal=word=swordfish")

@@ -8,10 +8,12 @@ import pytest
 from lab_cpu import sessions_held_back
 from rolling_clients import Clients
 
+from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.writes import make_namespace, remove_namespace
 from haplane.waiting import wait_until
+from haplane.workflows.prepare import over_ssh
 
 pytestmark = pytest.mark.lab
 
@@ -71,7 +73,7 @@ def test_a_rolling_restart_of_all_masters_fails_no_request(lab):
     """
     for master in lab.masters:
         assert lab.run(master, "echo '# by hand' >> /etc/kubernetes/haplane/kubeadm.yaml").returncode == 0
-    target = administrator(lab.inventory)
+    target = administrator(lab.inventory, over_ssh(silent))
     namespace = f"rolling-{secrets.token_hex(3)}"
     client = Client(target)
     make_namespace(client, namespace)

@@ -18,10 +18,12 @@ from upgrade_clients import kubeconfig, watched
 from haplane.bundle.installed import built_versions
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.bundle.unpack import unpack_program
+from haplane.domain.progress import silent
 from haplane.domain.upgrade_route import hops
 from haplane.domain.versions import parse
 from haplane.drills.credentials import administrator
 from haplane.lab.paths import client_key, known_hosts
+from haplane.workflows.prepare import over_ssh
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
@@ -143,7 +145,7 @@ def test_every_minor_version_in_one_command_and_no_client_notices(upgraded, tmp_
     pods = two_pods(upgraded)
     bundle = default_directory(OLD)
     kubectl = unpack_program(bundle, load_manifest(bundle), "/usr/local/bin/kubectl", tmp_path)
-    target = administrator(upgraded.inventory)
+    target = administrator(upgraded.inventory, over_ssh(silent))
     upgraded.want(HOPS[-1])
     clients = watched(target, "upgraded", kubectl, kubeconfig(target, tmp_path / "config"), list(pods))
     with sessions_held_back(upgraded.inventory), clients as seen:

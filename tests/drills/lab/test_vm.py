@@ -15,6 +15,7 @@ from drills.lab.conftest import ADMIN, ROOT, Lab
 
 from haplane.bundle.installed import built_versions
 from haplane.config.load import load_inventory
+from haplane.domain.progress import silent
 from haplane.domain.versions import parse
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
@@ -25,6 +26,7 @@ from haplane.lab.paths import host_directory, lab_directory
 from haplane.lab.qemu.machine import ahead
 from haplane.supported import DEFAULT_VERSION
 from haplane.waiting import wait_until
+from haplane.workflows.prepare import over_ssh
 
 INVENTORY = "inventories/lab_vm1.py"
 DEBIAN = os.environ.get("HAPLANE_VM_DEBIAN", "13")
@@ -127,7 +129,7 @@ def test_a_snapshot_is_taken_and_verified(vm):
 
 def test_no_acknowledged_write_is_lost_when_the_power_fails(vm):
     """The guest's page cache is lost; what etcd acknowledged is on its disk."""
-    client = Client(administrator(vm.inventory))
+    client = Client(administrator(vm.inventory, over_ssh(silent)))
     make_namespace(client, "power-cut")
     with endpoint_prober(client.target, "power-cut", PER_SECOND, REQUEST_SECONDS) as recording:
 

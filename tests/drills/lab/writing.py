@@ -3,18 +3,20 @@
 from contextlib import contextmanager
 from itertools import pairwise
 
+from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.probes import endpoint_prober
 from haplane.drills.writes import lost_writes, make_namespace
 from haplane.waiting import wait_until
+from haplane.workflows.prepare import over_ssh
 
 
 class Writers:
     """Twenty writes a second at the endpoint, each with its number, and which of them were acknowledged when."""
 
     def __init__(self, lab, namespace):
-        self.client, self.namespace = Client(administrator(lab.inventory)), namespace
+        self.client, self.namespace = Client(administrator(lab.inventory, over_ssh(silent))), namespace
         make_namespace(self.client, namespace)
         self.recording = endpoint_prober(self.client.target, namespace)
 

@@ -13,6 +13,8 @@ from haplane.config.model import Host, Inventory
 from haplane.domain.progress import Progress
 from haplane.remote.secrets import AtRest
 from haplane.remote.session import Gathered
+from haplane.snapshots.places import Place
+from haplane.streams import Completed
 
 
 class Pushing(Protocol):
@@ -44,7 +46,7 @@ class HeldLock(Protocol):
 
 
 class Executor(Protocol):
-    """Everything that a phase does to hosts, or waits with. All methods raise HaplaneError with the host's words."""
+    """Everything that a verb does to hosts, or waits with. All methods raise HaplaneError with the host's words."""
 
     progress: Progress
 
@@ -77,6 +79,9 @@ class Executor(Protocol):
     def run(self, host: Host, *command: str, deadline_seconds: float = 60) -> bytes:
         """The standard output of a command."""
 
+    def attempt(self, host: Host, *command: str, deadline_seconds: float = 60) -> Completed:
+        """The same with any exit code."""
+
     def read_files(self, host: Host, paths: Collection[str]) -> dict[str, bytes]:
         """Content by path, into memory; absent files are left out."""
 
@@ -100,6 +105,12 @@ class Executor(Protocol):
 
     def send_database(self, hosts: Sequence[Host], path: Path, sha256: str, target: str) -> None:
         """An etcd database to ``target`` on all of these hosts at once."""
+
+    def fetch_output(self, host: Host, text: str, target: Path) -> None:
+        """What this shell script writes on the host, to ``target``, a new file that is ours alone."""
+
+    def stored_snapshots(self, member: Host, directory: str) -> Place:
+        """The snapshots that the member keeps in that directory."""
 
     def endpoint_is_ready(self, inventory: Inventory) -> bool:
         """Whether the endpoint's /readyz answers 200 to this machine."""
