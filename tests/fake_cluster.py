@@ -6,7 +6,6 @@ by our hand, ``away`` says so; that never more than one is, is asserted at every
 """
 
 import json
-from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ from contexts import FakeExecutor
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import MASTER_EVIDENCE
-from haplane.errors import HaplaneError
+from haplane.errors import HaplaneError, Unreachable
 from haplane.remote.session import Gathered
 
 ETCD_CA = {host_paths.ETCD_CA_CRT: samples.identity().etcd.certificate.decode()}
@@ -58,13 +57,6 @@ class FakeCluster(FakeExecutor):
         self.count, self.switched = 0, []
         self.labelled = {node["name"] for master in self._serving() for node in self._nodes(master) if node["labels"]}
 
-    @contextmanager
-    def lock(self, inventory, hosts, command):
-        self.locks.append((command, [host.name for host in hosts]))
-        held = SimpleNamespace(inventory=inventory, check=lambda: None, breaking_off=nullcontext)
-        held.away = lambda host: nullcontext()
-        yield held
-
     def observe(self, hosts, request):
         for master in self._serving():
             self.now_reported[master]["kubernetes"]["nodes"] = self._joined()
@@ -84,8 +76,8 @@ class FakeCluster(FakeExecutor):
         self.count += 1
         if failure := self.fails.pop(self.count, None):
             raise failure
-        if gone := [host.name for host in hosts if host.name in self.off]:
-            raise HaplaneError(f"{gone[0]} cannot be reached")
+        for host in hosts:
+            self.reached(host)
         for host in hosts:
             self.command()
             effect = getattr(self, f"_{recipe._inner.__name__}", None)
@@ -100,10 +92,22 @@ class FakeCluster(FakeExecutor):
         return SimpleNamespace(host=host, wait=lambda: self._arrive(host.name))
 
     def read_files(self, host, paths):
-        known = samples.identity().to_files()
+        self.reached(host)
+        known = samples.identity().to_files() if host in self.inventory.masters else {}
         return {path: known[path] for path in paths if path in known}
 
+    def reached(self, host):
+        """Raises what the host's silence is to a command."""
+        if host.name in self.off:
+            raise Unreachable(f"{host.name} cannot be reached", why=self.off[host.name])
+
     def run(self, host, *command, deadline_seconds=60):
+        self.reached(host)
+        if command[0] == "cat":
+            found = self.read_files(host, command[1:])
+            if not found:
+                raise HaplaneError(f"a command failed on {host.name}", why="No such file or directory")
+            return found[command[1]]
         words = "kubeadm join 10.0.0.10:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash sha256:"
         return f"{words}{'0' * 64}\n".encode()
 

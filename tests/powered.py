@@ -14,7 +14,7 @@ from haplane.domain.progress import silent
 from haplane.drills.lanes import State
 from haplane.drills.probe import PER_SECOND, configmaps_path, write_body
 from haplane.drills.timeline import ENDPOINT_KINDS, Request
-from haplane.errors import HaplaneError, Unreachable
+from haplane.errors import HaplaneError
 from haplane.machines.over_ssh import BOOT_ID, RESET
 from haplane.pki.issue import Usage, issue
 from haplane.scripts import script
@@ -97,8 +97,7 @@ class PoweredCluster(FakeCluster):
                 one.tick()
 
     def run(self, host, *command, deadline_seconds=60):
-        if host.name in self.off:
-            raise Unreachable(f"{host.name} cannot be reached")
+        self.reached(host)
         match command:
             case ("cat", path) if path == BOOT_ID:
                 return f"boot-{self.boots[host.name]}\n".encode()

@@ -9,7 +9,7 @@ from fake_cluster import FakeCluster, Killed, converged, nothing
 
 from haplane.domain.progress import silent
 from haplane.domain.restoration import Journal
-from haplane.errors import HaplaneError, Refused, Unreachable
+from haplane.errors import HaplaneError, Refused
 from haplane.observation import decide
 from haplane.phases.restore import choose_source
 from haplane.recovery.choice import Choice, Restoration
@@ -20,7 +20,6 @@ from haplane.workflows.certs import list_certificates
 from haplane.workflows.discard import discard
 from haplane.workflows.reset import reset
 from haplane.workflows.restore import restore
-from haplane.workflows.snapshot import take
 from haplane.workflows.up import up
 
 
@@ -179,36 +178,6 @@ def test_certificates_are_listed_the_first_to_expire_first(inventory):
     assert ends == sorted(ends)
     assert found.unreachable == {"m3": "no response"}
     assert cluster.deployed == cluster.locks == []
-
-
-def test_a_snapshot_is_taken_by_a_member_that_does_not_lead(inventory):
-    cluster = snapshotting(inventory)
-    with pytest.raises(HaplaneError, match="the manifest of this snapshot is not valid"):
-        take(cluster.inventory, silent, executor=cluster)
-    assert cluster.called == [("m2", "take")]
-
-
-def test_without_a_member_that_reads_through_quorum_no_snapshot_is_taken(inventory):
-    cluster = snapshotting(inventory)
-    for name in ("m1", "m2", "m3"):
-        cluster.now_reported[name]["etcd"] |= {"reads_through_quorum": False}
-    with pytest.raises(Unreachable, match="no member can take a snapshot now"):
-        take(cluster.inventory, silent, executor=cluster)
-    assert cluster.called == []
-
-
-def snapshotting(inventory):
-    """With agents on every member."""
-    made = FakeCluster(inventory, deepcopy(converged(inventory)))
-    made.inventory = samples.inventory(bundle=inventory.cluster.bundle, snapshots={"recipients": (RECIPIENT,)})
-    for name in ("m1", "m2", "m3"):
-        made.now_reported[name]["snapshots"] = {"agent": "agent-0", "local": 0}
-    made.called = []
-    made.call_agent = lambda host, command, seconds: made.called.append((host.name, command)) or {}
-    return made
-
-
-RECIPIENT = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z"
 
 
 def test_every_certificate_is_renewed_one_master_at_a_time(inventory):

@@ -5,9 +5,11 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import samples
+from contexts import FakeExecutor
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -108,77 +110,102 @@ class MemoryPlace:
 
 
 @pytest.fixture
-def places(monkeypatch):
+def executor():
+    """Members whose snapshots are in memory, by name."""
+    made = FakeExecutor()
+    made.kept = {name: MemoryPlace(name) for name in ("m1", "m2", "m3")}
+    made.stored_snapshots = lambda member, directory: made.kept[member.name]
+    return made
+
+
+@pytest.fixture
+def places(executor, monkeypatch):
     """A member and the bucket, which both have the same three."""
     made = [manifest(minutes) for minutes in (1, 2, 3)]
     member, bucket = MemoryPlace("m2", *made), MemoryPlace("bucket", *made)
-    monkeypatch.setattr(recovery_places, "places_of", lambda inventory: [member, bucket])
-    monkeypatch.setattr(verifying, "places_of", lambda inventory: [member, bucket])
-    monkeypatch.setattr(workflow, "bucket_of", lambda inventory: bucket)
-    monkeypatch.setattr(workflow, "Bucket", lambda store: store)
+    executor.kept["m2"] = member
+    for module in (recovery_places, workflow):
+        monkeypatch.setattr(module, "bucket_of", lambda inventory: bucket)
+        monkeypatch.setattr(module, "Bucket", lambda store: store)
     return member, bucket
+
+
+@pytest.fixture
+def listed(executor):
+    return partial(workflow.list_snapshots, INVENTORY, silent, executor=executor)
+
+
+@pytest.fixture
+def verified(executor):
+    return lambda wanted="latest", given=INVENTORY: verifying.verify_snapshot(
+        given, wanted, None, silent, executor=executor
+    )
+
+
+@pytest.fixture
+def planned(executor):
+    return lambda given=INVENTORY: workflow.plan_pruning(given, silent, executor=executor)
 
 
 def newest(place):
     return max(place.parts)
 
 
-def test_the_list_merges_places_newest_first(places):
+def test_the_list_merges_places_newest_first(places, listed):
     member, _ = places
     del member.parts[newest(member)]
-    listing = workflow.list_snapshots(INVENTORY, silent)
-    assert [listed.where for listed in listing.snapshots] == [("bucket",), ("m2", "bucket"), ("m2", "bucket")]
-    assert all(listed.verified for listed in listing.snapshots)
+    listing = listed()
+    assert [one.where for one in listing.snapshots] == [("bucket",), ("m2", "bucket"), ("m2", "bucket")]
+    assert all(one.verified for one in listing.snapshots)
     assert [listed.id for listed in listing.snapshots] == sorted((one.id for one in listing.snapshots), reverse=True)
 
 
-def test_a_forged_one_is_not_verified(places):
+def test_a_forged_one_is_not_verified(places, listed):
     _, bucket = places
     forged = MemoryPlace("bucket", manifest(0), key=Ed25519PrivateKey.generate())
     bucket.parts |= forged.parts
     bucket.manifests |= forged.manifests
-    listed = workflow.list_snapshots(INVENTORY, silent).snapshots[0]
-    assert not listed.verified
-    assert "signature" in listed.problem
+    newest_listed = listed().snapshots[0]
+    assert not newest_listed.verified
+    assert "signature" in newest_listed.problem
 
 
-def test_one_without_quorum_is_listed_and_not_verified(places):
+def test_one_without_quorum_is_listed_and_not_verified(places, listed):
     member, _ = places
     alone = manifest(0, quorum=False)
     member.parts[alone.id], member.manifests[alone.id] = dict(PARTS), MemoryPlace("m2", alone).manifests[alone.id]
-    listed = workflow.list_snapshots(INVENTORY, silent).snapshots[0]
-    assert (listed.verified, listed.problem) == (False, None)
+    newest_listed = listed().snapshots[0]
+    assert (newest_listed.verified, newest_listed.problem) == (False, None)
 
 
-def test_a_place_that_does_not_respond_is_named_and_no_place_at_all_is_an_error(places):
+def test_a_place_that_does_not_respond_is_named_and_no_place_at_all_is_an_error(places, executor, listed):
     member, bucket = places
     bucket.error = HaplaneError("the bucket is gone")
-    listing = workflow.list_snapshots(INVENTORY, silent)
+    listing = listed()
     assert listing.unread == {"bucket": "the bucket is gone"}
     assert listing.exit_code == 6
-    member.error = HaplaneError("off")
+    for name in ("m1", "m2", "m3"):
+        executor.kept[name].error = HaplaneError("off")
     with pytest.raises(Unreachable):
-        workflow.list_snapshots(INVENTORY, silent)
+        listed()
 
 
-def verified(wanted="latest"):
-    return verifying.verify_snapshot(INVENTORY, wanted, None, silent)
-
-
-def test_whole_copies_are_verified(places):
+def test_whole_copies_are_verified(places, verified):
     found = verified(manifest(1).id)
     assert [(copy.place, copy.problem) for copy in found.copies] == [("m2", None), ("bucket", None)]
     assert found.exit_code == 0
 
 
-def test_a_latest_one_that_is_old_is_not_the_one_that_should_be_there(places):
+def test_a_latest_one_that_is_old_is_not_the_one_that_should_be_there(places, executor, verified):
+    assert verified("latest").exit_code == 0
+    executor.sleep(600)
     found = verified("latest")
     assert found.exit_code == 6
     assert "newer ones should be there" in found.problem
 
 
 @pytest.mark.parametrize("part", [PAYLOAD, KEYS])
-def test_a_swapped_part_is_found(places, part):
+def test_a_swapped_part_is_found(places, part, verified):
     _, bucket = places
     bucket.parts[newest(bucket)][part] = b"swapped"
     found = verified()
@@ -187,7 +214,7 @@ def test_a_swapped_part_is_found(places, part):
     assert f"{part} is not what was signed" in found.copies[1].problem
 
 
-def test_a_deleted_part_and_a_deleted_snapshot_are_found(places):
+def test_a_deleted_part_and_a_deleted_snapshot_are_found(places, verified):
     _, bucket = places
     last = newest(bucket)
     del bucket.parts[last][PAYLOAD]
@@ -198,26 +225,26 @@ def test_a_deleted_part_and_a_deleted_snapshot_are_found(places):
     assert found.exit_code == 6
 
 
-def test_an_old_one_under_a_new_name_is_found(places):
+def test_an_old_one_under_a_new_name_is_found(places, verified):
     _, bucket = places
     older, last = sorted(bucket.parts)[-2:]
     bucket.manifests[last] = bucket.manifests[older]
     assert "another snapshot" in verified().copies[1].problem
 
 
-def test_an_unknown_id_is_bad_input(places):
+def test_an_unknown_id_is_bad_input(places, verified):
     with pytest.raises(BadInput, match="no such snapshot"):
         verified("20200101T000000Z-m1-r1")
 
 
-def test_pruning_removes_what_the_retention_does_not_keep_and_nothing_foreign(places):
+def test_pruning_removes_what_the_retention_does_not_keep_and_nothing_foreign(places, planned):
     _, bucket = places
     foreign = MemoryPlace("bucket", manifest(60 * 24 * 400), key=Ed25519PrivateKey.generate())
     bucket.parts |= foreign.parts
     bucket.manifests |= foreign.manifests
     half, fresh = manifest(60 * 25).id, manifest(60 * 23).id
     bucket.parts |= {half: {PAYLOAD: b""}, fresh: {PAYLOAD: b""}}
-    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    pruning = planned()
     assert pruning.removable == (manifest(3).id,)
     assert pruning.abandoned == (half,)
     assert set(pruning.unsigned) == set(foreign.parts)
@@ -227,13 +254,13 @@ def test_pruning_removes_what_the_retention_does_not_keep_and_nothing_foreign(pl
     assert set(bucket.parts) == {manifest(1).id, manifest(2).id, fresh, *foreign.parts}
 
 
-def test_the_newest_verified_one_stays_whatever_came_after_it(places):
+def test_the_newest_verified_one_stays_whatever_came_after_it(places, planned):
     _, bucket = places
     for minutes in range(-5, 1):
         alone = manifest(minutes, quorum=False)
         bucket.parts[alone.id] = dict(PARTS)
         bucket.manifests[alone.id] = MemoryPlace("bucket", alone).manifests[alone.id]
-    assert manifest(1).id in workflow.plan_pruning(INVENTORY, silent, NOW).kept
+    assert manifest(1).id in planned().kept
 
 
 def put(place, *manifests, key=None, **parts):
@@ -251,53 +278,53 @@ def in_the_future(seconds, member="m3", revision=5):
     return manifest(-60 * 24 * 365 * 50 - seconds / 60, revision, member=member)
 
 
-def test_signed_ones_from_the_future_are_shown_and_neither_chosen_nor_counted(places):
+def test_signed_ones_from_the_future_are_shown_and_neither_chosen_nor_counted(places, listed, verified, planned):
     _, bucket = places
     put(bucket, *(in_the_future(seconds) for seconds in range(60)))
-    [first, *_] = workflow.list_snapshots(INVENTORY, silent).snapshots
+    [first, *_] = listed().snapshots
     assert "in the future" in first.problem
     assert verified().manifest.id == manifest(1).id
     assert "in the future" in next(iter(verified().passed_over.values()))
     with pytest.raises(Refused, match="cannot be restored"):
         verified(first.id)
-    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    pruning = planned()
     assert pruning.kept == (manifest(1).id, manifest(2).id)
     assert len(pruning.left_alone) == 60
 
 
-def test_a_signed_one_of_an_absurd_revision_is_shown_and_neither_chosen_nor_counted(places):
+def test_a_signed_one_of_an_absurd_revision_is_shown_and_never_chosen_nor_counted(places, listed, verified, planned):
     """By one stolen key: every restore after it would raise the cluster's revision above that."""
     _, bucket = places
     put(bucket, manifest(0, revision=(1 << 63) - 1, member="m3"))
-    [first, *_] = workflow.list_snapshots(INVENTORY, silent).snapshots
+    [first, *_] = listed().snapshots
     assert "no cluster reaches" in first.problem
     assert verified().manifest.id == manifest(1).id
     with pytest.raises(Refused, match="cannot be restored"):
         verified(first.id)
-    assert list(workflow.plan_pruning(INVENTORY, silent, NOW).left_alone) == [first.id]
+    assert list(planned().left_alone) == [first.id]
 
 
-def test_the_latest_is_that_of_the_highest_revision(places):
+def test_the_latest_is_that_of_the_highest_revision(places, verified):
     _, bucket = places
     put(bucket, manifest(0, revision=3, member="m1"))
     assert verified().manifest.id == manifest(1).id
 
 
-def test_manifests_without_a_payload_of_the_signed_size_take_nobodys_place(places):
+def test_manifests_without_a_payload_of_the_signed_size_take_nobodys_place(places, planned):
     _, bucket = places
     small, none = manifest(0.5, member="m1"), manifest(0.6, member="m1")
     put(bucket, small, none, **{PAYLOAD: b"x"})
     del bucket.parts[none.id][PAYLOAD]
-    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    pruning = planned()
     assert pruning.kept == (manifest(1).id, manifest(2).id)
     assert "has 1 bytes, 7 were signed" in pruning.left_alone[small.id]
     assert "is missing" in pruning.left_alone[none.id]
 
 
-def test_a_flood_of_one_member_removes_nothing_of_anothers_history(places):
+def test_a_flood_of_one_member_removes_nothing_of_anothers_history(places, planned):
     _, bucket = places
     put(bucket, *(manifest(-seconds / 60, member="m3") for seconds in range(1, 60)))
-    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    pruning = planned()
     assert pruning.members == {
         "signed with a shared key": {"kept": 2, "removed": 1},
         "m3": {"kept": 2, "removed": 57},
@@ -305,44 +332,44 @@ def test_a_flood_of_one_member_removes_nothing_of_anothers_history(places):
     assert pruning.removes_most
 
 
-def test_a_revoked_key_counts_for_nothing_and_one_more_edit_brings_nothing_back(places):
+def test_a_revoked_key_counts_for_nothing_and_one_more_edit_brings_nothing_back(places, executor, verified, planned):
     _, bucket = places
     put(bucket, manifest(0, revision=99, member="m3"), manifest(0.5, revision=98, member="m1"))
     assert verified().manifest.id == manifest(0, revision=99, member="m3").id
     key = SignerStatement.parse(member_key("m3")[1].statement).key
     snapshots = INVENTORY.cluster.snapshots.model_copy(update={"revoked_signing_keys": (key,)})
     given = INVENTORY.model_copy(update={"cluster": INVENTORY.cluster.model_copy(update={"snapshots": snapshots})})
-    chosen = verifying.verify_snapshot(given, "latest", None, silent).manifest
+    chosen = verified("latest", given).manifest
     assert chosen.id == manifest(0.5, revision=98, member="m1").id
-    [first, *_] = workflow.list_snapshots(given, silent).snapshots
+    [first, *_] = workflow.list_snapshots(given, silent, executor=executor).snapshots
     assert "revoked" in first.problem
-    assert list(workflow.plan_pruning(given, silent, NOW).left_alone) == [first.id]
+    assert list(planned(given).left_alone) == [first.id]
 
 
-def test_members_that_are_no_more_are_one_history(places):
+def test_members_that_are_no_more_are_one_history(places, planned):
     _, bucket = places
     put(bucket, *(manifest(minutes, member=f"old{minutes}") for minutes in range(10, 20)))
-    members = workflow.plan_pruning(INVENTORY, silent, NOW).members
+    members = planned().members
     assert members["former members"] == {"kept": 2, "removed": 8}
 
 
-def test_unsigned_ones_hide_no_real_one(places):
+def test_unsigned_ones_hide_no_real_one(places, listed, verified):
     _, bucket = places
     put(bucket, *(in_the_future(seconds) for seconds in range(100)), key=Ed25519PrivateKey.generate())
-    listing = workflow.list_snapshots(INVENTORY, silent, most=2)
+    listing = listed(most=2)
     assert [one.id for one in listing.snapshots if one.verified] == [manifest(1).id, manifest(2).id]
     assert len(listing.snapshots) == 4
     assert listing.hidden == 98
     assert verified().manifest.id == manifest(1).id
 
 
-def test_without_a_bucket_there_is_nothing_to_prune():
+def test_without_a_bucket_there_is_nothing_to_prune(planned):
     settings = INVENTORY.cluster.snapshots.model_copy(update={"s3": None})
     given = INVENTORY.model_copy(update={"cluster": INVENTORY.cluster.model_copy(update={"snapshots": settings})})
     with pytest.raises(BadInput, match="names no bucket"):
-        workflow.plan_pruning(given, silent, NOW)
+        planned(given)
     with pytest.raises(BadInput, match="takes no snapshots"):
-        workflow.plan_pruning(samples.inventory(), silent, NOW)
+        planned(samples.inventory())
 
 
 def test_the_best_member_does_not_lead():
@@ -354,22 +381,22 @@ def test_the_best_member_does_not_lead():
     assert found == {"m1": (True, True), "m2": (True, False), "m3": (True, False)}
 
 
-def test_what_nobody_of_the_cluster_signed_goes_on_a_word_of_its_own_only(places):
+def test_what_nobody_of_the_cluster_signed_goes_on_a_word_of_its_own_only(places, listed, verified, planned):
     _, bucket = places
     junk = [manifest(minutes) for minutes in range(-30, 0)]
     put(bucket, *junk, key=Ed25519PrivateKey.generate())
     ahead = in_the_future(0).id
     bucket.parts[ahead] = {PAYLOAD: b""}
-    assert [one.id for one in workflow.list_snapshots(INVENTORY, silent, most=2).snapshots if one.verified] == [
+    assert [one.id for one in listed(most=2).snapshots if one.verified] == [
         manifest(1).id,
         manifest(2).id,
     ]
     assert verified().manifest.id == manifest(1).id
-    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    pruning = planned()
     assert set(pruning.unsigned) == {one.id for one in junk}
     assert pruning.abandoned == (ahead,)
     assert set(workflow.prune(INVENTORY, pruning, silent).removed) == {manifest(3).id, ahead}
-    pruning = workflow.plan_pruning(INVENTORY, silent, NOW)
+    pruning = planned()
     assert set(workflow.prune(INVENTORY, pruning, silent, unsigned=True).removed) == {one.id for one in junk}
     assert set(bucket.parts) == {manifest(1).id, manifest(2).id}
 
