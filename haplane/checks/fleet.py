@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from haplane.bundle.manifest import BundleFile, Manifest
-from haplane.checks.connection import connect
+from pydantic import BaseModel
+
+from haplane.bundle.manifest import BundleFile, Manifest, bundle_directory, load_manifest
+from haplane.checks.connection import Attempt, connect
 from haplane.checks.host_facts import Connection, HostFacts, NoAnswer, gather_facts
 from haplane.checks.probes import probes_for
 from haplane.config.model import Host, Inventory
 from haplane.domain.observed import Node
+from haplane.errors import BadInput
+from haplane.remote import openssh
 from haplane.threads import Threads
 
 
@@ -64,6 +68,13 @@ class Fleet:
         return found if isinstance(found, dict) else None
 
 
+class Gathered(BaseModel):
+    """A fleet without its connections."""
+
+    facts: dict[str, HostFacts]
+    unreachable: dict[str, str]
+
+
 def _agreed(views: Sequence[Node], voters: int) -> Node:
     """One of the views that most have, of those that are Ready only when more than half are."""
     ready = [node for node in views if node.ready]
@@ -72,13 +83,23 @@ def _agreed(views: Sequence[Node], voters: int) -> Node:
     return max(chosen, key=lambda node: counted[node.model_dump_json()])
 
 
-def gather_fleet(inventory: Inventory, manifest: Manifest | None) -> Fleet:
-    """The fleet as it is now."""
+def bundle_of(inventory: Inventory) -> Manifest | BadInput:
+    """The bundle's manifest, or why there is none on this machine: the cluster may have been made from another."""
+    directory = bundle_directory(inventory.cluster.bundle, inventory.cluster.kubernetes_version)
+    try:
+        return load_manifest(directory)
+    except BadInput as error:
+        return error
+
+
+def gather_fleet(inventory: Inventory, attempt: Attempt = openssh.attempt) -> Fleet:
+    """The fleet as it is now, by one command on every host."""
+    manifest = bundle_of(inventory)
 
     def gather(host: Host) -> Machine | str:
         roles = inventory.roles(host)
-        hashed = [] if manifest is None else [file.path for file in bundled(manifest, roles)]
-        connection = connect(host)
+        hashed = [] if isinstance(manifest, BadInput) else [file.path for file in bundled(manifest, roles)]
+        connection = connect(host, attempt)
         try:
             return Machine(host, roles, connection, gather_facts(connection, probes_for(inventory, host, hashed)))
         except NoAnswer as reason:
@@ -89,6 +110,25 @@ def gather_fleet(inventory: Inventory, manifest: Manifest | None) -> Fleet:
     return Fleet(
         machines={host.name: answer for host, answer in answers.items() if isinstance(answer, Machine)},
         unreachable={host.name: answer for host, answer in answers.items() if isinstance(answer, str)},
+    )
+
+
+def to_json(fleet: Fleet) -> str:
+    """The facts, for the process that compares them."""
+    facts = {name: machine.facts for name, machine in fleet.machines.items()}
+    return Gathered(facts=facts, unreachable=fleet.unreachable).model_dump_json(by_alias=True)
+
+
+def from_json(inventory: Inventory, text: str) -> Fleet:
+    """What :func:`to_json` made, in the process that compares; each host has a connection for more."""
+    gathered = Gathered.model_validate_json(text)
+    hosts = {host.name: host for host in inventory.hosts}
+    return Fleet(
+        machines={
+            name: Machine(hosts[name], inventory.roles(hosts[name]), connect(hosts[name]), facts)
+            for name, facts in gathered.facts.items()
+        },
+        unreachable=gathered.unreachable,
     )
 
 

@@ -7,11 +7,12 @@ skipped for unreachable hosts: the suite `reach` reports those.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
-from haplane.bundle.manifest import Manifest, bundle_directory, load_manifest
-from haplane.checks.fleet import Fleet, Machine, gather_fleet
+from haplane.bundle.manifest import Manifest
+from haplane.checks.fleet import Fleet, Machine, bundle_of, from_json, gather_fleet
 from haplane.checks.plugin import loaded
 from haplane.config.model import Host, Inventory
 from haplane.errors import BadInput
@@ -43,12 +44,8 @@ def inventory(pytestconfig: pytest.Config) -> Inventory:
 
 @pytest.fixture(scope="session")
 def optional_manifest(inventory: Inventory) -> Manifest | BadInput:
-    """The bundle's manifest, or why there is none on this machine: the cluster may have been made from another."""
-    directory = bundle_directory(inventory.cluster.bundle, inventory.cluster.kubernetes_version)
-    try:
-        return load_manifest(directory)
-    except BadInput as error:
-        return error
+    """The bundle's manifest, or why there is none on this machine."""
+    return bundle_of(inventory)
 
 
 @pytest.fixture
@@ -60,10 +57,10 @@ def manifest(optional_manifest: Manifest | BadInput) -> Manifest:
 
 
 @pytest.fixture(scope="session")
-def fleet(inventory: Inventory, optional_manifest: Manifest | BadInput) -> Fleet:
-    """All hosts' facts, gathered at once."""
-    manifest = None if isinstance(optional_manifest, BadInput) else optional_manifest
-    return gather_fleet(inventory, manifest)
+def fleet(inventory: Inventory, pytestconfig: pytest.Config) -> Fleet:
+    """All hosts' facts: those that `haplane verify` has gathered, or gathered now."""
+    facts: Path | None = pytestconfig.getoption("facts")
+    return gather_fleet(inventory) if facts is None else from_json(inventory, facts.read_text(encoding="utf-8"))
 
 
 def _by_role(fleet: Fleet, request: pytest.FixtureRequest) -> Machine:
