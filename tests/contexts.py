@@ -85,6 +85,15 @@ def drill_context(
     return DrillContext(inventory, executor or FakeExecutor(), machines, look, client, probe, watch, haplane)
 
 
+def write_bundle(directory):
+    """The sample's bundle, as small as it can be."""
+    manifest = samples.manifest()
+    (directory / "manifest.json").write_text(manifest.model_dump_json())
+    for file in manifest.everything():
+        (directory / file.stored).write_bytes(b"x")
+    return str(directory)
+
+
 def see(context, observation):
     """From now on the context knows this."""
     context.see(View(observation=observation, seen_at=samples.NOW, window=context.view.window))

@@ -5,6 +5,7 @@ import json
 import pytest
 import samples
 import zoo
+from contexts import write_bundle
 from fake_cluster import FakeCluster, converged
 
 from haplane.context.request import NodeRequest
@@ -107,10 +108,7 @@ def inventory(tmp_path):
 
 
 def bundled(tmp_path, **asked):
-    manifest = samples.manifest()
-    (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
-    for file in manifest.everything():
-        (tmp_path / file.stored).write_bytes(b"x")
+    write_bundle(tmp_path)
     return samples.inventory(**{"workers": 2, **asked}, bundle=str(tmp_path), proxy_mode="nftables")
 
 

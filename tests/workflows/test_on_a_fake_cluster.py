@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import pytest
 import samples
+from contexts import write_bundle
 from fake_cluster import FakeCluster, Killed, converged, nothing
 
 from haplane.domain.progress import silent
@@ -27,10 +28,7 @@ from haplane.workflows.up import up
 def inventory(tmp_path, monkeypatch):
     """With a bundle; a new cluster's keys are those that samples know."""
     monkeypatch.setattr(decide.ClusterIdentity, "generate", lambda *_: samples.identity())
-    manifest = samples.manifest()
-    (tmp_path / "manifest.json").write_text(manifest.model_dump_json())
-    for file in manifest.everything():
-        (tmp_path / file.stored).write_bytes(b"x")
+    write_bundle(tmp_path)
     return samples.inventory(workers=1, bundle=str(tmp_path), proxy_mode="nftables")
 
 

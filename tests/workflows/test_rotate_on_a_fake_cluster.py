@@ -2,6 +2,7 @@
 
 import pytest
 import samples
+from contexts import write_bundle
 from fake_cluster import Killed
 from key_holders import KeyHolders
 
@@ -29,9 +30,7 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setattr(decide.ClusterIdentity, "generate", lambda *_: samples.identity())
     monkeypatch.setattr(prepare, "agent_archive", lambda: AgentArchive("0" * 16, b""))
     monkeypatch.setattr("haplane.phases.snapshots.schedule_snapshots.proven", lambda: set(RECIPIENTS))
-    (tmp_path / "manifest.json").write_text(samples.manifest().model_dump_json())
-    for file in samples.manifest().everything():
-        (tmp_path / file.stored).write_bytes(b"x")
+    write_bundle(tmp_path)
     made = KeyHolders(with_recipients(str(tmp_path), RECIPIENTS[0]))
     run(up, made)
     made.commands = 0
