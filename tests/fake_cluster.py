@@ -5,12 +5,13 @@ it away. ``fails`` maps the number of a deploy to what happens instead of it. Wh
 by our hand, ``away`` says so; that never more than one is, is asserted at every step.
 """
 
-import json
+from contextlib import suppress
 from hashlib import sha256
 from types import SimpleNamespace
 
 import samples
 from contexts import FakeExecutor
+from fake_etcd import Etcd
 
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport
@@ -45,7 +46,7 @@ def nothing(inventory):
     return {name: report.model_dump(by_alias=True) for name, report in samples.fresh(inventory).reports.items()}
 
 
-class FakeCluster(FakeExecutor):
+class FakeCluster(Etcd, FakeExecutor):
     """``now`` are the hosts' reports, ``wanted`` what they become, ``off`` those that do not answer."""
 
     def __init__(self, inventory, now=None, wanted=None, fails=None):
@@ -55,9 +56,13 @@ class FakeCluster(FakeExecutor):
         self.now_reported = now if now is not None else nothing(inventory)
         self.off, self.away, self.fails = {}, set(), dict(fails or {})
         self.count, self.switched = 0, []
+        self.contacts, self.lost_at, self.databases = 0, (None, None), {}
         self.labelled = {node["name"] for master in self._serving() for node in self._nodes(master) if node["labels"]}
 
     def observe(self, hosts, request):
+        for host in hosts:
+            with suppress(Unreachable):
+                self.reached(host)
         for master in self._serving():
             self.now_reported[master]["kubernetes"]["nodes"] = self._joined()
         seconds = self.now().timestamp()
@@ -76,20 +81,26 @@ class FakeCluster(FakeExecutor):
         self.count += 1
         if failure := self.fails.pop(self.count, None):
             raise failure
-        for host in hosts:
-            self.reached(host)
+        gone = None
         for host in hosts:
             self.command()
+            try:
+                self.reached(host)
+            except Unreachable as error:
+                gone = error
+                continue
             effect = getattr(self, f"_{recipe._inner.__name__}", None)
             if effect is not None:
                 effect(host.name, arguments)
         assert len(self.away) <= 1, f"{self.away} are out of service at once"
+        if gone is not None:
+            raise gone
 
     def command(self):
         """One more on a host is about to begin."""
 
     def push(self, host, bundle, files, here=None):
-        return SimpleNamespace(host=host, wait=lambda: self._arrive(host.name))
+        return SimpleNamespace(host=host, wait=lambda: self._arrive(host))
 
     def read_files(self, host, paths):
         self.reached(host)
@@ -97,7 +108,10 @@ class FakeCluster(FakeExecutor):
         return {path: known[path] for path in paths if path in known}
 
     def reached(self, host):
-        """Raises what the host's silence is to a command."""
+        """Raises what the host's silence is to whoever contacts it, which it begins at the contact ``lost_at``."""
+        self.contacts += 1
+        if self.contacts == self.lost_at[0]:
+            self.off[self.lost_at[1]] = "no response"
         if host.name in self.off:
             raise Unreachable(f"{host.name} cannot be reached", why=self.off[host.name])
 
@@ -124,7 +138,9 @@ class FakeCluster(FakeExecutor):
         wanted = self.wanted[name]["units"]
         self.now_reported[name]["units"] |= {unit: wanted[unit] for unit in names if unit in wanted}
 
-    def _arrive(self, name):
+    def _arrive(self, host):
+        self.reached(host)
+        name = host.name
         self.take(name, "bundle")
         if self.now_reported[name]["images"] is not None:
             self.take(name, "images")
@@ -144,13 +160,6 @@ class FakeCluster(FakeExecutor):
     def _start_runtime(self, name, arguments):
         self.units(name, "containerd")
         self.take(name, "bundle", "images")
-
-    def _form_etcd(self, name, arguments):
-        self.units(name, "etcd")
-        self.take(name, "etcd")
-
-    def _start_etcd(self, name, arguments):
-        self._form_etcd(name, arguments)
 
     def _start_balancer(self, name, arguments):
         self.units(name, *BALANCER_UNITS)
@@ -215,75 +224,5 @@ class FakeCluster(FakeExecutor):
         assert any(self.now_reported[one]["apiserver"]["ready"] and one not in self.off for one in others)
         self.take(name, "apiserver", "files")
 
-    def _restart_etcd(self, name, arguments):
-        others = [host.name for host in self.inventory.etcd if host.name != name]
-        serving = [one for one in others if self.now_reported[one]["etcd"]["reads_through_quorum"]]
-        alive = [one for one in serving if one not in self.off]
-        assert 2 * len(alive) > len(self.inventory.etcd) - 1 or len(alive) * 2 > len(self.inventory.etcd), "no quorum"
-        self.units(name, "etcd")
-        self.take(name, "files")
-
     def _reset_host(self, name, arguments):
         self.now_reported[name] = nothing(self.inventory)[name]
-
-    def _write_journal(self, name, arguments):
-        self.now_reported[name]["leftovers"] |= {"journal": json.loads(arguments["journal"].content)}
-
-    def _complete(self, name, arguments):
-        self.now_reported[name]["leftovers"] |= {"journal": None}
-
-    def _stop_serving(self, name, arguments):
-        self.now_reported[name]["apiserver"] = {"ready": False}
-        self.now_reported[name]["kubernetes"] = None
-
-    def _switch_data(self, name, arguments):
-        serving = [host.name for host in self.inventory.masters if self.now_reported[host.name]["apiserver"]["ready"]]
-        assert not serving, f"{serving} serve while data is replaced"
-        self.switched.append(name)
-
-    def _resume_serving(self, name, arguments):
-        self.take(name, "apiserver", "kubernetes")
-
-    def _remove_member(self, name, arguments):
-        self._each_list(lambda members: [one for one in members if f"{one['ID']:x}" != arguments["member"]])
-
-    def _add_learner(self, name, arguments):
-        new = {"ID": 99, "name": "", "peerURLs": [arguments["peer_url"]], "isLearner": True}
-        self._each_list(lambda members: [*members, new])
-
-    def _start_learner(self, name, arguments):
-        self._each_list(lambda members: [one | {"name": one["name"] or name} for one in members])
-        others = [host.name for host in self.inventory.etcd if host.name != name]
-        members = self.now_reported[others[0]]["etcd"]["members"]
-        status = self.wanted[name]["etcd"]["status"] | {
-            "header": {"member_id": 99, "revision": 100},
-            "isLearner": True,
-        }
-        etcd = self.wanted[name]["etcd"] | {"members": members, "reads_through_quorum": False, "status": status}
-        self.now_reported[name]["etcd"] = etcd | {"bootstrapped": False}
-
-    def _promote_learner(self, name, arguments):
-        self._each_list(lambda members: [one | {"isLearner": False} for one in members])
-
-    def _forbid_bootstrap(self, name, arguments):
-        etcd = self.now_reported[name]["etcd"]
-        status = etcd["status"] | {"isLearner": False}
-        self.now_reported[name]["etcd"] = etcd | {
-            "bootstrapped": True,
-            "reads_through_quorum": True,
-            "status": status,
-        }
-
-    def _each_list(self, change):
-        for host in self.inventory.etcd:
-            etcd = self.now_reported[host.name]["etcd"]
-            if etcd["members"]:
-                self.now_reported[host.name]["etcd"] = etcd | {"members": change(etcd["members"])}
-
-    def _discard_kept(self, name, arguments):
-        kept = self.now_reported[name]["leftovers"]["previous_data"]
-        left = [one for one in kept if one["path"] not in arguments["paths"]]
-        self.now_reported[name]["leftovers"] |= {"previous_data": left}
-
-    def send_database(self, hosts, path, sha256, target):
-        self.sent = [host.name for host in hosts]

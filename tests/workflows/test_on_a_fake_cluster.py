@@ -1,7 +1,11 @@
 """Every verb from its first look to its last, on hosts in memory."""
 
+import os
+import tempfile
 from contextlib import nullcontext, suppress
 from copy import deepcopy
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import samples
@@ -9,11 +13,10 @@ from contexts import write_bundle
 from fake_cluster import FakeCluster, Killed, converged, nothing
 
 from haplane.domain.progress import silent
-from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError, Refused
 from haplane.observation import decide
 from haplane.phases.restore import choose_source
-from haplane.recovery.choice import Choice, Restoration
+from haplane.recovery import candidates
 from haplane.recovery.database import Database
 from haplane.recovery.request import RestoreRequest
 from haplane.workflows import status as looking
@@ -207,35 +210,73 @@ UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"
 MEMBERSHIP = ("remove_member", "move_etcd_data", "add_learner", "start_learner", "promote_learner")
 
 
+class Programs:
+    """In place of etcd's, which only a bundle has: directories for what is fetched."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def new_directory(self, name, _size=None):
+        return Path(tempfile.mkdtemp(prefix=name, dir=self.directory))
+
+
 @pytest.fixture
-def source(monkeypatch, tmp_path):
-    """A verified snapshot of this cluster."""
-    database = Database(tmp_path / "snapshot.db", "0" * 64, 1 << 20, 90, 5, 5, UID, None)
-    journal = Journal(
-        timestamp="20261122T190000Z", stage="preparing", source="file x", database="0" * 64,
-        revision=90, bump=10, uid=UID,
-    )  # fmt: skip
-    chosen = Choice(Restoration(journal, database), ("restore file x",))
-    monkeypatch.setattr(choose_source, "choose_source", lambda _: chosen)
-    monkeypatch.setattr(choose_source, "etcd_tools", lambda *_: nullcontext())
-    return chosen
+def file(monkeypatch, tmp_path):
+    """An etcd snapshot of this cluster; looking through it takes etcd's own programs."""
+    path = tmp_path / "snapshot.db"
+    path.write_bytes(b"database")
+    os.utime(path, (samples.NOW.timestamp() - 45,) * 2)
+    digest, authority = sha256(path.read_bytes()).hexdigest(), samples.identity().kubernetes.certificate
+    database = Database(path, digest, path.stat().st_size, 90, 5, 5, UID, authority)
+    monkeypatch.setattr(candidates, "take_in", lambda *_: database)
+    monkeypatch.setattr(choose_source, "etcd_tools", lambda *_: nullcontext(Programs(tmp_path)))
+    return path
 
 
-def run_restore(cluster, **asked):
-    given = {"confirm": lambda _: True, "progress": silent, "executor": cluster, **asked}
-    return restore(cluster.inventory, RestoreRequest(), **given)
-
-
-def test_a_restore_replaces_all_data_while_nothing_serves_and_measures_that(inventory, source):
+@pytest.fixture
+def lost(inventory):
+    """A cluster of that UID."""
     reports = converged(inventory)
     for host in inventory.masters:
         reports[host.name]["kubernetes"]["uid"] = UID
-    cluster = FakeCluster(inventory, reports, deepcopy(reports))
-    assert run_restore(cluster, dry_run=True, confirm=pytest.fail).plan[0] == "restore file x"
-    assert cluster.deployed == []
-    done = run_restore(cluster)
-    assert cluster.switched == cluster.sent == ["m1", "m2", "m3"]
-    assert (done.warnings, done.uid, done.revision, done.revision_before) == ((), UID, 100, 100)
+    return FakeCluster(inventory, reports, deepcopy(reports))
+
+
+def run_restore(cluster, file=None, **asked):
+    given = {"confirm": lambda _: True, "progress": silent, "executor": cluster, **asked}
+    request = RestoreRequest(file=file, unsigned=True, accept_loss=True) if file else RestoreRequest()
+    return restore(cluster.inventory, request, **given)
+
+
+def test_a_restore_replaces_all_data_while_nothing_serves_and_measures_that(lost, file):
+    shown = run_restore(lost, file, dry_run=True, confirm=pytest.fail).plan
+    assert shown[0] == f"restore file {file}: revision 90 of 100, loses 10 revisions, every write of the last 45 s"
+    assert lost.deployed == []
+    done = run_restore(lost, file)
+    assert lost.switched == lost.sent == ["m1", "m2", "m3"]
+    assert (done.warnings, done.uid, done.revision_before) == ((), UID, 100)
+    assert done.revision > 1_000_000_000
     assert done.outage_seconds is not None
     assert done.status.healthy, done.status.problems
-    assert not any(report["leftovers"].get("journal") for report in cluster.now_reported.values())
+    assert not any(report["leftovers"].get("journal") for report in lost.now_reported.values())
+
+
+def test_a_cluster_that_works_is_not_restored_by_mistake(lost, file):
+    with pytest.raises(Refused, match="can be recovered without losing data"):
+        run_restore(lost)
+    assert lost.deployed == lost.locks == []
+
+
+@pytest.mark.parametrize("at", [0.2, 0.4, 0.6, 0.8])
+@pytest.mark.parametrize("gone", ["m1", "w1"])
+def test_a_restore_with_a_host_that_stops_responding_in_the_middle_is_completed_by_the_next(lost, file, gone, at):
+    whole = deepcopy(lost)
+    assert run_restore(whole, file).exit_code == 0
+    lost.lost_at = int(whole.contacts * at), gone
+    with suppress(HaplaneError):
+        assert run_restore(lost, file).exit_code != 0
+    lost.off.clear()
+    done = run_restore(lost, file)
+    assert (done.warnings, done.uid) == ((), UID)
+    assert done.exit_code == 0
+    assert not any(report["leftovers"].get("journal") for report in lost.now_reported.values())

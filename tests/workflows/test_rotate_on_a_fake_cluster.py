@@ -1,5 +1,7 @@
 """`keys rotate` as a whole over hosts in memory, killed before every command and run again."""
 
+from copy import deepcopy
+
 import pytest
 import samples
 from contexts import write_bundle
@@ -107,6 +109,25 @@ def test_killed_before_any_command_the_same_command_completes_it(cluster, kind, 
     cluster.ends_at = None
     assert ends_at > 9
     only_one_key(cluster, done.encryption_key or next(iter(cluster.stored)))
+    assert len(set(held(cluster, PUBLIC))) == 1
+    nothing_is_left(cluster)
+
+
+@pytest.mark.parametrize("at", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("kind", ["encryption", "signing", "recipients"])
+def test_a_master_that_stops_responding_in_the_middle_ends_it_and_the_same_command_completes_it(cluster, kind, at):
+    whole = deepcopy(cluster)
+    for each in (whole, cluster):
+        if kind == "recipients":
+            each.inventory = with_recipients(cluster.inventory.cluster.bundle, RECIPIENTS[1])
+        each.contacts = 0
+    run(rotate, whole, kind)
+    cluster.lost_at = int(whole.contacts * at), "m3"
+    with pytest.raises(HaplaneError, match="m3"):
+        run(rotate, cluster, kind)
+    cluster.off.clear()
+    cluster.away.clear()
+    assert run(rotate, cluster, kind).exit_code == 0
     assert len(set(held(cluster, PUBLIC))) == 1
     nothing_is_left(cluster)
 
