@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from collections.abc import Callable
+from typing import cast
 
 import testinfra.host
 from testinfra.backend.base import BaseBackend, CommandResult
@@ -17,11 +18,8 @@ ANSWER_SECONDS = 90
 """Longer than the programs on hosts allow themselves."""
 
 
-class Attempt(Protocol):
-    """An executor's way to run a command whose exit code counts."""
-
-    def __call__(self, host: Host, /, *command: str, deadline_seconds: float) -> Completed:
-        """Raises HaplaneError when it is too late or too long, or the host cannot be reached."""
+Attempt = Callable[..., Completed]
+"""An executor's ``attempt``."""
 
 
 class HaplaneBackend(BaseBackend):  # type: ignore[misc]  # testinfra is not typed

@@ -113,11 +113,6 @@ def _unpacked(archive: bytes, count: int) -> Iterator[tuple[str, bytes]]:
                 yield "/" + member.name, file.read()
 
 
-def read_file(host: Host, path: str) -> bytes:
-    """One file's content. Raises as :func:`run` does."""
-    return run(host, "cat", path)
-
-
 def ended(host: Host, command: str, code: int, stderr: bytes) -> HaplaneError:
     """What ssh's exit code, which is not 0, and standard error mean: Unreachable, or that the command failed."""
     if code != UNREACHABLE_CODE:

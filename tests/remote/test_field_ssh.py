@@ -159,7 +159,7 @@ def test_what_a_login_shell_prints_is_no_answer(sshd, run, tmp_path, greeting): 
     (daemon.directory / ".bashrc").write_text(f"{greeting}\n")
     one = host("m1", daemon, tmp_path / "known")
     assert openssh.run(one, "cat", stdin=b"\x00\xff") == b"\x00\xff"
-    assert openssh.read_file(one, "/etc/hostname") == Path("/etc/hostname").read_bytes()
+    assert openssh.run(one, "cat", "/etc/hostname") == Path("/etc/hostname").read_bytes()
     works(run, one)
 
 

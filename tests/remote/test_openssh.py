@@ -138,9 +138,9 @@ def test_nothing_to_read_is_nothing(host, asked):
 
 def test_one_file_that_must_be_there(host, tmp_path):
     (tmp_path / "file").write_bytes(b"\x00\xff")
-    assert openssh.read_file(host, str(tmp_path / "file")) == b"\x00\xff"
+    assert openssh.run(host, "cat", str(tmp_path / "file")) == b"\x00\xff"
     with pytest.raises(HaplaneError) as failure:
-        openssh.read_file(host, "/no/such/file")
+        openssh.run(host, "cat", "/no/such/file")
     assert "No such file" in failure.value.why
 
 

@@ -77,7 +77,7 @@ def left_on(target: Path) -> list[str]:
 def test_files_arrive_with_content_mode_and_stamp(host, bundle, target):
     files = [stored(bundle, target / "plain", mode=0o644), stored(bundle, target / "kubelet.zstd")]
     Push(host, bundle, files, silent).wait()
-    stamps = json.loads(openssh.read_file(host, STAMPS))
+    stamps = json.loads(openssh.run(host, "cat", STAMPS))
     for file in files:
         path = Path(file.path)
         status = path.stat()
@@ -218,7 +218,7 @@ def test_stamps_that_cannot_be_read_are_written_anew(host, bundle, target, damag
     openssh.run(host, "sh", "-c", f"cat > {STAMPS}", stdin=damaged)
     file = stored(bundle, target / "plain")
     Push(host, bundle, [file], silent).wait()
-    assert set(json.loads(openssh.read_file(host, STAMPS))) == {file.path}
+    assert set(json.loads(openssh.run(host, "cat", STAMPS))) == {file.path}
 
 
 def test_a_disk_that_fills_up_on_the_way_is_said_and_leaves_nothing_half(host, bundle):

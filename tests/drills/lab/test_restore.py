@@ -13,7 +13,7 @@ from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.pki.cluster_identity import IDENTITY_PATHS
-from haplane.remote.openssh import read_file, read_files
+from haplane.remote.openssh import read_files, run
 from haplane.workflows.prepare import over_ssh
 from haplane.workflows.restore import ENTRIES
 
@@ -32,7 +32,7 @@ def bare_snapshot(lab, directory, master="m2"):
     done = lab.run(master, f"{ETCDCTL} snapshot save /root/bare.db >&2")
     assert done.returncode == 0, done.stderr
     file = directory / "bare.db"
-    file.write_bytes(read_file(lab.inventory.host(master), "/root/bare.db"))
+    file.write_bytes(run(lab.inventory.host(master), "cat", "/root/bare.db"))
     lab.run(master, "rm -f /root/bare.db")
     return file, begun
 

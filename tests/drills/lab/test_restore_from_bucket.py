@@ -13,7 +13,7 @@ from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
-from haplane.remote.openssh import read_file, run
+from haplane.remote.openssh import run
 from haplane.waiting import wait_until
 from haplane.workflows.prepare import over_ssh
 
@@ -96,7 +96,7 @@ def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(gua
     guarded.restore("--snapshot", taken, "--accept-loss")
     assert lab.kubectl("get", "secret", f"older-{THIS_RUN}", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
     held = {
-        parse_encryption(read_file(lab.inventory.host(name), host_paths.ENCRYPTION_YAML), name)
+        parse_encryption(run(lab.inventory.host(name), "cat", host_paths.ENCRYPTION_YAML), name)
         for name in lab.masters
     }
     assert len(held) == 1
@@ -105,7 +105,7 @@ def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(gua
 
 def with_key(lab, name, key):
     """What that master has, with a key that writes from now on."""
-    held = parse_encryption(read_file(lab.inventory.host(name), host_paths.ENCRYPTION_YAML), name)
+    held = parse_encryption(run(lab.inventory.host(name), "cat", host_paths.ENCRYPTION_YAML), name)
     return render_encryption([key, *held])
 
 
