@@ -363,24 +363,6 @@ def test_unsigned_ones_hide_no_real_one(places, listed, verified):
     assert verified().manifest.id == manifest(1).id
 
 
-def test_without_a_bucket_there_is_nothing_to_prune(planned):
-    settings = INVENTORY.cluster.snapshots.model_copy(update={"s3": None})
-    given = INVENTORY.model_copy(update={"cluster": INVENTORY.cluster.model_copy(update={"snapshots": settings})})
-    with pytest.raises(BadInput, match="names no bucket"):
-        planned(given)
-    with pytest.raises(BadInput, match="takes no snapshots"):
-        planned(samples.inventory())
-
-
-def test_the_best_member_does_not_lead():
-    snapshots = {"agent": "agent-1"}
-    observation = samples.converged(samples.inventory())
-    for name in ("m1", "m2", "m3"):
-        observation = samples.altered(observation, name, snapshots=snapshots)
-    found = {each.name: (each.healthy, each.leader) for each in workflow.candidates(INVENTORY, observation)}
-    assert found == {"m1": (True, True), "m2": (True, False), "m3": (True, False)}
-
-
 def test_what_nobody_of_the_cluster_signed_goes_on_a_word_of_its_own_only(places, listed, verified, planned):
     _, bucket = places
     junk = [manifest(minutes) for minutes in range(-30, 0)]
