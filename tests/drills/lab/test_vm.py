@@ -166,7 +166,7 @@ def test_one_hop_of_its_only_master_is_an_announced_outage(vm, before):
         file.write(f'cluster["kubernetes_version"] = "{newest_bundle()}"\n')
     planned = vm.json("upgrade", "--dry-run")["plan"]
     assert [line for line in planned if line.startswith("OUTAGE")], planned
-    client = Client(administrator(vm.inventory))
+    client = Client(administrator(vm.inventory, over_ssh(silent)))
     with endpoint_prober(client.target, "default", PER_SECOND, REQUEST_SECONDS) as recording:
         vm.haplane("upgrade", vm.path, "--yes")
         requests = recording.lines()
