@@ -292,7 +292,9 @@ def test_signed_ones_from_the_future_are_shown_and_neither_chosen_nor_counted(pl
     assert len(pruning.left_alone) == 60
 
 
-def test_a_signed_one_of_an_absurd_revision_is_shown_and_never_chosen_nor_counted(places, listed, verified, planned):
+def test_a_signed_one_of_an_absurd_revision_is_shown_and_neither_chosen_nor_counted(
+    places, listed, verified, planned
+):
     """By one stolen key: every restore after it would raise the cluster's revision above that."""
     _, bucket = places
     put(bucket, manifest(0, revision=(1 << 63) - 1, member="m3"))
