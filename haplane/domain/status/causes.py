@@ -10,6 +10,7 @@ from haplane.domain import host_paths
 from haplane.domain.cluster_health import Pod
 from haplane.domain.observed import HostReport, Node, Observation
 from haplane.domain.problem import UP, Problem, journal, on, problem
+from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.status.model import Roster
 
 RUNTIME_FAILS = re.compile(r"container runtime|PLEG|rpc error|containerd", re.IGNORECASE)
@@ -67,10 +68,13 @@ def _of_its_message(name: str, message: str) -> tuple[str, str]:
     return message, journal(name, "kubelet")
 
 
-def silent_apiserver(name: str, observation: Observation) -> Problem:
-    """What keeps it from being ready, and from running at all."""
+def silent_apiserver(name: str, roster: Roster, observation: Observation) -> Problem:
+    """What keeps it from being ready, and from running at all: it asks the member beside it and no other."""
     report = observation.reports[name]
     what = f"{name}: its API server is not ready"
+    if failure := report.etcd.failure:
+        cause = f"the etcd member beside it fails: {failure.kind.value}"
+        return problem(what, why=cause, fix=fix_of(failure, name, roster.addresses[name]))
     unit = report.units.get("kubelet")
     if "units" not in report.failed and not (unit and unit.active):
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)

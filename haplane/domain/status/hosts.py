@@ -114,13 +114,17 @@ def swap_problems(roster: Roster, observation: Observation) -> list[Problem]:
 
 
 def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:
-    """Stopped is redundancy gone now, disabled is redundancy gone with the next power cut."""
+    """Stopped is redundancy gone now, disabled is redundancy gone with the next power cut.
+
+    A member that ended for a reason which is known is named with that alone: starting it does not help.
+    """
     found = []
     for name, report in observation.reports.items():
         for unit in roster.units.get(name, ()) if "units" not in report.failed else ():
             state = report.units.get(unit)
             if state is None or not state.active:
-                found.append(_not_running(name, unit, state))
+                named_elsewhere = unit == "etcd" and report.etcd.failure is not None
+                found += [] if named_elsewhere else [_not_running(name, unit, state)]
             elif not state.enabled:
                 found.append(problem(f"{name}: {unit} is disabled, it would not start at boot", fix=UP))
     return found

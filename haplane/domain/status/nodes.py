@@ -55,7 +55,11 @@ def node_problems(
 
     While no API server reports, nothing is known of nodes, which is a problem by itself.
     """
-    found = [silent_apiserver(one.name, observation) for one in masters if one.reachable and not one.apiserver_ready]
+    found = [
+        silent_apiserver(one.name, roster, observation)
+        for one in masters
+        if one.reachable and not one.apiserver_ready
+    ]
     if kubernetes is None:
         ready = ", ".join(one.name for one in masters if one.apiserver_ready)
         silent = problem(

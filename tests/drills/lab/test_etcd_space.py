@@ -17,7 +17,7 @@ ETCDCTL = (
 SMALL_DISK = """
 systemctl stop etcd
 cp -a /var/lib/etcd /root/etcd-before
-mount -t tmpfs -o size=200m,mode=700 tmpfs /var/lib/etcd
+mount -t tmpfs -o size=$(($(du -sm /root/etcd-before | cut -f1) + 80))m,mode=700 tmpfs /var/lib/etcd
 cp -a /root/etcd-before/. /var/lib/etcd/
 rm -rf /root/etcd-before
 systemctl start --no-block etcd
@@ -79,8 +79,8 @@ def written_until_m3_ends(lab):
 @pytest.mark.soak
 def test_a_full_disk_under_one_member_costs_nobody_anything(lab):
     before = ids(lab)
-    on(lab, "m3", SMALL_DISK)
     try:
+        on(lab, "m3", SMALL_DISK)
         wait_until(lambda: lab.run("m3", f"{ETCDCTL} get x").returncode == 0, 20, "m3 serves from the small disk")
         on(lab, "m3", FILL)
         wait_until(lambda: written_until_m3_ends(lab), 90, "m3 ends on its full disk", every=0.1)
