@@ -84,14 +84,14 @@ def pod(age=90, conditions=(), **spec):
 @pytest.mark.parametrize(
     ("item", "named"),
     [
-        (pod(), True),
-        (pod(age=10), False),
-        (pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]), False),
-        (pod(schedulerName="mine"), False),
+        ({}, True),
+        ({"age": 10}, False),
+        ({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}, False),
+        ({"schedulerName": "mine"}, False),
     ],
 )
 def test_a_pod_that_no_scheduler_has_looked_at(item, named):
-    assert found(pods=[item]).unscheduled == ("x/p",) * named
+    assert found(pods=[pod(**item)]).unscheduled == ("x/p",) * named
 
 
 def deployment(generation, observed, changed=90):
@@ -106,16 +106,11 @@ def deployment(generation, observed, changed=90):
 
 
 @pytest.mark.parametrize(
-    ("item", "named"),
-    [
-        (deployment(2, 2), False),
-        (deployment(2, 1), True),
-        (deployment(1, None), True),
-        (deployment(2, 1, changed=5), False),
-    ],
+    ("observed", "changed", "named"),
+    [(2, 90, False), (1, 90, True), (None, 90, True), (1, 5, False)],
 )
-def test_a_deployment_that_no_controller_has_looked_at(item, named):
-    assert found(deployments=[item]).unobserved == ("x/d",) * named
+def test_a_deployment_that_no_controller_has_looked_at(observed, changed, named):
+    assert found(deployments=[deployment(2, observed, changed)]).unobserved == ("x/d",) * named
 
 
 def container(*, code=1, restarts=7, lasted=10, age=30, ready=True):
