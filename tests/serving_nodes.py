@@ -15,7 +15,10 @@ APP = {"app": "web"}
 
 
 class Nodes(FakeCluster):
-    """With pods, and hosts that boot. ``log`` is what was done to which host, in its order."""
+    """With pods, and hosts that boot. ``log`` is what was done to which host, in its order.
+
+    ``left`` are the pods that there were when a recipe was last carried out.
+    """
 
     def __init__(self, inventory, pods=(), **lists):
         super().__init__(inventory, converged(inventory))
@@ -24,7 +27,7 @@ class Nodes(FakeCluster):
         self.lists = {"owners": [zoo.owned("DaemonSet", "net"), zoo.owned("ReplicaSet", "web")], **lists}
         self.boots = dict.fromkeys((host.name for host in inventory.everyone), 1)
         self.log, self.stuck, self.dead, self.upgraded = [], set(), set(), ""
-        self.unready, self.upgrading_fails = set(), ""
+        self.unready, self.upgrading_fails, self.left = set(), "", {}
 
     def _joined(self):
         return [one | {"ready": one["name"] not in self.unready} for one in super()._joined()]
@@ -48,6 +51,7 @@ class Nodes(FakeCluster):
 
     def deploy(self, hosts, recipe, **arguments):
         self.log += [(recipe._inner.__name__, host.name) for host in hosts]
+        self.left[recipe._inner.__name__] = self.pods
         super().deploy(hosts, recipe, **arguments)
 
     def done_to(self, name):

@@ -41,7 +41,6 @@ stop_control_plane = single(
 )
 take_part = single(units.up, "Start {unit}", timeouts.LOCAL, name="take_part", unit="keepalived", wait=True)
 release_address = single(units.down, "Stop {unit}", timeouts.LOCAL, name="release_address", unit="keepalived")
-drain_node = single(cluster.drain_node, "Evict pods from {node}", timeouts.DRAIN)
 delete_node = single(cluster.delete_node, "Delete the node {node}", timeouts.REQUEST)
 let_boot_start = single(
     control_plane.let_boot_start, "Stop the kubelet until the next boot", timeouts.LOCAL, name="let_boot_start"

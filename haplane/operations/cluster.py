@@ -94,15 +94,6 @@ def lines_of(labels: Mapping[str, Sequence[str]]) -> str:
 
 
 @operation()
-def drain_node(node: str) -> Generator[StringCommand, None, None]:
-    """Evict a node's pods and let nothing new onto it; one that the API server does not know is drained.
-
-    + node: its name
-    """
-    yield shell("drain_node", node=node)
-
-
-@operation()
 def delete_node(node: str) -> Generator[StringCommand, None, None]:
     """Delete a Node object and the pods bound to it: what ran there does not run any more.
 

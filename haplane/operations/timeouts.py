@@ -55,9 +55,6 @@ LEARNER = 1800
 COMPACTION = 300
 """280 s for all members to free the pages of what was compacted."""
 
-DRAIN = 330
-"""Pods have 300 s to leave a node."""
-
 KUBELET = 120
 """kubeadm, then 60 s for a kubelet to be healthy and 30 to serve its certificate."""
 

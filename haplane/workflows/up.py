@@ -25,6 +25,7 @@ from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.signing_key import held_signing_key
 from haplane.phases.converge.approve_serving_certificates import NAME_REFUSED_REQUESTS
 from haplane.phases.converge.change_members import CHANGE_MEMBERS
+from haplane.phases.converge.decommission import LIST_COSTS
 from haplane.phases.converge.join_workers import PRINT_JOIN_COMMAND
 from haplane.phases.converge.start_etcd import FORM_ETCD, START_ETCD
 from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
@@ -48,6 +49,7 @@ ENTRIES = (
     REFUSE_UNUSABLE_SNAPSHOTS,
     REFUSE_LIVING_MASTERS,
     DECIDE,
+    LIST_COSTS,
     NAME_REFUSED_REQUESTS,
     CONFIRM,
     LOCK,

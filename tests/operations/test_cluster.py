@@ -160,7 +160,6 @@ def test_a_new_token_takes_the_place_of_those_made_for_the_same_purpose(tmp_path
     ("operation", "arguments", "words"),
     [
         (cluster.delete_node, {"node": "--all"}, "delete --ignore-not-found --wait=false -- node --all"),
-        (cluster.drain_node, {"node": "--all"}, "--timeout=300s -- --all"),
         (cluster.label_made, {"nodes": ["--all"], "labels": {"m1": ["a=b"]}}, "label --overwrite -- node --all"),
         (
             cluster.label_masters,

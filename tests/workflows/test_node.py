@@ -4,13 +4,15 @@ import pytest
 import samples
 import zoo
 from contexts import write_bundle
-from serving_nodes import Nodes, replicas
+from serving_nodes import APP, Nodes, replicas
 
 from haplane.context.request import NodeRequest
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, DeadlinePassed, ExitCode, HaplaneError, Refused, Unreachable
 from haplane.phases.node import reboot
+from haplane.phases.node.remove import without
 from haplane.workflows.node import node
+from haplane.workflows.up import up
 
 
 @pytest.fixture
@@ -272,3 +274,60 @@ def test_two_of_five_masters_are_removed_one_at_a_time(tmp_path):
     for name in ("m4", "m5"):
         assert cluster.done_to(name)[-1] == "reset_host"
     assert len(cluster.now_reported["m1"]["etcd"]["members"]) == 3
+
+
+@pytest.mark.parametrize("names", [("m4", "m5"), ("w1",)])
+def test_what_is_removed_is_listed_and_asked_about_once(tmp_path, names):
+    """The second look, under the lock, listed everything twice, and so asked again."""
+    cluster, asked = Nodes(bundled(tmp_path, masters=5), replicas("m1", *names)), []
+    given = {"confirm": lambda lines: asked.append(lines) or True, "progress": silent, "executor": cluster}
+    node(cluster.inventory, "remove", names, NodeRequest(), **given)
+    [plan] = asked
+    assert len(set(plan)) == len(plan)
+    assert [name for name in names if f"{name}: 1 moved: default/web-{name}" in plan] == [*names]
+
+
+@pytest.fixture
+def leaving(tmp_path):
+    """`haplane up` with m4 and m5 in the group `leaving`, of hosts with these pods."""
+    inventory = bundled(tmp_path, masters=5)
+
+    def made(*pods, **lists):
+        cluster = Nodes(inventory, pods, **lists)
+        cluster.asked = []
+        given = {"confirm": lambda lines: cluster.asked.append(lines) or True, "dry_run": False, "progress": silent}
+        return cluster, lambda: up(without(inventory, ("m4", "m5")), executor=cluster, **given)
+
+    return made
+
+
+def test_up_lists_what_decommissioning_costs_and_drains_as_every_verb_does(leaving):
+    """It ran `kubectl drain --force --delete-emptydir-data`, and its plan said nothing of pods."""
+    cluster, converge = leaving(*replicas("m4", "w1"))
+    done = converge()
+    assert {"m4: 1 moved: default/web-m4", "m5: 1 stays: default/net-m5"} <= set(done.plan)
+    assert len(cluster.asked) == 1
+    assert "web-m4" not in [one["metadata"]["name"] for one in cluster.left["stop_control_plane"]]
+    assert [cluster.done_to(name)[-1] for name in ("m4", "m5")] == ["reset_host", "reset_host"]
+
+
+@pytest.mark.parametrize("lost", [{}, {"volumes": [{"name": "v", "emptyDir": {}}]}])
+def test_up_loses_nothing_until_a_drain_with_force_has_agreed_to_it(leaving, lost):
+    pods = replicas("m4", "w1", **lost) if lost else [zoo.pod("build-7", on="m4")]
+    cluster, converge = leaving(*pods)
+    with pytest.raises(Refused, match="pods or data on m4 would be lost") as refused:
+        converge()
+    assert cluster.locks == cluster.log == cluster.cordoned() == []
+    assert "`haplane node drain inventories/test.py m4 --force`, then re-run" in refused.value.next_step
+    left, given = without(cluster.inventory, ("m4", "m5")), {"progress": silent, "executor": cluster}
+    node(left, "drain", ["m4"], NodeRequest(force=True), confirm=lambda _: True, **given)
+    converge()
+    assert cluster.done_to("m4")[-1] == "reset_host"
+
+
+def test_up_drains_nothing_that_can_never_be_drained(leaving):
+    never = zoo.budget("web", APP, allowed=0, healthy=2, desired=2, expected=2)
+    cluster, converge = leaving(*replicas("m4", "w1"), budgets=[never])
+    with pytest.raises(Refused, match="m4 cannot be drained"):
+        converge()
+    assert cluster.locks == cluster.log == []

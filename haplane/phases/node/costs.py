@@ -43,15 +43,15 @@ def refuse_deadlocks(context: Context, costs: Sequence[NodeCost]) -> None:
         )
 
 
-def refuse_losses(context: Context, costs: Sequence[NodeCost]) -> None:
-    """Raises Refused for what is lost, or is not to be evicted, unless that was agreed to."""
+def refuse_losses(context: Context, costs: Sequence[NodeCost], agree: str = "add --force") -> None:
+    """Raises Refused for what is lost, or is not to be evicted, unless that was agreed to: ``agree`` is how."""
     paying = [(one.node, cost) for one in costs for cost in one.needs_force]
     if paying and not context.request.node.force:
         raise Refused(
             f"pods or data on {_names(paying)} would be lost or disturbed; nothing was changed there",
             where=_pods(paying),
             why=_lines(paying),
-            next_step="save what is needed; to go on all the same, add --force",
+            next_step=f"save what is needed; to go on all the same, {agree}",
         )
 
 

@@ -33,7 +33,7 @@ def named_hosts(context: Context) -> list[Host]:
 
 def decide_drain(context: Context) -> None:
     """One step for each node. Raises Refused for a deadlock, and for losses that were not agreed to."""
-    nodes = _required_nodes(context, named_hosts(context))
+    nodes = _required_nodes(context)
     costs = costs_of(context, nodes, nodes)
     refuse_deadlocks(context, costs)
     refuse_losses(context, costs)
@@ -50,16 +50,18 @@ def show(context: Context, costs: Sequence[NodeCost], steps: Sequence[Step]) -> 
 
 def decide_uncordon(context: Context) -> None:
     """Those of the named hosts that are cordoned."""
-    nodes = _required_nodes(context, named_hosts(context))
+    nodes = _required_nodes(context)
     kubernetes = context.observation.kubernetes()
     cordoned = [node.name for node in (kubernetes.nodes if kubernetes else ()) if node.unschedulable]
     steps = [Step(Kind.UNCORDON, name, "it is cordoned") for name in nodes if name in cordoned]
     context.adopt(replace(context.decision, plan=Plan(tuple(steps))))
 
 
-def _required_nodes(context: Context, hosts: Sequence[Host]) -> list[str]:
-    """Raises Refused for a host that runs no pods, and as :func:`require_nodes`."""
+def _required_nodes(context: Context) -> list[str]:
+    """Of the named hosts, also leaving ones. Raises Refused for one without pods, and as :func:`require_nodes`."""
     require_nodes(context)
+    hosts = [host for host in context.inventory.leaving if host.name in context.request.named]
+    hosts = [*named_hosts(context), *hosts]
     nodes = nodes_among(context, hosts)
     if others := [host.name for host in hosts if host not in nodes and host.name in context.request.named]:
         raise Refused(
@@ -96,16 +98,17 @@ def uncordon_nodes(context: Context) -> None:
         uncordon(context, host.name)
 
 
-def drain_node(context: Context, host: Host, verb: str, *, out: Collection[str]) -> None:
+def drain_node(context: Context, host: Host, verb: str, *, out: Collection[str], agree: str = "add --force") -> None:
     """Cordon it, look at its list once more, evict its pods and wait until they are gone.
 
-    ``out`` as for :func:`costs_of`. Raises Refused, with the node as it was, when the list has become worse than what
-    was agreed to; DeadlinePassed, with the node cordoned, when pods do not go in time.
+    ``out`` as for :func:`costs_of`, ``agree`` as for :func:`refuse_losses`. Raises Refused, with the node as it was,
+    when the list has become worse than what was agreed to; DeadlinePassed, with the node cordoned, when pods do not
+    go in time.
     """
     context.progress(host.name, "cordoning")
     cordon(context, host.name, verb)
     try:
-        _refuse_worse(context, host, out)
+        _refuse_worse(context, host, out, agree)
     except Refused:
         uncordon_own(context, host, verb)
         raise
@@ -128,7 +131,7 @@ def uncordon_own(context: Context, host: Host, verb: str) -> None:
         context.progress(host.name, "stays cordoned, as it was before")
 
 
-def _refuse_worse(context: Context, host: Host, out: Collection[str]) -> None:
+def _refuse_worse(context: Context, host: Host, out: Collection[str], agree: str) -> None:
     """Budgets that do not allow a disruption yet are waited for: pods of the last node may be starting."""
     [cost] = costs_of(context, [host.name], out)
 
@@ -141,7 +144,7 @@ def _refuse_worse(context: Context, host: Host, out: Collection[str]) -> None:
 
     look_until_clear(context, blocked, BUDGET_SECONDS, look=look_again)
     refuse_deadlocks(context, [cost])
-    refuse_losses(context, [cost])
+    refuse_losses(context, [cost], agree)
 
 
 def _left(pods: Sequence[Pod], refused: dict[str, str]) -> str:
@@ -156,8 +159,9 @@ def _late(context: Context, host: Host, left: Sequence[Pod], refused: dict[str, 
         f"{host.name} was not drained within {context.request.node.drain_seconds:g} s; it stays cordoned",
         where=f"{host.name}: {few([pod.name for pod in left])}",
         why="\n       ".join(f"{pod.name}: {why}" for pod, why in list(zip(left, whys, strict=True))[:3]),
-        next_step="fix the cause and re-run, with a longer --timeout if pods end slowly; or give up: "
-        f"`haplane node uncordon {context.inventory.path} {host.name}`",
+        next_step="fix the cause and re-run; if pods end slowly, "
+        f"`haplane node drain {context.inventory.path} {host.name} --timeout SECONDS` first; "
+        f"or give up: `haplane node uncordon {context.inventory.path} {host.name}`",
     )
 
 

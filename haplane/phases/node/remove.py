@@ -81,9 +81,9 @@ def decide_remove(context: Context) -> None:
     steps += [
         Step(Kind.REMOVE, host.name, WHY) for host in hosts if host in inventory.workers and _is_left(context, host)
     ]
-    decision = context.decision
-    headline = (*decision.headline, *(text for one in costs for text in one.lines()))
-    context.adopt(replace(decision, plan=Plan((*decision.plan.steps, *steps)), headline=headline))
+    decided = [step for step in context.plan.steps if step.kind not in (Kind.DRAIN, Kind.REMOVE)]  # by a look before
+    headline = tuple(text for one in costs for text in one.lines())
+    context.adopt(replace(context.decision, plan=Plan((*decided, *steps)), headline=headline))
 
 
 def _refuse_ready(context: Context, dead: Collection[str]) -> None:

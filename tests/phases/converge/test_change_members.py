@@ -1,9 +1,11 @@
 """The phase against a cluster in memory: what each order does to it is what etcd would do."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import samples
+import zoo
 from contexts import FakeExecutor, context_of, see
 
 from haplane.context.decision import Decision
@@ -45,6 +47,10 @@ class Members(FakeExecutor):
             change = next_change(self.members)
             assert change.act.value.startswith(DOES[recipe])
             self.members = after(self.members, change, 77)
+
+    def run(self, host, *command, deadline_seconds=60):
+        self.deployed.append((command[5], [host.name], {}))
+        return json.dumps({"pods": [], "nodes": [zoo.node(name) for name in CONVERGED.reports]}).encode()
 
     def sleep(self, seconds):
         self.clock += 60 * seconds
@@ -250,9 +256,9 @@ def test_who_leaves_serves_until_the_others_have_its_clients_and_is_clean_in_the
     context = cluster(leaving(name))
     decommission.decommission(context)
     assert context.executor.recipes == [
-        "drain_node", "stop_control_plane", "hand_over", "remove_member", "delete_node", "reset_host",
+        "cordon", "read", "look", "stop_control_plane", "hand_over", "remove_member", "delete_node", "reset_host",
     ]  # fmt: skip
-    others = [hosts for one, hosts, _ in context.executor.deployed if one in ("drain_node", "remove_member")]
+    others = [hosts for one, hosts, _ in context.executor.deployed if one in ("cordon", "remove_member")]
     assert [name] not in others
 
 
