@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport, Node, Observation
@@ -37,6 +40,33 @@ class DeprecatedApi:
     def name(self) -> str:
         """As in a manifest's apiVersion, with the resource."""
         return f"{self.group}/{self.version} {self.resource}".lstrip("/")
+
+
+Label = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9./_-]*$")]
+
+
+class _Labels(BaseModel):
+    group: Label = ""
+    version: Label = ""
+    resource: Label = ""
+    removed_release: Label = ""
+
+
+_USED = TypeAdapter(Annotated[list[_Labels], Field(max_length=200)])
+
+
+def parse_deprecated_apis(host: str, answer: bytes) -> list[DeprecatedApi]:
+    """What ``facts/on_host/deprecated_apis.py`` returned. Raises HaplaneError when it is not of that shape."""
+    try:
+        return [DeprecatedApi(host, **labels.model_dump()) for labels in _USED.validate_json(answer)]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise HaplaneError(
+            f"{host} returned a list of deprecated APIs that cannot be read",
+            where=f"{host}: {'.'.join(map(str, first['loc'])) or '(all)'}",
+            why=first["msg"],
+            next_step="re-run with --debug",
+        ) from None
 
 
 def host_problems(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from haplane.bundle.program_help import complaint, helps
 from haplane.config.model import Host
@@ -14,7 +12,7 @@ from haplane.context.phase import Look
 from haplane.domain import host_paths
 from haplane.domain import upgrade_checks as checks
 from haplane.domain.plan import Kind
-from haplane.domain.upgrade_checks import DeprecatedApi
+from haplane.domain.upgrade_checks import DeprecatedApi, parse_deprecated_apis
 from haplane.domain.upgrade_flags import (
     COMPONENTS,
     Written,
@@ -108,17 +106,10 @@ def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
 
     def ask(host: Host) -> list[DeprecatedApi]:
         answer = context.executor.run(host, "python3", "-I", "-c", text, port)
-        return [_api(host.name, labels) for labels in json.loads(answer)]
+        return parse_deprecated_apis(host.name, answer)
 
     with Threads(len(ready)) as pool:
         return [one for found in pool.map(ask, ready) for one in found]
-
-
-def _api(host: str, labels: Mapping[str, Any]) -> DeprecatedApi:
-    group, version, resource, removed = (
-        str(labels.get(name, ""))[:100] for name in ("group", "version", "resource", "removed_release")
-    )
-    return DeprecatedApi(host, group, version, resource, removed)
 
 
 def _written(context: Context) -> list[Written]:

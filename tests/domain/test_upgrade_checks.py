@@ -1,5 +1,7 @@
 """What keeps a cluster from being upgraded: each planted problem is named, with what removes it, and nothing else."""
 
+import json
+
 import pytest
 import samples
 
@@ -8,6 +10,7 @@ from haplane.domain import upgrade_checks as checks
 from haplane.domain.observed import LeftOut, Node
 from haplane.domain.upgrade_checks import DeprecatedApi
 from haplane.domain.upgrade_flags import Written
+from haplane.errors import HaplaneError
 
 NAMES = ["m1", "m2", "m3"]
 OUT = {"apiserver": {"ready": False}}
@@ -103,3 +106,19 @@ def test_a_disk_that_is_too_full_to_stage():
 def test_etcd_has_a_route_of_its_own(running, wanted, problem):
     found = [error.what for error in checks.etcd_problems({"m1": running}, wanted)]
     assert found == ([problem] if problem else [])
+
+
+def test_a_list_of_apis_is_read_as_an_api_server_writes_it():
+    labels = {"group": "x.io", "version": "v1", "resource": "later", "subresource": "", "removed_release": "1.39"}
+    found = checks.parse_deprecated_apis("m1", json.dumps([labels]).encode())
+    assert found == [DeprecatedApi("m1", "x.io", "v1", "later", "1.39")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"null", b"{}", b"[1]", b'[{"group": 1}]', b'[{"group": "\\u001b[2J"}]', b"[" + b"{}," * 200 + b"{}]"],
+)
+def test_a_host_that_returns_anything_else_is_named(answer):
+    """It was a traceback: a host that is asked may return what it likes."""
+    with pytest.raises(HaplaneError, match="m1 returned a list of deprecated APIs that cannot be read"):
+        checks.parse_deprecated_apis("m1", answer)
