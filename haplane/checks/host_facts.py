@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,13 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from haplane.domain.balancer_report import Server
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import Node
-from haplane.facts.program import observer_parts, packed, program
+from haplane.host_programs import packed, parts, program
 from haplane.streams import last_line
 
-ON_HOST = Path(__file__).parent / "on_host"
 HOST_FACTS = (
-    *observer_parts("probe", "systemd", "network", "certificates", "haproxy", "static_pods", "kubernetes"),
-    *(ON_HOST / f"{name}.py" for name in ("https", "processes", "host_facts")),
+    *parts("facts", "probe", "systemd", "network", "certificates", "haproxy", "static_pods", "kubernetes"),
+    *parts("checks", "https", "processes", "host_facts"),
 )
 """The program that collects a host's facts; each file after those that it uses."""
 
@@ -151,7 +149,7 @@ def parse_facts(text: str) -> HostFacts:
 
 
 def run_on_host(connection: Connection, script: str, request: dict[str, object]) -> str:
-    """Run a program of :mod:`haplane.facts.program` with a JSON request; what it printed. Raises NoAnswer."""
+    """Run a program of :mod:`haplane.host_programs` with a JSON request; what it printed. Raises NoAnswer."""
     argument = base64.b64encode(json.dumps(request).encode()).decode()
     try:
         done: Result = connection.run("python3 -I -c %s %s", packed(script), argument)

@@ -18,13 +18,13 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from haplane.checks.fleet import Machine
-from haplane.checks.host_facts import ON_HOST, NoAnswer, run_on_host
+from haplane.checks.host_facts import NoAnswer, run_on_host
 from haplane.checks.pod_manifest import LABEL, manifest
 from haplane.domain import host_paths
-from haplane.facts.program import observer_parts, program
+from haplane.host_programs import parts, program
 from haplane.threads import Threads
 
-POD_PROBE = (*observer_parts("probe", "dns"), ON_HOST / "pod_probe.py")
+POD_PROBE = (*parts("facts", "probe", "dns"), *parts("checks", "pod_probe"))
 PREFIX = "haplane-verify-"
 START_SECONDS = 60
 REMOVE_SECONDS = 60

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from haplane.config.model import Inventory
 from haplane.drills.client import Target
 from haplane.drills.lanes import State, parse_states
 from haplane.drills.recording import Recording
-from haplane.facts.program import program
+from haplane.host_programs import parts, program
 from haplane.remote.openssh import ssh_command
 
-HOST_STATE = program(Path(__file__).parent / "on_host" / "host_state.py")
+HOST_STATE = program(*parts("drills", "host_state"))
 ALIVE = (1, 2)
 """A host that stops responding is noticed within 3 s."""
 

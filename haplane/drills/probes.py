@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from haplane.config.model import Host, Inventory
 from haplane.drills.client import SECONDS_PER_REQUEST, Target
@@ -14,15 +13,14 @@ from haplane.drills.recording import Recording
 from haplane.drills.timeline import Request, parse
 from haplane.errors import HaplaneError
 from haplane.executor import Executor
-from haplane.facts.program import observer_parts, program
+from haplane.host_programs import parts, program
 from haplane.remote.openssh import ended, ssh_command
 
 NONE_RUNS = 3
 """Of newest_process.py."""
 DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the service network
-ON_HOST = Path(__file__).parent / "on_host"
-NEWEST = (*observer_parts("static_pods"), ON_HOST / "newest_process.py")
-IN_CLUSTER = (*observer_parts("dns"), ON_HOST / "in_cluster.py")
+NEWEST = (*parts("facts", "static_pods"), *parts("drills", "newest_process"))
+IN_CLUSTER = (*parts("facts", "dns"), *parts("drills", "in_cluster"))
 """The program that runs in a pod's network."""
 IN_A_POD = 'pod=$(python3 -I -c "$1" coredns) || exit; shift; exec nsenter --net --target "$pod" "$@"'
 

@@ -10,7 +10,7 @@ from pyinfra.api.facts import FactBase
 
 from haplane.domain.observed import HostReport, parse_report
 from haplane.errors import HaplaneError
-from haplane.facts.program import observer_parts, packed, program
+from haplane.host_programs import packed, parts, program
 
 NO_PYTHON = "python3 is not installed: install that package"
 
@@ -26,12 +26,12 @@ RECORDER = ("probe", "kubernetes", "workloads", "record")
 
 def observer() -> str:
     """The program that a host runs to report what is there."""
-    return program(*observer_parts(*MODULES))
+    return program(*parts("facts", *MODULES))
 
 
 def recorder() -> str:
     """The program that records which objects haplane has applied."""
-    return program(*observer_parts(*RECORDER))
+    return program(*parts("facts", *RECORDER))
 
 
 class HostReportFact(FactBase[HostReport | None]):

@@ -10,7 +10,7 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from haplane.domain.reach import Reach, Target
-from haplane.facts.program import observer_parts, packed, program
+from haplane.host_programs import packed, parts, program
 
 Listened = tuple[str, int]
 Failed = tuple[str, str, int, str]
@@ -22,7 +22,7 @@ class ReachFact(FactBase[Reach | None]):
     """One host's answer to a request as ``on_host/reach.py`` has it."""
 
     def command(self, request: dict[str, object]) -> StringCommand:
-        script = packed(program(*observer_parts("reach")))
+        script = packed(program(*parts("facts", "reach")))
         return StringCommand("python3", "-I", "-c", QuoteString(script), QuoteString(json.dumps(request)))
 
     def process(self, output: list[str]) -> Reach:

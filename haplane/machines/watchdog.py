@@ -12,17 +12,17 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from haplane.config.model import Host
 from haplane.domain import host_paths
 from haplane.errors import HaplaneError
+from haplane.host_programs import parts, program
 from haplane.remote.openssh import ssh_command
 from haplane.streams import Tail, last_line
 
-PROGRAM = (Path(__file__).parent / "on_host" / "watchdog.py").read_text(encoding="utf-8")
+PROGRAM = program(*parts("machines", "watchdog"))
 UNIT = "haplane-fault"
 HEARTBEAT_SECONDS = 1.0
 ARM_SECONDS = 20.0

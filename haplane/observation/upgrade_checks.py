@@ -22,7 +22,7 @@ from haplane.domain.upgrade_flags import (
     unnamed,
 )
 from haplane.errors import HaplaneError, UnfitHosts
-from haplane.facts.program import observer_parts, program
+from haplane.host_programs import parts, program
 from haplane.observation.upgrade import bundle_of, upgrade_of
 from haplane.threads import Threads
 
@@ -101,7 +101,7 @@ def _bytes_needed(context: Context) -> dict[str, int]:
 def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
     """Of every API server that is ready: each counts its own requests."""
     port = str(context.inventory.cluster.apiserver_port)
-    text = program(*observer_parts("probe", "kubernetes", "deprecated_apis"))
+    text = program(*parts("facts", "probe", "kubernetes", "deprecated_apis"))
     ready = [host for host in context.reachable(context.inventory.masters) if context.report(host).apiserver.ready]
 
     def ask(host: Host) -> list[DeprecatedApi]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from pyinfra.api.command import QuoteString, StringCommand
 
-from haplane.facts.program import observer_parts, program
+from haplane.host_programs import parts, program
 from haplane.scripts import script
 
-ON_HOST = Path(__file__).parent / "on_host"
 USED = {"control_plane": ("static_pods",), "node_api": ("probe", "kubernetes")}
 """The observer's files that a program uses."""
 
@@ -34,4 +32,4 @@ def python(name: str, *words: str) -> StringCommand:
 @cache
 def on_host(name: str) -> str:
     """The text of ``operations/on_host/NAME.py``, with what it uses."""
-    return program(*observer_parts(*USED.get(name, ())), ON_HOST / f"{name}.py")
+    return program(*parts("facts", *USED.get(name, ())), *parts("operations", name))

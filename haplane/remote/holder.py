@@ -6,8 +6,6 @@ import json
 import socket
 import subprocess
 import time
-from functools import cache
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -15,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from haplane.config.model import Host
 from haplane.domain import host_paths
 from haplane.errors import DeadlinePassed, HaplaneError
+from haplane.host_programs import parts, program
 from haplane.remote.connection import CONNECT_SECONDS
 from haplane.remote.executions import executing
 from haplane.remote.openssh import ended, ssh_command
@@ -51,11 +50,6 @@ class Answer(BaseModel):
     holder: Owner | None = None
 
 
-@cache
-def _script() -> str:
-    return (Path(__file__).parent / "on_host" / "hold.py").read_text(encoding="utf-8")
-
-
 class Holder:
     """Connects at once; ``take`` takes the lock, ``hang_up`` or the end of this process releases it."""
 
@@ -64,8 +58,9 @@ class Holder:
         self._received = b""
         self._line, theirs = socket.socketpair()
         with theirs:
+            text = program(*parts("remote", "hold"))
             self._process = subprocess.Popen(
-                ssh_command(host, "python3", "-I", "-c", _script(), host_paths.LOCKS, alive=ALIVE, apart=True),
+                ssh_command(host, "python3", "-I", "-c", text, host_paths.LOCKS, alive=ALIVE, apart=True),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=subprocess.PIPE,

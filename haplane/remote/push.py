@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +19,7 @@ from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host
 from haplane.domain.progress import Progress
 from haplane.errors import FIX_AND_RERUN, DeadlinePassed, HaplaneError
+from haplane.host_programs import parts, program
 from haplane.remote.connection import is_gone
 from haplane.remote.executions import Execution
 from haplane.remote.openssh import ssh_command
@@ -32,11 +32,6 @@ POLL_SECONDS = 0.05
 MOST_REPORT = 64
 """Of a line of the receiver, which is a number; what a login shell prints before is longer and none."""
 MEBIBYTE = 1 << 20
-
-
-@cache
-def _receiver() -> str:
-    return (Path(__file__).parent / "on_host" / "receive.py").read_text(encoding="utf-8")
 
 
 class Push:
@@ -63,7 +58,7 @@ class Push:
         self._cut: str | None = None
         self._execution = Execution.begin(host.name, f"(receive) {len(files)} files, {self._total >> 20} MiB")
         self._process = subprocess.Popen(
-            ssh_command(host, "python3", "-I", "-c", _receiver()),
+            ssh_command(host, "python3", "-I", "-c", program(*parts("remote", "receive"))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 
 from haplane.config.model import Host
+from haplane.host_programs import parts, program
 from haplane.remote.openssh import failed, run
 
 AGE_HEADER = b"age-encryption.org/v1\n"
-
-
-@cache
-def _script() -> str:
-    return (Path(__file__).parent / "on_host" / "seal.py").read_text(encoding="utf-8")
 
 
 def seal(master: Host, digests: Mapping[str, str], recipients: Sequence[str]) -> bytes:
@@ -24,7 +18,7 @@ def seal(master: Host, digests: Mapping[str, str], recipients: Sequence[str]) ->
     Raises HaplaneError when one of them is not there, or differs.
     """
     wanted = json.dumps(digests).encode()
-    sealed = run(master, "python3", "-I", "-c", _script(), " ".join(recipients), stdin=wanted)
+    sealed = run(master, "python3", "-I", "-c", program(*parts("remote", "seal")), " ".join(recipients), stdin=wanted)
     if not sealed.startswith(AGE_HEADER):
         raise failed(master, "age", "its output is not an age file")
     return sealed

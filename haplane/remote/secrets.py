@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from haplane.config.model import Host
+from haplane.host_programs import parts, program
 from haplane.remote.openssh import failed, run
 
 SECONDS = 1800
@@ -24,7 +23,8 @@ class AtRest:
 
 def secrets_at_rest(member: Host, key: str) -> AtRest:
     """Count the Secrets that a member stores under the key of that name, and the others. Raises as `run` does."""
-    output = run(member, "python3", "-I", "-c", _script("secrets_at_rest"), key, deadline_seconds=SECONDS)
+    text = program(*parts("remote", "secrets_at_rest"))
+    output = run(member, "python3", "-I", "-c", text, key, deadline_seconds=SECONDS)
     try:
         found = json.loads(output)
         some = tuple(str(name)[:200] for name in found["some"][:5])
@@ -36,14 +36,11 @@ def secrets_at_rest(member: Host, key: str) -> AtRest:
 
 def rewrite_secrets(master: Host) -> str | None:
     """Rewrite every Secret through the API from that master. Returns the last failure, or None."""
-    output = run(master, "python3", "-I", "-c", _script("rewrite_secrets"), deadline_seconds=SECONDS)
+    output = run(
+        master, "python3", "-I", "-c", program(*parts("remote", "rewrite_secrets")), deadline_seconds=SECONDS
+    )
     try:
         failure = json.loads(output)["failure"]
     except (ValueError, LookupError, TypeError, RecursionError):
         raise failed(master, "kubectl", "its output is not a result") from None
     return None if failure is None else str(failure)[:500]
-
-
-@cache
-def _script(name: str) -> str:
-    return (Path(__file__).parent / "on_host" / f"{name}.py").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haplane.checks.host_facts import HOST_FACTS, NoAnswer, gather_facts, parse_facts, run_on_host
-from haplane.facts.program import program
+from haplane.host_programs import program
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.issue import Usage, issue
 

@@ -18,7 +18,7 @@ from haplane.desired.hosts import request_for
 from haplane.domain.observed import HostReport, parse_report
 from haplane.errors import HaplaneError
 from haplane.facts.host_report import observer
-from haplane.facts.program import program
+from haplane.host_programs import program
 
 REQUEST = request_for(samples.inventory(), samples.manifest())
 KEYS = st.sampled_from(["items", "kind", "metadata", "name", "members", "Status", "ifname", "addr_info"])

@@ -16,7 +16,7 @@ import pytest
 
 from haplane.drills.probes import NEWEST
 from haplane.errors import DEADLINE_MARK
-from haplane.facts.program import program
+from haplane.host_programs import program
 from haplane.operations.on_host.control_plane import DEADLINE_MARK as ITS_MARK
 from haplane.operations.run import on_host
 from haplane.scripts import script

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 import samples
 
+from haplane import host_programs
 from haplane.bundle.image_program import extract_program
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.bundle.unpack import unpack_program
 from haplane.pki.encryption import EncryptionKey
 from haplane.recovery.scratch.api_server import _apiserver
 from haplane.recovery.scratch.etcd import scratch_etcd
-from haplane.remote.secrets import _script
 from haplane.supported import DEFAULT_VERSION
 from haplane.waiting import wait_until
 
@@ -51,9 +51,9 @@ def bundled(tools, tmp_path):
                 [f"--server={client.base}", f"--token={token}", "--insecure-skip-tls-verify"],
             ),
         }
-        for name, (program, dropped, added) in made.items():
+        for name, (real, dropped, added) in made.items():
             file = directory / name
-            file.write_text(WRAPPER.format(python=sys.executable, dropped=dropped, program=program, added=added))
+            file.write_text(WRAPPER.format(python=sys.executable, dropped=dropped, program=real, added=added))
             file.chmod(0o755)
         return directory
 
@@ -61,7 +61,7 @@ def bundled(tools, tmp_path):
 
 
 def run(programs, name, *words):
-    command = [sys.executable, "-c", _script(name), *words]
+    command = [sys.executable, "-c", host_programs.program(*host_programs.parts("remote", name)), *words]
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(programs)}
     done = subprocess.run(command, capture_output=True, check=False, env=env)
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from haplane.remote.seal import _script
+from haplane import host_programs
 
 AGE = """#!{python}
 import sys, pyrage
@@ -29,8 +29,9 @@ def seal(tmp_path):
     program.chmod(0o755)
 
     def run(digests, *recipients):
+        text = host_programs.program(*host_programs.parts("remote", "seal"))
         return subprocess.run(
-            [sys.executable, "-c", _script(), " ".join(map(str, recipients))],
+            [sys.executable, "-c", text, " ".join(map(str, recipients))],
             input=json.dumps(digests).encode(), capture_output=True, check=False,
             env={"PATH": str(program.parent)},
         )  # fmt: skip

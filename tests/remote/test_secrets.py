@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from haplane.remote.secrets import _script
+from haplane import host_programs
 
 ETCDCTL = """#!{python}
 import base64, json, sys
@@ -45,7 +45,7 @@ def run(tmp_path):
             file = tmp_path / program
             file.write_text(text.format(python=sys.executable, stored=tmp_path / "stored", log=tmp_path / "log"))
             file.chmod(0o755)
-        command = [sys.executable, "-c", _script(name), *words]
+        command = [sys.executable, "-c", host_programs.program(*host_programs.parts("remote", name)), *words]
         done = subprocess.run(command, capture_output=True, check=False, env={"PATH": str(tmp_path)})
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

@@ -12,7 +12,7 @@ from haplane.context.context import Context
 from haplane.domain.drain.cluster import Workloads, parse_workloads
 from haplane.domain.drain.pod import Pod
 from haplane.errors import HaplaneError, Unreachable
-from haplane.facts.program import packed
+from haplane.host_programs import packed
 from haplane.operations.run import on_host
 
 READ_SECONDS = 60

@@ -11,7 +11,8 @@ from haplane.checks.host_facts import HOST_FACTS
 from haplane.checks.pods import POD_PROBE
 from haplane.drills.probes import IN_CLUSTER, NEWEST
 from haplane.facts.host_report import observer, recorder
-from haplane.facts.program import packed, program
+from haplane.host_programs import packed, parts, program
+from haplane.machines.watchdog import PROGRAM
 
 PROGRAMS = {
     "observer": observer(),
@@ -20,6 +21,11 @@ PROGRAMS = {
     "pod probe": program(*POD_PROBE),
     "in-cluster prober": program(*IN_CLUSTER),
     "newest process": program(*NEWEST),
+    **{
+        name: program(*parts("remote", name))
+        for name in ("hold", "receive", "rewrite_secrets", "seal", "secrets_at_rest")
+    },
+    "watchdog": PROGRAM,
 }
 
 

@@ -1,6 +1,7 @@
-"""Programs that run on hosts: several files as one text, with nothing but Python's standard library.
+"""Programs that run on hosts: ``haplane/*/on_host/*.py``, with nothing but Python's standard library.
 
-The names at the top of all files of a program are one namespace: none may be there twice.
+Several files become one text. The names at the top of all files of a program are one namespace: none may be there
+twice.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import zlib
 from functools import cache
 from pathlib import Path
 
-ON_HOST = Path(__file__).parent / "on_host"
+PACKAGE = Path(__file__).parent
 AMONG_THEMSELVES = re.compile(r"^from haplane\.\w+\.on_host\.\w+ import (\([^)]*\)|[^(\n]*)\n", re.M)
 FUTURE = "from __future__ import annotations\n"
 
 
-def observer_parts(*names: str) -> list[Path]:
-    """The observer's files of these names, which other programs use too."""
-    return [ON_HOST / f"{name}.py" for name in names]
+def parts(package: str, *names: str) -> tuple[Path, ...]:
+    """The files ``haplane/PACKAGE/on_host/NAME.py``."""
+    return tuple(PACKAGE / package / "on_host" / f"{name}.py" for name in names)
 
 
 @cache
