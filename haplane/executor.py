@@ -10,9 +10,8 @@ from typing import Protocol
 
 from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host, Inventory
+from haplane.domain.answers import AtRest, Gathered
 from haplane.domain.progress import Progress
-from haplane.remote.secrets import AtRest
-from haplane.remote.session import Gathered
 from haplane.snapshots.places import Place
 from haplane.streams import Completed
 

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from haplane.errors import HaplaneError
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str:
+        """By which its result is known."""
+
+
+Host = TypeVar("Host", bound=_Named)
 
 
 class Threads(Executor):
@@ -63,3 +74,15 @@ class Threads(Executor):
     def _carry_out(self) -> None:
         while (act := self._given.get()) is not None:
             act()
+
+
+def on_all(hosts: Sequence[Host], call: Callable[[Host], Found]) -> tuple[dict[str, Found], dict[str, HaplaneError]]:
+    """Run ``call`` for all hosts at once. Returns the results and the errors, each by host."""
+    answers, failures = {}, {}
+    with Threads(len(hosts)) as pool:
+        for host, answer in [(host, pool.submit(call, host)) for host in hosts]:
+            try:
+                answers[host.name] = answer.result()
+            except HaplaneError as error:
+                failures[host.name] = error
+    return answers, failures

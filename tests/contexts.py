@@ -12,10 +12,10 @@ from haplane.context.context import Context
 from haplane.context.decision import Decision
 from haplane.context.request import Request
 from haplane.context.view import View
+from haplane.domain.answers import Gathered
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Plan
 from haplane.drills.drill import DrillContext
-from haplane.remote.session import Gathered
 
 
 class FakeExecutor:

@@ -14,10 +14,10 @@ from contexts import FakeExecutor
 from fake_etcd import Etcd
 
 from haplane.domain import host_paths
+from haplane.domain.answers import Gathered
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.errors import HaplaneError, Unreachable
-from haplane.remote.session import Gathered
 
 ETCD_CA = {host_paths.ETCD_CA_CRT: samples.identity().etcd.certificate.decode()}
 BALANCER_UNITS = ("haproxy", "haplane-vrrp", "keepalived", "nftables")

@@ -8,9 +8,9 @@ import samples
 from fake_cluster import FakeCluster, Killed, converged
 
 from haplane.domain import host_paths
+from haplane.domain.answers import AtRest
 from haplane.domain.snapshot_plan import TIMER_UNIT
 from haplane.pki.encryption import parse_encryption
-from haplane.remote.secrets import AtRest
 
 
 class KeyHolders(FakeCluster):

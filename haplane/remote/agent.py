@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from haplane.config.model import Host
 from haplane.errors import HaplaneError
 from haplane.remote.openssh import attempt, ended, failed, run
 from haplane.scripts import script
 from haplane.streams import shortened
-from haplane.threads import Threads
-
-Answer = TypeVar("Answer")
 
 
 def install_agent(host: Host, *, root: str, directory: str, link: str, archive: bytes) -> None:
@@ -47,17 +42,3 @@ def _agent_error(host: Host, command: str, stderr: bytes) -> HaplaneError | None
             shortened(str(what)), where=f"{host.name}: snapshot agent, {command}", why=texts[0], next_step=texts[1]
         )
     return None
-
-
-def on_all(
-    hosts: Sequence[Host], call: Callable[[Host], Answer]
-) -> tuple[dict[str, Answer], dict[str, HaplaneError]]:
-    """Run ``call`` for all hosts at once. Returns the results and the errors, each by host."""
-    answers, failures = {}, {}
-    with Threads(len(hosts)) as pool:
-        for host, answer in [(host, pool.submit(call, host)) for host in hosts]:
-            try:
-                answers[host.name] = answer.result()
-            except HaplaneError as error:
-                failures[host.name] = error
-    return answers, failures

@@ -17,6 +17,7 @@ from pyinfra.api.facts import FactBase
 from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host, Inventory
 from haplane.domain import host_paths
+from haplane.domain.answers import AtRest, Gathered
 from haplane.domain.progress import Progress
 from haplane.remote import agent, database, openssh, packages, secrets, session
 from haplane.remote.lock import Lock, locked
@@ -48,10 +49,10 @@ class SshExecutor:
     def lock(self, inventory: Inventory, hosts: Sequence[Host], command: str) -> AbstractContextManager[Lock]:
         return locked(inventory, hosts, command, self.progress)
 
-    def observe(self, hosts: Sequence[Host], request: Mapping[str, object]) -> session.Gathered:
+    def observe(self, hosts: Sequence[Host], request: Mapping[str, object]) -> Gathered:
         return session.gather(hosts, self._report, request=dict(request))
 
-    def reach(self, hosts: Sequence[Host], request: Mapping[str, object]) -> session.Gathered:
+    def reach(self, hosts: Sequence[Host], request: Mapping[str, object]) -> Gathered:
         return session.gather(hosts, self._reach, request=dict(request))
 
     def deploy(self, hosts: Sequence[Host], recipe: Callable[..., object], **arguments: object) -> None:
@@ -84,7 +85,7 @@ class SshExecutor:
     def call_agent(self, host: Host, command: str, deadline_seconds: float) -> object:
         return agent.call_agent(host, host_paths.AGENT_RUN, command, deadline_seconds=deadline_seconds)
 
-    def secrets_at_rest(self, member: Host, key: str) -> secrets.AtRest:
+    def secrets_at_rest(self, member: Host, key: str) -> AtRest:
         return secrets.secrets_at_rest(member, key)
 
     def rewrite_secrets(self, master: Host) -> str | None:

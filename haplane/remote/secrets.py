@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from haplane.config.model import Host
+from haplane.domain.answers import AtRest
 from haplane.host_programs import parts, program
 from haplane.remote.openssh import failed, run
 
 SECONDS = 1800
-
-
-@dataclass(frozen=True)
-class AtRest:
-    """How many Secrets are stored, how many of them not under the key, and the names of ``some`` of those."""
-
-    total: int
-    others: int
-    some: tuple[str, ...]
 
 
 def secrets_at_rest(member: Host, key: str) -> AtRest:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from gevent.hub import Hub
@@ -26,6 +25,7 @@ from pyinfra.context import ctx_host, ctx_state
 
 from haplane.config.model import Host
 from haplane.domain import host_paths
+from haplane.domain.answers import Gathered
 from haplane.domain.progress import Activity, Progress
 from haplane.errors import DEADLINE_MARK, FIX_AND_RERUN, DeadlinePassed, HaplaneError, Unreachable
 from haplane.remote.connector import HOST
@@ -41,18 +41,6 @@ DEADLINE_WORDS = (DEADLINE_MARK, "Command timed out after", "timed out waiting f
 
 CAME_BACK = "it responds again, but was not there when this run took the lock: run again"
 """Of a host without the shell that commands of a run go through (lock.py)."""
-
-
-@dataclass
-class Gathered:
-    """A value for each host that responded, a reason for each that did not.
-
-    ``first_contacts`` are the fingerprints of host keys that were in no known_hosts file.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    first_contacts: dict[str, str] = field(default_factory=dict)
 
 
 def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object) -> Gathered:

@@ -4,10 +4,10 @@ import pytest
 import samples
 from contexts import FakeExecutor, context_of
 
+from haplane.domain.answers import Gathered
 from haplane.domain.reach import Reach
 from haplane.errors import UnfitHosts
 from haplane.observation.reach import refuse_blocked_ports
-from haplane.remote.session import Gathered
 
 INVENTORY = samples.inventory(workers=2)
 M1, M2, W1, LB1 = (str(INVENTORY.host(name).address) for name in ("m1", "m2", "w1", "lb1"))

@@ -9,11 +9,11 @@ from fake_cluster import Killed
 from key_holders import KeyHolders
 
 from haplane.domain import host_paths
+from haplane.domain.answers import AtRest
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError
 from haplane.observation import decide
 from haplane.pki.keys import raw_public_key
-from haplane.remote.secrets import AtRest
 from haplane.snapshots.packaging import AgentArchive
 from haplane.workflows import prepare
 from haplane.workflows.rotate import rotate

@@ -24,8 +24,8 @@ from haplane.domain.snapshot_plan import (
 from haplane.errors import HaplaneError
 from haplane.observation.decide import identity_digests
 from haplane.pki.keys import signing_key_pem
-from haplane.remote.agent import on_all
 from haplane.snapshots.identities import proven
+from haplane.threads import on_all
 
 SERVICE_UNIT = "haplane-snapshot.service"
 CHECK_SECONDS = 120

@@ -12,12 +12,12 @@ from liars import lies
 
 from haplane.deploys import etcd_recipes
 from haplane.desired.hosts import roles_of
+from haplane.domain.answers import Gathered
 from haplane.domain.etcd_report import Etcd
 from haplane.domain.observed import Observation
 from haplane.domain.trust import believed
 from haplane.errors import HaplaneError
 from haplane.phases.converge.change_members import change_members
-from haplane.remote.session import Gathered
 
 
 @cache
