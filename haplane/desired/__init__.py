@@ -1,1 +1,1 @@
-"""What each host should have, as plain values: made of the inventory, compared by domain/plan, placed by deploys."""
+"""What each host should have, as plain values: of the inventory, compared by domain/decide.py, placed by deploys."""

@@ -10,7 +10,7 @@ from haplane.desired.files import certificate_names
 from haplane.domain import host_paths
 from haplane.domain.approval import USER, Reserved, why_not
 from haplane.domain.observed import UNUSABLE, HostReport, Kubernetes, ServingRequest
-from haplane.domain.plan import Kind, Step
+from haplane.domain.plan import THE_CLUSTER, Kind, Step
 from haplane.errors import Refused
 from haplane.pki.certificates import CertificateFacts
 from haplane.pki.kubelet_certificates import reason_to_replace
@@ -70,7 +70,7 @@ def approvals(inventory: Inventory, kubernetes: Kubernetes | None) -> tuple[list
             fine.append(request.name)
         else:
             refused[f"{request.name} of {request.username}"] = why
-    step = Step(Kind.APPROVE, "the cluster", f"{len(fine)} for their own names and addresses", tuple(fine))
+    step = Step(Kind.APPROVE, THE_CLUSTER, f"{len(fine)} for their own names and addresses", tuple(fine))
     return ([step] if fine else []), refused
 
 

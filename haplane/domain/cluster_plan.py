@@ -27,7 +27,7 @@ def cluster_steps(
     kubernetes: Kubernetes | None,
     deleted: Collection[str] = (),
 ) -> list[Step]:
-    """What is applied through the API by any one master; ``forgotten`` are nodes that will be new ones."""
+    """What is applied through the API by any one master; ``deleted`` are nodes that will be new ones."""
     down, silent = api_servers_are_down(cluster.masters, reports), api_servers_are_silent(cluster.masters, reports)
     if kubernetes is None and (down or silent):
         return []  # nobody tells: what is unknown is not missing

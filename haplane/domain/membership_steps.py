@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from haplane.domain import host_paths
 from haplane.domain.membership import Act, Change
 from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
-from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL, MASTER_EVIDENCE, ClusterWants, Kind, Step
+from haplane.domain.plan import (
+    CONTROL_PLANE_LABEL,
+    MADE_LABEL,
+    MASTER_EVIDENCE,
+    THE_CLUSTER,
+    ClusterWants,
+    Kind,
+    Step,
+)
 from haplane.domain.trust import is_gone
 
 MASTER_LABELS = frozenset({CONTROL_PLANE_LABEL, MADE_LABEL})
@@ -17,7 +25,7 @@ NODE_FILES = (host_paths.KUBELET_KUBECONFIG, host_paths.KUBELET_CONFIG_YAML)
 def member_steps(changes: Sequence[Change]) -> list[Step]:
     """Changes of etcd's membership, in their order; what a leaving one needs besides is another step."""
     return [
-        Step(Kind.MEMBERS, change.name or "the cluster", _change_in_words(change))
+        Step(Kind.MEMBERS, change.name or THE_CLUSTER, _change_in_words(change))
         for change in changes
         if change.act is not Act.LEAVE
     ]

@@ -7,7 +7,7 @@ observer can be read by an older haplane.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -168,7 +168,8 @@ class HostReport(Observed):
     kubeadm's configuration there says of that which a cluster, and the host in it, keeps as long as it exists.
     ``servers``: the API server that each kubeconfig names, by its path.
     ``made``: the digests that files had when kubeadm had made them for haplane. ``leftovers``: of restores.
-    The last three: :mod:`haplane.domain.cluster_health`; ``workloads`` is None where no API server answers.
+    ``components``, ``workloads``, ``precedence``: :mod:`haplane.domain.cluster_health`; ``workloads`` is None where
+    no API server answers.
     """
 
     machine: Machine
@@ -271,8 +272,3 @@ def listed_members(reports: Iterable[HostReport]) -> tuple[EtcdMember, ...]:
         if 2 * votes > len(voters):
             return tuple(sorted(members, key=lambda member: member.id))
     return ()
-
-
-def agreed(values: Sequence[object]) -> bool:
-    """Whether all values are the same."""
-    return all(value == values[0] for value in values[1:])

@@ -6,7 +6,7 @@ import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.domain.observed import HostReport, Observation, agreed, parse_report
+from haplane.domain.observed import HostReport, Observation, parse_report
 from haplane.errors import HaplaneError
 
 JSON = st.recursive(
@@ -79,9 +79,3 @@ def test_the_cluster_is_as_a_majority_of_the_api_servers_reports_it():
     found = Observation(reports=reports).kubernetes()
     assert (found.uid, [node.name for node in found.nodes]) == (None, ["m1"])
     assert Observation(reports={"lb1": samples.report()}).kubernetes() is None
-
-
-def test_agreed():
-    assert agreed([])
-    assert agreed([1, 1])
-    assert not agreed([1, 2])

@@ -6,12 +6,12 @@ from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.desired.kubelets import approvals
 from haplane.domain import host_paths
-from haplane.domain.plan import Kind
+from haplane.domain.plan import THE_CLUSTER, Kind
 
 
 def approve_serving_certificates(context: Context) -> None:
     """Those that the plan names; of the others it says why not."""
-    names = context.plan.items("the cluster", Kind.APPROVE)
+    names = context.plan.items(THE_CLUSTER, Kind.APPROVE)
     config = f"--kubeconfig={host_paths.ADMIN_KUBECONFIG}"
     context.executor.run(
         context.some_master(), "kubectl", config, "--request-timeout=20s", "certificate", "approve", "--", *names
