@@ -37,11 +37,11 @@ CONTROL_PLANE_RESTART = 300
 APISERVER = 180
 """An API server that becomes ready in at most 110 s; kubeadm 60."""
 
-CONTROLLER_RESTART = 240
-"""60 s for one of the two to end, 90 to become healthy again, and three requests."""
+CONTROLLER_RESTART = 480
+"""60 s for one of the two to end, 90 to become healthy again, 240 if its kubelet waits, and three requests."""
 
-CONTROLLERS = 180
-"""kubeadm, then 90 s for the scheduler and the controller manager to become healthy."""
+CONTROLLERS = 420
+"""kubeadm, then 90 s for the scheduler and the controller manager to become healthy, 240 if their kubelet waits."""
 
 QUORUM = 90
 """80 s for a member to read through quorum."""
@@ -75,8 +75,8 @@ RESTORE_DATA = 600
 RESTORED_QUORUM = 300
 """Members that start together from new data, after the slowest of them."""
 
-RESTORED_CONTROLLERS = 240
-"""200 s for schedulers and controller managers that have waited for an API server."""
+RESTORED_CONTROLLERS = 480
+"""200 s for schedulers and controller managers that have waited for an API server, 240 if their kubelet waits."""
 
 RESTORED_APISERVER = 240
 """An API server after a restore: it fills its caches from etcd before it is ready."""

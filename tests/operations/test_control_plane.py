@@ -300,3 +300,28 @@ def test_all_three_are_taken_out_and_put_back(master):
     waited = master.run("wait_for_controllers", deadline_seconds="1")
     assert "is not healthy" in waited.stderr
     assert [master.manifest(component).exists() for component in COMPONENTS] == [True] * 3
+
+
+JOURNAL = """#!/bin/sh
+test -e {started} || echo 'E1 "Error syncing pod" err="CrashLoopBackOff: \\"back-off 2m40s restarting failed \
+container=kube-scheduler pod=kube-scheduler-m1_kube-system(351a)\\""'
+"""
+
+
+def test_one_that_its_kubelet_holds_back_is_waited_for_as_long(master):
+    """It was ended often within minutes; what does not run for another reason is not."""
+    journalctl = master.path("/bin/journalctl")
+    journalctl.parent.mkdir(parents=True, exist_ok=True)
+    journalctl.write_text(JOURNAL.format(started=master.path("/started")))
+    journalctl.chmod(0o755)
+    program = shlex.join(
+        ["python3", "-I", "-c", master.text(on_host("control_plane")), "start", "0", "kube-scheduler"]
+    )
+    shortened = program.replace("BACK_OFF_SECONDS = 240", "BACK_OFF_SECONDS = 2")
+    began = time.monotonic()
+    held = master.shell(shortened)
+    assert "its kubelet holds kube-scheduler back for 2m40s, because it was ended often within minutes" in held.stderr
+    assert time.monotonic() - began >= 2
+    master.path("/started").touch()
+    other = master.shell(shortened)
+    assert "not within 0 s" in other.stderr

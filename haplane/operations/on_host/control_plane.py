@@ -16,8 +16,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import signal
 import ssl
+import subprocess
 import sys
 import time
 import urllib.request
@@ -31,6 +33,9 @@ PODS = "/var/lib/kubelet/pods"
 HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 KUBELET_SECONDS = 10
 LOOK_SECONDS = 0.2
+BACK_OFF_SECONDS = 240
+"""Beyond a deadline: a kubelet's back-off is 300 s at most (MaxContainerBackOff in pkg/kubelet/kubelet.go)."""
+HELD_BACK = r"back-off (\w+) restarting failed container=([\w-]+)"
 DEADLINE_MARK = "deadline passed:"  # haplane.errors has the same
 
 
@@ -126,14 +131,29 @@ def back(components: Sequence[str], _: float) -> None:
 
 
 def start(components: Sequence[str], deadline: float) -> None:
-    """Healthy is one that answers so twice without having started anew."""
+    """Healthy is one that answers so twice without having started anew.
+
+    A kubelet holds a container back that ended often within ten minutes, whoever ended it: so long is waited as well.
+    """
     back(components, deadline)
     seen: dict[str, int] = {}
 
     def missing() -> str:
         return next(filter(None, (unhealthy(component, seen) for component in components)), "")
 
-    await_nothing(missing, deadline, f"{' and '.join(components)} run and are healthy")
+    wanted = f"{' and '.join(components)} run and are healthy"
+    await_nothing(missing, deadline, wanted, lambda: held_back(components))
+
+
+def held_back(components: Sequence[str]) -> str:
+    """By the kubelet, which says so at each look at their pods; "" where none of them is."""
+    command = ["journalctl", "--unit=kubelet", "--since=-30s", "--output=cat", "--no-pager", "--lines=1000"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+        for seconds, component in re.findall(HELD_BACK, done.stdout.decode(errors="replace")):
+            if component in components:
+                return f"its kubelet holds {component} back for {seconds}, because it was ended often within minutes"
+    return ""
 
 
 def unhealthy(component: str, seen: dict[str, int]) -> str:
@@ -161,13 +181,16 @@ def health(port: int) -> str:
         return str(error)
 
 
-def await_nothing(what: Callable[[], str], deadline: float, wanted: str) -> None:
-    """Look until there is nothing to say. Past the deadline it ends with what there is."""
+def await_nothing(
+    what: Callable[[], str], deadline: float, wanted: str, delayed: Callable[[], str] = lambda: ""
+) -> None:
+    """Look until there is nothing to say. Past the deadline it ends with what there is, unless it is ``delayed``."""
     began = time.monotonic()
     while said := what():
-        if time.monotonic() >= deadline:
-            sys.exit(f"{DEADLINE_MARK} not within {time.monotonic() - began:.0f} s: {wanted}: {said}")
-        time.sleep(LOOK_SECONDS)
+        now = time.monotonic()
+        if now >= deadline and (not (why := delayed()) or now >= deadline + BACK_OFF_SECONDS):
+            sys.exit(f"{DEADLINE_MARK} not within {now - began:.0f} s: {wanted}: {why or said}")
+        time.sleep(LOOK_SECONDS if now < deadline else 1)
 
 
 if __name__ == "__main__":
