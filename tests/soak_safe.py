@@ -58,8 +58,8 @@ BOOTSTRAP = (
 CHANGE = (
     Moment("up: Restart control planes"),
     Moment("Restart the control plane", 1),
-    Moment("Undrain apiservers/m1"),
-    Moment("Drain apiservers/m2"),
+    Moment("Put apiservers/m1 back into service"),
+    Moment("Take apiservers/m2 out of service"),
 )
 STORIES = "the stories marked soak"
 LONG = (

@@ -46,8 +46,10 @@ let_boot_start = single(
     control_plane.let_boot_start, "Stop the kubelet until the next boot", timeouts.LOCAL, name="let_boot_start"
 )
 hand_over_address = single(haproxy.hand_over_address, "Hand over {address}", timeouts.ADDRESS)
-drain_server = single(haproxy.drain, "Drain {server}", timeouts.SERVER_ANSWER, name="drain_server")
-undrain_server = single(haproxy.undrain, "Undrain {server}", timeouts.SERVER_ANSWER, name="undrain_server")
+drain_server = single(haproxy.drain, "Take {server} out of service", timeouts.SERVER_ANSWER, name="drain_server")
+undrain_server = single(
+    haproxy.undrain, "Put {server} back into service", timeouts.SERVER_ANSWER, name="undrain_server"
+)
 bind_kubelet_admin = single(cluster.bind_kubelet_admin, "Bind API servers' right to use kubelets", timeouts.REQUEST)
 serve_kubelet = single(
     kubeadm.serve_with_new_certificate,

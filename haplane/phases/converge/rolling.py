@@ -229,4 +229,4 @@ RESTART_CONTROLLERS = Phase(
 )
 SERVE_KUBELETS = Phase("Load serving certificates of kubelets", (Kind.SERVING,), serve_kubelets)
 CONFIGURE_KUBELETS = Phase("Configure kubelets, one at a time", (Kind.KUBELET_CONFIG,), configure_kubelets)
-UNDRAIN_SERVERS = Phase("Undrain servers", (Kind.UNDRAIN,), undrain_servers)
+UNDRAIN_SERVERS = Phase("Put servers back into service", (Kind.UNDRAIN,), undrain_servers)
