@@ -9,7 +9,7 @@ from fake_cluster import FakeCluster, Killed, converged
 
 from haplane.domain import host_paths
 from haplane.domain.answers import AtRest
-from haplane.domain.snapshot_plan import TIMER_UNIT
+from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.pki.encryption import parse_encryption
 
 

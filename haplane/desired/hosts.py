@@ -18,7 +18,7 @@ from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import MASTER_EVIDENCE, ClusterWants, Wants
-from haplane.domain.snapshot_plan import TIMER_UNIT
+from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.domain.trust import Roles
 from haplane.pki.ca import certificate_fingerprint
 

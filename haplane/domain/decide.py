@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from haplane.domain.cluster_plan import cluster_steps
-from haplane.domain.etcd_space import space_steps
-from haplane.domain.etcd_steps import etcd_steps
-from haplane.domain.host_plan import host_steps
-from haplane.domain.leaders import leader_steps
 from haplane.domain.membership import Change
-from haplane.domain.membership_steps import decommission_steps, delete_node_steps, member_steps
-from haplane.domain.nodes import node_steps, tidy_staged_steps, tidy_steps
 from haplane.domain.observed import Observation
 from haplane.domain.plan import ClusterWants, Kind, Plan, Step, Wants
+from haplane.domain.steps.cluster import cluster_steps
+from haplane.domain.steps.etcd import etcd_steps
+from haplane.domain.steps.etcd_space import space_steps
+from haplane.domain.steps.host import host_steps
+from haplane.domain.steps.leaders import leader_steps
+from haplane.domain.steps.membership import decommission_steps, delete_node_steps, member_steps
+from haplane.domain.steps.nodes import node_steps, tidy_staged_steps, tidy_steps
 
 STARTS_CONTROLLERS = (Kind.INITIALISE, Kind.RECOVER, Kind.CONTROL_PLANE)
 

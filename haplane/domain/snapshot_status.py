@@ -13,8 +13,8 @@ from datetime import datetime
 from haplane.domain.history import latest, why_not_yet
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.problem import Problem, on, problem
-from haplane.domain.snapshot_plan import TIMER_UNIT
 from haplane.domain.snapshot_report import LastSnapshot
+from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.errors import INVENTORY
 
 INTERVALS = 3

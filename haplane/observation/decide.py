@@ -24,7 +24,7 @@ from haplane.domain.clocks import clock_offsets
 from haplane.domain.decide import decide as decide_on_hosts
 from haplane.domain.membership import Change
 from haplane.domain.plan import MASTER_EVIDENCE, Kind, Plan, Step, Wants
-from haplane.domain.snapshot_plan import SnapshotWants, keys_fingerprint, snapshot_steps
+from haplane.domain.steps.snapshots import SnapshotWants, keys_fingerprint, snapshot_steps
 from haplane.errors import INVENTORY, HaplaneError, Refused
 from haplane.observation.membership import foresee_changes
 from haplane.observation.observe import unreachable

@@ -9,10 +9,10 @@ from haplane.desired.certificates import expired_paths
 from haplane.desired.hosts import lasting_settings
 from haplane.domain import recovery, versions
 from haplane.domain.agreement import changed_settings
-from haplane.domain.cluster_plan import api_servers_are_down, api_servers_are_silent
 from haplane.domain.members import is_late
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.restoration import Journal
+from haplane.domain.steps.cluster import api_servers_are_down, api_servers_are_silent
 from haplane.errors import Refused
 from haplane.observation.observe import unreachable
 from haplane.observation.waiting import Obstacle, look_until_clear

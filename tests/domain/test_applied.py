@@ -3,8 +3,8 @@ import samples
 
 from haplane.domain.applied import changes
 from haplane.domain.decide import decide
-from haplane.domain.nodes import AGAIN
 from haplane.domain.plan import Kind
+from haplane.domain.steps.nodes import AGAIN
 from haplane.phases.converge.apply_cluster import to_restart
 
 INVENTORY = samples.inventory(workers=1)

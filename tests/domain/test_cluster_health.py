@@ -4,10 +4,10 @@ import pytest
 import samples
 
 from haplane.domain import host_paths
-from haplane.domain.host_plan import changed_files
-from haplane.domain.nodes import control_plane_steps
 from haplane.domain.observed import Observation
 from haplane.domain.status import Certificates, summarise
+from haplane.domain.steps.host import changed_files
+from haplane.domain.steps.nodes import control_plane_steps
 from haplane.observation.health import roster
 
 MASTERS = ("m1", "m2", "m3")

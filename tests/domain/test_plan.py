@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from haplane.config.model import Inventory
 from haplane.desired.keys import KUBEADM_CERTIFICATES
 from haplane.domain import host_paths
-from haplane.domain.cluster_plan import api_servers_are_down, api_servers_are_silent
 from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Plan
+from haplane.domain.steps.cluster import api_servers_are_down, api_servers_are_silent
 from haplane.pki.issue import Usage, issue
 
 SHAPES = st.fixed_dictionaries(

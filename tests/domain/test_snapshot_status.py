@@ -6,8 +6,8 @@ from typing import Any
 import samples
 
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.snapshot_plan import TIMER_UNIT
 from haplane.domain.snapshot_status import snapshot_problems, summarise_snapshots
+from haplane.domain.steps.snapshots import TIMER_UNIT
 
 NAMES = ("m1", "m2", "m3")
 NOW = samples.NOW

@@ -20,8 +20,8 @@ from haplane.domain.observed import HostReport, Observation, listed_members
 from haplane.domain.plan import Kind
 from haplane.domain.recovery import restore_under_way
 from haplane.domain.restoration import Journal
-from haplane.domain.snapshot_plan import refuse_unproven
 from haplane.domain.status import Certificates, summarise
+from haplane.domain.steps.snapshots import refuse_unproven
 from haplane.domain.trust import believed
 from haplane.errors import HaplaneError, Refused
 from haplane.observation.health import roster

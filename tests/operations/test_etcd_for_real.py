@@ -14,8 +14,8 @@ from agent.machinery import Cluster, unpack_programs
 
 from haplane.domain.etcd_failure import FailureKind, failure
 from haplane.domain.etcd_report import EtcdStatus
-from haplane.domain.etcd_space import NOSPACE, fullness, quota_of
 from haplane.domain.members import CORRUPT_ALARM
+from haplane.domain.steps.etcd_space import NOSPACE, fullness, quota_of
 from haplane.errors import BadInput
 from haplane.operations import etcd
 from haplane.scripts import script

@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Mapping
 
 from haplane.domain.cluster_health import REFUSALS, Pod
-from haplane.domain.leaders import leaderless
-from haplane.domain.nodes import unread_certificates
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem
 from haplane.domain.status.model import Roster
 from haplane.domain.status.workloads import most_troubled
+from haplane.domain.steps.leaders import leaderless
+from haplane.domain.steps.nodes import unread_certificates
 
 EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
 

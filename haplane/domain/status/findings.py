@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from haplane.domain.cluster_health import Workloads
 from haplane.domain.consensus import agreed_view
 from haplane.domain.findings import Findings, NotAvailable
-from haplane.domain.leaders import leaderless
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import Problem, problem
 from haplane.domain.status.model import Roster
 from haplane.domain.status.workloads import most_troubled
+from haplane.domain.steps.leaders import leaderless
 
 REMAINING = re.compile(r"\b([a-z0-9]+(?:\.[a-z0-9-]+)*)\.? has \d+ resource instance")
 """In the condition NamespaceContentRemaining; the group of a core resource is empty, its dot is not."""

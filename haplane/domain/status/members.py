@@ -5,12 +5,12 @@ from __future__ import annotations
 from haplane.domain.agreement import other_cluster, stale_members
 from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.etcd_report import EtcdMember
-from haplane.domain.etcd_space import quota_of, without_space
 from haplane.domain.members import corrupt, differ, is_corrupt
 from haplane.domain.observed import Observation, listed_members
 from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
 from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
+from haplane.domain.steps.etcd_space import quota_of, without_space
 
 
 def etcd_cluster(roster: Roster, observation: Observation) -> EtcdCluster:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from haplane.domain.etcd_report import EtcdStatus
-from haplane.domain.etcd_space import NEARLY_FULL, fullness, quota_of, why_free_space, without_space
 from haplane.domain.observed import Observation
 from haplane.domain.problem import UP, Problem, problem
 from haplane.domain.status.model import Roster
+from haplane.domain.steps.etcd_space import NEARLY_FULL, fullness, quota_of, why_free_space, without_space
 
 SETTING = 'cluster["etcd"]["quota_backend_bytes"]'
 

@@ -6,8 +6,8 @@ from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys.recipes import delete_node
 from haplane.desired.hosts import cluster_wants
-from haplane.domain.membership_steps import delete_node_steps
 from haplane.domain.plan import Kind
+from haplane.domain.steps.membership import delete_node_steps
 from haplane.observation.observe import observe
 
 

@@ -9,9 +9,9 @@ from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import etcd_recipes, recipes
 from haplane.domain.etcd_report import EtcdStatus
-from haplane.domain.etcd_space import quota_of, still_full, without_space
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.plan import Kind
+from haplane.domain.steps.etcd_space import quota_of, still_full, without_space
 from haplane.errors import Refused
 from haplane.observation.observe import observe
 from haplane.phases.converge.change_members import any_healthy_voter

@@ -7,8 +7,8 @@ from haplane.context.phase import Phase
 from haplane.deploys.recipes import initialise_master, remove_super_admin, start_kubelet
 from haplane.domain import host_paths
 from haplane.domain.files import Part
-from haplane.domain.nodes import AGAIN
 from haplane.domain.plan import MASTER_EVIDENCE, Kind
+from haplane.domain.steps.nodes import AGAIN
 from haplane.phases.converge.push_bundle import wait_for_images
 
 

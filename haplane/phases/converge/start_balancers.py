@@ -10,8 +10,8 @@ from haplane.context.phase import Phase
 from haplane.deploys.recipes import release_address, start_balancer
 from haplane.domain import host_paths
 from haplane.domain.files import Part
-from haplane.domain.host_plan import BALANCER_PARTS
 from haplane.domain.plan import Kind
+from haplane.domain.steps.host import BALANCER_PARTS
 
 
 def start_balancers(context: Context) -> None:

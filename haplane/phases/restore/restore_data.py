@@ -16,10 +16,10 @@ from haplane.deploys import restore as recipes
 from haplane.deploys.etcd_recipes import move_etcd_data
 from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
-from haplane.domain.membership_steps import MASTER_LABELS
 from haplane.domain.observed import Node
 from haplane.domain.plan import MASTER_EVIDENCE, Kind, Plan
 from haplane.domain.restoration import STAGES, Journal, Stage
+from haplane.domain.steps.membership import MASTER_LABELS
 from haplane.errors import HaplaneError
 from haplane.observation.decide import decide_steps
 from haplane.observation.observe import observe

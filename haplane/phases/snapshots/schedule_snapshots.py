@@ -14,7 +14,7 @@ from haplane.desired.snapshots import OWN_FILES
 from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.plan import Kind
-from haplane.domain.snapshot_plan import (
+from haplane.domain.steps.snapshots import (
     TIMER_UNIT,
     keys_fingerprint,
     refuse_foreign_signing_key,

@@ -6,8 +6,8 @@ import pytest
 import samples
 from contexts import FakeExecutor, context_of
 
-from haplane.domain.host_plan import host_steps
 from haplane.domain.plan import Kind
+from haplane.domain.steps.host import host_steps
 from haplane.phases.converge import push_bundle
 
 INVENTORY = samples.inventory(workers=1)

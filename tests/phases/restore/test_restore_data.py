@@ -8,11 +8,11 @@ from haplane.context.context import Context
 from haplane.context.decision import Decision
 from haplane.context.phase import Look, Phase
 from haplane.desired.hosts import cluster_wants
-from haplane.domain.etcd_steps import etcd_steps
 from haplane.domain.membership import Act
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind
 from haplane.domain.restoration import Journal
+from haplane.domain.steps.etcd import etcd_steps
 from haplane.errors import Refused
 from haplane.observation.membership import foresee_changes
 from haplane.observation.preconditions import refuse_unfinished_restore

@@ -10,7 +10,7 @@ from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import Kind, Step, Wants
-from haplane.domain.snapshot_plan import (
+from haplane.domain.steps.snapshots import (
     TIMER_UNIT,
     SnapshotWants,
     keys_fingerprint,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from haplane.domain import host_paths
 from haplane.domain.files import Part
-from haplane.domain.host_plan import changed_files
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import Kind, Step, Wants
+from haplane.domain.steps.host import changed_files
 from haplane.errors import Refused
 
 TIMER_UNIT = Part.SNAPSHOT_TIMER.value

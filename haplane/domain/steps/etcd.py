@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from haplane.domain import host_paths
 from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.files import ETCD_USER, Part
-from haplane.domain.host_plan import unit_step, why_take_up
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import EXPIRED, ClusterWants, Kind, Step, Wants
+from haplane.domain.steps.host import unit_step, why_take_up
 
 FIXED_BY_UP = (FailureKind.PERMISSION, FailureKind.CERTIFICATE, FailureKind.KEYS_MISSING, FailureKind.WRONG_FLAGS)
 """Failures of etcd's that files, keys or a restart of ours may end."""

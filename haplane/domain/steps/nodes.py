@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from haplane.domain import host_paths
 from haplane.domain.files import Part
-from haplane.domain.host_plan import step_on, taken_up_at, unit_step, why_take_up
 from haplane.domain.observed import HostReport, Kubernetes
 from haplane.domain.plan import EXPIRED, MASTER_EVIDENCE, ClusterWants, Kind, Step, Wants, few, reasons
+from haplane.domain.steps.host import step_on, taken_up_at, unit_step, why_take_up
 
 CONTROL_PLANE_LISTENERS = frozenset({"kube-apiserver", "kube-controller", "kube-scheduler"})
 """As the kernel shortens their names."""

@@ -3,11 +3,11 @@
 import pytest
 import samples
 
-from haplane.domain.cluster_plan import cluster_steps
-from haplane.domain.membership_steps import delete_node_steps, not_made_by_haplane
 from haplane.domain.observed import Observation
 from haplane.domain.plan import CONTROL_PLANE_LABELS, MADE_LABEL, Kind
 from haplane.domain.status import Certificates, summarise
+from haplane.domain.steps.cluster import cluster_steps
+from haplane.domain.steps.membership import delete_node_steps, not_made_by_haplane
 from haplane.observation.health import roster
 
 INVENTORY = samples.inventory(workers=1)
