@@ -52,6 +52,10 @@ class HaplaneError(Exception):
         labelled = (("where", self.where), ("why", self.why), ("next", self.next_step))
         return [(label, text) for label, text in labelled if text]
 
+    def add_next_step(self, text: str) -> None:
+        """Another way on, beside the one that is there."""
+        self.next_step = f"{self.next_step}; {text}" if self.next_step else text
+
     def name_inventory(self, path: str) -> None:
         """Have the commands of the next step name this file, where they say INVENTORY."""
         self.next_step = self.next_step and self.next_step.replace(INVENTORY, path)
@@ -107,7 +111,8 @@ class Several(HaplaneError):
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        return "\n".join([self.what, *(str(problem) for problem in self.problems)])
+        own = [f"  {label}: {text}" for label, text in self.details()]
+        return "\n".join([self.what, *(str(problem) for problem in self.problems), *own])
 
     def name_inventory(self, path: str) -> None:
         super().name_inventory(path)

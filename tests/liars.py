@@ -2,9 +2,10 @@
 
 from hypothesis import strategies as st
 
+from haplane.domain import host_paths
 from haplane.domain.balancer_report import Balancer
 from haplane.domain.etcd_report import Etcd
-from haplane.domain.observed import Apiserver, HostReport, Kubernetes, Node
+from haplane.domain.observed import Apiserver, File, HostReport, Kubernetes, Node
 from haplane.domain.plan import CONTROL_PLANE_LABEL, CONTROL_PLANE_LABELS, MADE_LABEL
 from haplane.domain.restoration import Journal, Leftovers
 from haplane.domain.snapshot_report import Sealed, SnapshotReport
@@ -107,6 +108,18 @@ JOURNALS = st.builds(
 SEALED = st.builds(Sealed, fingerprint=st.just("x"), sha256=st.just("0" * 64), recipients=st.just(("age1liar",)))
 
 
+LIED = File(sha256="6" * 64, mode=0o600, user_id=0)
+TELLING_FILES = (
+    *host_paths.ROTATION_FILES["signing"], host_paths.ETCD_CA_CRT, host_paths.ETCD_MEMBER_CA_CRT,
+    host_paths.KUBERNETES_CA_CRT, f"{host_paths.SIGNING_STEM}.pub", host_paths.SUPER_ADMIN_KUBECONFIG,
+)  # fmt: skip
+SETTINGS = (
+    st.sampled_from(["dns_domain", "pod_network", "name", "address", "apiserver_version"]),
+    st.sampled_from(["m2", "10.0.0.22", "1.99.0", "evil"]),
+)
+MACHINE = st.sampled_from(["swap_bytes", "user_id", "disk_free_bytes"]), st.just(1)
+
+
 @st.composite
 def lies(draw, report: HostReport, truth) -> HostReport:
     """What that host reports when it is free to report anything, its address and its files included.
@@ -114,6 +127,7 @@ def lies(draw, report: HostReport, truth) -> HostReport:
     ``truth``: the members there are, for lies that are close to it.
     """
     files = dict(report.files) if draw(st.booleans()) else {}
+    files |= draw(st.dictionaries(st.sampled_from(TELLING_FILES), st.just(LIED), max_size=3))
     return report.model_copy(
         update={
             "etcd": draw(etcds(truth) | forgers(truth) | st.just(report.etcd)),
@@ -128,6 +142,9 @@ def lies(draw, report: HostReport, truth) -> HostReport:
             "leftovers": Leftovers(journal=draw(st.none() | JOURNALS)),
             "snapshots": SnapshotReport(sealed=draw(SEALED)),
             "files": files,
+            "settings": draw(st.dictionaries(*SETTINGS, max_size=2)),
+            "machine": report.machine.model_copy(update=draw(st.dictionaries(*MACHINE, max_size=1))),
+            "failed": draw(st.sampled_from([{}, {"etcd": "it hangs"}])),
             "addresses": {"eth0": tuple(f"10.0.0.{number}" for number in range(10, 70))},
         }
     )

@@ -7,7 +7,15 @@ from dataclasses import asdict
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import by_a_plan, examples, inventory_argument, json_option, load, reports_errors
+from haplane.cli.run import (
+    by_a_plan,
+    examples,
+    inventory_argument,
+    json_option,
+    load,
+    reports_errors,
+    without_option,
+)
 from haplane.cli.up import converge
 from haplane.domain.status import Certificate, certificate_problems, summarise_certificates, validity
 from haplane.errors import ExitCode
@@ -63,10 +71,12 @@ def _days(one: Certificate) -> str:
 
 @command.command("renew", epilog=examples("haplane certs renew inventories/prod.py --dry-run"))
 @inventory_argument
+@without_option
 @by_a_plan
-def renew(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
+def renew(output: Output, inventory: str, *, without: tuple[str, ...], dry_run: bool, assume_yes: bool) -> ExitCode:
     """Renew every certificate of INVENTORY that haplane manages, without an outage.
 
     Does what `haplane up` does with all of them due: etcd members and control planes restart one at a time.
     """
-    return converge(output, load(output, inventory), dry_run=dry_run, assume_yes=assume_yes, renew=True)
+    loaded = load(output, inventory)
+    return converge(output, loaded, without=without, dry_run=dry_run, assume_yes=assume_yes, renew=True)

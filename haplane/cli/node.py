@@ -9,7 +9,7 @@ import click
 from haplane.cli.node_service import drain, patch, reboot, remove, uncordon
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, show_plan
-from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
+from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask, without_option
 from haplane.cli.up import converge
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows.discard import discard
@@ -23,8 +23,11 @@ def command() -> None:
 @command.command("repair", epilog=examples("haplane node repair inventories/prod.py m2 --dry-run"))
 @inventory_argument
 @click.argument("host")
+@without_option
 @by_a_plan
-def repair(output: Output, inventory: str, host: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
+def repair(
+    output: Output, inventory: str, host: str, *, without: tuple[str, ...], dry_run: bool, assume_yes: bool
+) -> ExitCode:
     """Repair HOST: one that was reinstalled under its name, or one whose etcd data is damaged.
 
     Does what `haplane up` does. If HOST's etcd data is damaged, also moves it to a directory beside it and lets etcd
@@ -39,7 +42,9 @@ def repair(output: Output, inventory: str, host: str, *, dry_run: bool, assume_y
             why=f"its hosts are {', '.join(names)}",
             next_step="choose one of these; add a replacement to the inventory first",
         )
-    return converge(output, loaded, dry_run=dry_run, assume_yes=assume_yes, repaired=host)
+    if host in without:
+        raise BadInput(f"{host} cannot be both repaired and left out", next_step=f"remove `--without {host}`")
+    return converge(output, loaded, without=without, dry_run=dry_run, assume_yes=assume_yes, repaired=host)
 
 
 @command.command("discard", epilog=examples("haplane node discard inventories/prod.py"))

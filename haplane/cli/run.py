@@ -20,6 +20,9 @@ inventory_argument = click.argument("inventory", type=click.Path(dir_okay=False)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 yes_option = click.option("--yes", "-y", "assume_yes", is_flag=True, help="Do not ask before acting.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+without_option = click.option(
+    "--without", multiple=True, metavar="HOST", help="Leave HOST alone, whatever it reports; repeatable."
+)
 verbose_option = click.option("-v", "--verbose", count=True, help="Print each command on hosts; -vv: its output too.")
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 

@@ -6,7 +6,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import NOTHING, agreement, show_plan
-from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
+from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask, without_option
 from haplane.config.in_clear import sent_in_clear
 from haplane.config.model import Inventory
 from haplane.domain.status import Status
@@ -21,8 +21,9 @@ NO_SNAPSHOTS = (
 
 @click.command("up", epilog=examples("haplane up inventories/prod.py --dry-run", "haplane up inventories/prod.py"))
 @inventory_argument
+@without_option
 @by_a_plan
-def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
+def command(output: Output, inventory: str, *, without: tuple[str, ...], dry_run: bool, assume_yes: bool) -> ExitCode:
     """Create, repair or change a cluster so that its hosts match INVENTORY.
 
     Shows its plan and asks before it changes anything. Can be re-run at any time: completed steps are not repeated.
@@ -32,23 +33,30 @@ def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool) 
         output.warn(NO_SNAPSHOTS)
     for sentence in sent_in_clear(loaded.cluster.snapshots):
         output.warn(f"warning: {sentence}.")
-    return converge(output, loaded, dry_run=dry_run, assume_yes=assume_yes)
+    return converge(output, loaded, without=without, dry_run=dry_run, assume_yes=assume_yes)
 
 
 def converge(
     output: Output,
     inventory: Inventory,
     *,
+    without: tuple[str, ...],
     dry_run: bool,
     assume_yes: bool,
     repaired: str | None = None,
     renew: bool = False,
 ) -> ExitCode:
-    """`haplane up`, and what is a variety of it. ``repaired`` and ``renew`` as in the workflow."""
+    """`haplane up`, and what is a variety of it. ``without``, ``repaired`` and ``renew`` as in the workflow."""
     refuse_to_ask(output, assume_yes=assume_yes or dry_run)
     confirm = agreement(output, assume_yes=assume_yes)
     outcome = up(
-        inventory, confirm=confirm, dry_run=dry_run, progress=output.progress, repaired=repaired, renew=renew
+        inventory,
+        confirm=confirm,
+        dry_run=dry_run,
+        progress=output.progress,
+        repaired=repaired,
+        renew=renew,
+        without=without,
     )
     if dry_run:
         show_plan(output, outcome.plan)

@@ -47,7 +47,8 @@ class Request:
     ``manifest`` is that of the bundle in the directory ``bundle``, None for verbs that only look. ``repaired`` is the
     host whose etcd data may be discarded if it is damaged; with ``renew`` every certificate is due. ``named`` are the
     hosts that were named on the command line; none means all of them. ``upgrade``: during one, the rest of the
-    request is for its next hop.
+    request is for its next hop. ``without``: hosts that are treated as if they could not be reached, whatever they
+    report.
     """
 
     inventory: Inventory
@@ -62,6 +63,7 @@ class Request:
     restore: RestoreRequest = RestoreRequest()
     node: NodeRequest = NodeRequest()
     upgrade: Upgrade | None = None
+    without: tuple[str, ...] = ()
 
     @property
     def required_manifest(self) -> Manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,10 +17,11 @@ class View:
     """One look at every host at once, each believed for what its role can know.
 
     ``seen_at`` is by the controller's clock. ``left_out`` are hosts that are treated as if they were unreachable in
-    every later look too.
+    every later look too. ``reported`` is what all answered, whether they are believed or not.
     """
 
     observation: Observation = field(default_factory=lambda: Observation(reports={}))
+    reported: Observation = field(default_factory=lambda: Observation(reports={}))
     window: Window = Window(0, 0)
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     seen_at: datetime = datetime.min.replace(tzinfo=UTC)
@@ -33,6 +35,7 @@ class View:
         return [host for host in hosts if host.name in self.observation.reports]
 
     def digest_on(self, masters: Sequence[Host], path: str) -> str | None:
-        """The file's SHA-256 on the first of the masters that has it; masters that disagree are refused elsewhere."""
+        """The file's SHA-256 on most masters that have it; masters that disagree are refused elsewhere."""
         reports = [self.report(host) for host in self.reachable(masters)]
-        return next((report.files[path].sha256 for report in reports if path in report.files), None)
+        counted = Counter(report.files[path].sha256 for report in reports if path in report.files)
+        return counted.most_common(1)[0][0] if counted else None

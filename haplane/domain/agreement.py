@@ -194,22 +194,25 @@ def stale_etcd(
 
 def changed_settings(
     wanted: Mapping[str, str], masters: Sequence[str], reports: Mapping[str, HostReport], evidence: Sequence[str]
-) -> tuple[str, ...]:
-    """Where the inventory wants another value than the cluster was made with, both values said.
+) -> dict[str, tuple[str, ...]]:
+    """By master, where the inventory wants another value than the cluster was made with, both values said.
 
-    Of a configuration on a master without any of ``evidence`` nothing has been made yet: it may be written anew.
+    A master without a configuration has no say. Of one without any of ``evidence`` nothing has been made yet: it may
+    be written anew.
     """
-    been_through = [
-        reports[name] for name in masters if name in reports and any(path in reports[name].files for path in evidence)
-    ]
-    return tuple(
-        dict.fromkeys(
-            f"{name} of the cluster is {report.settings[name]}, the inventory has {value}"
+    been_through = {
+        name: reports[name].settings
+        for name in masters
+        if name in reports and reports[name].settings and any(path in reports[name].files for path in evidence)
+    }
+    return {
+        master: tuple(
+            f"{name} of the cluster is {settings[name]}, the inventory has {value}"
             for name, value in wanted.items()
-            for report in been_through
-            if report.settings.get(name, value) != value
+            if settings.get(name, value) != value
         )
-    )
+        for master, settings in been_through.items()
+    }
 
 
 def foreign_etcd(

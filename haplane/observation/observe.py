@@ -35,11 +35,13 @@ def _look(context: Context, without: tuple[str, ...] = ()) -> None:
     gathered = context.executor.observe(inventory.everyone, request)
     for name, fingerprint in gathered.first_contacts.items():
         context.progress(name, f"first contact, its host key is {fingerprint}")
-    seen = Observation(reports=gathered.values, unreachable=gathered.failed)
-    observation = trust.believed(roles_of(inventory), seen).without(context.view.left_out)
+    reported = Observation(reports=gathered.values, unreachable=gathered.failed)
+    left_out = {**dict.fromkeys(context.request.without, "left out by --without"), **context.view.left_out}
+    observation = trust.believed(roles_of(inventory), reported.without(left_out))
     seen_at = context.now()
     window = Window(asked_at, seen_at.timestamp())
-    context.see(replace(context.view, observation=observation, window=window, seen_at=seen_at))
+    view = replace(context.view, observation=observation, reported=reported, window=window, seen_at=seen_at)
+    context.see(view)
     if not gathered.values:
         raise unreachable(context)
 

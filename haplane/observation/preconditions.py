@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
@@ -14,7 +16,7 @@ from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.restoration import Journal
 from haplane.domain.steps.cluster import api_servers_are_down, api_servers_are_silent
 from haplane.errors import Refused
-from haplane.observation.observe import unreachable
+from haplane.observation.observe import leave_out, unreachable
 from haplane.observation.waiting import Obstacle, look_until_clear
 
 LATE_MEMBERS_SECONDS = 30.0
@@ -90,17 +92,27 @@ def wait_for_starting_api_servers(context: Context) -> None:
 
 
 def refuse_changed_settings(context: Context) -> None:
-    """Raises Refused when the inventory wants what a cluster that exists cannot become."""
+    """Raises Refused when the inventory wants what a cluster that exists cannot become.
+
+    Masters that most others contradict are left out, unless they are what this run is about.
+    """
     masters = [host.name for host in context.inventory.masters]
     wanted = lasting_settings(context.inventory)
-    changed = changed_settings(wanted, masters, context.observation.reports, MASTER_EVIDENCE)
-    if changed:
+    found = changed_settings(wanted, masters, context.observation.reports, MASTER_EVIDENCE)
+    changed = {name: each for name, each in found.items() if each}
+    if 2 * len(changed) < len(found) and not {context.request.repaired, *context.request.named} & changed.keys():
+        leave_out(context, {name: _contradicted(each) for name, each in changed.items()})
+    elif changed:
         raise Refused(
             "a cluster keeps these settings as long as it exists; nothing was changed",
-            where=context.inventory.path,
-            why="; ".join(changed),
+            where=f"{context.inventory.path}; {', '.join(changed)}",
+            why="; ".join(dict.fromkeys(one for each in changed.values() for one in each)),
             next_step="write the old values back, or make a new cluster: `haplane reset INVENTORY`, then `up` again",
         )
+
+
+def _contradicted(changed: Sequence[str]) -> str:
+    return f"left out, most other masters contradict it: {'; '.join(changed)}"
 
 
 def refuse_another_version(context: Context) -> None:

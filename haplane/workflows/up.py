@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
+from haplane.context.phase import Look
 from haplane.domain.progress import Progress
+from haplane.errors import HaplaneError
 from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
@@ -33,7 +36,8 @@ from haplane.phases.snapshots.schedule_snapshots import REFUSE_UNUSABLE_SNAPSHOT
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
-from haplane.workflows.prepare import over_ssh, prepare_to_converge
+from haplane.workflows.leave_out import offer
+from haplane.workflows.prepare import hosts_named, over_ssh, prepare_to_converge
 
 ENTRIES = (
     OBSERVE,
@@ -65,6 +69,9 @@ ENTRIES = (
 )
 
 
+LOOKS = tuple(entry for entry in ENTRIES[: ENTRIES.index(CONFIRM)] if isinstance(entry, Look))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome(engine.Outcome):
     """``signing_key`` is the public half that the inventory does not have yet."""
@@ -81,17 +88,27 @@ def up(
     progress: Progress,
     repaired: str | None = None,
     renew: bool = False,
+    without: Sequence[str] = (),
     executor: Executor | None = None,
 ) -> Outcome:
     """Make the hosts what the inventory says, with what every entry above raises.
 
     ``repaired`` is a host whose etcd data are given up if they are damaged; with ``renew`` every certificate is due.
+    Hosts named in ``without`` are left alone, and not believed. Raises BadInput for a name that is not in the
+    inventory.
     """
-    request = replace(prepare_to_converge(inventory), repaired=repaired, renew=renew, dry_run=dry_run)
+    hosts_named(inventory, without)
+    request = prepare_to_converge(inventory)
+    request = replace(request, repaired=repaired, renew=renew, without=tuple(without), dry_run=dry_run)
     context = Context(request, executor or over_ssh(progress))
     command = f"haplane certs renew {inventory.path}" if renew else f"haplane up {inventory.path}"
     command = f"haplane node repair {inventory.path} {repaired}" if repaired else command
-    lines = engine.carry_out(Verb("up", command, ENTRIES), context, confirm)
+    command += "".join(f" --without {name}" for name in without)
+    try:
+        lines = engine.carry_out(Verb("up", command, ENTRIES), context, confirm)
+    except HaplaneError as error:
+        offer(error, context, LOOKS, command)
+        raise
     return Outcome(
         changed=context.result.changed,
         plan=lines,

@@ -1,5 +1,7 @@
 """What forbids a rotation of keys, and what is printed for the operator afterwards."""
 
+from itertools import product
+
 import pytest
 import samples
 from contexts import context_of
@@ -25,15 +27,15 @@ INVENTORY = samples.inventory(snapshots={"recipients": (RECIPIENT,)})
 def look(monkeypatch):
     """The plan of a rotation, of hosts in that state and with these steps of `up` waiting."""
 
-    def looked(kind, *waiting, staged=(), lost=()):
+    def looked(kind, *waiting, staged=(), on=("m2", "m3"), lost=()):
         seen = samples.converged(INVENTORY)
         reports = {name: report for name, report in seen.reports.items() if name not in lost}
-        for path in staged:
+        for name, path in product(on, staged):
             files = {
-                **reports["m2"].model_dump()["files"],
+                **reports[name].model_dump()["files"],
                 path: {"sha256": samples.SHA256, "mode": 0o600, "user_id": 0},
             }
-            reports |= samples.altered(Observation(reports=reports), "m2", files=files).reports
+            reports |= samples.altered(Observation(reports=reports), name, files=files).reports
         context = context_of(INVENTORY, Observation(reports=reports, unreachable=dict.fromkeys(lost, "timed out")))
         monkeypatch.setattr(rotate_recipients, "refuse_unusable_snapshots", lambda context: None)
         monkeypatch.setattr(rotation, "decide_steps", lambda context: context.adopt(Decision(plan=Plan(waiting))))
@@ -69,6 +71,11 @@ def test_one_that_was_interrupted_is_completed_and_forbids_everything_else(look)
     context, _ = look("signing", staged=[f"{host_paths.ROTATION_SIGNING_STEM}.key"])
     with pytest.raises(Refused, match="rotation of the signing keys"):
         refuse_unfinished_rotation(context)
+
+
+def test_what_one_master_reports_of_a_rotation_keeps_nothing_from_going_on(look):
+    context, _ = look("encryption", staged=[host_paths.ROTATION_ENCRYPTION_YAML], on=["m1"])
+    refuse_unfinished_rotation(context)
 
 
 def test_hosts_that_are_not_as_wanted_or_lost_come_first(look):

@@ -12,7 +12,7 @@ UNFINISHED = "the rotation of the "
 
 
 def rotation_problems(roster: Roster, observation: Observation) -> list[Problem]:
-    """One for each kind of keys of which masters still hold staged ones: until it is completed, `up` refuses."""
+    """One for each kind of keys of which masters still hold staged ones: while most do, `up` refuses."""
     files = {name: observation.reports[name].files for name in roster.masters if name in observation.reports}
     return [
         problem(

@@ -21,9 +21,10 @@ from haplane.phases.snapshots.schedule_snapshots import seal_keys_on
 
 
 def rotation_under_way(context: Context) -> str | None:
-    """What is being rotated, as files on masters show."""
+    """What is being rotated, as most masters' files show: new keys lie on all of them before any is used."""
     files = {host.name: context.report(host).files for host in context.reachable(context.inventory.masters)}
-    return next(iter(unfinished_rotations(host_paths.ROTATION_FILES, files)), None)
+    unfinished = unfinished_rotations(host_paths.ROTATION_FILES, files)
+    return next((kind for kind, holders in unfinished.items() if 2 * len(holders) > len(files)), None)
 
 
 def refuse_unfinished_rotation(context: Context) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from haplane.config.model import Host
 from haplane.config.snapshots import Snapshots
@@ -55,7 +56,7 @@ def seal_keys_on(context: Context, hosts: list[Host]) -> None:
         identity_digests(context.request, context.view, context.decision),
         wanted_snapshots(context).recipients,
     )
-    sealed = context.executor.seal(context.some_master(), digests, recipients)
+    sealed = context.executor.seal(_holder(context, digests), digests, recipients)
     facts = {
         "fingerprint": keys_fingerprint(digests),
         "sha256": hashlib.sha256(sealed).hexdigest(),
@@ -66,6 +67,13 @@ def seal_keys_on(context: Context, hosts: list[Host]) -> None:
         WantedFile(host_paths.SEALED_KEYS_JSON, json.dumps(facts, indent=2).encode() + b"\n", Part.HOST, 0o600),
     )
     context.deploy(hosts, recipes.place_sealed_keys, sealed=files)
+
+
+def _holder(context: Context, digests: Mapping[str, str]) -> Host:
+    """A master that reports these keys: while they are exchanged, masters differ. Any, where they are new."""
+    masters = context.reachable(context.inventory.masters)
+    held = {host.name: {path: file.sha256 for path, file in context.report(host).files.items()} for host in masters}
+    return next((host for host in masters if digests.items() <= held[host.name].items()), context.some_master())
 
 
 def install_agents(context: Context) -> None:

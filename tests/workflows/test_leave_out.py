@@ -1,0 +1,123 @@
+"""One host that lies, or is broken, is named with the command that goes on without it."""
+
+import pytest
+import samples
+from contexts import FakeExecutor, context_of, write_bundle
+from fake_cluster import FakeCluster, converged
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from liars import lies
+
+from haplane.desired.hosts import lasting_settings
+from haplane.domain.clocks import Window
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.progress import silent
+from haplane.errors import HaplaneError, Locked, Refused
+from haplane.observation import decide
+from haplane.workflows.leave_out import StillHosts, offer
+from haplane.workflows.up import LOOKS, up
+
+@pytest.fixture
+def inventory(tmp_path, monkeypatch):
+    """With a bundle; a new cluster's keys are those that samples know."""
+    monkeypatch.setattr(decide.ClusterIdentity, "generate", lambda *_: samples.identity())
+    write_bundle(tmp_path)
+    return samples.inventory(workers=1, bundle=str(tmp_path), proxy_mode="nftables")
+
+
+BEGAN = samples.NOW.timestamp()
+
+
+def moved(reports):
+    """As of the tests' time."""
+    times = {"started_at": BEGAN, "finished_at": BEGAN + 1}
+    return {name: report.model_copy(update=times) for name, report in reports.items()}
+
+
+def run_up(cluster, **asked):
+    given = {"confirm": lambda _: True, "dry_run": False, "progress": cluster.progress, "executor": cluster, **asked}
+    return up(cluster.inventory, **given)
+
+
+def blocked(cluster, **asked):
+    with pytest.raises(HaplaneError) as error:
+        run_up(cluster, **asked)
+    return error.value
+
+
+def with_settings(reports, given, **lied):
+    for host in given.masters:
+        reports[host.name]["settings"] = lasting_settings(given)
+    for name, changes in lied.items():
+        reports[name]["settings"] = reports[name]["settings"] | changes
+    return reports
+
+
+def test_the_settings_of_one_master_stop_no_work_on_the_others(inventory):
+    cluster = FakeCluster(inventory, with_settings(converged(inventory), inventory, m1={"dns_domain": "evil"}))
+    said = []
+    cluster.progress = lambda subject, message, fraction=None: said.append((subject, message))
+    outcome = run_up(cluster)
+    assert outcome.skipped == ("m1",)
+    why = "left out, most other masters contradict it: "
+    why += "dns_domain of the cluster is evil, the inventory has cluster.local"
+    assert ("m1", why) in said
+
+
+def test_what_half_of_the_masters_contradict_is_refused_and_each_can_be_left_out(inventory):
+    reports = with_settings(converged(inventory), inventory, m1={"dns_domain": "evil"})
+    cluster = FakeCluster(inventory, reports)
+    cluster.off["m2"] = "power cut"
+    error = blocked(cluster)
+    assert isinstance(error, Refused)
+    assert error.where.endswith("; m1")
+    assert "--without" not in error.next_step, "without a majority nothing is changed"
+    cluster.off = {}
+    error = blocked(cluster, repaired="m1")
+    assert "--without" not in error.next_step, "it is what the run is about"
+
+
+def test_a_host_that_was_left_out_is_not_touched_and_not_believed(inventory):
+    reports = converged(inventory)
+    reports["m2"]["machine"]["swap_bytes"] = 1
+    error = blocked(FakeCluster(inventory, reports))
+    assert "go on without m2: `haplane up inventories/test.py --without m2`" in str(error)
+    cluster = FakeCluster(inventory, reports)
+    outcome = run_up(cluster, without=("m2",))
+    assert outcome.skipped == ("m2",)
+    assert not any("m2" in hosts for _, hosts, _ in cluster.deployed)
+    assert not any("m2" in hosts for _, hosts in cluster.locks)
+
+
+def test_the_first_masters_word_calls_no_other_member_a_foreign_one(inventory):
+    """Its CA was compared with the first master's: a lie there advised to reset the honest ones."""
+    reports = converged(inventory)
+    for path in list(reports["m1"]["files"]):
+        if path.endswith("ca.crt"):
+            reports["m1"]["files"][path] = reports["m1"]["files"][path] | {"sha256": "6" * 64}
+    error = blocked(FakeCluster(inventory, reports))
+    assert "reset INVENTORY m2" not in str(error)
+    assert "reset INVENTORY m3" not in str(error)
+    assert "--without m1`" in str(error)
+
+
+def test_a_lock_that_one_host_does_not_give_is_worked_around(inventory):
+    context = context_of(inventory, samples.converged(inventory), executor=FakeExecutor())
+    LOOKS[0].carry_out(context)
+    error = Locked("another run is changing this cluster; nothing was changed", where="m3", next_step="wait")
+    offer(error, context, LOOKS[:1], "haplane up i")
+    assert error.next_step == "wait; or go on without m3: `haplane up i --without m3`"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_one_liar_reports_up_goes_on_or_names_it_and_how_to_go_on_without_it(inventory, data):
+    liar = data.draw(st.sampled_from([host.name for host in inventory.hosts]))
+    honest = {name: HostReport.model_validate(one) for name, one in converged(inventory).items()}
+    lying = data.draw(lies(honest[liar], honest["m1"].etcd.members))
+    hosts = StillHosts(Observation(reports=moved(honest | {liar: lying})), Window(BEGAN, BEGAN + 2))
+    hosts.endpoint_is_ready = lambda _: True
+    try:
+        up(inventory, confirm=lambda _: True, dry_run=True, progress=silent, executor=hosts)
+    except HaplaneError as error:
+        assert f"haplane up inventories/test.py --without {liar}`" in str(error), str(error)
