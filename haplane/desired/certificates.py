@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from haplane.config.model import Host, Inventory
@@ -12,6 +14,15 @@ from haplane.domain.observed import HostReport
 from haplane.domain.status import Certificate, Renewer
 from haplane.errors import Refused
 from haplane.pki.certificates import CertificateFacts
+
+CLIENTS = (
+    host_paths.ADMIN_KUBECONFIG,
+    host_paths.SUPER_ADMIN_KUBECONFIG,
+    *host_paths.COMPONENT_KUBECONFIGS,
+    host_paths.KUBELET_KUBECONFIG,
+    host_paths.KUBELET_CLIENT_PEM,
+)
+"""What logs in to API servers with a certificate."""
 
 
 def readable(name: str, report: HostReport) -> Iterator[tuple[str, CertificateFacts]]:
@@ -33,6 +44,7 @@ def every_certificate(
 ) -> tuple[Certificate, ...]:
     """All on all hosts that answered, the first to expire first; one that cannot be read is for the plan to mend."""
     hosts = {host.name: host for host in inventory.everyone}
+    ca = _kubernetes_ca(inventory, reports)
     found = [
         Certificate(
             host=name,
@@ -44,12 +56,23 @@ def every_certificate(
             renewed_by=_renewer(inventory, hosts[name], path),
             is_authority=facts.is_authority,
             counts=not _nobody_verifies(path, facts),
+            foreign=ca is not None and path in CLIENTS and not facts.issued_by(ca),
         )
         for name, report in reports.items()
         if name in hosts
         for path, facts in readable(name, report)
     ]
     return tuple(sorted(found, key=lambda one: (one.not_after, one.host, one.path)))
+
+
+def _kubernetes_ca(inventory: Inventory, reports: Mapping[str, HostReport]) -> CertificateFacts | None:
+    """As most masters show it."""
+    masters = [reports[host.name] for host in inventory.masters if host.name in reports]
+    counted = Counter(pem for report in masters if (pem := report.certificates.get(host_paths.KUBERNETES_CA_CRT)))
+    for pem, _ in counted.most_common(1):
+        with suppress(Refused):
+            return CertificateFacts.from_pem(pem.encode())
+    return None
 
 
 def _nobody_verifies(path: str, facts: CertificateFacts) -> bool:

@@ -118,7 +118,7 @@ def due_certificates(
         pem = report.certificates.get(path)
         names = frozenset(certificate_names(inventory)) if name == "apiserver" else frozenset()
         why = "not there" if pem is None else _reason(pem, f"{host.name}:{path}", ca, names, now)
-        why = why or _lost(inventory, host, path, report)
+        why = why or report.unusable.get(path) or _lost(inventory, host, path, report)
         why = why or (ASKED if renew else None)
         if why is not None:
             due[name] = why

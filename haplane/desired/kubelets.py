@@ -29,11 +29,8 @@ def why_replace_client(
     """
     if host_paths.KUBELET_KUBECONFIG not in report.files or not ca:
         return None
-    named = report.servers.get(host_paths.KUBELET_KUBECONFIG)
-    if named is not None and named not in servers:
-        return f"{host_paths.KUBELET_KUBECONFIG} names {named or 'no API server'}"
-    if report.certificates.get(host_paths.KUBELET_KUBECONFIG):
-        return f"{host_paths.KUBELET_KUBECONFIG} embeds one, which nobody renews"
+    if (why := _why_write_kubeconfig(report, servers)) is not None:
+        return why
     pem = report.certificates.get(host_paths.KUBELET_CLIENT_PEM)
     if pem is None:
         kubelet = report.units.get("kubelet")
@@ -43,6 +40,16 @@ def why_replace_client(
         return reason_to_replace(client, CertificateFacts.from_pem(ca, "the Kubernetes CA"), now)
     except Refused:
         return UNUSABLE
+
+
+def _why_write_kubeconfig(report: HostReport, servers: Sequence[str]) -> str | None:
+    path = host_paths.KUBELET_KUBECONFIG
+    named = report.servers.get(path)
+    if path in report.unusable:
+        return f"{path}: {report.unusable[path]}"
+    if named is not None and named not in servers:
+        return f"{path} names {named or 'no API server'}"
+    return f"{path} embeds one, which nobody renews" if report.certificates.get(path) else None
 
 
 def verifies_kubelets(inventory: Inventory, masters: Sequence[HostReport], kubernetes: Kubernetes | None) -> bool:

@@ -166,7 +166,7 @@ class HostReport(Observed):
 
     ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what
     kubeadm's configuration there says of that which a cluster, and the host in it, keeps as long as it exists.
-    ``servers``: the API server that each kubeconfig names, by its path.
+    ``servers``: the API server that each kubeconfig names, by its path; ``unusable``: why kubeconfigs are of no use.
     ``made``: the digests that files had when kubeadm had made them for haplane. ``leftovers``: of restores.
     ``components``, ``workloads``, ``precedence``: :mod:`haplane.domain.cluster_health`; ``workloads`` is None where
     no API server answers.
@@ -178,6 +178,7 @@ class HostReport(Observed):
     files: dict[str, File]
     made: dict[str, Sha256] = Field(default_factory=dict)
     servers: dict[str, ShortText] = Field(default_factory=dict)
+    unusable: dict[ShortText, ShortText] = Field(default_factory=dict)
     bundle: dict[str, Sha256]
     certificates: dict[str, str]
     units: dict[UnitName, Unit]

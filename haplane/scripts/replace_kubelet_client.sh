@@ -1,5 +1,6 @@
 # Give the kubelet the client certificate and key on standard input, as its own renewal leaves them: a file with a date,
 # and the link that kubelet.conf names. The kubelet does not renew where the link is a file.
+# The CA that kubelet.conf trusts becomes the host's.
 # $server: the API server that kubelet.conf is to name
 # $timestamp: names the file, in the kubelet's form
 
@@ -13,3 +14,8 @@ ln -sfn "$made" "$KUBELET_CLIENT_PEM.haplane-new"
 mv -fT "$KUBELET_CLIENT_PEM.haplane-new" "$KUBELET_CLIENT_PEM"
 sed -i -E "s,^( *client-(certificate|key))(-data)?:.*,\1: $KUBELET_CLIENT_PEM," "$KUBELET_KUBECONFIG"
 sed -i -E "s,^([ -]*server):.*,\1: $server," "$KUBELET_KUBECONFIG"
+if [ -s "$KUBERNETES_CA_CRT" ]; then
+    ca=$(base64 -w 0 < "$KUBERNETES_CA_CRT")
+    sed -i -E "/^ *(insecure-skip-tls-verify|certificate-authority(-data)?):/d" "$KUBELET_KUBECONFIG"
+    sed -i -E "s,^( *)server:.*,\1certificate-authority-data: $ca\n&," "$KUBELET_KUBECONFIG"
+fi

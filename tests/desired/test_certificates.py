@@ -5,12 +5,14 @@ import samples
 from haplane.desired.certificates import every_certificate, expired_paths
 from haplane.desired.keys import ASKED, KUBEADM_CERTIFICATES
 from haplane.domain import host_paths
-from haplane.domain.status import Renewer
+from haplane.domain.status import Renewer, certificate_problems, summarise_certificates
+from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.kubelet_certificates import kubelet_client
 
 INVENTORY = samples.inventory(workers=1)
 SERVER, ADMIN = f"{host_paths.ETCD_SERVER_STEM}.crt", KUBEADM_CERTIFICATES["admin.conf"]
 CA = host_paths.KUBERNETES_CA_CRT
+CONF = (ADMIN, *host_paths.COMPONENT_KUBECONFIGS)
 
 
 def shown(**of_hosts):
@@ -58,3 +60,38 @@ def test_renew_has_all_due_that_are_there_and_none_of_the_kubelets_own():
     assert wants.keys == {SERVER: ASKED, f"{host_paths.ETCD_SERVER_STEM}.key": ASKED}
     assert set(KUBEADM_CERTIFICATES) - {"front-proxy-client"} <= set(wants.certificates)
     assert wants.kubelet_client is None
+
+
+def test_kubeconfigs_that_get_their_users_nowhere_are_made_anew_and_kubelets_too():
+    authority = {CA: samples.identity().kubernetes.certificate.decode()}
+    conf = {
+        path: kubelet_client(samples.identity().kubernetes, "m1", samples.NOW).certificate.decode() for path in CONF
+    }
+    why = "its key is not its own"
+    broken = (ADMIN, host_paths.SCHEDULER_KUBECONFIG, host_paths.KUBELET_KUBECONFIG)
+    sound = samples.altered(
+        samples.converged(INVENTORY), "m1", certificates=shown()["m1"].certificates | authority | conf
+    )
+    kubeconfigs = {"admin.conf", "controller-manager.conf", "scheduler.conf"}
+    assert not kubeconfigs & samples.wants(INVENTORY, dict(sound.reports))["m1"].certificates.keys()
+    reports = samples.altered(sound, "m1", unusable=dict.fromkeys(broken, why)).reports
+    wants = samples.wants(INVENTORY, dict(reports))["m1"]
+    assert {name: why for name, why in wants.certificates.items() if name in kubeconfigs} == {
+        "admin.conf": why, "scheduler.conf": why,
+    }  # fmt: skip
+    assert wants.kubelet_client == f"{host_paths.KUBELET_KUBECONFIG}: {why}"
+
+
+def test_a_client_certificate_of_another_ca_is_a_problem():
+    other = ClusterIdentity.generate("other", samples.NOW).kubernetes
+    authority = {CA: samples.identity().kubernetes.certificate.decode()}
+    ours, theirs = (
+        kubelet_client(ca, "m1", samples.NOW).certificate.decode() for ca in (samples.identity().kubernetes, other)
+    )
+    reports = shown(
+        m1=authority | {ADMIN: ours}, m2=authority | {ADMIN: theirs, "/etc/kubernetes/pki/mine.crt": theirs}
+    )
+    found = summarise_certificates(every_certificate(INVENTORY, reports, samples.NOW))
+    assert [one.file for one in found.foreign] == [f"m2:{ADMIN}"]
+    [problem] = certificate_problems(found, "i.py")
+    assert problem == f"m2:{ADMIN} was not issued by the cluster's CA; fix: `haplane up i.py`"

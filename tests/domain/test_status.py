@@ -81,6 +81,14 @@ def test_a_certificate_that_nothing_starts_with_again_is_named_while_its_server_
     )
 
 
+def test_a_kubeconfig_that_is_of_no_use_is_named_with_why():
+    why = "its key is not its own"
+    broken = samples.altered(CONVERGED, "m3", unusable={"/etc/kubernetes/admin.conf": why, KUBELET_KUBECONFIG: why})
+    assert judged(broken).problems == tuple(
+        f"m3: {path} cannot be used ({why}); {UP}" for path in ("/etc/kubernetes/admin.conf", KUBELET_KUBECONFIG)
+    )
+
+
 def test_a_healthy_cluster():
     status = judged(CONVERGED)
     assert status.healthy
@@ -110,7 +118,7 @@ def test_the_document_has_the_agreed_shape():
         "local", "remote", "members",
     }  # fmt: skip
     assert set(document["certificates"]) == {
-        "expires_first", "days_left", "file", "expired", "expiring", "authorities",
+        "expires_first", "days_left", "file", "expired", "expiring", "authorities", "foreign",
     }  # fmt: skip
     assert document["cluster"]["uid"] == "cluster-1"
 

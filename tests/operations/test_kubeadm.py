@@ -92,18 +92,19 @@ def test_a_kubelet_gets_a_client_certificate_as_its_own_renewal_leaves_one(tmp_p
     old.write_text("expired")
     current.symlink_to(old)
     lines = names or (f"client-certificate: {current}", f"client-key: {current}")
+    (tmp_path / "ca.crt").write_text("the CA")
     config.write_text(
-        "clusters:\n- cluster:\n    server: https://192.0.2.1:6443\nusers:\n- user:\n"
-        + "".join(f"    {line}\n" for line in lines)
+        "clusters:\n- cluster:\n    certificate-authority-data: QQ==\n    insecure-skip-tls-verify: true\n"
+        "    server: https://192.0.2.1:6443\nusers:\n- user:\n" + "".join(f"    {line}\n" for line in lines)
     )
     text = script("replace_kubelet_client", timestamp="2026-07-01-12-00-00", server="https://10.0.0.21:6443")
-    text = text.replace("/var/lib/kubelet/pki", str(pki))
+    text = text.replace("/var/lib/kubelet/pki", str(pki)).replace("/etc/kubernetes/pki", str(tmp_path))
     assert shell(text, tmp_path, stdin="new") == 0
     assert current.is_symlink()
     assert current.readlink() == pki / "kubelet-client-2026-07-01-12-00-00.pem"
     assert (current.read_text(), current.stat().st_mode & 0o777) == ("new", 0o600)
     assert config.read_text() == (
-        "clusters:\n- cluster:\n    server: https://10.0.0.21:6443\n"
+        "clusters:\n- cluster:\n    certificate-authority-data: dGhlIENB\n    server: https://10.0.0.21:6443\n"
         f"users:\n- user:\n    client-certificate: {current}\n    client-key: {current}\n"
     )
     assert sorted(path.name for path in pki.iterdir()) == sorted(

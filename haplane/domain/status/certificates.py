@@ -31,7 +31,7 @@ class Renewer(Enum):
 class Certificate:
     """One on a host; of a kubeconfig the one embedded in it. ``days_left`` is negative once it has expired.
 
-    ``counts`` is false for one that nobody verifies.
+    ``counts`` is false for one that nobody verifies. ``foreign``: the cluster's CA has not issued it.
     """
 
     host: str
@@ -43,6 +43,7 @@ class Certificate:
     renewed_by: Renewer
     is_authority: bool = False
     counts: bool = True
+    foreign: bool = False
 
     @property
     def file(self) -> str:
@@ -64,7 +65,7 @@ class Certificates:
     """The first to expire of all that were seen on any host; ``file`` is HOST:PATH of it.
 
     ``expired`` are those that have, ``expiring`` those that will within SOON_DAYS, ``authorities`` CAs within
-    AUTHORITY_DAYS.
+    AUTHORITY_DAYS. ``foreign`` are those of kubeconfigs and kubelets that another CA has issued.
     """
 
     expires_first: str | None
@@ -73,6 +74,7 @@ class Certificates:
     expired: tuple[Expiring, ...] = ()
     expiring: tuple[Expiring, ...] = ()
     authorities: tuple[Expiring, ...] = ()
+    foreign: tuple[Expiring, ...] = ()
 
     def hosts_expired(self, under: str = "/") -> frozenset[str]:
         """Hosts with an expired certificate at a path that begins so."""
@@ -93,6 +95,7 @@ def summarise_certificates(found: Iterable[Certificate]) -> Certificates:
         expired=_picked(one for one in counted if one.days_left <= 0 and not one.is_authority),
         expiring=_picked(one for one in counted if 0 < one.days_left < SOON_DAYS and not one.is_authority),
         authorities=_picked(one for one in counted if one.days_left < AUTHORITY_DAYS and one.is_authority),
+        foreign=_picked(one for one in counted if one.foreign),
     )
 
 
@@ -120,6 +123,7 @@ def certificate_problems(certificates: Certificates, inventory: str = INVENTORY)
         if one.renewed_by == Renewer.NOBODY.value
     ]
     found += [_about_to_expire(one) for one in certificates.expiring]
+    found += [problem(f"{one.file} was not issued by the cluster's CA", fix=UP) for one in certificates.foreign]
     for one in certificates.authorities:
         found.append(
             problem(

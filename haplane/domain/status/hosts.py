@@ -145,7 +145,11 @@ def unusable_certificates(observation: Observation) -> list[Problem]:
     """
     found = []
     for host, report in sorted(observation.reports.items()):
-        empty = {path for path, pem in report.certificates.items() if not pem}
+        found += [
+            problem(f"{host}: {path} cannot be used", why=why, fix=UP)
+            for path, why in sorted(report.unusable.items())
+        ]
+        empty = {path for path, pem in report.certificates.items() if not pem and path not in report.unusable}
         if paths := sorted(empty - {host_paths.KUBELET_KUBECONFIG}):
             found.append(
                 problem(

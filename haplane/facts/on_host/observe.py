@@ -20,6 +20,7 @@ from haplane.facts.on_host.components import components, servers
 from haplane.facts.on_host.condition import condition
 from haplane.facts.on_host.etcd import NO_MEMBER, etcd
 from haplane.facts.on_host.findings import findings
+from haplane.facts.on_host.kubeconfigs import unusable_kubeconfigs
 from haplane.facts.on_host.kubelet import kubelet
 from haplane.facts.on_host.kubernetes import kubernetes
 from haplane.facts.on_host.leftovers import leftovers, settings, snapshots
@@ -53,6 +54,7 @@ NOTHING: dict[str, Any] = {
     "leftovers": {},
     "components": {},
     "servers": {},
+    "unusable": {},
     "workloads": None,
     "precedence": {},
     "surroundings": {},
@@ -90,6 +92,7 @@ def main() -> None:
         "leftovers": leftovers,
         "components": components,
         "servers": servers,
+        "unusable": unusable_kubeconfigs,
         "workloads": lambda: workloads(request["apiserver_port"]),
         "precedence": lambda: precedence(request["pod_network"]),
         "surroundings": surroundings,
