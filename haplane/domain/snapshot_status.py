@@ -79,6 +79,19 @@ def summarise_snapshots(
     )
 
 
+def with_recent(
+    interval_seconds: int, names: Sequence[str], observation: Observation, now: datetime
+) -> tuple[str, ...]:
+    """Members that report a verified snapshot of their own which is no older than the interval."""
+    return tuple(
+        name
+        for name in names
+        if (one := _reported(observation.reports.get(name))) is not None
+        and latest([one], now) is not None
+        and (now - one.taken_at).total_seconds() <= interval_seconds
+    )
+
+
 def snapshot_problems(
     snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime
 ) -> list[Problem]:

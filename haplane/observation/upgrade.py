@@ -12,9 +12,10 @@ from haplane.config.model import Inventory
 from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.context.request import Upgrade
+from haplane.domain.history import WITNESSES
 from haplane.domain.plan import THE_CLUSTER, Kind, Plan, Step
 from haplane.domain.slots import eligible
-from haplane.domain.snapshot_status import summarise_snapshots
+from haplane.domain.snapshot_status import with_recent
 from haplane.domain.upgrade_plan import UNFINISHED, Target, upgrade_steps
 from haplane.domain.upgrade_route import hops, problem_of
 from haplane.domain.versions import Running, is_version, parse, running_versions
@@ -130,16 +131,35 @@ def decide_hop(context: Context) -> None:
 
 
 def _snapshot_step(context: Context) -> Step | None:
-    """Unless the last verified one is younger than the interval."""
-    settings, members = context.inventory.cluster.snapshots, [host.name for host in context.inventory.etcd]
+    """Unless ``snapshots_needed`` members have one that is younger than the interval.
+
+    Its items are the members that can take one, in the order in which they are asked: one may fail, or lie.
+    """
+    settings = context.inventory.cluster.snapshots
     if settings is None or upgrade_of(context).without_snapshot:
         return None
-    last = summarise_snapshots(settings.interval_seconds, members, context.observation, context.view.seen_at)
-    if last.age_seconds is not None and last.age_seconds <= settings.interval_seconds:
+    recent = with_recent_snapshots(context)
+    missing = snapshots_needed(context) - len(recent)
+    if missing <= 0:
         return None
-    names = eligible(candidates(context.inventory, context.observation))
-    age = "there is none yet" if last.age_seconds is None else f"the last is {last.age_seconds / 3600:.1f} h old"
-    return Step(Kind.SNAPSHOT, THE_CLUSTER, f"{age}; {', '.join(names[:1])}", tuple(names[:1]))
+    able = candidates(context.inventory, context.observation)
+    names = (*eligible(able), *(one.name for one in able if one.healthy and one.leader))
+    names = tuple(name for name in dict.fromkeys(names) if name not in recent)
+    why = f"{len(recent)} members have a verified one younger than {settings.interval_seconds} s"
+    return Step(Kind.SNAPSHOT, THE_CLUSTER, f"{why}; {missing} of {', '.join(names)}", names)
+
+
+def with_recent_snapshots(context: Context) -> tuple[str, ...]:
+    """Members that report a verified one which is no older than the interval."""
+    settings, members = context.inventory.cluster.snapshots, [host.name for host in context.inventory.etcd]
+    if settings is None:
+        return ()
+    return with_recent(settings.interval_seconds, members, context.observation, context.view.seen_at)
+
+
+def snapshots_needed(context: Context) -> int:
+    """How many members must have a recent one: the word of one is not enough where there are more."""
+    return min(WITNESSES, len(context.inventory.etcd))
 
 
 def _headline(context: Context, plan: Plan) -> Iterator[str]:

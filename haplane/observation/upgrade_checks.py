@@ -23,7 +23,7 @@ from haplane.domain.upgrade_flags import (
 )
 from haplane.errors import HaplaneError, UnfitHosts
 from haplane.host_programs import parts, program
-from haplane.observation.upgrade import bundle_of, upgrade_of
+from haplane.observation.upgrade import bundle_of, snapshots_needed, upgrade_of, with_recent_snapshots
 from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
@@ -77,10 +77,13 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
             why="etcd's data are the one thing that an upgrade cannot put back",
             next_step="configure snapshots and run `haplane up` first, or add --without-snapshot",
         )
-    elif any(not step.items for step in context.plan.of(Kind.SNAPSHOT)):
+    elif any(
+        len(step.items) + len(with_recent_snapshots(context)) < snapshots_needed(context)
+        for step in context.plan.of(Kind.SNAPSHOT)
+    ):
         yield HaplaneError(
-            "no snapshot can be taken first: no member can take one now",
-            why="none both reads through quorum and has the snapshot agent",
+            "no snapshot can be taken first: too few members can take one now",
+            why=f"{snapshots_needed(context)} have to read through quorum and have the agent: one may lie",
             next_step=f"haplane status {path}",
         )
 
