@@ -14,6 +14,7 @@ from haplane.cli.run import (
     load,
     refuse_to_ask,
     reports_errors,
+    without_option,
     yes_option,
 )
 from haplane.errors import ExitCode
@@ -29,8 +30,17 @@ from haplane.workflows.upgrade import Outcome, upgrade
 @yes_option
 @json_option
 @click.option("--without-snapshot", is_flag=True, help="Upgrade even if no snapshot can be taken first.")
+@without_option
 @reports_errors
-def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool, without_snapshot: bool) -> ExitCode:
+def command(
+    output: Output,
+    inventory: str,
+    *,
+    dry_run: bool,
+    assume_yes: bool,
+    without_snapshot: bool,
+    without: tuple[str, ...],
+) -> ExitCode:
     """Bring a cluster to the kubernetes_version of INVENTORY, one minor version after the other.
 
     Checks everything first, shows its plan and asks. Can be re-run at any time: completed steps are not repeated.
@@ -43,6 +53,7 @@ def command(output: Output, inventory: str, *, dry_run: bool, assume_yes: bool, 
         dry_run=dry_run,
         progress=output.progress,
         without_snapshot=without_snapshot,
+        without=without,
     )
     if dry_run:
         show_plan(output, outcome.plan)

@@ -78,7 +78,8 @@ def host_problems(
             yield HaplaneError(
                 f"{name} cannot be reached",
                 why=observation.unreachable[name],
-                next_step="bring it back first: while it is away no other may go out of service",
+                next_step="bring it back first, or replace it (`haplane node repair INVENTORY HOST`): "
+                "while it is away no other may go out of service",
             )
     lost = [name for name in masters if _is_out(observation.reports.get(name), master=True)]
     lost += [name for name in members if _is_out(observation.reports.get(name), master=False)]

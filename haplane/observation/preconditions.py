@@ -96,7 +96,7 @@ def refuse_changed_settings(context: Context) -> None:
 
     Masters that most others contradict are left out, unless they are what this run is about.
     """
-    masters = [host.name for host in context.inventory.masters]
+    masters = _taking_part(context)
     wanted = lasting_settings(context.inventory)
     found = changed_settings(wanted, masters, context.observation.reports, MASTER_EVIDENCE)
     changed = {name: each for name, each in found.items() if each}
@@ -111,13 +111,18 @@ def refuse_changed_settings(context: Context) -> None:
         )
 
 
+def _taking_part(context: Context) -> list[str]:
+    """Masters, but for those that a restore leaves out."""
+    return [host.name for host in context.inventory.masters if host.name not in context.request.restore.without]
+
+
 def _contradicted(changed: Sequence[str]) -> str:
     return f"left out, most other masters contradict it: {'; '.join(changed)}"
 
 
 def refuse_another_version(context: Context) -> None:
     """Raises Refused when the cluster runs in another version than the inventory wants: that takes an upgrade."""
-    masters = [host.name for host in context.inventory.masters]
+    masters = _taking_part(context)
     reports, kubernetes = context.observation.reports, context.observation.kubernetes()
     running = versions.running_versions(masters, reports, kubernetes.nodes if kubernetes else ())
     versions.refuse_another_version(running, context.inventory.cluster.kubernetes_version, context.inventory.path)

@@ -73,7 +73,8 @@ def _clashes(context: Context, kept: Sequence[str], name: str) -> list[HaplaneEr
 def _unfit(context: Context, keys_to_come: bool, hosts: Sequence[Host] | None = None) -> list[HaplaneError]:
     """What is wrong with these hosts, or with any of the inventory's."""
     inventory, view = context.inventory, context.view
-    reports = {host.name: context.report(host) for host in context.reachable(hosts or inventory.hosts)}
+    asked = [host for host in hosts or inventory.hosts if host.name not in context.request.restore.without]
+    reports = {host.name: context.report(host) for host in context.reachable(asked)}
     needs = preflight.Needs(context.manifest.architecture, context.manifest.kubernetes_version, PLATFORMS)
     found = preflight.problems(_expectations(inventory), reports, view.window, needs)
     members, workers = ([host.name for host in group] for group in (inventory.etcd, inventory.workers))

@@ -25,6 +25,11 @@ from haplane.observation.decide import decide_convergence
 from haplane.observation.observe import observe
 from haplane.supported import VERSIONS
 
+REPLACE = (
+    "; a master that is wrong about itself: `haplane reset INVENTORY HOST`, then `haplane node repair INVENTORY HOST`"
+)
+"""An upgrade needs them all."""
+
 
 def choose_hop(context: Context) -> None:
     """Make the request that of the next hop.
@@ -38,7 +43,7 @@ def choose_hop(context: Context) -> None:
             f"this cluster cannot become {upgrade.version}; nothing was changed",
             where="; ".join(map(str, running[:6])),
             why=why,
-            next_step=f"correct kubernetes_version in {inventory.path}",
+            next_step=f"correct kubernetes_version in {inventory.path}{REPLACE}",
         )
     built = built_versions(upgrade.manifest.architecture)
     route, missing = hops(
@@ -71,7 +76,7 @@ def choose_hop(context: Context) -> None:
 def running_on(context: Context) -> tuple[Running, ...]:
     """API servers and kubelets of the inventory's hosts."""
     kubernetes = context.observation.kubernetes()
-    names = [host.name for host in context.inventory.nodes]
+    names = [host.name for host in context.inventory.nodes if host.name not in context.request.without]
     return running_versions(names, context.observation.reports, kubernetes.nodes if kubernetes else ())
 
 

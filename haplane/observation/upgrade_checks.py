@@ -48,7 +48,8 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     if kubernetes is None:
         yield HaplaneError("no API server reports the cluster's nodes", next_step=f"haplane status {inventory.path}")
     else:
-        yield from checks.node_problems(kubernetes.nodes, version, begun)
+        nodes = [node for node in kubernetes.nodes if node.name not in context.request.without]
+        yield from checks.node_problems(nodes, version, begun)
     yield from _snapshot_problems(context)
     yield from checks.webhook_problems(reports.values())
     yield from checks.disk_problems(_bytes_needed(context), reports)

@@ -64,10 +64,10 @@ class StillHosts:
 def offer(error: HaplaneError, context: Context, looks: Sequence[Look], command: str) -> None:
     """Add to ``error``, which ended the run of that command, how to go on without the one host that is in the way.
 
-    Once the plan was agreed to, only a host that the error names can be. Several are offered where any one may be.
+    Where ``looks`` did not end it, only a host that the error names can be. Several are offered where any one may be.
     """
     names = [host.name for host in context.inventory.everyone if host.name in context.observation.reports]
-    if context.result.changed or isinstance(error, Locked):
+    if context.result.changed or isinstance(error, Locked) or (names and _goes_on_without(context, looks)):
         names = [name for name in names if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", error.where or "")]
     offered = [name for name in names if name != context.request.repaired and _goes_on_without(context, looks, name)]
     if offered:
@@ -76,9 +76,9 @@ def offer(error: HaplaneError, context: Context, looks: Sequence[Look], command:
         error.add_next_step(f"or go on without {which}: {commands}")
 
 
-def _goes_on_without(context: Context, looks: Sequence[Look], name: str) -> bool:
+def _goes_on_without(context: Context, looks: Sequence[Look], *names: str) -> bool:
     """Whether a plan would be made, and a majority of masters and etcd hosts be left to carry it out."""
-    request = replace(context.request, without=(*context.request.without, name))
+    request = replace(context.request, without=(*context.request.without, *names))
     still = StillHosts(context.view.reported, context.view.window)
     trial = Context(request, cast("Executor", still))
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
+from haplane.context.phase import Look
 from haplane.domain.progress import Progress
 from haplane.domain.restoration import Journal
+from haplane.errors import HaplaneError
 from haplane.executor import Executor
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE
@@ -32,6 +35,7 @@ from haplane.recovery.request import RestoreRequest
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
+from haplane.workflows.leave_out import offer
 from haplane.workflows.prepare import over_ssh, prepare_to_converge
 
 ENTRIES = (
@@ -60,6 +64,10 @@ ENTRIES = (
     AWAIT_NODES,
     VERIFY_HEALTH,
 )
+
+
+LOOKS = tuple(entry for entry in ENTRIES[: ENTRIES.index(CHOOSE_SOURCE)] if isinstance(entry, Look))
+"""What decides on reports alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +101,11 @@ def restore(
     """
     asked = replace(prepare_to_converge(inventory), restore=request, dry_run=dry_run)
     context = Context(asked, executor or over_ssh(progress))
-    lines = engine.carry_out(Verb("restore", f"haplane restore {inventory.path}", ENTRIES), context, confirm)
+    try:
+        lines = engine.carry_out(Verb("restore", f"haplane restore {inventory.path}", ENTRIES), context, confirm)
+    except HaplaneError as error:
+        offer(error, context, LOOKS, _command(inventory, request))
+        raise
     given = restoration(context)
     journal = given.journal
     if not context.result.changed:
@@ -113,6 +125,16 @@ def restore(
         skipped=tuple(sorted({*context.observation.unreachable, *request.without})),
     )
     return replace(outcome, warnings=(*context.result.warnings, *disproofs(outcome, journal)))
+
+
+def _command(inventory: Inventory, request: RestoreRequest) -> str:
+    """What was asked for, as it is typed."""
+    given = {"--snapshot": request.snapshot, "--file": request.file, "--identity": request.identity}
+    given |= {"--pki": request.pki}
+    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    words += [word for name in request.without for word in ("--without", name)]
+    words += [name for name, on in (("--unsigned", request.unsigned), ("--accept-loss", request.accept_loss)) if on]
+    return shlex.join(["haplane", "restore", inventory.path, *words])
 
 
 def disproofs(outcome: Outcome, journal: Journal) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
+from haplane.context.phase import Look
 from haplane.context.request import Upgrade
 from haplane.domain.progress import Progress
+from haplane.errors import HaplaneError
 from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
@@ -37,7 +40,8 @@ from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE
 from haplane.workflows.converge import PREPARE as PREPARE_AS_UP
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
-from haplane.workflows.prepare import over_ssh, prepare_to_converge
+from haplane.workflows.leave_out import offer
+from haplane.workflows.prepare import hosts_named, over_ssh, prepare_to_converge
 
 ENTRIES = (
     OBSERVE,
@@ -72,6 +76,9 @@ ENTRIES = (
 )
 """One hop. The order between the components is kubeadm's: etcd, API servers, what exists once, then kubelets."""
 
+LOOKS = tuple(entry for entry in ENTRIES[: ENTRIES.index(CHECK_UPGRADE)] if isinstance(entry, Look))
+"""What decides on reports alone."""
+
 REST = (OBSERVE, DECIDE, CONFIRM, LOCK, LOOK_AGAIN, *PREPARE_AS_UP, *CONVERGE, AWAIT_NODES, VERIFY_HEALTH)
 """What `up` would still do once the last hop is complete: most often nothing."""
 
@@ -90,22 +97,30 @@ def upgrade(
     dry_run: bool,
     progress: Progress,
     without_snapshot: bool = False,
+    without: Sequence[str] = (),
     executor: Executor | None = None,
 ) -> Outcome:
     """Every hop in turn, then what `up` would still do, with what every entry above raises.
 
     The first hop's plan is agreed to for all of them: it names them. What `up` would still do is asked about.
+    Workers and load balancers named in ``without`` are left alone. Raises BadInput for a name that is not in the
+    inventory.
     """
-    plain = replace(prepare_to_converge(inventory), dry_run=dry_run)
+    hosts_named(inventory, without)
+    plain = replace(prepare_to_converge(inventory), dry_run=dry_run, without=tuple(without))
     wanted = inventory.cluster.kubernetes_version
     asked = Upgrade(wanted, plain.required_manifest, plain.bundle, without_snapshot=without_snapshot)
     executor = executor or over_ssh(progress)
-    command = f"haplane upgrade {inventory.path}"
+    command = " ".join([f"haplane upgrade {inventory.path}", *(f"--without {name}" for name in without)])
     gone: list[str] = []
     warnings: list[str] = []
     while not gone or gone[-1] != wanted:
         context = Context(replace(plain, upgrade=asked), executor)
-        lines = engine.carry_out(Verb("upgrade", command, ENTRIES), context, _agreed if gone else confirm)
+        try:
+            lines = engine.carry_out(Verb("upgrade", command, ENTRIES), context, _agreed if gone else confirm)
+        except HaplaneError as error:
+            offer(error, context, LOOKS, command)
+            raise
         route = context.request.upgrade.hops if context.request.upgrade else ()
         warnings += context.result.warnings
         if lines and not context.result.changed:  # a dry run, or not agreed to

@@ -12,10 +12,13 @@ from haplane.desired.hosts import lasting_settings
 from haplane.domain.clocks import Window
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.progress import silent
-from haplane.errors import HaplaneError, Locked, Refused
+from haplane.errors import HaplaneError, Locked, Refused, UnfitHosts
 from haplane.observation import decide
+from haplane.recovery.request import RestoreRequest
 from haplane.workflows.leave_out import StillHosts, offer
+from haplane.workflows.restore import restore
 from haplane.workflows.up import LOOKS, up
+
 
 @pytest.fixture
 def inventory(tmp_path, monkeypatch):
@@ -121,3 +124,17 @@ def test_whatever_one_liar_reports_up_goes_on_or_names_it_and_how_to_go_on_witho
         up(inventory, confirm=lambda _: True, dry_run=True, progress=silent, executor=hosts)
     except HaplaneError as error:
         assert f"haplane up inventories/test.py --without {liar}`" in str(error), str(error)
+
+
+def test_a_master_that_lies_keeps_no_restore_from_going_on(inventory):
+    reports = {name: report.model_dump(by_alias=True) for name, report in samples.fresh(inventory).reports.items()}
+    reports["m3"]["machine"]["swap_bytes"] = 1
+    cluster = FakeCluster(inventory, reports)
+    given = {"confirm": lambda _: True, "progress": silent, "executor": cluster, "dry_run": True}
+    with pytest.raises(UnfitHosts) as error:
+        restore(inventory, RestoreRequest(snapshot="latest"), **given)
+    way = "or go on without m3: `haplane restore inventories/test.py --snapshot latest --without m3`"
+    assert error.value.next_step == way
+    with pytest.raises(HaplaneError) as error:
+        restore(inventory, RestoreRequest(snapshot="latest", without=("m3",)), **given)
+    assert not isinstance(error.value, UnfitHosts)

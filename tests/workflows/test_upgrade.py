@@ -128,3 +128,26 @@ def test_a_single_master_is_an_announced_outage(inventory):
     run(cluster, confirm=lambda lines: shown.extend(lines) or True)
     assert cluster.versions == NEWEST
     assert [line for line in shown if line.startswith("OUTAGE")]
+
+
+@pytest.mark.parametrize("claimed", ["9.9.9", "1.0.0"])
+def test_a_worker_that_lies_about_its_kubelet_is_named_with_the_command_that_goes_on_without_it(inventory, claimed):
+    cluster = UpgradedCluster(inventory)
+    honest = cluster._joined
+    lie = {"kubelet_version": f"v{claimed}"}
+    cluster._joined = lambda: [node | (lie if node["name"] == "w1" else {}) for node in honest()]
+    with pytest.raises(Refused, match="w1 kubelet") as refused:
+        run(cluster)
+    way = "or go on without w1: `haplane upgrade inventories/test.py --without w1`"
+    assert refused.value.next_step.endswith(way)
+    for _ in range(2):  # a cluster with a host that is left out is not healthy: a hop a run
+        assert run(cluster, without=("w1",)).skipped == ("w1",)
+    assert cluster.kubelets == dict.fromkeys(("m1", "m2", "m3"), "1.37.2") | {"w1": "1.35.4"}
+
+
+def test_a_master_that_lies_about_its_version_is_named_with_the_commands_that_replace_it(inventory):
+    cluster = UpgradedCluster(inventory)
+    cluster.now_reported["m3"]["settings"]["apiserver_version"] = "9.9.9"
+    with pytest.raises(Refused, match="m3 kube-apiserver 9.9.9") as refused:
+        run(cluster)
+    assert "haplane node repair INVENTORY HOST" in refused.value.next_step

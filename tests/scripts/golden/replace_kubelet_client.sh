@@ -2,6 +2,7 @@ set -eu
 KUBELET_CLIENT_PEM='/var/lib/kubelet/pki/kubelet-client-current.pem'
 KUBELET_KUBECONFIG='/etc/kubernetes/kubelet.conf'
 KUBELET_PKI='/var/lib/kubelet/pki'
+KUBERNETES_CA_CRT='/etc/kubernetes/pki/ca.crt'
 server='the server'
 timestamp='the timestamp'
 
@@ -15,3 +16,8 @@ ln -sfn "$made" "$KUBELET_CLIENT_PEM.haplane-new"
 mv -fT "$KUBELET_CLIENT_PEM.haplane-new" "$KUBELET_CLIENT_PEM"
 sed -i -E "s,^( *client-(certificate|key))(-data)?:.*,\1: $KUBELET_CLIENT_PEM," "$KUBELET_KUBECONFIG"
 sed -i -E "s,^([ -]*server):.*,\1: $server," "$KUBELET_KUBECONFIG"
+if [ -s "$KUBERNETES_CA_CRT" ]; then
+    ca=$(base64 -w 0 < "$KUBERNETES_CA_CRT")
+    sed -i -E "/^ *(insecure-skip-tls-verify|certificate-authority(-data)?):/d" "$KUBELET_KUBECONFIG"
+    sed -i -E "s,^( *)server:.*,\1certificate-authority-data: $ca\n&," "$KUBELET_KUBECONFIG"
+fi
