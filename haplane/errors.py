@@ -28,6 +28,15 @@ INVENTORY = "INVENTORY"
 FIX_AND_RERUN = "fix the cause and re-run; completed steps are not repeated"
 
 
+CONTINUED = " " * 7
+
+
+def _indented(text: str) -> str:
+    """Further lines set in below their label: what a host or program wrote cannot pass for a label of its own."""
+    first, *more = text.splitlines() or [""]
+    return "\n".join([first, *(f"{CONTINUED}{line.removeprefix(CONTINUED)}" for line in more)])
+
+
 class HaplaneError(Exception):
     """Anything that ends a command. One sentence each for what, where, why and the next step."""
 
@@ -43,8 +52,8 @@ class HaplaneError(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        parts = [self.what]
-        parts += [f"  {label}: {text}" for label, text in self.details()]
+        parts = [_indented(self.what)]
+        parts += [f"  {label}: {_indented(text)}" for label, text in self.details()]
         return "\n".join(parts)
 
     def details(self) -> list[tuple[str, str]]:
@@ -111,8 +120,8 @@ class Several(HaplaneError):
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        own = [f"  {label}: {text}" for label, text in self.details()]
-        return "\n".join([self.what, *(str(problem) for problem in self.problems), *own])
+        own = [f"  {label}: {_indented(text)}" for label, text in self.details()]
+        return "\n".join([_indented(self.what), *(str(problem) for problem in self.problems), *own])
 
     def name_inventory(self, path: str) -> None:
         super().name_inventory(path)

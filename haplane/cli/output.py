@@ -70,16 +70,16 @@ class Output:
             self._verbose.end()
 
     def line(self, text: str = "") -> None:
-        """One line for people; silent with --json."""
+        """One line for people, also where a host has put a line break into it; silent with --json."""
         if not self.as_json:
             self._progress.pause()
-            click.echo(printable(text))
+            click.echo(one_line(text))
             self._note(text)
 
     def warn(self, text: str) -> None:
         """A line on stderr, also with --json."""
         self._progress.pause()
-        click.echo(printable(text), err=True)
+        click.echo(one_line(text), err=True)
         self._note(text)
 
     def clear(self) -> None:

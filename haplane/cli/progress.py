@@ -45,7 +45,7 @@ class PlainProgress:
         if not message or (last == kind and now - printed_at < PLAIN_LINE_SECONDS):
             return
         self._last[subject] = (kind, now)
-        self.print(elapsed(self._began, now) + f"{subject}: {message}{percent(fraction)}")
+        self.print(one_line(elapsed(self._began, now) + f"{subject}: {message}{percent(fraction)}"))
 
     def print(self, line: str) -> None:
         """A line of its own."""
@@ -92,7 +92,7 @@ class LiveProgress:
         about_hosts = all(name in self._hosts for name in names)
         if fraction is None and not isinstance(message, Activity):
             if about_hosts:
-                self.print(elapsed(self._began, now) + f"{subject}: {message}")
+                self.print(one_line(elapsed(self._began, now) + f"{subject}: {message}"))
             else:
                 self._end_step()
                 self._step = Row(f"{subject}: {message}", now)
@@ -119,7 +119,7 @@ class LiveProgress:
         ended, self._step, self._rows = self._step, None, {}
         if ended is not None:
             took = self._clock() - ended.since
-            self.print(elapsed(self._began, ended.since) + f"{ended.message} ({took:.1f} s)")
+            self.print(one_line(elapsed(self._began, ended.since) + f"{ended.message} ({took:.1f} s)"))
 
     def _show(self) -> None:
         if self._live is None:

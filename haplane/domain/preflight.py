@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from haplane.domain.clocks import Window, clock_offset, offset_in_words
 from haplane.domain.observed import HostReport, Machine
 from haplane.domain.platform import Platform, Platforms, version
+from haplane.domain.problem import word
 from haplane.errors import HaplaneError
 
 GIBIBYTE = 1 << 30
@@ -112,7 +112,7 @@ def _of_host(expected: Expectations, report: HostReport, window: Window, run: Ne
         yield f"its {part} cannot be inspected", why, way_out(why, run.platforms.of(report.machine.os_id))
     for path, component in report.components.conflicts.items():
         why = "the kubelet runs every file in that directory, and one of the two"
-        yield f"{path} defines another {component}", why, f"move it away: `mv {shlex.quote(path)} /root/`"
+        yield f"{path} defines another {component}", why, f"move it away: `mv {word(path)} /root/`"
     yield from _system(expected, report, run)
     yield from _cgroups(expected, report, run)
     yield from _sizes(expected, report)

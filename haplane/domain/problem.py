@@ -5,6 +5,7 @@ The invariant: **no line without a next step**. A :data:`Problem` is made here a
 
 from __future__ import annotations
 
+import shlex
 from typing import NewType
 
 from haplane.errors import INVENTORY
@@ -17,8 +18,13 @@ FIX = "; fix: "
 
 def problem(what: str, *, why: str | None = None, fix: str) -> Problem:
     """What is wrong and on which host, its cause, and one command, or the edit that one belongs to."""
-    cause = f" ({why})" if why else ""
-    return Problem(f"{what}{cause}{FIX}{fix}")
+    cause = f" ({_reported(why)})" if why else ""
+    return Problem(f"{_reported(what)}{cause}{FIX}{fix}")
+
+
+def _reported(text: str) -> str:
+    """On one line, and without anything that could pass for the next step: much of it is in hosts' own words."""
+    return " ".join(text.split()).replace("`", "'").replace(FIX.strip(), ", fix:")
 
 
 def named(line: Problem, inventory: str) -> Problem:
@@ -39,6 +45,11 @@ def journal(host: str, unit: str) -> str:
 def filling(host: str, directory: str) -> str:
     """What shows which files fill a disk."""
     return on(host, f"du -xh --max-depth=2 {directory} | sort -h | tail") + " shows what fills it"
+
+
+def word(text: str) -> str:
+    """A host's text as one word of a command, that ends neither the command nor the line it stands in."""
+    return shlex.quote("".join(sign if sign.isprintable() and sign != "`" else "?" for sign in text))
 
 
 def in_code(command: str) -> str:

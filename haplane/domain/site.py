@@ -6,7 +6,6 @@ Most of it is asked of hosts that are still fresh: what a running cluster has ma
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
@@ -14,6 +13,7 @@ from ipaddress import IPv4Network, ip_address
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport
 from haplane.domain.platform import version
+from haplane.domain.problem import word
 from haplane.domain.surroundings import AttachedNetwork
 from haplane.errors import HaplaneError
 
@@ -160,7 +160,7 @@ def _files(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]:
         ]
     for path, why in found:
         yield HaplaneError(
-            f"{name}: {path} is not haplane's", why=why, next_step=f"move it away: `mv {shlex.quote(path)} /root/`"
+            f"{name}: {path} is not haplane's", why=why, next_step=f"move it away: `mv {word(path)} /root/`"
         )
 
 

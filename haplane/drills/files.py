@@ -18,8 +18,10 @@ def write_reports(directory: Path, reports: Sequence[Report]) -> None:
     named = list(zip(_names(reports), reports, strict=True))
     for name, report in named:
         (directory / f"{name}.json").write_text(json.dumps(report.document(), indent=1), encoding="utf-8")
-        (directory / f"{name}.html").write_text(page(report), encoding="utf-8")
-    (directory / "index.html").write_text(index([(f"{name}.html", one) for name, one in named]), encoding="utf-8")
+        (directory / f"{name}.html").write_text(page(report), encoding="utf-8", errors="replace")
+    (directory / "index.html").write_text(
+        index([(f"{name}.html", one) for name, one in named]), encoding="utf-8", errors="replace"
+    )
 
 
 def main_page(directory: Path, reports: Sequence[Report]) -> Path:
@@ -44,10 +46,15 @@ def write_junit(path: Path, reports: Sequence[Report], skipped: Mapping[str, str
         seconds = report.fault_seconds + report.healthy_again_seconds
         case = ElementTree.SubElement(suite, "testcase", name=report.drill, classname="drill", time=f"{seconds:.2f}")
         if not report.passed:
-            ElementTree.SubElement(case, "failure", message="; ".join(report.missed))
+            ElementTree.SubElement(case, "failure", message=_plain("; ".join(report.missed)))
     for drill, reason in skipped.items():
         case = ElementTree.SubElement(suite, "testcase", name=drill, classname="drill")
-        ElementTree.SubElement(case, "skipped", message=reason)
+        ElementTree.SubElement(case, "skipped", message=_plain(reason))
     ElementTree.indent(suite)
     path.parent.mkdir(parents=True, exist_ok=True)
     ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _plain(text: str) -> str:
+    """What XML can hold of a host's words: a control character would make the file unreadable."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)

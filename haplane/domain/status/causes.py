@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import Pod
 from haplane.domain.observed import HostReport, Node, Observation
-from haplane.domain.problem import UP, Problem, journal, on, problem
+from haplane.domain.problem import UP, Problem, journal, on, problem, word
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.status.model import Roster
 
@@ -44,7 +43,7 @@ def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, st
         return "its containerd runs and does not answer", on(name, "systemctl restart containerd")
     if seen.unserved:
         server = report.servers.get(host_paths.KUBELET_KUBECONFIG, f"https://{roster.endpoint}")
-        shows = on(name, f"curl -vk {shlex.quote(f'{server}/readyz')}") + " shows where a connection ends"
+        shows = on(name, f"curl -vk {word(f'{server}/readyz')}") + " shows where a connection ends"
         return f"its kubelet does not reach the API server: {seen.unserved}", shows
     if seen.unhealthy:
         restart = on(name, "systemctl restart kubelet")

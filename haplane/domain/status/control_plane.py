@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 
 from haplane.domain.cluster_health import REFUSALS, Pod
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
 from haplane.domain.status.workloads import most_troubled
 from haplane.domain.steps.leaders import leaderless
@@ -52,7 +51,7 @@ def _conflicts(roster: Roster, observation: Observation) -> list[Problem]:
         problem(
             f"{name}: {path} defines another {component}",
             why="the kubelet runs every file in that directory, and one of the two",
-            fix=f"on {name}: `mv {shlex.quote(path)} /root/`",
+            fix=f"on {name}: `mv {word(path)} /root/`",
         )
         for name in roster.masters
         if name in observation.reports
@@ -87,7 +86,8 @@ def _fix_of(why: str, own: list[str]) -> str:
     """`up` knows the right address and makes credentials; what keeps it from its own address is the host's."""
     if any(words in why for words in REFUSALS) or not any(f"//{address}:" in why for address in own):
         return UP
-    return f"see what drops packets there: `curl -k {why.split(': ', maxsplit=1)[0]}/readyz`"
+    readyz = word(f"{why.split(': ', maxsplit=1)[0]}/readyz")
+    return f"see what drops packets there: `curl -k {readyz}`"
 
 
 def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str, str], Pod]) -> list[Problem]:

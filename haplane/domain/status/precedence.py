@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 from haplane.domain import host_paths
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
 
 FLANNEL = "10-flannel.conflist"
@@ -34,7 +32,7 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[Proble
 def _unit(name: str, unit: str, paths: tuple[str, ...]) -> Problem:
     return problem(
         f"{name}: {unit} is started by {few(paths)}, not by haplane's unit alone",
-        fix=f"on {name}: `mv {shlex.quote(paths[0])} /root/ && systemctl daemon-reload && systemctl restart {unit}`",
+        fix=f"on {name}: `mv {word(paths[0])} /root/ && systemctl daemon-reload && systemctl restart {unit}`",
     )
 
 
@@ -42,14 +40,14 @@ def _cni(name: str, first: str) -> Problem:
     return problem(
         f"{name}: pods get the network of {host_paths.CNI_CONFIG}/{first}, not flannel's",
         why=f"it sorts before {FLANNEL}",
-        fix=f"on {name}: `mv {shlex.quote(f'{host_paths.CNI_CONFIG}/{first}')} /root/`",
+        fix=f"on {name}: `mv {word(f'{host_paths.CNI_CONFIG}/{first}')} /root/`",
     )
 
 
 def _remedy(value: str) -> str:
     """The file that sets it would set it again at the next boot."""
     by = value.partition(", set by ")[2]
-    return f"remove it from {by}, then {UP}" if by else UP
+    return f"remove it from {word(by)}, then {UP}" if by else UP
 
 
 def _forward(name: str, place: str, pods: str) -> Problem:
@@ -59,7 +57,7 @@ def _forward(name: str, place: str, pods: str) -> Problem:
     else:
         chain = f"nftables' chain {place}"
         rules = "; ".join(f"insert rule {place} ip {side}addr {pods} accept" for side in "sd")
-        command = f"nft {shlex.quote(rules)}"
+        command = f"nft {word(rules)}"
     return problem(
         f"{name}: the packet filter drops what pods send to other hosts",
         why=f"{chain} drops what none of its rules accepts, and accepts nothing of {pods}",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Collection, Iterable
 
 from haplane.domain.applied import short
 from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
 from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
-from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
 
 SYSTEM_CRITICAL = 2 * 1_000_000_000
@@ -189,4 +188,4 @@ def _refusing(hook: Webhook) -> Problem:
 
 
 def _removal(hook: Webhook) -> str:
-    return f"restore {hook.service}, or `kubectl delete {hook.kind} {shlex.quote(hook.name)}`"
+    return f"restore {hook.service}, or `kubectl delete {hook.kind} {word(hook.name)}`"
