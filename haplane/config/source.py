@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import runpy
+import shlex
+import stat
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -69,6 +71,7 @@ def _run(path: Path) -> dict[str, object]:
             raise BadInput(
                 "there is no such inventory file", where=where, next_step="give the path of an inventory file"
             )
+        _refuse_others(path)
         # What the file prints must not reach stdout: with --json that holds one document and nothing else.
         with contextlib.redirect_stdout(sys.stderr):
             return runpy.run_path(where)
@@ -81,6 +84,19 @@ def _run(path: Path) -> dict[str, object]:
         raise _failed(path, error, "cannot be read or run") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the file is a program of the user's and may raise anything
         raise _failed(path, error, "ended with an error") from None
+
+
+def _refuse_others(path: Path) -> None:
+    """Raises BadInput where everybody can write to the file, or put another in its place: it runs as a program."""
+    for place in (path, path.absolute().parent):
+        mode = place.stat().st_mode
+        if mode & stat.S_IWOTH and not (place.is_dir() and mode & stat.S_ISVTX):
+            raise BadInput(
+                "everybody on this machine can change this inventory, which is a program that you run",
+                where=str(place),
+                why=f"its mode is {stat.S_IMODE(mode):04o}",
+                next_step=f"check what is in it, then: chmod o-w {shlex.quote(str(place))}",
+            )
 
 
 def _failed(path: Path, error: BaseException, what: str) -> BadInput:

@@ -192,3 +192,22 @@ def test_whatever_bytes_a_file_holds_it_is_bad_input(
     path.write_bytes(content)
     with pytest.raises(BadInput):
         load_inventory(path)
+
+
+def test_an_inventory_that_everybody_can_write_is_not_run(tmp_path):
+    """It is Python: whoever writes to it runs what they like as the operator."""
+    ran, file = tmp_path / "ran", tmp_path / "site" / "inventory.py"
+    file.parent.mkdir()
+    file.write_text(f"open({str(ran)!r}, 'w')\n")
+    for place, mode in ((file, 0o666), (file.parent, 0o777)):
+        before = place.stat().st_mode
+        place.chmod(mode)
+        with pytest.raises(BadInput, match="everybody on this machine can change this inventory") as refused:
+            load_inventory(file)
+        assert refused.value.next_step.endswith(f"chmod o-w {place}")
+        place.chmod(before)
+    assert not ran.exists()
+    file.parent.chmod(0o1777)
+    with pytest.raises(BadInput):
+        load_inventory(file)
+    assert ran.exists(), "a sticky directory's files are their owners'"

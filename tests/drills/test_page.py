@@ -182,3 +182,14 @@ def test_a_browser_shows_it_without_sideways_scroll_and_prints_two_pages(tmp_pat
         [*options, f"--print-to-pdf={printed}", file.as_uri()], capture_output=True, timeout=120, check=True
     )
     assert len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes())) <= 2
+
+
+def test_words_with_control_characters_leave_every_file_readable(tmp_path):
+    """ElementTree writes them as they are, and no XML parser takes them; a lone surrogate ended a run of an hour."""
+    words = "\x1b[2J\x00 m1\ud800 lost"
+    lost = replace(report(lost=(3,)), host=words, announcement=words, about=report().about | {"etcd": words})
+    write_reports(tmp_path, [lost])
+    write_junit(tmp_path / "junit.xml", [lost], {"kill-master": words})
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert "m1" in suite.find(".//skipped").get("message")
+    assert "m1" in (tmp_path / main_page(tmp_path, [lost]).name).read_text()
