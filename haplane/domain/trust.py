@@ -45,7 +45,7 @@ def believed(roles: Roles, observation: Observation) -> Observation:
     for name in stale_members(sorted(roles.etcd | roles.leaving), reports):
         etcd = reports[name].etcd.model_copy(update={"reads_through_quorum": False})
         reports[name] = reports[name].model_copy(update={"etcd": etcd})
-    return Observation(reports=reports, unreachable=observation.unreachable)
+    return observation.model_copy(update={"reports": reports})
 
 
 def _of_its_role(roles: Roles, name: str, report: HostReport) -> HostReport:

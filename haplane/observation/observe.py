@@ -13,6 +13,8 @@ from haplane.domain.clocks import Window
 from haplane.domain.observed import LeftOut, Observation
 from haplane.errors import Unreachable
 
+BY_OPTION = LeftOut("by --without", "make sure that it can be trusted")
+
 WORKLOAD_PARTS = ("components", "workloads", "precedence", "kubelet", "condition", "findings")
 """Of a report: what only status and the plan need. A guard does without, for clients' sake: looking costs CPU."""
 
@@ -36,7 +38,7 @@ def _look(context: Context, without: tuple[str, ...] = ()) -> None:
     for name, fingerprint in gathered.first_contacts.items():
         context.progress(name, f"first contact, its host key is {fingerprint}")
     reported = Observation(reports=gathered.values, unreachable=gathered.failed)
-    left_out = {**dict.fromkeys(context.request.without, "left out by --without"), **context.view.left_out}
+    left_out = {**dict.fromkeys(context.request.without, BY_OPTION), **context.view.left_out}
     observation = trust.believed(roles_of(inventory), reported.without(left_out))
     seen_at = context.now()
     window = Window(asked_at, seen_at.timestamp())

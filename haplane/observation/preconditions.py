@@ -9,9 +9,10 @@ from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.desired.certificates import expired_paths
 from haplane.desired.hosts import lasting_settings
-from haplane.domain import recovery, versions
+from haplane.domain import host_paths, recovery, versions
 from haplane.domain.agreement import changed_settings
 from haplane.domain.members import is_late
+from haplane.domain.observed import LeftOut
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.restoration import Journal
 from haplane.domain.steps.cluster import api_servers_are_down, api_servers_are_silent
@@ -24,6 +25,9 @@ LATE_MEMBERS_SECONDS = 30.0
 
 API_SERVERS_START_SECONDS = 60.0
 """A kubelet starts an API server within that; one that has failed before is tried again only every 5 min."""
+
+
+CORRECT = f"correct {host_paths.KUBEADM_CONFIG_YAML} there"
 
 
 def refuse_unfinished_restore(context: Context) -> None:
@@ -101,7 +105,7 @@ def refuse_changed_settings(context: Context) -> None:
     found = changed_settings(wanted, masters, context.observation.reports, MASTER_EVIDENCE)
     changed = {name: each for name, each in found.items() if each}
     if 2 * len(changed) < len(found) and not {context.request.repaired, *context.request.named} & changed.keys():
-        leave_out(context, {name: _contradicted(each) for name, each in changed.items()})
+        leave_out(context, {name: LeftOut(_contradicted(each), CORRECT) for name, each in changed.items()})
     elif changed:
         raise Refused(
             "a cluster keeps these settings as long as it exists; nothing was changed",
@@ -117,7 +121,7 @@ def _taking_part(context: Context) -> list[str]:
 
 
 def _contradicted(changed: Sequence[str]) -> str:
-    return f"left out, most other masters contradict it: {'; '.join(changed)}"
+    return f"most other masters contradict it: {'; '.join(changed)}"
 
 
 def refuse_another_version(context: Context) -> None:
