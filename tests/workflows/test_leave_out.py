@@ -62,7 +62,7 @@ def test_the_settings_of_one_master_stop_no_work_on_the_others(inventory):
     cluster.progress = lambda subject, message, fraction=None: said.append((subject, message))
     outcome = run_up(cluster)
     assert outcome.skipped == ("m1",)
-    why = "left out, most other masters contradict it: "
+    why = "left out: most other masters contradict it: "
     why += "dns_domain of the cluster is evil, the inventory has cluster.local"
     assert ("m1", why) in said
 
