@@ -37,7 +37,7 @@ def test_what_haplane_cordoned_is_a_problem_until_it_is_uncordoned():
     """A reboot that was killed: the node is Ready, takes no pods, and nobody was told."""
     status = judged(w1=OURS)
     assert status.problems == (
-        "w1 is cordoned by haplane: no new pods are placed there (since `haplane node reboot`); "
+        "w1 is cordoned by haplane: no new pods are placed there (since 'haplane node reboot'); "
         "fix: `haplane node uncordon inventories/test.py w1`",
     )
     assert passing_problems(status, ()) == (), "no waiting helps"

@@ -65,8 +65,9 @@ def test_a_restore_waits_for_new_signing_keys_and_not_for_keys_of_secrets():
     ):
         seen = samples.converged(INVENTORY)
         staged = {path: {"sha256": samples.SHA256, "mode": 0o600, "user_id": 0}}
-        files = seen.reports["m3"].model_dump()["files"] | staged
-        context = context_of(INVENTORY, samples.altered(seen, "m3", files=files))
+        for name in ("m2", "m3"):
+            seen = samples.altered(seen, name, files=seen.reports[name].model_dump()["files"] | staged)
+        context = context_of(INVENTORY, seen)
         if not refused:
             rotation.refuse_unfinished_signing_rotation(context)
             continue
