@@ -15,13 +15,13 @@ from typing import cast
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
+from haplane.domain.answers import Gathered
 from haplane.domain.clocks import Window
 from haplane.domain.observed import Observation
 from haplane.domain.progress import silent
 from haplane.domain.quorum import has_quorum
 from haplane.errors import HaplaneError, Locked
 from haplane.executor import Executor
-from haplane.remote.session import Gathered
 
 
 class StillHosts:
