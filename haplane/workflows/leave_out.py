@@ -25,12 +25,16 @@ from haplane.executor import Executor
 
 
 class StillHosts:
-    """Hosts that go on reporting what they reported within ``window``, and a clock that only waiting moves on."""
+    """Hosts that go on reporting what they reported within ``window``, and a clock that only waiting moves on.
+
+    What looks read besides reports is still read on the hosts.
+    """
 
     progress = staticmethod(silent)
 
-    def __init__(self, reported: Observation, window: Window) -> None:
+    def __init__(self, reported: Observation, window: Window, executor: Executor) -> None:
         self._reported, self._window, self._passed = reported, window, 0.0
+        self.run = executor.run
 
     def now(self) -> datetime:
         """The window's beginning, and what has passed since."""
@@ -79,7 +83,7 @@ def offer(error: HaplaneError, context: Context, looks: Sequence[Look], command:
 def _goes_on_without(context: Context, looks: Sequence[Look], *names: str) -> bool:
     """Whether a plan would be made, and a majority of masters and etcd hosts be left to carry it out."""
     request = replace(context.request, without=(*context.request.without, *names))
-    still = StillHosts(context.view.reported, context.view.window)
+    still = StillHosts(context.view.reported, context.view.window, context.executor)
     trial = Context(request, cast("Executor", still))
     try:
         for look in looks:

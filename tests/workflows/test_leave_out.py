@@ -2,7 +2,7 @@
 
 import pytest
 import samples
-from contexts import FakeExecutor, context_of, write_bundle
+from contexts import context_of, write_bundle
 from fake_cluster import FakeCluster, converged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -105,7 +105,9 @@ def test_the_first_masters_word_calls_no_other_member_a_foreign_one(inventory):
 
 
 def test_a_lock_that_one_host_does_not_give_is_worked_around(inventory):
-    context = context_of(inventory, samples.converged(inventory), executor=FakeExecutor())
+    context = context_of(
+        inventory, samples.converged(inventory), executor=FakeCluster(inventory, converged(inventory))
+    )
     LOOKS[0].carry_out(context)
     error = Locked("another run is changing this cluster; nothing was changed", where="m3", next_step="wait")
     offer(error, context, LOOKS[:1], "haplane up i")
@@ -118,7 +120,8 @@ def test_whatever_one_liar_reports_up_goes_on_or_names_it_and_how_to_go_on_witho
     liar = data.draw(st.sampled_from([host.name for host in inventory.hosts]))
     honest = {name: HostReport.model_validate(one) for name, one in converged(inventory).items()}
     lying = data.draw(lies(honest[liar], honest["m1"].etcd.members))
-    hosts = StillHosts(Observation(reports=moved(honest | {liar: lying})), Window(BEGAN, BEGAN + 2))
+    reports = moved(honest | {liar: lying})
+    hosts = StillHosts(Observation(reports=reports), Window(BEGAN, BEGAN + 2), FakeCluster(inventory))
     hosts.endpoint_is_ready = lambda _: True
     try:
         up(inventory, confirm=lambda _: True, dry_run=True, progress=silent, executor=hosts)
