@@ -17,7 +17,7 @@ ETCDCTL = (
 SMALL_DISK = """
 systemctl stop etcd
 cp -a /var/lib/etcd /root/etcd-before
-mount -t tmpfs -o size=$(($(du -sm /root/etcd-before | cut -f1) + 80))m,mode=700 tmpfs /var/lib/etcd
+mount -t tmpfs -o size=$(($(du -sm --apparent-size /root/etcd-before | cut -f1) + 100))m,mode=700 tmpfs /var/lib/etcd
 cp -a /root/etcd-before/. /var/lib/etcd/
 rm -rf /root/etcd-before
 systemctl start --no-block etcd
