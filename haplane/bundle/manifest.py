@@ -112,10 +112,14 @@ def bundle_directory(named: str | None, kubernetes_version: str) -> Path:
     return Path(named).expanduser() if named else default_directory(kubernetes_version)
 
 
+def cache_directory() -> Path:
+    """What can be made again: in $XDG_CACHE_HOME, or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "haplane"
+
+
 def default_directory(kubernetes_version: str, architecture: str = "amd64") -> Path:
     """Where a bundle lives unless the user says otherwise: in $XDG_CACHE_HOME, or ~/.cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "haplane" / "bundles" / f"{kubernetes_version}-{architecture}"
+    return cache_directory() / "bundles" / f"{kubernetes_version}-{architecture}"
 
 
 def load_manifest(directory: Path, inventory: str | None = None) -> Manifest:

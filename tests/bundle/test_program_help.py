@@ -3,6 +3,7 @@
 import pytest
 import samples
 
+from haplane.bundle import program_help
 from haplane.bundle.manifest import default_directory
 from haplane.bundle.program_help import complaint, helps
 from haplane.desired.files import etcd_unit, kubeadm_configuration, node_files
@@ -50,3 +51,16 @@ def test_what_help_leaves_out_is_asked_of_the_program():
 def test_the_api_servers_help_names_every_gate_of_the_node_as_well():
     known = {name: accepted(text) for name, text in helps(default_directory(DEFAULT_VERSION), PROGRAMS).items()}
     assert known["kubelet"].gates | known["kube-proxy"].gates <= known["kube-apiserver"].gates
+
+
+def test_what_a_program_printed_is_not_asked_for_again(monkeypatch, tmp_path):
+    """By its digest, so that another bundle with the same program is not unpacked either."""
+    bundle = default_directory(DEFAULT_VERSION)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    helps.cache_clear()
+    first = helps(bundle, ("kubelet",))
+    helps.cache_clear()
+    monkeypatch.setattr(program_help, "_unpacked", pytest.fail)
+    assert helps(bundle, ("kubelet",)) == first
+    assert (tmp_path / "haplane" / "help").stat().st_mode & 0o077 == 0
+    helps.cache_clear()
