@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from haplane.bundle.installed import built_versions
+from haplane.bundle.lock import versions_of
 from haplane.bundle.manifest import Manifest, load_manifest
 from haplane.config.model import Inventory
 from haplane.context.context import Context
@@ -23,7 +24,6 @@ from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
 from haplane.observation.candidates import candidates
 from haplane.observation.decide import decide_convergence
 from haplane.observation.observe import observe
-from haplane.supported import VERSIONS
 
 REPLACE = (
     "; a master that is wrong about itself: `haplane reset INVENTORY HOST`, then `haplane node repair INVENTORY HOST`"
@@ -50,7 +50,7 @@ def choose_hop(context: Context) -> None:
         [parse(one.version) for one in running],
         parse(upgrade.version),
         [parse(one) for one in built if is_version(one)],
-        [parse(one) for one in VERSIONS],
+        [parse(one) for one in versions_of(upgrade.manifest.source)],
     )
     if missing:
         raise Problems(

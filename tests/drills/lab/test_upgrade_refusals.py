@@ -30,7 +30,8 @@ REMOVE_FROM_M2 = f"rm {FLAGS}; systemctl daemon-reload"
 OLD_NODE = json.dumps(
     {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "ancient"}, "spec": {"unschedulable": True}}
 )
-OLD_STATUS = json.dumps({"status": {"nodeInfo": {"kubeletVersion": "v1.31.0"}}})
+ANCIENT = "v1.31.0"
+OLD_STATUS = json.dumps({"status": {"nodeInfo": {"kubeletVersion": ANCIENT}}})
 WEBHOOK = json.dumps(
     {
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -101,7 +102,7 @@ def test_each_has_its_line_all_at_once_and_nothing_is_changed(planted):
         assert line.format(version=HOPS[0]) in said, said
     assert "CSIServiceAccountTokenSecrets" not in said, "generally available: taken, though no --help names it"
     assert running(planted) == before
-    assert planted.versions() == {f"v{OLD}"}
+    assert planted.versions() - {ANCIENT} == {f"v{OLD}"}
 
 
 @pytest.mark.skipif(len(HOPS) < 2, reason="needs the bundles of two newer versions")
@@ -118,4 +119,4 @@ def test_two_hops_without_the_bundle_between_are_refused(planted, tmp_path):
     finally:
         del os.environ["XDG_CACHE_HOME"]
     assert f"haplane bundle build --source modules --kubernetes-version {HOPS[0]}" in said
-    assert planted.versions() == {f"v{OLD}"}
+    assert planted.versions() - {ANCIENT} == {f"v{OLD}"}
