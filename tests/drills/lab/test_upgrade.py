@@ -147,6 +147,8 @@ def test_every_minor_version_in_one_command_and_no_client_notices(upgraded, tmp_
     kubectl = unpack_program(bundle, load_manifest(bundle), "/usr/local/bin/kubectl", tmp_path)
     target = administrator(upgraded.inventory, over_ssh(silent))
     upgraded.want(HOPS[-1])
+    shown = upgraded.haplane("upgrade", upgraded.file, "--dry-run", "--without-snapshot")  # as an operator does first
+    assert "nothing is restarted" in shown
     clients = watched(target, "upgraded", kubectl, kubeconfig(target, tmp_path / "config"), list(pods))
     with sessions_held_back(upgraded.inventory), clients as seen:
         done = json.loads(
