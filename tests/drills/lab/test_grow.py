@@ -75,7 +75,7 @@ class Growing:
 
 
 @pytest.fixture
-def lab(tmp_path):
+def growing(tmp_path):
     made = Growing(tmp_path)
     made.haplane("lab", "up", made.inventory((1,)))
     yield made
@@ -90,13 +90,13 @@ STEPS = (
 )
 
 
-def test_one_master_grows_to_five_and_shrinks_to_one(lab):
-    first = lab.up((1,))
+def test_one_master_grows_to_five_and_shrinks_to_one(growing):
+    first = growing.up((1,))
     assert first["status"]["etcd"]["quorum"]["voters"] == 1
     for masters, leaving in STEPS:
-        with clients(load_inventory(lab.inventory(masters))) as seen:
+        with clients(load_inventory(growing.inventory(masters))) as seen:
             began = time.monotonic()
-            document = lab.up(masters, leaving)
+            document = growing.up(masters, leaving)
             seconds = time.monotonic() - began
         seen.tell(f"to {len(masters)} masters, {len(leaving)} leave, {seconds:.0f} s")
         status = document["status"]
@@ -104,5 +104,5 @@ def test_one_master_grows_to_five_and_shrinks_to_one(lab):
         assert status["cluster"]["uid"] == first["status"]["cluster"]["uid"]
         assert status["etcd"]["quorum"]["voters"] == len(masters)
         assert (seen.failed, seen.lost) == (0, ()), seen.failures
-        assert lab.up(masters, leaving)["changed"] is False
-        lab.haplane("verify", lab.inventory(masters))
+        assert growing.up(masters, leaving)["changed"] is False
+        growing.haplane("verify", growing.inventory(masters))

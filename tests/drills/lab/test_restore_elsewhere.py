@@ -35,7 +35,7 @@ AFTER = {"masters": {"m1": 32, "m2": 31, "m4": 34}, "balancer": 12, "endpoint": 
 
 
 @pytest.fixture
-def lab(tmp_path, monkeypatch):
+def moved(tmp_path, monkeypatch):
     """What makes a lab of these machines; the operator's age identity is beside its inventory."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     recipient = Lab().haplane("keys", "new", str(tmp_path / "identity"), "--json")
@@ -72,14 +72,14 @@ def config_map(lab, namespace, name, key):
     return lab.kubectl("get", "configmap", name, "--namespace", namespace, "-o", f"jsonpath={{.data.{key}}}")
 
 
-def test_other_machines_and_another_endpoint(lab, tmp_path):
-    old = lab("before.py", BEFORE)
+def test_other_machines_and_another_endpoint(moved, tmp_path):
+    old = moved("before.py", BEFORE)
     key = json.loads(old.haplane("up", old.path, "--yes", "--json"))["signing_key"]
     uid = old.status()["cluster"]["uid"]
     token = old.kubectl("create", "token", "default", "--duration=24h")
     old.kubectl("create", "configmap", "before-the-snapshot")
     snapshot = copied_snapshot(old, tmp_path)
-    new = lab("after.py", AFTER, key)
+    new = moved("after.py", AFTER, key)
     words = ("--file", str(snapshot), "--identity", str(tmp_path / "identity"), "--yes", "--json")
     outcome = json.loads(new.haplane("restore", new.path, *words))
     assert outcome["uid"] == uid
