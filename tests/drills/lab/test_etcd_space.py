@@ -84,8 +84,7 @@ def test_a_full_disk_under_one_member_costs_nobody_anything(lab):
         wait_until(lambda: lab.run("m3", f"{ETCDCTL} get x").returncode == 0, 20, "m3 serves from the small disk")
         on(lab, "m3", FILL)
         wait_until(lambda: written_until_m3_ends(lab), 90, "m3 ends on its full disk", every=0.1)
-        problem = named(lab, "its disk is full")
-        assert problem.startswith("etcd member m3: ")
+        problem = named(lab, "etcd member m3: its disk is full")
         assert "no space left on device" in problem
         assert not any("damaged" in one or "repair" in one for one in lab.status()["problems"])
         done = json.loads(lab.haplane("node", "repair", lab.path, "m3", "--yes", "--json", codes=(REFUSED,)))
