@@ -64,6 +64,11 @@ class Outcome:
         return ExitCode.DONE if complete else ExitCode.INCOMPLETE
 
 
+def looks_before(entries: tuple[Entry, ...], end: Entry) -> tuple[Look, ...]:
+    """What looks, of the entries before ``end``."""
+    return tuple(entry for entry in entries[: entries.index(end)] if isinstance(entry, Look))
+
+
 def carry_out(verb: Verb, context: Context, confirm: Confirm) -> tuple[str, ...]:
     """Every entry in turn; the lines of the plan as they were last shown.
 
@@ -115,9 +120,8 @@ class _Engine:
         if not self.lines:
             return True
         confirmed = _substance(self._context)
-        for entry in self._verb.entries[: self._verb.entries.index(CONFIRM)]:
-            if isinstance(entry, Look):
-                entry.carry_out(self._context)
+        for look in looks_before(self._verb.entries, CONFIRM):
+            look.carry_out(self._context)
         self.lines = self._describe()
         if self.lines and _substance(self._context) != confirmed and not self._confirm(self.lines):
             return False

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.phase import Look
 from haplane.domain.progress import Progress
 from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError
@@ -34,7 +33,7 @@ from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_SIGNING_ROTATION
 from haplane.recovery.request import RestoreRequest
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
-from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
+from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb, looks_before
 from haplane.workflows.leave_out import offer
 from haplane.workflows.prepare import over_ssh, prepare_to_converge
 
@@ -66,7 +65,7 @@ ENTRIES = (
 )
 
 
-LOOKS = tuple(entry for entry in ENTRIES[: ENTRIES.index(CHOOSE_SOURCE)] if isinstance(entry, Look))
+LOOKS = looks_before(ENTRIES, CHOOSE_SOURCE)
 """What decides on reports alone."""
 
 

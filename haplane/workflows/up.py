@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.phase import Look
 from haplane.domain.progress import Progress
 from haplane.errors import HaplaneError
 from haplane.executor import Executor
@@ -35,7 +34,7 @@ from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.phases.snapshots.schedule_snapshots import REFUSE_UNUSABLE_SNAPSHOTS
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
-from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
+from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb, looks_before
 from haplane.workflows.leave_out import offer
 from haplane.workflows.prepare import hosts_named, over_ssh, prepare_to_converge
 
@@ -69,7 +68,7 @@ ENTRIES = (
 )
 
 
-LOOKS = tuple(entry for entry in ENTRIES[: ENTRIES.index(CONFIRM)] if isinstance(entry, Look))
+LOOKS = looks_before(ENTRIES, CONFIRM)
 
 
 @dataclass(frozen=True, kw_only=True)

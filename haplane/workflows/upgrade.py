@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.phase import Look
 from haplane.context.request import Upgrade
 from haplane.domain.progress import Progress
 from haplane.errors import HaplaneError
@@ -39,7 +38,7 @@ from haplane.phases.upgrade.stage import PREPARE, STAGE, TIDY
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE
 from haplane.workflows.converge import PREPARE as PREPARE_AS_UP
-from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
+from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb, looks_before
 from haplane.workflows.leave_out import offer
 from haplane.workflows.prepare import hosts_named, over_ssh, prepare_to_converge
 
@@ -76,7 +75,7 @@ ENTRIES = (
 )
 """One hop. The order between the components is kubeadm's: etcd, API servers, what exists once, then kubelets."""
 
-LOOKS = tuple(entry for entry in ENTRIES[: ENTRIES.index(CHECK_UPGRADE)] if isinstance(entry, Look))
+LOOKS = looks_before(ENTRIES, CHECK_UPGRADE)
 """What decides on reports alone."""
 
 REST = (OBSERVE, DECIDE, CONFIRM, LOCK, LOOK_AGAIN, *PREPARE_AS_UP, *CONVERGE, AWAIT_NODES, VERIFY_HEALTH)
