@@ -235,6 +235,10 @@ class Observation(BaseModel):
         """Reports of those of the named hosts that answered."""
         return [self.reports[name] for name in names if name in self.reports]
 
+    def with_ready_apiserver(self, names: Iterable[str]) -> list[str]:
+        """Those of the named hosts that answered and whose API server is ready."""
+        return [name for name in names if name in self.reports and self.reports[name].apiserver.ready]
+
     def without(self, left_out: Mapping[str, LeftOut]) -> Observation:
         """The same moment as if these hosts could not be reached, each for the reason given."""
         reports = {name: report for name, report in self.reports.items() if name not in left_out}

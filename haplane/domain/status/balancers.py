@@ -86,9 +86,8 @@ def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool
 
 def endpoint_problem(roster: Roster, observation: Observation) -> Problem:
     """Whom it would lead to, or what there is between."""
-    ready = any(report.apiserver.ready for report in observation.of(roster.masters))
     what = f"the endpoint {roster.endpoint} does not answer ready"
-    if not ready:
+    if not observation.with_ready_apiserver(roster.masters):
         return problem(what, why="no API server is known to be ready", fix=UP)
     why = "API servers are ready, what leads to them is not"
     return problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")
@@ -110,8 +109,7 @@ def _elsewhere(roster: Roster, observation: Observation) -> list[Problem]:
 
 def unserved_masters(roster: Roster, observation: Observation) -> list[Problem]:
     """Ready API servers that a load balancer sends nothing to, no longer checks, or does not know at all."""
-    ready = [name for name in roster.masters if name in observation.reports]
-    ready = [name for name in ready if observation.reports[name].apiserver.ready]
+    ready = observation.with_ready_apiserver(roster.masters)
     found = []
     for name in roster.balancers:
         servers = _servers(name, APISERVERS, observation)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import Pod
-from haplane.domain.observed import HostReport, Node, Observation
+from haplane.domain.observed import HostReport, LeftOut, Node, Observation
 from haplane.domain.problem import UP, Problem, journal, on, problem, word
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.status.model import Roster
@@ -21,15 +21,18 @@ def not_ready(what: str, name: str, nodes: Mapping[str, Node], roster: Roster, o
     """The Node's own message; where its kubelet reports nothing any more, what the host does instead."""
     node, report = nodes.get(name), observation.reports.get(name)
     message = node.why if node is not None else "no API server knows it"
-    if name in observation.left_out:
-        return problem(
-            what, why=observation.unreachable[name], fix=f"{observation.left_out[name].next_step}; then {UP}"
-        )
+    if one := observation.left_out.get(name):
+        return problem(what, why=observation.unreachable[name], fix=let_in(one))
     if report is None:
         away = "its host is unreachable" if name in observation.unreachable else message
         return problem(what, why=away, fix=f"power {name} on, or find out why `ssh {name}` fails, then {UP}")
     why, fix = _of_its_host(name, report, roster) or _of_its_message(name, message)
     return problem(what, why=why or None, fix=fix)
+
+
+def let_in(one: LeftOut) -> str:
+    """What has a host that was left out take part again."""
+    return f"{one.next_step}; then {UP}"
 
 
 def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, str] | None:

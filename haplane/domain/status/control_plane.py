@@ -75,7 +75,7 @@ def _cut_off(roster: Roster, observation: Observation) -> list[Problem]:
     found = []
     for why, components in _reaches(roster, observation).items():
         hosts = sorted({name for names in components.values() for name in names})
-        hosts = [name for name in hosts if observation.reports[name].apiserver.ready]
+        hosts = observation.with_ready_apiserver(hosts)
         if why and hosts:
             what = f"{', '.join(hosts)}: {' and '.join(sorted(components))} cannot use the API server"
             found.append(problem(what, why=why, fix=_fix_of(why, [roster.addresses[name] for name in hosts])))

@@ -126,8 +126,7 @@ def _endpoints(
             )
         )
     listed = view.endpoints.get(KUBERNETES, ())
-    ready = [name for name in roster.masters if name in observation.reports]
-    ready = [name for name in ready if observation.reports[name].apiserver.ready]
+    ready = observation.with_ready_apiserver(roster.masters)
     known = {roster.addresses[name] for name in roster.masters}
     lost = [name for name in ready if roster.addresses[name] not in listed]
     strange = [] if roster.leaving else [address for address in listed if address not in known]

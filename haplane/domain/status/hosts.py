@@ -9,7 +9,7 @@ from haplane.domain import host_paths
 from haplane.domain.observed import UNUSABLE, Observation, Unit
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, on, problem
-from haplane.domain.status.causes import does_not_answer
+from haplane.domain.status.causes import does_not_answer, let_in
 from haplane.domain.status.model import Roster
 from haplane.domain.status.rotation import rotation_problems
 
@@ -50,7 +50,7 @@ def unreachable_hosts(observation: Observation) -> list[Problem]:
     found = []
     for name, why in sorted(observation.unreachable.items()):
         if one := observation.left_out.get(name):
-            found.append(problem(f"{name}: left out", why=one.why, fix=f"{one.next_step}; then {UP}"))
+            found.append(problem(f"{name}: left out", why=one.why, fix=let_in(one)))
         else:
             fix = f"power it on; `ssh -v {name}` shows how far a connection gets"
             found.append(problem(f"{name}: unreachable", why=why, fix=fix))

@@ -9,6 +9,7 @@ from haplane.domain.members import corrupt, differ, is_corrupt
 from haplane.domain.observed import Observation, listed_members
 from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
+from haplane.domain.status.causes import let_in
 from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
 from haplane.domain.steps.etcd_space import quota_of, without_space
 
@@ -138,11 +139,8 @@ def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) ->
     """One whose own words explain nothing: its host is off or could not ask it, it is stopped, or finds no quorum."""
     name = member.name
     report = observation.reports.get(name)
-    if name in observation.left_out:
-        what = f"etcd member {name}: not healthy"
-        return problem(
-            what, why=observation.unreachable[name], fix=f"{observation.left_out[name].next_step}; then {UP}"
-        )
+    if one := observation.left_out.get(name):
+        return problem(f"etcd member {name}: not healthy", why=observation.unreachable[name], fix=let_in(one))
     if report is None:
         fix = f"power {name} on; if it is lost for good: `haplane node repair INVENTORY {name}`"
         return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=fix)
