@@ -24,9 +24,7 @@ SECONDS = 20
 
 MOST_BYTES = 4 << 20
 
-COMPLAINT = re.compile(
-    r"unknown flag: --[\w-]+|unrecognized feature gate: \w+|cannot set feature gate [^\"\n]{1,200}"
-)
+REFUSAL = re.compile(r"unknown flag: --[\w-]+|unrecognized feature gate: \w+|cannot set feature gate [^\"\n]{1,200}")
 HAS_EVERY_GATE = "kube-apiserver"
 """Kubernetes registers all gates in one place, of kubelet and kube-proxy as well, and those two look at them late."""
 
@@ -46,7 +44,7 @@ def helps(bundle: Path, programs: Sequence[str]) -> dict[str, str]:
         return dict(zip(programs, texts, strict=True))
 
 
-def complaint(bundle: Path, program: str, argument: str, *, gate: bool = False) -> str | None:
+def refusal(bundle: Path, program: str, argument: str, *, gate: bool = False) -> str | None:
     """What the program says of an argument like ``--name=`` or ``--feature-gates=Name=true``, or None if it takes it.
 
     A flag's value is not looked at. Raises as :func:`helps`.
@@ -54,7 +52,7 @@ def complaint(bundle: Path, program: str, argument: str, *, gate: bool = False) 
     manifest = load_manifest(bundle)
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
         path = _unpacked(bundle, manifest, HAS_EVERY_GATE if gate else program, Path(directory))
-        found = COMPLAINT.search(_printed(bundle, path, argument, "--version"))
+        found = REFUSAL.search(_printed(bundle, path, argument, "--version"))
     return found.group() if found else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from haplane.bundle.program_help import complaint, helps
+from haplane.bundle.program_help import helps, refusal
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
@@ -140,7 +140,7 @@ def _refused(bundle: Path, doubtful: Iterable[Written]) -> dict[Written, str]:
             found[one] = "its `--help` does not name it"
             continue
         argument = f"--feature-gates={one.name}={one.value}" if one.gate else f"--{one.name}="
-        if said := complaint(bundle, one.program, argument, gate=one.gate):
+        if said := refusal(bundle, one.program, argument, gate=one.gate):
             found[one] = said
     return found
 

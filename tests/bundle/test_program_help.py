@@ -5,7 +5,7 @@ import samples
 
 from haplane.bundle import program_help
 from haplane.bundle.manifest import default_directory
-from haplane.bundle.program_help import complaint, helps
+from haplane.bundle.program_help import helps, refusal
 from haplane.desired.files import etcd_unit, kubeadm_configuration, node_files
 from haplane.domain import host_paths
 from haplane.domain.upgrade_flags import accepted, in_command_line, in_kubeadm_configuration, unnamed
@@ -41,11 +41,11 @@ def test_what_help_leaves_out_is_asked_of_the_program():
     }
     for program in ("kubelet", "kube-apiserver", "kube-proxy"):
         for pair, words in gates.items():
-            said = complaint(bundle, program, f"--feature-gates={pair}", gate=True)
+            said = refusal(bundle, program, f"--feature-gates={pair}", gate=True)
             assert said is None if words is None else words in said, (program, pair, said)
     for program in ("kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"):
-        assert complaint(bundle, program, "--made-up=") == "unknown flag: --made-up", program
-        assert complaint(bundle, program, "--v=") is None, program
+        assert refusal(bundle, program, "--made-up=") == "unknown flag: --made-up", program
+        assert refusal(bundle, program, "--v=") is None, program
 
 
 def test_the_api_servers_help_names_every_gate_of_the_node_as_well():
