@@ -59,8 +59,8 @@ KUBELET = 120
 """kubeadm, then 60 s for a kubelet to be healthy and 30 to serve its certificate."""
 
 KUBEADM_INIT = 600
-"""kubeadm waits 240 s for a control plane, and as long again for an API server that answers by then; certificates and
-the kubelet take the rest."""
+"""kubeadm waits 240 s for a control plane, and as long again for an API server that answers by then: no try begins
+later than 340 s after the first. Certificates and the kubelet take the rest."""
 
 KUBEADM_JOIN = 240
 """kubeadm waits for a kubelet's bootstrap and its first answer."""

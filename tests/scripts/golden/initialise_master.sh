@@ -40,13 +40,14 @@ wait_for() (
 )
 
 # On a slow machine kubeadm gives an API server up that is still starting, or is slow to make its first administrator.
-# While it answers, it gets as long again.
+# While it answers, it gets as long again, unless that would end after the operation's timeout.
 answers() { local_apiserver /livez 20 || test $? -eq 22; }
 
-attempts=4
+attempts=4 deadline=$(($(date +%s) + 260))
 until kubeadm init --config "$config" --skip-phases="$skipped"; do
     attempts=$((attempts - 1))
     test "$attempts" -gt 0
+    test "$(date +%s)" -lt "$deadline"
     wait_for "$patience" "the API server answers" answers 2>/dev/null
     case $skipped in *,preflight) ;; *) skipped=$skipped,preflight ;; esac
 done
