@@ -43,8 +43,9 @@ def journal(host: str, unit: str) -> str:
 
 
 def filling(host: str, directory: str) -> str:
-    """What shows which files fill a disk."""
-    return on(host, f"du -xh --max-depth=2 {directory} | sort -h | tail") + " shows what fills it"
+    """What shows which files fill the disk under a directory: they may lie anywhere on it."""
+    disk = f"$(findmnt -no TARGET -T {directory})"
+    return on(host, f"du -xh --max-depth=3 {disk} | sort -h | tail") + " shows what fills it"
 
 
 def word(text: str) -> str:

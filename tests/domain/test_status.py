@@ -392,7 +392,9 @@ def test_pods_that_nothing_can_run_are_a_problem_with_its_cause():
     found = judged(observation).problems
     disk = next(line for line in found if line.startswith("m1: short of disk space"))
     assert "DiskPressure is true: no new pods are placed there, and pods are evicted" in disk
-    assert disk.endswith("fix: on m1: `du -xh --max-depth=2 /var | sort -h | tail` shows what fills it")
+    assert disk.endswith(
+        "fix: on m1: `du -xh --max-depth=3 $(findmnt -no TARGET -T /var) | sort -h | tail` shows what fills it"
+    )
     assert any(
         line.startswith("m1: without a pod network (its condition NetworkUnavailable is true") for line in found
     )
@@ -489,8 +491,9 @@ def test_a_full_disk_under_one_member_is_named_as_that_and_nothing_else():
     [problem] = [problem for problem in status.problems if problem.startswith("etcd member m3")]
     assert problem == (
         "etcd member m3: its disk is full (failed to commit tx: write /var/lib/etcd/member/snap/db: no space left on "
-        "device; 0 MiB free at /var/lib/etcd); fix: make room on m3: `du -xh --max-depth=2 /var/lib | sort -h | tail`"
-        " shows what fills it; etcd starts by itself and keeps its data"
+        "device; 0 MiB free at /var/lib/etcd); fix: make room on m3: `du -xh --max-depth=3 "
+        "$(findmnt -no TARGET -T /var/lib/etcd) | sort -h | tail` shows what fills it; "
+        "etcd starts by itself and keeps its data"
     )
     assert not any("damaged" in problem or "repair" in problem for problem in status.problems)
     assert "repair" not in status.recovery.action

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from haplane.domain.etcd_failure import Failure, FailureKind
+from haplane.domain.host_paths import ETCD_DATA
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.problem import UP, Problem, problem
+from haplane.domain.problem import UP, Problem, filling, problem
 from haplane.domain.status.model import Roster
 
 FIXES = {
     FailureKind.DAMAGED: "`haplane node repair INVENTORY {name}`",
-    FailureKind.DISK_FULL: "make room on {name}: `du -xh --max-depth=2 /var/lib | sort -h | tail` shows what "
-    "fills it; etcd starts by itself and keeps its data",
+    FailureKind.DISK_FULL: "make room " + filling("{name}", ETCD_DATA) + "; etcd starts by itself and keeps its data",
     FailureKind.READ_ONLY: "see why in `dmesg` on {name}, then `mount -o remount,rw` its file system",
     FailureKind.DISK_ERROR: "see `dmesg` on {name}; if its data are lost: move /var/lib/etcd/member away there, then "
     "`haplane node repair INVENTORY {name}`",

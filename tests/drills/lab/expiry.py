@@ -88,9 +88,9 @@ def expire_kubelet(inventory, host):
 
 
 def expire(inventory, host):
-    """Have every one that a node has end; who reads them knows with its next start."""
+    """Have every one that a host has end; who reads them knows with its next start."""
     identity = identity_of(inventory)
-    found = _client(identity, host)
+    found = _client(identity, host) if host in inventory.nodes else {}
     if host in inventory.masters:
         found |= _pairs(of_control_plane(inventory, identity, host)) | kubeconfigs(identity, host)
     if host in inventory.etcd:

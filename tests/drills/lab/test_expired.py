@@ -7,6 +7,7 @@ import time
 
 import pytest
 from drills.lab import expiry
+from drills.lab.conftest import Lab
 from drills.lab.test_worker import leave
 from lab_cpu import sessions_held_back
 from rolling_clients import Clients
@@ -101,6 +102,33 @@ def test_a_cluster_whose_every_certificate_has_expired_is_recovered_by_one_up(la
         assert json.loads(lab.haplane("up", path, "--yes", "--json"))["plan"] == []
     finally:
         leave(lab)
+
+
+@pytest.fixture
+def external():
+    """A lab of its own, with etcd on machines that have nothing else, freshly made."""
+    made = Lab("inventories/lab_external_etcd.py")
+    made.haplane("lab", "down", made.path)
+    made.haplane("lab", "up", made.path)
+    made.haplane("up", made.path, "--yes")
+    yield made
+    made.haplane("lab", "down", made.path)
+
+
+def test_etcd_on_machines_of_its_own_is_recovered_with_the_masters(external):
+    external.kubectl("create", "configmap", KEPT, "--from-literal=answer=42")
+    before = kept(external)
+    for host in external.inventory.hosts:
+        expiry.expire(external.inventory, host)
+    powered_off_and_on(external, external.inventory.hosts)
+    wait_until(lambda: not external.status()["healthy"], 30, "the cluster is down")
+    said = "\n".join(external.status()["problems"])
+    assert "certificates have expired on m1, m2, m3, e1, e2, e3" in said, said
+    assert f"fix: `haplane up {external.path}`" in said, said
+    external.haplane("up", external.path, "--yes")
+    assert kept(external) == before
+    external.wait_until_healthy(60)
+    assert json.loads(external.haplane("up", external.path, "--yes", "--json"))["plan"] == []
 
 
 @pytest.mark.parametrize("expire", [expiry.expire_kubelet, expiry.expire_member])
