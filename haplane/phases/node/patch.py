@@ -22,6 +22,7 @@ from haplane.phases.node.reboot import (
     reboot_host,
     refuse_unreachable,
     refuse_unsafe,
+    refuse_unsafe_now,
     why,
 )
 from haplane.platforms import PLATFORMS
@@ -45,7 +46,9 @@ def decide_patch(context: Context) -> None:
     refuse_deadlocks(context, costs)
     refuse_losses(context, costs)
     kept = context.request.node.keep_pods
-    show(context, costs, [Step(Kind.PATCH, name, why(context, name, kept=kept)) for name in order(context, hosts)])
+    names = order(context, hosts)
+    refuse_unsafe_now(context, context.inventory.host(names[0]))
+    show(context, costs, [Step(Kind.PATCH, name, why(context, name, kept=kept)) for name in names])
 
 
 def _script(context: Context, host: Host) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -13,7 +13,7 @@ from haplane.deploys import etcd_recipes, recipes
 from haplane.desired.hosts import units
 from haplane.domain import host_paths
 from haplane.domain.drain.cluster import Workloads
-from haplane.domain.guard import may_restart_apiserver, may_restart_etcd, may_stop_balancer
+from haplane.domain.guard import Guard, may_restart_apiserver, may_restart_etcd, may_stop_balancer
 from haplane.domain.outage_order import in_order
 from haplane.domain.plan import Kind, Step
 from haplane.domain.returned import missing_pods, missing_services
@@ -44,7 +44,9 @@ def decide_reboot(context: Context) -> None:
     refuse_deadlocks(context, costs)
     refuse_losses(context, costs)
     kept = context.request.node.keep_pods
-    show(context, costs, [Step(Kind.REBOOT, name, why(context, name, kept=kept)) for name in order(context, hosts)])
+    names = order(context, hosts)
+    refuse_unsafe_now(context, context.inventory.host(names[0]))
+    show(context, costs, [Step(Kind.REBOOT, name, why(context, name, kept=kept)) for name in names])
 
 
 def order(context: Context, hosts: list[Host]) -> list[str]:
@@ -107,16 +109,30 @@ def reboot_host(context: Context, host: Host, verb: str) -> None:
     context.result.seconds[host.name] = context.executor.monotonic() - began
 
 
+def refuse_unsafe_now(context: Context, host: Host) -> None:
+    """As :func:`refuse_unsafe`, for the first to go: nobody is asked about what cannot be done."""
+    reports = context.observation.reports
+    for group, guard in _guards(context, host):
+        if not guard({other.name: reports.get(other.name) for other in group}, host.name).allowed:
+            refuse_unless(context, host, group, guard)
+
+
 def refuse_unsafe(context: Context, host: Host) -> None:
-    """Raises Refused unless API servers, etcd and load balancers carry on without it."""
+    """Raises Refused unless API servers, etcd and load balancers carry on without it, each looked at anew."""
+    for group, guard in _guards(context, host):
+        refuse_unless(context, host, group, guard)
+
+
+def _guards(context: Context, host: Host) -> Iterator[tuple[tuple[Host, ...], Guard]]:
+    """Whoever it shares a task with, and the rule of that."""
     inventory = context.inventory
     if host in inventory.masters:
-        refuse_unless(context, host, inventory.masters, may_restart_apiserver)
+        yield inventory.masters, may_restart_apiserver
     if host in inventory.etcd:
-        refuse_unless(context, host, inventory.etcd, may_restart_etcd)
+        yield inventory.etcd, may_restart_etcd
     if host in inventory.balancer_hosts:
         masters = {master.name for master in inventory.masters}
-        refuse_unless(context, host, inventory.balancer_hosts, partial(may_stop_balancer, masters=masters))
+        yield inventory.balancer_hosts, partial(may_stop_balancer, masters=masters)
 
 
 def _empty(context: Context, host: Host, verb: str) -> Workloads | None:
