@@ -65,12 +65,16 @@ class Precedence(Reported):
 
 
 class Pod(Reported):
-    """``component`` is a static pod's, ``reason`` why a container waits, or the pod's phase."""
+    """``component`` is a static pod's, ``reason`` why a container waits, or the pod's phase.
+
+    ``ended``: all of it has, for good. A kubelet starts such a static pod again only once its manifest comes anew.
+    """
 
     name: FullName
     node: Text
     component: Text = ""
     ready: bool
+    ended: bool = False
     reason: Text
     message: Text
 

@@ -4,7 +4,9 @@ import pytest
 import samples
 
 from haplane.domain import host_paths
+from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
+from haplane.domain.plan import Kind
 from haplane.domain.status import Certificates, summarise
 from haplane.domain.steps.host import changed_files
 from haplane.domain.steps.nodes import control_plane_steps
@@ -223,6 +225,39 @@ def test_a_certificate_that_the_process_has_not_read_is_a_problem_and_up_restart
     steps = control_plane_steps("m2", wants, observation.reports["m2"])
     whys = [step.why for step in steps if step is not None]
     assert whys == (["its certificates are newer than it"] if unread else [])
+
+
+@pytest.mark.parametrize("component", ["kube-scheduler", "kube-apiserver"])
+@pytest.mark.parametrize(
+    ("ended", "started_at", "started_anew"), [(True, 0, True), (True, 9, False), (False, 0, False)]
+)
+def test_a_static_pod_that_its_kubelet_gave_up_is_started_anew(component, ended, started_at, started_anew):
+    """A kubelet that has no room for it rejects it, and never looks at that manifest again."""
+    pod = {
+        "name": f"{component}-m2", "node": "m2", "component": component, "ready": False, "ended": ended,
+        "reason": "OutOfpods", "message": "Node didn't have enough resource: pods",
+    }  # fmt: skip
+    broken = {"unhealthy": "connection refused", "started_at": started_at}
+    told = {"components": samples.components(**{component.replace("-", "_"): broken})}
+    if component == "kube-apiserver":
+        told |= {"apiserver": {"ready": False}, "workloads": None}
+    observation = samples.altered(with_workloads(pods=[pod]), "m2", **told)
+    found = [line for line in problems(observation) if component in line or "API server is not ready" in line]
+    gave_up = ended and not started_at
+    assert any(line.endswith("fix: `haplane up inventories/test.py`") for line in found) is gave_up, found
+    why = f"{component} has ended, and the kubelet does not start it again"
+    plan = decide(samples.cluster_of(INVENTORY), samples.wants(INVENTORY, dict(observation.reports)), observation)
+    assert [(step.host, step.kind) for step in plan.steps if step.why == why] == [
+        ("m2", Kind.CONTROL_PLANE)
+    ] * gave_up
+
+
+@pytest.mark.parametrize("path", [host_paths.KUBELET_CONFIG_YAML, host_paths.SCHEDULER_MANIFEST])
+def test_a_file_of_kubeadms_that_was_edited_is_named(path):
+    made = dict(CONVERGED.reports["m2"].made) | {path: "1" * 64}
+    (found,) = problems(samples.altered(CONVERGED, "m2", made=made))
+    assert found.startswith(f"m2: {path} changed by hand")
+    assert found.endswith("fix: `haplane up inventories/test.py`")
 
 
 def test_a_second_manifest_of_a_component_is_named_with_what_removes_it():

@@ -11,6 +11,9 @@ from haplane.domain.observed import HostReport, LeftOut, Node, Observation
 from haplane.domain.problem import UP, Problem, journal, on, problem, word
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.status.model import Roster
+from haplane.domain.steps.nodes import ended_static_pods
+
+APISERVER = "kube-apiserver"
 
 RUNTIME_FAILS = re.compile(r"container runtime|PLEG|rpc error|containerd", re.IGNORECASE)
 NO_NETWORK = re.compile(r"cni plugin not initialized|NetworkPluginNotReady|NetworkReady=false", re.IGNORECASE)
@@ -82,8 +85,10 @@ def silent_apiserver(name: str, roster: Roster, observation: Observation) -> Pro
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
     if host_paths.APISERVER_MANIFEST not in report.files and "files" not in report.failed:
         return problem(what, why=f"{host_paths.APISERVER_MANIFEST} is missing", fix=UP)
-    pod = next((pod for pod in _pods(observation) if (pod.component, pod.node) == ("kube-apiserver", name)), None)
+    pod = next((pod for pod in _pods(observation) if (pod.component, pod.node) == (APISERVER, name)), None)
     waits = f"{pod.reason}: {pod.message}".strip(": ") if pod is not None and not pod.ready else None
+    if APISERVER in ended_static_pods(name, observation.reports):
+        return problem(what, why=waits, fix=UP)
     logs = f"tail -n 20 /var/log/pods/kube-system_kube-apiserver-{name}_*/kube-apiserver/*.log"
     return problem(what, why=_answer(report) or waits, fix=on(name, logs))
 

@@ -11,7 +11,7 @@ from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
 from haplane.domain.status.workloads import most_troubled
 from haplane.domain.steps.leaders import leaderless
-from haplane.domain.steps.nodes import unread_certificates
+from haplane.domain.steps.nodes import ended_static_pods, unread_certificates
 
 EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
 
@@ -94,6 +94,7 @@ def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str
     found = []
     for name in roster.masters:
         report = observation.reports.get(name)
+        ended = ended_static_pods(name, observation.reports)
         for component, state in report.components.of.items() if report else ():
             if state.unhealthy is None or state.unserved is not None:
                 continue
@@ -101,7 +102,7 @@ def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str
             waiting = f"{pod.reason}: {pod.message}" if pod and pod.message else pod.reason if pod else ""
             why = waiting if pod and not pod.ready and waiting else state.unhealthy
             log = f"`kubectl --namespace=kube-system logs {component}-{name} --previous` shows its last output"
-            fix = UP if state.unhealthy.endswith("is missing") else log
+            fix = UP if component in ended or state.unhealthy.endswith("is missing") else log
             found.append(problem(f"{name}: {component} is not healthy", why=why, fix=fix))
     return found
 

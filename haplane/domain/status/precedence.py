@@ -7,15 +7,19 @@ from haplane.domain.observed import Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
+from haplane.domain.steps.nodes import edited_files
 
 FLANNEL = "10-flannel.conflist"
+MADE_BY_KUBEADM = (*host_paths.CONTROL_PLANE_MANIFESTS, host_paths.KUBELET_CONFIG_YAML)
 
 
 def precedence_problems(roster: Roster, observation: Observation) -> list[Problem]:
-    """By host: units, then the pod network's configuration, then the packet filter."""
+    """By host: what kubeadm made, units, then the pod network's configuration, then the packet filter."""
     found: list[Problem] = []
     for name, report in sorted(observation.reports.items()):
         seen = report.precedence
+        if edited := edited_files(MADE_BY_KUBEADM, report):
+            found.append(problem(f"{name}: {few(edited)} changed by hand", why="kubeadm made it for haplane", fix=UP))
         found += [
             _unit(name, unit, paths) for unit, paths in seen.units.items() if unit in roster.units.get(name, ())
         ]

@@ -53,7 +53,7 @@ def node_steps(
             steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))
             continue
         if name in cluster.masters:
-            steps += control_plane_steps(name, wants[name], report)
+            steps += control_plane_steps(name, wants[name], report, ended_static_pods(name, reports))
         steps += kubelet_steps(name, wants[name], report)
         if known is not None and name not in known and is_registered(report):
             why = "kubelet: its Node object is missing"
@@ -68,11 +68,21 @@ def is_registered(report: HostReport) -> bool:
     return bool(kubelet and kubelet.active and report.started_at - kubelet.active_since > REGISTRATION_SECONDS)
 
 
-def control_plane_steps(name: str, wanted: Wants, report: HostReport) -> list[Step | None]:
-    """A restart is that of all three components."""
+def ended_static_pods(name: str, reports: Mapping[str, HostReport]) -> list[str]:
+    """Components of this master that do not run there, and whose pods have ended for good by an API server's word."""
+    views = [report.workloads for report in reports.values() if report.workloads is not None]
+    ended = {pod.component for view in views for pod in view.pods if pod.node == name and pod.ended}
+    of = reports[name].components.of if name in reports else {}
+    return [component for component, state in of.items() if component in ended and not state.started_at]
+
+
+def control_plane_steps(name: str, wanted: Wants, report: HostReport, ended: Sequence[str] = ()) -> list[Step | None]:
+    """A restart is that of all three components. ``ended``: those whose pods have ended for good."""
     if why := why_recover(wanted, report):
         return [Step(Kind.RECOVER, name, why, tuple(wanted.certificates))]
     why = _why_restart(wanted, report)
+    if why is None and ended:
+        why = f"{few(list(ended))} has ended, and the kubelet does not start it again"
     return [
         step_on(Kind.CERTIFICATES, name, tuple(wanted.certificates), reasons(wanted.certificates)),
         Step(Kind.CONTROL_PLANE, name, why) if why else None,
@@ -153,10 +163,15 @@ def kubelet_steps(name: str, wanted: Wants, report: HostReport) -> list[Step | N
 
 def not_as_made(paths: Sequence[str], report: HostReport) -> str | None:
     """Whether what kubeadm made was edited, or could be edited unseen because a run was killed before it noted it."""
-    there = {path: report.files[path].sha256 for path in paths if path in report.files}
-    if edited := [path for path, sha256 in there.items() if report.made.get(path, sha256) != sha256]:
+    if edited := edited_files(paths, report):
         return f"{few(edited)} edited"
-    return None if report.made.keys() >= there.keys() else UNRECORDED
+    return None if all(path in report.made for path in paths if path in report.files) else UNRECORDED
+
+
+def edited_files(paths: Sequence[str], report: HostReport) -> list[str]:
+    """Those that are not as kubeadm made them for haplane."""
+    there = {path: report.files[path].sha256 for path in paths if path in report.files}
+    return [path for path, sha256 in there.items() if report.made.get(path, sha256) != sha256]
 
 
 def tidy_steps(cluster: ClusterWants, reports: Mapping[str, HostReport]) -> list[Step]:

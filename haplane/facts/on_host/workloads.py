@@ -35,6 +35,8 @@ OURS = ("haplane", "kubeadm")
 MOST_OBJECTS = 200
 MOST_SERVICES = 20
 
+ENDED = ("Failed", "Succeeded")
+
 Ask = Callable[..., dict[str, Any]]
 """Takes paths, and ``accept``."""
 
@@ -132,6 +134,7 @@ def pod(item: dict[str, Any]) -> dict[str, Any]:
         "node": item["spec"].get("nodeName") or affine_node(item),
         "component": item["metadata"].get("labels", {}).get("component", ""),
         "ready": is_pod_ready(item),
+        "ended": item.get("status", {}).get("phase") in ENDED,
         "reason": reason,
         "message": message,
     }
