@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from haplane.domain.observed import Kubernetes, Node
 from haplane.domain.plan import CONTROL_PLANE_TAINT
-from haplane.domain.problem import Problem, problem
+from haplane.domain.problem import Problem, problem, word
 from haplane.domain.status.model import Roster
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+BUILT_IN = re.compile(r"node(\.cloudprovider)?\.kubernetes\.io/")
 BY_HAPLANE = " is cordoned by haplane"
 ON_PURPOSE = ("", "drain")
 """What leaves a node cordoned because that was asked for; after other verbs it is what an interrupted run left."""
@@ -25,10 +28,8 @@ def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[Probl
         for node in nodes
         if node.ready and any(taint.startswith(f"{OUT_OF_SERVICE}:") for taint in node.taints)
     ]
-    if cordoned := _all_cordoned(nodes):
-        names = ", ".join(node.name for node in cordoned)
-        what = "no node takes new pods"
-        return [*found, problem(what, why=f"cordoned: {names}", fix=_uncordon(roster, *cordoned))]
+    if closed := _all_closed(nodes):
+        return [*found, _no_node_left(roster, closed)]
     return found + [
         problem(
             f"{node.name}{BY_HAPLANE}: no new pods are placed there",
@@ -43,7 +44,7 @@ def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[Probl
 def cordon_notes(roster: Roster, kubernetes: Kubernetes | None) -> list[str]:
     """Cordons that somebody wanted."""
     nodes = kubernetes.nodes if kubernetes else ()
-    if _all_cordoned(nodes):
+    if _all_closed(nodes):
         return []
     return [
         f"{node.name} is cordoned: no new pods are placed there until {_uncordon(roster, node)}"
@@ -52,11 +53,42 @@ def cordon_notes(roster: Roster, kubernetes: Kubernetes | None) -> list[str]:
     ]
 
 
-def _all_cordoned(nodes: tuple[Node, ...]) -> list[Node]:
-    """The cordoned nodes, where no other that is Ready takes pods without a toleration; else none."""
+def _all_closed(nodes: tuple[Node, ...]) -> list[Node]:
+    """What is cordoned, where no other that is Ready takes pods without a toleration; else none.
+
+    Taints that are there for pods with their tolerations close nothing while one node, a master perhaps, has none.
+    """
     takers = [node for node in nodes if CONTROL_PLANE_TAINT not in node.taints] or list(nodes)
-    left = [node for node in takers if node.ready and not node.unschedulable]
-    return [] if left else [node for node in takers if node.unschedulable]
+    if not any(node.ready and not node.unschedulable for node in takers):
+        return [node for node in takers if node.unschedulable]
+    closed = [node for node in nodes if node.unschedulable or _foreign_taints(node)]
+    return [] if any(node.ready and node not in closed for node in nodes) else closed
+
+
+def _foreign_taints(node: Node) -> tuple[str, ...]:
+    """Those that keep pods away, of somebody's own: Kubernetes removes its own when their cause is gone."""
+    return tuple(
+        taint
+        for taint in node.taints
+        if taint != CONTROL_PLANE_TAINT and not taint.endswith(":PreferNoSchedule") and not BUILT_IN.match(taint)
+    )
+
+
+def _no_node_left(roster: Roster, closed: list[Node]) -> Problem:
+    cordoned = [node for node in closed if node.unschedulable]
+    tainted = [node for node in closed if _foreign_taints(node)]
+    whys = [f"cordoned: {', '.join(node.name for node in cordoned)}"] if cordoned else []
+    whys += [f"{node.name} has the taint {', '.join(_foreign_taints(node))}" for node in tainted]
+    free = [node for node in cordoned if node not in tainted]
+    fix = _uncordon(roster, *free) if free else _without_taints(tainted[0], tainted)
+    return problem("no node takes new pods", why="; ".join(whys), fix=fix)
+
+
+def _without_taints(first: Node, nodes: list[Node]) -> str:
+    """Also from those others that have the same taints."""
+    taints = _foreign_taints(first)
+    names = [word(node.name) for node in nodes if _foreign_taints(node) == taints]
+    return f"`kubectl taint nodes {' '.join(names)} {' '.join(word(f'{taint}-') for taint in taints)}`"
 
 
 def _uncordon(roster: Roster, *nodes: Node) -> str:

@@ -147,6 +147,10 @@ def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) ->
     if member.unknown:
         again = "run `haplane status INVENTORY` again once its host can be inspected"
         return problem(f"etcd member {name}: unknown", why="its host could not ask it", fix=again)
+    if report.etcd.cut_off:
+        why = "its own host drops what is sent to port 2379"
+        fix = f"see what drops packets: {on(name, 'nft list ruleset')}"
+        return problem(f"etcd member {name}: not healthy", why=why, fix=fix)
     if report.etcd.status is None:
         why = "it does not respond" if report.etcd.has_data else "it has no data"
         unit = report.units.get("etcd")

@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import re
+import socket
 from typing import Any
 
 from haplane.facts.on_host.probe import is_directory, protobuf, run
@@ -24,7 +25,10 @@ NO_MEMBER: dict[str, Any] = {
     "data_cluster_id": None,
     "outsiders": {},
     "last_words": [],
+    "cut_off": False,
 }
+CLIENT_PORT = ("127.0.0.1", 2379)
+CONNECT_SECONDS = 2.0
 JOURNAL_LINES, LAST_WORDS, WORDS_LENGTH = 300, 40, 400
 WITHOUT_LOG = re.compile(r"^panic: |^fatal error: |^unexpected fault|^flag provided|^invalid value |etcd\.service: ")
 """What Go and systemd write where etcd logs nothing."""
@@ -63,9 +67,21 @@ def etcd(known: list[str]) -> dict[str, Any]:
     found["reads_through_quorum"] = read_back.result() is not None
     if found["status"] is None:
         found["last_words"] = last_words()
+        found["cut_off"] = drops_connections(CLIENT_PORT)
     with contextlib.suppress(LookupError, TypeError):
         found["outsiders"] = outsiders(client, known, found["members"] or [])
     return found
+
+
+def drops_connections(place: tuple[str, int]) -> bool:
+    """Whether a packet filter does away with what is sent there: a program that is frozen or gone answers at once."""
+    try:
+        socket.create_connection(place, CONNECT_SECONDS).close()
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def is_starting(unit: str) -> bool:

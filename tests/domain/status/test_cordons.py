@@ -73,3 +73,16 @@ def test_masters_alone_count_where_there_is_nothing_else():
     assert judged(only, m1=THEIRS, m2=THEIRS).healthy
     (found,) = judged(only, m1=THEIRS, m2=THEIRS, m3=OURS).problems
     assert found.startswith("no node takes new pods (cordoned: m1, m2, m3)")
+
+
+def test_taints_that_leave_no_node_at_all_are_named_and_removed_with_one_command():
+    """Masters take cluster DNS while they have no taint but their own: workers may be for some pods alone."""
+    tainted = {"taints": ["gpu:NoSchedule"]}
+    assert judged(w1=tainted, w2=tainted).healthy
+    assert judged(w1=tainted, w2=tainted, m1=tainted, m2=tainted).healthy
+    everywhere = dict.fromkeys(("w1", "w2", "m1", "m2", "m3"), tainted)
+    assert judged(**everywhere).problems[-1] == (
+        "no node takes new pods (m1 has the taint gpu:NoSchedule; m2 has the taint gpu:NoSchedule; "
+        "m3 has the taint gpu:NoSchedule; w1 has the taint gpu:NoSchedule; w2 has the taint gpu:NoSchedule); "
+        "fix: `kubectl taint nodes m1 m2 m3 w1 w2 gpu:NoSchedule-`"
+    )

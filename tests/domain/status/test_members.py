@@ -31,3 +31,15 @@ def test_a_stopped_member_with_another_clusters_data_is_named_too():
         one.startswith("etcd member m3: it holds the data of another etcd cluster (ID b) than the others (ID c1)")
         for one in status_of(INVENTORY, observation).problems
     )
+
+
+def test_a_member_whose_own_host_drops_its_packets_is_not_told_to_be_restarted():
+    observation = samples.stopped(CONVERGED, "m3")
+    etcd = observation.reports["m3"].etcd.model_dump(by_alias=True) | {"cut_off": True}
+    found = [
+        one for one in status_of(INVENTORY, samples.altered(observation, "m3", etcd=etcd)).problems if "etcd m" in one
+    ]
+    assert found == [
+        "etcd member m3: not healthy (its own host drops what is sent to port 2379); "
+        "fix: see what drops packets: on m3: `nft list ruleset`"
+    ]

@@ -1,9 +1,12 @@
 """What a host reports of its etcd member."""
 
 import json
+import socket
 
 import pytest
 from observing import observe
+
+from haplane.facts.on_host.etcd import drops_connections
 
 
 def varint(number):
@@ -94,3 +97,16 @@ def test_of_members_that_nobody_asked_about_the_others_tell_whether_they_serve(m
         "*10.0.0.30:2379*get*) echo '{}' ;;\n*) exit 1 ;;\nesac"
     )
     assert found.outsiders == {"1e": True, "1f": False}
+
+
+def test_a_port_that_drops_packets_is_told_from_a_member_that_does_not_answer(tmp_path):
+    """A queue that is full drops what comes, as a packet filter does."""
+    with socket.socket() as queue, socket.socket() as first, socket.socket() as second:
+        queue.bind(("127.0.0.1", 0))
+        queue.listen(0)
+        assert not drops_connections(queue.getsockname()), "nobody accepts it, as nobody does of a frozen one"
+        for one in (first, second):
+            one.setblocking(False)
+            one.connect_ex(queue.getsockname())
+        assert drops_connections(queue.getsockname())
+    assert not drops_connections(("127.0.0.1", 1)), "refused"
