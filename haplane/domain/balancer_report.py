@@ -31,8 +31,9 @@ class Balancer(Observed):
     """``endpoint_answers``: somebody else answers pings at the floating address.
 
     ``endpoint_unknown``: why that is not known, "" where it is.
-    ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``adverts_filtered``: the
-    packet filter for VRRP is loaded; None where there is none to load.
+    ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``endpoint_unreached``:
+    why no connection to it can be made from here. ``adverts_filtered``: the packet filter for VRRP is loaded; None
+    where there is none to load.
 
     From the files of haproxy and keepalived: ``other_sections`` are not haplane's, ``balanced`` the masters'
     addresses, ``addresses`` those that keepalived holds.
@@ -42,6 +43,7 @@ class Balancer(Observed):
     endpoint_answers: bool
     endpoint_unknown: ShortText = ""
     endpoint_ready: bool = False
+    endpoint_unreached: Annotated[str, Field(max_length=1000)] = ""
     adverts_filtered: bool | None = None
     servers: tuple[Server, ...] | None
     other_sections: tuple[ShortText, ...] = ()

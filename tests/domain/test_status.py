@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import samples
+from statuses import status_of
 
 from haplane.desired.hosts import units
 from haplane.domain.host_paths import APISERVER_CRT, KUBELET_KUBECONFIG
@@ -284,6 +285,22 @@ def test_an_endpoint_that_only_the_clusters_own_network_reaches_is_ready():
     one = samples.altered(CONVERGED, "m2", balancer=heard)
     assert judged(one, endpoint_answers=False).problems == (UNSERVED,)
     assert judged(samples.altered(one, "m3", balancer=heard), endpoint_answers=False).problems == ()
+
+
+@pytest.mark.parametrize("name", ["m3", "w1"])
+def test_a_node_that_gets_no_connection_to_the_endpoint_is_named_though_it_is_ready(name):
+    """A master's kubelet asks its own API server, its kube-proxy the endpoint."""
+    given = samples.inventory(workers=1)
+    observation = samples.converged(given)
+    cut_off = observation.reports[name].balancer.model_dump() | {
+        "endpoint_unreached": "https://10.0.0.10:6443: timed out"
+    }
+    found = status_of(given, samples.altered(observation, name, balancer=cut_off)).problems
+    assert found == (
+        f"{name}: it gets no connection to the endpoint: its kube-proxy learns of no change of services "
+        f"(https://10.0.0.10:6443: timed out); fix: on {name}: `curl -vk https://10.0.0.10:6443/readyz` shows where "
+        "a connection ends",
+    )
 
 
 def test_what_could_not_be_looked_at_is_said():

@@ -93,6 +93,24 @@ def endpoint_problem(roster: Roster, observation: Observation) -> Problem:
     return problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")
 
 
+def unreached_endpoint(roster: Roster, observation: Observation) -> list[Problem]:
+    """Nodes that get no connection to an endpoint that serves others.
+
+    They may be Ready all the same: a master's kubelet asks its own API server.
+    """
+    return [
+        problem(
+            f"{name}: it gets no connection to the endpoint: its kube-proxy learns of no change of services",
+            why=report.balancer.endpoint_unreached,
+            fix=on(name, f"curl -vk https://{roster.endpoint}/readyz") + " shows where a connection ends",
+        )
+        for name in (*roster.masters, *roster.workers)
+        if (report := observation.reports.get(name)) is not None
+        and report.balancer.endpoint_unreached
+        and not report.kubelet.unserved
+    ]
+
+
 def _elsewhere(roster: Roster, observation: Observation) -> list[Problem]:
     """haproxy.cfg of load balancers that names other hosts as masters, or one of them twice: all look UP."""
     masters = [roster.addresses[name] for name in roster.masters]

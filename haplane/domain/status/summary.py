@@ -19,6 +19,7 @@ from haplane.domain.status.balancers import (
     balancer_problems,
     balancer_status,
     endpoint_problem,
+    unreached_endpoint,
     unreached_members,
     unserved_masters,
 )
@@ -158,7 +159,7 @@ def _problems(
         *balancer_problems(roster, observation, status.load_balancers),
         *unserved_masters(roster, observation),
         *unreached_members(roster, observation),
-        *([] if endpoint_ready else [endpoint_problem(roster, observation)]),
+        *(unreached_endpoint(roster, observation) if endpoint_ready else [endpoint_problem(roster, observation)]),
         *control_plane_problems(roster, observation, clock_offsets(observation, window)),
         *workload_problems(roster, observation, kubernetes),
         *dns_problems(kubernetes),

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from haplane.facts.on_host.haproxy import haproxy_servers
+from haplane.facts.on_host.kubelet import why_unserved
 from haplane.facts.on_host.kubernetes import is_ready
 from haplane.facts.on_host.network import addresses
 from haplane.facts.on_host.probe import read, run
@@ -23,11 +24,13 @@ def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
     held = any(endpoint in found for found in addresses().values())
     answered, unknown = answers_pings(endpoint) if ping and not held else (False, "")
     may_exist = held or answered or os.path.exists("/etc/kubernetes/kubelet.conf")  # before `up` there is none
+    ready = may_exist and is_ready(endpoint, port, seconds=2)
     return {
         "holds_endpoint": held,
         "endpoint_answers": answered,
         "endpoint_unknown": unknown,
-        "endpoint_ready": may_exist and is_ready(endpoint, port, seconds=2),
+        "endpoint_ready": ready,
+        "endpoint_unreached": why_unserved(f"https://{endpoint}:{port}") if may_exist and not ready else "",
         "adverts_filtered": adverts_filtered(),
         "servers": haproxy_servers(),
         **configured(),

@@ -164,3 +164,4 @@ def test_an_api_server_that_tells_only_a_part_tells_nothing(told, answers):
 def test_every_host_asks_the_endpoint(answering, code, ready):
     report = observe(endpoint_address="127.0.0.1", endpoint_port=answering(code))
     assert report.balancer.endpoint_ready is ready
+    assert report.balancer.endpoint_unreached == "", "a connection can be made"
