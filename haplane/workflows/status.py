@@ -7,23 +7,45 @@ from dataclasses import replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
+from haplane.context.phase import Phase
 from haplane.context.request import Request
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
-from haplane.errors import Unreachable
+from haplane.errors import HaplaneError, Unreachable
 from haplane.executor import Executor
+from haplane.observation.decide import DECIDE
 from haplane.observation.health import judge
-from haplane.observation.observe import observe
+from haplane.observation.observe import cluster_exists, observe
+from haplane.observation.preconditions import (
+    REFUSE_ANOTHER_VERSION,
+    REFUSE_CHANGED_SETTINGS,
+    REFUSE_UNFINISHED_RESTORE,
+    REQUIRE_A_MASTER,
+)
+from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.recovery.places import count_in_bucket
-from haplane.workflows.prepare import over_ssh
+from haplane.workflows.prepare import over_ssh, prepare_to_converge
+from haplane.workflows.up import ENTRIES
 
 BUCKET_SECONDS = 3.0
 """How long the status waits for the bucket besides the hosts."""
 
+LOOKS = (
+    REFUSE_UNFINISHED_RESTORE,
+    REFUSE_UNFINISHED_ROTATION,
+    REFUSE_ANOTHER_VERSION,
+    REFUSE_CHANGED_SETTINGS,
+    REQUIRE_A_MASTER,
+    DECIDE,
+)
+"""Of ``up``: those that wait for nothing and connect to nobody."""
+
+MOST_CHANGES = 5
+
 
 def status(inventory: Inventory, progress: Progress, *, executor: Executor | None = None) -> Status:
     """What is known now. With every host down it still names them, and the endpoint that does not respond."""
-    context = Context(Request(inventory), executor or over_ssh(progress))
+    context = Context(_request(inventory), executor or over_ssh(progress))
     counted: list[int | None] = []
     counting = threading.Thread(target=lambda: counted.append(count_in_bucket(inventory)), daemon=True)
     counting.start()
@@ -32,5 +54,34 @@ def status(inventory: Inventory, progress: Progress, *, executor: Executor | Non
     except Unreachable:
         progress("status", "no host can be reached")
     found = judge(context)
+    notes = (*found.notes, *_noted(due_changes(context), inventory))
     counting.join(BUCKET_SECONDS)
-    return replace(found, snapshots=replace(found.snapshots, remote=counted[0] if counted else None))
+    return replace(found, notes=notes, snapshots=replace(found.snapshots, remote=counted[0] if counted else None))
+
+
+def _request(inventory: Inventory) -> Request:
+    """With the bundle, where it is there and fits: without one only what hosts say of themselves is known."""
+    try:
+        return prepare_to_converge(inventory)
+    except HaplaneError:
+        return Request(inventory)
+
+
+def due_changes(context: Context) -> tuple[str, ...]:
+    """Lines of the plan that ``up`` would show now; none where it would refuse, or there is no cluster yet."""
+    if context.request.manifest is None or not cluster_exists(context):
+        return ()
+    try:
+        for look in LOOKS:
+            look.carry_out(context)
+    except HaplaneError:
+        return ()
+    phases = [entry for entry in ENTRIES if isinstance(entry, Phase)]
+    return tuple(line for phase in phases for line in phase.describe(context))
+
+
+def _noted(lines: tuple[str, ...], inventory: Inventory) -> list[str]:
+    """The first of them: a file that somebody edited, or a setting that is not carried out yet."""
+    more = len(lines) - MOST_CHANGES
+    shown = [f"`haplane up {inventory.path}` would change {line}" for line in lines[:MOST_CHANGES]]
+    return [*shown, f"and {more} more changes"] if more > 0 else shown

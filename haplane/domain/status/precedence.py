@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from haplane.domain import host_paths
-from haplane.domain.observed import Observation
-from haplane.domain.plan import few
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.plan import MASTER_EVIDENCE, few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
-from haplane.domain.steps.nodes import edited_files
+from haplane.domain.steps.nodes import WORKER_EVIDENCE, edited_files
 
 FLANNEL = "10-flannel.conflist"
-MADE_BY_KUBEADM = (*host_paths.CONTROL_PLANE_MANIFESTS, host_paths.KUBELET_CONFIG_YAML)
+MANIFESTS = host_paths.CONTROL_PLANE_MANIFESTS
+"""Those that are missing are named with what they define."""
+MADE_BY_KUBEADM = (*MANIFESTS, host_paths.KUBELET_CONFIG_YAML)
 
 
 def precedence_problems(roster: Roster, observation: Observation) -> list[Problem]:
@@ -20,6 +22,8 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[Proble
         seen = report.precedence
         if edited := edited_files(MADE_BY_KUBEADM, report):
             found.append(problem(f"{name}: {few(edited)} changed by hand", why="kubeadm made it for haplane", fix=UP))
+        if lost := _lost(name, roster, report):
+            found.append(problem(f"{name}: {few(lost)} is missing", why="kubeadm made it for haplane", fix=UP))
         found += [
             _unit(name, unit, paths) for unit, paths in seen.units.items() if unit in roster.units.get(name, ())
         ]
@@ -31,6 +35,14 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[Proble
         ]
         found += [_forward(name, place, roster.pod_network) for place in seen.forward]
     return found
+
+
+def _lost(name: str, roster: Roster, report: HostReport) -> list[str]:
+    """Kubeconfigs and settings that a node had: one that never had any is no node yet."""
+    made = {**dict.fromkeys(roster.workers, WORKER_EVIDENCE), **dict.fromkeys(roster.masters, MASTER_EVIDENCE)}
+    evidence = () if "files" in report.failed else made.get(name, ())
+    missing = [path for path in evidence if path not in report.files]
+    return [] if len(missing) == len(evidence) else [path for path in missing if path not in MANIFESTS]
 
 
 def _unit(name: str, unit: str, paths: tuple[str, ...]) -> Problem:
