@@ -83,5 +83,5 @@ def due_changes(context: Context) -> tuple[str, ...]:
 def _noted(lines: tuple[str, ...], inventory: Inventory) -> list[str]:
     """The first of them: a file that somebody edited, or a setting that is not carried out yet."""
     more = len(lines) - MOST_CHANGES
-    shown = [f"`haplane up {inventory.path}` would change {line}" for line in lines[:MOST_CHANGES]]
-    return [*shown, f"and {more} more changes"] if more > 0 else shown
+    shown = [f"`haplane up {inventory.path}` would do: {line}" for line in lines[:MOST_CHANGES]]
+    return [*shown, f"and {more} more"] if more > 0 else shown
