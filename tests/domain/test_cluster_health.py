@@ -260,6 +260,16 @@ def test_a_file_of_kubeadms_that_was_edited_is_named(path):
     assert found.endswith("fix: `haplane up inventories/test.py`")
 
 
+@pytest.mark.parametrize(
+    ("name", "path"), [("m2", host_paths.ADMIN_KUBECONFIG), ("w1", host_paths.KUBELET_CONFIG_YAML)]
+)
+def test_a_file_of_kubeadms_that_is_gone_is_named_on_a_host_that_is_a_node(name, path):
+    files = {one: found for one, found in CONVERGED.reports[name].model_dump()["files"].items() if one != path}
+    (found,) = problems(samples.altered(CONVERGED, name, files=files))
+    assert found.startswith(f"{name}: {path} is missing")
+    assert not any("is missing (kubeadm" in line for line in problems(samples.altered(CONVERGED, name, files={})))
+
+
 def test_a_second_manifest_of_a_component_is_named_with_what_removes_it():
     path = "/etc/kubernetes/manifests/kube-apiserver.yaml.bak"
     observation = with_components(("m2",), {path: "kube-apiserver"}, kube_apiserver={"differing": ["--x=1"]})

@@ -12,6 +12,7 @@ import samples
 from contexts import write_bundle
 from fake_cluster import FakeCluster, Killed, converged, nothing
 
+from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError, Refused
 from haplane.observation import decide
@@ -168,6 +169,18 @@ def test_status_with_and_without_hosts(inventory):
     assert looking.status(inventory, silent, executor=cluster).healthy
     cluster.off = {host.name: "off" for host in inventory.hosts}
     assert not looking.status(inventory, silent, executor=cluster).healthy
+
+
+def test_status_notes_what_up_would_do_and_a_cluster_that_does_not_exist_needs_no_such_note(inventory):
+    cluster = FakeCluster(inventory, converged(inventory))
+    assert looking.status(inventory, silent, executor=cluster).notes == ()
+    cluster.now_reported["m2"]["files"][host_paths.CONTAINERD_CONFIG_TOML]["sha256"] = "1" * 64
+    planned = run_up(cluster, dry_run=True).plan
+    assert [line for line in planned if line.startswith("m2: write files")], planned
+    notes = looking.status(inventory, silent, executor=cluster).notes
+    assert notes == tuple(f"`haplane up {inventory.path}` would do: {line}" for line in planned)
+    assert cluster.deployed == cluster.locks == []
+    assert looking.status(inventory, silent, executor=FakeCluster(inventory)).notes == ()
 
 
 def test_certificates_are_listed_the_first_to_expire_first(inventory):
