@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +21,17 @@ PROGRAM = Path(__file__).with_name("prepared_program.py")
 
 
 class Prepared:
-    """A program whose ``main`` runs in a process of its own each time; one at a time."""
+    """A program whose ``main`` runs in a process of its own each time; one at a time, whoever asks."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._turn = threading.Lock()
 
     def run(self, *words: object, environment: Mapping[str, str], seconds: int) -> subprocess.CompletedProcess[str]:
         """As ``subprocess.run`` with the program's output captured; the directory is ours."""
         requests, answers = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         arguments = [str(word) for word in words]
-        with tempfile.TemporaryDirectory() as directory:
+        with self._turn, tempfile.TemporaryDirectory() as directory:
             files = {name: f"{directory}/{name}" for name in ("stdout", "stderr")}
             request = {"words": arguments, "environment": dict(environment), "directory": str(Path.cwd())}
             request |= {"seconds": seconds, **files}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+TOO_LATE = "connected, but no report within"
+"""Before how many seconds it had, of a host that is there and too slow."""
+
 
 @dataclass
 class Gathered:

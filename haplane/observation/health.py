@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from haplane.config.model import Inventory
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
@@ -9,7 +11,9 @@ from haplane.deploys.recipes import wait_for_nodes
 from haplane.desired.certificates import every_certificate
 from haplane.desired.hosts import units
 from haplane.desired.keys import api_servers
+from haplane.domain.answers import TOO_LATE
 from haplane.domain.status import CRASHES, Roster, Status, passing_problems, summarise, summarise_certificates
+from haplane.errors import Unreachable
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
 from haplane.pki.cluster_identity import IDENTITY_PATHS
@@ -19,6 +23,9 @@ SETTLE_SECONDS = 20.0
 
 BACK_OFF_SECONDS = 100.0
 """A kubelet starts a container that crashed again after 10 s, then 20, 40 and 80, whatever was repaired meanwhile."""
+
+LATE_SECONDS = 200.0
+"""A host that did not report in time is looked at again, for longer than one look may take."""
 
 SETTLE_AT_MOST_SECONDS = 300.0
 """While the problems change, something is on its way: pods that start one after the other on a slow machine."""
@@ -38,9 +45,20 @@ def verify_health(context: Context) -> None:
     """
     known = set(context.observation.unreachable)
     if context.result.changed:
-        observe(context)
-    lost = not set(context.observation.unreachable) <= known
+        look_at_all(context)
+    lost = not set(context.observation.unreachable) - late_hosts(context) <= known
     context.result.status = judge(context) if lost or context.request.dry_run else settled(context)
+
+
+def look_at_all(context: Context) -> None:
+    """Observe; that no host reports is a result here too."""
+    with suppress(Unreachable):
+        observe(context)
+
+
+def late_hosts(context: Context) -> set[str]:
+    """Hosts that are there, and were too slow to report."""
+    return {name for name, why in context.observation.unreachable.items() if why.startswith(TOO_LATE)}
 
 
 def settled(context: Context) -> Status:
@@ -50,13 +68,14 @@ def settled(context: Context) -> Status:
     def passing() -> Obstacle | None:
         nonlocal status
         status = judge(context)
-        found = passing_problems(status, context.observation.unreachable)
+        late = late_hosts(context)
+        found = passing_problems(status, set(context.observation.unreachable) - late)
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         in_back_off = any(CRASHES in problem for problem in found)
-        patience = BACK_OFF_SECONDS if in_back_off else None
+        patience = BACK_OFF_SECONDS if in_back_off else LATE_SECONDS if late else None
         return Obstacle("cluster", f"settling: {found[0]}{more}", patience) if found else None
 
-    look_until_clear(context, passing, SETTLE_SECONDS, at_most=SETTLE_AT_MOST_SECONDS)
+    look_until_clear(context, passing, SETTLE_SECONDS, look=look_at_all, at_most=SETTLE_AT_MOST_SECONDS)
     return status
 
 

@@ -64,8 +64,9 @@ def cluster_exists(context: Context) -> bool:
 def unreachable(context: Context) -> Unreachable:
     """Which hosts did not answer, and why."""
     lost = context.observation.unreachable
+    untouched = "" if context.result.changed else "; nothing was changed"
     return Unreachable(
-        f"{', '.join(sorted(lost))} cannot be reached; nothing was changed",
+        f"{', '.join(sorted(lost))} cannot be reached{untouched}",
         why="; ".join(f"{name}: {why}" for name, why in sorted(lost.items())),
         next_step="check that they are on and that ssh to them works, then run again",
     )

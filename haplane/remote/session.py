@@ -8,6 +8,7 @@ that needs one host after another calls once per host.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,7 +26,7 @@ from pyinfra.context import ctx_host, ctx_state
 
 from haplane.config.model import Host
 from haplane.domain import host_paths
-from haplane.domain.answers import Gathered
+from haplane.domain.answers import TOO_LATE, Gathered
 from haplane.domain.progress import Activity, Progress
 from haplane.errors import DEADLINE_MARK, FIX_AND_RERUN, DeadlinePassed, HaplaneError, Unreachable
 from haplane.remote.connector import HOST
@@ -36,7 +37,11 @@ Hub.NOT_ERROR = (*Hub.NOT_ERROR, PyinfraError)  # pyinfra hands it to us; gevent
 logging.getLogger("pyinfra").addHandler(logging.NullHandler())  # messages that come after a run was interrupted
 
 FACT_SECONDS = 30
-DEADLINE_WORDS = (DEADLINE_MARK, "Command timed out after", "timed out waiting for the condition")
+LOCKED_FACT_SECONDS = 150
+"""In a run that holds the lock: whether a host is still there its heartbeats tell. An emulated machine that starts
+every pod at once took over 30 s."""
+TIMED_OUT = "Command timed out after"
+DEADLINE_WORDS = (DEADLINE_MARK, TIMED_OUT, "timed out waiting for the condition")
 """What our scripts, pyinfra and kubectl report when a deadline has passed."""
 
 CAME_BACK = "it responds again, but was not there when this run took the lock: run again"
@@ -47,7 +52,8 @@ def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object
     """One fact from all hosts at once; a host that fails (the fact is None) is named, never silently dropped."""
     with _connected(hosts, tolerate=True) as session:
         if session.state.active_hosts:
-            options = {**arguments, "_timeout": FACT_SECONDS, "_ignore_errors": True}
+            seconds = LOCKED_FACT_SECONDS if any(host.ssh.shell for host in hosts) else FACT_SECONDS
+            options = {**arguments, "_timeout": seconds, "_ignore_errors": True}
             facts = get_facts(session.state, fact, kwargs=options)
             session.values = {host.name: value for host, value in facts.items() if value is not None}
         reasons = {host.name: session.reason(host.name) for host in hosts if host.name not in session.values}
@@ -85,6 +91,8 @@ class _Session:
 
     def reason(self, name: str) -> str:
         said = self._errors.get(name) or self._log.about(name) or "no response"
+        if late := re.search(rf"{TIMED_OUT} (\d+) ?s", said):
+            return f"{TOO_LATE} {late.group(1)} s"
         return CAME_BACK if f"cannot open {host_paths.LOCKS}/run-" in said else said
 
     def failure(self) -> HaplaneError | None:

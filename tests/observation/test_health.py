@@ -1,8 +1,15 @@
 import samples
 from contexts import FakeExecutor, context_of
 
+from haplane.domain.answers import TOO_LATE
 from haplane.domain.observed import Observation
-from haplane.observation.health import BACK_OFF_SECONDS, SETTLE_AT_MOST_SECONDS, SETTLE_SECONDS, verify_health
+from haplane.observation.health import (
+    BACK_OFF_SECONDS,
+    LATE_SECONDS,
+    SETTLE_AT_MOST_SECONDS,
+    SETTLE_SECONDS,
+    verify_health,
+)
 from haplane.observation.waiting import Obstacle
 
 INVENTORY = samples.inventory(workers=1)
@@ -78,3 +85,18 @@ def test_an_unreachable_host_is_not_waited_for():
     status, seconds = verified(Observation(reports=reports, unreachable={"m2": "off"}))
     assert any(one.startswith("m2: unreachable (off); fix: ") for one in status.problems)
     assert seconds == 0
+
+
+def test_a_host_that_is_too_slow_to_report_is_not_lost():
+    """An emulated machine on which every pod had just started; "nothing was changed", it was told."""
+    others = {name: report for name, report in CONVERGED.reports.items() if name != "m1"}
+    late = Observation(reports=others, unreachable={"m1": f"{TOO_LATE} 150 s"})
+    status, seconds = verified(late, late, CONVERGED)
+    assert status.problems == ()
+    assert seconds == 1
+    status, seconds = verified(late)
+    assert status.problems[0] == (
+        f"m1: too slow ({TOO_LATE} 150 s); fix: on m1: `uptime; df -h; dmesg | tail` shows whether it is overloaded, "
+        "full or broken"
+    )
+    assert seconds == LATE_SECONDS

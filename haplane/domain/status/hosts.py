@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from haplane.domain import host_paths
+from haplane.domain.answers import TOO_LATE
 from haplane.domain.observed import UNUSABLE, Observation, Unit
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, on, problem
@@ -51,6 +52,8 @@ def unreachable_hosts(observation: Observation) -> list[Problem]:
     for name, why in sorted(observation.unreachable.items()):
         if one := observation.left_out.get(name):
             found.append(problem(f"{name}: left out", why=one.why, fix=let_in(one)))
+        elif why.startswith(TOO_LATE):
+            found.append(problem(f"{name}: too slow", why=why, fix=_way_out(name, why)))
         else:
             fix = f"power it on; `ssh -v {name}` shows how far a connection gets"
             found.append(problem(f"{name}: unreachable", why=why, fix=fix))

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from drills.lab import expiry
-from drills.lab.conftest import Lab
+from drills.lab.a_lab import Lab
 from drills.lab.test_worker import leave
 from lab_cpu import sessions_held_back
 from rolling_clients import Clients

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from drills.lab.conftest import ADMIN
+from drills.lab.a_lab import ADMIN
 from drills.lab.test_worker import WORKER, inventory_with_worker, leave
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from drills.lab.conftest import Lab
+from drills.lab.a_lab import Lab
 
 from haplane.agent.manifest import KEYS, MANIFEST, PAYLOAD, SIGNATURE
 from haplane.remote.openssh import read_files

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from drills.lab.conftest import ROOT, Lab
+from drills.lab.a_lab import ROOT, Lab
 from drills.lab.guarded import into_a_bucket
 from drills.lab.writing import highest_revision, writers
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import leak_search
 import pytest
-from drills.lab.conftest import Lab
+from drills.lab.a_lab import Lab
 from lab_strace import OPTIONS, watched
 
 from haplane.lab.paths import client_key, known_hosts

@@ -9,7 +9,7 @@ import os
 from dataclasses import asdict
 
 import pytest
-from drills.lab.conftest import Lab
+from drills.lab.a_lab import Lab
 from interruptions import Moment, Run
 from lab_cpu import sessions_held_back
 from soak_table import write_line

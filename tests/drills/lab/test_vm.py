@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from drills.lab.conftest import ADMIN, ROOT, Lab
+from drills.lab.a_lab import ADMIN, ROOT, Lab
 
 from haplane.bundle.installed import built_versions
 from haplane.config.load import load_inventory
