@@ -36,7 +36,7 @@ from haplane.streams import shortened
 Hub.NOT_ERROR = (*Hub.NOT_ERROR, PyinfraError)  # pyinfra hands it to us; gevent would print a traceback too
 logging.getLogger("pyinfra").addHandler(logging.NullHandler())  # messages that come after a run was interrupted
 
-FACT_SECONDS = 30
+FACT_SECONDS = 60
 LOCKED_FACT_SECONDS = 150
 """In a run that holds the lock: whether a host is still there its heartbeats tell. An emulated machine that starts
 every pod at once took over 30 s."""
