@@ -24,7 +24,8 @@ def node(name, *, labels=None, taints=(), ready=True, cordoned=False, cpu="4", p
 
 
 def owner(kind, name):
-    return {"kind": kind, "name": name, "uid": f"{kind}-{name}", "controller": True, "apiVersion": "x/v1"}
+    group = {"Job": "batch/v1", "TaskRun": "tekton.dev/v1"}.get(kind, "apps/v1")
+    return {"kind": kind, "name": name, "uid": f"{kind}-{name}", "controller": True, "apiVersion": group}
 
 
 def owned(kind, name, *above):
@@ -51,13 +52,16 @@ def pod(name, of=None, *, on="n1", ready=True, phase="Running", labels=None, **c
     }
 
 
-def budget(name, labels, *, allowed, healthy, desired, expected, policy=None, generation=1, observed=1):
+def budget(name, labels, *, allowed, healthy, desired, expected, policy=None, generation=1, observed=1, failure=None):
     return {
         "metadata": {"name": name, "namespace": "default", "uid": name, "generation": generation},
         "spec": {"selector": {"matchLabels": labels}, "unhealthyPodEvictionPolicy": policy},
         "status": {
             "observedGeneration": observed, "disruptionsAllowed": allowed, "currentHealthy": healthy,
             "desiredHealthy": desired, "expectedPods": expected,
+            "conditions": [
+                {"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": failure}
+            ] if failure else [],
         },
     }  # fmt: skip
 
@@ -77,9 +81,10 @@ def local_volume(name, on):
     }
 
 
-def job(name, *, failed=0, limit=6, ignores=False):
-    rules = [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
-    spec = {"backoffLimit": limit, "podFailurePolicy": {"rules": rules} if ignores else None}
+def job(name, *, failed=0, limit=6, per_index=None, on_eviction=None):
+    rules = [{"action": on_eviction, "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+    policy = {"rules": rules} if on_eviction else None
+    spec = {"backoffLimit": limit, "backoffLimitPerIndex": per_index, "podFailurePolicy": policy}
     return {
         "metadata": {"name": name, "namespace": "default", "uid": f"Job-{name}"},
         "spec": spec,

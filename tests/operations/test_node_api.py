@@ -15,11 +15,23 @@ from haplane.phases.node.node_api import CORDONED
 RICH = zoo.pod(
     "it",
     zoo.owner("ReplicaSet", "web"),
-    annotations={"kubernetes.io/config.mirror": "x"},
+    annotations={"kubernetes.io/config.mirror": "x", "batch.kubernetes.io/job-index-failure-count": "1"},
     finalizers=["a/b"],
     deletionTimestamp="2026-11-29T01:00:10Z",
     nodeSelector={"disk": "ssd"},
     overhead={"cpu": "1m"},
+    resources={"requests": {"cpu": "2m"}},
+    topologySpreadConstraints=[
+        {
+            "maxSkew": 2,
+            "minDomains": 3,
+            "topologyKey": "zone",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"a": "b"}},
+            "nodeAffinityPolicy": "Ignore",
+            "nodeTaintsPolicy": "Honor",
+        }
+    ],
     restartPolicy="Never",
     affinity={
         "nodeAffinity": {
@@ -38,7 +50,7 @@ RICH = zoo.pod(
     tolerations=[{"key": "k", "operator": "Exists", "effect": "NoSchedule"}],
     volumes=[
         zoo.volume("a", emptyDir={"medium": "Memory"}),
-        zoo.volume("b", hostPath={"path": "/srv"}),
+        zoo.volume("b", hostPath={"path": "/srv", "type": "Directory"}),
         zoo.volume("c", persistentVolumeClaim={"claimName": "data"}),
         zoo.volume("d", ephemeral={"volumeClaimTemplate": {"spec": {}}}),
         zoo.volume("e", secret={"secretName": "hidden"}),
@@ -52,8 +64,11 @@ RICH = zoo.pod(
 DOCUMENT = {
     "pods": ([RICH], node_api.POD),
     "nodes": ([zoo.node("n1", taints=[{"key": "gpu", "effect": "NoSchedule"}], cordoned=True)], node_api.NODE),
-    "budgets": ([zoo.budget("web", {"a": "b"}, allowed=1, healthy=2, desired=1, expected=2)], node_api.BUDGET),
-    "jobs": ([zoo.job("sum", failed=1, limit=2, ignores=True)], node_api.JOB),
+    "budgets": (
+        [zoo.budget("web", {"a": "b"}, allowed=1, healthy=2, desired=1, expected=2, failure="no scale")],
+        node_api.BUDGET,
+    ),
+    "jobs": ([zoo.job("sum", failed=1, limit=2, per_index=1, on_eviction="Ignore")], node_api.JOB),
     "claims": ([zoo.claim("data", "ReadWriteOnce", volume="pv")], node_api.CLAIM),
     "volumes": ([zoo.local_volume("pv", "n1")], node_api.VOLUME),
 }

@@ -60,12 +60,18 @@ class ApiObject(BaseModel):
 
 
 class OwnerReference(ApiObject):
-    """``controller``: this one creates a replacement."""
+    """``controller``: this one creates a replacement. Kinds of one name are in several groups."""
 
+    api_version: Text = ""
     kind: Text
     name: Text
     uid: Uid
     controller: bool = False
+
+    @property
+    def group(self) -> str:
+        """Of the API; empty for the core's."""
+        return self.api_version.rpartition("/")[0]
 
 
 class Metadata(ApiObject):

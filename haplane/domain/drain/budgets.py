@@ -70,7 +70,10 @@ def _refusal(budget: Budget) -> str | None:
     """Why the budget lets no pod go that is ready; one that its controller has not counted yet may do so soon."""
     status = budget.status
     if status.observed_generation < budget.metadata.generation:
-        return None if status.disruptions_allowed else f"PodDisruptionBudget {budget.name} has not been evaluated yet"
+        if status.disruptions_allowed:
+            return None
+        failed = f"cannot be evaluated: {status.failure[:200]}" if status.failure else "has not been evaluated yet"
+        return f"PodDisruptionBudget {budget.name} {failed}"
     counted = f"{status.desired_healthy} of {status.expected_pods} pods have to be healthy"
     if status.expected_pods <= status.desired_healthy:
         return f"PodDisruptionBudget {budget.name} can never be met: {counted}"
@@ -83,7 +86,7 @@ def _unready(budget: Budget) -> Eviction:
     status = budget.status
     if budget.spec.unhealthy_pod_eviction_policy == "AlwaysAllow":
         return Eviction()
-    if status.current_healthy >= status.desired_healthy > 0:
+    if status.current_healthy >= status.desired_healthy > 0 or status.disruptions_allowed > 0:
         return Eviction()
     return Eviction(
         refused=f"not ready, and PodDisruptionBudget {budget.name} (IfHealthyBudget) evicts such a pod only while "

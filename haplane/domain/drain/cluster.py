@@ -31,6 +31,12 @@ class BudgetStatus(ApiObject):
     current_healthy: int = 0
     desired_healthy: int = 0
     expected_pods: int = 0
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the disruption controller cannot count, if it cannot."""
+        return next((one.message for one in self.conditions if one.reason == "SyncFailed"), None)
 
 
 class Budget(Object):
@@ -118,7 +124,10 @@ class PersistentVolume(Object):
 
 
 class FailureRule(ApiObject):
-    """``on_pod_conditions`` names DisruptionTarget in a rule about evictions."""
+    """``on_pod_conditions`` names DisruptionTarget in a rule about evictions.
+
+    ``action``: Ignore, Count, FailIndex or FailJob.
+    """
 
     action: Text = ""
     on_pod_conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
@@ -131,9 +140,10 @@ class FailurePolicy(ApiObject):
 
 
 class JobSpec(ApiObject):
-    """How often a Job may fail."""
+    """How often a Job may fail, and each of its indexes."""
 
     backoff_limit: int = 6
+    backoff_limit_per_index: int | None = None
     pod_failure_policy: FailurePolicy = FailurePolicy()
 
 
@@ -150,12 +160,11 @@ class Job(Object):
     status: JobStatus = JobStatus()
 
     @property
-    def ignores_eviction(self) -> bool:
-        """Whether an evicted pod does not count as a failure."""
-        return any(
-            rule.action == "Ignore" and any(one.type == "DisruptionTarget" for one in rule.on_pod_conditions)
-            for rule in self.spec.pod_failure_policy.rules
-        )
+    def action_on_eviction(self) -> str:
+        """What the first rule about evictions makes of an evicted pod; without one it counts as a failure."""
+        rules = self.spec.pod_failure_policy.rules
+        about = (rule for rule in rules if any(one.type == "DisruptionTarget" for one in rule.on_pod_conditions))
+        return next((rule.action for rule in about), "Count")
 
 
 Many = Field(max_length=MOST_OBJECTS)

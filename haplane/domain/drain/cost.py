@@ -15,10 +15,11 @@ from haplane.domain.drain.budgets import Eviction, evictions
 from haplane.domain.drain.cluster import Job, Workloads
 from haplane.domain.drain.data import SAFE_TO_EVICT, lost_with_the_memory, lost_with_the_pod, single_node_claims
 from haplane.domain.drain.owners import Owners, start_seconds
-from haplane.domain.drain.placement import Placement, requests
+from haplane.domain.drain.placement import Placement
 from haplane.domain.drain.pod import Pod
 
 MIRROR = "kubernetes.io/config.mirror"
+INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
 COUNTED_BY_CONTROLLERS = ("batch.kubernetes.io/job-tracking", "foregroundDeletion", "orphan")
 """Finalizers that Kubernetes' own controllers take away by themselves."""
 
@@ -76,13 +77,11 @@ class _Drain:
         self._pods = workloads.on(node)
         self._owners = Owners(workloads, out)
         evicted = to_evict(workloads, node)
+        going = [pod for pod in workloads.pods if pod.spec.node_name in out and _why_stays(pod) is None]
         staying = [pod for pod in self._pods if _why_stays(pod) is not None and not pod.ended]
         self._kept = {claim.name: pod.name for pod in staying for claim in single_node_claims(pod, workloads)}
-        placement = Placement(workloads, out, {pod.metadata.uid for pod in evicted})
-        largest_first = sorted(evicted, key=lambda pod: -max(requests(pod).values()))
-        self._nowhere = {
-            pod.metadata.uid: placement.place(pod) for pod in largest_first if self._owners.why_bare(pod) is None
-        }
+        placement = Placement(workloads, out, {pod.metadata.uid for pod in going})
+        self._nowhere = placement.place_all(pod for pod in going if self._owners.why_bare(pod) is None)
         leaving = [pod for pod in evicted if pod.metadata.deletion_timestamp is None]
         self._evictions = evictions(leaving, workloads.budgets, self._is_replaced)
 
@@ -135,7 +134,7 @@ class _Drain:
     def _losses(self, pod: Pod) -> list[str]:
         bare = self._owners.why_bare(pod)
         job = self._owners.job(pod)
-        ends = _job_fails(job) if job is not None else None
+        ends = _job_fails(job, pod, job.action_on_eviction) if job is not None else None
         return [*([bare] if bare else []), *([ends] if ends else []), *lost_with_the_pod(pod, self._workloads)]
 
     def _interruptions(self, pod: Pod) -> list[str]:
@@ -161,7 +160,7 @@ def _in_place(pod: Pod, workloads: Workloads, owners: Owners) -> Cost:
     lost = list(lost_with_the_memory(pod, workloads))
     if pod.spec.restart_policy == "Never" and (job := owners.job(pod)) is None:
         lost.append("restartPolicy Never: it ends as Failed")
-    elif pod.spec.restart_policy == "Never" and job is not None and (ends := _job_fails(job)):
+    elif pod.spec.restart_policy == "Never" and job is not None and (ends := _job_fails(job, pod)):
         lost.append(ends)
     if lost:
         return _cost(pod, Effect.LOST, *lost)
@@ -180,10 +179,20 @@ def _held_by(pod: Pod) -> str | None:
     return f"finalizer {', '.join(others)} keeps it until whoever set it removes it" if others else None
 
 
-def _job_fails(job: Job) -> str | None:
-    """Why a Job does not go on after one more pod has failed."""
-    if job.ignores_eviction or job.status.failed < job.spec.backoff_limit:
+def _job_fails(job: Job, pod: Pod, action: str = "Count") -> str | None:
+    """Why a Job, or the index of it that the pod is of, does not go on once the pod has failed.
+
+    ``action`` is that of the rule which applies to it.
+    """
+    name, spec = job.metadata.name, job.spec
+    if action in ("FailJob", "FailIndex"):
+        return f"Job {name}: its podFailurePolicy has {action} for an evicted pod"
+    if action == "Ignore":
         return None
-    return (
-        f"Job {job.metadata.name} fails: {job.status.failed} pods of it failed, backoffLimit {job.spec.backoff_limit}"
-    )
+    noted = pod.metadata.annotations.get(INDEX_FAILURES, "")
+    failed = int(noted) if noted.isascii() and noted.isdigit() else 0
+    if spec.backoff_limit_per_index is not None and failed >= spec.backoff_limit_per_index:
+        return f"Job {name}: its index fails, backoffLimitPerIndex {spec.backoff_limit_per_index}"
+    if job.status.failed >= spec.backoff_limit:
+        return f"Job {name} fails: {job.status.failed} pods of it failed, backoffLimit {spec.backoff_limit}"
+    return None

@@ -40,12 +40,12 @@ def single_node_claims(pod: Pod, workloads: Workloads) -> tuple[Claim, ...]:
 def _lost(pod: Pod, volume: Volume, workloads: Workloads) -> str | None:
     if volume.empty_dir is not None:
         return _empty_dir(pod, volume, workloads)
-    if volume.host_path is not None and _is_written(pod, volume):
+    if volume.host_path is not None and volume.host_path.holds_data and _is_written(pod, volume):
         return f"hostPath {volume.host_path.path}: it stays on this host, a replacement elsewhere does not have it"
     if volume.ephemeral is not None:
         return f"volume {volume.name}: its claim is deleted with the pod"
     if volume.persistent_volume_claim is not None:
-        return _local(pod, volume.persistent_volume_claim.claim_name, workloads)
+        return _claimed(pod, volume.persistent_volume_claim.claim_name, workloads)
     return None
 
 
@@ -62,8 +62,10 @@ def _is_written(pod: Pod, volume: Volume) -> bool:
     return any(not mount.read_only for mount in mounts)
 
 
-def _local(pod: Pod, claim_name: str, workloads: Workloads) -> str | None:
+def _claimed(pod: Pod, claim_name: str, workloads: Workloads) -> str | None:
     claim = workloads.claims_by_name.get(f"{pod.metadata.namespace}/{claim_name}")
+    if claim is not None and claim.metadata.deletion_timestamp is not None:
+        return f"PersistentVolumeClaim {claim.name} was deleted: it goes once no pod uses it"
     volume = workloads.volumes_by_name.get(claim.spec.volume_name) if claim else None
     place = (volume.spec.local or volume.spec.host_path) if volume else None
     if volume is None or place is None:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from haplane.domain.drain.api import OwnerReference
 from haplane.domain.drain.cluster import Job, Workloads
 from haplane.domain.drain.pod import Pod
 
-REPLACING = ("ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job")
-"""Kinds whose objects are read: one that is not there does not exist."""
+REPLACING = {
+    "ReplicaSet": "apps",
+    "ReplicationController": "",
+    "StatefulSet": "apps",
+    "DaemonSet": "apps",
+    "Job": "batch",
+}
+"""Kinds, with their API groups, whose objects are read: one that is not there does not exist."""
+
+LONGEST_START_SECONDS = 900
+"""A pod that became ready later than that was not ready in between, and its start is not known."""
 
 
 class Owners:
@@ -29,7 +39,7 @@ class Owners:
         owner = pod.metadata.controller
         if owner is None:
             return "no controller replaces it"
-        if self._complete and owner.kind in REPLACING and owner.uid not in self._objects:
+        if self._complete and _is_read(owner) and owner.uid not in self._objects:
             return f"{owner.kind} {owner.name} does not exist any more: nothing replaces it"
         return None
 
@@ -43,10 +53,10 @@ class Owners:
         owner = pod.metadata.controller
         if owner is None:
             return None
+        if not _is_read(owner):
+            return f"{owner.kind} {owner.name} decides whether it is replaced"
         if owner.kind == "Job":
             return f"Job {owner.name} starts it anew from the beginning"
-        if owner.kind not in REPLACING:
-            return f"{owner.kind} {owner.name} decides whether it is replaced"
         return self._why_unserved(pod, f"{owner.kind} {owner.name}") if pod.ready else None
 
     def _why_unserved(self, pod: Pod, owner: str) -> str | None:
@@ -69,11 +79,16 @@ class Owners:
         return above.uid if above is not None else owner.uid
 
 
+def _is_read(owner: OwnerReference) -> bool:
+    return REPLACING.get(owner.kind) == owner.group
+
+
 def start_seconds(pod: Pod) -> int | None:
-    """How long this pod took from being scheduled to being ready; None for one that has restarted since."""
+    """How long this pod took from being scheduled to being ready; None where that is not known any more."""
     scheduled, ready = pod.condition("PodScheduled"), pod.condition("Ready")
     if scheduled is None or ready is None or any(one.restart_count for one in pod.status.container_statuses):
         return None
     if scheduled.last_transition_time is None or ready.last_transition_time is None:
         return None
-    return max(0, round((ready.last_transition_time - scheduled.last_transition_time).total_seconds()))
+    seconds = round((ready.last_transition_time - scheduled.last_transition_time).total_seconds())
+    return max(0, seconds) if seconds <= LONGEST_START_SECONDS else None

@@ -1,7 +1,7 @@
 """Whether a pod's replacement could be scheduled on another node, as the scheduler's filters decide. Pure.
 
 Of those filters: readiness, cordons, taints, node selector and affinity, where its volumes are, host ports, required
-affinity and anti-affinity between pods, and room. Not: topology spread, preemption, and scheduler plug-ins.
+affinity and anti-affinity between pods, required topology spread, and room. Not: preemption, and scheduler plug-ins.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from haplane.domain.drain.api import NodeSelector
 from haplane.domain.drain.cluster import NodeObject, Workloads
-from haplane.domain.drain.pod import Pod, PodTerm
+from haplane.domain.drain.pod import Pod, PodTerm, Spread
+from haplane.domain.drain.spread import overfull, required
 
 NO_SCHEDULE = ("NoSchedule", "NoExecute")
 
@@ -23,6 +24,7 @@ class Placement:
     """
 
     def __init__(self, workloads: Workloads, without: Collection[str], leaving: Collection[str]) -> None:
+        self._everywhere, self._without = workloads.nodes, without
         self._nodes = [node for node in workloads.nodes if node.metadata.name not in without]
         self._claims, self._volumes = workloads.claims_by_name, workloads.volumes_by_name
         self._pods: dict[str, list[Pod]] = {node.metadata.name: [] for node in self._nodes}
@@ -31,20 +33,69 @@ class Placement:
                 self._pods.setdefault(pod.spec.node_name, []).append(pod)
         self._labels = {node.metadata.name: node.metadata.labels for node in workloads.nodes}
         self._free = {node.metadata.name: self._room(node) for node in self._nodes}
+        self._apart: list[tuple[str, Pod, PodTerm]] = []
+        for name in self._pods.keys() & self._labels.keys():
+            for pod in self._pods[name]:
+                self._keep_apart(name, pod)
+
+    def place_all(self, pods: Iterable[Pod]) -> dict[str, str | None]:
+        """By uid, what :meth:`place` returns for each, the largest first.
+
+        Those that were refused are tried again while others find a place: they may have to run beside them.
+        """
+        left = sorted(pods, key=lambda pod: -max(requests(pod).values()))
+        found: dict[str, str | None] = {}
+        before = len(left) + 1
+        while len(left) < before:
+            before = len(left)
+            found |= {pod.metadata.uid: self.place(pod) for pod in left}
+            left = [pod for pod in left if found[pod.metadata.uid] is not None]
+        return found
 
     def place(self, pod: Pod) -> str | None:
         """None once room for the pod was found and taken; else why no node would take it."""
         refusals: Counter[str] = Counter()
+        crowded = self._crowded(pod)
         for node in self._nodes:
-            why = self._refusal(pod, node)
+            there = (crowded[label] for label in node.metadata.labels.items() if label in crowded)
+            why = self._refusal(pod, node) or next(there, None) or self._lacks(pod, node)
             if why is None:
-                for resource, amount in requests(pod).items():
-                    self._free[node.metadata.name][resource] = self._free[node.metadata.name][resource] - amount
+                self._take(pod, node.metadata.name)
                 return None
             refusals[why] += 1
         if not self._nodes:
             return "there is no other node"
         return "; ".join(f"{few_nodes(count)}: {why}" for why, count in refusals.most_common(3))
+
+    def _take(self, pod: Pod, node: str) -> None:
+        for resource, amount in requests(pod).items():
+            self._free[node][resource] -= amount
+        self._pods[node].append(pod)
+        self._keep_apart(node, pod)
+
+    def _keep_apart(self, node: str, pod: Pod) -> None:
+        terms = pod.spec.affinity.pod_anti_affinity.required_during_scheduling_ignored_during_execution
+        self._apart += [(node, pod, term) for term in terms]
+
+    def _crowded(self, pod: Pod) -> dict[tuple[str, str], str]:
+        """Labels of nodes that refuse it for the pods that are there, and why."""
+        found = {
+            (term.topology_key, self._labels[node].get(term.topology_key, "")): "anti-affinity of a pod there"
+            for node, other, term in self._apart
+            if term_selects(term, other, pod)
+        }
+        for spread in required(pod):
+            compared = [node for node in self._everywhere if self._is_compared(pod, node, spread)]
+            values = overfull(pod, spread, compared, self._pods)
+            found |= {(spread.topology_key, value): "topology spread" for value in values}
+        return found
+
+    def _is_compared(self, pod: Pod, node: NodeObject, spread: Spread) -> bool:
+        if spread.node_affinity_policy == "Honor" and _unselected(pod, node):
+            return False
+        return spread.node_taints_policy != "Honor" or not (
+            node.metadata.name in self._without or node.spec.unschedulable or _taint(pod, node)
+        )
 
     def _room(self, node: NodeObject) -> dict[str, int]:
         free = dict(node.status.allocatable)
@@ -60,18 +111,13 @@ class Placement:
             return "not Ready"
         if node.spec.unschedulable:
             return "cordoned"
-        for taint in node.spec.taints:
-            if taint.effect in NO_SCHEDULE and not taint.tolerated_by(pod.spec.tolerations):
-                return f"taint {taint.key} not tolerated"
-        return self._selected(pod, node) or self._between_pods(pod, node) or self._lacks(pod, node)
+        if taint := _taint(pod, node):
+            return f"taint {taint} not tolerated"
+        if missing := [one.topology_key for one in required(pod) if one.topology_key not in node.metadata.labels]:
+            return f"no label {missing[0]} for its topology spread"
+        return _unselected(pod, node) or self._without_volume(pod, node) or self._between_pods(pod, node)
 
-    def _selected(self, pod: Pod, node: NodeObject) -> str | None:
-        labels = node.metadata.labels
-        if not pod.spec.node_selector.items() <= labels.items():
-            return "node selector does not match"
-        required = pod.spec.affinity.node_affinity.required_during_scheduling_ignored_during_execution
-        if required is not None and not selects(required, node):
-            return "node affinity does not match"
+    def _without_volume(self, pod: Pod, node: NodeObject) -> str | None:
         for volume in pod.spec.volumes:
             if volume.persistent_volume_claim is None:
                 continue
@@ -121,15 +167,30 @@ def few_nodes(count: int) -> str:
     return "1 node" if count == 1 else f"{count} nodes"
 
 
+def _taint(pod: Pod, node: NodeObject) -> str | None:
+    """One that keeps the pod away."""
+    taints = (taint for taint in node.spec.taints if taint.effect in NO_SCHEDULE)
+    return next((taint.key for taint in taints if not taint.tolerated_by(pod.spec.tolerations)), None)
+
+
+def _unselected(pod: Pod, node: NodeObject) -> str | None:
+    """Why the pod does not choose the node by its labels or name."""
+    if not pod.spec.node_selector.items() <= node.metadata.labels.items():
+        return "node selector does not match"
+    wanted = pod.spec.affinity.node_affinity.required_during_scheduling_ignored_during_execution
+    return "node affinity does not match" if wanted is not None and not selects(wanted, node) else None
+
+
 def requests(pod: Pod) -> Mapping[str, int]:
     """What the scheduler counts for a pod, by resource, in thousandths: the pod itself is one."""
-    besides = [one.resources.requests for one in pod.spec.init_containers if one.restart_policy == "Always"]
-    before = [one.resources.requests for one in pod.spec.init_containers if one.restart_policy != "Always"]
-    running = _sum([*(one.resources.requests for one in pod.spec.containers), *besides])
-    total = Counter(running)
-    for one in before:
-        total |= Counter(_sum([one, *besides]))
-    return {"pods": 1000, **_sum([total, pod.spec.overhead])}
+    besides: list[Mapping[str, int]] = []
+    total: Counter[str] = Counter()
+    for one in pod.spec.init_containers:
+        total |= Counter(_sum([one.resources.requests, *besides]))
+        if one.restart_policy == "Always":
+            besides.append(one.resources.requests)
+    total |= Counter(_sum([*(one.resources.requests for one in pod.spec.containers), *besides]))
+    return {"pods": 1000, **_sum([{**total, **pod.spec.resources.requests}, pod.spec.overhead])}
 
 
 def _sum(many: Sequence[Mapping[str, int]]) -> dict[str, int]:

@@ -34,6 +34,18 @@ class PodAffinity(ApiObject):
     required_during_scheduling_ignored_during_execution: Annotated[tuple[PodTerm, ...], Field(max_length=100)] = ()
 
 
+class Spread(ApiObject):
+    """How evenly pods are spread over the values of a label of nodes."""
+
+    max_skew: int = 1
+    min_domains: int = 1
+    topology_key: Text = ""
+    when_unsatisfiable: Text = ""
+    label_selector: Selector | None = None
+    node_affinity_policy: Text = "Honor"
+    node_taints_policy: Text = "Ignore"
+
+
 class Affinity(ApiObject):
     """What a pod demands of nodes and of other pods."""
 
@@ -52,6 +64,12 @@ class HostPath(ApiObject):
     """A path of the host."""
 
     path: Long = ""
+    type: Text = ""
+
+    @property
+    def holds_data(self) -> bool:
+        """Sockets and devices hold none."""
+        return self.type not in ("Socket", "CharDevice")
 
 
 class ClaimReference(ApiObject):
@@ -114,14 +132,18 @@ class PodSpec(ApiObject):
     containers: Annotated[tuple[Container, ...], Field(max_length=1000)] = ()
     init_containers: Annotated[tuple[Container, ...], Field(max_length=1000)] = ()
     overhead: Quantities = Field(default_factory=dict)
+    resources: Resources = Resources()
+    topology_spread_constraints: Annotated[tuple[Spread, ...], Field(max_length=100)] = ()
     restart_policy: Text = "Always"
 
 
 class Condition(ApiObject):
-    """Of a pod or a node."""
+    """Of a pod, a node or a budget."""
 
     type: Text
     status: Text
+    reason: Text = ""
+    message: Annotated[str, Field(max_length=32768)] = ""
     last_transition_time: AwareDatetime | None = None
 
 

@@ -41,9 +41,10 @@ TERM: Keep = {"labelSelector": SELECTOR, "namespaces": True, "namespaceSelector"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 METADATA: Keep = {
     **dict.fromkeys(("name", "namespace", "uid", "generation", "labels", "finalizers", "deletionTimestamp"), True),
-    "ownerReferences": {"kind": True, "name": True, "uid": True, "controller": True},
+    "ownerReferences": dict.fromkeys(("apiVersion", "kind", "name", "uid", "controller"), True),
     "annotations": {
         "kubernetes.io/config.mirror": True,
+        "batch.kubernetes.io/job-index-failure-count": True,
         "cluster-autoscaler.kubernetes.io/safe-to-evict": True,
         "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": True,
         CORDONED: True,
@@ -60,6 +61,12 @@ POD: Keep = {
     "metadata": METADATA,
     "spec": {
         **dict.fromkeys(("nodeName", "nodeSelector", "tolerations", "overhead", "restartPolicy"), True),
+        "resources": {"requests": True},
+        "topologySpreadConstraints": {
+            **dict.fromkeys(("maxSkew", "minDomains", "topologyKey", "whenUnsatisfiable"), True),
+            **dict.fromkeys(("nodeAffinityPolicy", "nodeTaintsPolicy"), True),
+            "labelSelector": SELECTOR,
+        },
         "affinity": {
             "nodeAffinity": {REQUIRED: True},
             "podAffinity": {REQUIRED: TERM},
@@ -68,7 +75,7 @@ POD: Keep = {
         "volumes": {
             "name": True,
             "emptyDir": {"medium": True},
-            "hostPath": {"path": True},
+            "hostPath": {"path": True, "type": True},
             "persistentVolumeClaim": {"claimName": True},
             "ephemeral": {"": True},
         },
@@ -89,9 +96,11 @@ NODE: Keep = {
 BUDGET: Keep = {
     "metadata": METADATA,
     "spec": {"selector": SELECTOR, "unhealthyPodEvictionPolicy": True},
-    "status": dict.fromkeys(
-        ("observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), True
-    ),
+    "status": {
+        **dict.fromkeys(("observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy"), True),
+        "expectedPods": True,
+        "conditions": dict.fromkeys(("type", "status", "reason", "message"), True),
+    },
 }
 CLAIM: Keep = {"metadata": METADATA, "spec": {"accessModes": True, "volumeName": True}}
 VOLUME: Keep = {
@@ -100,7 +109,10 @@ VOLUME: Keep = {
 }
 JOB: Keep = {
     "metadata": METADATA,
-    "spec": {"backoffLimit": True, "podFailurePolicy": {"rules": {"action": True, "onPodConditions": CONDITIONS}}},
+    "spec": {
+        **dict.fromkeys(("backoffLimit", "backoffLimitPerIndex"), True),
+        "podFailurePolicy": {"rules": {"action": True, "onPodConditions": CONDITIONS}},
+    },
     "status": {"failed": True},
 }
 LISTS: dict[str, tuple[str, Keep]] = {

@@ -15,6 +15,17 @@ TAINTED = [node("n1"), node("n2", taints=[{"key": "gpu", "effect": "NoSchedule"}
 AVAILABLE = {"allowed": 1, "healthy": 2, "desired": 1, "expected": 2}
 MOUNTED = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
 READ_ONLY = {"volumeMounts": [{"name": "d", "mountPath": "/d", "readOnly": True}]}
+SPREAD = {
+    "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule",
+    "labelSelector": {"matchLabels": APP},
+}  # fmt: skip
+HOSTNAME = {"labelSelector": {"matchLabels": APP}, "topologyKey": "kubernetes.io/hostname"}
+APART, TOGETHER = (
+    {"affinity": {kind: {"requiredDuringSchedulingIgnoredDuringExecution": [HOSTNAME]}}}
+    for kind in ("podAntiAffinity", "podAffinity")
+)
+BEING_DELETED = claim("data", "ReadWriteMany")
+BEING_DELETED["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
 CLAIMED = [volume("d", persistentVolumeClaim={"claimName": "data"})]
 
 
@@ -39,6 +50,11 @@ ZOO = {
         beside(volumes=[volume("d", hostPath={"path": "/srv"})], container=MOUNTED), {}, "lost", "hostPath /srv"),
     "hostPath that is read": (
         beside(volumes=[volume("d", hostPath={"path": "/srv"})], container=READ_ONLY), {}, "moved", ""),
+    "hostPath that is a socket": (
+        beside(volumes=[volume("d", hostPath={"path": "/run/x.sock", "type": "Socket"})], container=MOUNTED), {},
+        "moved", ""),
+    "claim that was deleted": (
+        beside(volumes=CLAIMED), {"claims": [BEING_DELETED]}, "lost", "default/data was deleted: it goes once"),
     "ephemeral claim": (
         beside(volumes=[volume("d", ephemeral={"volumeClaimTemplate": {}})]), {}, "lost", "deleted with the pod"),
     "local volume": (
@@ -65,7 +81,22 @@ ZOO = {
     "Job that may not fail again": (
         [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", failed=2, limit=2)]}, "lost", "backoffLimit 2"),
     "Job that ignores evictions": (
-        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", limit=0, ignores=True)]}, "interrupted", "anew"),
+        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", limit=0, on_eviction="Ignore")]},
+        "interrupted", "anew"),
+    "Job that fails when evicted": (
+        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", on_eviction="FailJob")]}, "lost", "has FailJob"),
+    "Job whose index may not fail again": (
+        [pod("it", owner("Job", "sum"), annotations={"batch.kubernetes.io/job-index-failure-count": "1"})],
+        {"jobs": [job("sum", limit=2**31 - 1, per_index=1)]}, "lost", "its index fails, backoffLimitPerIndex 1"),
+    "Job whose index may fail again": (
+        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", limit=2**31 - 1, per_index=1)]},
+        "interrupted", "anew"),
+    "Job of another group": (
+        [pod("it", owner("Job", "train") | {"apiVersion": "batch.volcano.sh/v1alpha1"})], {}, "interrupted",
+        "Job train decides whether it is replaced"),
+    "StatefulSet of another group": (
+        [pod("it", owner("StatefulSet", "db") | {"apiVersion": "apps.kruise.io/v1beta1"})], {"owners": []},
+        "interrupted", "StatefulSet db decides whether it is replaced"),
     "Job's finalizer": (
         [pod("it", owner("Job", "sum"), finalizers=["batch.kubernetes.io/job-tracking"])], {"jobs": [job("sum")]},
         "interrupted", "anew"),
@@ -86,6 +117,29 @@ ZOO = {
     "node selector": (beside(nodeSelector={"disk": "ssd"}), {}, "blocks", "1 node: node selector does not match"),
     "no room elsewhere": (
         beside(container={"resources": {"requests": {"cpu": "3950m"}}}), {}, "blocks", "no room left (cpu)"),
+    "no room for the pod as a whole": (
+        beside(resources={"requests": {"cpu": "3950m"}}), {}, "blocks", "no room left (cpu)"),
+    "sidecar that starts after what needs more": (
+        beside(initContainers=[{"resources": {"requests": {"cpu": "3800m"}}},
+                               {"restartPolicy": "Always", "resources": {"requests": {"cpu": "1"}}}]),
+        {}, "moved", ""),
+    "spread that the cordoned node breaks": (
+        beside(labels=APP, topologySpreadConstraints=[SPREAD]), {}, "blocks", "1 node: topology spread"),
+    "spread that honours taints": (
+        beside(labels=APP, topologySpreadConstraints=[SPREAD | {"nodeTaintsPolicy": "Honor"}]), {}, "moved", ""),
+    "spread over a label that nodes lack": (
+        beside(labels=APP, topologySpreadConstraints=[SPREAD | {"topologyKey": "zone"}]), {}, "blocks",
+        "no label zone for its topology spread"),
+    "spread that is wanted only": (
+        beside(labels=APP, topologySpreadConstraints=[SPREAD | {"whenUnsatisfiable": "ScheduleAnyway"}]), {},
+        "moved", ""),
+    "a pod elsewhere that is kept apart from it": (
+        [*beside(labels=APP)[:1], pod("other", owner("ReplicaSet", "o"), on="n2", **APART)], {}, "blocks",
+        "1 node: anti-affinity of a pod there"),
+    "beside a pod that goes too": (
+        [pod("it", WEB, **TOGETHER), pod("cache", owner("ReplicaSet", "cache"), labels=APP,
+                                         container={"resources": {"requests": {"cpu": "1m"}}})],
+        {}, "interrupted", "the only ready pod of ReplicaSet web"),
     "only node": ([pod("it", WEB)], {"nodes": [node("n1")]}, "blocks", "there is no other node"),
     "other nodes are down": (
         beside(), {"nodes": [node("n1"), node("n2", ready=False)]}, "blocks", "1 node: not Ready"),
@@ -111,6 +165,13 @@ ZOO = {
         [pod("it", WEB, ready=False, labels=APP), pod("other", WEB, on="n2", labels=APP)],
         {"budgets": [budget("web", APP, allowed=0, healthy=1, desired=2, expected=3, policy="AlwaysAllow")]},
         "moved", ""),
+    "unready under a budget that needs none": (
+        [pod("it", WEB, ready=False, labels=APP), pod("other", WEB, on="n2", labels=APP)],
+        {"budgets": [budget("web", APP, allowed=1, healthy=1, desired=0, expected=2)]}, "moved", ""),
+    "budget that cannot be evaluated": (
+        beside(labels=APP), {"budgets": [budget("web", APP, allowed=0, healthy=0, desired=0, expected=0, observed=0,
+                                                failure="does not implement the scale subresource")]},
+        "blocks", "default/web cannot be evaluated: does not implement the scale subresource"),
     "pending under a budget": (
         [pod("it", WEB, ready=False, phase="Pending", labels=APP)],
         {"budgets": [budget("web", APP, allowed=0, healthy=0, desired=1, expected=1)]}, "moved", ""),
@@ -162,6 +223,14 @@ def test_nodes_that_go_out_of_service_too_take_no_pods():
     assert cost.effect is Effect.BLOCKS
 
 
+def test_pods_of_nodes_that_are_drained_together_need_room_together():
+    large = {"container": {"resources": {"requests": {"cpu": "2500m"}}}}
+    pods = [pod("a", WEB, **large), pod("b", WEB, on="n2", **large)]
+    seen = workloads(*pods, nodes=[node("n1"), node("n2"), node("n3")])
+    effects = [cost.effect for name in ("n1", "n2") for cost in cost_of_drain(seen, name, out=("n1", "n2"), now=NOW)]
+    assert sorted(effect.value for effect in effects) == ["blocks", "interrupted"]
+
+
 def test_replicas_of_an_older_replica_set_serve_meanwhile():
     deployment = owner("Deployment", "web")
     pods = [pod("new", owner("ReplicaSet", "web-2")), pod("old", owner("ReplicaSet", "web-1"), on="n2")]
@@ -175,6 +244,13 @@ def test_an_interruption_is_as_long_as_the_pod_itself_took_to_start():
     assert cost.seconds == 7
     [line] = NodeCost("n1", (cost,)).lines()
     assert line.startswith("n1: default/it: interrupted for about 7 s, as long as it took to start (the only ready")
+
+
+def test_a_pod_that_was_not_ready_in_between_tells_nothing_of_its_start():
+    it = pod("it", WEB)
+    it["status"]["conditions"][1]["lastTransitionTime"] = "2026-11-29T00:30:00Z"
+    [cost] = cost_of_drain(workloads(it), "n1", out=(), now=NOW)
+    assert (cost.effect, cost.seconds) == (Effect.INTERRUPTED, None)
 
 
 def test_a_size_is_named_where_the_kubelet_knows_it():
