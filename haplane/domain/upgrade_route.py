@@ -1,7 +1,8 @@
 """From the versions that run to the one that is wanted, one minor version after the other. Pure.
 
 The order inside a hop is that of the skew policy: every API server before any kubelet. So what runs in the oldest
-version, a kubelet included, decides where the route begins, and an interrupted hop is completed before the next.
+version, a kubelet included, decides where the route begins, and an interrupted hop is completed before the next. But
+no API server goes back: kubelets that were left behind by more than one minor version follow in one step.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from haplane.domain.versions import Running, Version, is_version, parse
 
+APISERVER, KUBELET = "kube-apiserver", "kubelet"
 OLDEST_KUBELET = 3
 """How many minor versions a kubelet may be older than an API server."""
 
@@ -24,18 +26,20 @@ class Missing:
 
 
 def hops(
-    running: Iterable[Version], wanted: Version, available: Collection[Version], known: Collection[Version]
+    running: Iterable[Running], wanted: Version, available: Collection[Version], known: Collection[Version]
 ) -> tuple[tuple[Version, ...], tuple[Missing, ...]]:
     """The versions to go through, ``wanted`` last, and those of which a bundle is missing.
 
     ``available``: versions of which there is a bundle; ``known``: those that one can be built of. Between the two
     ends the newest patch release of each minor version, none older than what runs in that version already.
     """
-    found = sorted(running)
+    every = tuple(running)
+    found, apiservers = sorted(parse(one.version) for one in every), _of(APISERVER, every)
     if not found or wanted <= found[0]:
         return (wanted,), ()
     route, missing = [], []
-    for minor in range(_first_minor(found, wanted), wanted.minor):
+    first = max((found[0].minor + 1, *(version.minor for version in apiservers)))
+    for minor in range(first, wanted.minor):
         floor = max((one for one in found if one.minor == minor), default=Version(wanted.major, minor, 0))
         there = [one for one in available if one[:2] == floor[:2] and one >= floor]
         if there:
@@ -46,9 +50,8 @@ def hops(
     return (*route, wanted), tuple(missing)
 
 
-def _first_minor(found: Sequence[Version], wanted: Version) -> int:
-    """The minor version after the oldest; that of a hop that is under way counts as the next one."""
-    return min(found[0].minor + 1, wanted.minor)
+def _of(program: str, running: Iterable[Running]) -> list[Version]:
+    return [parse(one.version) for one in running if one.program == program]
 
 
 def problem_of(running: Iterable[Running], wanted: str) -> str | None:
@@ -62,12 +65,14 @@ def problem_of(running: Iterable[Running], wanted: str) -> str | None:
         return f"{odd[0]} is not a released version"
     target, versions = parse(wanted), [parse(one.version) for one in every]
     newer = [one for one in every if parse(one.version) > target]
-    apiservers = [parse(one.version) for one in every if one.program == "kube-apiserver"]
+    apiservers = _of(APISERVER, every)
     if newer and target not in apiservers:
         return f"{newer[0]} is newer, and no API server runs as {target} any more: what it stored may be unreadable"
     if any(version.major != target.major for version in versions):
         return f"{target} has another major version"
-    late = [one for one in every if one.program == "kubelet" and _is_too_old(parse(one.version), apiservers)]
+    if apiservers and max(apiservers).minor - min(apiservers).minor > 1:
+        return f"API servers run as {min(apiservers)} and as {max(apiservers)}: one minor version apart is the most"
+    late = [one for one in every if one.program == KUBELET and _is_too_old(parse(one.version), apiservers)]
     if late:
         return f"{late[0]} is more than {OLDEST_KUBELET} minor versions behind the API servers"
     return None

@@ -47,7 +47,7 @@ def choose_hop(context: Context) -> None:
         )
     built = built_versions(upgrade.manifest.architecture)
     route, missing = hops(
-        [parse(one.version) for one in running],
+        running,
         parse(upgrade.version),
         [parse(one) for one in built if is_version(one)],
         [parse(one) for one in versions_of(upgrade.manifest.source)],
