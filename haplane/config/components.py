@@ -23,8 +23,11 @@ _LABEL_NAME = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 SETTING_DEPTH = 5
 OWN_LABELS = (
+    "beta.kubernetes.io/",
     "haplane.node-restriction.kubernetes.io/",
+    "kubernetes.io/arch",
     "kubernetes.io/hostname",
+    "kubernetes.io/os",
     "node-role.kubernetes.io/control-plane",
     "node.kubernetes.io/exclude-from-external-load-balancers",
 )
@@ -83,7 +86,7 @@ def _flags(value: object) -> object:
 def _labels(value: object) -> object:
     """Labels of a Node; those by which Kubernetes and haplane know what it is are not for users."""
     if not isinstance(value, dict):
-        return value
+        raise refusal("not a mapping", 'write it like {"disktype": "ssd"}')
     for name, setting in value.items():
         if not isinstance(name, str) or not _LABEL_NAME.fullmatch(name):
             raise refusal(f"{name!s:.80} is not a label's name", "write it like disktype or example.org/rack")

@@ -5,6 +5,7 @@ A rule is skipped when a setting it reads was found wrong already, so that one m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
@@ -13,11 +14,15 @@ from haplane.config.draft import Draft, as_address, floating_address, label
 from haplane.config.model import Host, Lab
 from haplane.config.network_rules import docker, network_sizes, networks_apart
 from haplane.config.problem import ABSENT, Problem, unknown
-from haplane.domain.arguments import COMPONENTS, OIDC, refused_flags
+from haplane.config.values import reaches
+from haplane.domain.arguments import COMPONENTS, OIDC, OWNED_FIELDS, refused_flags
 
+LEASE_SECONDS = 40
+"""nodeLeaseDurationSeconds, where the inventory does not set it."""
 MASTERS_ALLOWED = (3, 5)
 ETCD_ALLOWED = (3, 5, 7)
-MASTER_PORTS = {22: "sshd", 2379: "etcd", 2380: "etcd", 10256: "kube-proxy"} | dict.fromkeys(
+SSH_PORT = 22
+MASTER_PORTS = {SSH_PORT: "sshd", 2379: "etcd", 2380: "etcd", 10256: "kube-proxy"} | dict.fromkeys(
     (10248, 10249, 10250, 10257, 10259), "Kubernetes itself"
 )
 
@@ -112,11 +117,12 @@ def _endpoint(draft: Draft) -> Iterator[Problem]:
             "says that the load balancer is not haplane's, but the group load_balancers has hosts",
             "remove one of the two",
         )
-    if not cluster.endpoint_is_external and as_address(address) is None:
+    floating = as_address(address)
+    if not cluster.endpoint_is_external and (floating is None or not reaches(floating)):
         yield Problem(
             field,
             str(cluster.endpoint),
-            "a floating address must be an IPv4 address",
+            "a floating address must be an IPv4 address" if floating is None else "no host can have this address",
             'write a free address of the hosts\' network, or set cluster["endpoint_is_external"] = True',
         )
     for host in draft.distinct_hosts:
@@ -136,10 +142,13 @@ def _ports(draft: Draft) -> Iterator[Problem]:
     if apiserver in MASTER_PORTS:
         what = f"is the port of {MASTER_PORTS[apiserver]}"
         yield Problem('cluster["apiserver_port"]', apiserver, what, "use 6443")
+    field, endpoint = 'cluster["endpoint"]', cluster.endpoint
     shared = sorted(set(draft.balancers) & set(draft.names["masters"]))
     if not shared:
+        if draft.balancers and endpoint.port == SSH_PORT:
+            remedy = f"use another port, like {endpoint.address}:6443"
+            yield Problem(field, str(endpoint), "its port is that of sshd on the load balancers", remedy)
         return
-    field, endpoint = 'cluster["endpoint"]', cluster.endpoint
     where = f"and the load balancer runs on the masters ({', '.join(shared)})"
     if endpoint.port == apiserver:
         what = f"its port is the API server's, {where}"
@@ -168,6 +177,27 @@ def _flags(draft: Draft) -> Iterator[Problem]:
             yield Problem(
                 field, ABSENT, "oidc-* flags without oidc-issuer-url", 'add "oidc-issuer-url": "https://..."'
             )
+
+
+def _fields(draft: Draft) -> Iterator[Problem]:
+    for setting, owned in OWNED_FIELDS.items():
+        for name in getattr(draft.cluster.tuning, setting).keys() & owned.keys():
+            field = f'cluster["tuning"]["{setting}"]["{name}"]'
+            yield Problem(field, ABSENT, "is not for an inventory", "remove it", owned[name])
+
+
+def _grace(draft: Draft) -> Iterator[Problem]:
+    """A kubelet reports four times within the duration of its lease; half of that is two reports."""
+    grace = draft.cluster.node_monitor_grace_seconds
+    lease = draft.cluster.tuning.kubelet.get("nodeLeaseDurationSeconds", LEASE_SECONDS)
+    if isinstance(lease, int) and grace < lease / 2:
+        yield Problem(
+            'cluster["node_monitor_grace_seconds"]',
+            grace,
+            "too short",
+            f'use {math.ceil(lease / 2)} or more, or lower nodeLeaseDurationSeconds in cluster["tuning"]["kubelet"]',
+            f"a kubelet reports every {lease / 4:g} s: healthy nodes would be NotReady in between",
+        )
 
 
 def _labels(draft: Draft) -> Iterator[Problem]:
@@ -230,6 +260,8 @@ RULES: tuple[tuple[Rule, frozenset[str]], ...] = (
     (networks_apart, frozenset({"pod_network", "service_network", "lab"})),
     (docker, frozenset({"pod_network", "service_network"})),
     (_flags, frozenset({"tuning"})),
+    (_fields, frozenset({"tuning"})),
+    (_grace, frozenset({"tuning", "node_monitor_grace_seconds"})),
     (_labels, frozenset()),
     (_lab, frozenset({"lab"})),
 )

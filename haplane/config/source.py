@@ -57,7 +57,7 @@ def read(path: Path) -> Source:
             groups[name] = members
             found += mistakes
             wrong |= {name} if mistakes else set()
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple) and name != "cluster":
             found.append(unknown(name, name, value, GROUPS, kind="group"))
         elif isinstance(value, dict) and name != "cluster":
             found.append(unknown(name, name, value, ("cluster",)))

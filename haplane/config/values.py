@@ -25,6 +25,8 @@ MINIMUM_INTERVAL, LONG_INTERVAL = 10, 600
 HOUR_SECONDS, DAY_SECONDS = 3600, 86400
 PUBLIC_KEY_BYTES = 32
 SSH_USER_CHARACTERS = 256
+UNROUTED = tuple(IPv4Network(one) for one in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
+"""This host, links without a router, groups, and what is reserved."""
 
 _DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _ALTERNATIVE_NAME = re.compile(rf"(\*\.)?{_DNS_LABEL}(\.{_DNS_LABEL})*", re.IGNORECASE)
@@ -82,8 +84,13 @@ def _address(value: object) -> object:
     return value
 
 
+def reaches(address: IPv4Address) -> bool:
+    """Whether a packet for it can be meant for one other host."""
+    return not any(address in network for network in UNROUTED)
+
+
 def _unicast(address: IPv4Address) -> IPv4Address:
-    if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_reserved:
+    if not reaches(address):
         raise refusal("not an address that other hosts can reach", "use the host's address in the cluster's network")
     return address
 
@@ -92,11 +99,13 @@ def _network(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        network = IPv4Network(value, strict=False)
+        network = IPv4Network(value if "/" in value else "", strict=False)
     except ValueError:
         raise refusal("not an IPv4 network", "write it with its prefix length, like 10.244.0.0/16") from None
     if str(network) != value:
         raise refusal("not written as a network address and a prefix length", f"write {network}")
+    if found := next((one for one in UNROUTED if one.overlaps(network)), None):
+        raise refusal(f"in {found}, of which no host can have an address", "use a private one, like 10.244.0.0/16")
     return network
 
 
@@ -160,7 +169,9 @@ def _not_empty(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _endpoint(value: object) -> object:
-    if not isinstance(value, str):
+    if not isinstance(value, str | dict):
+        raise refusal("not ADDRESS:PORT", 'write it in quotes, like "10.0.0.10:6443"')
+    if isinstance(value, dict):
         return value
     address, colon, port = value.rpartition(":")
     if not colon:
@@ -176,7 +187,8 @@ def _alternative_name(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError:
-        if not _ALTERNATIVE_NAME.fullmatch(text) or len(text) > DNS_NAME_CHARACTERS:
+        named = _ALTERNATIVE_NAME.fullmatch(text) and not re.fullmatch(r"[0-9.]+", text)
+        if not named or len(text) > DNS_NAME_CHARACTERS:
             raise refusal(
                 "neither an address nor a DNS name", "write it like api.example.org, *.example.org or 203.0.113.5"
             ) from None

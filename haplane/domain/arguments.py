@@ -79,6 +79,31 @@ OWNED: Mapping[str, Mapping[str, str]] = {
 }
 """Flags that an inventory may not set, and why."""
 
+_ISSUED = "haplane issues kubelets' certificates"
+OWNED_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "kubelet": {
+        **dict.fromkeys(("apiVersion", "kind"), "haplane writes the document around these settings"),
+        **dict.fromkeys(("rotateCertificates", "serverTLSBootstrap", "tlsCertFile", "tlsPrivateKeyFile"), _ISSUED),
+        "clusterDomain": 'set cluster["dns_domain"]',
+        "containerRuntimeEndpoint": "haplane runs containerd, and kubelets use that",
+        "port": "API servers and haplane expect kubelets at port 10250",
+        "staticPodPath": "kubeadm writes the control plane's manifests to /etc/kubernetes/manifests",
+    },
+    "kube_proxy": {
+        **dict.fromkeys(("apiVersion", "kind"), "haplane writes the document around these settings"),
+        "clusterCIDR": 'set cluster["pod_network"]',
+        "mode": 'set cluster["proxy_mode"]',
+    },
+}
+"""By the name in ``tuning``, fields of configurations that an inventory may not set, and why."""
+
+AUTHORIZATION = "authorization-mode"
+IN_THE_POD = (
+    *("/etc/kubernetes/haplane/", "/etc/kubernetes/pki/", "/etc/ssl/certs/", "/usr/share/ca-certificates/"),
+    *("/usr/local/share/ca-certificates/", "/var/log/kubernetes/audit/"),
+)
+"""Directories of a host that the API server's pod has."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -165,6 +190,19 @@ def refused_flags(component: str, flags: Flags) -> Iterator[tuple[str, str]]:
             yield name, OWNED[component][name]
         elif name in OIDC_UNKNOWN and component == APISERVER:
             yield name, "every asymmetric algorithm is accepted; an AuthenticationConfiguration cannot choose"
+        elif name == AUTHORIZATION and component == APISERVER and not _authorizes(texts(flags[name])):
+            yield name, "without Node and RBAC no kubelet and no user has rights, with AlwaysAllow everybody has"
+        elif not name.startswith(OIDC) and any(_is_out_of_reach(name, one) for one in texts(flags[name])):
+            yield name, f"the component's pod has no such file: of the host it has {', '.join(IN_THE_POD)}"
+
+
+def _authorizes(values: Sequence[str]) -> bool:
+    modes = {mode for value in values for mode in value.split(",")}
+    return {"Node", "RBAC"} <= modes and "AlwaysAllow" not in modes
+
+
+def _is_out_of_reach(name: str, value: str) -> bool:
+    return name.endswith(("-file", "-path")) and value.startswith("/") and not value.startswith(IN_THE_POD)
 
 
 def flags_in(text: str) -> frozenset[str]:
