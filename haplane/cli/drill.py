@@ -14,10 +14,10 @@ from haplane.cli.run import agree, inventory_argument, json_option, load, refuse
 from haplane.drills.catalog import DRILLS
 from haplane.drills.compare import compared, read_report
 from haplane.drills.drill import Drill
-from haplane.drills.files import main_page, write_junit, write_reports
+from haplane.drills.files import main_page, refuse_unwritable, write_junit, write_reports
 from haplane.drills.limits import Limits
 from haplane.drills.report import Report
-from haplane.errors import BadInput, ExitCode
+from haplane.errors import BadInput, ExitCode, HaplaneError
 from haplane.workflows.drill import Skipped, carry_out, context_of, series
 
 SERIES = "This causes real outages, one after the other:"
@@ -149,34 +149,45 @@ def carried_out(
         output.line(announcement)
         return options.assume_yes or agree("Go ahead?")
 
+    refuse_unwritable(options.report, options.junit)
     context = context_of(loaded, output.progress, forced=options.force)
     found: list[Report | Skipped] = []
     outcomes: Iterable[Report | Skipped] = ()
-    if not several:
-        one = carry_out(drills[0], context, host, in_cluster=options.in_cluster, confirm=confirm)
-        outcomes = () if one is None else (one,)
-    elif confirm("\n".join([SERIES, *(f"{drill.name}: {drill.summary}" for drill in drills)])):
-        outcomes = series(drills, context, repeat=options.repeat, in_cluster=options.in_cluster)
-    for each in outcomes:
-        found.append(each)
-        present(output, each)
-        write_files(options, found)  # each time: a series may break off
+    try:
+        if not several:
+            one = carry_out(drills[0], context, host, in_cluster=options.in_cluster, confirm=confirm)
+            outcomes = () if one is None else (one,)
+        elif confirm("\n".join([SERIES, *(f"{drill.name}: {drill.summary}" for drill in drills)])):
+            outcomes = series(drills, context, repeat=options.repeat, in_cluster=options.in_cluster)
+        for each in outcomes:
+            found.append(each)
+            present(output, each)
+            write_files(options, found)  # each time: a series may break off
+    except HaplaneError as error:
+        write_files(options, found, error)
+        raise
     if options.report is not None and reports_of(found):
         output.line(f"report: {main_page(options.report, reports_of(found))}")
     documents = [document(each) for each in found]
     output.document(documents if several else next(iter(documents), None))
-    held = all(one.passed if isinstance(one, Report) else all_that_can for one in found)
-    return ExitCode.DONE if held else ExitCode.INCOMPLETE
+    return exit_code(found, all_that_can=all_that_can)
 
 
-def write_files(options: Options, found: Sequence[Report | Skipped]) -> None:
+def exit_code(found: Sequence[Report | Skipped], *, all_that_can: bool) -> ExitCode:
+    """DONE if all that were run held their limits, and none was left out, or with --all one was run."""
+    ran = reports_of(found)
+    complete = len(ran) == len(found) or (all_that_can and bool(ran))
+    return ExitCode.DONE if complete and all(one.passed for one in ran) else ExitCode.INCOMPLETE
+
+
+def write_files(options: Options, found: Sequence[Report | Skipped], broken: HaplaneError | None = None) -> None:
     """What --report and --junit name."""
     reports = reports_of(found)
     if options.report is not None and reports:
         write_reports(options.report, reports)
     if options.junit is not None:
         skipped = {one.drill: one.reason.what for one in found if isinstance(one, Skipped)}
-        write_junit(options.junit, reports, skipped)
+        write_junit(options.junit, reports, skipped, broken)
 
 
 def reports_of(found: Sequence[Report | Skipped]) -> list[Report]:

@@ -2,41 +2,79 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, Field, ValidationError
+
+from haplane.drills.limits import shown
 from haplane.errors import BadInput
 
 REPORT_BYTES = 4 << 20
 EMBEDDED = re.compile(r'<script type="application/json" id="report">(.*?)</script>', re.S)
 
+Text = Annotated[str, Field(max_length=400)]
 
-def read_report(path: Path) -> dict[str, Any]:
-    """The document of a report's JSON or HTML file. Raises BadInput for what is neither."""
+
+class Measured(BaseModel):
+    """One figure of a report; ``measured`` is None for what has not happened."""
+
+    name: Text
+    measured: float | None
+    unit: Text = "s"
+
+    @property
+    def number(self) -> float:
+        """What was measured; infinite for what has not happened."""
+        return math.inf if self.measured is None else self.measured
+
+
+class ReportFile(BaseModel):
+    """What is compared of a report of any version; the rest is ignored."""
+
+    drill: Text
+    host: Text
+    figures: Annotated[tuple[Measured, ...], Field(max_length=1000)]
+    picture: dict[str, Any]
+
+
+def read_report(path: Path) -> ReportFile:
+    """What a report's JSON or HTML file holds. Raises BadInput for what is neither."""
     with path.open(encoding="utf-8", errors="replace") as file:
         text = file.read(REPORT_BYTES)
     if (embedded := EMBEDDED.search(text)) is not None:
         text = embedded[1]
     try:
-        found = json.loads(text)
-        if not all(key in found for key in ("drill", "figures", "picture")):
-            raise ValueError("it has no figures")
-    except (ValueError, TypeError) as error:
-        raise BadInput("not the report of one drill", where=str(path), why=str(error)) from None
-    return dict(found)
+        return ReportFile.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            "not the report of one drill",
+            where=str(path),
+            why=": ".join(filter(None, (place, first["msg"]))),
+            next_step="name a .json or .html file that `haplane drill --report` wrote",
+        ) from None
 
 
-def compared(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Every figure of both: its name, the two values, and their difference."""
-    rows = [("drill", f"{one['drill']} {one['host']}", f"{other['drill']} {other['host']}", "")]
-    theirs = {figure["name"]: figure for figure in other["figures"]}
-    for figure in one["figures"]:
-        if (its := theirs.get(figure["name"])) is not None:
-            pair = figure["measured"], its["measured"]
-            digits = 2 if figure["unit"] else 0
-            rows.append(
-                (figure["name"], *(f"{value:.{digits}f}" for value in pair), f"{pair[1] - pair[0]:+.{digits}f}")
-            )
-    return rows
+def compared(one: ReportFile, other: ReportFile) -> list[tuple[str, str, str, str]]:
+    """Every figure of either: its name, the two values, and their difference where both have one."""
+    rows = [("drill", f"{one.drill} {one.host}", f"{other.drill} {other.host}", "")]
+    mine, theirs = ({figure.name: figure for figure in each.figures} for each in (one, other))
+    return rows + [(name, *_row(mine.get(name), theirs.get(name))) for name in dict.fromkeys((*mine, *theirs))]
+
+
+def _row(*pair: Measured | None) -> tuple[str, str, str]:
+    numbers = [figure.number for figure in pair if figure is not None]
+    unit = next((figure.unit for figure in pair if figure is not None), "")
+    values = ["not measured" if figure is None else shown(figure.number, figure.unit) for figure in pair]
+    return values[0], values[1], _difference(numbers, unit)
+
+
+def _difference(numbers: Sequence[float], unit: str) -> str:
+    if len(numbers) < 2 or not all(map(math.isfinite, numbers)):
+        return ""
+    return f"{numbers[1] - numbers[0]:+.{2 if unit else 0}f}"

@@ -6,10 +6,29 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from xml.etree import ElementTree
 
 from haplane.drills.page import index, page
 from haplane.drills.report import Report
+from haplane.errors import BadInput, HaplaneError
+
+
+def refuse_unwritable(directory: Path | None, junit: Path | None) -> None:
+    """Raises BadInput where reports, or JUnit's file, cannot be written: the outage would be for nothing."""
+    places = [*([directory] if directory else []), *([junit.parent] if junit else [])]
+    try:
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=place):
+                pass
+    except OSError as error:
+        raise BadInput(
+            "the report could not be written here",
+            where=str(error.filename or places[0]),
+            why=error.strerror,
+            next_step="name another place with --report or --junit",
+        ) from None
 
 
 def write_reports(directory: Path, reports: Sequence[Report]) -> None:
@@ -39,9 +58,11 @@ def _names(reports: Sequence[Report]) -> list[str]:
     return names
 
 
-def write_junit(path: Path, reports: Sequence[Report], skipped: Mapping[str, str]) -> None:
-    """A test case for each run; ``skipped`` are reasons by drill."""
-    suite = ElementTree.Element("testsuite", name="haplane drill", tests=str(len(reports) + len(skipped)))
+def write_junit(
+    path: Path, reports: Sequence[Report], skipped: Mapping[str, str], broken: HaplaneError | None = None
+) -> None:
+    """A test case for each run; ``skipped`` are reasons by drill, ``broken`` is what ended them all."""
+    suite = ElementTree.Element("testsuite", name="haplane drill")
     for report in reports:
         seconds = report.fault_seconds + report.healthy_again_seconds
         case = ElementTree.SubElement(suite, "testcase", name=report.drill, classname="drill", time=f"{seconds:.2f}")
@@ -50,6 +71,11 @@ def write_junit(path: Path, reports: Sequence[Report], skipped: Mapping[str, str
     for drill, reason in skipped.items():
         case = ElementTree.SubElement(suite, "testcase", name=drill, classname="drill")
         ElementTree.SubElement(case, "skipped", message=_plain(reason))
+    if broken is not None:
+        case = ElementTree.SubElement(suite, "testcase", name="not completed", classname="drill")
+        words = "; ".join(filter(None, (broken.what, broken.why)))
+        ElementTree.SubElement(case, "error", message=_plain(words))
+    suite.set("tests", str(len(suite)))
     ElementTree.indent(suite)
     path.parent.mkdir(parents=True, exist_ok=True)
     ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)

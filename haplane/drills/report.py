@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -130,8 +131,11 @@ class Report:
         }
 
     def document(self) -> dict[str, Any]:
-        """The report as ``--json`` prints it; times in seconds."""
-        figures = [asdict(figure) | {"held": figure.held} for figure in self.figures]
+        """The report as ``--json`` prints it; times in seconds, None for what has not happened."""
+        figures = [
+            asdict(one) | {"measured": one.measured if math.isfinite(one.measured) else None, "held": one.held}
+            for one in self.figures
+        ]
         return asdict(self) | {"lost_writes": list(self.lost_writes), "figures": figures, "passed": self.passed}
 
     def rows(self) -> list[tuple[str, str, str]]:

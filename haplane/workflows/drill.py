@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from haplane.config.model import Inventory
+from haplane.config.problem import ABSENT, unknown
 from haplane.domain.progress import Progress, silent
+from haplane.drills.catalog import DRILLS
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.drill import Drill, DrillContext, Fault
@@ -17,7 +19,7 @@ from haplane.drills.observing import watch
 from haplane.drills.probes import endpoint_prober
 from haplane.drills.report import Report
 from haplane.drills.run import VERB_SECONDS, healthy_status, planned, run
-from haplane.errors import DeadlinePassed, HaplaneError, Refused
+from haplane.errors import DeadlinePassed, HaplaneError, Problems, Refused
 from haplane.executor import Executor
 from haplane.machines.drivers import driver_for
 from haplane.streams import ANSWER_BYTES, last_line, stream
@@ -39,7 +41,14 @@ class Skipped:
 def context_of(
     inventory: Inventory, progress: Progress, *, forced: bool, executor: Executor | None = None
 ) -> DrillContext:
-    """All that drills on this inventory need. Raises Unreachable when no master is reachable."""
+    """All that drills on this inventory need.
+
+    Raises Problems for limits of drills that do not exist, Unreachable when no master is reachable.
+    """
+    if wrong := sorted(inventory.cluster.drills.limits.keys() - DRILLS.keys()):
+        places = [(f'cluster["drills"]["limits"]["{name}"]', name) for name in wrong]
+        problems = [unknown(place, name, ABSENT, DRILLS, kind="drill") for place, name in places]
+        raise Problems("limits of drills that do not exist", [one.error(inventory.path) for one in problems])
     reached = executor or over_ssh(progress)
     target = administrator(inventory, reached)
     return DrillContext(

@@ -1,6 +1,7 @@
 """A report's page: complete, self-contained, and as a browser shows it."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -14,15 +15,18 @@ from xml.etree import ElementTree
 import pytest
 import samples
 
+from haplane.cli.drill import exit_code
 from haplane.drills import freeze
 from haplane.drills.compare import compared, read_report
 from haplane.drills.drill import Fault
-from haplane.drills.files import main_page, write_junit, write_reports
+from haplane.drills.files import main_page, refuse_unwritable, write_junit, write_reports
 from haplane.drills.lanes import State
+from haplane.drills.limits import Figure
 from haplane.drills.page import page
 from haplane.drills.report import Watched, summarise
 from haplane.drills.timeline import Request
-from haplane.errors import BadInput
+from haplane.errors import BadInput, DeadlinePassed, ExitCode, Refused
+from haplane.workflows.drill import Skipped
 
 HOSTILE = "</script><img src=//evil.example>"
 
@@ -117,13 +121,31 @@ def test_both_files_hold_the_report_and_two_reports_are_compared(tmp_path):
     assert files == [*names, "index.html"]
     assert set(Read((tmp_path / "index.html").read_text()).loads) == {names[0], names[2]}
     first, second = read_report(tmp_path / names[1]), read_report(tmp_path / names[2])
-    assert first == json.loads(json.dumps(one.document()))
+    assert json.loads((tmp_path / names[1]).read_text()) == json.loads(json.dumps(one.document()))
     rows = {row[0]: row[1:] for row in compared(first, second)}
-    assert rows["longest gap in reads"] == ("1.42", "0.12", "-1.30")
+    assert rows["longest gap in reads"] == ("1.42 s", "0.12 s", "-1.30")
     assert rows["failed requests"] == ("56", "4", "-52")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "<html></html>", '{"drill": 1'])
+def test_what_never_happened_and_what_the_other_version_did_not_measure_are_compared_too(tmp_path):
+    one = report()
+    more = replace(one, figures=(*one.figures, Figure("seconds to NotReady", math.inf, 60)))
+    write_reports(tmp_path, [one, more])
+    text = (tmp_path / "freeze-etcd-leader-2.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["figures"][-1]["measured"] is None
+    rows = compared(*(read_report(tmp_path / f"freeze-etcd-leader-{number}.html") for number in (1, 2)))
+    assert rows[-1] == ("seconds to NotReady", "not measured", "never", "")
+
+
+DAMAGED = [
+    "", "{}", "[1]", '["drill", "host", "figures", "picture"]', "<html></html>", '{"drill": 1', "[" * 100_000,
+    '{"drill": "x", "figures": [], "picture": {}}',
+    '{"drill": "x", "host": "m1", "figures": [{"name": "y"}], "picture": {}}',
+    '{"drill": "x", "host": "m1", "figures": {"y": 1}, "picture": {}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DAMAGED)
 def test_what_is_no_report_is_refused(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(BadInput, match="not the report of one drill"):
@@ -136,6 +158,45 @@ def test_junit_has_a_case_for_each_run_and_each_drill_that_was_not_run(tmp_path)
     outcomes = [[child.tag for child in case] for case in suite]
     assert outcomes == [[], ["failure"], ["skipped"]]
     assert suite[1][0].get("message") == "acknowledged writes lost: 1, limit 0"
+
+
+def test_junit_is_not_green_where_a_drill_broke_off(tmp_path):
+    """CI that reads the file alone saw the drills that had passed before, and nothing of the one that did not end."""
+    late = DeadlinePassed("not within 300 s: the cluster is healthy again", why="w1 is not Ready")
+    write_junit(tmp_path / "junit.xml", [report()], {}, late)
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert (suite.get("tests"), [[child.tag for child in case] for case in suite]) == ("2", [[], ["error"]])
+    assert "w1 is not Ready" in suite[1][0].get("message")
+
+
+def test_an_outage_whose_report_could_not_be_written_is_refused_first(tmp_path):
+    (tmp_path / "file").write_text("")
+    refuse_unwritable(tmp_path / "new" / "reports", tmp_path / "junit.xml")
+    for places in ((tmp_path / "file" / "x", None), (None, tmp_path / "file" / "x" / "junit.xml")):
+        with pytest.raises(BadInput, match="could not be written") as refused:
+            refuse_unwritable(*places)
+        assert str(tmp_path / "file") in refused.value.where
+    assert not (tmp_path / "junit.xml").exists()
+
+
+def test_exit_codes_of_a_series():
+    passed, failed = report(), report(lost=(1,))
+    held = replace(passed, figures=tuple(replace(one, limit=None) for one in passed.figures))
+    skipped = Skipped("slow-network", Refused("no netem"))
+    codes = [
+        exit_code(found, all_that_can=everything)
+        for found, everything in (
+            ([held], False), ([held, failed], True), ([held, skipped], True), ([held, skipped], False),
+            ([skipped, skipped], True), ([], False),
+        )
+    ]  # fmt: skip
+    assert codes == [
+        ExitCode.DONE,
+        *[ExitCode.INCOMPLETE] * 1,
+        ExitCode.DONE,
+        *[ExitCode.INCOMPLETE] * 2,
+        ExitCode.DONE,
+    ]
 
 
 def luminance(colour):

@@ -8,7 +8,7 @@ import samples
 from powered import PoweredCluster
 
 from haplane.drills.catalog import DRILLS
-from haplane.errors import DeadlinePassed, Refused
+from haplane.errors import DeadlinePassed, Problems, Refused
 from haplane.workflows import drill
 
 RECIPIENT = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z"
@@ -53,6 +53,12 @@ def test_a_host_is_lost_and_what_clients_noticed_is_reported(cluster, name, host
     [(command, locked)] = cluster.locks
     assert (command, host in locked) == (f"haplane drill {name} inventories/test.py", False)
     assert nothing_is_left(cluster)
+
+
+def test_limits_of_a_drill_that_does_not_exist_are_not_ignored():
+    mistyped = samples.inventory(drills={"limits": {"kil-master": {"read_gap": 1.0}}})
+    with pytest.raises(Problems, match="did you mean kill-master"):
+        drill.context_of(mistyped, lambda *_: None, forced=False, executor=PoweredCluster(samples.inventory()))
 
 
 def test_without_consent_nothing_is_broken(cluster):
