@@ -85,6 +85,8 @@ def _flags(value: object) -> object:
 
 def _labels(value: object) -> object:
     """Labels of a Node; those by which Kubernetes and haplane know what it is are not for users."""
+    if isinstance(value, tuple):
+        return value
     if not isinstance(value, dict):
         raise refusal("not a mapping", 'write it like {"disktype": "ssd"}')
     for name, setting in value.items():

@@ -169,9 +169,9 @@ def _not_empty(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _endpoint(value: object) -> object:
-    if not isinstance(value, str | dict):
+    if isinstance(value, int | float | list | tuple):
         raise refusal("not ADDRESS:PORT", 'write it in quotes, like "10.0.0.10:6443"')
-    if isinstance(value, dict):
+    if not isinstance(value, str):
         return value
     address, colon, port = value.rpartition(":")
     if not colon:
