@@ -237,6 +237,18 @@ def test_a_dead_worker_is_removed_without_waiting_for_its_pods(inventory):
     assert done.exit_code == ExitCode.INCOMPLETE
 
 
+def test_no_budget_keeps_a_dead_worker_in_the_cluster(inventory):
+    """Nobody evicts its pods: a budget that its own dead pod keeps from being met refused its removal for good."""
+    single = zoo.budget("web", APP, allowed=0, healthy=0, desired=1, expected=1)
+    cluster = Nodes(inventory, replicas("w1", ready=False), budgets=[single])
+    with pytest.raises(Refused, match="cannot be drained"):
+        carry_out(cluster, "remove", "w1")
+    cluster.off["w1"] = "no response"
+    cluster.unready = {"w1"}
+    carry_out(cluster, "remove", "w1")
+    assert ("delete_node", {"node": "w1"}) in [(what, asked) for what, _, asked in cluster.deployed]
+
+
 def test_a_worker_that_runs_out_of_our_reach_is_not_removed(inventory):
     cluster = Nodes(inventory, replicas("w1", "w2"))
     cluster.off["w1"] = "no response"

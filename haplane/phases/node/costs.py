@@ -23,13 +23,20 @@ def nodes_among(context: Context, hosts: Sequence[Host]) -> list[Host]:
 
 
 def costs_of(context: Context, nodes: Sequence[str], out: Collection[str]) -> tuple[NodeCost, ...]:
-    """Of each of these nodes; ``out`` are all that take no pods meanwhile."""
+    """Of each of these nodes; ``out`` are all that take no pods meanwhile.
+
+    Budgets have no say on a host that does not respond: its pods are not evicted, but deleted with the Node.
+    """
     if not nodes:
         return ()
     workloads, now = read_workloads(context, nodes), context.now()
     if context.request.node.keep_pods:
         return tuple(NodeCost(node, cost_of_reboot_in_place(workloads, node)) for node in nodes)
-    return tuple(NodeCost(node, cost_of_drain(workloads, node, out=out, now=now)) for node in nodes)
+    without_budgets = workloads.model_copy(update={"budgets": ()})
+    reached = {node: workloads for node in nodes if node in context.observation.reports}
+    return tuple(
+        NodeCost(node, cost_of_drain(reached.get(node, without_budgets), node, out=out, now=now)) for node in nodes
+    )
 
 
 def refuse_deadlocks(context: Context, costs: Sequence[NodeCost]) -> None:
