@@ -102,13 +102,17 @@ class Lease(Reported):
 
 
 class Webhook(Reported):
-    """An admission webhook whose ``service`` (NAMESPACE/NAME) has no endpoints, so that it refuses everything."""
+    """An admission webhook whose ``service`` (NAMESPACE/NAME) has no endpoints, so that it refuses everything.
+
+    ``spares_system``: it is not called for pods and objects of the cluster's own namespaces.
+    """
 
     kind: FullName
     name: FullName
     webhook: FullName
     service: FullName
     resources: tuple[Text, ...] = ()
+    spares_system: bool = False
 
 
 class Workloads(Reported):

@@ -120,9 +120,13 @@ def node_problems(nodes: Iterable[Node], apiserver: str, begun: bool) -> Iterato
 
 
 def webhook_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
-    """Webhooks that refuse everything: what an upgrade applies would be refused as well."""
+    """Webhooks that refuse everything: what an upgrade applies would be refused as well.
+
+    Those that are called only for other namespaces than the cluster's own are left to `haplane status`.
+    """
     view = most_troubled(reports)
-    for name, hook in {(one.kind, one.name): one for one in (view.webhooks if view else ())}.items():
+    hooks = [one for one in (view.webhooks if view else ()) if not one.spares_system]
+    for name, hook in {(one.kind, one.name): one for one in hooks}.items():
         yield HaplaneError(
             f"{name[0]} {name[1]} refuses every request for {', '.join(hook.resources[:3]) or 'its resources'}",
             why=f"its service {hook.service} has no endpoints",

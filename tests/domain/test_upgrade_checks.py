@@ -64,6 +64,12 @@ def test_a_webhook_that_refuses_everything():
     assert error.next_step == "restore x/guard, or `kubectl delete validatingwebhookconfiguration guard`"
 
 
+def test_a_webhook_of_other_namespaces_keeps_no_cluster_from_being_upgraded():
+    hook = {"kind": "mutatingwebhookconfiguration", "name": "mesh", "webhook": "m.x", "service": "x/mesh"}
+    view = samples.workloads(samples.inventory(), webhooks=[hook | {"spares_system": True}])
+    assert list(checks.webhook_problems(observed(m1={"workloads": view}).reports.values())) == []
+
+
 def test_flags_gates_and_apis_that_are_gone():
     refused = {
         Written("kubelet", "housekeeping-interval", "m1: /x"): "unknown flag: --housekeeping-interval",

@@ -34,6 +34,13 @@ OURS = ("haplane", "kubeadm")
 """Field managers of what haplane applies itself, or has kubeadm apply."""
 MOST_OBJECTS = 200
 MOST_SERVICES = 20
+NAMESPACES = ("/api/v1/namespaces/kube-system", "/api/v1/namespaces/kube-flannel")
+"""Where haplane and kubeadm run pods; the second is not there with another pod network."""
+NAMESPACED = {
+    *("configmaps", "cronjobs", "daemonsets", "deployments", "jobs", "pods", "replicasets", "secrets", "services"),
+    "statefulsets",
+}
+"""Of Kubernetes' own resources: a namespaceSelector is not applied to those that are in no namespace."""
 
 ENDED = ("Failed", "Succeeded")
 
@@ -63,7 +70,7 @@ def from_api(api: Ask) -> dict[str, Any]:
     slices = {service: slices_path(*service) for service in sorted({one["service"] for one in hooks})[:MOST_SERVICES]}
     recorded = list(applied or {})[:MOST_OBJECTS]
     wanted = [path for paths in reasons.values() for path in paths]
-    more = api([*wanted, *slices.values()]) if wanted or slices else {}
+    more = api([*wanted, *slices.values(), *(NAMESPACES if slices else ())]) if wanted or slices else {}
     kept = api(recorded, accept=METADATA_ONLY) if recorded else {}
     return {
         "daemon_sets": [daemon_set(one, reasons.get(full_name(one)), more) for one in sets],
@@ -71,7 +78,7 @@ def from_api(api: Ask) -> dict[str, Any]:
         "leases": {name: lease(listed.get(path)) for path, name in leases.items()},
         "webhooks": [
             {"kind": one["kind"], "name": one["name"], "webhook": one["webhook"], "service": "/".join(one["service"]),
-             "resources": one["resources"]}
+             "resources": one["resources"], "spares_system": spares_system(one, more)}
             for one in hooks
             if one["service"] in slices and not has_endpoints(more.get(slices[one["service"]]))
         ],
@@ -172,9 +179,32 @@ def strict_webhooks(listed: dict[str, Any]) -> list[dict[str, Any]]:
                     {
                         "kind": kind, "name": item["metadata"]["name"], "webhook": one["name"],
                         "service": (service["namespace"], service["name"]), "resources": sorted(resources)[:10],
+                        "selector": one.get("namespaceSelector") or {},
+                        "namespaced": {name.partition("/")[0] for name in resources} <= NAMESPACED,
                     }
                 )  # fmt: skip
     return found
+
+
+def spares_system(hook: dict[str, Any], more: dict[str, Any]) -> bool:
+    """Whether it is never called for what is in NAMESPACES, by its namespaceSelector."""
+    found = [more[path]["metadata"].get("labels", {}) for path in NAMESPACES if path in more]
+    return hook["namespaced"] and bool(found) and not any(selects(hook["selector"], labels) for labels in found)
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a label selector does; an operator that is not known counts as one that does."""
+    if not selector.get("matchLabels", {}).items() <= labels.items():
+        return False
+    for one in selector.get("matchExpressions") or []:
+        value, operator = labels.get(one["key"]), one["operator"]
+        listed = value is not None and value in (one.get("values") or [])
+        refused = {
+            "In": not listed, "NotIn": listed, "Exists": value is None, "DoesNotExist": value is not None,
+        }  # fmt: skip
+        if refused.get(operator, False):
+            return False
+    return True
 
 
 def slices_path(namespace: str, service: str) -> str:
