@@ -145,6 +145,11 @@ def test_a_worker_that_lies_about_its_kubelet_is_named_with_the_command_that_goe
     for _ in range(2):  # a cluster with a host that is left out is not healthy: a hop a run
         assert run(cluster, without=("w1",)).skipped == ("w1",)
     assert cluster.kubelets == dict.fromkeys(("m1", "m2", "m3"), "1.37.2") | {"w1": "1.35.4"}
+    cluster._joined = honest
+    cluster.history.clear()
+    run(cluster)
+    assert cluster.versions == NEWEST
+    assert {name for kind, name, _ in cluster.history if kind != "cluster"} == {"w1"}, "nothing else goes back for it"
 
 
 def test_a_master_that_lies_about_its_version_is_named_with_the_commands_that_replace_it(inventory):
