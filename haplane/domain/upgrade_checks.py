@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,6 +19,9 @@ from haplane.errors import HaplaneError
 
 OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
 """etcd's documentation of the upgrade to 3.7 wants every member at least there."""
+
+SUFFIX = re.compile(r"[+-].*")
+"""What vendors add to a version: v1.33.5+k3s1, v1.33.5-eks-1234."""
 
 IMAGE_FACTOR = 6
 """Bytes that an image takes for each of its archive: that, containerd's copy of it, and its content unpacked."""
@@ -110,10 +114,10 @@ def node_problems(nodes: Iterable[Node], apiserver: str, begun: bool) -> Iterato
             yield HaplaneError(
                 f"{node.name} is not Ready", why=node.why or None, next_step="bring it back, or delete its Node"
             )
-        kubelet = node.kubelet_version
+        kubelet = SUFFIX.sub("", node.kubelet_version)
         if is_version(kubelet) and parse(apiserver).minor - parse(kubelet).minor > OLDEST_KUBELET:
             yield HaplaneError(
-                f"{node.name}: kubelet {kubelet} would be too old for {apiserver}",
+                f"{node.name}: kubelet {node.kubelet_version} would be too old for {apiserver}",
                 why=f"a kubelet is at most {OLDEST_KUBELET} minor versions older than the API servers",
                 next_step="upgrade that node's kubelet first, or remove the node",
             )

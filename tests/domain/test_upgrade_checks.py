@@ -46,6 +46,7 @@ def test_one_on_which_an_upgrade_was_interrupted_is_completed_and_a_second_one_i
     [
         ("v1.34.0", True, None),
         ("v1.33.9", True, "w9: kubelet v1.33.9 would be too old for 1.37.2"),
+        ("v1.33.9+vendor.1", True, "w9: kubelet v1.33.9+vendor.1 would be too old for 1.37.2"),
         ("v1.36.3", False, "w9 is not Ready"),
     ],
 )
