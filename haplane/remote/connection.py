@@ -27,7 +27,7 @@ from haplane.config.model import Host, Ssh
 from haplane.remote import host_keys
 from haplane.remote.environment import WANTS_TERMINAL, give_terminal, sudo_words
 from haplane.remote.ssh_failures import NoConnection, TurnedAway, no_connection, own_words
-from haplane.remote.target import FAST, login, options, target
+from haplane.remote.target import login, options, target
 from haplane.streams import Completed, capture, last_line
 
 AGAIN_SECONDS = 3
@@ -45,8 +45,8 @@ TURNED_AWAY_TIMES, TURNED_AWAY_SECONDS = 4, (0.5, 3.0)
 meets that five times in a row once in 400 times."""
 POLL_SECONDS = 0.01
 LOG_BYTES = 1 << 18
-SOCKET_CHARACTERS = 70
-"""Of the directory of sockets: the kernel takes 107 bytes of a path, of which ssh wants some for itself."""
+SOCKET_DIRECTORY = re.compile(r"[\w./+-]{1,70}", re.ASCII)
+"""The kernel takes 107 bytes of a path, of which ssh wants some for itself; %, $, blanks and quotes are ssh's own."""
 
 UNTIL_WE_END = 'exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec "$@" </dev/null 3<&-'
 """Run a command that ends as soon as standard input does, which it does when this process ends."""
@@ -165,7 +165,7 @@ def _start(host: Host, *, met: bool) -> Connection:
     ours = ["-v", "-E", str(log), "-N", "-o", "ControlMaster=yes", "-o", f"ControlPath={socket}"]
     ours += ["-o", "ControlPersist=no"]  # the user's own would make it go to the background, out of our reach
     patience = ["-o", f"ConnectTimeout={AGAIN_SECONDS}"] if met else []
-    command = ["ssh", *ours, *patience, *options(host, ALIVE), *FAST, *target(host.ssh)]
+    command = ["ssh", *ours, *patience, *options(host, ALIVE), *target(host.ssh)]
     with errors.open("wb") as noise:
         process = subprocess.Popen(
             ["sh", "-c", UNTIL_WE_END, "sh", *command],
@@ -205,7 +205,7 @@ def _first_contact(ssh: Ssh, made: Connection) -> str | None:
     text = made.log.read_text(errors="replace")
     if host_keys.is_another(ssh, fingerprint := host_keys.fingerprint(text)):
         raise NoConnection(host_keys.change(ssh))
-    return fingerprint if host_keys.FIRST_CONTACT in text else None
+    return fingerprint if any(words in text for words in host_keys.FIRST_CONTACT) else None
 
 
 def _refuse_a_password(host: Host) -> None:
@@ -258,7 +258,7 @@ def has_ended(host: Host) -> bool:
 def _directory() -> Path:
     """Private, and with a short name; it is gone when this process has ended."""
     places = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - mkdtemp is private
-    usable = (place for place in places if place and os.access(place, os.W_OK) and len(place) < SOCKET_CHARACTERS)
+    usable = (place for place in places if SOCKET_DIRECTORY.fullmatch(place) and os.access(place, os.W_OK))
     made = Path(tempfile.mkdtemp(prefix="haplane-", dir=next(usable, None)))
     atexit.register(_end, made)
     return made

@@ -11,7 +11,8 @@ from haplane.remote.target import configured
 
 SERVER_KEY = re.compile(r"Server host (?:key|certificate): \S+ (SHA256:\S+?)(?:,|\s|$)")
 KEY_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
-FIRST_CONTACT = "Warning: Permanently added "
+FIRST_CONTACT = ("Warning: Permanently added ", "Failed to add the host to the list of known hosts ")
+"""The second where the file cannot be written: then every contact is the first one."""
 
 _keys: dict[str, str] = {}
 """The fingerprint that a host's key had on its first connection of this run, by its name in known_hosts."""

@@ -15,7 +15,7 @@ from haplane.remote.connection import connect, multiplexed
 from haplane.remote.environment import as_root, shell_of
 from haplane.remote.executions import executing
 from haplane.remote.ssh_failures import NoConnection, own_words
-from haplane.remote.target import FAST, options, target
+from haplane.remote.target import options, target
 from haplane.ssh import ALIVE
 from haplane.streams import Completed, capture, last_line
 
@@ -37,7 +37,7 @@ def ssh_command(
 def remote_words(host: Host, line: str, *, alive: tuple[int, int] = ALIVE, apart: bool = False) -> list[str]:
     """The argv that runs a shell's line on the host as the user who logs in."""
     shared = ["-o", "ControlPath=none"] if apart else multiplexed(host)
-    return ["ssh", *shared, *options(host, alive), *FAST, *target(host.ssh), line]
+    return ["ssh", *shared, *options(host, alive), *target(host.ssh), line]
 
 
 def marked(line: str) -> str:

@@ -9,8 +9,10 @@ from haplane.config.model import Host, Ssh
 from haplane.ssh import ALIVE, ssh_words
 from haplane.streams import capture
 
-FAST = ("-o", "Ciphers=^aes128-gcm@openssh.com")
-"""In hardware, where the default is not: a bootstrap is mostly transfer."""
+FAST = "aes128-gcm@openssh.com"
+"""In hardware, where the default cipher is not: a bootstrap is mostly transfer."""
+UNDISTURBED = {"stdinnull": "no", "sessiontype": "default", "forkafterauthentication": "no"}
+"""What a command and its input need, where ssh_config has anything else: ssh before 8.7 knows none of these."""
 CONFIGURED_SECONDS = 20
 ROOT = "root"
 SSH_PORT = 22
@@ -20,13 +22,19 @@ MOST = 1 << 20
 def options(host: Host, alive: tuple[int, int] = ALIVE) -> list[str]:
     """How ssh is to reach the host."""
     ssh = host.ssh
-    return ssh_words(
+    words = ssh_words(
         host_key_checking=ssh.strict_host_key_checking,
         known_hosts=ssh.known_hosts_file,
         config=ssh.config_file,
         key=ssh.key,
         alive=alive,
     )
+    found = configured(ssh)
+    changed = [f"{name}={value}" for name, value in UNDISTURBED.items() if found.get(name, value) != value]
+    ciphers = found.get("ciphers", "").split(",")
+    if FAST in ciphers:
+        changed.append(f"Ciphers={','.join(dict.fromkeys((FAST, *ciphers)))}")
+    return [*words, *(word for option in changed for word in ("-o", option))]
 
 
 def target(ssh: Ssh) -> list[str]:
@@ -55,8 +63,10 @@ def login(ssh: Ssh) -> str:
 def configured(ssh: Ssh) -> dict[str, str]:
     """What ssh's configuration makes of the host, by lower-case keyword; empty where ssh does not take it."""
     words = [*(("-F", ssh.config_file) if ssh.config_file else ()), *(("-p", str(ssh.port)) if ssh.port else ())]
+    # With a command, as we always have one: ssh takes some settings with or without it only.
+    asked = ["ssh", "-G", *words, "-o", "RemoteCommand=none", "--", ssh.hostname, "true"]
     try:
-        done = capture(["ssh", "-G", *words, "--", ssh.hostname], b"", deadline_seconds=CONFIGURED_SECONDS, most=MOST)
+        done = capture(asked, b"", deadline_seconds=CONFIGURED_SECONDS, most=MOST)
     except TimeoutError:
         return {}
     lines = done.stdout.decode(errors="replace").splitlines() if done.code == 0 and done.cut is None else []

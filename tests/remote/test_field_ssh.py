@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,37 @@ def test_the_users_own_sharing_of_connections_is_left_out(sshd, tmp_path):  # no
     connection.close_all()
     openssh.ssh_command(one, "true")
     assert subprocess.run(["pgrep", "-f", f"ControlPath={theirs}"], check=False).returncode != 0
+
+
+@pytest.mark.parametrize("line", ["StdinNull yes", "SessionType none", "ForkAfterAuthentication yes"])
+def test_what_would_take_a_commands_input_or_process_away_is_not_for_ours(sshd, tmp_path, line):  # noqa: F811
+    """A stream to a host would silently be empty, and the lock's holder no command or no child of ours."""
+    daemon = sshd("one")
+    (tmp_path / "config").write_text(f"Host *\n {line}\n")
+    one = host("m1", daemon, tmp_path / "known", config_file=str(tmp_path / "config"))
+    connection.connect(one)
+    for apart in (False, True):
+        words = openssh.ssh_command(one, "sh", "-c", "sleep 0.3; cat; exit 3", apart=apart)
+        done = subprocess.run(words, input=b"hello", stdout=subprocess.PIPE, timeout=30, check=False)
+        assert (done.stdout, done.returncode) == (b"hello", 3)
+
+
+def test_ciphers_of_ssh_config_are_kept(sshd, run, tmp_path):  # noqa: F811
+    """Of an old host that takes no others, or of a policy."""
+    daemon = sshd("one")
+    add(daemon, "Ciphers aes128-cbc")
+    (tmp_path / "config").write_text("Host *\n Ciphers aes128-cbc\n")
+    works(run, host("m1", daemon, tmp_path / "known", config_file=str(tmp_path / "config")))
+
+
+@pytest.mark.parametrize("name", ["a space", "100%d", "${HOME}"])
+def test_where_temporary_files_are_is_no_matter_to_ssh(sshd, tmp_path, monkeypatch, name):  # noqa: F811
+    """It has a syntax of its own for the paths of sockets."""
+    with tempfile.TemporaryDirectory(suffix=name) as place:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", place)
+        connection._directory.cache_clear()
+        assert openssh.run(host("m1", sshd("one"), tmp_path / "known"), "echo", "hello") == b"hello\n"
+    connection._directory.cache_clear()
 
 
 def test_whoever_is_turned_away_comes_again(sshd, tmp_path):  # noqa: F811

@@ -110,6 +110,13 @@ def test_a_key_that_changes_within_a_run_is_refused(sshd, keys, run, tmp_path, r
         assert len(known.read_text().splitlines()) == 1
 
 
+def test_where_no_key_can_be_kept_every_contact_is_the_first(sshd, keys, run):
+    """Its key was trusted anew in every run, and nobody was told."""
+    one = host("m1", sshd("one"), Path("/proc/known_hosts"))
+    for _ in range(2):
+        assert run("gather", hosts=(one,))["first_contacts"] == {"m1": fingerprint(keys, "one")}
+
+
 def test_a_host_that_comes_back_with_its_key_is_no_first_contact_again(sshd, run, tmp_path):
     daemon = sshd("one")
     (tmp_path / "known").touch()
