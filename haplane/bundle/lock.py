@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from haplane import supported
-from haplane.bundle.manifest import Sha256, Source
+from haplane.bundle.manifest import Sha256, Source, VersionText
 from haplane.bundle.recipe import PINNED, Destination, Download, Frozen, Image, Modules, Recipe, recipes_of
 from haplane.errors import BadInput
 
@@ -25,7 +25,6 @@ ARCHITECTURES = ("amd64", "arm64")
 LOCK_BYTES = 1 << 20
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-VersionText = Annotated[str, Field(pattern=r"^\d+\.\d+(\.\d+)?(-[0-9a-z.]+)?$")]
 
 
 class OfficialPins(Frozen):

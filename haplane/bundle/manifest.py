@@ -25,11 +25,12 @@ Role = Literal["master", "etcd", "worker", "load-balancer"]
 Source = Literal["official", "modules"]
 Checked = Literal["pinned", "published", "machine"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+VersionText = Annotated[str, Field(pattern=r"^\d+\.\d+(\.\d+)?(-[0-9a-z.]+)?$")]
 
 
 def _inside_the_bundle(stored: str) -> str:
     path = PurePosixPath(stored)
-    if path.is_absolute() or ".." in path.parts:
+    if path.is_absolute() or ".." in path.parts or not path.parts or path.parts[0].startswith("."):
         raise ValueError("must be a path inside the bundle")
     return stored
 
@@ -71,15 +72,16 @@ class BundleImage(_Frozen):
 class Manifest(_Frozen):
     """A complete bundle.
 
-    ``versions`` maps each component to its version. ``checksums`` says how each was verified: ``pinned`` (by the
-    lock: sha256, or for modules go.sum), ``published`` (by what the release site publishes) or ``machine`` (not
-    at all: it is a program of the machine the bundle was built on).
+    Its version and architecture name the directory that it is imported into. ``versions`` maps each component to its
+    version. ``checksums`` says how each was verified: ``pinned`` (by the lock: sha256, or for modules go.sum),
+    ``published`` (by what the release site publishes) or ``machine`` (not at all: it is a program of the machine the
+    bundle was built on).
     """
 
     format: Literal[1] = 1
-    kubernetes_version: str
-    etcd_version: str
-    architecture: str
+    kubernetes_version: VersionText
+    etcd_version: VersionText
+    architecture: Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
     source: Source
     versions: dict[str, str]
     checksums: dict[str, Checked]

@@ -69,12 +69,10 @@ class Mirrors:
 
     def may_ask(self, address: str) -> bool:
         """Whether an address that a server named is one to use: over https, or on a mirror itself."""
-        try:
-            parts = urlsplit(address)
-            host, user = parts.hostname, parts.username
-        except ValueError:
+        parts = parsed(address)
+        if parts is None or not parts.hostname or parts.username is not None:
             return False
-        return bool(host) and user is None and (parts.scheme == "https" or self.is_mirrors(address))
+        return parts.scheme == "https" or self.is_mirrors(address)
 
 
 def is_loopback(host: str) -> bool:
@@ -85,26 +83,32 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def shown(address: str) -> str:
-    """An address for messages: without a password, and without its query, which may hold a signature."""
+def parsed(address: str) -> SplitResult | None:
+    """An address taken apart; None where that is not possible, be it for a port that is none."""
     try:
         parts = urlsplit(address)
-        host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port else ""
+        _ = parts.hostname, parts.port
     except ValueError:
+        return None
+    return parts
+
+
+def shown(address: str) -> str:
+    """An address for messages: without a password, and without its query, which may hold a signature."""
+    parts = parsed(address)
+    if parts is None:
         return "an address that cannot be read"
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path}"[:300]
 
 
 def _checked(address: str) -> SplitResult:
-    try:
-        parts = urlsplit(address)
-        host, user = parts.hostname, parts.username
-    except ValueError:
-        parts, host, user = urlsplit(""), None, None
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
+    parts = parsed(address)
+    host = parts.hostname if parts is not None else None
+    if parts is None or not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
         raise BadInput("not a valid mirror address", where=shown(address), next_step=f"give {EXAMPLE}")
-    if user is not None:
+    if parts.username is not None:
         raise BadInput(
             "a password in a mirror's address is shown in process lists",
             where=shown(address),

@@ -118,9 +118,12 @@ class Store:
         """Store a file as it is, under its path in the bundle."""
         target = self.directory / stored
         partial = _partial(target)
-        with partial.open("wb") as file:
-            shutil.copyfileobj(content, file)
-        _make_final(partial, target)
+        try:
+            with partial.open("wb") as file:
+                shutil.copyfileobj(content, file)
+            _make_final(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def add_program(self, component: str, source: Path, destination: Destination) -> BundleFile:
         """Store a compressed copy of an executable for hosts."""

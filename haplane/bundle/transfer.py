@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from haplane.archives import opened
+from haplane.archives import Headers, members, opened
 from haplane.bundle.compress import file_sha256
 from haplane.bundle.manifest import MANIFEST, BundleFile, Manifest, load_manifest
 from haplane.bundle.store import Store
@@ -21,7 +21,7 @@ from haplane.bundle.verify import verify_files
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, HaplaneError, Problems
 
-MANIFEST_BYTES = 4 << 20
+MANIFEST_BYTES = 1 << 20
 SUBJECT = "bundle"
 
 
@@ -68,7 +68,7 @@ def import_bundle(source: Path, directory: Path, progress: Progress) -> str:
         (directory / MANIFEST).unlink(missing_ok=True)
         expected = {file.stored: file for file in manifest.everything()}
         try:
-            while (member := archive.next()) is not None:
+            for member in members(archive, most=sum(file.stored_size for file in expected.values())):
                 progress(SUBJECT, f"unpacking {member.name[:100]}")
                 _unpack(archive, member, expected, store)
         except (tarfile.TarError, EOFError) as error:
@@ -95,7 +95,7 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, expected: dict[st
 @contextmanager
 def _opened(source: Path) -> Iterator[tarfile.TarFile]:
     try:
-        with source.open("rb") as file, opened(file) as archive:
+        with Headers(source.open("rb", buffering=0)) as file, opened(file) as archive:
             yield archive
     except (OSError, tarfile.TarError, EOFError) as error:
         raise _damaged(source, str(error)) from error

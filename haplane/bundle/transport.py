@@ -19,7 +19,7 @@ import urllib3
 
 from haplane.bundle.challenge import refusal_reason
 from haplane.bundle.credentials import Credentials
-from haplane.bundle.mirrors import is_loopback, shown
+from haplane.bundle.mirrors import is_loopback, parsed, shown
 from haplane.errors import BadInput, HaplaneError
 
 STALL_SECONDS = 30.0
@@ -140,7 +140,8 @@ class Transport:
         if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, refused):
             return Interrupted("the connection stalled: no data for too long")
         cause = error.__cause__ or error
-        if isinstance(error, urllib3.exceptions.SSLError) or isinstance(cause, ssl.SSLError):
+        reasons = (cause, *error.args)  # urllib3 wraps one error in another
+        if any(isinstance(one, ssl.SSLCertVerificationError) for one in reasons):
             return HaplaneError(
                 "the server's certificate is not trusted",
                 where=shown(url),
@@ -152,13 +153,14 @@ class Transport:
 
 def _redirected(url: str, location: str) -> str:
     """Where a redirect leads: to https, and to http only from http."""
-    target = urljoin(url, location)
     allowed = {"https"} if urlsplit(url).scheme == "https" else {"http", "https"}
-    if urlsplit(target).scheme not in allowed or not urlsplit(target).hostname:
+    target = urljoin(url, location) if parsed(location) is not None else location
+    parts = parsed(target)
+    if parts is None or parts.scheme not in allowed or not parts.hostname:
         raise HaplaneError(
             "a redirect is not followed",
             where=shown(url),
-            why=f"it leads to {shown(target)}, where any host on the way could answer",
+            why=f"it leads to {shown(target)}; it may lead to https only, and to http from http",
         )
     return target
 
@@ -181,14 +183,16 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _proxied(proxy: str, context: ssl.SSLContext) -> urllib3.ProxyManager:
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadInput(
-            "this proxy cannot be used", where=shown(parts.geturl()), next_step="give one as http://HOST:PORT"
-        )
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    parts = parsed(address)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadInput("this proxy cannot be used", where=shown(address), next_step="give one as http://HOST:PORT")
     headers = None
     if parts.username is not None:
         headers = {"Proxy-Authorization": _basic(unquote(parts.username), unquote(parts.password or ""))}
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    address = f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-    return urllib3.ProxyManager(address, proxy_headers=headers, ssl_context=context)
+    scheme, name, port = _origin(address)
+    return urllib3.ProxyManager(
+        f"{scheme}://{f'[{name}]' if ':' in parts.hostname else name}:{port}",
+        proxy_headers=headers,
+        ssl_context=context,
+    )

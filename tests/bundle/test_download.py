@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from pathlib import Path
 
@@ -179,6 +180,22 @@ def test_redirects_without_end_are_not_followed(mirror: Mirror, tmp_path: Path) 
     mirror.redirects[PATH] = f"/{PATH}"
     with pytest.raises(HaplaneError, match="more than 5 redirects"):
         download(mirror, tmp_path, "0" * 64)
+
+
+@pytest.mark.parametrize("target", ["https://[::1", "http://host:port/", "http://host:99999/"])
+def test_a_redirect_to_no_address_is_not_followed(mirror: Mirror, target: str) -> None:
+    mirror.redirects["a.test/file"] = target
+    with pytest.raises(HaplaneError, match="a redirect is not followed"):
+        mirror.site().document("https://a.test/file")
+
+
+def test_an_archive_is_taken_as_it_is_whatever_its_server_calls_it(mirror: Mirror, tmp_path: Path) -> None:
+    """Some web servers name the compression of a .tgz as one of the transfer; its checksum is that of the .tgz."""
+    content = gzip.compress(CONTENT)
+    mirror.refusals = [(200, {"Content-Encoding": "x-gzip"}, content)]
+    sha256 = mirror.add("a.test/file.tgz", content)
+    mirror.site().download("https://a.test/file.tgz", tmp_path / "file", sha256)
+    assert (tmp_path / "file").read_bytes() == content
 
 
 def test_from_https_no_redirect_leads_to_http() -> None:

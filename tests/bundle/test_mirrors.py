@@ -46,7 +46,11 @@ def test_where_an_address_is_fetched(values: list[str], address: str, url: str) 
 
 
 @pytest.mark.parametrize(
-    "value", ["m.test", "file:///etc", "ftp://m.test", "a=b", "https://", "https://m.test/?a=b", ""]
+    "value",
+    [
+        *("m.test", "file:///etc", "ftp://m.test", "a=b", "https://", "https://m.test/?a=b", ""),
+        *("https://m.test:99999", "https://m.test:port", "https://[::1"),
+    ],
 )
 def test_only_web_addresses_are_mirrors(value: str) -> None:
     with pytest.raises(BadInput, match="not a valid mirror address"):

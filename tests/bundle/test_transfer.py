@@ -63,6 +63,11 @@ def repacked(source: Path, target: Path, change) -> Path:
     return target
 
 
+def altered(members: dict[str, bytes], before: str, after: str) -> dict[str, bytes]:
+    """The manifest with every ``before`` replaced."""
+    return {**members, "manifest.json": members["manifest.json"].replace(before.encode(), after.encode())}
+
+
 def test_what_was_exported_is_imported(bundle: Path, tmp_path: Path) -> None:
     exported = export_bundle(bundle, tmp_path / "bundle.tar", silent)
     there = tmp_path / "there"
@@ -80,14 +85,21 @@ def test_what_was_exported_is_imported(bundle: Path, tmp_path: Path) -> None:
     [
         (lambda members: {**members, "files/a": CONTENT + b"!"}, "do not match the manifest"),
         (lambda members: {**members, "files/a": b"short"}, "does not match the manifest"),
-        (lambda members: {**members, "../outside": b"x"}, "does not match the manifest"),
+        (lambda members: {**members, "../outside": b""}, "does not match the manifest"),
         (lambda members: {**members, "files/a": None}, "does not match the manifest"),
         (lambda members: {name: members[name] for name in members if name != "files/b"}, "has no files/b"),
         (lambda members: {name: members[name] for name in reversed(members)}, "does not begin with manifest.json"),
         (lambda members: {**members, "manifest.json": b"{}"}, "its manifest"),
         (lambda members: {}, "does not begin with"),
+        (lambda members: altered(members, '"1.0.0"', '"/etc/1.0.0"'), "kubernetes_version"),
+        (lambda members: altered(members, '"amd64"', '"/../../outside"'), "architecture"),
+        (lambda members: altered(members, '"files/a"', '"../outside"'), "a path inside the bundle"),
+        (lambda members: altered(members, '"files/a"', '".lock"'), "a path inside the bundle"),
     ],
-    ids=["flipped", "short", "outside", "link", "missing", "order", "manifest", "empty"],
+    ids=[
+        *("flipped", "short", "outside", "link", "missing", "order", "manifest", "empty"),
+        *("version", "architecture", "stored outside", "stored over ours"),
+    ],
 )
 def test_what_is_no_bundle_is_refused(bundle: Path, tmp_path: Path, change, words: str) -> None:
     export_bundle(bundle, tmp_path / "bundle.tar", silent)
@@ -97,6 +109,34 @@ def test_what_is_no_bundle_is_refused(bundle: Path, tmp_path: Path, change, word
         import_bundle(broken, there, silent)
     assert "manifest.json" not in everything_below(there)
     assert not (tmp_path / "outside").exists()
+
+
+def test_where_an_imported_bundle_goes_is_not_for_its_manifest_to_say(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version with slashes led to any directory of the user's, where files were written before any was hashed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    export_bundle(bundle, tmp_path / "bundle.tar", silent)
+    hostile = repacked(
+        tmp_path / "bundle.tar",
+        tmp_path / "hostile.tar",
+        lambda members: altered(members, '"1.0.0"', f'"{tmp_path}/home"'),
+    )
+    result = invoke("import", str(hostile))
+    assert (result.exit_code, "kubernetes_version" in result.stderr) == (2, True)
+    assert not list(tmp_path.glob("home*"))
+
+
+def test_a_file_of_holes_does_not_fill_the_disk(bundle: Path, tmp_path: Path) -> None:
+    size = len(CONTENT) + 1
+    with tarfile.open(tmp_path / "sparse.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.add(bundle / "manifest.json", "manifest.json")
+        holes = tarfile.TarInfo("files/a")
+        holes.pax_headers = {"GNU.sparse.map": f"{size},0", "GNU.sparse.size": str(size)}
+        archive.addfile(holes)
+    with pytest.raises(BadInput, match="is sparse"):
+        import_bundle(tmp_path / "sparse.tar", tmp_path / "there", silent)
+    assert everything_below(tmp_path / "there") == [".lock"]
 
 
 def test_every_file_that_is_damaged_is_named(bundle: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from haplane.bundle.credentials import Credentials
+from haplane.bundle.download import ATTEMPTS
 from haplane.errors import BadInput, HaplaneError, Refused
 
 from .conftest import Mirror, site_of
@@ -73,8 +75,9 @@ def test_a_proxy_is_not_used_for_what_no_proxy_names(proxy, mirror: Mirror, monk
     assert mirror.site().document(ADDRESS) == b"direct"
 
 
-def test_a_proxy_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "socks5://me:secret@127.0.0.1:1080")
+@pytest.mark.parametrize("proxy", ["socks5://me:secret@127.0.0.1:1080", "http://me:secret@proxy:port"])
+def test_a_proxy_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(BadInput, match="proxy cannot be used") as caught:
         site_of().document(ADDRESS)
     assert "secret" not in str(caught.value)
@@ -149,6 +152,21 @@ def test_a_certificate_is_trusted_with_its_ca(secured, monkeypatch: pytest.Monke
     assert site_of(url, ca_file=ca_file).document(ADDRESS) == b"{}"
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     assert site_of(url).document(ADDRESS) == b"{}"
+
+
+def test_a_server_that_hangs_up_during_the_handshake_has_no_untrusted_certificate() -> None:
+    """As busy ones and proxies do; it is asked again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            for _ in range(ATTEMPTS):
+                connection, _ = server.accept()
+                connection.recv(1 << 16)
+                connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        with pytest.raises(HaplaneError, match=r"a download failed[\s\S]*EOF occurred"):
+            site_of(f"https://127.0.0.1:{server.getsockname()[1]}").document(ADDRESS)
 
 
 def test_a_ca_file_that_is_none_is_named(tmp_path: Path) -> None:
