@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,8 +101,10 @@ class Store:
 
     def _list(self, found: dict[str, dict[str, int]], **where: str) -> str | None:
         """Add what is listed to ``found``. Returns why it was not everything, None when it was."""
+        from botocore.exceptions import PaginationError  # noqa: PLC0415 - see s3.py
+
         give_up_at, looked_at = time.monotonic() + LISTING_SECONDS, 0
-        with self._objects.translated(self._base):
+        with self._objects.translated(self._base), suppress(PaginationError):  # it sends one page again and again
             pages = self._objects.s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.settings.bucket, Prefix=self._base, **where
             )

@@ -142,8 +142,10 @@ def prune_command(
     if going or junk:
         pruning = prune(loaded, pruning, output.progress, unsigned=junk)
         output.line(f"removed {len(pruning.removed)}")
+    for each, why in pruning.refused.items():
+        output.warn(f"not removed: {each}: {why}")
     output.document(vars(pruning))
-    return ExitCode.DONE
+    return pruning.exit_code
 
 
 def agreed(pruning: Pruning, path: str, *, assume_yes: bool, remove_most: bool) -> bool:

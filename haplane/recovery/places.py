@@ -113,13 +113,7 @@ def known_signing_keys(inventory: Inventory, executor: Executor) -> SigningKeys 
     previous, revoked = settings.previous_signing_keys, frozenset(settings.revoked_signing_keys)
     if settings.signing_key is not None:
         return SigningKeys((settings.signing_key, *previous), revoked)
-    held = {}
-    for master in inventory.masters:
-        try:
-            content = executor.run(master, "cat", host_paths.SIGNING_PUB)
-            held[master.name] = raw_public_key(content, f"{master.name}:{host_paths.SIGNING_PUB}")
-        except HaplaneError:
-            continue
+    held = _held_by_masters(inventory, executor)
     if len(set(held.values())) > 1:
         raise Refused(
             "masters hold different signing keys",
@@ -128,6 +122,34 @@ def known_signing_keys(inventory: Inventory, executor: Executor) -> SigningKeys 
             next_step=f'write the right one into {inventory.path}: cluster["snapshots"]["signing_key"]',
         )
     return SigningKeys((next(iter(held.values())), *previous), revoked) if held else None
+
+
+def refuse_key_not_in(keys: SigningKeys, inventory: Inventory, executor: Executor) -> None:
+    """Raises Refused when a reachable master holds a signing key that is not among them: what it has signed would be
+    taken for unsigned.
+    """
+    known = {*keys.trusted, *keys.revoked}
+    others = {name: key for name, key in _held_by_masters(inventory, executor).items() if key not in known}
+    if others:
+        raise Refused(
+            "the cluster's signing key is not the one in the inventory; nothing was removed",
+            where=", ".join(others),
+            why="snapshots that it signed would be removed as unsigned",
+            next_step=f'{inventory.path}: cluster["snapshots"]: make "signing_key" {next(iter(others.values()))}, '
+            'and add the present one to "previous_signing_keys"',
+        )
+
+
+def _held_by_masters(inventory: Inventory, executor: Executor) -> dict[str, str]:
+    """The public half that each reachable master holds, by its name."""
+    held = {}
+    for master in inventory.masters:
+        try:
+            content = executor.run(master, "cat", host_paths.SIGNING_PUB)
+            held[master.name] = raw_public_key(content, f"{master.name}:{host_paths.SIGNING_PUB}")
+        except HaplaneError:
+            continue
+    return held
 
 
 def required_signing_keys(inventory: Inventory, executor: Executor) -> SigningKeys:

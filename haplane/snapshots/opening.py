@@ -34,7 +34,15 @@ def fetch(place: Place, manifest: Manifest, part: str, directory: Path) -> Path:
         KEYS: (manifest.keys.sha256, MOST_BYTES[KEYS]),
     }[part]
     target = directory / part
-    place.download(manifest.id, part, target, most)
+    try:
+        place.download(manifest.id, part, target, most)
+    except OSError as error:
+        raise HaplaneError(
+            "a part of the snapshot cannot be stored on this machine",
+            where=str(target),
+            why=error.strerror,
+            next_step="make room there, or set TMPDIR to a directory of a larger file system",
+        ) from None
     with target.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     if found != digest:

@@ -17,11 +17,18 @@ from haplane.domain import retention
 from haplane.domain.progress import Progress
 from haplane.domain.retention import Taken
 from haplane.domain.slots import eligible
-from haplane.errors import ExitCode, Unreachable
+from haplane.errors import DeadlinePassed, ExitCode, HaplaneError, Unreachable
 from haplane.executor import Executor
 from haplane.observation.candidates import candidates
 from haplane.observation.observe import observe
-from haplane.recovery.places import REMEDY, bucket_of, catalog_of, required_signing_keys, settings_of
+from haplane.recovery.places import (
+    REMEDY,
+    bucket_of,
+    catalog_of,
+    refuse_key_not_in,
+    required_signing_keys,
+    settings_of,
+)
 from haplane.snapshots.catalog import read_catalog
 from haplane.snapshots.entries import CatalogEntry, Standard
 from haplane.snapshots.places import Bucket
@@ -58,7 +65,7 @@ class Pruning:
 
     ``left_alone``: what is not a usable snapshot of this cluster, and why. ``unsigned``: what no key of the cluster
     signed, which is removed only when asked for. ``members``: for each history, how many are kept and removed.
-    ``unlisted``: why a part of the bucket was not read.
+    ``unlisted``: why a part of the bucket was not read. ``refused``: what the bucket would not remove, and why.
     """
 
     kept: tuple[str, ...]
@@ -68,12 +75,18 @@ class Pruning:
     unsigned: dict[str, str] = field(default_factory=dict)
     members: dict[str, dict[str, int]] = field(default_factory=dict)
     removed: tuple[str, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
     unlisted: str | None = None
 
     @property
     def removes_most(self) -> bool:
         """Whether more snapshots are removed than kept."""
         return len(self.removable) > len(self.kept)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """6 when something was not removed."""
+        return ExitCode.INCOMPLETE if self.refused else ExitCode.DONE
 
 
 def take(inventory: Inventory, progress: Progress, *, executor: Executor | None = None) -> Manifest:
@@ -110,7 +123,9 @@ def plan_pruning(inventory: Inventory, progress: Progress, *, executor: Executor
     """What the bucket's retention removes: only what this cluster signed, or did not finish uploading."""
     executor = executor or over_ssh(progress)
     settings, store, now = settings_of(inventory), bucket_of(inventory), executor.now()
-    standard = Standard(required_signing_keys(inventory, executor), inventory.cluster.name, now)
+    keys = required_signing_keys(inventory, executor)
+    refuse_key_not_in(keys, inventory, executor)
+    standard = Standard(keys, inventory.cluster.name, now)
     progress("bucket", "reading manifests")
     listed = {one.id: one for one in store.snapshots()}
     unfinished = [each for each, one in listed.items() if not one.complete]
@@ -158,13 +173,25 @@ def _history(manifest: Manifest, members: Collection[str]) -> str:
 
 
 def prune(inventory: Inventory, pruning: Pruning, progress: Progress, *, unsigned: bool = False) -> Pruning:
-    """Remove what was planned, and the ``unsigned`` ones if so. Interrupted, a second run removes the rest."""
+    """Remove what was planned, and the ``unsigned`` ones if so. Interrupted, a second run removes the rest.
+
+    What is locked does not keep the others. Raises the bucket's error when it removes nothing or stops responding.
+    """
     store = bucket_of(inventory)
-    removed = pruning.removable + pruning.abandoned + (tuple(pruning.unsigned) if unsigned else ())
-    for count, each in enumerate(removed):
-        progress("bucket", f"removing {each}", count / len(removed))
-        store.delete(each)
-    return replace(pruning, removed=removed)
+    due = pruning.removable + pruning.abandoned + (tuple(pruning.unsigned) if unsigned else ())
+    refused: dict[str, HaplaneError] = {}
+    for count, each in enumerate(due):
+        progress("bucket", f"removing {each}", count / len(due))
+        try:
+            store.delete(each)
+        except (Unreachable, DeadlinePassed):
+            raise
+        except HaplaneError as error:
+            refused[each] = error
+    if refused and len(refused) == len(due):
+        raise next(iter(refused.values()))
+    reasons = {each: f"{error.what}: {error.why}" if error.why else error.what for each, error in refused.items()}
+    return replace(pruning, removed=tuple(each for each in due if each not in refused), refused=reasons)
 
 
 def is_abandoned(snapshot: str, now: datetime) -> bool:

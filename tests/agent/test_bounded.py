@@ -151,8 +151,10 @@ def test_what_is_no_listing_is_an_error_and_no_empty_bucket(tmp_path: Path, kind
         assert settings.bucket in str(failure.value.where)
 
 
-def test_a_listing_that_ends_before_its_end_is_known_to(tmp_path: Path) -> None:
-    page = PAGE.format(more="true", token="", items=f"<Contents><Key>test/{ID}/{MANIFEST}</Key></Contents>")
+@pytest.mark.parametrize("token", ["", "<NextContinuationToken>again</NextContinuationToken>"])
+def test_a_listing_that_ends_before_its_end_is_known_to(tmp_path: Path, token: str) -> None:
+    """With no way to the next page, or with one that leads to the same page for ever."""
+    page = PAGE.format(more="true", token=token, items=f"<Contents><Key>test/{ID}/{MANIFEST}</Key></Contents>")
     with stub(lambda request: request.answer(200, page.encode()), tmp_path) as settings:
         bucket = Store(settings, "test")
         assert [one.id for one in bucket.snapshots()] == [ID]

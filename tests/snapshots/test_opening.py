@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from haplane.agent.manifest import KEYS, PAYLOAD, Manifest, SealedKeys
-from haplane.errors import Refused
+from haplane.errors import HaplaneError, Refused
 from haplane.snapshots.opening import decrypt_database, fetch
 from haplane.snapshots.signatures import SigningKeys, authentic_manifest
 
@@ -110,6 +110,12 @@ def test_an_unsigned_size_that_no_disk_holds_is_refused_before_anything_is_writt
     with pytest.raises(Refused, match="not enough free space"):
         decrypt_database(payload(identity), replace(MANIFEST, database_bytes=1 << 62), [identity], tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["payload"]
+
+
+def test_what_cannot_be_stored_here_says_so(tmp_path):
+    """As a full disk does; it was an unexpected error."""
+    with pytest.raises(HaplaneError, match=r"cannot be stored on this machine[\s\S]*TMPDIR"):
+        fetch(Place(b"sealed"), MANIFEST, KEYS, tmp_path / "absent")
 
 
 def test_what_is_fetched_is_hashed_and_no_larger_than_signed(tmp_path):

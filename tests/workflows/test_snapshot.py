@@ -18,8 +18,8 @@ from haplane.agent.store import ListedSnapshot
 from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.domain.signer import SignerStatement
-from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
-from haplane.pki.keys import SigningPair
+from haplane.errors import BadInput, ExitCode, HaplaneError, Refused, Unreachable
+from haplane.pki.keys import SigningPair, signing_key_pem
 from haplane.pki.member_signing import member_signing_files
 from haplane.recovery import places as recovery_places
 from haplane.snapshots.entries import read_signed
@@ -115,6 +115,8 @@ def executor():
     made = FakeExecutor()
     made.kept = {name: MemoryPlace(name) for name in ("m1", "m2", "m3")}
     made.stored_snapshots = lambda member, directory: made.kept[member.name]
+    made.signing_key = INVENTORY.cluster.snapshots.signing_key
+    made.run = lambda master, *words: signing_key_pem(made.signing_key)
     return made
 
 
@@ -383,6 +385,35 @@ def test_what_nobody_of_the_cluster_signed_goes_on_a_word_of_its_own_only(places
     pruning = planned()
     assert set(workflow.prune(INVENTORY, pruning, silent, unsigned=True).removed) == {one.id for one in junk}
     assert set(bucket.parts) == {manifest(1).id, manifest(2).id}
+
+
+def test_what_is_locked_in_the_bucket_keeps_nothing_else_there(places, planned, monkeypatch):
+    _, bucket = places
+    put(bucket, *(manifest(minutes) for minutes in (4, 5, 6, 7)))
+    pruning, locked = planned(), manifest(6).id
+
+    def delete(snapshot):
+        if snapshot == locked or refuse_all:
+            raise HaplaneError("the S3 server refused the request", why="HTTP 409, ObjectLocked")
+        del bucket.parts[snapshot]
+
+    monkeypatch.setattr(bucket, "delete", delete)
+    refuse_all = False
+    done = workflow.prune(INVENTORY, pruning, silent)
+    assert done.removed == tuple(each for each in pruning.removable if each != locked)
+    assert done.refused == {locked: "the S3 server refused the request: HTTP 409, ObjectLocked"}
+    assert (done.exit_code, pruning.exit_code) == (ExitCode.INCOMPLETE, ExitCode.DONE)
+    refuse_all = True
+    with pytest.raises(HaplaneError, match="refused the request"):
+        workflow.prune(INVENTORY, pruning, silent)
+
+
+def test_nothing_is_pruned_while_the_inventory_lacks_the_clusters_key(places, executor, planned):
+    """After a rotation every new snapshot was offered as unsigned."""
+    executor.signing_key = base64.b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
+    with pytest.raises(Refused, match=r"nothing was removed[\s\S]*previous_signing_keys") as refusal:
+        planned()
+    assert executor.signing_key in str(refusal.value)
 
 
 def test_nothing_is_kept_in_memory_of_what_is_not_signed():
