@@ -35,10 +35,14 @@ def new_identity(file: Path, now: datetime) -> str:
     text = f"# created: {now.isoformat(timespec='seconds')}\n# public key: {recipient}\n{identity}\n"
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as writing:
-            writing.write(text)
-            writing.flush()
-            os.fsync(writing.fileno())
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as writing:
+                writing.write(text)
+                writing.flush()
+                os.fsync(writing.fileno())
+        except BaseException:  # a part of an identity is none, and the next attempt would not overwrite it
+            file.unlink()
+            raise
     except FileExistsError:
         raise BadInput(
             "this file exists, and an identity is never overwritten",

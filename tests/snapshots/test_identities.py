@@ -1,6 +1,7 @@
 """The operator's identity: as age writes it, never overwritten, and proven before anything is sealed to it."""
 
 import os
+import resource
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,18 @@ def test_an_identity_is_never_overwritten(tmp_path):
     with pytest.raises(BadInput, match="never overwritten"):
         new_identity(file, NOW)
     assert file.read_bytes() == before
+
+
+def test_a_part_of_an_identity_is_not_left(tmp_path):
+    """On a full disk; the next attempt was refused, to protect an identity that is none."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(BadInput, match="cannot be written"):
+            new_identity(tmp_path / "identity", NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "identity").exists()
 
 
 def test_only_what_was_checked_is_proven(tmp_path):
