@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.phase import Phase
 from haplane.context.request import Request
+from haplane.domain.plan import Kind
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
 from haplane.errors import HaplaneError, Unreachable
@@ -25,7 +25,6 @@ from haplane.observation.preconditions import (
 from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.recovery.places import count_in_bucket
 from haplane.workflows.prepare import over_ssh, prepare_to_converge
-from haplane.workflows.up import ENTRIES
 
 BUCKET_SECONDS = 3.0
 """How long the status waits for the bucket besides the hosts."""
@@ -76,8 +75,7 @@ def due_changes(context: Context) -> tuple[str, ...]:
             look.carry_out(context)
     except HaplaneError:
         return ()
-    phases = [entry for entry in ENTRIES if isinstance(entry, Phase)]
-    return tuple(line for phase in phases for line in phase.describe(context))
+    return tuple(context.plan.describe(*Kind))
 
 
 def _noted(lines: tuple[str, ...], inventory: Inventory) -> list[str]:
