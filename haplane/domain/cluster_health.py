@@ -56,11 +56,15 @@ class Precedence(Reported):
     ``units``: unit -> other unit files and drop-ins that decide what it runs. ``cni``: the configurations of pod
     networks in the runtime's order. ``forward``: "FAMILY TABLE CHAIN" of nftables, or "legacy" for iptables-legacy,
     that drops what pods send. ``kernel``: settings that are not as haplane's file has them, and as what they are.
+    ``tables``: those of kube-proxy and flannel that nftables has, None where that is not known. ``no_subnet``: what
+    flannel leaves for its plugin is gone.
     """
 
     units: dict[FullName, tuple[Text, ...]] = Field(default_factory=dict)
     cni: tuple[Text, ...] = ()
     kernel: dict[Text, Text] = Field(default_factory=dict)
+    tables: tuple[Text, ...] | None = None
+    no_subnet: bool = False
     forward: tuple[Annotated[str, Field(pattern=r"^[\w .-]{1,200}$")], ...] = ()
 
 

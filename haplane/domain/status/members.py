@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from haplane.domain.agreement import other_cluster, stale_members
 from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.members import corrupt, differ, is_corrupt
 from haplane.domain.observed import Observation, listed_members
+from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
 from haplane.domain.status.causes import let_in
@@ -122,6 +125,7 @@ def etcd_problems(observation: Observation, etcd: EtcdCluster, recovery: str) ->
     unhealthy = [member for member in etcd.members if not member.healthy]
     unknown = [member for member in unhealthy if member.unknown]
     found = [_unhealthy(one, observation, recovery) for one in unhealthy if not one.failure]
+    found += _stray_learners(observation, {member.address for member in etcd.members})
     quorum = etcd.quorum
     if quorum.healthy + len(unknown) < quorum.needed and not quorum.healthy:
         what = f"etcd has no quorum: {quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed"
@@ -133,6 +137,19 @@ def etcd_problems(observation: Observation, etcd: EtcdCluster, recovery: str) ->
             problem(f"etcd has {quorum.voters} voters, the inventory has {len(etcd.members)}", why=why, fix=UP)
         )
     return found
+
+
+def _stray_learners(observation: Observation, known: Collection[str]) -> list[Problem]:
+    """Of somebody's own: they have no vote, and etcd takes no second learner beside one."""
+    return [
+        problem(
+            f"etcd lists a learner that is not in the inventory: {learner.name or few(learner.peer_urls)}",
+            why="no member can be added or replaced while it is listed",
+            fix=UP,
+        )
+        for learner in listed_members(observation.reports.values())
+        if learner.is_learner and not any(f"://{address}:" in url for url in learner.peer_urls for address in known)
+    ]
 
 
 def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) -> Problem:

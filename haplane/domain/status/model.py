@@ -18,8 +18,9 @@ class Roster:
 
     ``identity``: paths of the files on masters that make the cluster this cluster. ``snapshot_interval`` in seconds
     is None where no snapshots are taken. ``own_pod_network``: flannel, as haplane applies it; ``pod_tunnel``: by
-    VXLAN. ``inventory`` is its path, for commands. ``api_servers``: by node, what its kubeconfigs may name;
-    ``without_swap`` are nodes whose kubelet does not start while swap is on.
+    VXLAN. ``tables`` are those that nftables has on every node. ``inventory`` is its path, for commands.
+    ``api_servers``: by node, what its kubeconfigs may name; ``without_swap`` are nodes whose kubelet does not start
+    while swap is on.
     """
 
     cluster: str
@@ -39,6 +40,7 @@ class Roster:
     pod_network: str = ""
     own_pod_network: bool = True
     pod_tunnel: bool = True
+    tables: tuple[str, ...] = ()
     apiserver_port: int = 6443
     inventory: str = INVENTORY
     without_swap: tuple[str, ...] = ()

@@ -57,6 +57,7 @@ from haplane.domain.status.nodes import (
     serving_problems,
     worker_status,
 )
+from haplane.domain.status.pod_network import pod_network_problems
 from haplane.domain.status.precedence import precedence_problems
 from haplane.domain.status.rotation import UNFINISHED, rotation_problems
 from haplane.domain.status.space import drop_in_notes, space_problems
@@ -165,6 +166,7 @@ def _problems(
         *dns_problems(kubernetes),
         *finding_problems(roster, observation, kubernetes, clock_offsets(observation, window)),
         *precedence_problems(roster, observation),
+        *pod_network_problems(roster, observation, kubernetes),
         *certificate_problems(status.certificates),
         *unusable_certificates(observation),
         *rotation_problems(roster, observation),

@@ -16,7 +16,10 @@ from haplane.facts.on_host.probe import read, run
 from haplane.facts.on_host.surroundings import in_container
 from haplane.facts.on_host.systemd import loaded_units
 
-DIRECTORIES = ("/var/lib", "/var/log", "/etc", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/")
+DIRECTORIES = (
+    "/var/lib", "/var/log", "/etc", "/run", "/tmp",  # noqa: S108 - looked at, not written
+    "/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/",
+)  # fmt: skip
 """All but the last, which may be an image, have to be writable."""
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
 SUBNET = "/run/flannel/subnet.env"

@@ -11,6 +11,8 @@ from haplane.facts.on_host.probe import read, run_if_installed
 
 POD_INTERFACES = ("cni0", "flannel", "veth", "cali", "cilium", "lxc", "tunl")
 MOST_TABLES = 10
+OUR_TABLES = ("kube-proxy", "flannel-ipv4")
+"""Of kube-proxy in the mode nftables, and of flannel: made when they start, and not looked at again."""
 VERDICTS = {"drop": "drop", "reject": "drop", "accept": "accept", "return": "return", "jump": "jump", "goto": "goto"}
 VERDICTS_OF_XT = ("DROP", "REJECT")
 """Targets of iptables that nft shows as extensions."""
@@ -37,6 +39,15 @@ def dropped_forwarding(pod_network: str) -> list[str]:
         if legacy_drops(legacy) and not legacy_accepts(legacy, pod_network):
             found.append("legacy")
     return [place[:200] for place in found]
+
+
+def present_tables() -> list[str] | None:
+    """Which of OUR_TABLES the kernel has; None where that is not known."""
+    listed = run_if_installed("nft", "-j", "list", "tables")
+    if listed is None:
+        return None
+    names = {one.get("name") for one in entries(listed, "table") if one.get("family") == "ip"}
+    return [name for name in OUR_TABLES if name in names]
 
 
 def rules_of(place: tuple[str, str, str], *, by_policy: bool) -> list[dict[str, Any]] | None:

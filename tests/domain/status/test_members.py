@@ -43,3 +43,14 @@ def test_a_member_whose_own_host_drops_its_packets_is_not_told_to_be_restarted()
         "etcd member m3: not healthy (its own host drops what is sent to port 2379); "
         "fix: see what drops packets: on m3: `nft list ruleset`"
     ]
+
+
+def test_a_learner_that_somebody_left_behind_is_named():
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        etcd = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
+        ghost = {"ID": 99, "name": "", "peerURLs": ["https://10.0.0.99:2380"], "isLearner": True}
+        observation = samples.altered(observation, name, etcd=etcd | {"members": [*etcd["members"], ghost]})
+    (found,) = status_of(INVENTORY, observation).problems
+    assert found.startswith("etcd lists a learner that is not in the inventory: https://10.0.0.99:2380")
+    assert found.endswith("fix: `haplane up inventories/test.py`")

@@ -129,3 +129,17 @@ def test_what_the_kernels_own_filter_has(monkeypatch, rule, dropped):
     monkeypatch.setattr(forwarding, "run_if_installed", nft)
     monkeypatch.setattr(forwarding, "read", lambda path: None)
     assert forwarding.dropped_forwarding(PODS) == (["inet mine forward"] if dropped else [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="makes a network of its own, as root")
+def test_which_tables_are_left(monkeypatch):
+    made = "nft add table ip kube-proxy; nft add table ip6 flannel-ipv4; nft add table ip mine; "
+
+    def nft(*words):
+        alone = ["unshare", "-n", "sh", "-ec", made + shlex.join(words)]
+        return subprocess.run(alone, capture_output=True, text=True, check=True).stdout
+
+    monkeypatch.setattr(forwarding, "run_if_installed", nft)
+    assert forwarding.present_tables() == ["kube-proxy"]
+    monkeypatch.setattr(forwarding, "run_if_installed", lambda *_: None)
+    assert forwarding.present_tables() is None
