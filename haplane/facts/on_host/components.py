@@ -50,7 +50,9 @@ def components() -> dict[str, Any]:
                 "unhealthy": healths[name].result() if name in healths else None,
                 "unserved": reaches[name].result() if name in reaches else None,
                 "server": server_of(read(KUBECONFIGS.get(name, "")) or ""),
-                "differing": differing(name, [arguments_of(one) for one in processes[name]]),
+                "differing": differing(
+                    name, [words for one in processes[name] if (words := arguments_of(one, name))]
+                ),
                 "started_at": min((started_at(one) for one in processes[name]), default=0),
             }
             for name in here
@@ -113,9 +115,10 @@ def server_of(config: str) -> str:
     return found.group(1)[:MOST_CHARACTERS] if found else ""
 
 
-def arguments_of(process: int) -> list[str]:
-    """What a process was started with, without its program."""
-    return (read(f"{PROC}/{process}/cmdline") or "").split("\0")[1:-1]
+def arguments_of(process: int, component: str) -> list[str]:
+    """What a process was started with, without its program; nothing where that is not the component, but not yet."""
+    program, *words = (read(f"{PROC}/{process}/cmdline") or "").split("\0")
+    return words[:-1] if os.path.basename(program) == component else []
 
 
 def started_at(process: int) -> float:

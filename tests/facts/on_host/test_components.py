@@ -74,7 +74,9 @@ def test_the_arguments_of_a_process_are_those_it_was_started_with():
     words = ["-c", "import time; time.sleep(60)", "--flag=a b", ""]
     with subprocess.Popen([sys.executable, *words]) as process:
         try:
-            wait_until(lambda: components.arguments_of(process.pid) == words, 10, "it has started")
+            name = os.path.basename(sys.executable)
+            wait_until(lambda: components.arguments_of(process.pid, name) == words, 10, "it has started")
+            assert components.arguments_of(process.pid, "kube-scheduler") == [], "runc, which becomes it"
         finally:
             process.kill()
 
