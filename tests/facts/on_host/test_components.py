@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import samples
@@ -74,7 +75,7 @@ def test_the_arguments_of_a_process_are_those_it_was_started_with():
     words = ["-c", "import time; time.sleep(60)", "--flag=a b", ""]
     with subprocess.Popen([sys.executable, *words]) as process:
         try:
-            name = os.path.basename(sys.executable)
+            name = Path(sys.executable).name
             wait_until(lambda: components.arguments_of(process.pid, name) == words, 10, "it has started")
             assert components.arguments_of(process.pid, "kube-scheduler") == [], "runc, which becomes it"
         finally:
