@@ -9,7 +9,7 @@ from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.desired.certificates import expired_paths
 from haplane.desired.hosts import lasting_settings
-from haplane.domain import host_paths, recovery, versions
+from haplane.domain import assessment, host_paths, versions
 from haplane.domain.agreement import changed_settings
 from haplane.domain.members import is_late
 from haplane.domain.observed import LeftOut
@@ -52,7 +52,7 @@ def restore_under_way(context: Context) -> Journal | None:
     members, others = (
         [host.name for host in group] for group in (inventory.etcd, inventory.leaving + inventory.masters)
     )
-    return recovery.restore_under_way(members, others, context.observation.reports)
+    return assessment.restore_under_way(members, others, context.observation.reports)
 
 
 def wait_for_late_members(context: Context) -> None:

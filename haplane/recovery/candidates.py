@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from haplane.agent.manifest import MANIFEST
-from haplane.domain.recovery import Assessment, Candidate, RecoveryAction, loss
+from haplane.domain.assessment import Assessment, Candidate, RecoveryAction, loss
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.context import RestoreContext, names

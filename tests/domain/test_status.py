@@ -6,9 +6,9 @@ import pytest
 import samples
 
 from haplane.desired.hosts import units
+from haplane.domain.assessment import RecoveryAction
 from haplane.domain.host_paths import APISERVER_CRT, KUBELET_KUBECONFIG
 from haplane.domain.observed import Observation
-from haplane.domain.recovery import RecoveryAction
 from haplane.domain.status import (
     Certificate,
     Certificates,

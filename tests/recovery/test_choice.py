@@ -11,18 +11,18 @@ import samples
 from contexts import FakeExecutor
 
 from haplane.domain import host_paths
+from haplane.domain.assessment import Assessment, RecoveryAction, assess, members_of
 from haplane.domain.observed import Observation
-from haplane.domain.recovery import Assessment, RecoveryAction, assess, members_of
 from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.recovery import candidates, choice
 from haplane.recovery.age import refuse_old
-from haplane.recovery.assessment import assess_cluster, refuse_more_than_needed
 from haplane.recovery.candidates import Origin, Source
 from haplane.recovery.choice import choose_source
 from haplane.recovery.cluster_keys import refuse_foreign
 from haplane.recovery.context import RestoreContext
 from haplane.recovery.database import Database
+from haplane.recovery.preconditions import assess_cluster, refuse_more_than_needed
 from haplane.recovery.request import RestoreRequest
 
 STAMP = "20261122T190000Z"
