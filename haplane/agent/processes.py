@@ -56,7 +56,7 @@ def attempt(command: Command, *, seconds: float, stdin: bytes = b"") -> subproce
     try:
         output, complaint = process.communicate(stdin, timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise DeadlinePassed(f"`{title(command)}` did not end in {seconds:.0f} s") from None
+        raise DeadlinePassed(f"`{title(command)}` did not end within {seconds:.0f} s") from None
     finally:
         kill(process)
     return subprocess.CompletedProcess(list(command), process.returncode, output, complaint)
@@ -67,7 +67,7 @@ def end(process: subprocess.Popen[bytes], command: Command) -> None:
     try:
         process.wait(ENDING_SECONDS)
     except subprocess.TimeoutExpired:
-        raise DeadlinePassed(f"`{title(command)}` did not end in {ENDING_SECONDS} s") from None
+        raise DeadlinePassed(f"`{title(command)}` did not end within {ENDING_SECONDS} s") from None
     refuse_failure(command, process.returncode, process.stderr.read() if process.stderr else b"")
 
 

@@ -156,9 +156,9 @@ def _redirected(url: str, location: str) -> str:
     allowed = {"https"} if urlsplit(url).scheme == "https" else {"http", "https"}
     if urlsplit(target).scheme not in allowed or not urlsplit(target).hostname:
         raise HaplaneError(
-            "a redirect is not followed",
+            "a redirect was not followed",
             where=shown(url),
-            why=f"it leads to {shown(target)}, where any host on the way could answer",
+            why=f"it leads to {shown(target)}, where any host on the path could answer",
         )
     return target
 

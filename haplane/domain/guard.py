@@ -58,7 +58,7 @@ def where_others_carry_on(guard: Guard, members: int) -> Guard:
 
 def announced_outage(only: Mapping[str, HostReport | None], name: str) -> Verdict:
     """For a verb that has said so before it asked: where there is one, there is nobody to carry on without it."""
-    return Verdict(set(only) == {name}, f"{len(only)} of its kind, and only a single one may be an announced outage")
+    return Verdict(set(only) == {name}, f"{len(only)} of its kind: only a single one may be an announced outage")
 
 
 def may_restart_apiserver(masters: Mapping[str, HostReport | None], name: str) -> Verdict:

@@ -89,7 +89,7 @@ def wait_for_starting_api_servers(context: Context) -> None:
         if api_servers_are_down(masters, reports):
             return Obstacle("API servers", "none is ready yet")
         if api_servers_are_silent(masters, reports):
-            return Obstacle("API servers", "ready, and none has reported yet which nodes and objects there are")
+            return Obstacle("API servers", "ready, but none has reported the nodes and objects yet")
         return None
 
     look_until_clear(context, starting, API_SERVERS_START_SECONDS)

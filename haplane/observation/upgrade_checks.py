@@ -75,7 +75,7 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
         yield HaplaneError(
             "no snapshot can be taken first: the inventory configures none",
             where=f'{path}: cluster["snapshots"]',
-            why="etcd's data are the one thing that an upgrade cannot put back",
+            why="etcd's data is the one thing that an upgrade cannot put back",
             next_step="configure snapshots and run `haplane up` first, or add --without-snapshot",
         )
     elif any(
@@ -84,7 +84,7 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
     ):
         yield HaplaneError(
             "no snapshot can be taken first: too few members can take one now",
-            why=f"{snapshots_needed(context)} have to read through quorum and have the agent: one may lie",
+            why=f"{snapshots_needed(context)} members have to read through quorum and run the agent",
             next_step=f"haplane status {path}",
         )
 

@@ -125,7 +125,7 @@ def test_a_newer_snapshot_that_cannot_be_used_hides_nothing_that_a_member_holds(
     lost = Assessment(RecoveryAction.SURVIVOR, ("m1", "m2", "m3"), "")
     with pytest.raises(Refused, match="not what was signed") as refusal:
         candidates.find_source(context, lost)
-    assert "member m1 still holds is restored with --accept-loss" in refusal.value.next_step
+    assert "add --accept-loss to restore what member m1 still holds" in refusal.value.next_step
     accepting = replace(context, request=RestoreRequest(accept_loss=True))
     found = candidates.find_source(accepting, lost)
     assert (found.name, found.known) == ("member m1", (9,))

@@ -44,7 +44,7 @@ class Owners:
         if owner is None:
             return None
         if owner.kind == "Job":
-            return f"Job {owner.name} starts it anew from the beginning"
+            return f"Job {owner.name} restarts it from the beginning"
         if owner.kind not in REPLACING:
             return f"{owner.kind} {owner.name} decides whether it is replaced"
         return self._why_unserved(pod, f"{owner.kind} {owner.name}") if pod.ready else None

@@ -43,7 +43,7 @@ def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, st
             return f"its {unit} is not running", UP
     seen = report.kubelet
     if does_not_answer(report):
-        return "its containerd runs and does not answer", on(name, "systemctl restart containerd")
+        return "its containerd is running but does not respond", on(name, "systemctl restart containerd")
     if seen.unserved:
         server = report.servers.get(host_paths.KUBELET_KUBECONFIG, f"https://{roster.endpoint}")
         shows = on(name, f"curl -vk {word(f'{server}/readyz')}") + " shows where a connection ends"

@@ -81,7 +81,7 @@ def damaged_members(roster: Roster, observation: Observation) -> list[Problem]:
     if differ(observation.reports.values()):
         found.append(
             problem(
-                "etcd members' data differ and there is no majority to tell whose data is damaged",
+                "etcd members' data differ and there is no majority to decide whose data is damaged",
                 why="etcd refuses writes",
                 fix="restore a snapshot: `haplane restore INVENTORY --snapshot latest --accept-loss`",
             )
@@ -105,7 +105,7 @@ def lagging_members(roster: Roster, observation: Observation) -> list[Problem]:
     for name, status in serving.items():
         behind, unapplied = middle - status.raft_index, status.raft_index - status.raft_applied_index
         if behind > LAG:
-            why = f"it has {behind} entries less than most members: a failure of another one would cost writes"
+            why = f"it is {behind} entries behind most members: if another one failed, writes would stop"
             found.append(problem(f"etcd member {name}: it lags behind", why=why, fix=journal(name, "etcd")))
         elif status.raft_applied_index and unapplied > UNAPPLIED:
             why = f"{unapplied} entries wait: its disk or processor is too slow"
@@ -146,7 +146,7 @@ def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) ->
         return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=fix)
     if member.unknown:
         again = "run `haplane status INVENTORY` again once its host can be inspected"
-        return problem(f"etcd member {name}: unknown", why="its host could not ask it", fix=again)
+        return problem(f"etcd member {name}: unknown", why="its host could not query it", fix=again)
     if report.etcd.status is None:
         why = "it does not respond" if report.etcd.has_data else "it has no data"
         unit = report.units.get("etcd")
@@ -154,5 +154,5 @@ def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) ->
         return problem(
             f"etcd member {name}: not healthy", why=why, fix=on(name, "systemctl restart etcd") if hangs else recovery
         )
-    why = "it responds, and reads nothing through the quorum"
+    why = "it responds, but cannot read through quorum"
     return problem(f"etcd member {name}: not healthy", why=why, fix=journal(name, "etcd"))

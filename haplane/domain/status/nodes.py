@@ -63,8 +63,8 @@ def node_problems(
     if kubernetes is None:
         ready = ", ".join(one.name for one in masters if one.apiserver_ready)
         silent = problem(
-            "which nodes there are is unknown",
-            why=f"the API servers of {ready} are ready, and did not answer an administrator in time",
+            "the cluster's nodes are unknown",
+            why=f"the API servers of {ready} are ready, but did not answer an administrator's request in time",
             fix=UP,
         )
         return [*found, silent] if ready else found
@@ -104,7 +104,7 @@ def closed_ports(kubernetes: Kubernetes | None) -> list[Problem]:
     return [
         problem(
             f"{node.name}: API servers cannot reach its kubelet: logs and exec of its pods fail",
-            why="most masters get no connection to its port, 10250",
+            why="most masters cannot connect to its port 10250",
             fix=f"see what drops packets: {on(node.name, 'nft list ruleset')}",
         )
         for node in (kubernetes.nodes if kubernetes else ())
@@ -144,7 +144,7 @@ def _fix_of_shortage(pressure: str, node: str) -> str:
     return {
         "DiskPressure": filling(node, "/var"),
         "MemoryPressure": on(node, "ps aux --sort=-rss | head") + " shows what uses it",
-        "PIDPressure": on(node, "ps -eLo comm= | sort | uniq -c | sort -n | tail") + " shows what has them",
+        "PIDPressure": on(node, "ps -eLo comm= | sort | uniq -c | sort -n | tail") + " shows what uses them",
     }.get(pressure, f"`kubectl get pods --all-namespaces --field-selector=spec.nodeName={node}` shows its pods there")
 
 

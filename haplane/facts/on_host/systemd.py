@@ -37,7 +37,7 @@ def loaded_units(names: Sequence[str], *properties: str) -> dict[str, dict[str, 
     wanted = ",".join(("Id", "LoadState", *properties))
     shown = run_if_installed("systemctl", "show", f"--property={wanted}", *names)
     if shown is None and os.path.isdir("/run/systemd/system"):
-        raise OSError("systemctl does not answer")
+        raise OSError("systemctl does not respond")
     found = {}
     for block in (shown or "").split("\n\n"):
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)

@@ -152,7 +152,7 @@ def held_back(components: Sequence[str]) -> str:
         done = subprocess.run(command, capture_output=True, timeout=10, check=False)
         for seconds, component in re.findall(HELD_BACK, done.stdout.decode(errors="replace")):
             if component in components:
-                return f"its kubelet holds {component} back for {seconds}, because it was ended often within minutes"
+                return f"its kubelet waits {seconds} to start {component}, which ended often within minutes"
     return ""
 
 

@@ -52,7 +52,7 @@ def switching(
     except HaplaneError as error:
         if not begun or isinstance(error, Unreachable | LockLost):
             raise
-        context.progress(host.name, f"does not become ready as {version}: going back")
+        context.progress(host.name, f"does not become ready as {version}: rolling back")
         why = _told(error)
         try:
             _switch_back(context, host, group, part)

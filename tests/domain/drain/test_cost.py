@@ -61,14 +61,14 @@ ZOO = {
     "StatefulSet": (
         [pod("it", owner("StatefulSet", "db")), pod("db-1", owner("StatefulSet", "db"), on="n2")], {},
         "interrupted", "there is one pod of this name"),
-    "Job": ([pod("it", owner("Job", "sum"))], {"jobs": [job("sum")]}, "interrupted", "starts it anew"),
+    "Job": ([pod("it", owner("Job", "sum"))], {"jobs": [job("sum")]}, "interrupted", "restarts it"),
     "Job that may not fail again": (
         [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", failed=2, limit=2)]}, "lost", "backoffLimit 2"),
     "Job that ignores evictions": (
-        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", limit=0, ignores=True)]}, "interrupted", "anew"),
+        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", limit=0, ignores=True)]}, "interrupted", "restarts"),
     "Job's finalizer": (
         [pod("it", owner("Job", "sum"), finalizers=["batch.kubernetes.io/job-tracking"])], {"jobs": [job("sum")]},
-        "interrupted", "anew"),
+        "interrupted", "restarts it"),
     "custom owner": ([pod("it", owner("TaskRun", "build"))], {}, "interrupted", "TaskRun build decides"),
     "DaemonSet": ([pod("it", owner("DaemonSet", "net"))], {}, "stays", "one for each node"),
     "static": ([pod("it", annotations={"kubernetes.io/config.mirror": "x"})], {}, "stays", "static pod"),
