@@ -1,4 +1,4 @@
-"""``haplane node drain|uncordon|reboot|patch|remove``."""
+"""``haplane node drain|uncordon|reboot|patch|remove``: hosts taken out of service and brought back."""
 
 from __future__ import annotations
 

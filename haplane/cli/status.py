@@ -1,4 +1,4 @@
-"""``haplane status``."""
+"""``haplane status``: the cluster as tables, as problems alone, or as JSON."""
 
 from __future__ import annotations
 

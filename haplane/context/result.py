@@ -1,4 +1,4 @@
-"""What came of a run so far."""
+"""The result of a run so far: warnings and what was done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What our own hand may take out of service now. Pure.
+"""Which host haplane may take out of service now. Pure.
 
 The invariant: **at most one member or API server is out of service by our hand, and only while the others carry on
 without it**: etcd keeps a majority (:mod:`haplane.domain.quorum`), and another API server is ready. Only a verb that

@@ -1,4 +1,4 @@
-"""What a host said of itself, validated: hosts' answers are untrusted input.
+"""What a host reports of itself, validated: reports are untrusted input.
 
 The shape is that of ``facts/on_host/observe.py``. Everything is frozen; unknown keys are ignored, so that a newer
 observer can be read by an older haplane.

@@ -166,8 +166,8 @@ def _files(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]:
 
 def _balancer(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]:
     seen = report.balancer
-    strangers = [address for address in seen.balanced if address not in site.masters]
-    if seen.balanced and len(strangers) == len(seen.balanced):
+    unknown = [address for address in seen.balanced if address not in site.masters]
+    if seen.balanced and len(unknown) == len(seen.balanced):
         held = [one for one in seen.addresses if one != site.endpoint]
         yield HaplaneError(
             f"{name}: it is a load balancer of another cluster",

@@ -131,11 +131,11 @@ def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observatio
     if now.timestamp() - started <= allowed:
         return []
     if snapshots.age_seconds is None:
-        told = [report for report in observation.of(names) if report.snapshots is not None]
+        reporting = [report for report in observation.of(names) if report.snapshots is not None]
         due = f"though one is due every {snapshots.interval_seconds} s"
-        if len(told) < len(names):  # what is unknown is not missing
+        if len(reporting) < len(names):  # what is unknown is not missing
             what = f"the members that respond report no verified snapshot, {due}"
-            return [problem(what, why=_last_error(snapshots), fix=TAKE)] if told else []
+            return [problem(what, why=_last_error(snapshots), fix=TAKE)] if reporting else []
         what = f"no verified snapshot has been taken yet, {due}"
         return [problem(what, why=_last_error(snapshots), fix=TAKE)]
     if snapshots.age_seconds <= allowed:

@@ -1,4 +1,4 @@
-"""Whether a host lets us in over SSH."""
+"""Whether a lab host accepts SSH logins."""
 
 from __future__ import annotations
 

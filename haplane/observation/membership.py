@@ -1,4 +1,4 @@
-"""What the last observation says of etcd's members: what may be changed, and what is refused."""
+"""What the last observation shows of etcd's members: what may be changed, and what is refused."""
 
 from __future__ import annotations
 

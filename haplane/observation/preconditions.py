@@ -15,7 +15,7 @@ from haplane.domain.members import is_late
 from haplane.domain.observed import LeftOut
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.restoration import Journal
-from haplane.domain.steps.cluster import api_servers_are_down, api_servers_are_silent
+from haplane.domain.steps.cluster import api_servers_are_down, api_servers_report_nothing
 from haplane.errors import Refused
 from haplane.observation.observe import leave_out, unreachable
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -88,7 +88,7 @@ def wait_for_starting_api_servers(context: Context) -> None:
             return None
         if api_servers_are_down(masters, reports):
             return Obstacle("API servers", "none is ready yet")
-        if api_servers_are_silent(masters, reports):
+        if api_servers_report_nothing(masters, reports):
             return Obstacle("API servers", "ready, but none has reported the nodes and objects yet")
         return None
 

@@ -132,16 +132,16 @@ def _written(context: Context) -> list[Written]:
     return list(found)
 
 
-def _refused(bundle: Path, doubtful: Iterable[Written]) -> dict[Written, str]:
+def _refused(bundle: Path, unverified: Iterable[Written]) -> dict[Written, str]:
     """Of what no help names, that with which the programs themselves do not start, and what they say."""
     found = {}
-    for one in doubtful:
+    for one in unverified:
         if one.program == "etcd":  # hides nothing, and starts to serve at once
             found[one] = "its `--help` does not name it"
             continue
         argument = f"--feature-gates={one.name}={one.value}" if one.gate else f"--{one.name}="
-        if said := refusal(bundle, one.program, argument, gate=one.gate):
-            found[one] = said
+        if why := refusal(bundle, one.program, argument, gate=one.gate):
+            found[one] = why
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a restore is decided from."""
+"""What a restore is decided from: its request, the observation, and etcd's programs on this machine."""
 
 from __future__ import annotations
 

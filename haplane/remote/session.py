@@ -84,8 +84,8 @@ class _Session:
         self._log = log
 
     def reason(self, name: str) -> str:
-        said = self._errors.get(name) or self._log.about(name) or "no response"
-        return CAME_BACK if f"cannot open {host_paths.LOCKS}/run-" in said else said
+        reason = self._errors.get(name) or self._log.about(name) or "no response"
+        return CAME_BACK if f"cannot open {host_paths.LOCKS}/run-" in reason else reason
 
     def failure(self) -> HaplaneError | None:
         """The first failed operation, with every host it failed on."""

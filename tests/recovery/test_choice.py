@@ -19,7 +19,7 @@ from haplane.recovery import candidates, choice
 from haplane.recovery.age import refuse_old
 from haplane.recovery.candidates import Origin, Source
 from haplane.recovery.choice import choose_source
-from haplane.recovery.cluster_keys import refuse_foreign
+from haplane.recovery.cluster_keys import refuse_another_cluster
 from haplane.recovery.context import RestoreContext
 from haplane.recovery.database import Database
 from haplane.recovery.preconditions import assess_cluster, refuse_more_than_needed
@@ -83,12 +83,12 @@ def test_another_clusters_data_is_refused():
     observation = samples.converged(samples.inventory())
     pem = samples.identity().kubernetes.certificate.decode()
     context = asked(samples.altered(observation, "m1", certificates={host_paths.KUBERNETES_CA_CRT: pem}))
-    refuse_foreign(context, source())
+    refuse_another_cluster(context, source())
     with pytest.raises(Refused, match="another cluster") as refusal:
-        refuse_foreign(context, source(uid=OTHER_UID))
+        refuse_another_cluster(context, source(uid=OTHER_UID))
     assert OTHER_UID in refusal.value.why
     with pytest.raises(Refused, match="another cluster"):
-        refuse_foreign(context, source(ca=samples.identity().etcd.certificate))
+        refuse_another_cluster(context, source(ca=samples.identity().etcd.certificate))
 
 
 def test_a_member_with_another_clusters_data_hides_nobody_elses(monkeypatch):

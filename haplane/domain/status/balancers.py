@@ -1,4 +1,4 @@
-"""Load balancers, and what they serve."""
+"""Problems of load balancers and of the endpoint."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def _of_its_message(name: str, message: str) -> tuple[str, str]:
     return message, journal(name, "kubelet")
 
 
-def silent_apiserver(name: str, roster: Roster, observation: Observation) -> Problem:
+def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) -> Problem:
     """What keeps it from being ready, and from running at all: it asks the member beside it and no other."""
     report = observation.reports[name]
     what = f"{name}: its API server is not ready"

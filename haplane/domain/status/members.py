@@ -1,4 +1,4 @@
-"""etcd's members, and the arithmetic."""
+"""Problems of etcd's members, and the quorum arithmetic."""
 
 from __future__ import annotations
 

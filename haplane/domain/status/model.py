@@ -1,4 +1,4 @@
-"""What an operator wants to know of a cluster."""
+"""The result of ``haplane status``: a cluster as plain values."""
 
 from __future__ import annotations
 

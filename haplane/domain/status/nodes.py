@@ -1,4 +1,4 @@
-"""Masters, workers and cluster DNS."""
+"""Problems of masters, workers and cluster DNS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from haplane.domain.observed import Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem
-from haplane.domain.status.causes import not_ready, silent_apiserver
+from haplane.domain.status.causes import not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
 from haplane.domain.status.workloads import remedy
 
@@ -56,18 +56,18 @@ def node_problems(
     While no API server reports, nothing is known of nodes, which is a problem by itself.
     """
     found = [
-        silent_apiserver(one.name, roster, observation)
+        unresponsive_apiserver(one.name, roster, observation)
         for one in masters
         if one.reachable and not one.apiserver_ready
     ]
     if kubernetes is None:
         ready = ", ".join(one.name for one in masters if one.apiserver_ready)
-        silent = problem(
+        unresponsive = problem(
             "the cluster's nodes are unknown",
             why=f"the API servers of {ready} are ready, but did not answer an administrator's request in time",
             fix=UP,
         )
-        return [*found, silent] if ready else found
+        return [*found, unresponsive] if ready else found
     nodes = {node.name: node for node in kubernetes.nodes}
     for one in masters:
         if one.kubelet_version is None and one.reachable:

@@ -1,4 +1,4 @@
-"""From one observation to what an operator wants to know. Pure.
+"""Puts ``haplane status`` together from one observation. Pure.
 
 It holds with hosts down, without quorum, and before ``up``: what nobody could tell is said to be unknown, never fine.
 """

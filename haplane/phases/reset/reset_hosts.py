@@ -1,4 +1,4 @@
-"""Take haplane's cluster off hosts: everything stopped, data and keys moved, the rest removed."""
+"""Remove haplane's cluster from hosts: everything stopped, data and keys moved, the rest removed."""
 
 from __future__ import annotations
 
