@@ -179,7 +179,7 @@ class Etcd:
 
     def _etcdctl(self, *words: str, endpoints: str | None = None) -> list[str]:
         paths = self._paths
-        tls = [f"--cacert={paths.etcd_ca}", f"--cert={paths.etcd_certificate}", f"--key={paths.etcd_key}"]
+        tls = [f"--cacert={paths.etcd_authority}", f"--cert={paths.etcd_certificate}", f"--key={paths.etcd_key}"]
         endpoint = endpoints or paths.etcd_endpoint
         return ["etcdctl", *words, f"--endpoints={endpoint}", *(tls if endpoint.startswith("https:") else ())]
 

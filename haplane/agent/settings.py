@@ -51,7 +51,7 @@ class HostPaths:
     """Files of the host that the agent uses; only tests use others."""
 
     etcd_endpoint: str = "https://127.0.0.1:2379"
-    etcd_ca: str = "/etc/etcd/pki/ca.crt"
+    etcd_authority: str = "/etc/etcd/pki/ca.crt"
     etcd_certificate: str = "/etc/etcd/pki/healthcheck-client.crt"
     etcd_key: str = "/etc/etcd/pki/healthcheck-client.key"
     signing_key: str = "/etc/haplane/signing.key"
