@@ -1,3 +1,3 @@
-"""Highly available kubeadm control planes: stood up, looked after, and proven by killing masters."""
+"""Highly available kubeadm control planes: set up, maintained, and tested by killing masters."""
 
 __version__ = "0.1.0"

@@ -38,7 +38,7 @@ def members(archive: tarfile.TarFile, *, most: int, count: int = MEMBERS) -> Ite
         archive.members = []  # type: ignore[attr-defined]  # else each stays in memory
         total, number = total + member.size, number + 1
         if member.size < 0 or member.issparse():
-            raise tarfile.ReadError(f"{member.name[:100]!r} is sparse or of no size")
+            raise tarfile.ReadError(f"{member.name[:100]!r} is sparse or has no size")
         if total > most:
             raise tarfile.ReadError(f"its files are larger than {most} bytes")
         if number > count:

@@ -1,4 +1,4 @@
-"""Our answer apart from what a login shell prints before it."""
+"""Separates a command's output from what a login shell prints before it."""
 
 from __future__ import annotations
 

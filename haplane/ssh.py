@@ -1,4 +1,4 @@
-"""The one place that says how ssh is called, whoever calls it: the lab, the checks, streams, the lock.
+"""The one place that defines how ssh is called, whoever calls it: the lab, the checks, streams, the lock.
 
 The user's ssh_config may say how a host is reached (jump hosts, keys, host names). It may not lend the host anything:
 no agent, no display, no credentials, no port or device of this machine, and no command runs here because a connection

@@ -5,7 +5,7 @@ It is a plain pyinfra inventory: a group is a list of hosts, or a list and the d
 """
 
 # How the machines are reached. Any of these may also be given for a single host. Relative paths are relative to this
-# file. There is no setting for a password: use a key or an ssh agent, and sudo that does not ask.
+# file. There is no setting for a password: use a key or an ssh agent, and sudo that needs no password.
 _ssh = {
     "ssh_user": "admin",
     "_sudo": True,
@@ -39,12 +39,12 @@ load_balancers = (
 # etcd runs on the masters. For machines of its own list 3, 5 or 7 of them:
 # etcd = ([("etcd-1", {"address": "10.0.0.31"}), ...], _ssh)
 
-# Workers are optional. A machine that has containerd, a kubelet and the CNI plugins can also join later, with the
+# Workers are optional. A host that has containerd, a kubelet and the CNI plugins can also join later, with the
 # stock `kubeadm join` that `haplane up` prints.
 workers = ([("worker-1", {"address": "10.0.0.41"})], _ssh)
 
 # Masters and etcd machines that are to be taken out of the cluster: move their lines here, run `haplane up`, then
-# strike them out. See docs/repair.md.
+# remove them from this file. See docs/repair.md.
 # leaving = ([("master-4", {"address": "10.0.0.24"})], _ssh)
 
 cluster = {
@@ -65,7 +65,7 @@ cluster = {
     "masters_run_pods": False,
     # How large etcd's database may become before it takes no more writes; 2 GiB is etcd's own default.
     # "etcd": {"quota_backend_bytes": 4 << 30},
-    # How soon a silent node counts as lost, and how long its pods are waited for before they are replaced.
+    # After how many seconds an unresponsive node counts as NotReady, and after how many more its pods are replaced.
     "node_monitor_grace_seconds": 50,
     "unreachable_toleration_seconds": 300,
     # Snapshots of etcd and of the cluster's keys, each verified by restoring it. Without this mapping none are taken.

@@ -6,8 +6,8 @@
 Vagrant gives each machine a first interface behind NAT that holds the default route, on VirtualBox even with the same
 address everywhere. It is never picked: ``address`` is the one in the private network, here as in every inventory.
 
-No published box was started by us: none can be downloaded where we work. The file is loaded by our tests, which show
-that no file of a host names the first interface or its address; the lab's host m3 has such a second interface.
+We have not started a published box: none can be downloaded where haplane is developed. Tests load this file and show
+that no file on a host names the first interface or its address; the lab's host m3 has two such interfaces.
 """
 
 import os

@@ -46,7 +46,7 @@ BOOTSTRAP = (
     Moment("Wait for quorum"),
     Moment("up: Run kubeadm's phases"),
     Moment("Run kubeadm's phases", 2),
-    Moment("up: Apply what exists once"),
+    Moment("up: Apply cluster-wide objects"),
     Moment("Apply cluster-wide objects", 1.5),
     Moment("up: Remove super-admin.conf"),
     Moment("up: Label and taint masters"),

@@ -9,8 +9,9 @@ import os
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-GOLDEN = Path(__file__).parent / "golden" / "messages.txt"
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+GOLDEN = TESTS / "golden" / "messages.txt"
 TWO_WORDS = re.compile(r"[a-z]+ [a-z]")
 NOT_FOR_PEOPLE = re.compile(r"\\|\(\?|\n.*\n.*\n|;\w|;$|<\w")
 """Patterns, programs and pages."""
@@ -56,6 +57,11 @@ def collected():
     return lines
 
 
+def is_moment(node):
+    """Whether it is the moment of a fault, as in soak_safe.py."""
+    return isinstance(node, ast.Call) and getattr(node.func, "id", None) == "Moment"
+
+
 def test_every_message_is_as_in_the_golden_copy():
     found = "\n".join(collected()) + "\n"
     if os.environ.get("HAPLANE_GOLDEN") == "write":
@@ -65,3 +71,17 @@ def test_every_message_is_as_in_the_golden_copy():
 
 def test_no_message_uses_a_word_of_our_own():
     assert [line for line in collected() if re.search(rf"\b({PRIVATE})\b", line.partition(": ")[2])] == []
+
+
+def test_the_steps_that_faults_wait_for_are_those_of_the_code():
+    """A soak waited for `Apply what exists once` after the phase had another title: its fault never came."""
+    messages = [line.partition(": ")[2] for line in GOLDEN.read_text().splitlines()]
+    worded = [message for message in messages if TWO_WORDS.search(re.sub(r"\{.*?\}", "", message))]
+    shapes = [re.sub(r"\\\{.*?\\\}", ".+", re.escape(message)) for message in worded]
+    calls = [
+        node for path in TESTS.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())) if is_moment(node)
+    ]
+    awaited = {text.removeprefix("up: ") for call in calls if (text := text_of(call.args[0])) and "{" not in text}
+    assert awaited
+    known = {text for text in awaited if any(message.startswith(text) for message in messages)}
+    assert {text for text in awaited - known if not any(re.fullmatch(shape, text) for shape in shapes)} == set()

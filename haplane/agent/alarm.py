@@ -1,4 +1,4 @@
-"""The alarm of a failed run: a command, a webhook, or both. Whether they work changes nothing of the run."""
+"""The alarm of a failed run: a command, a webhook, or both. A failing alarm does not change the run's outcome."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def refuse_what_is_not_ours(directory: Path, known: re.Pattern[str]) -> None:
 
 def _not_ours(directory: Path, why: str) -> Refused:
     return Refused(
-        "this directory is not for snapshots alone; nothing in it was changed",
+        "this directory holds more than snapshots; nothing in it was changed",
         where=str(directory),
         why=why,
         next_step='set cluster["snapshots"]["directory"] to a directory of its own that only root can change',

@@ -27,7 +27,7 @@ from haplane.agent.settings import SETTINGS, AgentSettings
 from haplane.agent.state import State
 from haplane.agent.store import Store
 from haplane.agent.unfinished import UnfinishedUpload
-from haplane.domain.slots import Half, Moment, eligible, moment_at, on_duty
+from haplane.domain.slots import Half, Turn, eligible, on_duty, turn_at
 from haplane.errors import BadInput, ExitCode, HaplaneError, Locked
 
 TAKE_SECONDS = 120.0
@@ -64,18 +64,18 @@ class Agent:
 
 def tick(agent: Agent) -> Document:
     """From the timer: take a snapshot if it is this member's turn and nobody has delivered the slot's yet."""
-    moment = moment_at(time.time(), agent.settings.interval_seconds)
-    report: Document = {"slot": moment.slot, "half": moment.half.value, "did": "nothing"}
+    now = turn_at(time.time(), agent.settings.interval_seconds)
+    report: Document = {"slot": now.slot, "half": now.half.value, "did": "nothing"}
     try:
         with turn(agent) as state:
             view = agent.etcd.view()
             names = eligible(view.candidates)
-            if not names or on_duty(moment, names) != agent.settings.member:
+            if not names or on_duty(now, names) != agent.settings.member:
                 return {**report, "why": "it is another member's turn"}
             try:
-                manifest = deliver(agent, state, view, moment)
+                manifest = deliver(agent, state, view, now)
             except Locked as error:
-                if moment.half is Half.START:
+                if now.half is Half.START:
                     state.skipped()
                 return {**report, "why": f"{error.what}: {error.why}"}
     except Locked as error:
@@ -87,7 +87,7 @@ def tick(agent: Agent) -> Document:
 
 def take_now(agent: Agent) -> Document:
     """By hand: take one whichever member's turn it is, once no other snapshot runs. Returns its manifest."""
-    slot = moment_at(time.time(), agent.settings.interval_seconds).slot
+    slot = turn_at(time.time(), agent.settings.interval_seconds).slot
 
     def once() -> Manifest:
         with turn(agent) as state:
@@ -98,7 +98,7 @@ def take_now(agent: Agent) -> Document:
     return cast(Document, json.loads(until_unlocked(once, TAKE_SECONDS).to_bytes()))
 
 
-def deliver(agent: Agent, state: State, view: View, moment: Moment) -> Manifest | None:
+def deliver(agent: Agent, state: State, view: View, now: Turn) -> Manifest | None:
     """Take the slot's snapshot; None when another member has. Raises Locked while another member takes one.
 
     At the middle of the slot the owner may be dead: its deputy waits until its lease has run out. Without quorum
@@ -108,13 +108,13 @@ def deliver(agent: Agent, state: State, view: View, moment: Moment) -> Manifest 
     def once() -> Manifest | None:
         noted = agent.etcd.read_through_quorum()
         if noted is None:
-            return snapshot(agent, state, view, moment.slot)
-        if noted.slot == moment.slot:  # a later slot was noted by a host whose clock is wrong
+            return snapshot(agent, state, view, now.slot)
+        if noted.slot == now.slot:  # a later slot was noted by a host whose clock is wrong
             return None
-        with agent.etcd.announced(moment.slot, agent.lease_seconds):
-            return snapshot(agent, state, view, moment.slot)
+        with agent.etcd.announced(now.slot, agent.lease_seconds):
+            return snapshot(agent, state, view, now.slot)
 
-    return until_unlocked(once, agent.lease_seconds + POLL_SECONDS if moment.half is Half.MIDDLE else 0)
+    return until_unlocked(once, agent.lease_seconds + POLL_SECONDS if now.half is Half.MIDDLE else 0)
 
 
 def snapshot(agent: Agent, state: State, view: View, slot: int) -> Manifest:

@@ -141,7 +141,7 @@ def refuse_difference(snapshot: str, part: str, expected: str, found: str) -> No
     """Raise HaplaneError when the bucket's copy has another SHA-256."""
     if found != expected:
         raise HaplaneError(
-            "the bucket returned something else than was uploaded",
+            "the bucket returned other data than was uploaded",
             where=f"{snapshot}/{part}",
             why=f"its SHA-256 is {found}, not {expected}",
             next_step="find out why before you rely on this S3 server; the snapshot on the member is complete",
@@ -244,7 +244,7 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
     try:
         yield
     except _Late:
-        raise DeadlinePassed(f"{what} did not end in {seconds:.0f} s") from None
+        raise DeadlinePassed(f"{what} did not end within {seconds:.0f} s") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

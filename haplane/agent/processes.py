@@ -54,12 +54,12 @@ def attempt(command: Command, *, seconds: float, stdin: bytes = b"") -> subproce
     """The same for a helper that may fail."""
     process = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        output, complaint = process.communicate(stdin, timeout=seconds)
+        output, errors = process.communicate(stdin, timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise DeadlinePassed(f"`{title(command)}` did not end in {seconds:.0f} s") from None
+        raise DeadlinePassed(f"`{title(command)}` did not end within {seconds:.0f} s") from None
     finally:
         kill(process)
-    return subprocess.CompletedProcess(list(command), process.returncode, output, complaint)
+    return subprocess.CompletedProcess(list(command), process.returncode, output, errors)
 
 
 def end(process: subprocess.Popen[bytes], command: Command) -> None:
@@ -67,7 +67,7 @@ def end(process: subprocess.Popen[bytes], command: Command) -> None:
     try:
         process.wait(ENDING_SECONDS)
     except subprocess.TimeoutExpired:
-        raise DeadlinePassed(f"`{title(command)}` did not end in {ENDING_SECONDS} s") from None
+        raise DeadlinePassed(f"`{title(command)}` did not end within {ENDING_SECONDS} s") from None
     refuse_failure(command, process.returncode, process.stderr.read() if process.stderr else b"")
 
 
@@ -82,10 +82,10 @@ def kill(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
-def refuse_failure(command: Command, status: int, complaint: bytes) -> None:
+def refuse_failure(command: Command, status: int, errors: bytes) -> None:
     """Raise HaplaneError with the last line of a failed helper's stderr."""
     if status != 0:
-        last = complaint.decode("utf-8", "replace").strip().splitlines()[-1:]
+        last = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise HaplaneError(f"`{title(command)}` failed", why=f"{''.join(last)[:400] or 'no message'} (exit {status})")
 
 

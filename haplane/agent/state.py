@@ -164,8 +164,8 @@ def _fits(name: str, value: object) -> bool:
     return value is None or isinstance(value, str if name == "told_at" else dict)
 
 
-def _unix(moment: object) -> float | None:
+def _unix(timestamp: object) -> float | None:
     try:
-        return datetime.fromisoformat(str(moment)).timestamp() if moment else None
+        return datetime.fromisoformat(str(timestamp)).timestamp() if timestamp else None
     except (ValueError, OverflowError):
         return None

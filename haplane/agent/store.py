@@ -110,7 +110,7 @@ class Store:
             )
             for page in pages:
                 if not page.keys() & LISTING_FIELDS:
-                    raise unusable_response(self._objects.where(self._base), "it is no listing")
+                    raise unusable_response(self._objects.where(self._base), "it is not a listing")
                 for item in page.get("Contents", ()):
                     looked_at += 1
                     snapshot, _, part = str(item.get("Key", "")).removeprefix(self._base).partition("/")
@@ -121,7 +121,7 @@ class Store:
                 if time.monotonic() > give_up_at:
                     return f"listing it takes more than {LISTING_SECONDS} s"
         if page.get("IsTruncated"):
-            return "its server reports that there is more, and not how to get it"
+            return "the server reports more objects, but not how to list them"
         return None
 
     def delete(self, snapshot: str) -> None:
@@ -142,7 +142,7 @@ class Store:
         self._objects.put(key, content)
         if self._objects.get(key, PROBE_BYTES) != content:
             raise HaplaneError(
-                "the bucket returned something else than was put there",
+                "the bucket returned other data than was uploaded",
                 where=self._objects.where(key),
                 next_step="check what is in front of it: a cache, or several servers that differ",
             )

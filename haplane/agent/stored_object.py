@@ -50,7 +50,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
             yield key >> 3, message[place : place + size]
             place += size
         else:
-            raise ValueError("a kind of field that these messages do not have")
+            raise ValueError("a field of an unexpected wire type")
 
 
 def _number(message: bytes, place: int) -> tuple[int, int]:
@@ -61,4 +61,4 @@ def _number(message: bytes, place: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, place
-    raise ValueError("a number without end")
+    raise ValueError("an unterminated number")

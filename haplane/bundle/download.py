@@ -148,7 +148,7 @@ class Site:
         with self.transport.get(url, {**headers, **resume}) as response:
             if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 file.truncate(0)
-                raise Interrupted("it cannot go on from there")
+                raise Interrupted("it cannot resume from there")
             if response.status != HTTPStatus.PARTIAL_CONTENT or _begins_at(response) != have:
                 if response.status == HTTPStatus.PARTIAL_CONTENT:
                     file.truncate(0)
@@ -187,7 +187,7 @@ class Site:
                 "a download failed",
                 where=shown(url),
                 why=str(error),
-                next_step="run the command again, which goes on from here, or use --mirror or --source modules",
+                next_step="run the command again to resume, or use --mirror or --source modules",
             )
         seconds = self.patience.seconds(failures, error.retry_after)
         self.on_wait(f"{urllib3.util.parse_url(url).host}: {error}; next attempt in {seconds:.0f} s")

@@ -97,7 +97,7 @@ class Reference:
         """Take a full reference apart. Raises ValueError for anything else."""
         found = REFERENCE.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text!r} is no reference of an image like HOST/REPOSITORY:TAG")
+            raise ValueError(f"{text!r} is not an image reference like HOST/REPOSITORY:TAG")
         host = API_HOSTS.get(found["host"], found["host"])
         return cls(host, found["name"], found["tag"] or "latest", found["digest"])
 
@@ -113,7 +113,7 @@ def parse_document(content: bytes, where: str) -> Document:
         raise HaplaneError(
             "a registry returned an image manifest of schema 1",
             where=where,
-            why="that format of 2014 cannot be checked by digest; it is for clients whose Accept header was lost",
+            why="that format cannot be checked by digest; registries return it when the Accept header is lost",
             next_step="use a mirror that passes headers on, or --source modules",
         )
     return document

@@ -1,4 +1,4 @@
-"""The bundles that lie where they are built by default."""
+"""The bundles in the default directory, by version."""
 
 from __future__ import annotations
 

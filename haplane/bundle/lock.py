@@ -167,7 +167,7 @@ def load_lock(kubernetes_version: str) -> Lock:
 
 def read_lock(path: Path) -> Lock:
     """The lock in a file. Raises BadInput when it cannot be read or is no complete lock."""
-    next_step = "write it anew: haplane bundle pin VERSION"
+    next_step = "generate it again: haplane bundle pin VERSION"
     try:
         with path.open("rb") as file:
             content = file.read(LOCK_BYTES + 1)

@@ -69,7 +69,7 @@ def build_binaries(component: Component, target: Path, progress: Progress) -> di
     binaries = {name: target / built for name, built in recipe.outputs().items()}
     for binary in binaries.values():
         if not binary.is_file():
-            raise HaplaneError(f"go build left no {binary.name}", where=str(target))
+            raise HaplaneError(f"go build produced no {binary.name}", where=str(target))
     return binaries
 
 

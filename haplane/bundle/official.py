@@ -49,7 +49,7 @@ class OfficialMaker:
         if unpinned:
             raise Refused(
                 "a mirror over http cannot be used for what is not pinned",
-                why=f"any host on the way can change it, and the lock has no checksum for it: {', '.join(unpinned)}",
+                why=f"any host on the path can change it, and the lock has no checksum for it: {', '.join(unpinned)}",
                 next_step="use a mirror over https, a lock of `haplane bundle pin`, or --source modules",
             )
 

@@ -40,7 +40,7 @@ class Pinner:
         lock has, HaplaneError when something cannot be had.
         """
         if not is_version(version) or version.startswith("v"):
-            raise BadInput(f"{version!r} is no version", next_step=f"write it like {supported.DEFAULT_VERSION}")
+            raise BadInput(f"{version!r} is not a version", next_step=f"write it like {supported.DEFAULT_VERSION}")
         versions = self._versions(version, chosen)
         sums: dict[str, str] = {}
         digests: dict[str, str] = {}
@@ -78,7 +78,7 @@ class Pinner:
         if wrong:
             raise BadInput(
                 f"the version of {', '.join(wrong)} cannot be chosen",
-                next_step=f"choose those of: {', '.join(name for name in names if name not in CORE)}",
+                next_step=f"choose from: {', '.join(name for name in names if name not in CORE)}",
             )
         constants = self._constants(version)
         core = {"kubernetes": version, "coredns": constants.coredns, "pause": constants.pause}
@@ -133,7 +133,7 @@ class Pinner:
                     "a site publishes another checksum than before; no lock was written",
                     where=", ".join(changed[:5]),
                     why=f"it was {expected[first]}, it is now {found[first]}",
-                    next_step=f"find out from those who run {host} why it changed",
+                    next_step=f"find out from whoever runs {host} why it changed",
                 )
 
 

@@ -10,7 +10,7 @@ from haplane.errors import BadInput, DeadlinePassed, HaplaneError, Problems
 from haplane.streams import Start, stream
 
 PACKAGES = {
-    "go": "Go 1.26 or later from its release site (Debian 12's golang is too old) and put it on PATH",
+    "go": "Go 1.26 or later from its release site, on PATH (Debian 12's golang is too old)",
     "gcc": "the Debian package gcc",
     "pkg-config": "the Debian package pkg-config",
     "ldd": "the Debian package libc-bin",
@@ -110,5 +110,5 @@ def _missing(name: str) -> HaplaneError:
 def _has_static_library(library: str) -> bool:
     """Whether gcc finds it: it prints the full path of a library it has and the bare name of one it has not."""
     archive = "libc.a" if library == "libc" else f"{library}.a"
-    printed = run(["gcc", f"-print-file-name={archive}"], what="asking gcc for its libraries")
+    printed = run(["gcc", f"-print-file-name={archive}"], what="querying gcc for its libraries")
     return Path(printed.strip()).is_absolute()

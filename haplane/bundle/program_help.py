@@ -1,4 +1,4 @@
-"""What the bundle's own programs say of their command lines: they are unpacked, print that here, and end."""
+"""What the bundle's own programs print for --help: they are unpacked, print that here, and end."""
 
 from __future__ import annotations
 

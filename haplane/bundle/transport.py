@@ -158,7 +158,7 @@ def _redirected(url: str, location: str) -> str:
     parts = parsed(target)
     if parts is None or parts.scheme not in allowed or not parts.hostname:
         raise HaplaneError(
-            "a redirect is not followed",
+            "a redirect was not followed",
             where=shown(url),
             why=f"it leads to {shown(target)}; it may lead to https only, and to http from http",
         )

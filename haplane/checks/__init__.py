@@ -1,0 +1,1 @@
+"""What ``haplane verify`` checks: facts of every host, what is expected of them, and the suites that compare."""

@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """What ``haplane verify`` passes on; plain ``pytest --pyargs haplane.checks.suites ...`` works too."""
     group = parser.getgroup("haplane")
     group.addoption("--inventory", type=Path, help="the haplane inventory of the cluster to check")
-    group.addoption("--facts", type=Path, help="a file with what hosts reported; without it they are asked")
+    group.addoption("--facts", type=Path, help="a file with what hosts reported; without it they are queried")
     group.addoption("--with-pods", action="store_true", help="also start pods, in a namespace of their own")
     group.addoption("--suite", default="", help="the name of a user's suite: it begins the names of its groups")
     group.addoption("--unreachable", action="append", default=[], help="a host that is left out")

@@ -192,7 +192,7 @@ def by_node(pods: Mapping[str, object]) -> dict[str, Pod]:
             found = [_pod(item) for item in items]
             return {pod.node: pod for pod in found if pod is not None}
         case _:
-            raise PodsFailed("kubectl returned something else than a list of pods")
+            raise PodsFailed("kubectl did not return a list of pods")
 
 
 def _pod(item: object) -> Pod | None:

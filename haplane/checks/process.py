@@ -68,7 +68,7 @@ def user_suite(directory: str) -> Suite:
             "the suite has no tests",
             where=f"--suite {directory}",
             why=f"no file in it is named {' or '.join(TEST_FILES)}",
-            next_step="add one, for example test_ssh.py of docs/verify.md",
+            next_step="add one, for example test_ssh.py from docs/verify.md",
         )
     return suite
 
@@ -182,7 +182,7 @@ def _refuse_half_a_run(suite: Suite, code: int, stderr: IO[bytes]) -> None:
     lines = [shortened(line) for line in text.splitlines() if line.strip()]
     if suite.own:
         raise HaplaneError(
-            "the checks could not be run to their end",
+            "the checks did not run to completion",
             where=f"pytest, exit code {code}",
             why="\n".join(lines[-15:]) or None,
             next_step="re-run with --debug, and please report it",
@@ -192,7 +192,7 @@ def _refuse_half_a_run(suite: Suite, code: int, stderr: IO[bytes]) -> None:
             "the suite has no tests",
             where=f"--suite {suite.directory}",
             why="its files define no function named test_*",
-            next_step="add one, for example test_ssh.py of docs/verify.md",
+            next_step="add one, for example test_ssh.py from docs/verify.md",
         )
     places = PLACE.findall(text)
     reasons = [line.removeprefix("E").strip() for line in lines if line.startswith("E ")] or lines
@@ -202,7 +202,7 @@ def _refuse_half_a_run(suite: Suite, code: int, stderr: IO[bytes]) -> None:
 
 def _broken(suite: Suite, where: str, why: str) -> HaplaneError:
     return BadInput(
-        f"the suite {suite.name} cannot be run; no check of it counts",
+        f"the suite {suite.name} cannot be run; none of its checks counts",
         where=where,
         why=why,
         next_step="fix that file, then run the same command again",

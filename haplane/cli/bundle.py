@@ -92,7 +92,7 @@ def _which(
         return Which(version, architecture, directory or default_directory(version, architecture), lock_file, None)
     if version is not None or directory is not None or lock_file is not None:
         raise BadInput(
-            "an inventory and other options that choose a bundle",
+            "an inventory and options that choose a bundle",
             next_step=f"leave out the options, and write into {inventory}: kubernetes_version, bundle, bundle_lock",
         )
     cluster = load_inventory(inventory).cluster
@@ -196,7 +196,7 @@ def urls(output: Output, *, which: Which) -> None:
     "components",
     multiple=True,
     metavar="NAME=VERSION",
-    help="Take another version of a component than haplane's own locks do.",
+    help="Pin this version of a component instead of the one in haplane's own locks.",
 )
 @from_sites
 @json_option
@@ -217,7 +217,7 @@ def pin(output: Output, *, version: str, target: Path | None, components: tuple[
     if pins is not None:
         output.table(("component", "version"), list(pins.versions.items()))
         published = len(pins.sha256) + len(pins.digests) - len(pins.first_use)
-        output.line(f"{published} checksums are published by the projects; on first use these were trusted:")
+        output.line(f"{published} checksums are published by the projects; these were trusted on first use:")
         for name in pins.first_use:
             output.line(f"  {name}  {pins.sha256.get(name) or pins.digests.get(name)}")
     output.line(f'wrote {target}; use it with "bundle_lock": "{target}" in the inventory')
@@ -231,12 +231,16 @@ def export_(output: Output, *, which: Which, target: Path) -> None:
     sha256 = export_bundle(which.directory, target, output.progress)
     output.document({"file": str(target), "manifest_sha256": sha256})
     output.line(f"wrote {target}; the SHA-256 of its manifest is {sha256}")
-    output.line(f"there: haplane bundle import {target.name}")
+    output.line(f"on the other machine: haplane bundle import {target.name}")
 
 
 @command.command(name="import")
 @click.argument("source", metavar="FILE", type=click.Path(dir_okay=False, exists=True, path_type=Path))
-@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), help="Where to; as `bundle build`.")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to unpack it; as for `bundle build`.",
+)
 @json_option
 @reports_errors
 def import_(output: Output, *, source: Path, directory: Path | None) -> None:

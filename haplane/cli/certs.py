@@ -1,4 +1,4 @@
-"""``haplane certs``."""
+"""``haplane certs``: list every certificate, or renew those that haplane manages."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ OPTIONS = (
         "--report", type=click.Path(file_okay=False, path_type=Path), help="Write HTML and JSON files here."
     ),
     click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit file for CI."),
-    click.option("--repeat", type=click.IntRange(1, 100), default=1, help="Run each drill so many times."),
-    click.option("--force", is_flag=True, help="Accept what cannot be undone: a drill that destroys data."),
+    click.option("--repeat", type=click.IntRange(1, 100), default=1, help="Run each drill this many times."),
+    click.option("--force", is_flag=True, help="Allow a drill that destroys data, on hosts that are not a lab's."),
     yes_option,
     json_option,
 )
@@ -91,7 +91,7 @@ def allowed(limits: Limits) -> str:
 @command.command("run")
 @inventory_argument
 @click.argument("names", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every drill that this cluster can have.")
+@click.option("--all", "everything", is_flag=True, help="Every drill that can run on this cluster.")
 @with_options
 @reports_errors
 def run_several(
@@ -143,7 +143,7 @@ def carried_out(
     refuse_to_ask(output, assume_yes=options.assume_yes)
     several = len(drills) * options.repeat > 1
     if several and host is not None:
-        raise BadInput("a HOST is for one run of one drill", where="HOST", next_step="leave HOST or --repeat out")
+        raise BadInput("a HOST is for one run of one drill", where="HOST", next_step="leave out HOST or --repeat")
 
     def confirm(announcement: str) -> bool:
         output.line(announcement)

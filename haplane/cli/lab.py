@@ -71,7 +71,7 @@ def kill(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
 @command.command()
 @inventory_argument
 @hosts_argument
-@click.option("--days-later", type=click.IntRange(0), help="From now on their clocks are so many days ahead of ours.")
+@click.option("--days-later", type=click.IntRange(0), help="Set their clocks this many days ahead of this machine's.")
 @reports_errors
 def start(output: Output, inventory: str, hosts: tuple[str, ...], days_later: int | None) -> None:
     """Power on hosts that are off, and wait until they answer."""
@@ -82,7 +82,7 @@ def start(output: Output, inventory: str, hosts: tuple[str, ...], days_later: in
 @command.command()
 @inventory_argument
 @click.argument("host")
-@click.option("--lines", default=40, show_default=True, help="How many of the last ones.")
+@click.option("--lines", default=40, show_default=True, help="How many lines to show, from the end.")
 @reports_errors
 def console(output: Output, inventory: str, host: str, lines: int) -> None:
     """Show what a host printed on its console since it was powered on."""

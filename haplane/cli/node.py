@@ -1,4 +1,4 @@
-"""``haplane node``."""
+"""``haplane node``: the group, and its verbs ``repair`` and ``discard``."""
 
 from __future__ import annotations
 

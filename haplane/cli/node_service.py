@@ -1,4 +1,4 @@
-"""``haplane node drain|uncordon|reboot|patch|remove``."""
+"""``haplane node drain|uncordon|reboot|patch|remove``: hosts taken out of service and brought back."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from haplane.workflows import node
 
 DEFAULTS = NodeRequest()
 PAST = {"drain": "drained", "reboot": "rebooted", "remove": "drained"}
-force_option = click.option("--force", is_flag=True, help="Go on though pods or data are lost, or are to stay.")
+force_option = click.option("--force", is_flag=True, help="Go on even if pods or data are lost or disturbed.")
 timeout_option = click.option(
     "--timeout",
     "seconds",
     type=click.FloatRange(1, 86400),
     default=DEFAULTS.drain_seconds,
     show_default=True,
-    help="Seconds that the pods of one node have to be gone.",
+    help="Seconds in which the pods of one node have to be gone.",
 )
 keep_option = click.option(
     "--keep-pods", is_flag=True, help="Do not drain: pods restart with the host, under their names."

@@ -1,4 +1,4 @@
-"""``haplane reset``."""
+"""``haplane reset``: remove the cluster from hosts, once its name was typed."""
 
 from __future__ import annotations
 

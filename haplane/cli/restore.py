@@ -25,7 +25,7 @@ from haplane.workflows.restore import Outcome, restore
 @click.option(
     "--accept-loss",
     is_flag=True,
-    help="Restore even though less would do, or newer data would be lost.",
+    help="Restore even if less than a restore would do, or newer data is lost.",
 )
 @click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, instead of typing it.")
 @by_a_plan

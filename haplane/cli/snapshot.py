@@ -92,7 +92,7 @@ def verify_command(output: Output, inventory: str, snapshot: str, identity: Path
     output.document(verified_document(found))
     output.table(("COPY", "RESULT"), [(copy.place, copy.problem or "as signed") for copy in found.copies])
     for each, why in found.passed_over.items():
-        output.warn(f"passed over: {each}: {why}")
+        output.warn(f"skipped: {each}: {why}")
     if found.problem:
         output.warn(f"{found.manifest.id}: {found.problem}")
     present_opened(output, found)

@@ -1,4 +1,4 @@
-"""``haplane status``."""
+"""``haplane status``: the cluster as tables, as problems alone, or as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.run import examples, inventory_argument, json_option, load, reports_errors
+from haplane.domain.assessment import Recovery, RecoveryAction
 from haplane.domain.progress import silent
-from haplane.domain.recovery import Recovery, RecoveryAction
 from haplane.domain.snapshot_status import Snapshots
 from haplane.domain.status import MasterStatus, MemberStatus, NodeStatus, Status, validity
 from haplane.errors import BadInput, ExitCode

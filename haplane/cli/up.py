@@ -1,4 +1,4 @@
-"""``haplane up``."""
+"""``haplane up``: converge hosts to the inventory, then show how to use the cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``haplane upgrade``."""
+"""``haplane upgrade``: bring a cluster to the inventory's Kubernetes version."""
 
 from __future__ import annotations
 

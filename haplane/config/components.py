@@ -62,7 +62,7 @@ def _check_setting(name: str, setting: object, depth: int) -> None:
             )
     elif not isinstance(setting, int | float) or (isinstance(setting, float) and not math.isfinite(setting)):
         raise refusal(
-            f"{name} is not a text, number, True or False, or a list or mapping of these", "write one of these"
+            f"{name} is not a string, number, True or False, or a list or mapping of these", "write one of these"
         )
 
 
@@ -76,7 +76,7 @@ def _flags(value: object) -> object:
         for one in setting if isinstance(setting, list | tuple) else (setting,):
             if not isinstance(one, str | int | float) or (isinstance(one, float) and not math.isfinite(one)):
                 raise refusal(
-                    f"{name} is not a text, number, True or False, or a list of these", "write one of these"
+                    f"{name} is not a string, number, True or False, or a list of these", "write one of these"
                 )
             if isinstance(one, str) and not _FLAG_TEXT.fullmatch(one):
                 raise refusal(f"{name} has a line break or is too long", "write it on one line")

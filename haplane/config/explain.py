@@ -51,7 +51,7 @@ KEYED = (("registries",), ("drills", "limits"))
 _WHOLE = ("a whole number", "write a whole number, without quotes")
 _MAPPING = ("a mapping", "write it in braces: {...}")
 _WANTED = {
-    "string_type": ("a text", "write it in quotes"),
+    "string_type": ("a string", "write it in quotes"),
     "int_type": _WHOLE,
     "int_from_float": _WHOLE,
     "int_parsing_size": _WHOLE,
@@ -61,7 +61,7 @@ _WANTED = {
     "tuple_type": ("a list", "write it in brackets: [...]"),
     "dict_type": _MAPPING,
     "model_type": _MAPPING,
-    "is_instance_of": ("a text", "write it in quotes"),
+    "is_instance_of": ("a string", "write it in quotes"),
 }
 
 
@@ -96,10 +96,10 @@ def _problem(field: str, details: ErrorDetails) -> Problem:
     if kind == "literal_error":
         return Problem(field, value, "not one of the choices", f"use {context['expected']}")
     if kind == "invalid_key":
-        return Problem(field, value, "its name is not a text", "write the name in quotes")
+        return Problem(field, value, "its name is not a string", "write the name in quotes")
     if kind in _WANTED:
         wanted, remedy = _WANTED[kind]
-        return Problem(field, value, f"the wrong type, {wanted} is wanted", remedy)
+        return Problem(field, value, f"the wrong type, {wanted} is expected", remedy)
     return Problem(field, value, details["msg"], "correct it")
 
 

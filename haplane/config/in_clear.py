@@ -15,11 +15,11 @@ def sent_in_clear(snapshots: Snapshots | None) -> tuple[str, ...]:
     if snapshots.s3 is not None and (snapshots.s3.endpoint_url or "").startswith(PLAIN):
         found.append(
             f"snapshots.s3.endpoint_url is {snapshots.s3.endpoint_url}: snapshots stay encrypted and signed, but "
-            "whoever is on the way sees when they are taken and can withhold, delete or replay them. Use https"
+            "anyone on the path can see when they are taken, and withhold, delete or replay them. Use https"
         )
     if (snapshots.on_failure.webhook or "").startswith(PLAIN):
         found.append(
-            f"snapshots.on_failure.webhook is {snapshots.on_failure.webhook}: whoever is on the way reads what "
-            "failed and can keep it from you. Use https"
+            f"snapshots.on_failure.webhook is {snapshots.on_failure.webhook}: anyone on the path can "
+            "read what failed and withhold it. Use https"
         )
     return tuple(found)

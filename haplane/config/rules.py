@@ -114,7 +114,7 @@ def _endpoint(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             'cluster["endpoint_is_external"]',
             True,
-            "says that the load balancer is not haplane's, but the group load_balancers has hosts",
+            "means that the load balancer is not haplane's, but the group load_balancers has hosts",
             "remove one of the two",
         )
     floating = as_address(address)
@@ -218,7 +218,7 @@ def _lab(draft: Draft) -> Iterator[Problem]:
     yield from _lab_addresses(draft, lab)
     if lab.machines == "nspawn" and lab.debian != NSPAWN_DEBIAN:
         remedy = f'write {NSPAWN_DEBIAN}, or "machines": "qemu"'
-        yield Problem('cluster["lab"]["debian"]', lab.debian, "not what nspawn hosts are made of", remedy)
+        yield Problem('cluster["lab"]["debian"]', lab.debian, "not available for nspawn hosts", remedy)
     names = {name for group in draft.names.values() for name in group}
     for setting, hosts in (("nat_interface_hosts", lab.nat_interface_hosts), ("bare_hosts", lab.bare_hosts)):
         for name in hosts:

@@ -69,7 +69,7 @@ def _ssh_user(text: str) -> str:
     refused = re.search(r"[\x00-\x1f\x7f'\"`;&<>|(){}]|^-|\s-|^\s|\s$|\\$", text)
     if refused or not 1 <= len(text) <= SSH_USER_CHARACTERS:
         raise refusal(
-            "not a user name that ssh takes",
+            "not a user name that ssh accepts",
             "use the name that you log in with: no quotes, brackets or ;&<>|, no - first",
         )
     return text
@@ -257,7 +257,7 @@ SshHostName = Annotated[
     text_of(
         r"[\w:][\w.:%+~=,-]{0,252}",
         "use a name of ssh_config, a DNS name or an address; IPv6 without brackets, like 2001:db8::11",
-        "not a host that ssh takes",
+        "not a host that ssh accepts",
     ),
 ]
 CheckName = Annotated[str, text_of(r"[A-Za-z0-9-]{1,100}", "use kubeadm's name of the check, like NumCPU")]

@@ -1,4 +1,4 @@
-"""What a run is going to do."""
+"""The decision: the plan, the wanted state and the warnings of a run."""
 
 from __future__ import annotations
 

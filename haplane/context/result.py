@@ -1,12 +1,12 @@
-"""What came of a run so far."""
+"""The result of a run so far: warnings and what was done."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from haplane.domain.assessment import PreviousData
 from haplane.domain.drain.summary import NodeCost
-from haplane.domain.recovery import PreviousData
 from haplane.domain.status import Status
 from haplane.executor import Pushing
 

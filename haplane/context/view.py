@@ -1,4 +1,4 @@
-"""What is known of the hosts."""
+"""The view: what is known of the hosts after one look at all of them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""pyinfra deploys: operations composed into the recipes that phases run."""

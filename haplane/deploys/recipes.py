@@ -50,7 +50,7 @@ drain_server = single(haproxy.drain, "Take {server} out of service", timeouts.SE
 undrain_server = single(
     haproxy.undrain, "Put {server} back into service", timeouts.SERVER_ANSWER, name="undrain_server"
 )
-bind_kubelet_admin = single(cluster.bind_kubelet_admin, "Bind API servers' right to use kubelets", timeouts.REQUEST)
+bind_kubelet_admin = single(cluster.bind_kubelet_admin, "Bind API servers' role for kubelets", timeouts.REQUEST)
 serve_kubelet = single(
     kubeadm.serve_with_new_certificate,
     "Wait until the kubelet serves its new certificate",
@@ -216,7 +216,7 @@ def start_kubelet(paths_of: Mapping[str, Sequence[str]], again: Sequence[str] = 
     )
 
 
-@deploy("Configure the kubelet anew")
+@deploy("Reconfigure the kubelet")
 def configure_kubelet() -> None:
     """From the configuration that the cluster keeps."""
     kubeadm.write_kubelet_config(name="Write the kubelet's configuration", _timeout=timeouts.KUBELET)

@@ -29,9 +29,7 @@ restart_kubelets = single(restore.restart_kubelet, "Restart the kubelet", timeou
 @deploy("Write the restore's journal")
 def write_journal(journal: WantedFile, data: str, staging: str) -> None:
     """On every host that it changes: an interrupted one is completed from it, an abandoned one is removed."""
-    restore.tidy(
-        data=data, keep=staging, name="Remove what an abandoned restore has left", _timeout=timeouts.MANY_FILES
-    )
+    restore.tidy(data=data, keep=staging, name="Remove what an abandoned restore left", _timeout=timeouts.MANY_FILES)
     files.place(files=[journal], name="Write the restore's journal", _timeout=timeouts.LOCAL)
 
 

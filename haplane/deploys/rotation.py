@@ -1,4 +1,4 @@
-"""pyinfra deploys of a rotation of keys."""
+"""pyinfra deploys of a rotation of keys: staged, recorded, removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pyinfra deploys of an upgrade."""
+"""pyinfra deploys of an upgrade: staging, switching, waiting for rollouts."""
 
 from __future__ import annotations
 

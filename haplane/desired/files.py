@@ -177,7 +177,7 @@ def certificate_names(inventory: Inventory) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def join_configuration(inventory: Inventory, host: Host, token: str, authority_hash: str) -> WantedFile:
+def join_configuration(inventory: Inventory, host: Host, token: str, ca_hash: str) -> WantedFile:
     """A worker's JoinConfiguration. It holds a bootstrap token, so it is a secret."""
     text = render(
         "join.yaml.j2",
@@ -185,7 +185,7 @@ def join_configuration(inventory: Inventory, host: Host, token: str, authority_h
         address=str(host.address),
         endpoint=str(inventory.cluster.endpoint),
         token=token,
-        authority_hash=authority_hash,
+        ca_hash=ca_hash,
         patches=host_paths.KUBEADM_PATCHES,
         ignored_preflight_checks=list(inventory.cluster.tuning.ignored_preflight_checks),
     )

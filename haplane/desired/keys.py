@@ -28,7 +28,7 @@ from haplane.pki.kubelet_certificates import kubelet_serving_files
 from haplane.pki.member_signing import member_signing_files
 
 SERVER_STEMS = (host_paths.ETCD_SERVER_STEM, host_paths.ETCD_PEER_STEM)
-ASKED = "asked for"
+ASKED = "requested"
 KUBEADM_CERTIFICATES = {
     "apiserver": host_paths.APISERVER_CRT,
     "apiserver-kubelet-client": host_paths.APISERVER_KUBELET_CLIENT_CRT,
@@ -117,7 +117,7 @@ def due_certificates(
             continue
         pem = report.certificates.get(path)
         names = frozenset(certificate_names(inventory)) if name == "apiserver" else frozenset()
-        why = "not there" if pem is None else _reason(pem, f"{host.name}:{path}", ca, names, now)
+        why = "missing" if pem is None else _reason(pem, f"{host.name}:{path}", ca, names, now)
         why = why or report.unusable.get(path) or _lost(inventory, host, path, report)
         why = why or (ASKED if renew else None)
         if why is not None:

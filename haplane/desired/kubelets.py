@@ -34,7 +34,7 @@ def why_replace_client(
     pem = report.certificates.get(host_paths.KUBELET_CLIENT_PEM)
     if pem is None:
         kubelet = report.units.get("kubelet")
-        return None if kubelet and kubelet.active else f"{host_paths.KUBELET_CLIENT_PEM} is not there"
+        return None if kubelet and kubelet.active else f"{host_paths.KUBELET_CLIENT_PEM} is missing"
     try:
         client = CertificateFacts.from_pem(pem.encode(), f"{host.name}:{host_paths.KUBELET_CLIENT_PEM}")
         return reason_to_replace(client, CertificateFacts.from_pem(ca, "the Kubernetes CA"), now)

@@ -88,8 +88,8 @@ def snapshot_files(inventory: Inventory, host: Host, s3_files: S3Files) -> tuple
 
 
 def agent_settings(inventory: Inventory, host: Host, snapshots: Snapshots) -> AgentSettings:
-    """The inventory's settings as the agent on ``host`` is told them."""
-    told = snapshots.on_failure
+    """The inventory's settings as the agent on ``host`` reads them."""
+    alarm = snapshots.on_failure
     return AgentSettings(
         cluster=inventory.cluster.name,
         member=host.name,
@@ -100,7 +100,7 @@ def agent_settings(inventory: Inventory, host: Host, snapshots: Snapshots) -> Ag
         keep_local=keep_policy(snapshots.keep_local),
         kubernetes_version=inventory.cluster.kubernetes_version,
         s3=s3_settings(snapshots.s3, host_paths.S3_CA_CRT, host_paths.S3_CREDENTIALS) if snapshots.s3 else None,
-        on_failure=FailureSettings(told.command, told.webhook) if told.command or told.webhook else None,
+        on_failure=FailureSettings(alarm.command, alarm.webhook) if alarm.command or alarm.webhook else None,
     )
 
 

@@ -1,0 +1,1 @@
+"""The rules: pure functions of observations, without I/O or clock."""

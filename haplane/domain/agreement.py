@@ -1,4 +1,4 @@
-"""Whose cluster these hosts are: whether they carry one identity, none, or several. Pure.
+"""Whether these hosts belong to one cluster, to none, or to several. Pure.
 
 The invariant: an identity that any host may have served from is never replaced, and two are never mixed.
 """
@@ -215,12 +215,12 @@ def changed_settings(
     }
 
 
-def foreign_etcd(
-    authority_digest: str | None, members: Sequence[str], reports: Mapping[str, HostReport], path: str
+def etcd_of_another_cluster(
+    ca_digest: str | None, members: Sequence[str], reports: Mapping[str, HostReport], path: str
 ) -> list[HaplaneError]:
     """Members whose etcd authority is not this cluster's: another cluster's remains.
 
-    Before there is an identity (``authority_digest`` is None) only a member with data is one: an authority without
+    Before there is an identity (``ca_digest`` is None) only a member with data is one: an authority without
     data is what an interrupted first run leaves.
     """
     others = [
@@ -228,11 +228,11 @@ def foreign_etcd(
         for name in members
         if name in reports
         and path in reports[name].files
-        and reports[name].files[path].sha256 != authority_digest
-        and (authority_digest is not None or reports[name].etcd.has_data or reports[name].etcd.bootstrapped)
+        and reports[name].files[path].sha256 != ca_digest
+        and (ca_digest is not None or reports[name].etcd.has_data or reports[name].etcd.bootstrapped)
     ]
     may_go = "if its data can be discarded: `haplane reset INVENTORY"
-    if authority_digest is None:
+    if ca_digest is None:
         return [
             HaplaneError(
                 f"{name} holds etcd data, but no reachable master has the keys for it",
@@ -253,8 +253,8 @@ def foreign_etcd(
     ]
 
 
-def foreign_workers(
-    authority_digest: str | None, workers: Sequence[str], reports: Mapping[str, HostReport], path: str
+def workers_of_another_cluster(
+    ca_digest: str | None, workers: Sequence[str], reports: Mapping[str, HostReport], path: str
 ) -> list[HaplaneError]:
     """Workers that have joined a cluster whose authority, at ``path``, is not this one's."""
     return [
@@ -265,5 +265,5 @@ def foreign_workers(
             next_step=f"if it can be removed from that cluster: `haplane reset INVENTORY {name}`",
         )
         for name in workers
-        if name in reports and path in reports[name].files and reports[name].files[path].sha256 != authority_digest
+        if name in reports and path in reports[name].files and reports[name].files[path].sha256 != ca_digest
     ]

@@ -1,4 +1,4 @@
-"""What hosts answered, for those who asked. Pure."""
+"""What all hosts returned to one query: values by host, and why others returned none. Pure."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _KUBEADM = "kubeadm sets it from the cluster's own files"
 _NETWORK = "it follows from the inventory's addresses and networks"
 _ETCD = "API servers reach etcd as haplane arranges it"
 _LOGIN = "who may log in is in the AuthenticationConfiguration; oidc-* flags are translated into it"
-_ROLLING = "planned restarts without failed requests rest on it"
+_ROLLING = "planned restarts without failed requests depend on it"
 _FILES = {"authentication-kubeconfig": _KUBEADM, "authorization-kubeconfig": _KUBEADM, "kubeconfig": _KUBEADM}
 _ELECTION = {"leader-elect": "every master runs one, and only one of them may act"}
 
@@ -72,10 +72,10 @@ OWNED: Mapping[str, Mapping[str, str]] = {
             ),
             _KUBEADM,
         ),
-        "node-cidr-mask-size": "haplane counts on a /24 for each node",
+        "node-cidr-mask-size": "haplane relies on a /24 for each node",
         "node-monitor-grace-period": 'set cluster["node_monitor_grace_seconds"]',
     },
-    SCHEDULER: {**_FILES, **_ELECTION, "config": "its pod has no directory in which such a file could be"},
+    SCHEDULER: {**_FILES, **_ELECTION, "config": "its pod mounts no directory for such a file"},
 }
 """Flags that an inventory may not set, and why."""
 

@@ -1,4 +1,4 @@
-"""What our own hand may take out of service now. Pure.
+"""Which host haplane may take out of service now. Pure.
 
 The invariant: **at most one member or API server is out of service by our hand, and only while the others carry on
 without it**: etcd keeps a majority (:mod:`haplane.domain.quorum`), and another API server is ready. Only a verb that
@@ -58,7 +58,7 @@ def where_others_carry_on(guard: Guard, members: int) -> Guard:
 
 def announced_outage(only: Mapping[str, HostReport | None], name: str) -> Verdict:
     """For a verb that has said so before it asked: where there is one, there is nobody to carry on without it."""
-    return Verdict(set(only) == {name}, f"{len(only)} of its kind, and only a single one may be an announced outage")
+    return Verdict(set(only) == {name}, f"{len(only)} of its kind: only a single one may be an announced outage")
 
 
 def may_restart_apiserver(masters: Mapping[str, HostReport | None], name: str) -> Verdict:

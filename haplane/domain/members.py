@@ -1,4 +1,4 @@
-"""What the hosts said, as the membership that :mod:`haplane.domain.membership` decides over. Pure."""
+"""What the hosts reported, as the membership that :mod:`haplane.domain.membership` decides over. Pure."""
 
 from __future__ import annotations
 

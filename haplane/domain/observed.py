@@ -1,4 +1,4 @@
-"""What a host said of itself, validated: hosts' answers are untrusted input.
+"""What a host reports of itself, validated: reports are untrusted input.
 
 The shape is that of ``facts/on_host/observe.py``. Everything is frozen; unknown keys are ignored, so that a newer
 observer can be read by an older haplane.
@@ -157,7 +157,7 @@ class Kubernetes(Observed):
     serving_requests: tuple[ServingRequest, ...] = ()
 
 
-UNUSABLE = "it cannot be read, or its key is not its own"
+UNUSABLE = "it cannot be read, or its key does not match it"
 """What a certificate that is reported as empty has."""
 
 
@@ -257,7 +257,7 @@ def parse_report(host: str, text: str) -> HostReport:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise HaplaneError(
-            f"{host} returned an answer that cannot be read",
+            f"{host} returned a report that cannot be read",
             where=f"{host}: observation, field {'.'.join(map(str, first['loc'])) or '(all)'}",
             why=first["msg"],
             next_step="check what `python3` and the login shell print on that host, then run again",

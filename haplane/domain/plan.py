@@ -85,7 +85,7 @@ class Kind(Enum):
     DRAIN = "cordon and drain"
     UNCORDON = "uncordon"
     REBOOT = "reboot"
-    PATCH = "upgrade its packages, and reboot if that needs it"
+    PATCH = "upgrade its packages, and reboot if they need it"
     REMOVE = "remove from the cluster for good"
 
 

@@ -15,7 +15,7 @@ from haplane.errors import HaplaneError
 GIBIBYTE = 1 << 30
 MASTER_MEMORY_BYTES = int(1.7 * GIBIBYTE)  # kubeadm's own floor, cmd/kubeadm/app/constants: 1700 MB
 DISK_FREE_BYTES = 4 * GIBIBYTE  # the bundle unpacked, its images twice, and room for etcd
-DISK_FREE_SHARE = 0.15  # a kubelet takes no pods below, unless its evictionHard says otherwise: imagefs.available<15%
+DISK_FREE_SHARE = 0.15  # a kubelet accepts no pods below it, by its default evictionHard: imagefs.available<15%
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 CGROUP_V1_GONE = (1, 35)
 """Since when a kubelet does not start on cgroup v1 unless it is told to (failCgroupV1)."""
@@ -188,7 +188,7 @@ def _sizes(expected: Expectations, report: HostReport) -> Iterator[Problem]:
         yield (
             "swap is on",
             "a kubelet does not start while swap is on",
-            "`swapoff -a`, and remove it from /etc/fstab; or let kubelets live with it: "
+            "`swapoff -a`, and remove it from /etc/fstab; or allow it for kubelets: "
             'cluster["tuning"]["kubelet"] = {"failSwapOn": False}',
         )
     if expected.is_node and machine.disk_free_bytes < DISK_FREE_BYTES and report.fresh:
@@ -204,7 +204,7 @@ def _share_of_disk(machine: Machine) -> Iterator[Problem]:
     if left < machine.disk_bytes * DISK_FREE_SHARE:
         wanted = machine.disk_bytes * DISK_FREE_SHARE + DISK_FREE_BYTES
         why = f"once installed {max(left, 0) / machine.disk_bytes:.0%} of {machine.disk} would be free"
-        why += f", and a kubelet takes no pods below {DISK_FREE_SHARE:.0%}"
+        why += f", and a kubelet accepts no pods below {DISK_FREE_SHARE:.0%}"
         more = (wanted - machine.disk_free_bytes) / GIBIBYTE
         yield "the disk is too full", why, f"free {more:.1f} GiB more"
 

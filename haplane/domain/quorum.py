@@ -1,4 +1,4 @@
-"""What may be taken out of an etcd cluster by our hand.
+"""Quorum arithmetic: which etcd member haplane may take out of service or remove.
 
 The invariant: **a member is stopped only while the members that stay healthy without it are still a majority of all
 voters.** Voters are every voting member on the list, dead ones included: a dead member counts against the majority

@@ -167,7 +167,7 @@ def _described_vrrp(one: Blocked, names: Mapping[str, str]) -> HaplaneError:
     address = one.target[1]
     others = ", ".join(one.sources)
     return HaplaneError(
-        f"{names[address]}: VRRP (IP protocol {VRRP}) does not get there from "
+        f"{names[address]}: VRRP (IP protocol {VRRP}) does not arrive from "
         f"{', '.join(names[source] for source in one.sources)}",
         where=address,
         why=f"{' / '.join(dict.fromkeys(one.sources.values()))}: a firewall on one of them or between them, and each "

@@ -1,4 +1,4 @@
-"""What every part of a host's report is: validated, frozen, tolerant of unknown keys."""
+"""The base of every part of a host's report: validated, frozen, tolerant of unknown keys."""
 
 from __future__ import annotations
 

@@ -83,10 +83,10 @@ def _wanted(newest_first: Sequence[Taken], policy: KeepPolicy) -> set[str]:
 
 def _periods(policy: KeepPolicy) -> tuple[tuple[int, Callable[[datetime], tuple[int, ...]]], ...]:
     return (
-        (policy.hourly, lambda moment: (moment.year, moment.month, moment.day, moment.hour)),
-        (policy.daily, lambda moment: (moment.year, moment.month, moment.day)),
-        (policy.weekly, lambda moment: tuple(moment.isocalendar()[:2])),
-        (policy.monthly, lambda moment: (moment.year, moment.month)),
+        (policy.hourly, lambda taken: (taken.year, taken.month, taken.day, taken.hour)),
+        (policy.daily, lambda taken: (taken.year, taken.month, taken.day)),
+        (policy.weekly, lambda taken: tuple(taken.isocalendar()[:2])),
+        (policy.monthly, lambda taken: (taken.year, taken.month)),
     )
 
 

@@ -86,7 +86,7 @@ def _kernel(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]
     kernel = report.surroundings.kernel
     if site.proxy_mode == "nftables" and kernel and version(kernel) < NFTABLES_KERNEL:
         yield HaplaneError(
-            f"{name}: its kernel is too old for kube-proxy's mode nftables",
+            f"{name}: its kernel is too old for kube-proxy's nftables mode",
             why=f"it is {kernel}, and the mode needs {'.'.join(map(str, NFTABLES_KERNEL))}",
             next_step='use a newer kernel, or set cluster["proxy_mode"] = "iptables" (with official images)',
         )
@@ -130,7 +130,7 @@ def _name_servers(name: str, report: HostReport) -> Iterator[HaplaneError]:
     if seen.name_servers and all(_is_loopback(one) for one in seen.name_servers):
         yield HaplaneError(
             f"{name}: {seen.resolv_conf} names only this host as name server ({', '.join(seen.name_servers)})",
-            why="pods get the same list, and CoreDNS would ask itself without end",
+            why="pods get the same list, and CoreDNS would query itself in a loop",
             next_step='point kubelets at a file with real name servers: cluster["tuning"]["kubelet"] = '
             '{"resolvConf": "/etc/resolv-upstream.conf"}, or name them there',
         )
@@ -166,8 +166,8 @@ def _files(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]:
 
 def _balancer(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]:
     seen = report.balancer
-    strangers = [address for address in seen.balanced if address not in site.masters]
-    if seen.balanced and len(strangers) == len(seen.balanced):
+    unknown = [address for address in seen.balanced if address not in site.masters]
+    if seen.balanced and len(unknown) == len(seen.balanced):
         held = [one for one in seen.addresses if one != site.endpoint]
         yield HaplaneError(
             f"{name}: it is a load balancer of another cluster",
@@ -178,6 +178,6 @@ def _balancer(name: str, report: HostReport, site: Site) -> Iterator[HaplaneErro
         yield HaplaneError(
             f"{name}: its haproxy serves something else too",
             where=f"{name}: {host_paths.HAPROXY_CFG}: {', '.join(seen.other_sections)}",
-            why="haplane writes that file as a whole, and they would be gone",
+            why="haplane replaces the whole file, and they would be lost",
             next_step="move them to another host; or keep a copy of the file, remove them from it and run again",
         )

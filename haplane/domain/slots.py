@@ -32,19 +32,19 @@ class Half(Enum):
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A time as the timer counts it: the slot's number, and the half of it."""
+class Turn:
+    """Whose turn a time is: the number of its slot, and the half of it."""
 
     slot: int
     half: Half
 
 
-def moment_at(now: float, interval_seconds: int) -> Moment:
+def turn_at(now: float, interval_seconds: int) -> Turn:
     """The slot and half that ``now`` (Unix seconds) falls into. Raises ValueError for an interval below 2."""
     if interval_seconds < 2:
         raise ValueError("a slot lasts at least two seconds")
     slot, second = divmod(now, interval_seconds)
-    return Moment(int(slot), Half.START if second < interval_seconds / 2 else Half.MIDDLE)
+    return Turn(int(slot), Half.START if second < interval_seconds / 2 else Half.MIDDLE)
 
 
 def eligible(members: Iterable[Candidate]) -> tuple[str, ...]:
@@ -64,9 +64,9 @@ def deputy(slot: int, names: Collection[str]) -> str:
     return _by_turn(slot + 1, names)
 
 
-def on_duty(moment: Moment, names: Collection[str]) -> str:
-    """The member that has to act at that moment. Raises ValueError when ``names`` is empty."""
-    return owner(moment.slot, names) if moment.half is Half.START else deputy(moment.slot, names)
+def on_duty(turn: Turn, names: Collection[str]) -> str:
+    """The member that has to act at that turn. Raises ValueError when ``names`` is empty."""
+    return owner(turn.slot, names) if turn.half is Half.START else deputy(turn.slot, names)
 
 
 def _by_turn(number: int, names: Collection[str]) -> str:

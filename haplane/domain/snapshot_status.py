@@ -110,7 +110,7 @@ def _from_the_future(names: Sequence[str], observation: Observation, now: dateti
         reported = _reported(observation.reports.get(name))
         why = why_not_yet(reported.taken_at, now) if reported else None
         if reported and why:
-            fix = f"set its clock right: {on(name, 'date')}"
+            fix = f"correct its clock: {on(name, 'date')}"
             found.append(problem(f"{name} reports the snapshot {reported.id}, which is ignored", why=why, fix=fix))
     return found
 
@@ -119,7 +119,7 @@ def _reported(report: HostReport | None) -> LastSnapshot | None:
     return report.snapshots.state.last_verified if report and report.snapshots and report.snapshots.state else None
 
 
-TAKE = f"`haplane snapshot take {INVENTORY}` takes one, or says what prevents it"
+TAKE = f"`haplane snapshot take {INVENTORY}` takes one, or shows what prevents it"
 
 
 def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime) -> list[Problem]:
@@ -131,11 +131,11 @@ def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observatio
     if now.timestamp() - started <= allowed:
         return []
     if snapshots.age_seconds is None:
-        told = [report for report in observation.of(names) if report.snapshots is not None]
+        reporting = [report for report in observation.of(names) if report.snapshots is not None]
         due = f"though one is due every {snapshots.interval_seconds} s"
-        if len(told) < len(names):  # what is unknown is not missing
-            what = f"the members that respond know no verified snapshot, {due}"
-            return [problem(what, why=_last_error(snapshots), fix=TAKE)] if told else []
+        if len(reporting) < len(names):  # what is unknown is not missing
+            what = f"the members that respond report no verified snapshot, {due}"
+            return [problem(what, why=_last_error(snapshots), fix=TAKE)] if reporting else []
         what = f"no verified snapshot has been taken yet, {due}"
         return [problem(what, why=_last_error(snapshots), fix=TAKE)]
     if snapshots.age_seconds <= allowed:

@@ -1,4 +1,4 @@
-"""Who is believed for what. Pure.
+"""Which host's report counts for what. Pure.
 
 Two rules keep one host that lies from costing a cluster:
 

@@ -18,7 +18,7 @@ from haplane.domain.versions import Version, is_version, parse
 from haplane.errors import HaplaneError
 
 OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
-"""etcd's documentation of the upgrade to 3.7 wants every member at least there."""
+"""etcd's documentation of the upgrade to 3.7 needs every member at least there."""
 
 SUFFIX = re.compile(r"[+-].*")
 """What vendors add to a version: v1.33.5+k3s1, v1.33.5-eks-1234."""
@@ -93,7 +93,7 @@ def host_problems(
             yield HaplaneError(
                 f"{name} is not healthy: its {'API server is not ready' if name in masters else 'etcd member fails'}",
                 why=None if name in masters else "it does not read through quorum",
-                next_step="haplane status says why; fix it, then run again",
+                next_step="haplane status shows why; fix it, then run again",
             )
 
 
@@ -142,7 +142,7 @@ def flag_problems(refused: Mapping[Written, str], version: str) -> Iterator[Hapl
     """Of flags and gates that the programs of ``version`` do not take, with what they say."""
     for one, said in refused.items():
         yield HaplaneError(
-            f"{one.program} of {version} does not take the {'' if one.gate else 'flag '}{one}",
+            f"{one.program} of {version} does not accept the {'' if one.gate else 'flag '}{one}",
             where=one.where,
             why=f"it does not start with it: {said}",
             next_step="remove it there, then `haplane up` with the version that runs",
@@ -158,7 +158,7 @@ def api_problems(used: Iterable[DeprecatedApi], version: str) -> Iterator[Haplan
             by_name.setdefault((one.name, one.removed_release), []).append(one.host)
     for (name, release), hosts in by_name.items():
         yield HaplaneError(
-            f"{name} is still used, and gone in {release}",
+            f"{name} is still used, and is removed in {release}",
             where=f"API server of {', '.join(dict.fromkeys(hosts))}: apiserver_requested_deprecated_apis",
             why="its API server has counted a request since it was started",
             next_step='grep \'"k8s.io/deprecated":"true"\' /var/log/kubernetes/audit/audit.log names who; '
@@ -195,6 +195,6 @@ def etcd_problems(versions: Mapping[str, str], wanted: str) -> Iterator[HaplaneE
         elif new.minor - old.minor > 1 or (new[:2] == (3, 7) and old < OLDEST_ETCD_FOR_37):
             yield HaplaneError(
                 f"{name}: etcd {version} cannot become {wanted} in one step",
-                why=f"etcd 3.7 wants every member at {OLDEST_ETCD_FOR_37} first, and no minor version is skipped",
+                why=f"etcd 3.7 needs every member at {OLDEST_ETCD_FOR_37} first, and no minor version is skipped",
                 next_step="use a bundle of the running Kubernetes version with a newer etcd first, then run again",
             )

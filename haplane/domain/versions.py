@@ -70,7 +70,7 @@ def refuse_another_version(running: Sequence[Running], wanted: str, inventory: s
     raise Refused(
         f"this cluster runs Kubernetes {', '.join(versions)}, the inventory wants {wanted}; nothing was changed",
         where="; ".join(map(str, other[:6])),
-        why="`up` restarts every kubelet at once, before the API servers",
+        why="`up` would restart every kubelet at once, before the API servers",
         next_step=f"haplane upgrade {inventory}",
     )
 

@@ -36,8 +36,8 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A pod at one moment: its phase, both containers, and whether its Job, if it has one, has failed."""
+class PodState:
+    """A pod at one time: its phase, both containers, and whether its Job, if it has one, has failed."""
 
     phase: str
     fails: Container
@@ -55,7 +55,7 @@ class Case:
     name: str
     policy: str
     outcome: str
-    happened: Callable[[Moment], bool]
+    happened: Callable[[PodState], bool]
     spec: Mapping[str, Any]
     job: Mapping[str, Any] | None = None
     lasts: bool = False
@@ -92,11 +92,11 @@ def _rules(action: str) -> dict[str, Any]:
     return _failing(restartPolicy="Never", restartPolicyRules=[{"action": action, "exitCodes": codes}])
 
 
-def _alone_restarts(now: Moment) -> bool:
+def _alone_restarts(now: PodState) -> bool:
     return now.fails.started > 1 and now.stays.untouched
 
 
-def _others_run_on(now: Moment) -> bool:
+def _others_run_on(now: PodState) -> bool:
     return now.fails.ended and now.stays.untouched and now.phase == "Running" and not now.job_failed
 
 
@@ -192,19 +192,19 @@ def keeps_rules(kept: Mapping[str, Any]) -> bool:
     return any(one.get("restartPolicyRules") for one in kept["spec"]["containers"])
 
 
-class Story:
-    """One case's pod as it was seen from moment to moment."""
+class PodHistory:
+    """One case's pod as it was seen over time."""
 
     def __init__(self) -> None:
         self._ids: dict[str, set[str]] = {FAILS: set(), STAYS: set()}
 
-    def moment(self, pod: Mapping[str, Any], *, job_failed: bool) -> Moment:
+    def state(self, pod: Mapping[str, Any], *, job_failed: bool) -> PodState:
         """Take in the pod as the API shows it now."""
         status = pod.get("status", {})
         shown = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
         by_name = {one["name"]: one for one in shown}
         containers = {name: self._container(name, by_name.get(name, {})) for name in (FAILS, STAYS)}
-        return Moment(status.get("phase", ""), containers[FAILS], containers[STAYS], job_failed)
+        return PodState(status.get("phase", ""), containers[FAILS], containers[STAYS], job_failed)
 
     def _container(self, name: str, shown: Mapping[str, Any]) -> Container:
         """Restarts are counted by ids as well: what restarts a whole pod may count anew."""

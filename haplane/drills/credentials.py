@@ -1,4 +1,4 @@
-"""An administrator's credentials, read back from a master over SSH into memory."""
+"""An administrator's credentials, read from a master over SSH into memory."""
 
 from __future__ import annotations
 

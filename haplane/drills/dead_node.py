@@ -37,8 +37,10 @@ REFUSED_ATTACH = re.compile(r"Multi-Attach error|Waiting for detach")
 class After(Enum):
     """What happens once the node is dead."""
 
-    TAINTED = "it taints the Node out-of-service once it is NotReady, until all that are replaced serve elsewhere"
-    OFF = "it waits for Kubernetes by itself, until all that are replaced without the node serve elsewhere"
+    TAINTED = (
+        "it taints the Node out-of-service once it is NotReady, until every pod that is replaced serves elsewhere"
+    )
+    OFF = "it leaves the rest to Kubernetes, until every pod that is replaced meanwhile serves elsewhere"
     BACK = f"it stays off for {BACK_AFTER_SECONDS:.0f} s"
 
 

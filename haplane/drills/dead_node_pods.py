@@ -45,18 +45,18 @@ def plan(context: DrillContext, status: Status, wanted: str | None, *, after: Af
 
 TAINTED = Drill(
     "dead-node-pods",
-    "Cut a node's power, taint it out-of-service, and time what becomes of its pods: HOST, a worker, or a master.",
+    "Cut a node's power (HOST, a worker, or a master), taint it out-of-service, and time what becomes of its pods.",
     partial(plan, after=After.TAINTED),
 )
 UNTAINTED = Drill(
     "dead-node-pods-untainted",
-    "The same without the taint: what the cluster does by itself, which takes minutes.",
+    "dead-node-pods without the taint: what the cluster does by itself, which takes minutes.",
     partial(plan, after=After.OFF),
     Limits(healthy_again=300),
 )
 BACK = Drill(
     "dead-node-pods-back",
-    f"The same with the power back after {BACK_AFTER_SECONDS:.0f} s.",
+    f"dead-node-pods without the taint, and with the power back after {BACK_AFTER_SECONDS:.0f} s.",
     partial(plan, after=After.BACK),
     Limits(healthy_again=300),
 )

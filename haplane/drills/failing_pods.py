@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from haplane.drills.client import Client
-from haplane.drills.container_cases import CASES, LABEL, REFUSED_FIELD, Case, Moment, Story, keeps_rules
+from haplane.drills.container_cases import CASES, LABEL, REFUSED_FIELD, Case, PodHistory, PodState, keeps_rules
 from haplane.drills.limits import Figure
 from haplane.drills.pod_set import image_of
 from haplane.drills.writes import PREFIX, make_pods_namespace, remove_namespace, request_until_answered
@@ -31,7 +31,7 @@ class FailingPods:
         self._made = False
         self._began: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
-        self._stories = {case.name: Story() for case in CASES}
+        self._histories = {case.name: PodHistory() for case in CASES}
 
     def work(self) -> None:
         """Make them, and wait for every outcome as long as that takes, but no longer than OUTCOME_SECONDS."""
@@ -81,10 +81,10 @@ class FailingPods:
         for case in CASES:
             mine = [pod for pod in pods if pod["metadata"].get("labels", {}).get(LABEL) == case.name]
             if case.name in self._began and mine:
-                self._take(case, self._stories[case.name].moment(mine[0], job_failed=case.name in failed))
+                self._take(case, self._histories[case.name].state(mine[0], job_failed=case.name in failed))
         return self._seconds.keys() == self._began.keys()
 
-    def _take(self, case: Case, now: Moment) -> None:
+    def _take(self, case: Case, now: PodState) -> None:
         if case.happened(now):
             self._seconds.setdefault(case.name, time.monotonic() - self._began[case.name])
         elif case.lasts:

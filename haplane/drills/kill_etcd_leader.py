@@ -12,4 +12,4 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     return power_cut(context, status, the_leader(context, status, wanted), "the host of the etcd leader")
 
 
-DRILL = Drill("kill-etcd-leader", "Cut the power of the host of the etcd leader.", plan)
+DRILL = Drill("kill-etcd-leader", "Cut the power of the etcd leader's host.", plan)

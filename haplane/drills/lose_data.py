@@ -49,7 +49,7 @@ def _lost(context: DrillContext, wanted: str | None, hosts: Sequence[str], role:
         host=names,
         role=role,
         announcement=f"It cuts the power of {names} ({role}) and ERASES etcd's data there: the API is DOWN until "
-        "`haplane restore` has brought it back. What was written after the data that are left is LOST.",
+        "`haplane restore` has brought it back. Writes newer than the data that is left are LOST.",
         parts=(context.machines.power_cut(hosts),),
         work=lambda: context.machines.wipe(hosts, "etcd"),
         then=lambda: context.haplane(*restore),

@@ -19,10 +19,10 @@ def page(report: Report) -> str:
         sentences=meaning(report),
         figures=[(one.name, one.shown, limit_of(one), one.held) for one in report.figures],
         spans={
-            "reads, fault in place": report.reads,
-            "writes, fault in place": report.writes,
-            "reads, after the undo": report.reads_at_return,
-            "writes, after the undo": report.writes_at_return,
+            "reads with the fault in place": report.reads,
+            "writes with the fault in place": report.writes,
+            "reads after the undo": report.reads_at_return,
+            "writes after the undo": report.writes_at_return,
             **{f"{kind}, from a pod": span for kind, span in report.in_cluster.items()},
         },
         pictures=[timeline(report.picture, narrow=narrow) for narrow in (False, True)],
@@ -49,8 +49,8 @@ def meaning(report: Report) -> tuple[str, str, str]:
         noticed = f"None of {requests} requests failed."
     else:
         noticed = (
-            f"Clients of the endpoint went without an answered read for at most {read:.2f} s and without an answered "
-            f"write for at most {write:.2f} s; {failed:.0f} of {requests} requests failed."
+            f"Clients of the endpoint went without an answered read for at most {read:.2f} s and "
+            f"without an answered write for at most {write:.2f} s; {failed:.0f} of {requests} requests failed."
         )
     lost, stale = len(report.lost_writes), report.stale_reads
     safe = (
@@ -58,14 +58,14 @@ def meaning(report: Report) -> tuple[str, str, str]:
         if not lost
         else f"{lost} acknowledged writes were LOST"
     )
-    safe += " were there afterwards" if not lost else ""
+    safe += " could be read back afterwards" if not lost else ""
     safe += (
         ", and no read was older than the last acknowledged write" if not stale else f", and {stale} reads were STALE"
     )
     if not report.served:
-        noticed += " While the fault was in place there were no 5 s without a failure."
+        noticed += " While the fault was in place there were never 5 s without a failure."
     if not report.steady:
-        noticed += " In the end there were no 5 s without a failure."
+        noticed += " At the end there were never 5 s without a failure."
     return (
         happened,
         noticed,

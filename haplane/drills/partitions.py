@@ -33,7 +33,7 @@ def _cut(
     return Fault(
         host=name,
         role="the host of the etcd leader",
-        announcement=f"On {name} (the host of the etcd leader) it {does}, until service has recovered. SSH goes on.",
+        announcement=f"On {name} (the host of the etcd leader) it {does}, until service has recovered. SSH works on.",
         parts=(cut(context.inventory.host(name), context.inventory.etcd, sent=sent, percent=percent),),
         at_least=20.0,
     )
@@ -43,5 +43,5 @@ FROZEN_OR_CUT = Limits(read_gap=3, write_gap=3)
 CUT = Drill(
     "cut-etcd-leader", "Cut the network between the etcd leader and the others.", plan_both_ways, FROZEN_OR_CUT
 )
-ONE_WAY = Drill("one-way-cut", "The etcd leader receives nothing from the others.", plan_one_way, FROZEN_OR_CUT)
+ONE_WAY = Drill("one-way-cut", "Drop what the etcd leader receives from the others.", plan_one_way, FROZEN_OR_CUT)
 LOSSY = Drill("lossy-network", "Lose 30 % of the packets the etcd leader receives from the others.", plan_lossy)

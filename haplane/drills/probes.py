@@ -73,6 +73,6 @@ def host_with_dns(inventory: Inventory, executor: Executor, without: str) -> Hos
     raise HaplaneError(
         f"no surviving master {runs} a CoreDNS pod, whose network --in-cluster uses",
         where=inventory.cluster.name,
-        why="; ".join(f"{name} could not be asked: {why}" for name, why in unknown.items()) or None,
+        why="; ".join(f"{name} could not be queried: {why}" for name, why in unknown.items()) or None,
         next_step="see `kubectl --namespace=kube-system get pods --selector=k8s-app=kube-dns --output=wide`",
     )

@@ -29,6 +29,6 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
 
 DRILL = Drill(
     "reboot-node",
-    "Cut a node's power and restore it at once, with a pod of each kind on it: HOST, a worker, or a master.",
+    "Cut a node's power (HOST, a worker, or a master) and restore it at once, with a pod of each kind on it.",
     plan,
 )

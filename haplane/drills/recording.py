@@ -36,13 +36,13 @@ class Recording(Generic[Line]):
     def __enter__(self) -> Self:
         self._directory = tempfile.TemporaryDirectory(prefix="haplane-")
         written = Path(self._directory.name) / "lines.jsonl"
-        self._complaints = Path(self._directory.name) / "stderr"
-        with written.open("wb") as log, self._complaints.open("wb") as complaints:
+        self._stderr = Path(self._directory.name) / "stderr"
+        with written.open("wb") as log, self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
                 writing_at_most(RECORDING_BYTES, self._argv),
                 stdin=subprocess.PIPE,
                 stdout=log,
-                stderr=complaints,
+                stderr=stderr,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the drill, which ends the prober itself
             )
@@ -64,7 +64,7 @@ class Recording(Generic[Line]):
     def lines(self) -> list[Line]:
         """Everything finished so far. Raises HaplaneError when the prober ended by itself, with its last output."""
         if self._process.poll():
-            raise HaplaneError("the prober failed", why=_words(self._complaints))
+            raise HaplaneError("the prober failed", why=_words(self._stderr))
         self._unfinished += self._reader.read()
         whole, _, self._unfinished = self._unfinished.rpartition("\n")
         self._seen += self._parse(whole.splitlines())
@@ -94,5 +94,5 @@ class Recording(Generic[Line]):
             stdin.flush()
 
 
-def _words(complaints: Path) -> str:
-    return tail_of(complaints).decode(errors="replace")[-2000:].strip()
+def _words(stderr: Path) -> str:
+    return tail_of(stderr).decode(errors="replace")[-2000:].strip()

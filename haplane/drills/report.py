@@ -109,8 +109,8 @@ class Report:
                 if not one.held
             ),
             *(f"{name} did not recover" for name, span in self._spans().items() if not span.recovered),
-            *([] if self.served else ["no 5 s without a failed request while the fault was in place"]),
-            *([] if self.steady else ["no 5 s without a failed request in the end"]),
+            *([] if self.served else ["never 5 s without a failed request while the fault was in place"]),
+            *([] if self.steady else ["never 5 s without a failed request at the end"]),
             *([self.too_busy] if self.too_busy else []),
         )
 
@@ -125,8 +125,8 @@ class Report:
         return {
             "reads": self.reads,
             "writes": self.writes,
-            "reads during the return": self.reads_at_return,
-            "writes during the return": self.writes_at_return,
+            "reads after the undo": self.reads_at_return,
+            "writes after the undo": self.writes_at_return,
             **{f"{kind} as seen from a pod": span for kind, span in self.in_cluster.items()},
         }
 

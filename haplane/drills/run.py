@@ -44,7 +44,7 @@ def planned(drill: Drill, context: DrillContext, status: Status, wanted: str | N
     """What the drill would do now. Raises Refused when this cluster cannot have it, or would lose data by it."""
     if drill.destroys and not (context.machines.disposable or context.forced):
         raise Refused(
-            f"{drill.name} destroys data of these hosts, and they are not a lab's",
+            f"{drill.name} destroys data on these hosts, which are not a lab's",
             where=context.inventory.path,
             why=drill.summary,
             next_step="run it on inventories/lab.py, or add --force if that data may be lost",

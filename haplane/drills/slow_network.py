@@ -20,7 +20,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
             context.executor.run(host, "sh", "-c", script("can_delay_packets"))
         except HaplaneError as error:
             raise Refused(
-                "packets cannot be delayed here", where=host.name, why=f"no netem in its kernel: {error.why}"
+                "packets cannot be delayed here", where=host.name, why=f"its kernel has no netem: {error.why}"
             ) from None
     delays = [script("delay_packets", address=str(host.address), milliseconds=str(DELAY_MS)) for host in hosts]
     undo = [script("stop_delaying_packets", address=str(host.address)) for host in hosts]

@@ -46,7 +46,7 @@ def programs(inventory: Inventory) -> Sequence[BundleFile]:
     if len(found) == len(PROGRAMS):
         return found
     if manifest.source == "official":
-        raise Refused("nobody publishes csi-attacher as a file, so a bundle of the source official has none")
+        raise Refused("nobody publishes csi-attacher as a file, so a bundle from the official source has none")
     raise Refused("this bundle is older than the drills with volumes; `haplane bundle build` completes it")
 
 

@@ -1,4 +1,4 @@
-"""Whether hosts reach each other's ports: asked of all of them at once."""
+"""Whether hosts reach each other's ports: tried on all of them at once."""
 
 from __future__ import annotations
 

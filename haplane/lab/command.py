@@ -40,7 +40,7 @@ def require_machine(more: Mapping[str, str]) -> None:
     if platform.system() != "Linux":
         raise Refused(
             "the lab needs Linux",
-            why=f"this is {platform.system()}; its hosts live on links, rules and cgroups of Linux",
+            why=f"this is {platform.system()}; its hosts need Linux's network namespaces, nftables and cgroups",
             next_step="run it in a Debian virtual machine, or use inventories/vagrant.py",
         )
     if os.geteuid() != 0:

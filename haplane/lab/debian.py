@@ -215,7 +215,7 @@ def mirror(suite: str) -> str:
     found = choose_mirror(listing, suite)
     if found is None:
         raise Refused(
-            "this machine's apt knows no Debian archive, from which the lab's hosts are made",
+            "this machine's apt has no Debian archive to make the lab's hosts from",
             where="/etc/apt/sources.list*",
             next_step=f"add a Debian source for {suite} there, then: apt-get update",
         )

@@ -1,4 +1,4 @@
-"""Whether a host lets us in over SSH."""
+"""Whether a lab host accepts SSH logins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def wait_for_ssh(plan: Plan, host: LabHost, patience: Patience, on: Callable[[],
 
     def ready() -> bool:
         if not on():
-            raise HaplaneError(f"{host.name} went off while booting", where=str(log), why=last_lines(log))
+            raise HaplaneError(f"{host.name} powered off while booting", where=str(log), why=last_lines(log))
         return answers_on_port_22(host) and accepts_login(host, patience.login_seconds)
 
     wait_until(

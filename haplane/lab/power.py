@@ -41,11 +41,9 @@ def launch(
                 check=False, timeout=LAUNCH_SECONDS,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise DeadlinePassed(
-                f"{host.name} was not launched within {LAUNCH_SECONDS:.0f} s", where=str(log)
-            ) from None
+            raise DeadlinePassed(f"{host.name} did not start within {LAUNCH_SECONDS:.0f} s", where=str(log)) from None
     if launched.returncode != 0:
-        raise HaplaneError(f"{host.name} could not be launched in its cgroups", where=str(log), why=last_lines(log))
+        raise HaplaneError(f"{host.name} could not be started in its cgroups", where=str(log), why=last_lines(log))
 
 
 def cut(hosts: Sequence[LabHost]) -> None:

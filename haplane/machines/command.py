@@ -30,7 +30,9 @@ class CommandMachines:
     def power_cut(self, hosts: Sequence[str]) -> Part:
         for host in hosts:
             if not self._is_on(host):
-                raise Refused(f"{host} is off by `is_on`", where=self.inventory.path, next_step="power it on first")
+                raise Refused(
+                    f"`is_on` reports {host} as off", where=self.inventory.path, next_step="power it on first"
+                )
         off, on = self.commands.power_off, self.commands.power_on
         cut = " && ".join([*self._each(off, hosts), *self._wait(hosts, "! {is_on}", OFF_SECONDS)])
         restore = self._restored(on, hosts)

@@ -111,9 +111,9 @@ class Watchdog:
             )
         if early:
             raise HaplaneError(
-                "the fault ended before the drill did, so what was measured says nothing",
+                "the fault ended before the drill did, so its figures mean nothing",
                 where=self._where,
-                why="its watchdog undid it: it heard nothing from here for 8 s, or the fault's time was up",
+                why="its watchdog undid it: it received nothing from here for 8 s, or the fault's time was up",
                 next_step="re-run on a machine, and over a network, that is less busy",
             )
 
@@ -150,7 +150,7 @@ class Watchdog:
             failure,
             where=self._where,
             why=last_line(self._words.read()) or why,
-            next_step=f"the watchdog goes on undoing it by itself; by hand: {self._by_hand}",
+            next_step=f"the watchdog keeps trying to undo it; by hand: {self._by_hand}",
         )
 
 

@@ -31,7 +31,7 @@ from haplane.observation.observe import unreachable
 from haplane.pki.certificates import CertificateFacts
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
 
-AUTHORITIES = (host_paths.KUBERNETES_CA_CRT, f"{host_paths.FRONT_PROXY_CA_STEM}.crt", host_paths.ETCD_CA_CRT)
+CAS = (host_paths.KUBERNETES_CA_CRT, f"{host_paths.FRONT_PROXY_CA_STEM}.crt", host_paths.ETCD_CA_CRT)
 NODE_EVIDENCE = (*MASTER_EVIDENCE, host_paths.SUPER_ADMIN_KUBECONFIG)
 
 
@@ -44,7 +44,7 @@ def decide(request: Request, view: View, before: Decision, changes: Sequence[Cha
     masters = [host.name for host in inventory.masters]
     origin = identity_origin(request, view, before)
     if origin is Origin.MASTERS:
-        _refuse_expired_authorities(request, view)
+        _refuse_expired_cas(request, view)
     etcd_ca, kubernetes_ca = _certificates(request, view, before, origin)
     kubernetes = view.observation.kubernetes()
     verify_kubelets = verifies_kubelets(inventory, view.observation.of(masters), kubernetes)
@@ -91,9 +91,9 @@ def _shown(request: Request, view: View, path: str) -> bytes:
     return counted[0][0].encode() if counted else b""
 
 
-def _refuse_expired_authorities(request: Request, view: View) -> None:
+def _refuse_expired_cas(request: Request, view: View) -> None:
     """Raises Refused for a CA that has expired: what it issues is as dead, after restarts of everything."""
-    shown = {path: _shown(request, view, path) for path in AUTHORITIES}
+    shown = {path: _shown(request, view, path) for path in CAS}
     read = {path: CertificateFacts.from_pem(pem, path) for path, pem in shown.items() if pem}
     if expired := {path: facts for path, facts in read.items() if facts.not_after <= view.seen_at}:
         raise Refused(

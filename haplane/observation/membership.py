@@ -1,4 +1,4 @@
-"""What the last observation says of etcd's members: what may be changed, and what is refused."""
+"""What the last observation shows of etcd's members: what may be changed, and what is refused."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def refused(blocked: Blocked) -> Refused:
     if blocked.what == NO_QUORUM:
         next_step = "start the hosts that are off; if they are lost for good: `haplane restore INVENTORY`"
     else:
-        usual = "hosts that leave go into the group `leaving`; those that are dead have to be off"
+        usual = "move hosts to decommission into the group `leaving`; power off those that are dead"
         next_step = blocked.remedy or usual
     return Refused(blocked.what, where="etcd's member list", why=blocked.why, next_step=next_step)
 
@@ -119,7 +119,7 @@ def refuse_living_masters(context: Context) -> None:
     if living:
         raise Refused(
             f"{', '.join(living)}: a master that is Ready, and not in the inventory or not reachable by ssh",
-            why="it serves clients, and they would see it go",
+            why="it serves clients, whose requests would fail",
             next_step="put it into the group `leaving`; if it is off already, wait a minute until it is NotReady",
         )
 

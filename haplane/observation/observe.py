@@ -1,4 +1,4 @@
-"""Ask every host at once what is there."""
+"""Observe every host at once: one report each."""
 
 from __future__ import annotations
 

@@ -9,13 +9,13 @@ from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.desired.certificates import expired_paths
 from haplane.desired.hosts import lasting_settings
-from haplane.domain import host_paths, recovery, versions
+from haplane.domain import assessment, host_paths, versions
 from haplane.domain.agreement import changed_settings
 from haplane.domain.members import is_late
 from haplane.domain.observed import LeftOut
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.restoration import Journal
-from haplane.domain.steps.cluster import api_servers_are_down, api_servers_are_silent
+from haplane.domain.steps.cluster import api_servers_are_down, api_servers_report_nothing
 from haplane.errors import Refused
 from haplane.observation.observe import leave_out, unreachable
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -52,7 +52,7 @@ def restore_under_way(context: Context) -> Journal | None:
     members, others = (
         [host.name for host in group] for group in (inventory.etcd, inventory.leaving + inventory.masters)
     )
-    return recovery.restore_under_way(members, others, context.observation.reports)
+    return assessment.restore_under_way(members, others, context.observation.reports)
 
 
 def wait_for_late_members(context: Context) -> None:
@@ -88,8 +88,8 @@ def wait_for_starting_api_servers(context: Context) -> None:
             return None
         if api_servers_are_down(masters, reports):
             return Obstacle("API servers", "none is ready yet")
-        if api_servers_are_silent(masters, reports):
-            return Obstacle("API servers", "ready, and none has reported yet which nodes and objects there are")
+        if api_servers_report_nothing(masters, reports):
+            return Obstacle("API servers", "ready, but none has reported the nodes and objects yet")
         return None
 
     look_until_clear(context, starting, API_SERVERS_START_SECONDS)

@@ -8,7 +8,7 @@ from haplane.config.model import Host, Inventory
 from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.domain import host_paths, preflight
-from haplane.domain.agreement import foreign_etcd, foreign_workers, moved_hosts, stale_etcd
+from haplane.domain.agreement import etcd_of_another_cluster, moved_hosts, stale_etcd, workers_of_another_cluster
 from haplane.domain.observed import LeftOut
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.site import Site, site_problems
@@ -80,9 +80,9 @@ def _unfit(context: Context, keys_to_come: bool, hosts: Sequence[Host] | None = 
     members, workers = ([host.name for host in group] for group in (inventory.etcd, inventory.workers))
     etcd_digest = view.digest_on(inventory.masters, host_paths.ETCD_CA_CRT)
     if etcd_digest is not None or not keys_to_come:
-        found += foreign_etcd(etcd_digest, members, reports, host_paths.ETCD_MEMBER_CA_CRT)
+        found += etcd_of_another_cluster(etcd_digest, members, reports, host_paths.ETCD_MEMBER_CA_CRT)
     digest = view.digest_on(inventory.masters, host_paths.KUBERNETES_CA_CRT)
-    found += foreign_workers(digest, workers, reports, host_paths.KUBERNETES_CA_CRT)
+    found += workers_of_another_cluster(digest, workers, reports, host_paths.KUBERNETES_CA_CRT)
     found += moved_hosts({host.name: str(host.address) for host in inventory.masters}, reports, MASTER_EVIDENCE)
     found += site_problems(_site(inventory), reports)
     found += stale_etcd(members, reports, context.request.repaired)

@@ -75,7 +75,7 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
         yield HaplaneError(
             "no snapshot can be taken first: the inventory configures none",
             where=f'{path}: cluster["snapshots"]',
-            why="etcd's data are the one thing that an upgrade cannot put back",
+            why="etcd's data is the one thing that an upgrade cannot put back",
             next_step="configure snapshots and run `haplane up` first, or add --without-snapshot",
         )
     elif any(
@@ -84,7 +84,7 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
     ):
         yield HaplaneError(
             "no snapshot can be taken first: too few members can take one now",
-            why=f"{snapshots_needed(context)} have to read through quorum and have the agent: one may lie",
+            why=f"{snapshots_needed(context)} members have to read through quorum and run the agent",
             next_step=f"haplane status {path}",
         )
 
@@ -132,16 +132,16 @@ def _written(context: Context) -> list[Written]:
     return list(found)
 
 
-def _refused(bundle: Path, doubtful: Iterable[Written]) -> dict[Written, str]:
+def _refused(bundle: Path, unverified: Iterable[Written]) -> dict[Written, str]:
     """Of what no help names, that with which the programs themselves do not start, and what they say."""
     found = {}
-    for one in doubtful:
+    for one in unverified:
         if one.program == "etcd":  # hides nothing, and starts to serve at once
             found[one] = "its `--help` does not name it"
             continue
         argument = f"--feature-gates={one.name}={one.value}" if one.gate else f"--{one.name}="
-        if said := refusal(bundle, one.program, argument, gate=one.gate):
-            found[one] = said
+        if why := refusal(bundle, one.program, argument, gate=one.gate):
+            found[one] = why
     return found
 
 

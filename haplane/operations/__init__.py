@@ -1,0 +1,1 @@
+"""pyinfra operations: each changes one thing on a host."""

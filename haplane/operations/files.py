@@ -34,7 +34,7 @@ def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
         if file.path == host_paths.SYSCTL_CONF or found.get(file.path) != [file.sha256, file.mode]
     ]
     if not changed:
-        host.noop("every file is as wanted")
+        host.noop("every file is up to date")
         return
     yield shell("place_files", stdin=base64.b64encode(archive(changed)).decode(), **needs(changed))
 

@@ -112,6 +112,6 @@ def absent(path: str) -> Generator[StringCommand, None, None]:
     + path: the file
     """
     if path not in host.get_fact(ExistingPaths, paths=[path]):
-        host.noop(f"{path} is not there")
+        host.noop(f"{path} is missing")
         return
     yield StringCommand("rm", "-f", QuoteString(path))

@@ -1,4 +1,4 @@
-"""What an upgrade puts in the place of something else."""
+"""Switching a host to an upgrade's staged files, and back."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Phases of the verbs, in a folder for each: one file, one change of hosts."""

@@ -1,0 +1,1 @@
+"""Keys and certificates: made, issued, read and compared."""

@@ -118,7 +118,7 @@ def issuing_key(ca: KeyPair, source: str = "CA") -> tuple[x509.Certificate, Priv
         raise Refused("the CA cannot issue", where=source, why=disagreement)
     certificate = parse_certificate(ca.certificate, source)
     if not is_authority(certificate):
-        raise Refused("the certificate is no CA's", where=source, why="its basic constraints do not say CA")
+        raise Refused("the certificate is not a CA's", where=source, why="its basic constraints are not a CA's")
     return certificate, parse_private_key(ca.private_key, source)
 
 

@@ -43,8 +43,8 @@ def issue(
     Raises Refused when the CA has expired, cannot sign, or its key is not its certificate's.
     """
     issuer, issuer_key = issuing_key(ca)
-    moment = now.astimezone(UTC)
-    if issuer.not_valid_after_utc <= moment:
+    now = now.astimezone(UTC)
+    if issuer.not_valid_after_utc <= now:
         raise Refused(
             f"{issuer.subject.rfc4514_string()} cannot issue {common_name}",
             why=f"the CA expired at {issuer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
@@ -56,8 +56,8 @@ def issue(
         .issuer_name(issuer.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(max(moment - CLOCK_TOLERANCE, issuer.not_valid_before_utc))
-        .not_valid_after(min(moment + timedelta(days=days), issuer.not_valid_after_utc))
+        .not_valid_before(max(now - CLOCK_TOLERANCE, issuer.not_valid_before_utc))
+        .not_valid_after(min(now + timedelta(days=days), issuer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage.value for usage in usages]), critical=False)

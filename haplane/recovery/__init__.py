@@ -1,0 +1,1 @@
+"""What to restore: which data and keys, from where, opened and verified before anything stops."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from haplane.config.model import Inventory
+from haplane.domain.assessment import too_old
 from haplane.domain.durations import in_words
-from haplane.domain.recovery import too_old
 from haplane.errors import Refused
 from haplane.recovery.candidates import Origin, Source
 from haplane.recovery.context import RestoreContext

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from haplane.agent.manifest import MANIFEST
-from haplane.domain.recovery import Assessment, Candidate, RecoveryAction, loss
+from haplane.domain.assessment import Assessment, Candidate, RecoveryAction, loss
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.context import RestoreContext, names
@@ -83,7 +83,7 @@ def _what_a_member_holds(context: RestoreContext, best: Source, unusable: Refuse
     --accept-loss.
     """
     if not context.request.accept_loss:
-        held = f"what {best.name} still holds is restored with --accept-loss"
+        held = f"add --accept-loss to restore what {best.name} still holds"
         steps = "; or: ".join(step for step in (unusable.next_step, held) if step)
         raise Refused(unusable.what, where=unusable.where, why=unusable.why, next_step=steps) from None
     context.progress(unusable.where or "snapshots", f"newer, and not used: {unusable.what}")

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from haplane.domain import host_paths
-from haplane.domain.recovery import REACHABLE, Assessment, Candidate, bump, credible, loss
+from haplane.domain.assessment import REACHABLE, Assessment, Candidate, bump, credible, loss
 from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.encryption import EncryptionKey
 from haplane.recovery.age import refuse_old, signature_of, when_taken
-from haplane.recovery.assessment import (
+from haplane.recovery.candidates import Source, find_source
+from haplane.recovery.cluster_keys import refuse_another_cluster, with_cluster_keys
+from haplane.recovery.context import RestoreContext
+from haplane.recovery.database import Database
+from haplane.recovery.preconditions import (
     assess_cluster,
     interrupted_restore,
     known_revisions,
@@ -22,10 +26,6 @@ from haplane.recovery.assessment import (
     refuse_more_than_needed,
     refuse_unknown_hosts,
 )
-from haplane.recovery.candidates import Source, find_source
-from haplane.recovery.cluster_keys import refuse_foreign, with_cluster_keys
-from haplane.recovery.context import RestoreContext
-from haplane.recovery.database import Database
 from haplane.recovery.survivors import fetch_staged
 
 MEBIBYTE = 1 << 20
@@ -72,7 +72,7 @@ def choose_source(context: RestoreContext) -> Choice:
     source = find_source(context, assessment)
     if context.keys_lost:
         source = with_cluster_keys(context, source)
-    refuse_foreign(context, source)
+    refuse_another_cluster(context, source)
     refuse_old(context, source)
     refuse_full_disks(context, source.database.size)
     revisions = _credible_revisions(context, source)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 
 from haplane.domain import host_paths
-from haplane.domain.agreement import foreign_etcd
+from haplane.domain.agreement import etcd_of_another_cluster
 from haplane.errors import Refused, UnfitHosts
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.candidates import Source, newest_stored
@@ -43,11 +43,11 @@ def _refuse_members_of_others(context: RestoreContext, identity: ClusterIdentity
     reports = context.observation.reports
     holding = {name: report for name, report in reports.items() if report.etcd.has_data}
     digest = hashlib.sha256(identity.etcd.certificate).hexdigest()
-    if foreign := foreign_etcd(digest, names(context.members), holding, host_paths.ETCD_MEMBER_CA_CRT):
+    if foreign := etcd_of_another_cluster(digest, names(context.members), holding, host_paths.ETCD_MEMBER_CA_CRT):
         raise UnfitHosts("these members' data belongs to another cluster than the given keys", foreign)
 
 
-def refuse_foreign(context: RestoreContext, source: Source) -> None:
+def refuse_another_cluster(context: RestoreContext, source: Source) -> None:
     """Raises Refused when the data is another cluster's than the one that the hosts report."""
     mark = reported_mark(context.observation, names(context.inventory.masters))
     refuse_other_cluster(source.name, source.database, source.identity, mark)

@@ -1,4 +1,4 @@
-"""What a restore is decided from."""
+"""What a restore is decided from: its request, the observation, and etcd's programs on this machine."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from haplane.config.model import Host, Inventory
+from haplane.domain.assessment import keys_are_lost
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.progress import Progress
-from haplane.domain.recovery import keys_are_lost
 from haplane.executor import Executor
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.recovery.request import RestoreRequest

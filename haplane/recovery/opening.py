@@ -52,7 +52,7 @@ def open_and_verify(stored: StoredSnapshot, identity: Path | None, tools: Tools,
         )
     identities = read_identities(identity)
     refuse_newer(manifest.etcd_version, tools.etcd_version, manifest.id)
-    failure: HaplaneError = Refused("no place has this snapshot", where=manifest.id)
+    failure: HaplaneError = Refused("neither a member nor the bucket has this snapshot", where=manifest.id)
     for place in reversed(stored.places):
         progress(place.name, f"fetching {manifest.id}, decrypting it and restoring it on a scratch etcd here")
         try:
@@ -111,5 +111,5 @@ def _refuse_other_keys(database: Database, identity: ClusterIdentity, where: str
         raise Refused(
             "the sealed keys are not those of the cluster in the database",
             where=where,
-            why="the pods of the database trust another certificate authority",
+            why="the pods of the database trust another CA",
         )

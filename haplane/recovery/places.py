@@ -65,7 +65,7 @@ def copied_snapshot(directory: Path, inventory: Inventory, executor: Executor, *
     )
     if why := why_not_yet(manifest.taken_at, executor.now()):
         raise Refused(
-            "this snapshot cannot be restored", where=where, why=why, next_step="if you know better: --unsigned"
+            "this snapshot cannot be restored", where=where, why=why, next_step="to use it anyway: --unsigned"
         )
     return StoredSnapshot(manifest, (place,))
 

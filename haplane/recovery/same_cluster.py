@@ -60,7 +60,7 @@ def refuse_other_cluster(name: str, database: Database, identity: ClusterIdentit
     sealed = identity.kubernetes.certificate if identity else None
     ours, theirs = mark.ca or sealed, database.ca or sealed
     if ours and theirs and certificate_fingerprint(ours) != certificate_fingerprint(theirs):
-        raise _other(name, "its pods trust another certificate authority than this cluster's")
+        raise _other(name, "its pods trust another CA than this cluster's")
     if mark.uid and mark.uid != database.uid:
         raise _other(name, f"its UID is {database.uid}, this cluster's is {mark.uid}")
 

@@ -1,0 +1,1 @@
+"""Hosts over SSH: connections, the lock, streams, and all that touches pyinfra's State."""

@@ -44,7 +44,7 @@ class ReusingConnector(BaseConnector):
     def _ours(self) -> Host:
         found = self.host.data.get(HOST)
         if not isinstance(found, Host):
-            raise PyinfraError(f"{self.host.name} is no host of haplane's")
+            raise PyinfraError(f"{self.host.name} is not one of haplane's hosts")
         return found
 
     def connect(self) -> None:

@@ -78,7 +78,7 @@ def fetch_output(host: Host, text: str, target: Path) -> None:
     except TimeoutError:
         raise _late(host) from None
     if done.cut is not None:
-        why = f"{done.cut}, which is what there is room for in {target.parent}"
+        why = f"{done.cut}, which is all that fits into {target.parent}"
         raise failed(host, "copying the database", done.cut if room > DATABASE_BYTES else why)
     if done.code != 0:
         raise ended(host, "copying the database", done.code, done.stderr)

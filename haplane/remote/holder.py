@@ -66,7 +66,7 @@ class Holder:
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # ^C is for us alone: the lock is given back when we are done
             )
-        self._complaints = Tail(self._process)
+        self._stderr = Tail(self._process)
 
     def take(self, token: str, owner: Owner) -> Answer:
         """The host's answer. Raises Unreachable, DeadlinePassed, or HaplaneError when it cannot run the holder."""
@@ -147,4 +147,4 @@ class Holder:
                 why="the host, the network to it or its login hangs",
                 next_step=f"log in to {self.host.name} to find out which, then re-run",
             )
-        return ended(self.host, "taking the lock", code, self._complaints.read())
+        return ended(self.host, "taking the lock", code, self._stderr.read())

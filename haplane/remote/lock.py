@@ -254,7 +254,7 @@ def _lost(hosts: Sequence[Host], consequence: HaplaneError | None) -> LockLost:
     names = ", ".join(host.name for host in hosts)
     failed = f"; the step then failed: {consequence.what}: {consequence.why}" if consequence else ""
     return LockLost(
-        f"the lock was lost on {names}; this run ends, it can change nothing there",
+        f"the lock was lost on {names}; this run ends and can change nothing more there",
         where=names,
         why=f"the host or the connection went down, or no heartbeat arrived for {SILENCE_SECONDS:.0f} s{failed}",
         next_step=FIX_AND_RERUN,

@@ -90,10 +90,10 @@ class _Session:
         self._log = log
 
     def reason(self, name: str) -> str:
-        said = self._errors.get(name) or self._log.about(name) or "no response"
-        if late := re.search(rf"{TIMED_OUT} (\d+) ?s", said):
+        reason = self._errors.get(name) or self._log.about(name) or "no response"
+        if late := re.search(rf"{TIMED_OUT} (\d+) ?s", reason):
             return f"{TOO_LATE} {late.group(1)} s"
-        return CAME_BACK if f"cannot open {host_paths.LOCKS}/run-" in said else said
+        return CAME_BACK if f"cannot open {host_paths.LOCKS}/run-" in reason else reason
 
     def failure(self) -> HaplaneError | None:
         """The first failed operation, with every host it failed on."""

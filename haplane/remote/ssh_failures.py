@@ -1,4 +1,4 @@
-"""What ssh writes about a connection that it does not make, in our words."""
+"""ssh's errors about a failed connection, as messages with a next step."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class SnapshotCatalog:
                 "this snapshot cannot be restored",
                 where=wanted,
                 why=entry.refused or entry.problem,
-                next_step="choose another one (`haplane snapshot list`); if you know better, copy its directory here "
+                next_step="choose another one (`haplane snapshot list`); to use it anyway, copy its directory here "
                 "and give it as `--file DIRECTORY --unsigned`",
             )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
 from haplane.context.context import Context
+from haplane.domain.assessment import PreviousData
 from haplane.domain.progress import Progress
-from haplane.domain.recovery import PreviousData
 from haplane.executor import Executor
 from haplane.observation.observe import OBSERVE
 from haplane.phases.discard.discard_data import DECIDE_DISCARD, DISCARD_DATA

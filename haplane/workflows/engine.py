@@ -25,7 +25,7 @@ Confirm = Callable[[tuple[str, ...]], bool]
 class Gate(Enum):
     """What the engine itself does, between looking and changing."""
 
-    CONFIRM = "show the plan and ask; a dry run and a no end here"
+    CONFIRM = "show the plan and ask; a dry run ends here, and so does a no"
     LOCK = "take the cluster's lock on every host that answers"
     LOOK_AGAIN = "look again from the top; a plan that has changed is shown and asked about as well"
 

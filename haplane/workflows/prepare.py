@@ -86,7 +86,7 @@ def hosts_named(inventory: Inventory, names: Sequence[str]) -> list[Host]:
         raise BadInput(
             f"{', '.join(unknown)}: not in the inventory",
             where=inventory.path,
-            why=f"it names {', '.join(known)}",
+            why=f"its hosts are {', '.join(known)}",
             next_step="name hosts of the inventory, or none for all of them",
         )
     return [known[name] for name in names] if names else list(known.values())

@@ -1,4 +1,4 @@
-"""``haplane status``: observe and say. It changes nothing and needs no lock."""
+"""``haplane status``: observe and summarise. It changes nothing and needs no lock."""
 
 from __future__ import annotations
 

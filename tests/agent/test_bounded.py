@@ -158,7 +158,7 @@ def test_a_listing_that_ends_before_its_end_is_known_to(tmp_path: Path, token: s
     with stub(lambda request: request.answer(200, page.encode()), tmp_path) as settings:
         bucket = Store(settings, "test")
         assert [one.id for one in bucket.snapshots()] == [ID]
-        assert "reports that there is more" in str(bucket.unlisted)
+        assert "reports more objects" in str(bucket.unlisted)
 
 
 @pytest.mark.parametrize("header", ["Last-Modified", "x-amz-missing-meta", "x-amz-mp-parts-count"])

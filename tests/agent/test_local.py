@@ -80,7 +80,7 @@ def test_a_directory_that_is_not_ours_is_refused_and_left_as_it_is(
     directory.mkdir(mode=0o755, parents=True)
     spoil(directory)
     before = [(each, each.stat()) for each in (directory, *directory.iterdir())]
-    with pytest.raises(Refused, match="not for snapshots alone"), LocalSnapshots(directory).locked():
+    with pytest.raises(Refused, match="more than snapshots"), LocalSnapshots(directory).locked():
         pass
     assert [(each, each.stat()) for each in (directory, *directory.iterdir())] == before
 

@@ -168,5 +168,5 @@ def test_a_server_that_refuses_to_abort_does_not_hide_why(faulty: Server, faults
 
 def test_another_answer_than_what_was_put_is_found(faulty: Server, faults: Faults) -> None:
     faults.spoil_gets = True
-    with pytest.raises(HaplaneError, match="returned something else"):
+    with pytest.raises(HaplaneError, match="returned other data"):
         Store(faulty.settings, "spoiled").check("m1")

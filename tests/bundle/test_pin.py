@@ -157,7 +157,7 @@ def test_the_command_line_writes_a_lock_that_builds(sites: Mirror, tmp_path: Pat
     words = ["pin", VERSION, "--output", str(target), "--mirror", sites.url, *chosen]
     first = invoke(*words)
     assert first.exit_code == 0, first.output
-    assert "on first use these were trusted" in first.stdout
+    assert "these were trusted on first use" in first.stdout
     assert "registry.k8s.io/pause:3.10.9  sha256:" in first.stdout
     assert read_lock(target).kubernetes_version == VERSION
     text = target.read_text()

@@ -86,7 +86,7 @@ def test_a_failure_has_file_line_and_what_was_compared(inventory, suite):
     ],
 )
 def test_a_suite_that_cannot_be_loaded_is_an_error_with_file_and_line(inventory, suite, files, where, why):
-    with pytest.raises(BadInput, match="no check of it counts") as caught:
+    with pytest.raises(BadInput, match="none of its checks counts") as caught:
         collect(suite(**files), inventory)
     assert where in caught.value.where
     assert why in caught.value.why

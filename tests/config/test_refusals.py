@@ -305,7 +305,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "deep kubelet setting": (
         cluster(tuning={"kubelet": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}}}),
         'cluster["tuning"]["kubelet"]',
-        "f is not a text",
+        "f is not a string",
         "write one of these",
     ),
     "labels as a list": (

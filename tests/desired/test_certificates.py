@@ -67,7 +67,7 @@ def test_kubeconfigs_that_get_their_users_nowhere_are_made_anew_and_kubelets_too
     conf = {
         path: kubelet_client(samples.identity().kubernetes, "m1", samples.NOW).certificate.decode() for path in CONF
     }
-    why = "its key is not its own"
+    why = "its key does not match its certificate"
     broken = (ADMIN, host_paths.SCHEDULER_KUBECONFIG, host_paths.KUBELET_KUBECONFIG)
     sound = samples.altered(
         samples.converged(INVENTORY), "m1", certificates=shown()["m1"].certificates | authority | conf

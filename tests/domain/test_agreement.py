@@ -3,11 +3,11 @@ import samples
 
 from haplane.domain.agreement import (
     Origin,
-    foreign_etcd,
-    foreign_workers,
+    etcd_of_another_cluster,
     moved_hosts,
     origin_of_identity,
     stale_etcd,
+    workers_of_another_cluster,
 )
 from haplane.errors import Refused, UnfitHosts
 
@@ -80,7 +80,7 @@ def test_hosts_outside_the_masters_have_no_say_in_the_identity():
 
 def test_a_member_of_another_cluster_is_named():
     reports = {"m1": holding(**{AUTHORITY: "a"}), "m2": holding(**{AUTHORITY: "b"}), "m3": samples.report()}
-    [problem] = foreign_etcd("a" * 64, MASTERS, reports, AUTHORITY)
+    [problem] = etcd_of_another_cluster("a" * 64, MASTERS, reports, AUTHORITY)
     assert problem.what == "m2 holds etcd of another cluster"
     assert "haplane reset INVENTORY m2" in str(problem)
 
@@ -88,7 +88,7 @@ def test_a_member_of_another_cluster_is_named():
 def test_without_an_identity_only_a_member_with_data_is_a_stranger():
     """An interrupted first run leaves its authority on etcd machines before any master holds anything."""
     reports = {"e1": holding(**{AUTHORITY: "a"}), "e2": holding(**{AUTHORITY: "a"}, data=True)}
-    found = foreign_etcd(None, ("e1", "e2"), reports, AUTHORITY)
+    found = etcd_of_another_cluster(None, ("e1", "e2"), reports, AUTHORITY)
     assert ["e2 holds etcd data" in problem.what for problem in found] == [True]
     assert "haplane restore INVENTORY" in found[0].next_step
     assert "haplane reset INVENTORY e2" in found[0].next_step
@@ -106,7 +106,7 @@ def test_a_cluster_that_was_there_before_is_named_host_by_host():
 
 def test_a_worker_of_another_cluster_is_named():
     reports = {"w1": holding(**{AUTHORITY: "a"}), "w2": holding(**{AUTHORITY: "b"}), "w3": samples.report()}
-    [problem] = foreign_workers("a" * 64, ("w1", "w2", "w3"), reports, AUTHORITY)
+    [problem] = workers_of_another_cluster("a" * 64, ("w1", "w2", "w3"), reports, AUTHORITY)
     assert problem.what == "w2 is a node of another cluster"
 
 

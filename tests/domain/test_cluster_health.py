@@ -339,7 +339,7 @@ def test_an_image_that_is_gone_is_ups_to_import_and_a_crash_has_a_log():
     for reason, fix in (
         ("ErrImageNeverPull", "`haplane up inventories/test.py`"),
         (
-            "crashes again and again",
+            "crashes repeatedly",
             "`kubectl --namespace=kube-flannel logs flannel-m2 --previous` shows its last output",
         ),
     ):
@@ -400,7 +400,7 @@ def test_a_load_balancer_that_sends_clients_elsewhere_is_named(balanced, why):
 
 def test_an_endpoint_address_on_a_third_host_and_on_two_load_balancers_has_a_cause():
     (both,) = problems(with_balancer("lb2", holds_endpoint=True))
-    assert "lb1 and lb2 both hold the endpoint's address (they do not see each other's VRRP adverts); fix: " in both
+    assert "lb1 and lb2 both hold the endpoint's address (neither receives the other's VRRP adverts); fix: " in both
     observation = with_balancer("lb1", holds_endpoint=False, endpoint_answers=True)
     (third,) = problems(observation)
     assert "(seen from lb1, another host answers at 10.0.0.10); fix: find that host" in third

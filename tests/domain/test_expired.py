@@ -128,7 +128,7 @@ def test_where_a_controller_manager_still_runs_the_control_plane_is_restarted_as
 @pytest.mark.parametrize(
     ("certificates", "active", "why"),
     [
-        ({}, False, "is not there"),
+        ({}, False, "is missing"),
         ({}, True, None),
         ({host_paths.KUBELET_CLIENT_PEM: "nonsense"}, True, "cannot be read"),
         ({"/etc/kubernetes/kubelet.conf": samples.kubelet_pem("m1", LATER)}, True, "embeds one, which nobody renews"),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haplane.domain.assessment import BUMP, REACHABLE
 from haplane.domain.history import CLOCK_TOLERANCE, HIGHEST_REVISION, contradicted, latest, why_not_yet
-from haplane.domain.recovery import BUMP, REACHABLE
 
 MOST_REPORTED = 1 << 53
 """haplane.domain.names.Revision"""

@@ -12,7 +12,7 @@ from haplane.domain import host_paths
 from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Plan
-from haplane.domain.steps.cluster import api_servers_are_down, api_servers_are_silent
+from haplane.domain.steps.cluster import api_servers_are_down, api_servers_report_nothing
 from haplane.pki.issue import Usage, issue
 
 SHAPES = st.fixed_dictionaries(
@@ -525,8 +525,8 @@ def test_what_api_servers_are_too_slow_to_tell_is_not_missing():
     for name in ("m1", "m2", "m3"):
         silent = samples.altered(silent, name, kubernetes=None)
     assert not plan(INVENTORY, silent).steps
-    assert api_servers_are_silent(("m1", "m2", "m3"), silent.reports)
-    assert not api_servers_are_silent(("m1", "m2", "m3"), CONVERGED.reports)
+    assert api_servers_report_nothing(("m1", "m2", "m3"), silent.reports)
+    assert not api_servers_report_nothing(("m1", "m2", "m3"), CONVERGED.reports)
 
 
 def test_api_servers_that_nobody_can_ask_are_not_down():

@@ -56,7 +56,7 @@ def test_load_balancers_try_vrrp_before_a_packet_filter_of_ours_is_there():
     assert target not in connections(replace(layout, unfiltered=both[:1]), set(both))[both[0]]
     names = dict(zip(both, ("lb1", "lb2"), strict=True))
     problem = described(Blocked(target, {both[0]: "no answer"}), names, layout)
-    assert problem.what == "lb2: VRRP (IP protocol 112) does not get there from lb1"
+    assert problem.what == "lb2: VRRP (IP protocol 112) does not arrive from lb1"
     assert problem.next_step == "allow it both ways: IP protocol 112 between 10.0.0.12 and 10.0.0.11"
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.domain.slots import Candidate, Half, Moment, deputy, eligible, moment_at, on_duty, owner
+from haplane.domain.slots import Candidate, Half, Turn, deputy, eligible, on_duty, owner, turn_at
 
 NAMES = st.sets(st.sampled_from(["m1", "m2", "m3", "m4", "m5"]), min_size=1)
 
@@ -19,8 +19,8 @@ def test_turns_are_shared_evenly_and_the_deputy_is_another(names: set[str], firs
 
 @given(now=st.floats(0, 4e9), interval=st.integers(1, 43_200).map(lambda half: 2 * half))
 def test_every_moment_belongs_to_one_half_of_one_slot(now: float, interval: int) -> None:
-    moment = moment_at(now, interval)
-    begins = moment.slot * interval + (interval / 2 if moment.half is Half.MIDDLE else 0)
+    turn = turn_at(now, interval)
+    begins = turn.slot * interval + (interval / 2 if turn.half is Half.MIDDLE else 0)
     assert begins <= now < begins + interval / 2
 
 
@@ -32,5 +32,5 @@ def test_the_leader_is_spared_while_a_follower_is_healthy() -> None:
 
 
 def test_start_is_the_owners_and_middle_the_deputys() -> None:
-    assert on_duty(Moment(7, Half.START), ["m3", "m2"]) == "m3"
-    assert on_duty(Moment(7, Half.MIDDLE), ["m3", "m2"]) == "m2"
+    assert on_duty(Turn(7, Half.START), ["m3", "m2"]) == "m3"
+    assert on_duty(Turn(7, Half.MIDDLE), ["m3", "m2"]) == "m2"

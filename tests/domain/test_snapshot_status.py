@@ -26,7 +26,7 @@ def member(state: dict[str, Any] | None, up_for: float = 10_000) -> HostReport:
     return samples.report(snapshots={"agent": "a", "state": state, "local": 2}, units={TIMER_UNIT: timer})
 
 
-TAKE = "; fix: `haplane snapshot take INVENTORY` takes one, or says what prevents it"
+TAKE = "; fix: `haplane snapshot take INVENTORY` takes one, or shows what prevents it"
 
 
 def judged(*members: HostReport, interval: int | None = 60):
@@ -100,7 +100,7 @@ def test_a_pipeline_of_over_half_the_interval_is_slow():
 def test_what_silent_members_may_know_is_not_missing():
     assert judged()[1] == []
     assert judged(member(None))[1] == [
-        f"the members that respond know no verified snapshot, though one is due every 60 s{TAKE}"
+        f"the members that respond report no verified snapshot, though one is due every 60 s{TAKE}"
     ]
     assert judged(member(None), member(None), member(None))[1] == [
         f"no verified snapshot has been taken yet, though one is due every 60 s{TAKE}"

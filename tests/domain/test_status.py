@@ -7,9 +7,9 @@ import samples
 from statuses import status_of
 
 from haplane.desired.hosts import units
+from haplane.domain.assessment import RecoveryAction
 from haplane.domain.host_paths import APISERVER_CRT, KUBELET_KUBECONFIG
 from haplane.domain.observed import Observation
-from haplane.domain.recovery import RecoveryAction
 from haplane.domain.status import (
     Certificate,
     Certificates,
@@ -41,7 +41,7 @@ CONVERGED = samples.converged(INVENTORY)
 
 
 UNSERVED = (
-    "the endpoint 10.0.0.10:6443 does not answer ready (API servers are ready, what leads to them is not); "
+    "the endpoint 10.0.0.10:6443 is not ready (API servers are ready, but the way to them is not); "
     "fix: `curl -vk https://10.0.0.10:6443/readyz` shows where a connection ends"
 )
 
@@ -69,7 +69,7 @@ def test_a_cluster_whose_nodes_nobody_tells_is_not_called_healthy():
         silent = samples.altered(silent, name, kubernetes=None)
     status = judged(silent)
     assert not status.healthy
-    assert any("which nodes there are is unknown" in problem for problem in status.problems)
+    assert any("the cluster's nodes are unknown" in problem for problem in status.problems)
 
 
 def test_a_certificate_that_nothing_starts_with_again_is_named_while_its_server_runs_on():
@@ -77,13 +77,13 @@ def test_a_certificate_that_nothing_starts_with_again_is_named_while_its_server_
     damaged = samples.altered(CONVERGED, "m3", certificates={**known, APISERVER_CRT: "", KUBELET_KUBECONFIG: ""})
     (problem,) = judged(damaged).problems
     assert problem == (
-        f"m3: {APISERVER_CRT} cannot be used: what needs it does not start again "
-        "(it cannot be read, or its key is not its own); fix: `haplane up INVENTORY`"
+        f"m3: {APISERVER_CRT} cannot be used: what needs it will not start again "
+        "(it cannot be read, or its key does not match it); fix: `haplane up INVENTORY`"
     )
 
 
 def test_a_kubeconfig_that_is_of_no_use_is_named_with_why():
-    why = "its key is not its own"
+    why = "its key does not match its certificate"
     broken = samples.altered(CONVERGED, "m3", unusable={"/etc/kubernetes/admin.conf": why, KUBELET_KUBECONFIG: why})
     assert judged(broken).problems == tuple(
         f"m3: {path} cannot be used ({why}); {UP}" for path in ("/etc/kubernetes/admin.conf", KUBELET_KUBECONFIG)
@@ -160,7 +160,7 @@ def test_members_that_could_not_be_asked_are_unknown_and_no_lost_quorum(blind):
             for name in blind
         ),
         *(
-            f"etcd member {name}: unknown (its host could not ask it); fix: run `haplane status INVENTORY` again "
+            f"etcd member {name}: unknown (its host could not query it); fix: run `haplane status INVENTORY` again "
             "once its host can be inspected"
             for name in blind
         ),
@@ -188,7 +188,7 @@ def test_before_up_nothing_is_claimed():
     assert not status.healthy
     assert status.etcd.quorum.healthy == 0
     assert not any(master.ready or master.apiserver_ready for master in status.masters)
-    assert any(one.startswith("the endpoint 10.0.0.10:6443 does not answer ready (no API") for one in status.problems)
+    assert any(one.startswith("the endpoint 10.0.0.10:6443 is not ready (no API") for one in status.problems)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_silent_haproxy_an_endpoint_not_ready_and_a_certificate_soon_gone_are_
     state = {"holds_endpoint": False, "endpoint_answers": False, "servers": None}
     observation = samples.altered(CONVERGED, "lb2", balancer=state)
     assert judged(observation, endpoint_answers=False, days_left=2.0).problems == (
-        "lb2: haproxy is not responding (it runs, and its admin socket does not answer); "
+        "lb2: haproxy is not responding (it is running, but its admin socket does not respond); "
         "fix: on lb2: `systemctl restart haproxy`",
         UNSERVED,
         "m1:/etc/etcd/pki/server.crt expires in 2 days; fix: `haplane up INVENTORY`",
@@ -327,7 +327,7 @@ def test_what_could_not_be_looked_at_is_said():
     [
         ({"active": False}, f"is not running; {UP}"),
         ({"active": False, "masked": True}, f"is not running (it is masked); {UP}"),
-        ({"enabled": False}, f"is disabled, it would not start at boot; {UP}"),
+        ({"enabled": False}, f"is disabled: it would not start at boot; {UP}"),
         (None, f"is not running (it is not installed); {UP}"),
     ],
 )
@@ -422,7 +422,7 @@ def test_pods_that_nothing_can_run_are_a_problem_with_its_cause():
 
 
 def test_coredns_that_crashes_names_the_command_that_shows_why():
-    why = "crashes again and again: coredns last ended Error, exit 1, 7 restarts"
+    why = "crashes repeatedly: coredns last ended Error, exit 1, 7 restarts"
     observation = CONVERGED
     for name in ("m1", "m2", "m3"):
         told = observation.reports[name].kubernetes.model_dump() | {"coredns_ready": 0, "coredns_why": why}
@@ -482,7 +482,7 @@ def test_data_that_differ_without_a_majority_for_either_are_told():
         etcd = told.model_dump(by_alias=True) | {"status": status}
         observation = samples.altered(observation, name, etcd=etcd)
     status = judged(observation)
-    assert any("data differ and there is no majority to tell whose" in problem for problem in status.problems)
+    assert any("data differ and there is no majority to decide whose" in problem for problem in status.problems)
     assert not any("its data is damaged (" in problem for problem in status.problems)
 
 

@@ -10,6 +10,7 @@ from liars import lies
 from pydantic import ValidationError
 
 from haplane.desired.hosts import roles_of
+from haplane.domain.assessment import restore_under_way
 from haplane.domain.cluster_health import Components
 from haplane.domain.decide import decide
 from haplane.domain.guard import may_restart_etcd
@@ -18,7 +19,6 @@ from haplane.domain.membership import Act, next_change
 from haplane.domain.membership_forecast import foresee
 from haplane.domain.observed import HostReport, Observation, listed_members
 from haplane.domain.plan import Kind
-from haplane.domain.recovery import restore_under_way
 from haplane.domain.restoration import Journal
 from haplane.domain.status import Certificates, summarise
 from haplane.domain.steps.snapshots import refuse_unproven

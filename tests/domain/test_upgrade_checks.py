@@ -78,8 +78,8 @@ def test_flags_gates_and_apis_that_are_gone():
     }
     found = list(checks.flag_problems(refused, "1.37.2"))
     assert [error.what for error in found] == [
-        "kubelet of 1.37.2 does not take the flag --housekeeping-interval",
-        "kubelet of 1.37.2 does not take the feature gate Gone",
+        "kubelet of 1.37.2 does not accept the flag --housekeeping-interval",
+        "kubelet of 1.37.2 does not accept the feature gate Gone",
     ]
     assert found[1].why == "it does not start with it: unrecognized feature gate: Gone"
     used = [
@@ -89,7 +89,7 @@ def test_flags_gates_and_apis_that_are_gone():
         DeprecatedApi("m1", "x", "v1", "later", "1.39"),
     ]
     [error] = checks.api_problems(used, "1.37.2")
-    assert error.what == "flowcontrol.apiserver.k8s.io/v1beta3 flowschemas is still used, and gone in 1.32"
+    assert error.what == "flowcontrol.apiserver.k8s.io/v1beta3 flowschemas is still used, and is removed in 1.32"
     assert "API server of m1, m2" in error.where
 
 

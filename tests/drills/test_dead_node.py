@@ -144,10 +144,10 @@ def test_the_event_of_a_volume_that_another_node_has_is_met_or_not(drill, text, 
 
 
 def test_without_programs_for_volumes_the_other_kinds_are_shown_and_the_reason(drill):
-    pods, _, _ = drill(After.BACK, without="a bundle of the source official has none")
+    pods, _, _ = drill(After.BACK, without="a bundle from the official source has none")
     assert pods._volumes.claims is None
     found = shown(pods)
-    assert "source official" in found["pods with volumes"].shown
+    assert "official source" in found["pods with volumes"].shown
     assert not any("RWO" in name for name in found)
 
 

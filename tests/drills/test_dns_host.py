@@ -29,7 +29,7 @@ def test_a_master_that_could_not_be_asked_is_passed_over(codes, name):
 def test_where_none_is_found_those_that_could_not_be_asked_are_named():
     with pytest.raises(HaplaneError, match="no surviving master is known to run") as raised:
         probes.host_with_dns(INVENTORY, answering(m2=1, m3=3), without="m1")
-    assert raised.value.why == "m2 could not be asked: ImportError: no module named json"
+    assert raised.value.why == "m2 could not be queried: ImportError: no module named json"
     with pytest.raises(HaplaneError, match="no surviving master runs a CoreDNS pod") as raised:
         probes.host_with_dns(INVENTORY, answering(m2=3, m3=3), without="m1")
     assert raised.value.why is None

@@ -133,7 +133,7 @@ def test_a_left_driver_stays_as_long_as_it_has_to_unmount():
 @pytest.mark.parametrize(
     ("source", "files", "reason"),
     [
-        ("official", (), "official has none"),
+        ("official", (), "official source has none"),
         ("modules", (), "`haplane bundle build` completes it"),
         ("modules", programs()[:1], "`haplane bundle build` completes it"),
         ("modules", programs(), ""),

@@ -9,7 +9,7 @@ from contexts import context_of
 from haplane.domain import host_paths
 from haplane.domain.plan import Kind
 from haplane.errors import Refused
-from haplane.observation.decide import AUTHORITIES, decide
+from haplane.observation.decide import CAS, decide
 from haplane.pki.ca import new_ca
 
 INVENTORY = samples.inventory()
@@ -22,7 +22,7 @@ def deciding(observation):
 
 
 def showing(masters, path, pem):
-    own = {one: content.decode() for one, content in samples.identity().to_files().items() if one in AUTHORITIES}
+    own = {one: content.decode() for one, content in samples.identity().to_files().items() if one in CAS}
     observation = samples.converged(INVENTORY)
     for name in ("m1", "m2", "m3"):
         shown = dict(observation.reports[name].certificates) | own
@@ -33,7 +33,7 @@ def showing(masters, path, pem):
     return observation
 
 
-@pytest.mark.parametrize("path", AUTHORITIES)
+@pytest.mark.parametrize("path", CAS)
 def test_nothing_is_issued_by_a_ca_that_has_expired(path):
     """kubeadm would: every API server restarted, and nobody could verify any of them."""
     with pytest.raises(Refused, match="have expired") as refusal:
@@ -44,5 +44,5 @@ def test_nothing_is_issued_by_a_ca_that_has_expired(path):
 
 def test_one_master_that_shows_another_ca_decides_nothing():
     lying = deciding(showing(("m1",), host_paths.ETCD_CA_CRT, OLD))
-    assert lying.etcd_ca == samples.identity().etcd.certificate
+    assert lying.etcd_authority == samples.identity().etcd.certificate
     assert {step.host for step in lying.plan.of(Kind.KEYS)} == set()

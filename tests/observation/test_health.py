@@ -56,14 +56,14 @@ def test_a_slow_machine_is_waited_for_while_what_is_wrong_changes():
 
 def test_a_container_that_was_repaired_is_waited_for_until_the_kubelet_starts_it_again():
     """etcd had no room, the scheduler ended twice for it, and its kubelet starts it after 40 s."""
-    status = {"unhealthy": "crashes again and again: kube-scheduler last ended Error, exit 1, 2 restarts"}
+    status = {"unhealthy": "crashes repeatedly: kube-scheduler last ended Error, exit 1, 2 restarts"}
     components = {"of": CONVERGED.reports["m1"].model_dump()["components"]["of"] | {"kube-scheduler": status}}
     crashed = samples.altered(CONVERGED, "m1", components=components)
     status, seconds = verified(*[crashed] * 40, CONVERGED)
     assert status.problems == ()
     assert seconds == 40
     status, seconds = verified(crashed)
-    assert "crashes again and again" in status.problems[0]
+    assert "crashes repeatedly" in status.problems[0]
     assert seconds == BACK_OFF_SECONDS
 
 

@@ -11,18 +11,18 @@ import samples
 from contexts import FakeExecutor
 
 from haplane.domain import host_paths
+from haplane.domain.assessment import Assessment, RecoveryAction, assess, members_of
 from haplane.domain.observed import Observation
-from haplane.domain.recovery import Assessment, RecoveryAction, assess, members_of
 from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.recovery import candidates, choice
 from haplane.recovery.age import refuse_old
-from haplane.recovery.assessment import assess_cluster, refuse_more_than_needed
 from haplane.recovery.candidates import Origin, Source
 from haplane.recovery.choice import choose_source
-from haplane.recovery.cluster_keys import refuse_foreign
+from haplane.recovery.cluster_keys import refuse_another_cluster
 from haplane.recovery.context import RestoreContext
 from haplane.recovery.database import Database
+from haplane.recovery.preconditions import assess_cluster, refuse_more_than_needed
 from haplane.recovery.request import RestoreRequest
 
 STAMP = "20261122T190000Z"
@@ -83,12 +83,12 @@ def test_another_clusters_data_is_refused():
     observation = samples.converged(samples.inventory())
     pem = samples.identity().kubernetes.certificate.decode()
     context = asked(samples.altered(observation, "m1", certificates={host_paths.KUBERNETES_CA_CRT: pem}))
-    refuse_foreign(context, source())
+    refuse_another_cluster(context, source())
     with pytest.raises(Refused, match="another cluster") as refusal:
-        refuse_foreign(context, source(uid=OTHER_UID))
+        refuse_another_cluster(context, source(uid=OTHER_UID))
     assert OTHER_UID in refusal.value.why
     with pytest.raises(Refused, match="another cluster"):
-        refuse_foreign(context, source(ca=samples.identity().etcd.certificate))
+        refuse_another_cluster(context, source(ca=samples.identity().etcd.certificate))
 
 
 def test_a_member_with_another_clusters_data_hides_nobody_elses(monkeypatch):
@@ -125,7 +125,7 @@ def test_a_newer_snapshot_that_cannot_be_used_hides_nothing_that_a_member_holds(
     lost = Assessment(RecoveryAction.SURVIVOR, ("m1", "m2", "m3"), "")
     with pytest.raises(Refused, match="not what was signed") as refusal:
         candidates.find_source(context, lost)
-    assert "member m1 still holds is restored with --accept-loss" in refusal.value.next_step
+    assert "add --accept-loss to restore what member m1 still holds" in refusal.value.next_step
     accepting = replace(context, request=RestoreRequest(accept_loss=True))
     found = candidates.find_source(accepting, lost)
     assert (found.name, found.known) == ("member m1", (9,))

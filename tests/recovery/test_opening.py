@@ -26,7 +26,7 @@ from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.age import refuse_old
 from haplane.recovery.candidates import newest_stored
-from haplane.recovery.cluster_keys import refuse_foreign
+from haplane.recovery.cluster_keys import refuse_another_cluster
 from haplane.recovery.context import RestoreContext
 from haplane.recovery.database import NAMESPACE, ROOT_CA
 from haplane.recovery.opening import open_and_verify
@@ -217,7 +217,7 @@ class Stored:
         asked = RestoreRequest(snapshot=wanted, identity=self.identity, **request)
         context = RestoreContext(asked, self.inventory, observation, datetime.now(UTC), self.tools, self.executor)
         source = newest_stored(context)
-        refuse_foreign(context, source)
+        refuse_another_cluster(context, source)
         refuse_old(context, source)
         return source
 

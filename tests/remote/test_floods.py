@@ -81,7 +81,7 @@ def test_a_database_that_is_fetched(ssh_that, tmp_path, monkeypatch):
 def test_a_database_larger_than_there_is_room_for(ssh_that, tmp_path, monkeypatch):
     monkeypatch.setattr(database, "RESERVE_BYTES", 1 << 60)
     ssh_that(FLOOD)
-    assert "there is room for" in refused(fetch_output, HOST, "x", tmp_path / "out").why
+    assert "all that fits into" in refused(fetch_output, HOST, "x", tmp_path / "out").why
     assert not (tmp_path / "out").exists()
 
 

@@ -27,8 +27,8 @@ from haplane.phases.converge.join_workers import PRINTED, new_join_command
 from haplane.phases.discard.discard_data import decide_discard
 from haplane.phases.reset.reset_hosts import refuse_needed_hosts
 from haplane.phases.rotate.rotation import rotation_under_way
-from haplane.recovery.assessment import assess_cluster, refuse_full_disks, refuse_more_than_needed
 from haplane.recovery.context import RestoreContext
+from haplane.recovery.preconditions import assess_cluster, refuse_full_disks, refuse_more_than_needed
 from haplane.recovery.request import RestoreRequest
 
 INVENTORY = samples.inventory(workers=1)

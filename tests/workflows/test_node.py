@@ -233,7 +233,7 @@ def test_a_dead_worker_is_removed_without_waiting_for_its_pods(inventory):
     cluster.unready = {"w1"}
     done = carry_out(cluster, "remove", "w1")
     assert ("delete_node", {"node": "w1"}) in [(what, asked) for what, _, asked in cluster.deployed]
-    assert "w1 did not answer, so it was not reset" in done.warnings[0]
+    assert "w1 did not respond, so it was not reset" in done.warnings[0]
     assert done.exit_code == ExitCode.INCOMPLETE
 
 

@@ -167,7 +167,7 @@ def _in_place(pod: Pod, workloads: Workloads, owners: Owners) -> Cost:
     cut = owners.why_interrupted(pod) or owners.why_bare(pod)
     if cut:
         return _cost(pod, Effect.INTERRUPTED, f"{cut}; its containers restart here")
-    return _cost(pod, Effect.STAYS, "its containers restart here, other pods serve meanwhile")
+    return _cost(pod, Effect.STAYS, "its containers restart here; other pods serve meanwhile")
 
 
 def _cost(pod: Pod, effect: Effect, *why: str, seconds: int | None = None, deadlock: bool = False) -> Cost:

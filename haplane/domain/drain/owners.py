@@ -56,7 +56,7 @@ class Owners:
         if not _is_read(owner):
             return f"{owner.kind} {owner.name} decides whether it is replaced"
         if owner.kind == "Job":
-            return f"Job {owner.name} starts it anew from the beginning"
+            return f"Job {owner.name} restarts it from the beginning"
         return self._why_unserved(pod, f"{owner.kind} {owner.name}") if pod.ready else None
 
     def _why_unserved(self, pod: Pod, owner: str) -> str | None:

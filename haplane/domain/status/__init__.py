@@ -1,4 +1,4 @@
-"""From one observation to what an operator wants to know. Pure."""
+"""What ``haplane status`` shows and calls a problem, one module per subject. Pure."""
 
 from haplane.domain.status.certificates import (
     Certificate,

@@ -1,4 +1,4 @@
-"""Load balancers, and what they serve."""
+"""Problems of load balancers and of the endpoint."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def balancer_problems(
         found.append(
             problem(
                 f"{' and '.join(holders)} both hold the endpoint's address",
-                why="they do not see each other's VRRP adverts",
+                why="neither receives the other's VRRP adverts",
                 fix=f"allow IP protocol 112 between {' and '.join(roster.addresses[name] for name in holders)}: "
                 "`nft list ruleset` on each shows what drops it",
             )
@@ -60,7 +60,7 @@ def _not_responding(name: str, observation: Observation) -> Problem:
     """Haproxy that runs and does not answer hangs, and `up` sees nothing to start."""
     unit = observation.reports[name].units.get("haproxy")
     runs = unit is not None and unit.active
-    why = "it runs, and its admin socket does not answer" if runs else "it does not run"
+    why = "it is running, but its admin socket does not respond" if runs else "it is not running"
     return problem(
         f"{name}: haproxy is not responding", why=why, fix=on(name, "systemctl restart haproxy") if runs else UP
     )
@@ -86,10 +86,10 @@ def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool
 
 def endpoint_problem(roster: Roster, observation: Observation) -> Problem:
     """Whom it would lead to, or what there is between."""
-    what = f"the endpoint {roster.endpoint} does not answer ready"
+    what = f"the endpoint {roster.endpoint} is not ready"
     if not observation.with_ready_apiserver(roster.masters):
         return problem(what, why="no API server is known to be ready", fix=UP)
-    why = "API servers are ready, what leads to them is not"
+    why = "API servers are ready, but the way to them is not"
     return problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")
 
 

@@ -46,7 +46,7 @@ def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, st
             return f"its {unit} is not running", UP
     seen = report.kubelet
     if does_not_answer(report):
-        return "its containerd runs and does not answer", on(name, "systemctl restart containerd")
+        return "its containerd is running but does not respond", on(name, "systemctl restart containerd")
     if seen.unserved:
         server = report.servers.get(host_paths.KUBELET_KUBECONFIG, f"https://{roster.endpoint}")
         shows = on(name, f"curl -vk {word(f'{server}/readyz')}") + " shows where a connection ends"
@@ -73,7 +73,7 @@ def _of_its_message(name: str, message: str) -> tuple[str, str]:
     return message, journal(name, "kubelet")
 
 
-def silent_apiserver(name: str, roster: Roster, observation: Observation) -> Problem:
+def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) -> Problem:
     """What keeps it from being ready, and from running at all: it asks the member beside it and no other."""
     report = observation.reports[name]
     what = f"{name}: its API server is not ready"

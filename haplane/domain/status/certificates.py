@@ -12,7 +12,7 @@ from haplane.domain.problem import UP, Problem, named, problem
 from haplane.errors import INVENTORY
 
 SOON_DAYS = 30.0
-AUTHORITY_DAYS = 180.0
+CA_DAYS = 180.0
 """A CA's end is the end of everything it issued, and replacing one takes planning."""
 ISSUERS = f"`haplane certs status {INVENTORY}`"
 DAYS_MATTER = 2.0
@@ -65,7 +65,7 @@ class Certificates:
     """The first to expire of all that were seen on any host; ``file`` is HOST:PATH of it.
 
     ``expired`` are those that have, ``expiring`` those that will within SOON_DAYS, ``authorities`` CAs within
-    AUTHORITY_DAYS. ``foreign`` are those of kubeconfigs and kubelets that another CA has issued.
+    CA_DAYS. ``foreign`` are those of kubeconfigs and kubelets that another CA has issued.
     """
 
     expires_first: str | None
@@ -94,7 +94,7 @@ def summarise_certificates(found: Iterable[Certificate]) -> Certificates:
         first.file,
         expired=_picked(one for one in counted if one.days_left <= 0 and not one.is_authority),
         expiring=_picked(one for one in counted if 0 < one.days_left < SOON_DAYS and not one.is_authority),
-        authorities=_picked(one for one in counted if one.days_left < AUTHORITY_DAYS and one.is_authority),
+        authorities=_picked(one for one in counted if one.days_left < CA_DAYS and one.is_authority),
         foreign=_picked(one for one in counted if one.foreign),
     )
 

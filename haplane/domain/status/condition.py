@@ -61,9 +61,9 @@ def _disk(name: str, one: FileSystem) -> list[Problem]:
         what = f"{name}: the file system of {one.path} is nearly full"
         found.append(problem(what, why=why, fix=filling(name, one.path)))
     if one.inodes and one.inodes_free < FREE_INODES * one.inodes:
-        what = f"{name}: the file system of {one.path} has hardly any inodes left"
+        what = f"{name}: the file system of {one.path} is nearly out of inodes"
         where = on(name, f"du -x --inodes --max-depth=3 {one.path} | sort -n | tail")
-        found.append(problem(what, why=f"{one.inodes_free} of {one.inodes}", fix=f"{where} shows what has them"))
+        found.append(problem(what, why=f"{one.inodes_free} of {one.inodes}", fix=f"{where} shows what uses them"))
     return found
 
 
@@ -71,7 +71,7 @@ def _time(name: str, report: HostReport) -> list[Problem]:
     stopped = report.condition.stopped_time_services
     if not stopped:
         return []
-    why = "it is enabled and does not run: certificates, leases and etcd are judged by this clock"
+    why = "it is enabled but not running: certificates, leases and etcd depend on this clock"
     return [
         problem(
             f"{name}: its time service {stopped[0]} is not running",

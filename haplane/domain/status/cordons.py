@@ -22,7 +22,7 @@ def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[Probl
     found = [
         problem(
             f"{node.name}: it is Ready and has the taint {OUT_OF_SERVICE}",
-            why="its pods are deleted without being ended, and no new pods are placed there",
+            why="its pods are deleted without being stopped, and no new pods are placed there",
             fix=f"`kubectl taint nodes {node.name} {OUT_OF_SERVICE}-`",
         )
         for node in nodes

@@ -12,17 +12,17 @@ FIXES = {
     FailureKind.DAMAGED: "`haplane node repair INVENTORY {name}`",
     FailureKind.DISK_FULL: "make room " + filling("{name}", ETCD_DATA) + "; etcd starts by itself and keeps its data",
     FailureKind.READ_ONLY: "see why in `dmesg` on {name}, then `mount -o remount,rw` its file system",
-    FailureKind.DISK_ERROR: "see `dmesg` on {name}; if its data are lost: move /var/lib/etcd/member away there, then "
+    FailureKind.DISK_ERROR: "see `dmesg` on {name}; if its data is lost: move /var/lib/etcd/member away there, then "
     "`haplane node repair INVENTORY {name}`",
     FailureKind.PERMISSION: UP,
     FailureKind.CERTIFICATE: UP,
     FailureKind.KEYS_MISSING: UP,
-    FailureKind.PORT_TAKEN: "end the program that `ss -ltnp` on {name} shows at 2379, 2380 or 2381",
+    FailureKind.PORT_TAKEN: "stop the program that `ss -ltnp` on {name} shows at 2379, 2380 or 2381",
     FailureKind.NO_ADDRESS: "give {name} the address {address} again: `ip address` there shows which it has",
     FailureKind.NO_MEMORY: "free memory on {name}: `ps aux --sort=-rss | head` shows what uses it; etcd starts "
     "by itself",
     FailureKind.OTHER_CLUSTER: "`haplane node repair INVENTORY {name}`",
-    FailureKind.WRONG_FLAGS: "remove what `systemctl cat etcd` on {name} shows beside haplane's, then "
+    FailureKind.WRONG_FLAGS: "remove what `systemctl cat etcd` on {name} shows besides haplane's files, then "
     "`systemctl restart etcd`",
     FailureKind.UNKNOWN: "see `journalctl -u etcd -n 50` on {name}",
 }

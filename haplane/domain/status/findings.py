@@ -57,7 +57,7 @@ def _terminating(view: Findings) -> list[Problem]:
     return [
         problem(
             f"the namespace {one.name} has been terminating for minutes",
-            why=one.why or "no controller has said why: see whether kube-controller-manager works",
+            why=one.why or "no controller has reported why: check that kube-controller-manager works",
             fix=_fix_of_namespace(one, view),
         )
         for one in view.terminating
@@ -77,8 +77,16 @@ def _idle(view: Findings, workloads: Workloads | None, leaderless_ones: set[str]
     """Components that hold and renew their lease and do nothing; one that nobody leads has a line of its own."""
     found = []
     for component, names, what in (
-        ("kube-scheduler", view.unscheduled, "pods wait for over a minute, and the scheduler has not looked at them"),
-        ("kube-controller-manager", view.unobserved, "Deployments changed, and for over a minute nothing follows"),
+        (
+            "kube-scheduler",
+            view.unscheduled,
+            "the scheduler has not looked at pods that are pending for over a minute",
+        ),
+        (
+            "kube-controller-manager",
+            view.unobserved,
+            "Deployments changed over a minute ago without effect",
+        ),
     ):
         if not names or component in leaderless_ones:
             continue
@@ -89,8 +97,8 @@ def _idle(view: Findings, workloads: Workloads | None, leaderless_ones: set[str]
         found.append(
             problem(
                 f"{what}: {few(names)}",
-                why=f"{component} on {host} leads, renews its lease and does nothing" if leads else None,
-                fix=f"`kubectl --namespace=kube-system {log} --tail=50` shows what it cannot do",
+                why=f"{component} on {host} leads and renews its lease, but does nothing" if leads else None,
+                fix=f"`kubectl --namespace=kube-system {log} --tail=50` shows what fails",
             )
         )
     return found
@@ -101,7 +109,7 @@ def _crashing(view: Findings) -> list[Problem]:
     for one in view.crashing:
         namespace, _, pod = one.name.partition("/")
         log = f"`kubectl --namespace={namespace} logs {pod} --previous` shows its last output"
-        what = f"{one.node}: {one.name} crashes again and again, though it runs now"
+        what = f"{one.node}: {one.name} crashes repeatedly, though it is running now"
         found.append(problem(what, why=one.why, fix=log))
     return found
 
@@ -121,7 +129,7 @@ def _endpoints(
         found.append(
             problem(
                 "pods cannot resolve names: the service kube-dns has no endpoints",
-                why="CoreDNS pods are ready, and it selects none of them",
+                why="CoreDNS pods are ready, but it selects none of them",
                 fix="`kubectl --namespace=kube-system describe service kube-dns` shows what it selects",
             )
         )
@@ -131,14 +139,14 @@ def _endpoints(
     lost = [name for name in ready if roster.addresses[name] not in listed]
     strange = [] if roster.leaving else [address for address in listed if address not in known]
     parts = [f"{few(lost)} missing"] if lost else []
-    parts += [f"{few(strange)} no master's"] if strange else []
+    parts += [f"{few(strange)} not a master's"] if strange else []
     if KUBERNETES in view.endpoints and parts:
         found.append(
             problem(
-                "the service kubernetes, pods' way to the API, does not lead to every API server",
+                "the service kubernetes, by which pods reach the API, does not list every API server",
                 why=", ".join(parts),
                 fix="`kubectl get endpointslices kubernetes --output=yaml --show-managed-fields` shows who wrote it; "
-                "API servers do every 10 s",
+                "API servers write it every 10 s",
             )
         )
     return found
@@ -160,7 +168,7 @@ def _unread(view: Findings) -> list[Problem]:
         problem(
             f"the API servers' answer about {question} is not understood",
             why=why,
-            fix="look yourself: `kubectl get apiservices,namespaces,deployments --all-namespaces`",
+            fix="check by hand: `kubectl get apiservices,namespaces,deployments --all-namespaces`",
         )
         for question, why in view.unread.items()
     ]

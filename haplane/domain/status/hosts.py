@@ -30,7 +30,7 @@ def runtime_problems(roster: Roster, observation: Observation) -> list[Problem]:
     return [
         problem(
             f"{name}: containerd is not responding",
-            why="its unit is active, and it lists no images: pods there are neither started nor ended",
+            why="its unit is active, but it lists no images: pods there are neither started nor stopped",
             fix=on(name, "systemctl restart containerd"),
         )
         for name, report in sorted(observation.reports.items())
@@ -129,7 +129,7 @@ def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:
                 named_elsewhere = unit == "etcd" and report.etcd.failure is not None
                 found += [] if named_elsewhere else [_not_running(name, unit, state)]
             elif not state.enabled:
-                found.append(problem(f"{name}: {unit} is disabled, it would not start at boot", fix=UP))
+                found.append(problem(f"{name}: {unit} is disabled: it would not start at boot", fix=UP))
     return found
 
 
@@ -156,7 +156,7 @@ def unusable_certificates(observation: Observation) -> list[Problem]:
         if paths := sorted(empty - {host_paths.KUBELET_KUBECONFIG}):
             found.append(
                 problem(
-                    f"{host}: {few(paths)} cannot be used: what needs it does not start again",
+                    f"{host}: {few(paths)} cannot be used: what needs it will not start again",
                     why=UNUSABLE,
                     fix=UP,
                 )

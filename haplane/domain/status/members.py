@@ -1,4 +1,4 @@
-"""etcd's members, and the arithmetic."""
+"""Problems of etcd's members, and the quorum arithmetic."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def damaged_members(roster: Roster, observation: Observation) -> list[Problem]:
     if differ(observation.reports.values()):
         found.append(
             problem(
-                "etcd members' data differ and there is no majority to tell whose data is damaged",
+                "etcd members' data differ and there is no majority to decide whose data is damaged",
                 why="etcd refuses writes",
                 fix="restore a snapshot: `haplane restore INVENTORY --snapshot latest --accept-loss`",
             )
@@ -108,7 +108,7 @@ def lagging_members(roster: Roster, observation: Observation) -> list[Problem]:
     for name, status in serving.items():
         behind, unapplied = middle - status.raft_index, status.raft_index - status.raft_applied_index
         if behind > LAG:
-            why = f"it has {behind} entries less than most members: a failure of another one would cost writes"
+            why = f"it is {behind} entries behind most members: if another one failed, writes would stop"
             found.append(problem(f"etcd member {name}: it lags behind", why=why, fix=journal(name, "etcd")))
         elif status.raft_applied_index and unapplied > UNAPPLIED:
             why = f"{unapplied} entries wait: its disk or processor is too slow"
@@ -163,7 +163,7 @@ def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) ->
         return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=fix)
     if member.unknown:
         again = "run `haplane status INVENTORY` again once its host can be inspected"
-        return problem(f"etcd member {name}: unknown", why="its host could not ask it", fix=again)
+        return problem(f"etcd member {name}: unknown", why="its host could not query it", fix=again)
     if report.etcd.cut_off:
         why = "its own host drops what is sent to port 2379"
         fix = f"see what drops packets: {on(name, 'nft list ruleset')}"
@@ -175,5 +175,5 @@ def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) ->
         return problem(
             f"etcd member {name}: not healthy", why=why, fix=on(name, "systemctl restart etcd") if hangs else recovery
         )
-    why = "it responds, and reads nothing through the quorum"
+    why = "it responds, but cannot read through quorum"
     return problem(f"etcd member {name}: not healthy", why=why, fix=journal(name, "etcd"))

@@ -1,12 +1,12 @@
-"""What an operator wants to know of a cluster."""
+"""The result of ``haplane status``: a cluster as plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from haplane.domain.assessment import Recovery
 from haplane.domain.problem import Problem
-from haplane.domain.recovery import Recovery
 from haplane.domain.snapshot_status import Snapshots
 from haplane.domain.status.certificates import Certificates
 from haplane.errors import INVENTORY

@@ -1,4 +1,4 @@
-"""Masters, workers and cluster DNS."""
+"""Problems of masters, workers and cluster DNS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from haplane.domain.observed import Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem
-from haplane.domain.status.causes import not_ready, silent_apiserver
+from haplane.domain.status.causes import not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
 from haplane.domain.status.workloads import remedy
 
@@ -56,18 +56,18 @@ def node_problems(
     While no API server reports, nothing is known of nodes, which is a problem by itself.
     """
     found = [
-        silent_apiserver(one.name, roster, observation)
+        unresponsive_apiserver(one.name, roster, observation)
         for one in masters
         if one.reachable and not one.apiserver_ready
     ]
     if kubernetes is None:
         ready = ", ".join(one.name for one in masters if one.apiserver_ready)
-        silent = problem(
-            "which nodes there are is unknown",
-            why=f"the API servers of {ready} are ready, and did not answer an administrator in time",
+        unresponsive = problem(
+            "the cluster's nodes are unknown",
+            why=f"the API servers of {ready} are ready, but did not answer an administrator's request in time",
             fix=UP,
         )
-        return [*found, silent] if ready else found
+        return [*found, unresponsive] if ready else found
     nodes = {node.name: node for node in kubernetes.nodes}
     for one in masters:
         if one.kubelet_version is None and one.reachable:
@@ -104,7 +104,7 @@ def closed_ports(kubernetes: Kubernetes | None) -> list[Problem]:
     return [
         problem(
             f"{node.name}: API servers cannot reach its kubelet: logs and exec of its pods fail",
-            why="most masters get no connection to its port, 10250",
+            why="most masters cannot connect to its port 10250",
             fix=f"see what drops packets: {on(node.name, 'nft list ruleset')}",
         )
         for node in (kubernetes.nodes if kubernetes else ())
@@ -144,7 +144,7 @@ def _fix_of_shortage(pressure: str, node: str) -> str:
     return {
         "DiskPressure": filling(node, "/var"),
         "MemoryPressure": on(node, "ps aux --sort=-rss | head") + " shows what uses it",
-        "PIDPressure": on(node, "ps -eLo comm= | sort | uniq -c | sort -n | tail") + " shows what has them",
+        "PIDPressure": on(node, "ps -eLo comm= | sort | uniq -c | sort -n | tail") + " shows what uses them",
     }.get(pressure, f"`kubectl get pods --all-namespaces --field-selector=spec.nodeName={node}` shows its pods there")
 
 

@@ -76,6 +76,6 @@ def _forward(name: str, place: str, pods: str) -> Problem:
         command = f"nft {word(rules)}"
     return problem(
         f"{name}: the packet filter drops what pods send to other hosts",
-        why=f"{chain} drops what none of its rules accepts, and accepts nothing of {pods}",
+        why=f"{chain} drops what none of its rules accepts, and accepts nothing from {pods}",
         fix=f"on {name}: `{command}`, and the same in the firewall's own configuration",
     )

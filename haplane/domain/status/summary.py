@@ -1,4 +1,4 @@
-"""From one observation to what an operator wants to know. Pure.
+"""Puts ``haplane status`` together from one observation. Pure.
 
 It holds with hosts down, without quorum, and before ``up``: what nobody could tell is said to be unknown, never fine.
 """
@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from haplane.domain import host_paths
+from haplane.domain.assessment import Recovery, keys_are_lost, summarise_recovery
 from haplane.domain.clocks import Window, clock_offsets
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.problem import UP, Problem, in_code, named
-from haplane.domain.recovery import Recovery, keys_are_lost, summarise_recovery
 from haplane.domain.snapshot_status import snapshot_problems, summarise_snapshots
 from haplane.domain.status.balancers import (
     balancer_problems,

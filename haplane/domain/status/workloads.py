@@ -19,7 +19,7 @@ REMEDIES = (
     (r"(?:exceeded|failed) quota: ([a-z0-9.-]+)", "`kubectl --namespace={namespace} delete resourcequota {0}`"),
     (
         r"usage per (?:Container|Pod) is",
-        "see `kubectl --namespace={namespace} get limitranges`, and delete what refuses",
+        "see `kubectl --namespace={namespace} get limitranges`, and delete the one that refuses",
     ),
     (r"violates PodSecurity", "`kubectl label namespace {namespace} pod-security.kubernetes.io/enforce-`"),
     (r"with binding '([a-z0-9.-]+)' denied", "`kubectl delete validatingadmissionpolicybinding {0}`"),
@@ -43,10 +43,10 @@ OPERATING_SYSTEM = "kubernetes.io/os"
 def most_troubled(reports: Iterable[HostReport]) -> Workloads | None:
     """The view of the master that reports the most amiss: one host cannot hide what another one sees."""
     views = [report.workloads for report in reports if report.workloads is not None]
-    return max(views, key=_trouble, default=None)
+    return max(views, key=_problems, default=None)
 
 
-def _trouble(view: Workloads) -> int:
+def _problems(view: Workloads) -> int:
     lacking = sum(max(one.desired - one.ready, 0) for one in view.daemon_sets)
     leaderless = sum(not lease.holder for lease in view.leases.values())
     return lacking + leaderless + len(view.webhooks) + len(view.missing) + len(view.edited)
@@ -101,7 +101,7 @@ def _unknown(masters: list[HostReport]) -> list[Problem]:
     return [
         problem(
             "no API server reports pods, webhooks and leases: their state is unknown",
-            why="those that are ready did not answer an administrator in time",
+            why="those that are ready did not answer an administrator's request in time",
             fix="on a master: `kubectl get --raw '/readyz?verbose'`",
         )
     ]
@@ -126,7 +126,7 @@ def _lacking(one: DaemonSet, ready: Collection[str], kubernetes: Kubernetes | No
     parts = [f"no pod on {few(without)}"] if without else []
     parts += [f"its pod on {few(waiting)} is not ready"] if waiting else []
     if not parts and len(one.pods) < one.desired and one.desired - len(one.pods) > _not_ready(kubernetes):
-        parts = [f"{len(one.pods)} pods, on {one.desired} nodes there should be one"]
+        parts = [f"{len(one.pods)} pods; there should be one on each of {one.desired} nodes"]
     return ", ".join(parts) or None
 
 
@@ -165,7 +165,7 @@ def remedy(namespace: str, refusal: str) -> str | None:
     return None
 
 
-CRASHES = "crashes again and again"
+CRASHES = "crashes repeatedly"
 """As kubernetes.py on hosts reports a container that the kubelet waits to start again."""
 
 

@@ -28,8 +28,9 @@ def cluster_steps(
     deleted: Collection[str] = (),
 ) -> list[Step]:
     """What is applied through the API by any one master; ``deleted`` are nodes that will be new ones."""
-    down, silent = api_servers_are_down(cluster.masters, reports), api_servers_are_silent(cluster.masters, reports)
-    if kubernetes is None and (down or silent):
+    down = api_servers_are_down(cluster.masters, reports)
+    reporting_nothing = api_servers_report_nothing(cluster.masters, reports)
+    if kubernetes is None and (down or reporting_nothing):
         return []  # nobody tells: what is unknown is not missing
     nodes = kubernetes.nodes if kubernetes else ()
     known = {node.name: node for node in nodes if node.name not in deleted}
@@ -67,16 +68,16 @@ def api_servers_are_down(masters: Sequence[str], reports: Mapping[str, HostRepor
     return _are_set_up(masters, reports) and not ready
 
 
-def api_servers_are_silent(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
-    """One is ready, and yet none has told which nodes and objects there are.
+def api_servers_report_nothing(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
+    """One is ready, and yet none has reported which nodes and objects there are.
 
     Not before admin.conf has its rights: super-admin.conf, which gives them, goes away then.
     """
     known = [reports[name] for name in masters if name in reports]
     ready = any(report.apiserver.ready for report in known)
-    told = any(report.kubernetes is not None for report in known)
+    reported = any(report.kubernetes is not None for report in known)
     begun = any(host_paths.SUPER_ADMIN_KUBECONFIG in report.files for report in known)
-    return ready and not told and not begun and _are_set_up(masters, reports)
+    return ready and not reported and not begun and _are_set_up(masters, reports)
 
 
 def _are_set_up(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:

@@ -62,7 +62,7 @@ def _could_lead(component: str, report: HostReport) -> bool:
 
 
 def _why(one: Leaderless) -> str:
-    lease = f"{one.holder} does not renew its lease" if one.holder else "nobody has its lease"
+    lease = f"{one.holder} does not renew its lease" if one.holder else "nothing holds its lease"
     return f"no {one.component} leads: {lease}"
 
 

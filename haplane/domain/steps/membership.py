@@ -48,7 +48,7 @@ def delete_node_steps(cluster: ClusterWants, observation: Observation) -> list[S
     for node in kubernetes.nodes if kubernetes else ():
         if node.name in cluster.masters + cluster.workers:
             if _has_lost(node, reports.get(node.name)):
-                steps.append(Step(Kind.DELETE_NODE, node.name, "its machine has lost what made it that node"))
+                steps.append(Step(Kind.DELETE_NODE, node.name, "its host no longer has this node's files"))
         elif node.name not in cluster.leaving and is_gone(node.name, entitled, reports, labels=MASTER_LABELS):
             steps.append(Step(Kind.DELETE_NODE, node.name, "a master that is not in the inventory"))
     return steps

@@ -48,7 +48,7 @@ def node_steps(
             continue
         evidence = WORKER_EVIDENCE if name in cluster.workers else MASTER_EVIDENCE
         missing = tuple(path for path in evidence if path not in report.files)
-        if missing and not _only_aside(missing, report):
+        if missing and not _only_moved(missing, report):
             kind = Kind.JOIN if name in cluster.workers else Kind.INITIALISE
             steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))
             continue
@@ -194,7 +194,7 @@ def tidy_staged_steps(reports: Mapping[str, HostReport], unfinished: Collection[
     ]
 
 
-def _only_aside(missing: tuple[str, ...], report: HostReport) -> bool:
+def _only_moved(missing: tuple[str, ...], report: HostReport) -> bool:
     return all(
         path in host_paths.MOVED_MANIFESTS and host_paths.MOVED_MANIFESTS[path] in report.files for path in missing
     )

@@ -127,7 +127,7 @@ def refuse_unproven(recipients: Iterable[str], proven: Collection[str], reports:
         )
 
 
-def refuse_foreign_signing_key(wanted_digest: str | None, digest: str | None, inventory: str) -> None:
+def refuse_another_signing_key(wanted_digest: str | None, digest: str | None, inventory: str) -> None:
     """Digests of the public half, as the inventory and as the masters have it. Raises Refused when they differ."""
     if wanted_digest is None or wanted_digest == digest:
         return

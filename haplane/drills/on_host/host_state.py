@@ -1,4 +1,4 @@
-"""Who this host takes for the etcd leader, and whether it has the endpoint's address. Standard library alone.
+"""Which etcd member this host sees as leader, and whether it holds the endpoint's address. Standard library alone.
 
     python3 -I -c THIS ADDRESS WITH_ETCD
 

@@ -1,4 +1,4 @@
-"""DNS queries for A records, and what is answered (RFC 1035, section 4.1)."""
+"""DNS queries for A records, and their replies (RFC 1035, section 4.1)."""
 
 from __future__ import annotations
 

@@ -41,7 +41,11 @@ def why_unusable(text: str, authorities: set[bytes]) -> str | None:
     if trusted and authorities and not trusted & authorities:
         return "the CA that it trusts is not the cluster's"
     if "client-certificate" in pem and not re.search(r"^[\s-]*client-key:", text, re.M):
-        return None if is_pair(pem["client-certificate"], pem.get("client-key", b"")) else "its key is not its own"
+        return (
+            None
+            if is_pair(pem["client-certificate"], pem.get("client-key", b""))
+            else "its key does not match its certificate"
+        )
     return None
 
 

@@ -1,4 +1,4 @@
-"""The kubelet on this host, and what its containers last complained of."""
+"""The kubelet on this host, and its containers' last errors."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def crashes(container: dict[str, Any]) -> dict[str, str] | None:
     restarts = container.get("restartCount", 0)
     times = f"{restarts} restart{'' if restarts == 1 else 's'}"
     return {
-        "reason": "crashes again and again" if restarts > 1 else "crashed",
+        "reason": "crashes repeatedly" if restarts > 1 else "crashed",
         "message": f"{container.get('name')} last ended {ended.get('reason')}, exit {ended.get('exitCode')}, {times}",
     }
 

@@ -28,7 +28,7 @@ def listeners() -> list[Listener]:
     for line in output_of("ss", "-Hlntp").splitlines():
         parsed = LISTENER.fullmatch(line)
         if parsed is None:
-            raise ValueError(f"ss printed a line that is no socket: {line[:100]!r}")
+            raise ValueError(f"ss printed a line that is not a socket: {line[:100]!r}")
         found.append((parsed[1], USER.findall(parsed[2])))
     return found
 

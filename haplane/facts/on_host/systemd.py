@@ -37,7 +37,7 @@ def loaded_units(names: Sequence[str], *properties: str) -> dict[str, dict[str, 
     wanted = ",".join(("Id", "LoadState", *properties))
     shown = run_if_installed("systemctl", "show", f"--property={wanted}", *names)
     if shown is None and os.path.isdir("/run/systemd/system"):
-        raise OSError("systemctl does not answer")
+        raise OSError("systemctl does not respond")
     found = {}
     for block in (shown or "").split("\n\n"):
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -81,8 +81,8 @@ def last_error(unit: str) -> str:
         journal = run_if_installed(
             "journalctl", f"--unit={unit}", "--boot", f"--lines={JOURNAL_LINES_OF_UNIT}", "--output=cat", "--no-pager"
         )
-    said = [line for line in (journal or "").splitlines() if ERROR.search(line) and not OF_SYSTEMD.match(line)]
-    return KLOG.sub("", said[-1]).strip()[:MOST_WORDS] if said else ""
+    errors = [line for line in (journal or "").splitlines() if ERROR.search(line) and not OF_SYSTEMD.match(line)]
+    return KLOG.sub("", errors[-1]).strip()[:MOST_WORDS] if errors else ""
 
 
 def is_replaced(process: str) -> bool:

@@ -53,7 +53,7 @@ def emulation() -> Accelerator:
 def _major_version() -> int:
     found = re.search(r"version (\d+)\.", run(QEMU, "--version"))
     if found is None:
-        raise HaplaneError(f"{QEMU} does not tell its version")
+        raise HaplaneError(f"{QEMU} does not report its version")
     return int(found[1])
 
 

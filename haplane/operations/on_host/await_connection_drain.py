@@ -37,9 +37,9 @@ def main() -> None:
 def sent(address: str, port: str) -> dict[str, int]:
     """Connection, by haproxy's end of it -> segments of data that went to the server."""
     kept = ["ss", "-HOtinp", "state", "established", "dst", address, "dport", "=", f":{port}"]
-    said = subprocess.run(kept, stdout=subprocess.PIPE, check=True, timeout=10, encoding="utf-8").stdout
+    shown = subprocess.run(kept, stdout=subprocess.PIPE, check=True, timeout=10, encoding="utf-8").stdout
     counts = {}
-    for line in said.splitlines():
+    for line in shown.splitlines():
         connection = CONNECTION.search(line)
         if connection and any(is_of_the_unit(process) for process in PROCESS.findall(line)):
             count = SENT.search(line)

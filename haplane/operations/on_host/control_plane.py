@@ -152,7 +152,7 @@ def held_back(components: Sequence[str]) -> str:
         done = subprocess.run(command, capture_output=True, timeout=10, check=False)
         for seconds, component in re.findall(HELD_BACK, done.stdout.decode(errors="replace")):
             if component in components:
-                return f"its kubelet holds {component} back for {seconds}, because it was ended often within minutes"
+                return f"its kubelet waits {seconds} to start {component}, which ended often within minutes"
     return ""
 
 
@@ -186,10 +186,10 @@ def await_nothing(
 ) -> None:
     """Look until there is nothing to say. Past the deadline it ends with what there is, unless it is ``delayed``."""
     began = time.monotonic()
-    while said := what():
+    while problem := what():
         now = time.monotonic()
         if now >= deadline and (not (why := delayed()) or now >= deadline + BACK_OFF_SECONDS):
-            sys.exit(f"{DEADLINE_MARK} not within {now - began:.0f} s: {wanted}: {why or said}")
+            sys.exit(f"{DEADLINE_MARK} not within {now - began:.0f} s: {wanted}: {why or problem}")
         time.sleep(LOOK_SECONDS if now < deadline else 1)
 
 

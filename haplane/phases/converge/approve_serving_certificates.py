@@ -26,4 +26,4 @@ def tell_refused(context: Context) -> None:
 
 
 APPROVE_SERVING = Phase("Approve kubelets' serving certificates", (Kind.APPROVE,), approve_serving_certificates)
-NAME_REFUSED_REQUESTS = Look("Name certificate requests that are left alone", tell_refused)
+NAME_REFUSED_REQUESTS = Look("List certificate requests that are left alone", tell_refused)

@@ -41,7 +41,9 @@ def change_members(context: Context) -> None:
         _take_out_of_service(context, change, out)
         CARRY_OUT[change.act](context, change)
     else:
-        raise HaplaneError("etcd's members do not become as wanted", next_step="run `haplane status`, then again")
+        raise HaplaneError(
+            "etcd's members do not reach the planned state", next_step="run `haplane status`, then again"
+        )
     for host in out.values():
         put_back(context, host)
 

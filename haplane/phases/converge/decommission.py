@@ -25,7 +25,7 @@ from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, r
 from haplane.phases.node.drain import drain_node, require_nodes
 from haplane.phases.reset.reset_hosts import reset_hosts
 
-NOT_KNOWN = "what its drain costs is not known, because no API server is ready; a loss is refused before the drain"
+NOT_KNOWN = "the cost of its drain is unknown because no API server is ready; a drain that loses data is refused"
 
 
 def list_costs(context: Context) -> None:

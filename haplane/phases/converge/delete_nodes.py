@@ -23,7 +23,7 @@ def delete_nodes(context: Context) -> None:
     }
     for name in context.plan.hosts(Kind.DELETE_NODE):
         if name not in due:
-            context.progress(name, "no majority of the masters reports its Node as gone any more: it is not deleted")
+            context.progress(name, "its Node is not deleted: a majority of the masters no longer reports it as gone")
             continue
         context.deploy([context.some_master()], delete_node, node=name)
 

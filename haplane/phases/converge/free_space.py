@@ -47,7 +47,7 @@ def _what_is_left(context: Context, full: Mapping[str, EtcdStatus]) -> str:
     wanted = context.inventory.cluster.etcd.quota_backend_bytes
     units = {name: context.observation.reports[name].units.get("etcd") for name in full}
     drop_ins = sorted({path for unit in units.values() if unit is not None for path in unit.foreign_drop_ins})
-    still = f"etcd is still at its quota after it was defragmented ({', '.join(full)}): what it holds is that much"
+    still = f"etcd is still at its quota after it was defragmented ({', '.join(full)}): its live data fills it"
     if drop_ins and any(quota_of(status) < wanted for status in full.values()):
         return f"{still}; remove {', '.join(drop_ins)}, which sets a smaller quota, then `haplane up`"
     raise_it = 'raise cluster["etcd"]["quota_backend_bytes"] in the inventory'

@@ -68,9 +68,9 @@ def new_join_command(context: Context, purpose: TokenPurpose) -> re.Match[str]:
     command = JOIN_COMMAND.search(output.decode(errors="replace"))
     if command is None:
         raise HaplaneError(
-            "kubeadm gave no join command",
+            "kubeadm printed no join command",
             where=f"{master.name}: kubeadm token create --print-join-command",
-            next_step="run that on the master and see what it says",
+            next_step="run that command on the master to see its error",
         )
     return command
 

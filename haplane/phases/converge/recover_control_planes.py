@@ -16,7 +16,7 @@ from haplane.domain.plan import Kind
 from haplane.phases.converge.prepare_hosts import identity
 from haplane.pki.kubelet_certificates import kubelet_client
 
-STAMP = "%Y-%m-%d-%H-%M-%S"
+TIMESTAMP = "%Y-%m-%d-%H-%M-%S"
 """The kubelet's own, in client-go's certificate_store.go."""
 
 
@@ -29,7 +29,7 @@ def issue_kubelet_clients(context: Context) -> None:
         recipes.replace_kubelet_client,
         pair_of={name: pair.certificate + pair.private_key for name, pair in pairs.items()},
         server_of={host.name: api_servers(context.inventory, host)[0] for host in hosts},
-        timestamp=now.strftime(STAMP),
+        timestamp=now.strftime(TIMESTAMP),
     )
 
 

@@ -9,8 +9,8 @@ from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.deploys import etcd_recipes
 from haplane.domain import host_paths
+from haplane.domain.assessment import PreviousData, Recovery, RecoveryAction, keys_are_lost, summarise_recovery
 from haplane.domain.plan import Kind, Plan, Step
-from haplane.domain.recovery import PreviousData, Recovery, RecoveryAction, keys_are_lost, summarise_recovery
 from haplane.errors import Refused
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 

@@ -154,7 +154,7 @@ def _left(pods: Sequence[Pod], refused: dict[str, str]) -> str:
 
 
 def _late(context: Context, host: Host, left: Sequence[Pod], refused: dict[str, str]) -> DeadlinePassed:
-    whys = [refused.get(pod.metadata.uid) or "is ending, or its kubelet does not end it" for pod in left]
+    whys = [refused.get(pod.metadata.uid) or "is terminating, or its kubelet does not end it" for pod in left]
     return DeadlinePassed(
         f"{host.name} was not drained within {context.request.node.drain_seconds:g} s; it stays cordoned",
         where=f"{host.name}: {few([pod.name for pod in left])}",

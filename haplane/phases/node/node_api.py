@@ -54,7 +54,7 @@ def evict(context: Context, pods: Sequence[Pod]) -> dict[str, str]:
     try:
         return TypeAdapter(dict[str, str]).validate_json(answer)
     except ValidationError:
-        raise HaplaneError(f"{master} returned an answer that cannot be read", next_step="re-run") from None
+        raise HaplaneError(f"{master} returned a response that cannot be read", next_step="re-run") from None
 
 
 def _call(context: Context, verb: str, *words: str, seconds: float = STEP_SECONDS) -> tuple[str, bytes]:

@@ -111,7 +111,7 @@ def remove_workers(context: Context) -> None:
             reset_hosts(context, [host], context.now().strftime("%Y%m%dT%H%M%SZ"))
         else:
             context.result.warnings.append(
-                f"{host.name} did not answer, so it was not reset: it has its keys, and joins again if it is started"
+                f"{host.name} did not respond, so it was not reset: it has its keys, and joins again if it is started"
             )
 
 

@@ -1,4 +1,4 @@
-"""Take haplane's cluster off hosts: everything stopped, data and keys moved, the rest removed."""
+"""Remove haplane's cluster from hosts: everything stopped, data and keys moved, the rest removed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refuse_needed_hosts(context: Context) -> None:
     masters = inventory.masters + inventory.leaving
     ready = [host for host in masters if host.name in reports and reports[host.name].apiserver.ready]
     if ready and all(host in hosts for host in ready):
-        raise _refused(f"no other API server is ready than {', '.join(host.name for host in ready)}")
+        raise _refused(f"no API server is ready other than {', '.join(host.name for host in ready)}")
     if ready and inventory.balancer_hosts and all(host in hosts for host in inventory.balancer_hosts):
         raise _refused("no load balancer would be left")
     states = {host.name: reports.get(host.name) for host in (*inventory.etcd, *inventory.leaving)}

@@ -222,7 +222,7 @@ def delete_stale_nodes(context: Context) -> None:
 
     def ready() -> Obstacle | None:
         names = [node.name for node in _stale_masters(context) if node.ready]
-        return Obstacle(", ".join(names), "not in the inventory, but its Node is Ready still") if names else None
+        return Obstacle(", ".join(names), "not in the inventory, but its Node is still Ready") if names else None
 
     look_until_clear(context, ready, GONE_SECONDS)
     if _stale_masters(context):

@@ -29,7 +29,7 @@ PLAN = (
     "masters, one at a time: restart the API server so that it reads the new key as well",
     "members: seal the cluster's keys anew, the old and the new one",
     "masters, one at a time: restart the API server so that it writes with the new key",
-    "the cluster: rewrite every Secret, and see on every member that all are stored under the new key",
+    "the cluster: rewrite every Secret, and check on every member that all are stored under the new key",
     "masters, one at a time: restart the API server without the old key",
     "members: seal the cluster's keys anew; older snapshots keep the old key in theirs",
 )

@@ -18,7 +18,7 @@ from haplane.domain.plan import Kind
 from haplane.domain.steps.snapshots import (
     TIMER_UNIT,
     keys_fingerprint,
-    refuse_foreign_signing_key,
+    refuse_another_signing_key,
     refuse_revoked_signing_key,
     refuse_unproven,
 )
@@ -42,7 +42,7 @@ def refuse_unusable_snapshots(context: Context) -> None:
     if snapshots.signing_key is not None:
         wanted = hashlib.sha256(signing_key_pem(snapshots.signing_key)).hexdigest()
         held = context.view.digest_on(context.inventory.masters, host_paths.SIGNING_PUB)
-        refuse_foreign_signing_key(wanted, held, context.inventory.path)
+        refuse_another_signing_key(wanted, held, context.inventory.path)
 
 
 def seal_keys(context: Context) -> None:

@@ -52,8 +52,8 @@ def switching(
     except HaplaneError as error:
         if not begun or isinstance(error, Unreachable | LockLost):
             raise
-        context.progress(host.name, f"does not become ready as {version}: going back")
-        why = _told(error)
+        context.progress(host.name, f"does not become ready as {version}: rolling back")
+        why = _message(error)
         try:
             _switch_back(context, host, group, part)
             again()
@@ -61,7 +61,7 @@ def switching(
             raise HaplaneError(
                 f"{host.name} became ready neither as {version} nor in its old version",
                 where=error.where,
-                why=f"{why}; then {_told(second)}",
+                why=f"{why}; then {_message(second)}",
                 next_step=f"haplane status {context.inventory.path}",
             ) from error
         raise type(error)(
@@ -72,7 +72,7 @@ def switching(
         ) from error
 
 
-def _told(error: HaplaneError) -> str:
+def _message(error: HaplaneError) -> str:
     return f"{error.what}: {error.why}" if error.why else error.what
 
 

@@ -1,0 +1,1 @@
+"""Scratch servers on this machine that prove that a snapshot can be restored and read."""

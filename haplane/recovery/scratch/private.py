@@ -120,7 +120,7 @@ def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
     try:
         if wait:
-            wait_until(taken, WAIT_SECONDS, f"another run lets go of {path}")
+            wait_until(taken, WAIT_SECONDS, f"another run releases {path}")
         elif not taken():
             raise BlockingIOError(str(path))
         yield

@@ -77,12 +77,12 @@ ZOO = {
     "StatefulSet": (
         [pod("it", owner("StatefulSet", "db")), pod("db-1", owner("StatefulSet", "db"), on="n2")], {},
         "interrupted", "there is one pod of this name"),
-    "Job": ([pod("it", owner("Job", "sum"))], {"jobs": [job("sum")]}, "interrupted", "starts it anew"),
+    "Job": ([pod("it", owner("Job", "sum"))], {"jobs": [job("sum")]}, "interrupted", "restarts it"),
     "Job that may not fail again": (
         [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", failed=2, limit=2)]}, "lost", "backoffLimit 2"),
     "Job that ignores evictions": (
         [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", limit=0, on_eviction="Ignore")]},
-        "interrupted", "anew"),
+        "interrupted", "restarts"),
     "Job that fails when evicted": (
         [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", on_eviction="FailJob")]}, "lost", "has FailJob"),
     "Job whose index may not fail again": (
@@ -90,7 +90,7 @@ ZOO = {
         {"jobs": [job("sum", limit=2**31 - 1, per_index=1)]}, "lost", "its index fails, backoffLimitPerIndex 1"),
     "Job whose index may fail again": (
         [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", limit=2**31 - 1, per_index=1)]},
-        "interrupted", "anew"),
+        "interrupted", "restarts"),
     "Job of another group": (
         [pod("it", owner("Job", "train") | {"apiVersion": "batch.volcano.sh/v1alpha1"})], {}, "interrupted",
         "Job train decides whether it is replaced"),
@@ -99,7 +99,7 @@ ZOO = {
         "interrupted", "StatefulSet db decides whether it is replaced"),
     "Job's finalizer": (
         [pod("it", owner("Job", "sum"), finalizers=["batch.kubernetes.io/job-tracking"])], {"jobs": [job("sum")]},
-        "interrupted", "anew"),
+        "interrupted", "restarts it"),
     "custom owner": ([pod("it", owner("TaskRun", "build"))], {}, "interrupted", "TaskRun build decides"),
     "DaemonSet": ([pod("it", owner("DaemonSet", "net"))], {}, "stays", "one for each node"),
     "static": ([pod("it", annotations={"kubernetes.io/config.mirror": "x"})], {}, "stays", "static pod"),

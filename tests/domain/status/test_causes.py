@@ -69,7 +69,7 @@ def test_a_host_that_was_left_out_is_neither_off_nor_lost():
 
 def test_a_containerd_that_hangs_is_named_while_its_node_is_still_ready():
     found = line(samples.altered(CONVERGED, "w1", images=None), "containerd")
-    assert found.startswith("w1: containerd is not responding (its unit is active, and it lists no images")
+    assert found.startswith("w1: containerd is not responding (its unit is active, but it lists no images")
     assert found.endswith("fix: on w1: `systemctl restart containerd`")
     late = {"images": "ctr did not end within 5 s"}
     assert line(samples.altered(CONVERGED, "w1", images=None, failed=late), "w1: ") == found

@@ -29,7 +29,7 @@ def disk(**changes):
         ({"size": 10 * GIB, "free": GIB}, None),
         ({"size": 10 * GIB, "free": GIB // 4}, "nearly full (256 of 10240 MiB free); fix: on m2: `du -xh "),
         ({"free": GIB}, "nearly full (1024 of 102400 MiB free)"),
-        ({"inodes_free": 10}, "hardly any inodes left (10 of 1000); fix: on m2: `du -x --inodes "),
+        ({"inodes_free": 10}, "nearly out of inodes (10 of 1000); fix: on m2: `du -x --inodes "),
         ({"inodes": 0, "inodes_free": 0}, None),
         ({"read_only": True}, "mounted read-only; fix: on m2: `dmesg"),
         ({"read_only": True, "path": "/"}, None),
@@ -61,7 +61,7 @@ def test_a_disk_that_cannot_be_looked_at_is_unknown_and_said():
 
 def test_a_time_service_that_stopped_is_a_problem_and_a_clock_that_follows_none_a_note():
     (found,) = problems(stopped_time_services=["chrony"])
-    assert found.startswith("m2: its time service chrony is not running (it is enabled and does not run")
+    assert found.startswith("m2: its time service chrony is not running (it is enabled but not running")
     assert found.endswith("fix: on m2: `systemctl restart chrony`")
     status = status_of(INVENTORY, samples.altered(CONVERGED, "m2", condition={"synchronised": False}))
     assert status.healthy
@@ -129,7 +129,7 @@ def with_raft(**indices):
 def test_a_member_that_lags_is_named_and_one_that_claims_too_much_costs_nobody():
     assert with_raft(m1=(90_000, 90_000), m2=(90_500, 90_400), m3=(89_000, 89_000)) == ()
     (far,) = with_raft(m1=(90_000, 90_000), m2=(90_500, 90_500), m3=(70_000, 70_000))
-    assert far.startswith("etcd member m3: it lags behind (it has 20000 entries less than most members")
+    assert far.startswith("etcd member m3: it lags behind (it is 20000 entries behind most members")
     (slow,) = with_raft(m1=(90_000, 90_000), m2=(90_500, 80_500), m3=(90_000, 90_000))
     assert slow.startswith("etcd member m2: it does not keep up (10000 entries wait")
     assert with_raft(m1=(90_000, 90_000), m2=(90_500, 90_500), m3=(1 << 50, 1 << 50)) == ()

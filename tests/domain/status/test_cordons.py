@@ -26,7 +26,7 @@ def judged(inventory=INVENTORY, *, more=(), **nodes):
 def test_a_taint_that_somebody_forgot_is_named_with_the_command():
     tainted = {"taints": [f"{OUT_OF_SERVICE}:NoExecute"]}
     assert judged(w1=tainted).problems == (
-        f"w1: it is Ready and has the taint {OUT_OF_SERVICE} (its pods are deleted without being ended, and no new "
+        f"w1: it is Ready and has the taint {OUT_OF_SERVICE} (its pods are deleted without being stopped, and no new "
         f"pods are placed there); fix: `kubectl taint nodes w1 {OUT_OF_SERVICE}-`",
     )
     (off,) = judged(w1=tainted | {"ready": False}).problems

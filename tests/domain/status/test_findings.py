@@ -75,15 +75,15 @@ def test_a_namespace_that_does_not_go(why, found, fix):
 @pytest.mark.parametrize(
     ("kind", "component", "words"),
     [
-        ("unscheduled", "kube-scheduler", "the scheduler has not looked at them: x/p"),
-        ("unobserved", "kube-controller-manager", "nothing follows: x/p"),
+        ("unscheduled", "kube-scheduler", "pending for over a minute: x/p"),
+        ("unobserved", "kube-controller-manager", "without effect: x/p"),
     ],
 )
 def test_who_leads_and_does_nothing_is_named(kind, component, words):
     (line,) = problems(**{kind: ["x/p"]})
     assert words in line
-    assert f"({component} on m1 leads, renews its lease and does nothing)" in line
-    assert line.endswith(f"`kubectl --namespace=kube-system logs {component}-m1 --tail=50` shows what it cannot do")
+    assert f"({component} on m1 leads and renews its lease, but does nothing)" in line
+    assert line.endswith(f"`kubectl --namespace=kube-system logs {component}-m1 --tail=50` shows what fails")
 
 
 def test_where_nobody_leads_that_is_the_cause():
@@ -95,7 +95,7 @@ def test_where_nobody_leads_that_is_the_cause():
 def test_a_pod_between_two_crashes():
     crashes = {"name": "kube-system/kube-proxy-x", "node": "w1", "why": "kube-proxy ended 7 times"}
     assert problems(crashing=[crashes]) == (
-        "w1: kube-system/kube-proxy-x crashes again and again, though it runs now (kube-proxy ended 7 times); "
+        "w1: kube-system/kube-proxy-x crashes repeatedly, though it is running now (kube-proxy ended 7 times); "
         "fix: `kubectl --namespace=kube-system logs kube-proxy-x --previous` shows its last output",
     )
 
@@ -104,13 +104,13 @@ def test_a_pod_between_two_crashes():
     ("addresses", "why"),
     [
         (("10.0.0.21", "10.0.0.22"), "m3 missing"),
-        (("10.0.0.21", "10.0.0.22", "10.0.0.23", "10.9.9.9"), "10.9.9.9 no master's"),
+        (("10.0.0.21", "10.0.0.22", "10.0.0.23", "10.9.9.9"), "10.9.9.9 not a master's"),
         ((), "m1, m2, m3 missing"),
     ],
 )
 def test_pods_way_to_the_api(addresses, why):
     (line,) = problems(endpoints=ENDPOINTS | {KUBERNETES: addresses})
-    way = "the service kubernetes, pods' way to the API, does not lead to every API server"
+    way = "the service kubernetes, by which pods reach the API, does not list every API server"
     assert line.startswith(f"{way} ({why}); fix: `kubectl get endpointslices kubernetes ")
 
 

@@ -45,7 +45,7 @@ def troubled():
             "leases": {"kube-scheduler": {"holder": "m1_1", "age_seconds": 99}},
         },
         servers={"/etc/kubernetes/kubelet.conf": "https://10.0.0.99"},
-        unusable={"/etc/kubernetes/admin.conf": "its key is not its own"},
+        unusable={"/etc/kubernetes/admin.conf": "its key does not match its certificate"},
         kubelet={"unserved": "refused", "unhealthy": "HTTP 500", "last_error": "no space"},
         failed={"snapshots": "it hangs"},
         surroundings={"manifests": ["old.yaml"], "resolv_conf": "/etc/resolv.conf"},

@@ -14,7 +14,7 @@ from haplane.domain.steps.snapshots import (
     TIMER_UNIT,
     SnapshotWants,
     keys_fingerprint,
-    refuse_foreign_signing_key,
+    refuse_another_signing_key,
     refuse_revoked_signing_key,
     refuse_unproven,
     snapshot_steps,
@@ -147,11 +147,11 @@ def test_a_recipient_counts_when_its_identity_was_seen_to_work_or_keys_are_seale
 
 
 def test_a_signing_key_of_another_cluster_is_refused():
-    refuse_foreign_signing_key(None, A, "i.py")
-    refuse_foreign_signing_key(A, A, "i.py")
+    refuse_another_signing_key(None, A, "i.py")
+    refuse_another_signing_key(A, A, "i.py")
     for held in (B, None):
         with pytest.raises(Refused, match="not this cluster's"):
-            refuse_foreign_signing_key(A, held, "i.py")
+            refuse_another_signing_key(A, held, "i.py")
 
 
 def test_the_present_signing_key_cannot_be_revoked():

@@ -73,4 +73,4 @@ def test_every_drill_holds_its_limits(lab, tmp_path, drill):
 def test_what_cannot_be_made_here_is_refused_with_its_reason(lab):
     said = lab.fails("drill", "slow-network", lab.path, "--yes", code=4)
     assert "packets cannot be delayed here" in said
-    assert "no netem" in said
+    assert "has no netem" in said

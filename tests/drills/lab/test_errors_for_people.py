@@ -75,7 +75,7 @@ FAILURES = {
     ),
     "an answer that is none": Failure(
         3,
-        ("w1", "returned an answer that cannot be read", "machine"),
+        ("w1", "returned a report that cannot be read", "machine"),
         wrapped("echo '{\"machine\": 7}'"),
     ),
     "an answer without end": Failure(3, ("w1", "it sent more than 64 MiB"), wrapped("exec yes")),

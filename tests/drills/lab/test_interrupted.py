@@ -37,7 +37,7 @@ def test_a_frozen_run_changes_nothing_once_another_has_had_the_lock(cluster, tmp
     """After the stories: a cluster that runs. The frozen run is about to restart the second master."""
     changed = write_inventory(tmp_path / "changed.py", 8, toleration=99)
     frozen = Run(changed)
-    assert frozen.wait_for(Moment("Drain apiservers/m2"))
+    assert frozen.wait_for(Moment("Take apiservers/m2 out of service"))
     os.kill(frozen.process.pid, signal.SIGSTOP)
     time.sleep(12)  # its lock is gone after 8
     haplane("up", "--yes", cluster.path)

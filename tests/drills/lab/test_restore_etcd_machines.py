@@ -7,7 +7,7 @@ from drills.lab.a_lab import ROOT, Lab
 from drills.lab.guarded import into_a_bucket
 from drills.lab.writing import highest_revision, writers
 
-from haplane.domain.recovery import RecoveryAction
+from haplane.domain.assessment import RecoveryAction
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 

@@ -52,8 +52,8 @@ WEBHOOK = json.dumps(
     }
 )  # fmt: skip
 LINES = (
-    "kubelet of {version} does not take the flag --never-was-a-flag",
-    "kubelet of {version} does not take the feature gate NeverWasAGate",
+    "kubelet of {version} does not accept the flag --never-was-a-flag",
+    "kubelet of {version} does not accept the feature gate NeverWasAGate",
     "ancient: kubelet v1.31.0 would be too old for {version}",
     "validatingwebhookconfiguration planted refuses every request for",
     "m3: too little disk to stage the new version",

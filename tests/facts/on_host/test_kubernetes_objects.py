@@ -128,7 +128,7 @@ def test_what_keeps_pods_from_being_placed_is_reported(told):
     for status, why in (
         ({"conditions": [unplaced]}, "0/1 nodes are available"),
         (waiting, "ErrImagePull: no such image"),
-        (crashing, "crashes again and again: coredns last ended Error, exit 1, 7 restarts"),
+        (crashing, "crashes repeatedly: coredns last ended Error, exit 1, 7 restarts"),
         ({}, ""),
     ):
         pods = {"items": [{"status": status}]}

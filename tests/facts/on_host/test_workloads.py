@@ -109,7 +109,7 @@ def restarted(seconds_ago, ready=False, restarts=7):
 @pytest.mark.parametrize(
     ("seconds_ago", "restarts", "reason", "message"),
     [
-        (3, 7, "crashes again and again", "kube-scheduler last ended Error, exit 1, 7 restarts"),
+        (3, 7, "crashes repeatedly", "kube-scheduler last ended Error, exit 1, 7 restarts"),
         (3, 1, "crashed", "kube-scheduler last ended Error, exit 1, 1 restart"),
         (86400, 7, "ContainersNotReady", "containers with unready status: [kube-scheduler]"),
     ],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from haplane.domain.recovery import PreviousData, Recovery, RecoveryAction
+from haplane.domain.assessment import PreviousData, Recovery, RecoveryAction
 from haplane.errors import Refused
 from haplane.phases.discard.discard_data import discardable
 

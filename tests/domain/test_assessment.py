@@ -3,9 +3,7 @@ import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.domain.observed import Observation
-from haplane.domain.quorum import majority
-from haplane.domain.recovery import (
+from haplane.domain.assessment import (
     BUMP,
     Candidate,
     Member,
@@ -17,6 +15,8 @@ from haplane.domain.recovery import (
     summarise_recovery,
     too_old,
 )
+from haplane.domain.observed import Observation
+from haplane.domain.quorum import majority
 
 MEMBERS = st.builds(
     lambda number, state: Member(

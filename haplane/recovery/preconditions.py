@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from haplane.desired.certificates import expired_paths
 from haplane.domain import host_paths
+from haplane.domain.assessment import Assessment, RecoveryAction, assess, members_of, restore_under_way
 from haplane.domain.members import members_besides
-from haplane.domain.recovery import Assessment, RecoveryAction, assess, members_of, restore_under_way
 from haplane.domain.restoration import Journal
 from haplane.errors import BadInput, HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.recovery.context import RestoreContext, names
