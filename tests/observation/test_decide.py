@@ -44,5 +44,5 @@ def test_nothing_is_issued_by_a_ca_that_has_expired(path):
 
 def test_one_master_that_shows_another_ca_decides_nothing():
     lying = deciding(showing(("m1",), host_paths.ETCD_CA_CRT, OLD))
-    assert lying.etcd_authority == samples.identity().etcd.certificate
+    assert lying.etcd_ca == samples.identity().etcd.certificate
     assert {step.host for step in lying.plan.of(Kind.KEYS)} == set()
