@@ -185,7 +185,7 @@ def test_redirects_without_end_are_not_followed(mirror: Mirror, tmp_path: Path) 
 @pytest.mark.parametrize("target", ["https://[::1", "http://host:port/", "http://host:99999/"])
 def test_a_redirect_to_no_address_is_not_followed(mirror: Mirror, target: str) -> None:
     mirror.redirects["a.test/file"] = target
-    with pytest.raises(HaplaneError, match="a redirect is not followed"):
+    with pytest.raises(HaplaneError, match="a redirect was not followed"):
         mirror.site().document("https://a.test/file")
 
 

@@ -287,5 +287,5 @@ def test_references(text: str, host: str, repository: str, tag: str) -> None:
     "text", ["pause", "h/Pause:1", "h/a:b:c", "h/../a", "h/a@sha256:1", "h/a:1\n", "h//a", "h/a b"]
 )
 def test_what_is_no_reference(text: str) -> None:
-    with pytest.raises(ValueError, match="no reference"):
+    with pytest.raises(ValueError, match="is not an image reference"):
         Reference.parse(text)

@@ -70,7 +70,7 @@ IN_MEMORY = """
 masters = [(f"m{number}", {"address": f"10.0.0.2{number}"}) for number in (1, 2, 3)]
 load_balancers = [(f"lb{number}", {"address": f"10.0.0.1{number}"}) for number in (1, 2)]
 workers = [("w1", {"address": "10.0.0.61"})]
-cluster = {"name": "test", "endpoint": "127.0.0.9:6443", "kubernetes_version": "1.35.4", "bundle": "BUNDLE"}
+cluster = {"name": "test", "endpoint": "192.0.2.9:6443", "kubernetes_version": "1.35.4", "bundle": "BUNDLE"}
 """
 
 

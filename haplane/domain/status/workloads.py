@@ -43,10 +43,10 @@ OPERATING_SYSTEM = "kubernetes.io/os"
 def most_troubled(reports: Iterable[HostReport]) -> Workloads | None:
     """The view of the master that reports the most amiss: one host cannot hide what another one sees."""
     views = [report.workloads for report in reports if report.workloads is not None]
-    return max(views, key=_problems, default=None)
+    return max(views, key=_trouble, default=None)
 
 
-def _problems(view: Workloads) -> int:
+def _trouble(view: Workloads) -> int:
     lacking = sum(max(one.desired - one.ready, 0) for one in view.daemon_sets)
     leaderless = sum(not lease.holder for lease in view.leases.values())
     return lacking + leaderless + len(view.webhooks) + len(view.missing) + len(view.edited)

@@ -14,7 +14,7 @@ from haplane.facts.on_host.systemd import loaded_unit
 
 MOST_NAME = 400
 FLANNEL = "/etc/cni/net.d/10-flannel.conflist"
-SUBNET = "/run/flannel/subnet.env"
+FLANNELS = "/run/flannel/subnet.env"
 """Flannel writes it when it starts; its plugin reads it for each new pod."""
 OUR_SYSCTL = "/etc/sysctl.d/99-haplane.conf"
 SYSCTL_FILES = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/run/sysctl.d/*.conf", "/usr/lib/sysctl.d/*.conf")
@@ -34,7 +34,7 @@ def precedence(pod_network: str) -> dict[str, Any]:
         "units": overridden_units(),
         "cni": cni_configurations() if here else [],
         "tables": present_tables() if here else None,
-        "no_subnet": here and os.path.exists(FLANNEL) and not os.path.exists(SUBNET),
+        "no_subnet": here and os.path.exists(FLANNEL) and not os.path.exists(FLANNELS),
         "forward": dropped_forwarding(pod_network) if here else [],
         "kernel": changed_kernel_settings() if here else {},
     }

@@ -20,7 +20,7 @@ from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.bundle.unpack import unpack_program
 from haplane.domain.progress import silent
 from haplane.domain.upgrade_route import hops
-from haplane.domain.versions import parse
+from haplane.domain.versions import Running, parse
 from haplane.drills.credentials import administrator
 from haplane.lab.paths import client_key, known_hosts
 from haplane.workflows.prepare import over_ssh
@@ -77,7 +77,7 @@ spec:
       containers: [{{name: pause, image: "{image}"}}]
 """
 BUILT = sorted(parse(one) for one in built_versions("amd64") if parse(one) > parse(OLD))
-HOPS = [str(one) for one in hops([parse(OLD)], BUILT[-1], BUILT, [])[0]] if BUILT else []
+HOPS = [str(one) for one in hops([Running("m1", "kube-apiserver", OLD)], BUILT[-1], BUILT, [])[0]] if BUILT else []
 STRUCK = [
     "Stage binaries and images",
     "Prepare hosts",
