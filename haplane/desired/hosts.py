@@ -18,6 +18,7 @@ from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import MASTER_EVIDENCE, ClusterWants, Wants
+from haplane.domain.steps.pod_network import FLANNEL, KUBE_PROXY
 from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.domain.trust import Roles
 from haplane.pki.ca import certificate_fingerprint
@@ -100,8 +101,15 @@ def cluster_wants(inventory: Inventory, manifest: Manifest, *, verify_kubelets: 
         leaving=tuple(host.name for host in inventory.leaving),
         masters_run_pods=inventory.cluster.masters_run_pods,
         labels=node_labels(inventory),
+        tables=nftables(inventory),
         applied=hashlib.sha256("\n".join(applied).encode()).hexdigest(),
     )
+
+
+def nftables(inventory: Inventory) -> tuple[str, ...]:
+    """Tables that kube-proxy and flannel make on every node, by the settings that they are given."""
+    by_proxy = (KUBE_PROXY,) if inventory.cluster.proxy_mode == "nftables" else ()
+    return by_proxy if inventory.cluster.pod_network_manifest else (*by_proxy, FLANNEL)
 
 
 def node_labels(inventory: Inventory) -> dict[str, tuple[str, ...]]:

@@ -66,6 +66,7 @@ class Kind(Enum):
     TIDY = "remove super-admin.conf"
     TIDY_STAGED = "remove files that an upgrade staged or replaced"
     CLUSTER = "apply cluster-wide objects"
+    REPLACE_PODS = "replace its network's pods"
     MARK = "set labels and taints"
     JOIN = "join as a worker"
     MARK_WORKERS = "label its Node as managed by haplane"
@@ -125,7 +126,8 @@ class Wants:
 class ClusterWants:
     """What the cluster as a whole should be. ``applied`` is the fingerprint of the once-only objects.
 
-    ``labels`` by node, as NAME=VALUE: what else a node has stays.
+    ``tables`` are those that nftables has on every node. ``labels`` by node, as NAME=VALUE: what else a node has
+    stays.
     """
 
     masters: tuple[str, ...]
@@ -133,6 +135,7 @@ class ClusterWants:
     workers: tuple[str, ...]
     masters_run_pods: bool
     applied: str
+    tables: tuple[str, ...] = ()
     leaving: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -9,11 +9,10 @@ from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.deploys.recipes import wait_for_nodes
 from haplane.desired.certificates import every_certificate
-from haplane.desired.hosts import units
+from haplane.desired.hosts import nftables, units
 from haplane.desired.keys import api_servers
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.status import CRASHES, Roster, Status, passing_problems, summarise, summarise_certificates
-from haplane.domain.status.pod_network import FLANNEL, KUBE_PROXY
 from haplane.errors import Unreachable
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -121,12 +120,6 @@ def roster(inventory: Inventory) -> Roster:
         api_servers={host.name: api_servers(inventory, host) for host in inventory.nodes},
         etcd_quota_bytes=cluster.etcd.quota_backend_bytes,
     )
-
-
-def nftables(inventory: Inventory) -> tuple[str, ...]:
-    """Tables that kube-proxy and flannel make on every node, by the settings that they are given."""
-    by_proxy = (KUBE_PROXY,) if inventory.cluster.proxy_mode == "nftables" else ()
-    return by_proxy if inventory.cluster.pod_network_manifest else (*by_proxy, FLANNEL)
 
 
 AWAIT_NODES = Phase(

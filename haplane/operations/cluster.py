@@ -103,6 +103,16 @@ def delete_node(node: str) -> Generator[StringCommand, None, None]:
 
 
 @operation()
+def replace_pods(node: str, pods: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Delete the pods of DaemonSets on one node, and wait until new ones are ready.
+
+    + node: its name
+    + pods: NAMESPACE/DAEMONSET/SELECTOR of each
+    """
+    yield shell("replace_pods", pods, node=node)
+
+
+@operation()
 def wait_for_nodes(nodes: Sequence[str], *, dns_everywhere: bool) -> Generator[StringCommand, None, None]:
     """Wait until these nodes are Ready and CoreDNS is available.
 

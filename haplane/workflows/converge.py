@@ -16,6 +16,7 @@ from haplane.phases.converge.recover_control_planes import (
     ISSUE_KUBELET_CLIENTS,
     RECOVER_CONTROL_PLANES,
 )
+from haplane.phases.converge.replace_pods import REPLACE_PODS
 from haplane.phases.converge.rolling import (
     CONFIGURE_KUBELETS,
     RESTART_CONTROL_PLANES,
@@ -58,6 +59,7 @@ CONVERGE = (
     APPLY_CLUSTER,
     TIDY_MASTERS,
     CONFIGURE_KUBELETS,
+    REPLACE_PODS,
     MARK_MASTERS,
     JOIN_WORKERS,
     MARK_WORKERS,

@@ -1,0 +1,18 @@
+"""Pods of kube-proxy and flannel that make a node's part of the network anew when they start."""
+
+from __future__ import annotations
+
+from haplane.context.context import Context
+from haplane.context.phase import Phase
+from haplane.deploys import cluster_recipes
+from haplane.domain.plan import Kind
+
+
+def replace_pods(context: Context) -> None:
+    """One node at a time: connections through its services are made anew."""
+    for name in context.plan.hosts(Kind.REPLACE_PODS):
+        pods = context.plan.items(name, Kind.REPLACE_PODS)
+        context.deploy([context.some_master()], cluster_recipes.replace_pods, node=name, pods=pods)
+
+
+REPLACE_PODS = Phase("Replace pods whose part of a node's network is gone", (Kind.REPLACE_PODS,), replace_pods)
