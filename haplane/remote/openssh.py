@@ -14,7 +14,7 @@ from haplane.login_shell import MARK
 from haplane.remote.connection import connect, multiplexed
 from haplane.remote.environment import as_root, shell_of
 from haplane.remote.executions import executing
-from haplane.remote.ssh_failures import NoConnection, own_words
+from haplane.remote.ssh_failures import NoConnection, of_the_shell, own_words
 from haplane.remote.target import options, target
 from haplane.ssh import ALIVE
 from haplane.streams import Completed, capture, last_line
@@ -133,5 +133,8 @@ def unreachable(host: Host, why: str) -> Unreachable:
 def failed(host: Host, command: str, why: str) -> HaplaneError:
     """A command that failed on a host."""
     return HaplaneError(
-        f"a command failed on {host.name}", where=f"{host.name}: {command}", why=why, next_step="re-run"
+        f"a command failed on {host.name}",
+        where=f"{host.name}: {command}",
+        why=of_the_shell(why),
+        next_step="re-run",
     )

@@ -25,11 +25,11 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.context import ctx_host, ctx_state
 
 from haplane.config.model import Host
-from haplane.domain import host_paths
 from haplane.domain.answers import TOO_LATE, Gathered
 from haplane.domain.progress import Activity, Progress
 from haplane.errors import DEADLINE_MARK, FIX_AND_RERUN, DeadlinePassed, HaplaneError, Unreachable
 from haplane.remote.connector import HOST
+from haplane.remote.ssh_failures import of_the_shell
 from haplane.ssh import CONNECT_SECONDS
 from haplane.streams import shortened
 
@@ -43,9 +43,6 @@ every pod at once took over 30 s."""
 TIMED_OUT = "Command timed out after"
 DEADLINE_WORDS = (DEADLINE_MARK, TIMED_OUT, "timed out waiting for the condition")
 """What our scripts, pyinfra and kubectl report when a deadline has passed."""
-
-CAME_BACK = "it responds again, but was not there when this run took the lock: run again"
-"""Of a host without the shell that commands of a run go through (lock.py)."""
 
 
 def gather(hosts: Sequence[Host], fact: type[FactBase[Any]], **arguments: object) -> Gathered:
@@ -93,7 +90,7 @@ class _Session:
         reason = self._errors.get(name) or self._log.about(name) or "no response"
         if late := re.search(rf"{TIMED_OUT} (\d+) ?s", reason):
             return f"{TOO_LATE} {late.group(1)} s"
-        return CAME_BACK if f"cannot open {host_paths.LOCKS}/run-" in reason else reason
+        return of_the_shell(reason)
 
     def failure(self) -> HaplaneError | None:
         """The first failed operation, with every host it failed on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from haplane.config.model import Ssh
+from haplane.domain import host_paths
 from haplane.remote import host_keys
 from haplane.streams import shortened
 
@@ -12,6 +13,14 @@ TURNED_AWAY = "kex_exchange_identification: "
 FORWARDING_FAILED = "forwarding failed"
 """The jump host works and does not reach the host, which is the same ssh's next line."""
 NOISE = ("debug1:", "OpenSSH_", "mux_client_request_session:", "ControlSocket ", "Session open refused", "@@@@@")
+
+
+CAME_BACK = "it responds again, but does not hold this run's lock: run again"
+
+
+def of_the_shell(reason: str) -> str:
+    """The reason, or what it means where a host lacks the shell that commands of a run go through (lock.py)."""
+    return CAME_BACK if f"cannot open {host_paths.LOCKS}/run-" in reason else reason
 
 
 class NoConnection(Exception):
