@@ -12,7 +12,7 @@ from haplane.lab.paths import client_key, known_hosts
 STORIES = Rows("stories")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def program():
     """One process for all commands, each run in a copy of it: a start costs a second of CPU."""
     modules = sorted(f"haplane.cli.{file.stem}" for file in (ROOT / "haplane/cli").glob("[!_]*.py"))
@@ -21,7 +21,7 @@ def program():
 
 
 @pytest.fixture(scope="session")
-def lab():
+def lab(program):
     made = Lab()
     made.haplane("lab", "up", INVENTORY)
     made.printed = json.loads(made.haplane("up", INVENTORY, "--yes", "--json"))["join_command"]
@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope=_once_unless_soaking)
-def small(tmp_path_factory):
+def small(program, tmp_path_factory):
     """A lab of its own for stories that need machines with nothing on them: one master, one worker."""
     path = tmp_path_factory.mktemp("small") / "small.py"
     path.write_text(SMALL.format(key=client_key(), known_hosts=known_hosts()))
@@ -78,7 +78,7 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture(scope=_once_unless_soaking, autouse=True)
-def ends_verified():
+def ends_verified(program):
     """However the tests went, every check passes at the end."""
     used = []
     yield used
