@@ -103,13 +103,15 @@ def delete_node(node: str) -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def replace_pods(node: str, pods: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Delete the pods of DaemonSets on one node, and wait until new ones are ready.
+def replace_pods(node: str, namespace: str, daemonset: str, selector: str) -> Generator[StringCommand, None, None]:
+    """Delete the pods of a DaemonSet on one node, and wait until new ones are ready.
 
     + node: its name
-    + pods: NAMESPACE/DAEMONSET/SELECTOR of each
+    + namespace: the DaemonSet's
+    + daemonset: its name
+    + selector: of its pods, by their labels
     """
-    yield shell("replace_pods", pods, node=node)
+    yield shell("replace_pods", node=node, namespace=namespace, daemonset=daemonset, selector=selector)
 
 
 @operation()

@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping
 
 from haplane.domain import host_paths
-from haplane.domain.cluster_health import Pod
 from haplane.domain.observed import HostReport, LeftOut, Node, Observation
 from haplane.domain.problem import UP, Problem, journal, on, problem, word
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.status.model import Roster
-from haplane.domain.steps.nodes import ended_static_pods
+from haplane.domain.steps.nodes import ended_static_pods, static_pods
 
 APISERVER = "kube-apiserver"
 
@@ -85,7 +84,9 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
     if host_paths.APISERVER_MANIFEST not in report.files and "files" not in report.failed:
         return problem(what, why=f"{host_paths.APISERVER_MANIFEST} is missing", fix=UP)
-    pod = next((pod for pod in _pods(observation) if (pod.component, pod.node) == (APISERVER, name)), None)
+    pod = next(
+        (pod for pod in static_pods(observation.reports) if (pod.component, pod.node) == (APISERVER, name)), None
+    )
     waits = f"{pod.reason}: {pod.message}".strip(": ") if pod is not None and not pod.ready else None
     if APISERVER in ended_static_pods(name, observation.reports):
         return problem(what, why=waits, fix=UP)
@@ -96,9 +97,3 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
 def _answer(report: HostReport) -> str:
     """Its last words where nothing listens any more, else what its /readyz reports."""
     return report.apiserver.last_error or report.apiserver.why
-
-
-def _pods(observation: Observation) -> list[Pod]:
-    """Static pods of the control plane as any master's API server reports them."""
-    views = [report.workloads for report in observation.reports.values() if report.workloads is not None]
-    return [pod for view in views for pod in view.pods]

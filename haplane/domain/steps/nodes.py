@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from haplane.domain import host_paths
+from haplane.domain.cluster_health import Pod
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport, Kubernetes
 from haplane.domain.plan import EXPIRED, MASTER_EVIDENCE, ClusterWants, Kind, Step, Wants, few, reasons
@@ -68,10 +69,15 @@ def is_registered(report: HostReport) -> bool:
     return bool(kubelet and kubelet.active and report.started_at - kubelet.active_since > REGISTRATION_SECONDS)
 
 
+def static_pods(reports: Mapping[str, HostReport]) -> list[Pod]:
+    """Those of the control plane, as any master's API server reports them."""
+    views = [report.workloads for report in reports.values() if report.workloads is not None]
+    return [pod for view in views for pod in view.pods]
+
+
 def ended_static_pods(name: str, reports: Mapping[str, HostReport]) -> list[str]:
     """Components of this master that do not run there, and whose pods have ended for good by an API server's word."""
-    views = [report.workloads for report in reports.values() if report.workloads is not None]
-    ended = {pod.component for view in views for pod in view.pods if pod.node == name and pod.ended}
+    ended = {pod.component for pod in static_pods(reports) if pod.node == name and pod.ended}
     of = reports[name].components.of if name in reports else {}
     return [component for component, state in of.items() if component in ended and not state.started_at]
 

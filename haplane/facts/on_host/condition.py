@@ -23,6 +23,7 @@ DIRECTORIES = (
 """All but the last, which may be an image, have to be writable."""
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
 SUBNET = "/run/flannel/subnet.env"
+"""Flannel writes it when it starts; its plugin reads it for each new pod."""
 MOST_INTERFACES = 100
 SIOCGIFMTU, IFREQ = 0x8921, "16si20x"
 """Of netdevice(7): a name, and a number in its place."""

@@ -21,14 +21,19 @@ LEGACY_TABLES = "/proc/net/ip_tables_names"
 """What iptables-legacy has; to ask it where it has nothing would make the kernel load its modules."""
 
 
-def dropped_forwarding(pod_network: str) -> list[str]:
+def listed_chains() -> list[dict[str, Any]] | None:
+    """Every chain of nftables; None where that is not known."""
+    listed = run_if_installed("nft", "-j", "list", "chains")
+    return None if listed is None else entries(listed, "chain")
+
+
+def dropped_forwarding(pod_network: str, chains: list[dict[str, Any]] | None) -> list[str]:
     """The chains that drop forwarded packets and accept none of the pods': "FAMILY TABLE CHAIN", or "legacy".
 
     By their policy, or by a last rule without a condition.
     """
     found = []
-    listed = entries(run_if_installed("nft", "-j", "list", "chains"), "chain")
-    forward = [one for one in listed if one.get("hook") == "forward" and one.get("family") in ("ip", "inet")]
+    forward = [one for one in chains or () if one.get("hook") == "forward" and one.get("family") in ("ip", "inet")]
     for chain in forward[:MOST_TABLES]:
         place = (str(chain["family"]), str(chain["table"]), str(chain["name"]))
         rules = rules_of(place, by_policy=chain.get("policy") == "drop")
@@ -41,12 +46,11 @@ def dropped_forwarding(pod_network: str) -> list[str]:
     return [place[:200] for place in found]
 
 
-def present_tables() -> list[str] | None:
-    """Which of OUR_TABLES the kernel has; None where that is not known."""
-    listed = run_if_installed("nft", "-j", "list", "tables")
-    if listed is None:
+def present_tables(chains: list[dict[str, Any]] | None) -> list[str] | None:
+    """Which of OUR_TABLES have chains in the kernel; None where that is not known."""
+    if chains is None:
         return None
-    names = {one.get("name") for one in entries(listed, "table") if one.get("family") == "ip"}
+    names = {one.get("table") for one in chains if one.get("family") == "ip"}
     return [name for name in OUR_TABLES if name in names]
 
 

@@ -41,11 +41,8 @@ def why_unusable(text: str, authorities: set[bytes]) -> str | None:
     if trusted and authorities and not trusted & authorities:
         return "the CA that it trusts is not the cluster's"
     if "client-certificate" in pem and not re.search(r"^[\s-]*client-key:", text, re.M):
-        return (
-            None
-            if is_pair(pem["client-certificate"], pem.get("client-key", b""))
-            else "its key does not match its certificate"
-        )
+        matches = is_pair(pem["client-certificate"], pem.get("client-key", b""))
+        return None if matches else "its key does not match its certificate"
     return None
 
 

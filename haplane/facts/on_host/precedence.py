@@ -8,14 +8,13 @@ import os
 import re
 from typing import Any
 
-from haplane.facts.on_host.forwarding import dropped_forwarding, present_tables
+from haplane.facts.on_host.condition import SUBNET
+from haplane.facts.on_host.forwarding import dropped_forwarding, listed_chains, present_tables
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.systemd import loaded_unit
 
 MOST_NAME = 400
 FLANNEL = "/etc/cni/net.d/10-flannel.conflist"
-FLANNELS = "/run/flannel/subnet.env"
-"""Flannel writes it when it starts; its plugin reads it for each new pod."""
 OUR_SYSCTL = "/etc/sysctl.d/99-haplane.conf"
 SYSCTL_FILES = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/run/sysctl.d/*.conf", "/usr/lib/sysctl.d/*.conf")
 PROC_SYS = "/proc/sys"
@@ -30,12 +29,13 @@ SETTINGS_THAT_COUNT = {
 def precedence(pod_network: str) -> dict[str, Any]:
     """What takes the place of a file of haplane's: drop-ins of units, CNI configurations, dropped forwarding."""
     here = os.path.exists("/etc/kubernetes/kubelet.conf")
+    chains = listed_chains() if here else None
     return {
         "units": overridden_units(),
         "cni": cni_configurations() if here else [],
-        "tables": present_tables() if here else None,
-        "no_subnet": here and os.path.exists(FLANNEL) and not os.path.exists(FLANNELS),
-        "forward": dropped_forwarding(pod_network) if here else [],
+        "tables": present_tables(chains),
+        "no_subnet": here and os.path.exists(FLANNEL) and not os.path.exists(SUBNET),
+        "forward": dropped_forwarding(pod_network, chains) if here else [],
         "kernel": changed_kernel_settings() if here else {},
     }
 

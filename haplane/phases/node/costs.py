@@ -58,7 +58,7 @@ def refuse_losses(context: Context, costs: Sequence[NodeCost], agree: str = "add
             f"pods or data on {_names(paying)} would be lost or disturbed; nothing was changed there",
             where=_pods(paying),
             why=_lines(paying),
-            next_step=f"save what you need; to go on anyway,  {agree}",
+            next_step=f"save what you need; to go on anyway, {agree}",
         )
 
 

@@ -67,7 +67,9 @@ def test_a_filter_that_drops_what_pods_send_is_found(monkeypatch, policy, rules,
         return forwarding.json.dumps(found or {"nftables": own})
 
     monkeypatch.setattr(forwarding, "run_if_installed", run)
-    assert forwarding.dropped_forwarding(PODS) == (["ip filter FORWARD"] if dropped else [])
+    assert forwarding.dropped_forwarding(PODS, forwarding.listed_chains()) == (
+        ["ip filter FORWARD"] if dropped else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,9 +88,9 @@ def test_a_filter_that_drops_what_pods_send_is_found(monkeypatch, policy, rules,
 def test_the_old_iptables_is_asked_as_well(monkeypatch, lines, dropped):
     monkeypatch.setattr(forwarding, "run_if_installed", lambda *words, **_: lines if "legacy" in words[0] else None)
     monkeypatch.setattr(forwarding, "read", lambda path: "nat\nfilter\n")
-    assert forwarding.dropped_forwarding(PODS) == (["legacy"] if dropped else [])
+    assert forwarding.dropped_forwarding(PODS, forwarding.listed_chains()) == (["legacy"] if dropped else [])
     monkeypatch.setattr(forwarding, "read", lambda path: None)
-    assert forwarding.dropped_forwarding(PODS) == []
+    assert forwarding.dropped_forwarding(PODS, forwarding.listed_chains()) == []
 
 
 RULES = """
@@ -128,18 +130,22 @@ def test_what_the_kernels_own_filter_has(monkeypatch, rule, dropped):
 
     monkeypatch.setattr(forwarding, "run_if_installed", nft)
     monkeypatch.setattr(forwarding, "read", lambda path: None)
-    assert forwarding.dropped_forwarding(PODS) == (["inet mine forward"] if dropped else [])
+    assert forwarding.dropped_forwarding(PODS, forwarding.listed_chains()) == (
+        ["inet mine forward"] if dropped else []
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="makes a network of its own, as root")
 def test_which_tables_are_left(monkeypatch):
-    made = "nft add table ip kube-proxy; nft add table ip6 flannel-ipv4; nft add table ip mine; "
+    made = "".join(
+        f"nft add table {one}; nft add chain {one} x; " for one in ("ip kube-proxy", "ip6 flannel-ipv4", "ip mine")
+    )
 
     def nft(*words):
         alone = ["unshare", "-n", "sh", "-ec", made + shlex.join(words)]
         return subprocess.run(alone, capture_output=True, text=True, check=True).stdout
 
     monkeypatch.setattr(forwarding, "run_if_installed", nft)
-    assert forwarding.present_tables() == ["kube-proxy"]
+    assert forwarding.present_tables(forwarding.listed_chains()) == ["kube-proxy"]
     monkeypatch.setattr(forwarding, "run_if_installed", lambda *_: None)
-    assert forwarding.present_tables() is None
+    assert forwarding.present_tables(forwarding.listed_chains()) is None

@@ -1,7 +1,9 @@
 set -eu
 ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
+daemonset='the daemonset'
+namespace='the namespace'
 node='the node'
-set -- 'first' 'second; with '\''quotes'\'''
+selector='the selector'
 
 api() (
     seconds=$1
@@ -9,9 +11,5 @@ api() (
     kubectl --kubeconfig="$ADMIN_KUBECONFIG" --request-timeout="${seconds}s" "$@"
 )
 
-for one in "$@"; do
-    namespace=${one%%/*} daemonset=${one#*/}
-    selector=${daemonset#*/}
-    api 0 --namespace="$namespace" delete pods --selector="$selector" --field-selector="spec.nodeName=$node" --timeout=90s
-    api 0 --namespace="$namespace" rollout status "daemonset/${daemonset%%/*}" --timeout=90s
-done
+api 0 --namespace="$namespace" delete pods --selector="$selector" --field-selector="spec.nodeName=$node" --timeout=90s
+api 0 --namespace="$namespace" rollout status "daemonset/$daemonset" --timeout=90s
