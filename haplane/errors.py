@@ -56,6 +56,11 @@ class HaplaneError(Exception):
         parts += [f"  {label}: {_indented(text)}" for label, text in self.details()]
         return "\n".join(parts)
 
+    @property
+    def brief(self) -> str:
+        """What and why, on one line."""
+        return f"{self.what}: {self.why}" if self.why else self.what
+
     def details(self) -> list[tuple[str, str]]:
         """The labelled lines below the first one, those that are known."""
         labelled = (("where", self.where), ("why", self.why), ("next", self.next_step))

@@ -170,5 +170,5 @@ def _ask_all(
             try:
                 answers[place.name] = future.result()
             except HaplaneError as error:
-                failed[place.name] = f"{error.what}: {error.why}" if error.why else error.what
+                failed[place.name] = error.brief
     return answers, failed

@@ -190,7 +190,7 @@ def prune(inventory: Inventory, pruning: Pruning, progress: Progress, *, unsigne
             refused[each] = error
     if refused and len(refused) == len(due):
         raise next(iter(refused.values()))
-    reasons = {each: f"{error.what}: {error.why}" if error.why else error.what for each, error in refused.items()}
+    reasons = {each: error.brief for each, error in refused.items()}
     return replace(pruning, removed=tuple(each for each in due if each not in refused), refused=reasons)
 
 

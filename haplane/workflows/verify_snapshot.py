@@ -118,7 +118,7 @@ def _check_copies(
         try:
             _check_copy(place, chosen.manifest.id, keys, inventory.cluster.name)
         except HaplaneError as error:
-            copies.append(Copy(place.name, f"{error.what}: {error.why}" if error.why else error.what))
+            copies.append(Copy(place.name, error.brief))
         else:
             complete.append(place)
             copies.append(Copy(place.name, None))

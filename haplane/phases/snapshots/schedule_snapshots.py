@@ -120,7 +120,7 @@ def check_bucket(context: Context) -> None:
     context.progress(", ".join(host.name for host in hosts), "Put an object into the bucket and read it back")
     _, errors = on_all(hosts, lambda host: context.executor.call_agent(host, "check", CHECK_SECONDS))
     context.result.warnings += [
-        f"{name} cannot use the bucket {snapshots.s3.bucket}: {_short(error)}" for name, error in errors.items()
+        f"{name} cannot use the bucket {snapshots.s3.bucket}: {error.brief}" for name, error in errors.items()
     ]
 
 
@@ -143,10 +143,6 @@ def wanted_snapshots(context: Context) -> Snapshots:
     if context.inventory.cluster.snapshots is None:
         raise HaplaneError("the inventory has no snapshots", next_step="run again with --debug")
     return context.inventory.cluster.snapshots
-
-
-def _short(error: HaplaneError) -> str:
-    return f"{error.what}: {error.why}" if error.why else error.what
 
 
 SEAL_KEYS = Phase("Seal the cluster's keys", (Kind.SEAL,), seal_keys)

@@ -53,7 +53,7 @@ def switching(
         if not begun or isinstance(error, Unreachable | LockLost):
             raise
         context.progress(host.name, f"does not become ready as {version}: rolling back")
-        why = _message(error)
+        why = error.brief
         try:
             _switch_back(context, host, group, part)
             again()
@@ -61,7 +61,7 @@ def switching(
             raise HaplaneError(
                 f"{host.name} became ready neither as {version} nor in its old version",
                 where=error.where,
-                why=f"{why}; then {_message(second)}",
+                why=f"{why}; then {second.brief}",
                 next_step=f"haplane status {context.inventory.path}",
             ) from error
         raise type(error)(
@@ -70,10 +70,6 @@ def switching(
             why=why,
             next_step=FIX_AND_RERUN,
         ) from error
-
-
-def _message(error: HaplaneError) -> str:
-    return f"{error.what}: {error.why}" if error.why else error.what
 
 
 def _switch_back(context: Context, host: Host, group: Group, part: Part | None = None) -> None:
