@@ -25,11 +25,19 @@ class FileSystem(Observed):
     read_only: bool = False
 
 
+class Stopped(Observed):
+    """A process that a signal or a debugger keeps from going on, and the service or container it belongs to."""
+
+    program: Name
+    process: Annotated[int, Field(gt=0)]
+
+
 class HostCondition(Observed):
     """``unread``: what could not be looked at, and why. ``pod_mtu`` is flannel's, 0 without; ``mtus`` by interface.
 
     ``stopped_time_services`` are enabled, and none runs; ``synchronised``: the kernel's clock follows a time source,
     None where that is not known. ``slow_writes``: seconds of writes to etcd's log in the last 5 minutes, over 1 each.
+    ``stopped``: processes of the cluster that exist and do nothing.
     """
 
     filesystems: Annotated[tuple[FileSystem, ...], Field(max_length=20)] = ()
@@ -39,6 +47,7 @@ class HostCondition(Observed):
     stopped_time_services: tuple[Name, ...] = ()
     synchronised: bool | None = None
     slow_writes: Annotated[tuple[float, ...], Field(max_length=1000)] = ()
+    stopped: Annotated[tuple[Stopped, ...], Field(max_length=20)] = ()
 
 
 class Kubelet(Observed):

@@ -41,6 +41,7 @@ class Expectations:
     takes_snapshots: bool = False
     evicts_by_default: bool = True
     tolerates_swap: bool = False
+    runs_etcd: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def _of_host(expected: Expectations, report: HostReport, window: Window, run: Ne
         yield f"{path} defines another {component}", why, f"move it away: `mv {word(path)} /root/`"
     yield from _system(expected, report, run)
     yield from _cgroups(expected, report, run)
+    yield from _no_exec(expected, report)
     yield from _sizes(expected, report)
     yield from _clock(report, window)
     yield from _network(expected, report)
@@ -178,6 +180,17 @@ def _cgroups(expected: Expectations, report: HostReport, run: Needs) -> Iterator
     if expected.is_node and report.machine.cgroups == "v1" and refuses and not expected.tolerates_cgroups_v1:
         why = f"a kubelet of {run.kubernetes_version} does not start on cgroup v1"
         yield "it uses cgroup v1", why, "boot it with systemd.unified_cgroup_hierarchy=1, or use a newer system"
+
+
+def _no_exec(expected: Expectations, report: HostReport) -> Iterator[Problem]:
+    """A load balancer alone runs nothing that haplane brings."""
+    for path in report.surroundings.no_exec if expected.is_node or expected.runs_etcd else ():
+        yield f"no program may run from {path}", "its file system is mounted noexec", executable(path)
+
+
+def executable(path: str) -> str:
+    """What has programs run from there again."""
+    return f"`mount -o remount,exec $(findmnt -no TARGET -T {path})`, and take noexec out of /etc/fstab"
 
 
 def _sizes(expected: Expectations, report: HostReport) -> Iterator[Problem]:

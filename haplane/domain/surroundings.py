@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haplane.domain.balancer_report import ShortText
+from haplane.domain.host_condition import Path
 from haplane.domain.reported import Observed
 
 
@@ -19,6 +20,7 @@ class Surroundings(Observed):
 
     ``product_uuid`` is empty in a container. ``resolv_conf`` is what kubeadm has pods' name servers from.
     ``kubelet_files``: drop-ins of its unit that are not haplane's and change what it runs.
+    ``no_exec``: directories of haplane's programs from which the kernel runs none.
     """
 
     machine_id: ShortText = ""
@@ -30,3 +32,4 @@ class Surroundings(Observed):
     manifests: tuple[ShortText, ...] = ()
     cni: tuple[ShortText, ...] = ()
     kubelet_files: tuple[ShortText, ...] = ()
+    no_exec: tuple[Path, ...] = ()

@@ -18,7 +18,7 @@ NO_PYTHON = "python3 is not installed: install that package"
 MODULES = (
     *("probe", "systemd", "network", "certificates", "haproxy", "machine", "etcd", "kubernetes", "kubelet"),
     *("apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence", "workloads"),
-    *("surroundings", "condition", "findings", "kubeconfigs", "observe"),
+    *("surroundings", "stopped", "condition", "findings", "kubeconfigs", "observe"),
 )
 """Of the observer, each after those that it uses."""
 RECORDER = ("probe", "kubernetes", "workloads", "record")

@@ -119,6 +119,7 @@ def _expectations(inventory: Inventory) -> dict[str, preflight.Expectations]:
                 inventory.roles(host), apiserver_port=cluster.apiserver_port, endpoint_port=cluster.endpoint.port
             ),
             endpoint=str(cluster.endpoint),
+            runs_etcd=host in inventory.etcd,
             takes_snapshots=cluster.snapshots is not None and host in inventory.etcd,
         )
         for host in inventory.hosts

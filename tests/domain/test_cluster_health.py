@@ -401,9 +401,31 @@ def test_a_load_balancer_that_sends_clients_elsewhere_is_named(balanced, why):
 def test_an_endpoint_address_on_a_third_host_and_on_two_load_balancers_has_a_cause():
     (both,) = problems(with_balancer("lb2", holds_endpoint=True))
     assert "lb1 and lb2 both hold the endpoint's address (neither receives the other's VRRP adverts); fix: " in both
+    stopped = {"stopped": [{"program": "keepalived", "process": 4711}]}
+    found = problems(samples.altered(with_balancer("lb2", holds_endpoint=True), "lb2", condition=stopped))
+    line = "both hold the endpoint's address (keepalived on lb2 is stopped and sends no adverts); fix: on lb2: `kill"
+    assert any(line in one for one in found)
     observation = with_balancer("lb1", holds_endpoint=False, endpoint_answers=True)
     (third,) = problems(observation)
     assert "(seen from lb1, another host answers at 10.0.0.10); fix: find that host" in third
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "owner"),
+    [
+        ("m2", "10.0.0.10", "the endpoint"),
+        ("lb1", "10.0.0.10", None),
+        ("m2", "10.0.0.21", "m1"),
+        ("m1", "10.0.0.21", None),
+    ],
+)
+def test_an_address_on_a_host_that_it_does_not_belong_to(name, address, owner):
+    addresses = CONVERGED.reports[name].model_dump()["addresses"]
+    observation = samples.altered(CONVERGED, name, addresses=addresses | {"eth9": [address]})
+    line = (
+        f"{name}: its eth9 has {address}, the address of {owner} (packets for it arrive at either); fix: on {name}: "
+    )
+    assert problems(observation) == ((f"{line}`ip address del {address} dev eth9`",) if owner else ())
 
 
 def test_a_kernel_setting_that_was_undone_is_named_and_set_again():

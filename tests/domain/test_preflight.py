@@ -51,6 +51,12 @@ def test_what_a_machine_lacks(change, words):
     assert found(machine=MACHINE | change) == [f"m1: {words}"]
 
 
+def test_a_directory_of_programs_that_is_mounted_noexec():
+    surroundings = {"no_exec": ["/var/lib/containerd"]}
+    assert found(surroundings=surroundings) == ["m1: no program may run from /var/lib/containerd"]
+    assert found(replace(MASTER, is_node=False), surroundings=surroundings) == []
+
+
 @pytest.mark.parametrize(("python", "fit"), [("3.10.12", False), ("3.11.2", True), ("3.13.0", True), ("", True)])
 def test_the_snapshot_agent_needs_a_newer_python_than_the_rest(python, fit):
     machine = MACHINE | {"python": python}

@@ -154,6 +154,13 @@ def test_while_it_imports_the_other_end_hears_of_it(receiver, tmp_path):
 
 
 @pytest.mark.parametrize("node", [True, False])
+def test_beside_pods_at_work_layers_are_left_packed(receiver, tmp_path, node):
+    process = receiver('echo "$*" >arguments', node=node)
+    process.communicate(timeout=30)
+    assert ("--no-unpack" in (tmp_path / "arguments").read_text().split()) is node
+
+
+@pytest.mark.parametrize("node", [True, False])
 def test_beside_pods_at_work_one_archive_is_imported_after_the_other(receiver, tmp_path, node):
     """Elsewhere all at once: nobody is there to be disturbed."""
     process = receiver(

@@ -6,6 +6,7 @@ from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, on, problem
+from haplane.domain.status.causes import continuing
 from haplane.domain.status.model import BalancerStatus, Roster
 
 
@@ -42,18 +43,24 @@ def balancer_problems(
         if one.adverts_filtered is False
     ]
     if len(holders) > 1:
-        found.append(
-            problem(
-                f"{' and '.join(holders)} both hold the endpoint's address",
-                why="neither receives the other's VRRP adverts",
-                fix=f"allow IP protocol 112 between {' and '.join(roster.addresses[name] for name in holders)}: "
-                "`nft list ruleset` on each shows what drops it",
-            )
-        )
+        found.append(_several_hold_it(holders, roster, observation))
     may_hold_it = unknown.union(observation.left_out).intersection(roster.balancers)
     if known and not holders and not may_hold_it and not roster.endpoint_is_external:
         found.append(_nobody_holds_it(roster, observation, everyone=len(known) == len(balancers)))
     return found + _elsewhere(roster, observation)
+
+
+def _several_hold_it(holders: list[str], roster: Roster, observation: Observation) -> Problem:
+    """One that is stopped sends no adverts and keeps what it has."""
+    what = f"{' and '.join(holders)} both hold the endpoint's address"
+    for name in holders:
+        for one in observation.reports[name].condition.stopped:
+            if one.program == "keepalived":
+                why = f"keepalived on {name} is stopped and sends no adverts"
+                return problem(what, why=why, fix=on(name, continuing(one)))
+    between = " and ".join(roster.addresses[name] for name in holders)
+    fix = f"allow IP protocol 112 between {between}: `nft list ruleset` on each shows what drops it"
+    return problem(what, why="neither receives the other's VRRP adverts", fix=fix)
 
 
 def _not_responding(name: str, observation: Observation) -> Problem:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from haplane.domain import host_paths
+from haplane.domain.host_condition import Stopped
 from haplane.domain.observed import HostReport, LeftOut, Node, Observation
 from haplane.domain.problem import UP, Problem, journal, on, problem, word
 from haplane.domain.status.etcd_failures import fix_of
@@ -72,6 +73,11 @@ def _of_its_message(name: str, message: str) -> tuple[str, str]:
     return message, journal(name, "kubelet")
 
 
+def continuing(one: Stopped) -> str:
+    """What has a process go on that was stopped."""
+    return f"kill -CONT {one.process}"
+
+
 def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) -> Problem:
     """What keeps it from being ready, and from running at all: it asks the member beside it and no other."""
     report = observation.reports[name]
@@ -82,6 +88,9 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
     unit = report.units.get("kubelet")
     if "units" not in report.failed and not (unit and unit.active):
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
+    for one in report.condition.stopped:
+        if one.program == APISERVER:
+            return problem(what, why=f"its process {one.process} is stopped", fix=on(name, continuing(one)))
     if host_paths.APISERVER_MANIFEST not in report.files and "files" not in report.failed:
         return problem(what, why=f"{host_paths.APISERVER_MANIFEST} is missing", fix=UP)
     pod = next(

@@ -6,7 +6,9 @@ from haplane.domain import host_paths
 from haplane.domain.host_condition import FileSystem
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import few
+from haplane.domain.preflight import executable
 from haplane.domain.problem import UP, Problem, filling, on, problem
+from haplane.domain.status.causes import continuing
 from haplane.domain.status.model import Roster
 
 FREE_SHARE, FREE_BYTES = 0.05, 2 << 30
@@ -28,7 +30,7 @@ LASTING = (": the file system of ", ": its time service ", ": large packets of i
 
 
 def condition_problems(roster: Roster, observation: Observation) -> list[Problem]:
-    """By host: disks, what could not be looked at, the time service, packets, etcd's writes, configurations."""
+    """By host: disks, what could not be looked at, processes, the clock, packets, etcd's writes, configurations."""
     found: list[Problem] = []
     for name, report in sorted(observation.reports.items()):
         for one in report.condition.filesystems:
@@ -37,7 +39,14 @@ def condition_problems(roster: Roster, observation: Observation) -> list[Problem
             problem(f"{name}: {what} cannot be looked at", why=why, fix=on(name, "dmesg | tail"))
             for what, why in report.condition.unread.items()
         ]
-        found += [*_time(name, report), *_packets(name, report, roster), *_older(name, report, roster)]
+        if name in {*roster.etcd, *roster.masters, *roster.workers}:
+            found += _no_exec(name, report)
+        found += [
+            *_stopped(name, report),
+            *_time(name, report),
+            *_packets(name, report, roster),
+            *_older(name, report, roster),
+        ]
         if name in roster.etcd:
             found += _slow(name, report)
     return found
@@ -65,6 +74,25 @@ def _disk(name: str, one: FileSystem) -> list[Problem]:
         where = on(name, f"du -x --inodes --max-depth=3 {one.path} | sort -n | tail")
         found.append(problem(what, why=f"{one.inodes_free} of {one.inodes}", fix=f"{where} shows what uses them"))
     return found
+
+
+def _no_exec(name: str, report: HostReport) -> list[Problem]:
+    why = "its file system is mounted noexec"
+    return [
+        problem(f"{name}: no program may run from {path}", why=why, fix=f"on {name}: {executable(path)}")
+        for path in report.surroundings.no_exec
+    ]
+
+
+def _stopped(name: str, report: HostReport) -> list[Problem]:
+    return [
+        problem(
+            f"{name}: {one.program} does nothing: its process {one.process} is stopped",
+            why="by SIGSTOP or a debugger",
+            fix=on(name, continuing(one)),
+        )
+        for one in report.condition.stopped
+    ]
 
 
 def _time(name: str, report: HostReport) -> list[Problem]:

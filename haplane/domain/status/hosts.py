@@ -9,7 +9,7 @@ from haplane.domain import host_paths
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.observed import UNUSABLE, Observation, Unit
 from haplane.domain.plan import few
-from haplane.domain.problem import UP, Problem, on, problem
+from haplane.domain.problem import UP, Problem, on, problem, word
 from haplane.domain.status.causes import does_not_answer, let_in
 from haplane.domain.status.model import Roster
 from haplane.domain.status.rotation import rotation_problems
@@ -114,6 +114,28 @@ def swap_problems(roster: Roster, observation: Observation) -> list[Problem]:
         for name in roster.without_swap
         if name in observation.reports and observation.reports[name].machine.swap_bytes
     ]
+
+
+def address_problems(roster: Roster, observation: Observation) -> list[Problem]:
+    """Addresses that belong to another host of the inventory, and the endpoint's where no keepalived puts it."""
+    owners = {address: name for name, address in roster.addresses.items()}
+    endpoint = roster.endpoint.rpartition(":")[0]
+    found = []
+    for name, report in sorted(observation.reports.items()):
+        theirs = {address: owner for address, owner in owners.items() if owner != name}
+        if not roster.endpoint_is_external and name not in roster.balancers:
+            theirs[endpoint] = "the endpoint"
+        for interface, addresses in report.addresses.items():
+            found += [
+                problem(
+                    f"{name}: its {interface} has {address}, the address of {theirs[address]}",
+                    why="packets for it arrive at either",
+                    fix=on(name, f"ip address del {address} dev {word(interface)}"),
+                )
+                for address in addresses
+                if address in theirs
+            ]
+    return found
 
 
 def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:

@@ -31,6 +31,7 @@ from haplane.domain.status.cordons import BY_HAPLANE, cordon_notes, cordon_probl
 from haplane.domain.status.etcd_failures import failed_members
 from haplane.domain.status.findings import finding_problems
 from haplane.domain.status.hosts import (
+    address_problems,
     failed_probes,
     identity_problems,
     runtime_problems,
@@ -146,6 +147,7 @@ def _problems(
         *server_problems(roster, observation),
         *identity_problems(roster, observation),
         *swap_problems(roster, observation),
+        *address_problems(roster, observation),
         *node_problems(roster, observation, kubernetes, status.masters, status.workers),
         *pressure_problems(kubernetes),
         *cordon_problems(roster, kubernetes),

@@ -13,12 +13,13 @@ import struct
 from typing import Any
 
 from haplane.facts.on_host.probe import read, run
+from haplane.facts.on_host.stopped import stopped_processes
 from haplane.facts.on_host.surroundings import in_container
 from haplane.facts.on_host.systemd import loaded_units
 
 DIRECTORIES = (
     "/var/lib", "/var/log", "/etc", "/run", "/tmp",  # noqa: S108 - looked at, not written
-    "/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/",
+    "/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/etc/kubernetes/manifests", "/",
 )  # fmt: skip
 """All but the last, which may be an image, have to be writable."""
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
@@ -57,12 +58,13 @@ def condition() -> dict[str, Any]:
         "stopped_time_services": stopped_time_services(),
         "synchronised": None if in_container() else is_synchronised(),
         "slow_writes": slow,
+        "stopped": stopped_processes(),
     }
 
 
 def filesystems(directories: tuple[str, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Each file system below these directories once, in bytes and inodes; and what cannot be looked at, and why."""
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[tuple[int, bool], dict[str, Any]] = {}
     unread = {}
     for path in directories:
         try:
@@ -72,15 +74,16 @@ def filesystems(directories: tuple[str, ...]) -> tuple[list[dict[str, Any]], dic
         except OSError as error:
             unread[path] = str(error.strerror)
             continue
+        read_only = bool(space.f_flag & os.ST_RDONLY)  # a mount's own: one file system may have several
         found.setdefault(
-            device,
+            (device, read_only),
             {
                 "path": path,
                 "size": space.f_blocks * space.f_frsize,
                 "free": space.f_bavail * space.f_frsize,
                 "inodes": space.f_files,
                 "inodes_free": space.f_favail,
-                "read_only": bool(space.f_flag & os.ST_RDONLY),
+                "read_only": read_only,
             },
         )
     return list(found.values()), unread

@@ -19,6 +19,8 @@ FOREIGN_KUBELET_FILES = (
     "/lib/systemd/system/kubelet.service.d/*.conf",
     "/etc/systemd/system/kubelet.service.d/*.conf",
 )
+EXECUTED = ("/usr/local/bin", "/opt/cni/bin", "/var/lib/containerd")
+"""What runs programs that haplane brings: services, the kubelet and containers."""
 STARTS = re.compile(r"^\s*(ExecStart|EnvironmentFile|User|RootDirectory)\s*=", re.M)
 
 
@@ -35,6 +37,7 @@ def surroundings() -> dict[str, Any]:
         "manifests": names("/etc/kubernetes/manifests"),
         "cni": names("/etc/cni/net.d"),
         "kubelet_files": kubelet_files(),
+        "no_exec": [path for path in EXECUTED if is_no_exec(path)],
     }
 
 
@@ -75,3 +78,10 @@ def kubelet_files() -> list[str]:
     """Drop-ins of the kubelet's unit, by whoever, that change what it runs."""
     paths = {os.path.realpath(path) for pattern in FOREIGN_KUBELET_FILES for path in glob.glob(pattern)}
     return sorted(p for p in paths if "haplane" not in os.path.basename(p) and STARTS.search(read(p) or ""))[:20]
+
+
+def is_no_exec(path: str) -> bool:
+    """Whether no program may run from there, or from where it will be made."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)

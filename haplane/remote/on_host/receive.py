@@ -32,16 +32,18 @@ CONTAINERD_SECONDS = 1800
 IMPORT_SECONDS = 600
 """From then on: seven archives at once on one emulated core took 60 s and more."""
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
-"""Where it is, pods are at work, and one image at a time is imported: containerd unpacks at their own priority, and
-eight at once left an API server beside them no CPU for seconds."""
+"""Where it is, pods are at work, and one image at a time is imported, without its layers being unpacked: containerd
+does that at their own priority, when the image's first container starts, and then its node has been drained."""
 TURN = "/run/haplane-import"
 REPORT_SECONDS = 5
 BEHIND_OTHERS = 10
 """Of nice: what serves on the host goes first. Files of the next version are staged beside an API server at work."""
 IMPORT = """
-archive=$1 image=$2 containerd_seconds=$3 import_seconds=$4
+archive=$1 image=$2 containerd_seconds=$3 import_seconds=$4 unpacking=$5
 known() { ctr -n k8s.io images list -q | grep -qxF -- "$image"; }
-import() { known || env -u HAPLANE_RUN timeout "$import_seconds" ctr -n k8s.io images import --local "$archive"; }
+import() {
+    known || env -u HAPLANE_RUN timeout "$import_seconds" ctr -n k8s.io images import --local $unpacking "$archive"
+}
 begin() { began=$(date +%s) seconds=$1; }
 go_on() { test $(($(date +%s) - began)) -lt "$seconds" && sleep 0.3; }
 
@@ -209,8 +211,9 @@ def import_image(path: str, unless_known: str = "") -> tuple[subprocess.Popen[by
     full.
     """
     said = os.fdopen(os.memfd_create("said"), "w+b")
-    turn = ["flock", TURN] if os.path.exists(KUBELET_CONF) else []
-    words = [path, unless_known, str(CONTAINERD_SECONDS), str(IMPORT_SECONDS)]
+    at_work = os.path.exists(KUBELET_CONF)
+    turn = ["flock", TURN] if at_work else []
+    words = [path, unless_known, str(CONTAINERD_SECONDS), str(IMPORT_SECONDS), "--no-unpack" if at_work else ""]
     command = [*turn, "sh", "-c", IMPORT, "sh", *words]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said), said
 

@@ -88,6 +88,12 @@ def test_an_api_server_that_is_not_ready_says_why_and_where_its_log_is(apiserver
     assert "fix: on m2: `tail -n 20 /var/log/pods/kube-system_kube-apiserver-m2_*/kube-apiserver/*.log`" in found
 
 
+def test_one_that_is_stopped_goes_on_by_a_signal():
+    stopped = {"stopped": [{"program": "kube-apiserver", "process": 4711}]}
+    found = line(samples.altered(CONVERGED, "m2", apiserver={"ready": False}, condition=stopped), "API server is not")
+    assert found == "m2: its API server is not ready (its process 4711 is stopped); fix: on m2: `kill -CONT 4711`"
+
+
 def test_one_whose_manifest_is_gone_is_ups():
     files = CONVERGED.reports["m2"].model_dump()["files"]
     del files[host_paths.APISERVER_MANIFEST]

@@ -48,6 +48,30 @@ def test_a_tunnel_that_is_left_from_another_backend_carries_nothing():
     assert status_of(routed, observation).problems == ()
 
 
+def test_a_file_system_that_was_mounted_noexec_is_named():
+    observation = samples.altered(CONVERGED, "m2", surroundings={"no_exec": ["/usr/local/bin"]})
+    (found,) = status_of(INVENTORY, observation).problems
+    assert found == (
+        "m2: no program may run from /usr/local/bin (its file system is mounted noexec); fix: on m2: `mount -o "
+        "remount,exec $(findmnt -no TARGET -T /usr/local/bin)`, and take noexec out of /etc/fstab"
+    )
+
+
+def test_a_stopped_process_is_named_whose_kubelet_calls_its_pod_ready():
+    (found,) = problems("w1", stopped=[{"program": "kube-proxy", "process": 4711}])
+    assert found == (
+        "w1: kube-proxy does nothing: its process 4711 is stopped (by SIGSTOP or a debugger); "
+        "fix: on w1: `kill -CONT 4711`"
+    )
+
+
+def test_a_stopped_component_has_one_line():
+    components = {"of": {"kube-scheduler": {"unhealthy": "timed out"}}}
+    stopped = {"stopped": [{"program": "kube-scheduler", "process": 4711}]}
+    observation = samples.altered(CONVERGED, "m2", components=components, condition=stopped)
+    assert len([one for one in status_of(INVENTORY, observation).problems if "m2: kube-scheduler" in one]) == 1
+
+
 def test_nobody_waits_for_a_disk():
     status = status_of(INVENTORY, samples.altered(CONVERGED, "m2", condition={"filesystems": disk(free=GIB)}))
     assert status.problems
