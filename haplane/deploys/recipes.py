@@ -141,7 +141,9 @@ def restart_control_plane(config: str, port: int, renew: Sequence[str]) -> None:
         kubeadm.renew_certificates(
             config=config, names=renew, name="Renew kubeadm's certificates", _timeout=timeouts.LOCAL
         )
-    control_plane.restart(config=config, name="Restart the control plane", _timeout=timeouts.CONTROL_PLANE_RESTART)
+    control_plane.restart(
+        config=config, port=port, name="Restart the control plane", _timeout=timeouts.CONTROL_PLANE_RESTART
+    )
     _wait_for_apiserver(port)
     control_plane.start_controllers(config=config, name=HEALTHY, _timeout=timeouts.CONTROLLERS)
 

@@ -68,7 +68,8 @@ class Unit(Observed):
     """A loaded systemd unit. In seconds since the epoch, ``since`` is its last change of state, ``active_since`` the
     moment it became active.
 
-    ``binary_replaced``: the program it runs is no longer the one on the disk. ``starting``: systemd is about to start
+    ``binary_replaced``: the program it runs is no longer the one on the disk; ``missing_program``: the path of one
+    that it would be started with and that is not there. ``starting``: systemd is about to start
     it, also again and again. ``drop_ins``: paths of what changes it. ``why``: what one that failed complained of,
     etcd's aside.
     """
@@ -78,6 +79,7 @@ class Unit(Observed):
     needs_reload: bool
     since: float = 0
     binary_replaced: bool = False
+    missing_program: ShortText = ""
     active_since: float = 0
     starting: bool = False
     drop_ins: tuple[str, ...] = ()

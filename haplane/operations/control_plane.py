@@ -18,17 +18,19 @@ from haplane.operations.run import on_host, shell
 
 
 @operation()
-def restart(config: str) -> Generator[StringCommand, None, None]:
+def restart(config: str, port: int) -> Generator[StringCommand, None, None]:
     """Write the API server's manifest again and restart it, even where the manifest stays the same.
 
     The scheduler and the controller manager of this master end, and their leases are free; they stay away until
     :func:`start_controllers`. An interrupted run leaves moved manifests, which the plan sees.
 
     + config: kubeadm's configuration on the host
+    + port: the API server's on this host
     """
     yield shell(
         "restart_control_plane",
         config=config,
+        port=str(port),
         control_plane_program=on_host("control_plane"),
         note_program=on_host("note"),
     )

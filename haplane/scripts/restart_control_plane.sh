@@ -2,12 +2,28 @@
 # controller manager end before it and stay away; their leases are free. What was moved is moved back when this fails.
 # A configuration that kubeadm refuses stops nothing.
 # $config: kubeadm's configuration
-# uses: control_plane stop_controllers note
+# $port: the API server's on this host
+# uses: control_plane stop_controllers local_apiserver note
+#
+# A kubelet that has got no answer of its API server since it started ends no static pod and starts none in the place of
+# another (sourcesReady in pkg/kubelet/kubelet_pods.go): where that one does not respond, the kubelet starts anew.
+
+answers() {
+    local_apiserver /livez 10 2>/dev/null || test $? = 22
+}
 
 kubeadm init phase control-plane all --config "$config" --dry-run >/dev/null
-trap 'test $? = 0 || start_again' EXIT
-stop_controllers
-control_plane stop 120 kube-apiserver
+trap 'test $? = 0 || { start_again; systemctl start kubelet.service; }' EXIT
+if answers; then
+    stop_controllers
+    control_plane stop 120 kube-apiserver
+else
+    systemctl stop kubelet.service
+    control_plane away 0 kube-apiserver kube-controller-manager kube-scheduler
+    control_plane kill 60 kube-apiserver kube-controller-manager kube-scheduler
+    free_leases
+fi
 kubeadm init phase control-plane apiserver --config "$config"
 note "$APISERVER_MANIFEST"
 rm -f "$MOVED_APISERVER_MANIFEST"
+systemctl start kubelet.service

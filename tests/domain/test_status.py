@@ -328,6 +328,10 @@ def test_what_could_not_be_looked_at_is_said():
         ({"active": False}, f"is not running; {UP}"),
         ({"active": False, "masked": True}, f"is not running (it is masked); {UP}"),
         ({"enabled": False}, f"is disabled: it would not start at boot; {UP}"),
+        (
+            {"missing_program": "/usr/local/bin/x"},
+            f"would not start again (its program /usr/local/bin/x is missing); {UP}",
+        ),
         (None, f"is not running (it is not installed); {UP}"),
     ],
 )

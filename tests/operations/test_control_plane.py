@@ -60,6 +60,11 @@ class Master:
         text = script(name, control_plane_program=on_host("control_plane"), **variables)
         return self.shell(self.text(text).replace(*change))
 
+    def restart(self, *, answers=True):
+        """``answers``: whether the API server does, which is none."""
+        change = ("local_apiserver /livez 10", str(answers).lower())
+        return self.run("restart_control_plane", change, note_program=NOTE, config="/k.yaml", port="6443")
+
     def control_plane(self, *words):
         return self.shell(shlex.join(["python3", "-I", "-c", self.text(on_host("control_plane")), *words]))
 
@@ -148,6 +153,7 @@ echo new > {bare.path("/etc/kubernetes/manifests")}/kube-$4.yaml""",
 echo kubectl "$@" >> {log}
 case "$*" in *"get lease {LEADER}"*) echo "$(hostname)_1" ;; *"get lease"*) echo another_1 ;; esac""",
     )
+    bare.program("systemctl", f'echo systemctl "$@" >> {log}')
     ended = threading.Event()
     following = threading.Thread(target=bare.kubelet, args=(ended,))
     following.start()
@@ -203,7 +209,7 @@ def test_a_restart_ends_and_starts_each_once_and_frees_the_lease_of_the_one_that
     """Also beside somebody's process of that name, which goes on."""
     master.process(7, "kube-apiserver", "0::/user.slice\n")
     master.start("kube-apiserver", namespace="virtual")
-    done = master.run("restart_control_plane", note_program=NOTE, config="/k.yaml")
+    done = master.restart()
     assert done.returncode == 0, done.stderr
     assert sorted(master.events[:2]) == ["kube-controller-manager ends", "kube-scheduler ends"]
     assert master.events[2] == "kube-apiserver ends"
@@ -219,6 +225,32 @@ def test_a_restart_ends_and_starts_each_once_and_frees_the_lease_of_the_one_that
     assert "is not healthy" in failed.stderr
     assert sorted(master.events[3:]) == [f"{component} starts" for component in COMPONENTS]
     assert [master.aside(component).exists() for component in COMPONENTS] == [False] * 3
+
+
+def test_where_no_api_server_answers_the_kubelet_starts_anew_with_the_new_manifest(master):
+    """A kubelet that was started meanwhile ended nothing: `up` failed after 60 s, again and again."""
+    done = master.restart(answers=False)
+    assert done.returncode == 0, done.stderr
+    log = [line for line in master.path("/log").read_text().splitlines() if "--dry-run" not in line]
+    stops, patches, writes, starts = (
+        next(number for number, line in enumerate(log) if words in line)
+        for words in (
+            "systemctl stop kubelet",
+            f"patch lease {LEADER}",
+            "phase control-plane apiserver",
+            "systemctl start",
+        )
+    )
+    assert stops < patches < writes < starts
+    assert [master.manifest(component).exists() for component in COMPONENTS] == [True, False, False]
+    assert master.manifest("kube-apiserver").read_text() == "new\n"
+
+
+def test_a_kubelet_that_was_stopped_runs_again_when_the_restart_fails(master):
+    master.program("kubeadm", 'case "$*" in *--dry-run*) exit 0 ;; esac; exit 1')
+    assert master.restart(answers=False).returncode != 0
+    assert [master.manifest(component).read_text() for component in COMPONENTS] == ["old"] * 3
+    assert master.path("/log").read_text().splitlines()[-1] == "systemctl start kubelet.service"
 
 
 def test_a_scheduler_restarts_alone_and_frees_the_lease_of_a_holder_that_is_gone(master):
@@ -246,13 +278,13 @@ case "$*" in *holderIdentity}}) echo gone_1 ;; *renewTime}}) echo 2026-11-29T10:
 
 def test_a_configuration_that_kubeadm_refuses_stops_nothing(master):
     master.program("kubeadm", "exit 1")
-    assert master.run("restart_control_plane", note_program=NOTE, config="/k.yaml").returncode != 0
+    assert master.restart().returncode != 0
     assert master.events == []
 
 
 def test_what_was_stopped_is_back_when_the_restart_fails(master):
     master.program("kubeadm", 'case "$*" in *--dry-run*) exit 0 ;; esac; exit 1')
-    assert master.run("restart_control_plane", note_program=NOTE, config="/k.yaml").returncode != 0
+    assert master.restart().returncode != 0
     assert [master.manifest(component).read_text() for component in COMPONENTS] == ["old"] * 3
 
 

@@ -11,7 +11,7 @@ from haplane.domain.observed import HostReport, LeftOut, Node, Observation
 from haplane.domain.problem import UP, Problem, journal, on, problem, word
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.status.model import Roster
-from haplane.domain.steps.nodes import ended_static_pods, static_pods
+from haplane.domain.steps.nodes import edited_files, ended_static_pods, static_pods
 
 APISERVER = "kube-apiserver"
 
@@ -93,14 +93,15 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
             return problem(what, why=f"its process {one.process} is stopped", fix=on(name, continuing(one)))
     if host_paths.APISERVER_MANIFEST not in report.files and "files" not in report.failed:
         return problem(what, why=f"{host_paths.APISERVER_MANIFEST} is missing", fix=UP)
+    edited = bool(edited_files((host_paths.APISERVER_MANIFEST,), report))
     pod = next(
         (pod for pod in static_pods(observation.reports) if (pod.component, pod.node) == (APISERVER, name)), None
     )
     waits = f"{pod.reason}: {pod.message}".strip(": ") if pod is not None and not pod.ready else None
-    if APISERVER in ended_static_pods(name, observation.reports):
-        return problem(what, why=waits, fix=UP)
+    if edited or APISERVER in ended_static_pods(name, observation.reports):
+        return problem(what, why=waits or _answer(report), fix=UP)
     logs = f"tail -n 20 /var/log/pods/kube-system_kube-apiserver-{name}_*/kube-apiserver/*.log"
-    return problem(what, why=_answer(report) or waits, fix=on(name, logs))
+    return problem(what, why=report.apiserver.last_error or waits or report.apiserver.why, fix=on(name, logs))
 
 
 def _answer(report: HostReport) -> str:

@@ -152,6 +152,9 @@ def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:
                 found += [] if named_elsewhere else [_not_running(name, unit, state)]
             elif not state.enabled:
                 found.append(problem(f"{name}: {unit} is disabled: it would not start at boot", fix=UP))
+            elif state.missing_program:
+                what = f"{name}: {unit} would not start again"
+                found.append(problem(what, why=f"its program {state.missing_program} is missing", fix=UP))
     return found
 
 

@@ -86,6 +86,8 @@ def reach(component: str) -> str | None:
     if config is None:
         return f"{KUBECONFIGS[component]} is missing"
     server = server_of(config)
+    if not server:
+        return f"{KUBECONFIGS[component]} names no API server"
     try:
         place = urlsplit(server)
         address, port = place.hostname or "", place.port or 443

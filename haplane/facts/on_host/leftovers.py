@@ -39,7 +39,7 @@ def settings(path: str) -> dict[str, str]:
     kept = {name: found[word] for word, name in (LASTING_SETTINGS | IDENTITY_SETTINGS).items() if word in found}
     if "name: kubelet-certificate-authority," in text:
         kept["verifies_kubelets"] = "yes"
-    image = re.search(r"^\s*image: \S*/kube-apiserver:v?([0-9A-Za-z.+-]+)", apiserver_manifest(), re.M)
+    image = re.search(r"^\s*image: \S*/kube-apiserver:v?(\d+\.\d+\.[0-9A-Za-z.+-]+)", apiserver_manifest(), re.M)
     return kept | ({"apiserver_version": image.group(1)} if image else {})
 
 

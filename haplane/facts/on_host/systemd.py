@@ -19,8 +19,10 @@ UNIT_PROPERTIES = (
     "MainPID",
     "ActiveEnterTimestampMonotonic",
     "DropInPaths",
+    "ExecStart",
 )
-
+PROGRAM = re.compile(r"\{ path=(/\S+)")
+"""In ExecStart as systemctl shows it."""
 
 TROUBLED = ("failed", "activating")
 JOURNAL_LINES_OF_UNIT, MOST_WORDS = 60, 300
@@ -64,6 +66,7 @@ def units(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             "needs_reload": found.get("NeedDaemonReload") == "yes",
             "since": booted_at + int(found.get("StateChangeTimestampMonotonic") or 0) / 1e6,
             "binary_replaced": is_replaced(found.get("MainPID", "0")),
+            "missing_program": missing_program(found.get("ExecStart", "")),
             "starting": found.get("ActiveState") == "activating",
             "drop_ins": found.get("DropInPaths", "").split(),
             "masked": found["LoadState"] == "masked",
@@ -83,6 +86,11 @@ def last_error(unit: str) -> str:
         )
     errors = [line for line in (journal or "").splitlines() if ERROR.search(line) and not OF_SYSTEMD.match(line)]
     return KLOG.sub("", errors[-1]).strip()[:MOST_WORDS] if errors else ""
+
+
+def missing_program(start: str) -> str:
+    """The path of the first program of an ExecStart that is not there; "" where all are."""
+    return next((path for path in PROGRAM.findall(start) if not os.path.exists(path)), "")
 
 
 def is_replaced(process: str) -> bool:

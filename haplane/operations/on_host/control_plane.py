@@ -4,6 +4,7 @@
     control_plane.py stop SECONDS COMPONENT...  manifests moved away, until they have ended and the kubelet is done
     control_plane.py kill SECONDS COMPONENT...  SIGKILL, until none is left: for when the kubelet is stopped
     control_plane.py crash SECONDS COMPONENT... SIGKILL once, and no waiting: the kubelet starts it again
+    control_plane.py away SECONDS COMPONENT...  manifests moved away, and no waiting
     control_plane.py gone SECONDS COMPONENT...  until they have ended
     control_plane.py back SECONDS COMPONENT...  manifests moved back
     control_plane.py start SECONDS COMPONENT... manifests moved back, until they run and are healthy
@@ -47,7 +48,7 @@ def main() -> None:
             sys.stdout.write(f"{process}\n")
         return
     seconds, components = float(words[0]), words[1:]
-    verbs = {"stop": stop, "kill": kill, "crash": crash, "gone": gone, "back": back, "start": start}
+    verbs = {"stop": stop, "kill": kill, "crash": crash, "away": away, "gone": gone, "back": back, "start": start}
     verbs[verb](components, time.monotonic() + seconds)
 
 
@@ -58,8 +59,7 @@ def stop(components: Sequence[str], deadline: float) -> None:
     (backOffPeriod in pkg/kubelet/kubelet.go, with jitter). Its directory goes first, the pod worker within a second.
     """
     pods = [f"{PODS}/{uid}/containers/{component}" for component in components for uid in pod_identifiers(component)]
-    for component in components:
-        move(f"{MANIFESTS}/{component}.yaml", f"{MOVED}/{component}.yaml")
+    away(components, deadline)
     try:
         gone(components, deadline)
     except SystemExit:
@@ -69,6 +69,12 @@ def stop(components: Sequence[str], deadline: float) -> None:
     while any(map(os.path.exists, pods)) and time.monotonic() < limit:
         time.sleep(LOOK_SECONDS)
     time.sleep(1 if pods else 0)
+
+
+def away(components: Sequence[str], _: float) -> None:
+    """Move manifests to where the kubelet does not look."""
+    for component in components:
+        move(f"{MANIFESTS}/{component}.yaml", f"{MOVED}/{component}.yaml")
 
 
 def move(source: str, target: str) -> None:

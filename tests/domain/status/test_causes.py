@@ -88,6 +88,14 @@ def test_an_api_server_that_is_not_ready_says_why_and_where_its_log_is(apiserver
     assert "fix: on m2: `tail -n 20 /var/log/pods/kube-system_kube-apiserver-m2_*/kube-apiserver/*.log`" in found
 
 
+def test_one_whose_manifest_was_edited_is_ups():
+    """Its log says nothing where its image cannot be pulled."""
+    made = {host_paths.APISERVER_MANIFEST: "e" * 64}
+    apiserver = {"ready": False, "why": "/readyz: refused"}
+    found = line(samples.altered(CONVERGED, "m2", apiserver=apiserver, made=made), "API server is not")
+    assert found == f"m2: its API server is not ready (/readyz: refused); fix: {UP}"
+
+
 def test_one_that_is_stopped_goes_on_by_a_signal():
     stopped = {"stopped": [{"program": "kube-apiserver", "process": 4711}]}
     found = line(samples.altered(CONVERGED, "m2", apiserver={"ready": False}, condition=stopped), "API server is not")

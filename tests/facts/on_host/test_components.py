@@ -108,14 +108,17 @@ def test_a_component_that_does_not_listen_is_not_healthy(monkeypatch):
     assert "refused" in components.health("kube-scheduler")
 
 
-@pytest.mark.parametrize(("text", "why"), [(None, "is missing"), ("- server: https://127.0.0.1:9\n", ": ")])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(None, "is missing"), ("garbage\n", "names no API server"), ("- server: https://127.0.0.1:9\n", ": ")],
+)
 def test_a_kubeconfig_that_leads_nowhere_is_told_with_its_server(tmp_path, monkeypatch, text, why):
     if text is not None:
         (tmp_path / "scheduler.conf").write_text(text)
     monkeypatch.setitem(components.KUBECONFIGS, "kube-scheduler", str(tmp_path / "scheduler.conf"))
     said = components.reach("kube-scheduler")
     assert why in said
-    assert text is None or said.startswith("https://127.0.0.1:9: ")
+    assert text is None or "server" not in text or said.startswith("https://127.0.0.1:9: ")
 
 
 def test_an_api_server_that_listens_and_is_busy_cuts_nobody_off(tmp_path, monkeypatch):

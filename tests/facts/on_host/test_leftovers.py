@@ -30,6 +30,14 @@ def test_the_version_of_the_api_server_is_that_of_the_image_in_its_manifest(tmp_
     assert found == {"apiserver_version": "1.35.4"}
 
 
+def test_a_tag_that_is_no_version_is_none(tmp_path):
+    """Somebody's edit of the manifest, which `up` undoes, was taken for another version to upgrade from."""
+    manifest = tmp_path / "kube-apiserver.yaml"
+    manifest.write_text("    image: registry.invalid/kube-apiserver:v9\n")
+    moved = {"/etc/kubernetes/haplane/kube-apiserver.yaml": manifest}
+    assert observe(kubeadm_config=str(tmp_path / "none"), moved=moved).settings == {}
+
+
 def test_what_an_upgrade_staged_is_told(tmp_path):
     (tmp_path / "1.36.3" / "usr").mkdir(parents=True)
     (tmp_path / "before-1.36.3").mkdir()

@@ -43,3 +43,16 @@ def test_a_masked_unit_is_installed(monkeypatch):
     """Its package was installed again, and the start failed: "Unit haproxy.service is masked"."""
     found = units(monkeypatch, load="masked", active="inactive", file="masked")
     assert (found["masked"], found["active"], found["enabled"]) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("start", "missing"),
+    [
+        ("{{ path=/bin/sh ; argv[]=/bin/sh -c true ; ignore_errors=no }}", ""),
+        ("{{ path={0}/gone ; argv[]={0}/gone path=/x ; ignore_errors=no }}", "{0}/gone"),
+        ("{{ path=/bin/sh ; argv[]=x }} ; {{ path={0}/second ; argv[]=y }}", "{0}/second"),
+        ("", ""),
+    ],
+)
+def test_a_program_that_is_gone_would_not_be_started_again(start, missing, tmp_path):
+    assert systemd.missing_program(start.format(tmp_path)) == missing.format(tmp_path)

@@ -5,6 +5,7 @@ MOVED_APISERVER_MANIFEST='/etc/kubernetes/haplane/kube-apiserver.yaml'
 config='the config'
 control_plane_program='the control_plane_program'
 note_program='the note_program'
+port='the port'
 
 control_plane() {
     python3 -I -c "$control_plane_program" "$@"
@@ -18,6 +19,10 @@ api() (
 
 stop_controllers() {
     control_plane stop 60 kube-controller-manager kube-scheduler
+    free_leases
+}
+
+free_leases() {
     for component in kube-controller-manager kube-scheduler; do
         free_lease "$component"
     done
@@ -40,14 +45,39 @@ start_again() {
     control_plane back 0 kube-apiserver kube-controller-manager kube-scheduler
 }
 
+local_apiserver() {
+    python3 -I -c '
+import ssl, sys, urllib.error, urllib.request
+port, path, seconds = sys.argv[1:]
+proxy, tls = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+try:
+    urllib.request.build_opener(proxy, tls).open(f"https://127.0.0.1:{port}{path}", timeout=float(seconds))
+except OSError as error:
+    print(error, file=sys.stderr)
+    sys.exit(22 if isinstance(error, urllib.error.HTTPError) else 1)
+' "$port" "$1" "$2"
+}
+
 note() {
     python3 -I -c "$note_program" "$@"
 }
 
+answers() {
+    local_apiserver /livez 10 2>/dev/null || test $? = 22
+}
+
 kubeadm init phase control-plane all --config "$config" --dry-run >/dev/null
-trap 'test $? = 0 || start_again' EXIT
-stop_controllers
-control_plane stop 120 kube-apiserver
+trap 'test $? = 0 || { start_again; systemctl start kubelet.service; }' EXIT
+if answers; then
+    stop_controllers
+    control_plane stop 120 kube-apiserver
+else
+    systemctl stop kubelet.service
+    control_plane away 0 kube-apiserver kube-controller-manager kube-scheduler
+    control_plane kill 60 kube-apiserver kube-controller-manager kube-scheduler
+    free_leases
+fi
 kubeadm init phase control-plane apiserver --config "$config"
 note "$APISERVER_MANIFEST"
 rm -f "$MOVED_APISERVER_MANIFEST"
+systemctl start kubelet.service

@@ -14,6 +14,10 @@ api() (
 
 stop_controllers() {
     control_plane stop 60 kube-controller-manager kube-scheduler
+    free_leases
+}
+
+free_leases() {
     for component in kube-controller-manager kube-scheduler; do
         free_lease "$component"
     done
