@@ -96,10 +96,11 @@ class Unit(Observed):
 class Apiserver(Observed):
     """/readyz of the API server on this host; where it is not ``ready``, ``why``, and its log's ``last_error``.
 
-    The last is "" while something listens.
+    The last is "" while something listens. ``forbids``: what it answers admin.conf that may not even look.
     """
 
     ready: bool
+    forbids: ShortText = ""
     why: ShortText = ""
     last_error: ShortText = ""
 

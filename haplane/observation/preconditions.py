@@ -14,8 +14,14 @@ from haplane.domain.agreement import changed_settings
 from haplane.domain.members import is_late
 from haplane.domain.observed import LeftOut
 from haplane.domain.plan import MASTER_EVIDENCE
+from haplane.domain.problem import on
 from haplane.domain.restoration import Journal
-from haplane.domain.steps.cluster import api_servers_are_down, api_servers_report_nothing
+from haplane.domain.steps.cluster import (
+    api_servers_are_down,
+    api_servers_report_nothing,
+    binding_administrators,
+    forbidding,
+)
 from haplane.errors import Refused
 from haplane.observation.observe import leave_out, unreachable
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -89,10 +95,21 @@ def wait_for_starting_api_servers(context: Context) -> None:
         if api_servers_are_down(masters, reports):
             return Obstacle("API servers", "none is ready yet")
         if api_servers_report_nothing(masters, reports):
+            if forbids := forbidding(masters, reports):
+                raise _without_rights(*forbids)
             return Obstacle("API servers", "ready, but none has reported the nodes and objects yet")
         return None
 
     look_until_clear(context, starting, API_SERVERS_START_SECONDS)
+
+
+def _without_rights(name: str, answer: str) -> Refused:
+    return Refused(
+        "the API servers forbid administrators to look; nothing was changed",
+        where=f"{name}: {host_paths.ADMIN_KUBECONFIG}",
+        why=f"{answer}: the ClusterRoleBinding kubeadm:cluster-admins or its ClusterRole is not what kubeadm makes",
+        next_step=f"{on(name, binding_administrators())}, then run again",
+    )
 
 
 def refuse_changed_settings(context: Context) -> None:

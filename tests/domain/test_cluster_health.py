@@ -444,3 +444,16 @@ def test_a_kubeconfig_that_leads_to_another_cluster_is_named():
     (found,) = problems(samples.altered(CONVERGED, "m3", servers=servers))
     assert found.startswith("m3: /etc/kubernetes/kubelet.conf names https://192.0.2.1:6443")
     assert "haplane up" in found
+
+
+def test_administrators_without_rights_are_the_cause_and_get_them_again():
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        forbids = {"ready": True, "forbids": "/api/v1/namespaces/kube-system: HTTP 403"}
+        observation = samples.altered(observation, name, kubernetes=None, workloads=None, apiserver=forbids)
+    (found,) = problems(observation)
+    assert found.startswith(
+        "the cluster's nodes are unknown (the API servers forbid administrators to look: /api/v1/namespaces/"
+        "kube-system: HTTP 403); fix: on m1: `kubeadm init phase kubeconfig super-admin --config=/etc/kubernetes/"
+    )
+    assert "rm -f /etc/kubernetes/super-admin.conf`, then `haplane up " in found

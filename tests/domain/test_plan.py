@@ -12,7 +12,7 @@ from haplane.domain import host_paths
 from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Plan
-from haplane.domain.steps.cluster import api_servers_are_down, api_servers_report_nothing
+from haplane.domain.steps.cluster import api_servers_are_down, api_servers_report_nothing, forbidding
 from haplane.pki.issue import Usage, issue
 
 SHAPES = st.fixed_dictionaries(
@@ -527,6 +527,16 @@ def test_what_api_servers_are_too_slow_to_tell_is_not_missing():
     assert not plan(INVENTORY, silent).steps
     assert api_servers_report_nothing(("m1", "m2", "m3"), silent.reports)
     assert not api_servers_report_nothing(("m1", "m2", "m3"), CONVERGED.reports)
+
+
+def test_api_servers_that_forbid_administrators_say_so_once_these_had_rights():
+    forbids = {"ready": True, "forbids": "/api/v1/namespaces/kube-system: HTTP 403"}
+    found = samples.altered(CONVERGED, "m2", kubernetes=None, apiserver=forbids)
+    assert forbidding(("m1", "m2", "m3"), found.reports) == ("m2", forbids["forbids"])
+    assert forbidding(("m1", "m2", "m3"), CONVERGED.reports) is None
+    files = found.reports["m2"].model_dump()["files"]
+    begun = {host_paths.SUPER_ADMIN_KUBECONFIG: files[host_paths.ADMIN_KUBECONFIG]}
+    assert forbidding(("m1", "m2", "m3"), samples.altered(found, "m2", files=files | begun).reports) is None
 
 
 def test_api_servers_that_nobody_can_ask_are_not_down():

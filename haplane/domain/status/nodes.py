@@ -10,6 +10,7 @@ from haplane.domain.problem import UP, Problem, filling, journal, on, problem
 from haplane.domain.status.causes import not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
 from haplane.domain.status.workloads import remedy
+from haplane.domain.steps.cluster import binding_administrators, forbidding
 
 
 def master_status(name: str, roster: Roster, observation: Observation, nodes: Mapping[str, Node]) -> MasterStatus:
@@ -61,6 +62,8 @@ def node_problems(
         if one.reachable and not one.apiserver_ready
     ]
     if kubernetes is None:
+        if forbids := forbidding(roster.masters, observation.reports):
+            return [*found, _no_rights(*forbids)]
         ready = ", ".join(one.name for one in masters if one.apiserver_ready)
         unresponsive = problem(
             "the cluster's nodes are unknown",
@@ -88,6 +91,11 @@ def node_problems(
 def _runs_kubelet(name: str, observation: Observation) -> bool:
     report = observation.reports.get(name)
     return report is not None and "kubelet" in report.units and report.units["kubelet"].active
+
+
+def _no_rights(name: str, answer: str) -> Problem:
+    why = f"the API servers forbid administrators to look: {answer}"
+    return problem("the cluster's nodes are unknown", why=why, fix=f"{on(name, binding_administrators())}, then {UP}")
 
 
 def _unknown_node(name: str, observation: Observation) -> Problem:

@@ -96,7 +96,7 @@ def _left_out(one: DaemonSet, roster: Roster, kubernetes: Kubernetes | None) -> 
 
 def _unknown(masters: list[HostReport]) -> list[Problem]:
     serving = any(report.apiserver.ready for report in masters)
-    if not serving:
+    if not serving or any(report.apiserver.forbids for report in masters):
         return []
     return [
         problem(

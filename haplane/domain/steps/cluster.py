@@ -80,6 +80,28 @@ def api_servers_report_nothing(masters: Sequence[str], reports: Mapping[str, Hos
     return ready and not reported and not begun and _are_set_up(masters, reports)
 
 
+def forbidding(masters: Sequence[str], reports: Mapping[str, HostReport]) -> tuple[str, str] | None:
+    """A master whose API server gives administrators no rights any more, and what it answers them.
+
+    Not before they have been given any: super-admin.conf is there as long.
+    """
+    for name in masters:
+        report = reports.get(name)
+        if report and report.apiserver.forbids and host_paths.SUPER_ADMIN_KUBECONFIG not in report.files:
+            return name, report.apiserver.forbids
+    return None
+
+
+def binding_administrators() -> str:
+    """What gives administrators their rights on a master: credentials that need none, and are not kept."""
+    config, made = host_paths.KUBEADM_CONFIG_YAML, host_paths.SUPER_ADMIN_KUBECONFIG
+    return (
+        f"kubeadm init phase kubeconfig super-admin --config={config}; kubectl --kubeconfig={made} create "
+        "clusterrolebinding kubeadm:cluster-admins --clusterrole=cluster-admin --group=kubeadm:cluster-admins; "
+        f"rm -f {made}"
+    )
+
+
 def _are_set_up(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
     """Masters answered, and each has been through kubeadm's phases: it can ask its API server."""
     known = [reports[name] for name in masters if name in reports]

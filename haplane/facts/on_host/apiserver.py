@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 from typing import Any
 
 from haplane.facts.on_host.kubelet import last_error_of
-from haplane.facts.on_host.kubernetes import why_not_ready
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, Forbidden, ask, why_not_ready
+from haplane.facts.on_host.probe import read
+
+ADMINISTRATOR_SECONDS = 3.0
 
 
 def apiserver(port: int) -> dict[str, Any]:
-    """/readyz of the API server on this host, without credentials; of one that does not listen its last error."""
+    """/readyz of the API server on this host, without credentials; of one that does not listen its last error.
+
+    And what it answers an administrator who has lost all rights.
+    """
     if not os.path.exists("/etc/kubernetes/manifests/kube-apiserver.yaml"):
         return {"ready": False}
     why = why_not_ready("127.0.0.1", port, seconds=3)
     gone = why is not None and "refused" in why
-    return {"ready": why is None, "why": why or "", "last_error": last_error_of("kube-apiserver") if gone else ""}
+    return {
+        "ready": why is None,
+        "why": why or "",
+        "last_error": last_error_of("kube-apiserver") if gone else "",
+        "forbids": why_forbidden(port) if why is None else "",
+    }
+
+
+def why_forbidden(port: int) -> str:
+    """What admin.conf, which is known there, must not do; "" where it may, and where that is not known."""
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError):
+        try:
+            ask(port, read("/etc/kubernetes/admin.conf") or "", [KUBE_SYSTEM], seconds=ADMINISTRATOR_SECONDS)
+        except Forbidden as error:
+            return str(error)
+    return ""

@@ -96,6 +96,10 @@ def kubernetes(port: int, chosen: list[str]) -> dict[str, Any] | None:
         return None
 
 
+class Forbidden(OSError):
+    """The API server knows who asks, who must not."""
+
+
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
@@ -123,7 +127,7 @@ def ask(
             with connection.getresponse() as answer:
                 text = answer.read()
             if answer.status not in (200, 404):
-                raise OSError(f"{path}: HTTP {answer.status}")
+                raise (Forbidden if answer.status == 403 else OSError)(f"{path}: HTTP {answer.status}")
             if answer.status == 200:
                 found[path] = json.loads(text)
     return found
