@@ -113,6 +113,7 @@ VERBS: dict[str, tuple[Entry, ...]] = {
     "reboot": REBOOT_ENTRIES,
     "patch": PATCH_ENTRIES,
 }
+REBOOTS = ("reboot", "patch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,7 @@ def node(
         prepared = prepare_to_converge(left)
     else:
         entries, prepared = VERBS[verb], prepare(inventory)
-    request = replace(prepared, named=tuple(names), dry_run=dry_run, node=asked)
+    request = replace(prepared, named=tuple(names), dry_run=dry_run, node=replace(asked, reboots=verb in REBOOTS))
     context = Context(request, executor or over_ssh(progress))
     command = " ".join(["haplane node", verb, inventory.path, *(names or ["--all"])])
     lines = engine.carry_out(Verb(f"node {verb}", command, entries), context, confirm)

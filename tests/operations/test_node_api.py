@@ -33,6 +33,7 @@ RICH = zoo.pod(
         }
     ],
     restartPolicy="Never",
+    terminationGracePeriodSeconds=3600,
     affinity={
         "nodeAffinity": {
             node_api.REQUIRED: {"nodeSelectorTerms": [{"matchFields": [{"key": "a", "operator": "Exists"}]}]}

@@ -1,5 +1,7 @@
 """Nodes out of service and back, from the first look to the last, on hosts in memory."""
 
+from datetime import timedelta
+
 import pytest
 import samples
 import zoo
@@ -66,6 +68,40 @@ def test_a_deadline_names_the_pod_and_leaves_the_node_cordoned(inventory):
     assert "default/web-w1: HTTP 429: budget" in late.value.why
     assert "haplane node uncordon" in late.value.next_step
     assert cluster.cordoned() == ["w1"]
+
+
+def test_a_pod_that_takes_longer_than_the_drain_waits_is_named_before_and_after(inventory):
+    """Nobody was told before that the drain of a database with an hour of grace ends after 300 s."""
+    [pod, other] = replicas("w1", "w2", terminationGracePeriodSeconds=3600)
+    cluster = Nodes(inventory, [pod, other])
+
+    def evict(pods):
+        ends = cluster.now() + timedelta(seconds=3600)
+        pod["metadata"].setdefault("deletionTimestamp", ends.isoformat())
+        return {}
+
+    cluster._api_evict = evict
+    [line] = [line for line in carry_out(cluster, "drain", "w1", dry_run=True).plan if "web-w1" in line]
+    assert "may take 3600 s to end" in line
+    assert "the drain fails after 300 s" in line
+    assert "`--timeout 3660` waits for it" in line
+    with pytest.raises(DeadlinePassed) as late:
+        carry_out(cluster, "drain", "w1")
+    assert "default/web-w1: is terminating, and has until" in late.value.why
+
+
+def test_a_reboot_names_what_a_pod_that_stays_has_in_memory(inventory):
+    agent = zoo.pod(
+        "agent", zoo.owner("DaemonSet", "net"), on="w1", volumes=[zoo.volume("b", emptyDir={"medium": "Memory"})]
+    )
+    cluster = Nodes(inventory, [agent])
+    assert carry_out(cluster, "drain", "w1", dry_run=True).plan[0] == "w1: 2 stays: default/agent, default/net-w1"
+    for keep_pods in (False, True):
+        with pytest.raises(Refused, match="would be lost") as refused:
+            carry_out(cluster, "reboot", "w1", keep_pods=keep_pods)
+        assert "emptyDir b in memory" in refused.value.why
+    carry_out(cluster, "reboot", "w1", force=True)
+    assert cluster.boots["w1"] == 2
 
 
 def test_a_list_that_became_worse_meanwhile_is_refused_with_the_node_as_it_was(inventory):

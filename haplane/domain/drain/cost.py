@@ -10,10 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from math import inf
 
 from haplane.domain.drain.budgets import Eviction, evictions
 from haplane.domain.drain.cluster import Job, Workloads
 from haplane.domain.drain.data import SAFE_TO_EVICT, lost_with_the_memory, lost_with_the_pod, single_node_claims
+from haplane.domain.drain.grace import why_late
 from haplane.domain.drain.owners import Owners, start_seconds
 from haplane.domain.drain.placement import Placement
 from haplane.domain.drain.pod import Pod
@@ -52,9 +54,22 @@ class Cost:
     deadlock: bool = False
 
 
-def cost_of_drain(workloads: Workloads, node: str, *, out: Collection[str], now: datetime) -> tuple[Cost, ...]:
-    """Of every pod on ``node``; ``out`` are other nodes that take no pods meanwhile."""
-    return _Drain(workloads, node, {node, *out}, now).costs()
+@dataclass(frozen=True)
+class Drain:
+    """``out`` are other nodes that take no pods meanwhile, ``seconds`` is how long it waits for the pods to be gone.
+
+    ``reboots``: so does the host afterwards.
+    """
+
+    out: Collection[str]
+    now: datetime
+    seconds: float = inf
+    reboots: bool = False
+
+
+def cost_of_drain(workloads: Workloads, node: str, drain: Drain) -> tuple[Cost, ...]:
+    """Of every pod on ``node``."""
+    return _Drain(workloads, node, drain).costs()
 
 
 def to_evict(workloads: Workloads, node: str) -> tuple[Pod, ...]:
@@ -72,8 +87,8 @@ def _why_stays(pod: Pod) -> str | None:
 
 
 class _Drain:
-    def __init__(self, workloads: Workloads, node: str, out: Collection[str], now: datetime) -> None:
-        self._workloads, self._now = workloads, now
+    def __init__(self, workloads: Workloads, node: str, drain: Drain) -> None:
+        self._workloads, self._drain, out = workloads, drain, {node, *drain.out}
         self._pods = workloads.on(node)
         self._owners = Owners(workloads, out)
         evicted = to_evict(workloads, node)
@@ -89,14 +104,15 @@ class _Drain:
         return tuple(self._cost(pod) for pod in sorted(self._pods, key=lambda pod: pod.name))
 
     def _cost(self, pod: Pod) -> Cost:
-        if stays := _why_stays(pod):
-            return _cost(pod, Effect.STAYS, stays)
+        if staying := _staying(pod, self._workloads, reboots=self._drain.reboots):
+            return staying
+        late = why_late(pod, self._drain.now, self._drain.seconds)
         if pod.metadata.deletion_timestamp is not None:
-            return self._terminating(pod)
+            return self._terminating(pod, late)
         eviction = self._evictions.get(pod.metadata.uid, Eviction())
         blocks, lost = self._blocks(pod, eviction), self._losses(pod)
         cut = self._interruptions(pod)
-        why = (*blocks, *lost, *cut, *([eviction.waits] if eviction.waits else []))
+        why = (*blocks, *lost, *cut, *(one for one in (eviction.waits, late) if one))
         seconds = start_seconds(pod) if cut else None
         for effect, reasons in ((Effect.BLOCKS, blocks), (Effect.LOST, lost), (Effect.INTERRUPTED, cut)):
             if reasons:
@@ -106,16 +122,16 @@ class _Drain:
     def _is_replaced(self, pod: Pod) -> bool:
         return self._nowhere.get(pod.metadata.uid, "nothing replaces it") is None
 
-    def _terminating(self, pod: Pod) -> Cost:
+    def _terminating(self, pod: Pod, late: str | None) -> Cost:
         """Deleted by somebody before: waited for, not evicted."""
         ends = pod.metadata.deletion_timestamp
         if held := _held_by(pod):
             return _cost(pod, Effect.BLOCKS, f"is terminating, and {held}")
-        if ends is not None and self._now - ends > OVERDUE:
+        if ends is not None and self._drain.now - ends > OVERDUE:
             return _cost(
                 pod, Effect.BLOCKS, f"terminating since {ends:%Y-%m-%dT%H:%M:%SZ}, and its kubelet does not end it"
             )
-        return _cost(pod, Effect.MOVED, "is terminating already")
+        return _cost(pod, Effect.MOVED, "is terminating already", *([late] if late else []))
 
     def _blocks(self, pod: Pod, eviction: Eviction) -> list[str]:
         """What keeps it on the node, or should."""
@@ -153,8 +169,8 @@ def cost_of_reboot_in_place(workloads: Workloads, node: str) -> tuple[Cost, ...]
 
 
 def _in_place(pod: Pod, workloads: Workloads, owners: Owners) -> Cost:
-    if why := _why_stays(pod):
-        return _cost(pod, Effect.STAYS, why)
+    if staying := _staying(pod, workloads, reboots=True):
+        return staying
     if pod.metadata.deletion_timestamp is not None:
         return _cost(pod, Effect.STAYS, "is terminating already")
     lost = list(lost_with_the_memory(pod, workloads))
@@ -168,6 +184,15 @@ def _in_place(pod: Pod, workloads: Workloads, owners: Owners) -> Cost:
     if cut:
         return _cost(pod, Effect.INTERRUPTED, f"{cut}; its containers restart here")
     return _cost(pod, Effect.STAYS, "its containers restart here; other pods serve meanwhile")
+
+
+def _staying(pod: Pod, workloads: Workloads, *, reboots: bool) -> Cost | None:
+    """Of a pod that no drain evicts: a boot empties its memory all the same."""
+    why = _why_stays(pod)
+    if why is None:
+        return None
+    lost = lost_with_the_memory(pod, workloads) if reboots and not pod.ended else ()
+    return _cost(pod, Effect.LOST if lost else Effect.STAYS, *lost, why)
 
 
 def _cost(pod: Pod, effect: Effect, *why: str, seconds: int | None = None, deadlock: bool = False) -> Cost:

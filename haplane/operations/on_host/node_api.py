@@ -61,6 +61,7 @@ POD: Keep = {
     "metadata": METADATA,
     "spec": {
         **dict.fromkeys(("nodeName", "nodeSelector", "tolerations", "overhead", "restartPolicy"), True),
+        "terminationGracePeriodSeconds": True,
         "resources": {"requests": True},
         "topologySpreadConstraints": {
             **dict.fromkeys(("maxSkew", "minDomains", "topologyKey", "whenUnsatisfiable"), True),
