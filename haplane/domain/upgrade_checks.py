@@ -11,10 +11,11 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport, Node, Observation
-from haplane.domain.status.workloads import most_troubled
+from haplane.domain.status.workloads import most_troubled, removal
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
 from haplane.domain.versions import Version, is_version, parse
+from haplane.domain.webhooks import Called, called, subject
 from haplane.errors import HaplaneError
 
 OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
@@ -124,17 +125,20 @@ def node_problems(nodes: Iterable[Node], apiserver: str, begun: bool) -> Iterato
 
 
 def webhook_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
-    """Webhooks that refuse everything: what an upgrade applies would be refused as well.
+    """Webhooks that do not answer and are called for the cluster's own objects: an upgrade would be refused those.
 
-    Those that are called only for other namespaces than the cluster's own are left to `haplane status`.
+    The others are left to `haplane status`.
     """
     view = most_troubled(reports)
-    hooks = [one for one in (view.webhooks if view else ()) if not one.spares_system]
-    for name, hook in {(one.kind, one.name): one for one in hooks}.items():
+    if view is None:
+        return
+    hooks = [one for one in view.webhooks if called(one, view) is not Called.NO]
+    for hook in {(one.kind, one.name): one for one in hooks}.values():
+        refuses = "may refuse" if called(hook, view) is Called.PERHAPS else "refuses"
         yield HaplaneError(
-            f"{name[0]} {name[1]} refuses every request for {', '.join(hook.resources[:3]) or 'its resources'}",
-            why=f"its service {hook.service} has no endpoints",
-            next_step=f"restore {hook.service}, or `kubectl delete {name[0]} {name[1]}`",
+            f"{hook.kind} {hook.name} {refuses} {subject(hook)}, the cluster's own among them",
+            why=f"{hook.why}{'; its matchConditions decide' if hook.conditional else ''}",
+            next_step=removal(hook),
         )
 
 

@@ -58,17 +58,36 @@ def test_nodes_of_the_inventory_or_not(kubelet, ready, problem):
     assert found == ([problem] if problem else [])
 
 
+def hooks(**changes):
+    hook = {
+        "kind": "mutatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "target": "x/guard", "why": "gone",
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "operations": ["*"]}],
+    }  # fmt: skip
+    labels = {"kube-system": {"kubernetes.io/metadata.name": "kube-system"}}
+    view = samples.workloads(samples.inventory(), webhooks=[hook | changes], namespaces=labels)
+    return list(checks.webhook_problems(observed(m1={"workloads": view}).reports.values()))
+
+
 def test_a_webhook_that_refuses_everything():
-    hook = {"kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "service": "x/guard"}
-    view = samples.workloads(samples.inventory(), webhooks=[hook])
-    [error] = checks.webhook_problems(observed(m1={"workloads": view}).reports.values())
-    assert error.next_step == "restore x/guard, or `kubectl delete validatingwebhookconfiguration guard`"
+    [error] = hooks()
+    assert error.what.startswith("mutatingwebhookconfiguration guard refuses every request for *, the cluster's own")
+    assert error.next_step == "restore x/guard, or `kubectl delete mutatingwebhookconfiguration guard`"
 
 
-def test_a_webhook_of_other_namespaces_keeps_no_cluster_from_being_upgraded():
-    hook = {"kind": "mutatingwebhookconfiguration", "name": "mesh", "webhook": "m.x", "service": "x/mesh"}
-    view = samples.workloads(samples.inventory(), webhooks=[hook | {"spares_system": True}])
-    assert list(checks.webhook_problems(observed(m1={"workloads": view}).reports.values())) == []
+def test_a_webhook_at_a_url_keeps_a_cluster_from_being_upgraded_too():
+    [error] = hooks(target="", why="https://192.0.2.1/v does not answer: timed out")
+    assert error.next_step == "restore what serves it, or `kubectl delete mutatingwebhookconfiguration guard`"
+
+
+def test_a_webhook_with_conditions_is_not_said_to_refuse_for_certain():
+    [error] = hooks(conditional=True)
+    assert "may refuse requests for * that it selects" in error.what
+    assert error.why == "gone; its matchConditions decide"
+
+
+def test_a_webhook_of_other_objects_keeps_no_cluster_from_being_upgraded():
+    of_others = {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "operations": ["CREATE"]}
+    assert hooks(rules=[of_others]) == []
 
 
 def test_flags_gates_and_apis_that_are_gone():
