@@ -54,8 +54,8 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     yield from checks.webhook_problems(reports.values())
     yield from checks.disk_problems(_bytes_needed(context), reports)
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
-    running = {name: status.version for name, status in statuses.items() if status}
-    yield from checks.etcd_problems(running, context.manifest.etcd_version)
+    serving = {name: status for name, status in statuses.items() if status}
+    yield from checks.etcd_problems(serving, version, context.manifest.etcd_version)
     with Threads() as pool:
         apis, written = pool.submit(_deprecated_apis, context), pool.submit(_written, context)
         texts = {hop: pool.submit(helps, bundle_of(upgrade, hop), PROGRAMS) for hop in upgrade.hops}

@@ -71,7 +71,8 @@ def test_a_webhook_at_a_url_that_does_not_answer():
     why = "https://192.0.2.1/v does not answer: timed out"
     assert problems(with_workloads(webhooks=[HOOK | {"target": "", "why": why}])) == (
         "validatingwebhookconfiguration bugs-policy refuses every request for pods (https://192.0.2.1/v does not "
-        "answer: timed out); fix: restore what serves it, or `kubectl delete validatingwebhookconfiguration bugs-policy`",
+        "answer: timed out); "
+        "fix: restore what serves it, or `kubectl delete validatingwebhookconfiguration bugs-policy`",
     )
 
 

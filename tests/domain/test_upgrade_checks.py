@@ -7,6 +7,7 @@ import samples
 
 from haplane.domain import host_paths
 from haplane.domain import upgrade_checks as checks
+from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import LeftOut, Node
 from haplane.domain.upgrade_checks import DeprecatedApi
 from haplane.domain.upgrade_flags import Written
@@ -119,19 +120,35 @@ def test_a_disk_that_is_too_full_to_stage():
     assert len(list(checks.disk_problems({"m1": free - checks.DISK_LEFT_BYTES + 1, "m2": 0}, reports))) == 1
 
 
+NEWER = "m1: etcd 3.7.3 is newer than the bundle's 3.6.16"
+
+
 @pytest.mark.parametrize(
-    ("running", "wanted", "problem"),
+    ("running", "stored", "wanted", "problem"),
     [
-        ("3.6.11", "3.7.3", None),
-        ("3.6.16", "3.6.14", None),
-        ("3.6.10", "3.7.3", "m1: etcd 3.6.10 cannot become 3.7.3 in one step"),
-        ("3.5.32", "3.7.3", "m1: etcd 3.5.32 cannot become 3.7.3 in one step"),
-        ("3.7.3", "3.6.16", "m1: etcd 3.7.3 is newer than the bundle's 3.6.16"),
+        ("3.6.11", "3.6.0", "3.7.3", None),
+        ("3.6.16", "3.6.0", "3.6.14", None),
+        ("3.6.10", "3.6.0", "3.7.3", "m1: etcd 3.6.10 cannot become 3.7.3 in one step"),
+        ("3.5.32", "", "3.7.3", "m1: etcd 3.5.32 cannot become 3.7.3 in one step"),
+        ("3.7.3", "3.7.0", "3.6.16", NEWER),
+        ("3.7.3", "", "3.6.16", NEWER),
+        ("3.7.3", "3.6.0", "3.6.16", None),
+        ("3.8.0", "3.7.0", "3.6.16", "m1: etcd 3.8.0 is newer than the bundle's 3.6.16"),
     ],
 )
-def test_etcd_has_a_route_of_its_own(running, wanted, problem):
-    found = [error.what for error in checks.etcd_problems({"m1": running}, wanted)]
+def test_etcd_has_a_route_of_its_own(running, stored, wanted, problem):
+    """It was refused to go back although one member had never left 3.6, and after `etcdctl downgrade` too."""
+    status = EtcdStatus.model_validate({"header": {}, "version": running, "storageVersion": stored})
+    found = [error.what for error in checks.etcd_problems({"m1": status}, "1.36.3", wanted)]
     assert found == ([problem] if problem else [])
+
+
+def test_the_refusal_of_an_older_etcd_names_both_ways_and_no_way_that_etcd_refuses():
+    statuses = [EtcdStatus.model_validate({"header": {}, "version": one}) for one in ("3.7.3", "3.8.0")]
+    one, two = (next(checks.etcd_problems({"m1": status}, "1.36.3", "3.6.16")).next_step for status in statuses)
+    assert "`haplane bundle pin 1.36.3 --component etcd=3.7.3`" in one
+    assert "downgrade enable 3.6`" in one
+    assert "downgrade" not in two
 
 
 def test_a_list_of_apis_is_read_as_an_api_server_writes_it():

@@ -6,7 +6,7 @@ from fake_cluster import Killed
 from upgrading import ETCD, UpgradedCluster, with_version, write_bundle
 
 from haplane.domain.progress import silent
-from haplane.errors import HaplaneError, Problems, Refused
+from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
 from haplane.observation import decide, upgrade_checks
 from haplane.workflows.up import up
 from haplane.workflows.upgrade import upgrade
@@ -122,6 +122,39 @@ def test_back_to_the_old_version_while_an_api_server_still_runs_it(inventory):
     done = UpgradedCluster(with_version(inventory, "1.35.4"), version="1.36.3")
     with pytest.raises(Refused, match=r"cannot become 1.35.4"):
         run(done)
+
+
+def test_back_to_an_older_patch_release_at_any_time(inventory, tmp_path):
+    """It was refused for what the newer release stored, which is true of minor versions only."""
+    write_bundle(tmp_path / "haplane" / "bundles" / "1.36.4-amd64", "1.36.4")
+    cluster = UpgradedCluster(with_version(inventory, "1.36.3"), version="1.36.4")
+    with pytest.raises(Refused) as error:
+        up(cluster.inventory, confirm=pytest.fail, dry_run=False, progress=silent, executor=cluster)
+    assert error.value.next_step == f"haplane upgrade {inventory.path}"
+    assert run(cluster).hops == ("1.36.3",)
+    assert cluster.versions == {"apiservers": {"1.36.3"}, "etcd": {"3.6.16"}, "kubelets": {"1.36.3"}}
+    assert [kind for kind, *_ in cluster.history] == ["control plane"] * 3 + ["cluster"] + ["node"] * 4
+    assert run(cluster).changed is False
+
+
+@pytest.mark.parametrize("stored", ["3.7.0", "3.6.0"])
+def test_etcd_goes_back_a_minor_version_once_its_data_do(inventory, stored):
+    """One master runs 1.36.3 still, and every member the etcd of 1.37.2."""
+    cluster = UpgradedCluster(inventory, version="1.36.3", broken={("m1", "1.37.2")})
+    with pytest.raises(HaplaneError, match="m1 did not become ready as 1.37.2"):
+        run(cluster)
+    assert cluster.versions["etcd"] == {"3.7.3"}
+    cluster.inventory = with_version(inventory, "1.36.3")
+    for name in ("m1", "m2", "m3"):
+        cluster.now_reported[name]["etcd"]["status"]["storageVersion"] = stored
+    if stored == "3.7.0":
+        with pytest.raises(UnfitHosts) as refused:
+            run(cluster)
+        assert "downgrade enable 3.6`, then run again" in str(refused.value)
+        assert "haplane bundle pin 1.36.3 --component etcd=3.7.3" in str(refused.value)
+        return
+    run(cluster)
+    assert cluster.versions == {"apiservers": {"1.36.3"}, "etcd": {"3.6.16"}, "kubelets": {"1.36.3"}}
 
 
 def test_a_single_master_is_an_announced_outage(inventory):
