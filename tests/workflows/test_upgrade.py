@@ -116,8 +116,9 @@ def test_back_to_the_old_version_while_an_api_server_still_runs_it(inventory):
     cluster = UpgradedCluster(inventory, broken={("m3", "1.36.3")})
     with pytest.raises(HaplaneError, match="m3 did not become ready"):
         run(cluster)
-    cluster.inventory = with_version(inventory, "1.35.4")
-    assert run(cluster).hops == ("1.35.4",)
+    cluster.inventory, shown = with_version(inventory, "1.35.4"), []
+    assert run(cluster, confirm=lambda lines: shown.extend(lines) or True).hops == ("1.35.4",)
+    assert shown[0].startswith("1.36.3 -> 1.35.4; the steps below are those to 1.35.4")
     assert cluster.versions == {"apiservers": {"1.35.4"}, "etcd": {"3.6.16"}, "kubelets": {"1.35.4"}}
     done = UpgradedCluster(with_version(inventory, "1.35.4"), version="1.36.3")
     with pytest.raises(Refused, match=r"cannot become 1.35.4"):
