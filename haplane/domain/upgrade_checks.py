@@ -16,7 +16,7 @@ from haplane.domain.status.workloads import most_troubled, removal
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
 from haplane.domain.versions import Version, is_version, parse
-from haplane.domain.webhooks import Called, called, subject
+from haplane.domain.webhooks import Called, DryRuns, called, subject
 from haplane.errors import HaplaneError
 
 OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
@@ -130,20 +130,31 @@ def node_problems(nodes: Iterable[Node], apiserver: str, begun: bool) -> Iterato
             )
 
 
-def webhook_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
+def undecided(reports: Iterable[HostReport]) -> list[str]:
+    """Webhooks that do not answer, of which their matchConditions decide whether they are called."""
+    view = most_troubled(reports)
+    hooks = view.webhooks if view else ()
+    return sorted({hook.webhook for hook in hooks if view and called(hook, view) is Called.PERHAPS})
+
+
+def webhook_problems(reports: Iterable[HostReport], tried: DryRuns) -> Iterator[HaplaneError]:
     """Webhooks that do not answer and are called for the cluster's own objects: an upgrade would be refused those.
 
-    The others are left to `haplane status`.
+    The others are left to `haplane status`. ``tried`` is of those that are undecided.
     """
     view = most_troubled(reports)
     if view is None:
         return
-    hooks = [one for one in view.webhooks if called(one, view) is not Called.NO]
-    for hook in {(one.kind, one.name): one for one in hooks}.values():
-        refuses = "may refuse" if called(hook, view) is Called.PERHAPS else "refuses"
+    found = {}
+    for hook in view.webhooks:
+        judged, refused = called(hook, view), hook.webhook in tried.refused
+        if judged is Called.YES or (judged is Called.PERHAPS and (refused or not tried.complete)):
+            refuses = "refuses" if judged is Called.YES or refused else "may refuse"
+            found[hook.kind, hook.name] = hook, refuses
+    for hook, refuses in found.values():
         yield HaplaneError(
             f"{hook.kind} {hook.name} {refuses} {subject(hook)}, the cluster's own among them",
-            why=f"{hook.why}{'; its matchConditions decide' if hook.conditional else ''}",
+            why=f"{hook.why}{'; its matchConditions could not be tried' if refuses == 'may refuse' else ''}",
             next_step=removal(hook),
         )
 

@@ -1,15 +1,19 @@
 """Which requests of the cluster's own an admission webhook that does not answer would refuse. Pure.
 
 As API servers decide it (pkg/admission/plugin/webhook): by the webhook's rules, then by the labels of the namespace,
-then by those of the object. Its matchConditions are programs, which are not run here: with some, it may be called.
+then by those of the object. Its matchConditions are programs, which are not run here: with some, it may be called,
+and only the API server can say, by a write of which it stores nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from typing import Annotated
 
-from haplane.domain.cluster_health import OwnObject, Rule, Webhook, Workloads
+from pydantic import Field
+
+from haplane.domain.cluster_health import FullName, OwnObject, Reported, Rule, Text, Webhook, Workloads
 from haplane.domain.drain.api import Selector
 
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
@@ -39,6 +43,13 @@ SUBRESOURCES = {
     "replicasets": ("status",),
 }
 """Which of them they write."""
+
+
+class DryRuns(Reported):
+    """Writes of which nothing is stored: the webhooks that ``refused`` one, and whether all were tried."""
+
+    refused: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)
+    complete: bool = False
 
 
 class Called(Enum):

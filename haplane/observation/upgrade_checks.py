@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from haplane.bundle.program_help import helps, refusal
 from haplane.config.model import Host
@@ -21,12 +24,14 @@ from haplane.domain.upgrade_flags import (
     in_kubeadm_configuration,
     unnamed,
 )
+from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError, UnfitHosts
-from haplane.host_programs import parts, program
+from haplane.host_programs import packed, parts, program
 from haplane.observation.upgrade import bundle_of, snapshots_needed, upgrade_of, with_recent_snapshots
 from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
+TRIES = program(*parts("facts", "probe", "systemd", "kubernetes", "leftovers", "webhooks", "workloads", "dry_runs"))
 UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
 
 
@@ -51,7 +56,7 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
         nodes = [node for node in kubernetes.nodes if node.name not in context.request.without]
         yield from checks.node_problems(nodes, version, begun)
     yield from _snapshot_problems(context)
-    yield from checks.webhook_problems(reports.values())
+    yield from checks.webhook_problems(reports.values(), _dry_runs(context))
     yield from checks.disk_problems(_bytes_needed(context), reports)
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
     serving = {name: status for name, status in statuses.items() if status}
@@ -114,6 +119,18 @@ def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
 
     with Threads(len(ready)) as pool:
         return [one for found in pool.map(ask, ready) for one in found]
+
+
+def _dry_runs(context: Context) -> DryRuns:
+    """Of webhooks that nothing else decides about, by the first API server that answers."""
+    names = checks.undecided(context.observation.reports.values())
+    port = str(context.inventory.cluster.apiserver_port)
+    for host in context.reachable(context.inventory.masters) if names else ():
+        if context.report(host).apiserver.ready:
+            with suppress(HaplaneError, ValidationError):
+                answer = context.executor.run(host, "python3", "-I", "-c", packed(TRIES), port, *names)
+                return DryRuns.model_validate_json(answer)
+    return DryRuns()
 
 
 def _written(context: Context) -> list[Written]:

@@ -11,6 +11,7 @@ from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import LeftOut, Node
 from haplane.domain.upgrade_checks import DeprecatedApi
 from haplane.domain.upgrade_flags import Written
+from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError
 
 NAMES = ["m1", "m2", "m3"]
@@ -59,14 +60,17 @@ def test_nodes_of_the_inventory_or_not(kubelet, ready, problem):
     assert found == ([problem] if problem else [])
 
 
-def hooks(**changes):
+NOT_TRIED = DryRuns()
+
+
+def hooks(tried=NOT_TRIED, **changes):
     hook = {
         "kind": "mutatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "target": "x/guard", "why": "gone",
         "rules": [{"apiGroups": ["*"], "resources": ["*"], "operations": ["*"]}],
     }  # fmt: skip
     labels = {"kube-system": {"kubernetes.io/metadata.name": "kube-system"}}
     view = samples.workloads(samples.inventory(), webhooks=[hook | changes], namespaces=labels)
-    return list(checks.webhook_problems(observed(m1={"workloads": view}).reports.values()))
+    return list(checks.webhook_problems(observed(m1={"workloads": view}).reports.values(), tried))
 
 
 def test_a_webhook_that_refuses_everything():
@@ -80,10 +84,19 @@ def test_a_webhook_at_a_url_keeps_a_cluster_from_being_upgraded_too():
     assert error.next_step == "restore what serves it, or `kubectl delete mutatingwebhookconfiguration guard`"
 
 
-def test_a_webhook_with_conditions_is_not_said_to_refuse_for_certain():
-    [error] = hooks(conditional=True)
-    assert "may refuse requests for * that it selects" in error.what
-    assert error.why == "gone; its matchConditions decide"
+@pytest.mark.parametrize(
+    ("tried", "refuses"),
+    [
+        (DryRuns(complete=True), None),
+        (DryRuns(complete=True, refused={"g.x": "failed calling"}), "guard refuses requests for * that it selects"),
+        (DryRuns(complete=True, refused={"other.x": "failed calling"}), None),
+        (DryRuns(refused={"g.x": "failed calling"}), "guard refuses requests for * that it selects"),
+        (NOT_TRIED, "guard may refuse requests for * that it selects"),
+    ],
+)
+def test_of_a_webhook_with_conditions_the_api_server_decides(tried, refuses):
+    found = [error.what for error in hooks(tried, conditional=True)]
+    assert [refuses in what for what in found] == [True] * bool(refuses)
 
 
 def test_a_webhook_of_other_objects_keeps_no_cluster_from_being_upgraded():

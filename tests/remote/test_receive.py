@@ -133,9 +133,7 @@ LISTED = """
     [("write /var/lib/containerd/x: no space left on device", 60), ("context deadline exceeded", 1)],
 )
 @pytest.mark.parametrize("known", ["", "registry/other:v1"])
-def test_an_image_that_was_only_half_unpacked_does_not_stay_listed(
-    receiver, tmp_path, said, seconds, known
-):
+def test_an_image_that_was_only_half_unpacked_does_not_stay_listed(receiver, tmp_path, said, seconds, known):
     """The next look would count it as there; and with a full disk the import was tried again for ten minutes."""
     archive = tmp_path / "image.tar"
     index = json.dumps({"manifests": [{"annotations": {"io.containerd.image.name": IMAGE}}]}).encode()

@@ -104,6 +104,41 @@ def test_without_the_bundle_in_between_nothing_is_changed(inventory, tmp_path):
     assert cluster.count == 0
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b'{"refused": {}, "complete": true}', None),
+        (b'{"refused": {"g.x": "failed calling"}, "complete": false}', "guard refuses requests for pods"),
+        (b"nonsense", "guard may refuse requests for pods"),
+    ],
+)
+def test_what_a_webhooks_conditions_mean_is_asked_of_an_api_server(inventory, answer, said):
+    cluster, asked = UpgradedCluster(inventory), []
+    honest = cluster.run
+
+    def tried(host, *command, **how):
+        if command[-1] != "g.x":
+            return honest(host, *command, **how)
+        asked.append(host.name)
+        return answer
+
+    rule = {"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}
+    hook = {
+        "kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "why": "gone", "rules": [rule],
+        "conditional": True,
+    }  # fmt: skip
+    cluster.run = tried
+    cluster.now_reported["m1"]["workloads"] = samples.workloads(inventory, webhooks=[hook])
+    if said is None:
+        assert run(cluster, dry_run=True).plan
+    else:
+        with pytest.raises(UnfitHosts) as refused:
+            run(cluster, dry_run=True)
+        assert said in str(refused.value)
+    assert asked == (["m1"] if answer != b"nonsense" else ["m1", "m2", "m3"])
+    assert cluster.count == 0
+
+
 def test_up_refuses_another_version_and_names_the_verb(inventory):
     cluster = UpgradedCluster(inventory)
     with pytest.raises(Refused) as error:
