@@ -63,12 +63,13 @@ class Called(Enum):
 def called(hook: Webhook, view: Workloads) -> Called:
     """Whether a webhook is called for what haplane, kubeadm or the cluster's own components write."""
     own = (*view.own, *OF_COMPONENTS)
-    if not any(_matches(hook, one, view.namespaces) for one in own):
+    if not any(matches(hook, one, view.namespaces) for one in own):
         return Called.NO
     return Called.PERHAPS if hook.conditional else Called.YES
 
 
-def _matches(hook: Webhook, one: OwnObject, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
+def matches(hook: Webhook, one: OwnObject, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether its rules and selectors leave that object. A namespace of unknown labels counts as selected."""
     if not any(_covers(rule, one) for rule in hook.rules):
         return False
     labels = namespaces.get(one.namespace) if one.namespace else None
@@ -77,6 +78,11 @@ def _matches(hook: Webhook, one: OwnObject, namespaces: Mapping[str, Mapping[str
     if labels is not None and not selects(hook.namespaces, labels):
         return False
     return one.labels is None or selects(hook.objects, one.labels)
+
+
+def creates(hook: Webhook) -> bool:
+    """Whether it is called for what is created."""
+    return any({"*", "CREATE"} & set(rule.operations) for rule in hook.rules)
 
 
 def _covers(rule: Rule, one: OwnObject) -> bool:

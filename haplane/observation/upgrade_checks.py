@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from haplane.bundle.manifest import load_manifest
 from haplane.bundle.program_help import helps, refusal
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
+from haplane.context.request import Upgrade
 from haplane.domain import host_paths
 from haplane.domain import upgrade_checks as checks
+from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_checks import DeprecatedApi, parse_deprecated_apis
 from haplane.domain.upgrade_flags import (
@@ -59,8 +62,7 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     yield from checks.webhook_problems(reports.values(), _dry_runs(context))
     yield from checks.disk_problems(_bytes_needed(context), reports)
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
-    serving = {name: status for name, status in statuses.items() if status}
-    yield from checks.etcd_problems(serving, version, context.manifest.etcd_version)
+    yield from _etcd_problems(upgrade, {name: status for name, status in statuses.items() if status})
     with Threads() as pool:
         apis, written = pool.submit(_deprecated_apis, context), pool.submit(_written, context)
         texts = {hop: pool.submit(helps, bundle_of(upgrade, hop), PROGRAMS) for hop in upgrade.hops}
@@ -92,6 +94,18 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
             why=f"{snapshots_needed(context)} members have to read through quorum and run the agent",
             next_step=f"haplane status {path}",
         )
+
+
+def _etcd_problems(upgrade: Upgrade, running: Mapping[str, EtcdStatus]) -> Iterator[HaplaneError]:
+    """Of every hop, each from what the one before leaves: the first is not made where a later one cannot be."""
+    members = dict(running)
+    for hop in upgrade.hops:
+        wanted = load_manifest(bundle_of(upgrade, hop)).etcd_version
+        if found := list(checks.etcd_problems(members, hop, wanted)):
+            yield from found
+            return
+        after = {"version": wanted, "storage_version": ""}
+        members = {f"{name} after {hop}": status.model_copy(update=after) for name, status in running.items()}
 
 
 def _bytes_needed(context: Context) -> dict[str, int]:

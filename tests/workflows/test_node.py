@@ -90,6 +90,20 @@ def test_a_pod_that_takes_longer_than_the_drain_waits_is_named_before_and_after(
     assert "default/web-w1: is terminating, and has until" in late.value.why
 
 
+def test_no_pod_is_evicted_whose_replacement_a_silent_webhook_refuses(inventory):
+    cluster = Nodes(inventory, replicas("w1", "w2"))
+    hook = {
+        "kind": "mutatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "target": "x/g", "why": "gone",
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}],
+    }  # fmt: skip
+    cluster.now_reported["m2"]["workloads"] = samples.workloads(inventory, webhooks=[hook])
+    with pytest.raises(Refused, match="would be lost or disturbed") as refused:
+        carry_out(cluster, "drain", "w1")
+    blocked = "default/web-w1: blocks (its replacement is refused by mutatingwebhookconfiguration guard: gone)"
+    assert blocked in refused.value.why
+    assert cluster.cordoned() == []
+
+
 def test_a_reboot_names_what_a_pod_that_stays_has_in_memory(inventory):
     agent = zoo.pod(
         "agent", zoo.owner("DaemonSet", "net"), on="w1", volumes=[zoo.volume("b", emptyDir={"medium": "Memory"})]

@@ -1,5 +1,7 @@
 """`haplane upgrade` from its first look to its last, on hosts in memory."""
 
+import shutil
+
 import pytest
 import samples
 from fake_cluster import Killed
@@ -101,6 +103,17 @@ def test_without_the_bundle_in_between_nothing_is_changed(inventory, tmp_path):
     assert str(error.value).endswith("haplane bundle build --source modules --kubernetes-version 1.36.3"), (
         "one that can be built"
     )
+    assert cluster.count == 0
+
+
+def test_a_later_hop_that_etcd_cannot_make_is_refused_before_the_first(inventory, tmp_path, monkeypatch):
+    """It was found between the hops: the cluster was left in a version that nobody had asked for."""
+    monkeypatch.setitem(ETCD, "1.36.3", "3.6.10")
+    shutil.rmtree(tmp_path / "haplane" / "bundles" / "1.36.3-amd64")
+    write_bundle(tmp_path / "haplane" / "bundles" / "1.36.3-amd64", "1.36.3")
+    cluster = UpgradedCluster(inventory)
+    with pytest.raises(UnfitHosts, match=r"m1 after 1.36.3: etcd 3.6.10 cannot become 3.7.3 in one step"):
+        run(cluster)
     assert cluster.count == 0
 
 

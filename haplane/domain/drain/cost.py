@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from math import inf
 
+from haplane.domain.cluster_health import OwnObject, Webhook
 from haplane.domain.drain.budgets import Eviction, evictions
 from haplane.domain.drain.cluster import Job, Workloads
 from haplane.domain.drain.data import SAFE_TO_EVICT, lost_with_the_memory, lost_with_the_pod, single_node_claims
@@ -19,6 +20,7 @@ from haplane.domain.drain.grace import why_late
 from haplane.domain.drain.owners import Owners, start_seconds
 from haplane.domain.drain.placement import Placement
 from haplane.domain.drain.pod import Pod
+from haplane.domain.webhooks import creates, matches
 
 MIRROR = "kubernetes.io/config.mirror"
 INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
@@ -58,13 +60,14 @@ class Cost:
 class Drain:
     """``out`` are other nodes that take no pods meanwhile, ``seconds`` is how long it waits for the pods to be gone.
 
-    ``reboots``: so does the host afterwards.
+    ``reboots``: so does the host afterwards. ``webhooks`` are those that do not answer.
     """
 
     out: Collection[str]
     now: datetime
     seconds: float = inf
     reboots: bool = False
+    webhooks: Collection[Webhook] = ()
 
 
 def cost_of_drain(workloads: Workloads, node: str, drain: Drain) -> tuple[Cost, ...]:
@@ -112,7 +115,8 @@ class _Drain:
         eviction = self._evictions.get(pod.metadata.uid, Eviction())
         blocks, lost = self._blocks(pod, eviction), self._losses(pod)
         cut = self._interruptions(pod)
-        why = (*blocks, *lost, *cut, *(one for one in (eviction.waits, late) if one))
+        notes = [*(one for one in (eviction.waits, late) if one), *self._refusals(pod, conditional=True)]
+        why = (*blocks, *lost, *cut, *notes)
         seconds = start_seconds(pod) if cut else None
         for effect, reasons in ((Effect.BLOCKS, blocks), (Effect.LOST, lost), (Effect.INTERRUPTED, cut)):
             if reasons:
@@ -142,10 +146,25 @@ class _Drain:
             found.append(f'annotated {SAFE_TO_EVICT}: "false"')
         if nowhere := self._nowhere.get(pod.metadata.uid):
             found.append(f"its replacement runs nowhere else: {nowhere}")
+        found += self._refusals(pod, conditional=False)
         for claim in single_node_claims(pod, self._workloads):
             if user := self._kept.get(claim.name):
                 found.append(f"its replacement runs nowhere else: {claim.name} is used here by {user}, which stays")
         return found
+
+    def _refusals(self, pod: Pod, *, conditional: bool) -> list[str]:
+        """Webhooks that no replacement gets past; where their matchConditions decide, perhaps."""
+        if self._owners.why_bare(pod) is not None:
+            return []
+        one = OwnObject(resource="pods", namespace=pod.metadata.namespace, labels=pod.metadata.labels)
+        labels = self._workloads.labels_of_namespaces
+        hooks = [hook for hook in self._drain.webhooks if hook.conditional is conditional and creates(hook)]
+        perhaps = " if its matchConditions say so" if conditional else ""
+        return [
+            f"its replacement is refused by {hook.kind} {hook.name}{perhaps}: {hook.why}"
+            for hook in hooks
+            if matches(hook, one, labels)
+        ]
 
     def _losses(self, pod: Pod) -> list[str]:
         bare = self._owners.why_bare(pod)

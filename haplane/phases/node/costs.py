@@ -10,6 +10,7 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.domain.drain.cost import Cost, Drain, cost_of_drain, cost_of_reboot_in_place
 from haplane.domain.drain.summary import NodeCost, line
+from haplane.domain.status.workloads import most_troubled
 from haplane.errors import Refused
 from haplane.phases.node.node_api import read_workloads
 
@@ -36,7 +37,8 @@ def costs_of(context: Context, nodes: Sequence[str], out: Collection[str]) -> tu
     if asked.keep_pods:
         return tuple(NodeCost(node, cost_of_reboot_in_place(workloads, node)) for node in nodes)
     without_budgets = workloads.model_copy(update={"budgets": ()})
-    drain = Drain(out, context.now(), asked.drain_seconds, asked.reboots)
+    view = most_troubled(context.observation.reports.values())
+    drain = Drain(out, context.now(), asked.drain_seconds, asked.reboots, view.webhooks if view else ())
 
     def cost_of(node: str) -> tuple[Cost, ...]:
         if node in context.observation.reports:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zoo import NOW, budget, claim, job, local_volume, node, owned, owner, pod, volume, workloads
 
+from haplane.domain.cluster_health import Webhook
 from haplane.domain.drain.cost import Drain, Effect, cost_of_drain, cost_of_reboot_in_place
 from haplane.domain.drain.summary import NodeCost
 from haplane.errors import HaplaneError
@@ -200,6 +201,39 @@ def test_every_pod_of_the_node_is_listed_once_and_none_of_another(kind):
     pods, others, _, _ = ZOO[kind]
     listed = sorted(cost.pod for cost in cost_of_drain(workloads(*pods, **others), "n1", HERE))
     assert listed == sorted(f"default/{one['metadata']['name']}" for one in pods if one["spec"]["nodeName"] == "n1")
+
+
+REFUSING = {
+    "kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x",
+    "why": "its service x/g has no endpoints",
+    "rules": [{"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}],
+}  # fmt: skip
+REFUSED = "its replacement is refused by validatingwebhookconfiguration guard: its service x/g has no endpoints"
+OTHERS = {"matchLabels": {"team": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "effect", "why"),
+    [
+        ({}, "blocks", REFUSED),
+        ({"conditional": True}, "moved", "guard if its matchConditions say so: its service x/g has no endpoints"),
+        ({"namespaces": OTHERS}, "moved", None),
+        ({"objects": OTHERS}, "moved", None),
+        ({"rules": [REFUSING["rules"][0] | {"operations": ["DELETE"]}]}, "moved", None),
+        ({"rules": [REFUSING["rules"][0] | {"resources": ["configmaps"]}]}, "moved", None),
+    ],
+)
+def test_a_replacement_that_a_silent_webhook_refuses_is_named(change, effect, why):
+    """The pods were said to move: they went, and none came back until somebody deleted the webhook."""
+    place = {"metadata": {"name": "default", "uid": "d", "labels": {"kubernetes.io/metadata.name": "default"}}}
+    hook = Webhook.model_validate(REFUSING | change)
+    drain = replace(HERE, webhooks=(hook,))
+    [cost] = cost_of_drain(workloads(*beside(), namespaces=[place]), "n1", drain)
+    assert cost.effect.value == effect
+    assert (why in "; ".join(cost.why)) if why else cost.why == ()
+    assert not cost.deadlock
+    [bare] = cost_of_drain(workloads(pod("it")), "n1", drain)
+    assert REFUSED not in bare.why, "nothing would replace it"
 
 
 def test_one_budget_over_two_pods_of_the_node_lets_one_go_after_the_other():
