@@ -201,6 +201,19 @@ def disk_problems(needed: Mapping[str, int], reports: Mapping[str, HostReport]) 
             )
 
 
+def room_for_programs(switched: Mapping[str, int], reports: Mapping[str, HostReport]) -> Iterator[HaplaneError]:
+    """``switched``: bytes by host, of programs that are copied from another file system beside those that run."""
+    for name, bytes_needed in switched.items():
+        free = reports[name].machine.programs_free_bytes
+        if free is not None and free < bytes_needed:
+            yield HaplaneError(
+                f"{name}: too little disk to switch to the new version",
+                where=f"{name}: {host_paths.BINARIES}, which is not on the file system of {host_paths.STATE}",
+                why=f"{free >> 20} MiB free, {bytes_needed >> 20} needed while the old programs run",
+                next_step=f"make room on {name}, then run again",
+            )
+
+
 def etcd_problems(members: Mapping[str, EtcdStatus], kubernetes: str, wanted: str) -> Iterator[HaplaneError]:
     """Etcd goes through every minor version as well, and to 3.7 only from a late 3.6.
 

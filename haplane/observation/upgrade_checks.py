@@ -35,6 +35,7 @@ from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
 TRIES = program(*parts("facts", "probe", "systemd", "kubernetes", "leftovers", "webhooks", "workloads", "dry_runs"))
+SWITCHES = (Kind.UPGRADE_ETCD, Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_NODE)
 UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
 
 
@@ -61,6 +62,7 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     yield from _snapshot_problems(context)
     yield from checks.webhook_problems(reports.values(), _dry_runs(context))
     yield from checks.disk_problems(_bytes_needed(context), reports)
+    yield from checks.room_for_programs(_bytes_switched(context), reports)
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
     yield from _etcd_problems(upgrade, {name: status for name, status in statuses.items() if status})
     with Threads() as pool:
@@ -119,6 +121,14 @@ def _bytes_needed(context: Context) -> dict[str, int]:
         archives = {image.reference: image.file.path for image in context.manifest.images}
         needed[host.name] = sum(sizes[item] for item in {archives.get(item, item) for item in items})
     return needed
+
+
+def _bytes_switched(context: Context) -> dict[str, int]:
+    """By host, of the programs that its steps put in their places."""
+    sizes = {file.path: file.size for file in context.manifest.files}
+    names = [host.name for host in context.hosts(*SWITCHES)]
+    switched = {name: {path for kind in SWITCHES for path in context.plan.items(name, kind)} for name in names}
+    return {name: sum(sizes.get(path, 0) for path in paths) for name, paths in switched.items()}
 
 
 def _deprecated_apis(context: Context) -> list[DeprecatedApi]:

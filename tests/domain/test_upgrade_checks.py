@@ -133,6 +133,15 @@ def test_a_disk_that_is_too_full_to_stage():
     assert len(list(checks.disk_problems({"m1": free - checks.DISK_LEFT_BYTES + 1, "m2": 0}, reports))) == 1
 
 
+@pytest.mark.parametrize(("free", "named"), [(None, 0), (99 << 20, 1), (100 << 20, 0)])
+def test_programs_that_are_copied_to_another_file_system_need_room_there(free, named):
+    """A small / beside a large /var: it was found by the switch, on the first host."""
+    machine = samples.document()["machine"] | {"programs_free_bytes": free}
+    reports = observed(m1={"machine": machine}).reports
+    found = list(checks.room_for_programs({"m1": 100 << 20, "m2": 100 << 20}, reports))
+    assert [error.what for error in found] == ["m1: too little disk to switch to the new version"] * named
+
+
 NEWER = "m1: etcd 3.7.3 is newer than the bundle's 3.6.16"
 
 
