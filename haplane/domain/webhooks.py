@@ -7,7 +7,7 @@ and only the API server can say, by a write of which it stores nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Annotated
 
@@ -44,6 +44,8 @@ SUBRESOURCES = {
 }
 """Which of them they write."""
 
+WRITES = ("CREATE", "UPDATE", "DELETE")
+
 
 class DryRuns(Reported):
     """Writes of which nothing is stored: the webhooks that ``refused`` one, and whether all were tried."""
@@ -68,9 +70,17 @@ def called(hook: Webhook, view: Workloads) -> Called:
     return Called.PERHAPS if hook.conditional else Called.YES
 
 
-def matches(hook: Webhook, one: OwnObject, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether its rules and selectors leave that object. A namespace of unknown labels counts as selected."""
-    if not any(_covers(rule, one) for rule in hook.rules):
+def matches(
+    hook: Webhook,
+    one: OwnObject,
+    namespaces: Mapping[str, Mapping[str, str]],
+    operations: Collection[str] = WRITES,
+) -> bool:
+    """Whether it is for one of these operations on that object, by its rules and selectors.
+
+    A namespace of unknown labels counts as selected.
+    """
+    if not any(_covers(rule, one, operations) for rule in hook.rules):
         return False
     labels = namespaces.get(one.namespace) if one.namespace else None
     if one.resource == "namespaces":
@@ -80,16 +90,11 @@ def matches(hook: Webhook, one: OwnObject, namespaces: Mapping[str, Mapping[str,
     return one.labels is None or selects(hook.objects, one.labels)
 
 
-def creates(hook: Webhook) -> bool:
-    """Whether it is called for what is created."""
-    return any({"*", "CREATE"} & set(rule.operations) for rule in hook.rules)
-
-
-def _covers(rule: Rule, one: OwnObject) -> bool:
-    """By group, resource and scope; nobody of ours connects to anything."""
+def _covers(rule: Rule, one: OwnObject, operations: Collection[str]) -> bool:
+    done = {"*", *operations} & set(rule.operations)
     scoped = rule.scope == "*" or (rule.scope == "Namespaced") == bool(one.namespace)
     grouped = "*" in rule.api_groups or one.group in rule.api_groups
-    return scoped and grouped and set(rule.operations) != {"CONNECT"} and any(_named(rule.resources, one.resource))
+    return bool(done) and scoped and grouped and any(_named(rule.resources, one.resource))
 
 
 def _named(resources: Iterable[str], own: str) -> Iterator[bool]:

@@ -20,7 +20,7 @@ from haplane.domain.drain.grace import why_late
 from haplane.domain.drain.owners import Owners, start_seconds
 from haplane.domain.drain.placement import Placement
 from haplane.domain.drain.pod import Pod
-from haplane.domain.webhooks import creates, matches
+from haplane.domain.webhooks import matches
 
 MIRROR = "kubernetes.io/config.mirror"
 INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
@@ -158,12 +158,11 @@ class _Drain:
             return []
         one = OwnObject(resource="pods", namespace=pod.metadata.namespace, labels=pod.metadata.labels)
         labels = self._workloads.labels_of_namespaces
-        hooks = [hook for hook in self._drain.webhooks if hook.conditional is conditional and creates(hook)]
         perhaps = " if its matchConditions say so" if conditional else ""
         return [
             f"its replacement is refused by {hook.kind} {hook.name}{perhaps}: {hook.why}"
-            for hook in hooks
-            if matches(hook, one, labels)
+            for hook in self._drain.webhooks
+            if hook.conditional is conditional and matches(hook, one, labels, ("CREATE",))
         ]
 
     def _losses(self, pod: Pod) -> list[str]:

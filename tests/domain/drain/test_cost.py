@@ -203,10 +203,11 @@ def test_every_pod_of_the_node_is_listed_once_and_none_of_another(kind):
     assert listed == sorted(f"default/{one['metadata']['name']}" for one in pods if one["spec"]["nodeName"] == "n1")
 
 
+PODS = {"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}
 REFUSING = {
     "kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x",
     "why": "its service x/g has no endpoints",
-    "rules": [{"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}],
+    "rules": [PODS],
 }  # fmt: skip
 REFUSED = "its replacement is refused by validatingwebhookconfiguration guard: its service x/g has no endpoints"
 OTHERS = {"matchLabels": {"team": "a"}}
@@ -219,8 +220,9 @@ OTHERS = {"matchLabels": {"team": "a"}}
         ({"conditional": True}, "moved", "guard if its matchConditions say so: its service x/g has no endpoints"),
         ({"namespaces": OTHERS}, "moved", None),
         ({"objects": OTHERS}, "moved", None),
-        ({"rules": [REFUSING["rules"][0] | {"operations": ["DELETE"]}]}, "moved", None),
-        ({"rules": [REFUSING["rules"][0] | {"resources": ["configmaps"]}]}, "moved", None),
+        ({"rules": [PODS | {"operations": ["DELETE"]}]}, "moved", None),
+        ({"rules": [PODS | {"resources": ["configmaps"]}]}, "moved", None),
+        ({"rules": [PODS | {"operations": ["DELETE"]}, PODS | {"resources": ["configmaps"]}]}, "moved", None),
     ],
 )
 def test_a_replacement_that_a_silent_webhook_refuses_is_named(change, effect, why):
