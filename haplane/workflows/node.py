@@ -151,7 +151,8 @@ def node(
         prepared = prepare_to_converge(left)
     else:
         entries, prepared = VERBS[verb], prepare(inventory)
-    request = replace(prepared, named=tuple(names), dry_run=dry_run, node=replace(asked, reboots=verb in REBOOTS))
+    asked = replace(asked, reboots=verb in REBOOTS, leaves=verb == "remove")
+    request = replace(prepared, named=tuple(names), dry_run=dry_run, node=asked)
     context = Context(request, executor or over_ssh(progress))
     command = " ".join(["haplane node", verb, inventory.path, *(names or ["--all"])])
     lines = engine.carry_out(Verb(f"node {verb}", command, entries), context, confirm)

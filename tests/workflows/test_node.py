@@ -367,7 +367,7 @@ def test_up_lists_what_decommissioning_costs_and_drains_as_every_verb_does(leavi
     """It ran `kubectl drain --force --delete-emptydir-data`, and its plan said nothing of pods."""
     cluster, converge = leaving(*replicas("m4", "w1"))
     done = converge()
-    assert {"m4: 1 moved: default/web-m4", "m5: 1 stays: default/net-m5"} <= set(done.plan)
+    assert {"m4: 1 moved: default/web-m4", "m5: 1 ends with the node: default/net-m5"} <= set(done.plan)
     assert len(cluster.asked) == 1
     assert "web-m4" not in [one["metadata"]["name"] for one in cluster.left["stop_control_plane"]]
     assert [cluster.done_to(name)[-1] for name in ("m4", "m5")] == ["reset_host", "reset_host"]

@@ -15,7 +15,13 @@ from math import inf
 from haplane.domain.cluster_health import OwnObject, Webhook
 from haplane.domain.drain.budgets import Eviction, evictions
 from haplane.domain.drain.cluster import Job, Workloads
-from haplane.domain.drain.data import SAFE_TO_EVICT, lost_with_the_memory, lost_with_the_pod, single_node_claims
+from haplane.domain.drain.data import (
+    SAFE_TO_EVICT,
+    empty_dirs,
+    lost_with_the_memory,
+    lost_with_the_pod,
+    single_node_claims,
+)
 from haplane.domain.drain.grace import why_late
 from haplane.domain.drain.owners import Owners, start_seconds
 from haplane.domain.drain.placement import Placement
@@ -39,6 +45,7 @@ class Effect(Enum):
     INTERRUPTED = "interrupted"
     MOVED = "moved"
     STAYS = "stays"
+    ENDS = "ends with the node"
 
 
 @dataclass(frozen=True)
@@ -60,13 +67,15 @@ class Cost:
 class Drain:
     """``out`` are other nodes that take no pods meanwhile, ``seconds`` is how long it waits for the pods to be gone.
 
-    ``reboots``: so does the host afterwards. ``webhooks`` are those that do not answer.
+    ``reboots``: so does the host afterwards; ``leaves``: its Node is deleted then. ``webhooks`` are those that do not
+    answer.
     """
 
     out: Collection[str]
     now: datetime
     seconds: float = inf
     reboots: bool = False
+    leaves: bool = False
     webhooks: Collection[Webhook] = ()
 
 
@@ -107,9 +116,10 @@ class _Drain:
         return tuple(self._cost(pod) for pod in sorted(self._pods, key=lambda pod: pod.name))
 
     def _cost(self, pod: Pod) -> Cost:
-        if staying := _staying(pod, self._workloads, reboots=self._drain.reboots):
+        drain = self._drain
+        if staying := _staying(pod, self._workloads, reboots=drain.reboots, leaves=drain.leaves):
             return staying
-        late = why_late(pod, self._drain.now, self._drain.seconds)
+        late = why_late(pod, drain.now, drain.seconds)
         if pod.metadata.deletion_timestamp is not None:
             return self._terminating(pod, late)
         eviction = self._evictions.get(pod.metadata.uid, Eviction())
@@ -204,11 +214,13 @@ def _in_place(pod: Pod, workloads: Workloads, owners: Owners) -> Cost:
     return _cost(pod, Effect.STAYS, "its containers restart here; other pods serve meanwhile")
 
 
-def _staying(pod: Pod, workloads: Workloads, *, reboots: bool) -> Cost | None:
-    """Of a pod that no drain evicts: a boot empties its memory all the same."""
+def _staying(pod: Pod, workloads: Workloads, *, reboots: bool, leaves: bool = False) -> Cost | None:
+    """Of a pod that no drain evicts: a boot empties its memory all the same, and it ends with its node."""
     why = _why_stays(pod)
     if why is None:
         return None
+    if leaves and not pod.ended:
+        return _cost(pod, Effect.ENDS, *empty_dirs(pod, workloads), why)
     lost = lost_with_the_memory(pod, workloads) if reboots and not pod.ended else ()
     return _cost(pod, Effect.LOST if lost else Effect.STAYS, *lost, why)
 

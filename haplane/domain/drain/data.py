@@ -22,6 +22,11 @@ def lost_with_the_memory(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
     return tuple(_empty_dir(pod, volume, workloads) for volume in in_memory)
 
 
+def empty_dirs(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
+    """All of them, but what its owner has called safe to evict."""
+    return tuple(_empty_dir(pod, volume, workloads) for volume in _not_called_safe(pod) if volume.empty_dir)
+
+
 def _not_called_safe(pod: Pod) -> list[Volume]:
     notes = pod.metadata.annotations
     safe = {name.strip() for name in notes.get(SAFE_VOLUMES, "").split(",")}

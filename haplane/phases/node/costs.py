@@ -38,9 +38,11 @@ def costs_of(context: Context, nodes: Sequence[str], out: Collection[str]) -> tu
         return tuple(NodeCost(node, cost_of_reboot_in_place(workloads, node)) for node in nodes)
     without_budgets = workloads.model_copy(update={"budgets": ()})
     view = most_troubled(context.observation.reports.values())
-    drain = Drain(out, context.now(), asked.drain_seconds, asked.reboots, view.webhooks if view else ())
+    hooks, leaving = view.webhooks if view else (), {host.name for host in context.inventory.leaving}
 
     def cost_of(node: str) -> tuple[Cost, ...]:
+        leaves = asked.leaves or node in leaving
+        drain = Drain(out, context.now(), asked.drain_seconds, asked.reboots, leaves, hooks)
         if node in context.observation.reports:
             return cost_of_drain(workloads, node, drain)
         return cost_of_drain(without_budgets, node, replace(drain, seconds=inf))

@@ -17,6 +17,7 @@ from haplane.errors import HaplaneError
 
 HERE = Drain((), NOW)
 WEB = owner("ReplicaSet", "web")
+NET = owner("DaemonSet", "net")
 APP = {"app": "web"}
 TAINTED = [node("n1"), node("n2", taints=[{"key": "gpu", "effect": "NoSchedule"}])]
 AVAILABLE = {"allowed": 1, "healthy": 2, "desired": 1, "expected": 2}
@@ -204,6 +205,19 @@ def test_every_pod_of_the_node_is_listed_once_and_none_of_another(kind):
 
 
 PODS = {"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}
+
+
+def test_what_stays_on_a_node_that_leaves_ends_with_it_and_so_does_its_data():
+    volumes = [volume("shm", emptyDir={"medium": "Memory"}), volume("buffer", emptyDir={})]
+    pods = [pod("agent", NET, volumes=volumes), pod("net", NET), pod("over", NET, phase="Failed", ready=False)]
+    costs = cost_of_drain(workloads(*pods), "n1", replace(HERE, leaves=True))
+    assert [cost.effect for cost in costs] == [Effect.ENDS, Effect.ENDS, Effect.STAYS]
+    stays, ends = NodeCost("n1", costs).lines()
+    assert stays == "n1: 1 stays: default/over"
+    assert ends.startswith("n1: 2 ends with the node: default/agent, default/net; default/agent: emptyDir shm in ")
+    assert "emptyDir buffer on disk" in ends
+
+
 REFUSING = {
     "kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x",
     "why": "its service x/g has no endpoints",
@@ -326,7 +340,6 @@ def test_a_quick_reboot_keeps_pods_and_what_is_on_disk(kind):
 SHARED_MEMORY = {"volumes": [volume("shm", emptyDir={"medium": "Memory"})]}
 HUGE_PAGES = {"volumes": [volume("shm", emptyDir={"medium": "HugePages-2Mi"})]}
 CALLED_SAFE = {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": "shm"}}
-NET = owner("DaemonSet", "net")
 STAYING = {
     "DaemonSet": (pod("it", NET, **SHARED_MEMORY), "lost"),
     "static": (pod("it", annotations={"kubernetes.io/config.mirror": "x"}, **SHARED_MEMORY), "lost"),
