@@ -13,6 +13,7 @@ from haplane.drills.probes import IN_CLUSTER, NEWEST
 from haplane.facts.host_report import observer, recorder
 from haplane.host_programs import packed, parts, program
 from haplane.machines.watchdog import PROGRAM
+from haplane.observation.upgrade_checks import TRIES
 
 PROGRAMS = {
     "observer": observer(),
@@ -25,6 +26,7 @@ PROGRAMS = {
         name: program(*parts("remote", name))
         for name in ("hold", "receive", "rewrite_secrets", "seal", "secrets_at_rest")
     },
+    "dry runs": TRIES,
     "watchdog": PROGRAM,
 }
 

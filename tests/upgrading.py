@@ -15,14 +15,18 @@ from haplane.domain import host_paths
 from haplane.domain.versions import parse
 from haplane.errors import HaplaneError
 
-ETCD = {"1.35.4": "3.6.16", "1.36.3": "3.6.16", "1.37.2": "3.7.3"}
+ETCD = {"1.35.4": "3.6.16", "1.36.3": "3.6.16", "1.36.4": "3.6.16", "1.37.2": "3.7.3"}
 NEVER_AT_ONCE = "the skew policy"
+
+
+def number_of(version):
+    return parse(version).minor * 100 + parse(version).patch
 
 
 def manifest_of(version):
     """A bundle whose every file is another one."""
     document = samples.manifest().model_dump(mode="json")
-    digest = f"{parse(version).minor:064x}"
+    digest = f"{number_of(version):064x}"
     for file in (*document["files"], *(image["file"] for image in document["images"])):
         etcd = "/etcd" in file["path"]
         file["sha256"] = f"{ETCD[version].replace('.', ''):0>64}" if etcd else digest
@@ -172,8 +176,8 @@ class UpgradedCluster(FakeCluster):
         assert name not in self.master_names or report["apiserver"]["ready"], "kubeadm asks the API server beside it"
 
     def _restart_node(self, name, arguments):
-        minor = int(self.now_reported[name]["bundle"]["/usr/local/bin/kubelet"], 16)
-        self.kubelets[name] = next(version for version in ETCD if parse(version).minor == minor)
+        number = int(self.now_reported[name]["bundle"]["/usr/local/bin/kubelet"], 16)
+        self.kubelets[name] = next(version for version in ETCD if number_of(version) == number)
         assert not self.now_reported[name].get("apiserver", {}).get("ready"), "a new kubelet starts static pods anew"
         self.history.append(("node", name, self.kubelets[name]))
         self._check_skew()

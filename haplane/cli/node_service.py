@@ -14,6 +14,7 @@ from haplane.cli.plan import agreement, show_plan
 from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
 from haplane.context.request import NodeRequest
 from haplane.context.result import Patched
+from haplane.domain.drain.grace import LONGEST_SECONDS
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows import node
 
@@ -23,7 +24,7 @@ force_option = click.option("--force", is_flag=True, help="Go on even if pods or
 timeout_option = click.option(
     "--timeout",
     "seconds",
-    type=click.FloatRange(1, 86400),
+    type=click.FloatRange(1, LONGEST_SECONDS),
     default=DEFAULTS.drain_seconds,
     show_default=True,
     help="Seconds in which the pods of one node have to be gone.",

@@ -18,11 +18,14 @@ class NodeRequest:
     """Of the verbs that take nodes out of service.
 
     ``force``: go on though pods or data are lost, or pods are not to be evicted. ``keep_pods``: reboot without a
-    drain. ``drain_seconds`` is how long the pods of one node have to be gone.
+    drain. ``reboots``: the hosts do, once they are drained; ``leaves``: they leave the cluster then.
+    ``drain_seconds`` is how long the pods of one node have to be gone.
     """
 
     force: bool = False
     keep_pods: bool = False
+    reboots: bool = False
+    leaves: bool = False
     drain_seconds: float = 300
 
 

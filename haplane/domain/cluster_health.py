@@ -5,9 +5,11 @@ The shapes are those of ``facts/on_host/{components,workloads,precedence}.py``.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from haplane.domain.drain.api import ApiObject, Labels, Selector
 
 Text = Annotated[str, StringConstraints(max_length=1000)]
 FULL_NAME = r"^[a-z0-9]([a-z0-9./:-]{0,500}[a-z0-9])?$"
@@ -15,6 +17,9 @@ FullName = Annotated[str, Field(pattern=FULL_NAME)]
 """NAME or NAMESPACE/NAME; some built-in objects of the API have colons in theirs."""
 
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9./_-]{1,317}$")]
+
+Word = Annotated[str, Field(max_length=253)]
+Words = Annotated[tuple[Word, ...], Field(max_length=100)]
 
 ApiPath = Annotated[str, Field(pattern=r"^/api[A-Za-z0-9./:%_-]{1,500}$")]
 
@@ -105,23 +110,46 @@ class Lease(Reported):
     age_seconds: float | None
 
 
-class Webhook(Reported):
-    """An admission webhook whose ``service`` (NAMESPACE/NAME) has no endpoints, so that it refuses everything.
+class Rule(ApiObject):
+    """Which requests a webhook is for; ``scope`` is ``Namespaced``, ``Cluster`` or ``*``."""
 
-    ``spares_system``: it is not called for pods and objects of the cluster's own namespaces.
+    api_groups: Words = ()
+    resources: Words = ()
+    operations: Words = ()
+    scope: Word = "*"
+
+
+class Webhook(Reported):
+    """An admission webhook that does not answer, and ``why``, so that it refuses what it would be called for.
+
+    ``target`` is its service (NAMESPACE/NAME), empty for one at a URL. ``namespaces`` and ``objects`` are its
+    selectors; ``conditional``: it has matchConditions besides.
     """
 
     kind: FullName
     name: FullName
     webhook: FullName
-    service: FullName
-    resources: tuple[Text, ...] = ()
-    spares_system: bool = False
+    target: FullName | Literal[""] = ""
+    why: Text
+    rules: Annotated[tuple[Rule, ...], Field(max_length=100)] = ()
+    namespaces: Selector = Selector()
+    objects: Selector = Selector()
+    conditional: bool = False
+
+
+class OwnObject(Reported):
+    """A kind of object that haplane or the cluster itself writes; ``labels`` are None where they are not known."""
+
+    group: Word = ""
+    resource: Word
+    namespace: Word = ""
+    labels: Labels | None = Field(default_factory=dict)
 
 
 class Workloads(Reported):
     """As one API server reports them.
 
+    Where a webhook does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of theirs.
     Of the objects that haplane applied, as their paths in the API: ``missing`` and ``edited`` by somebody else.
     ``recorded``: it is known which they are.
     """
@@ -130,6 +158,8 @@ class Workloads(Reported):
     pods: tuple[Pod, ...] = ()
     leases: dict[FullName, Lease] = Field(default_factory=dict)
     webhooks: tuple[Webhook, ...] = ()
+    own: Annotated[tuple[OwnObject, ...], Field(max_length=1000)] = ()
+    namespaces: Annotated[dict[Word, Labels], Field(max_length=1000)] = Field(default_factory=dict)
     recorded: bool = True
     missing: tuple[ApiPath, ...] = ()
     edited: tuple[ApiPath, ...] = ()

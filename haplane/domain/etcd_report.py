@@ -32,10 +32,14 @@ class EtcdHeader(Observed):
 
 
 class EtcdStatus(Observed):
-    """``etcdctl endpoint status`` of the local member. Sizes in bytes."""
+    """``etcdctl endpoint status`` of the local member. Sizes in bytes.
+
+    ``storage_version`` is the one whose format the data have; etcd 3.5 and older do not report it.
+    """
 
     header: EtcdHeader
     version: str = ""
+    storage_version: Annotated[str, Field(alias="storageVersion")] = ""
     db_size: Annotated[int, Field(alias="dbSize")] = 0
     db_size_in_use: Annotated[int, Field(alias="dbSizeInUse")] = 0
     db_size_quota: Annotated[int, Field(alias="dbSizeQuota")] = 0

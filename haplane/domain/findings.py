@@ -25,16 +25,6 @@ class Crashing(Reported):
     why: Text
 
 
-class RemoteWebhook(Reported):
-    """An admission webhook at a ``url`` that does not answer, so that it refuses everything."""
-
-    kind: FullName
-    name: FullName
-    url: Text
-    why: Text
-    resources: tuple[Text, ...] = ()
-
-
 class Findings(Reported):
     """``unscheduled`` are pods that no scheduler has looked at, ``unobserved`` Deployments that no controller has.
 
@@ -48,5 +38,4 @@ class Findings(Reported):
     unobserved: tuple[FullName, ...] = ()
     crashing: tuple[Crashing, ...] = ()
     endpoints: dict[FullName, tuple[Annotated[str, Field(max_length=64)], ...]] = Field(default_factory=dict)
-    webhooks: tuple[RemoteWebhook, ...] = ()
     unread: dict[Text, Text] = Field(default_factory=dict)

@@ -34,7 +34,10 @@ from haplane.errors import HaplaneError
 
 
 class Machine(Observed):
-    """The machine itself. Sizes in bytes, of the fullest disk that images go to: ``disk`` is its mount."""
+    """The machine itself. Sizes in bytes, of the fullest disk that images go to: ``disk`` is its mount.
+
+    ``programs_free_bytes`` is of the file system of /usr/local/bin, where haplane's directory is on another.
+    """
 
     os_id: str
     os_version: str
@@ -45,6 +48,7 @@ class Machine(Observed):
     swap_bytes: int
     disk_free_bytes: int
     disk_bytes: int = 0
+    programs_free_bytes: int | None = None
     disk: Annotated[str, Field(pattern=r"^/var/lib(/[a-z]+)?$")] = "/var/lib"
     cgroups: str
     missing_commands: tuple[str, ...]

@@ -10,15 +10,22 @@ from typing import Annotated
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from haplane.domain import host_paths
+from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import HostReport, Node, Observation
-from haplane.domain.status.workloads import most_troubled
+from haplane.domain.status.workloads import most_troubled, removal
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
 from haplane.domain.versions import Version, is_version, parse
+from haplane.domain.webhooks import Called, DryRuns, called, subject
 from haplane.errors import HaplaneError
 
 OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
 """etcd's documentation of the upgrade to 3.7 needs every member at least there."""
+
+ETCDCTL = (
+    f"etcdctl --endpoints=https://127.0.0.1:2379 --cacert={host_paths.ETCD_MEMBER_CA_CRT} "
+    f"--cert={host_paths.ETCD_HEALTHCHECK_CLIENT_STEM}.crt --key={host_paths.ETCD_HEALTHCHECK_CLIENT_STEM}.key"
+)
 
 SUFFIX = re.compile(r"[+-].*")
 """What vendors add to a version: v1.33.5+k3s1, v1.33.5-eks-1234."""
@@ -123,18 +130,32 @@ def node_problems(nodes: Iterable[Node], apiserver: str, begun: bool) -> Iterato
             )
 
 
-def webhook_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
-    """Webhooks that refuse everything: what an upgrade applies would be refused as well.
+def undecided(reports: Iterable[HostReport]) -> list[str]:
+    """Webhooks that do not answer, of which their matchConditions decide whether they are called."""
+    view = most_troubled(reports)
+    hooks = view.webhooks if view else ()
+    return sorted({hook.webhook for hook in hooks if view and called(hook, view) is Called.PERHAPS})
 
-    Those that are called only for other namespaces than the cluster's own are left to `haplane status`.
+
+def webhook_problems(reports: Iterable[HostReport], tried: DryRuns) -> Iterator[HaplaneError]:
+    """Webhooks that do not answer and are called for the cluster's own objects: an upgrade would be refused those.
+
+    The others are left to `haplane status`. ``tried`` is of those that are undecided.
     """
     view = most_troubled(reports)
-    hooks = [one for one in (view.webhooks if view else ()) if not one.spares_system]
-    for name, hook in {(one.kind, one.name): one for one in hooks}.items():
+    if view is None:
+        return
+    found = {}
+    for hook in view.webhooks:
+        judged, refused = called(hook, view), hook.webhook in tried.refused
+        if judged is Called.YES or (judged is Called.PERHAPS and (refused or not tried.complete)):
+            refuses = "refuses" if judged is Called.YES or refused else "may refuse"
+            found[hook.kind, hook.name] = hook, refuses
+    for hook, refuses in found.values():
         yield HaplaneError(
-            f"{name[0]} {name[1]} refuses every request for {', '.join(hook.resources[:3]) or 'its resources'}",
-            why=f"its service {hook.service} has no endpoints",
-            next_step=f"restore {hook.service}, or `kubectl delete {name[0]} {name[1]}`",
+            f"{hook.kind} {hook.name} {refuses} {subject(hook)}, the cluster's own among them",
+            why=f"{hook.why}{'; its matchConditions could not be tried' if refuses == 'may refuse' else ''}",
+            next_step=removal(hook),
         )
 
 
@@ -180,21 +201,52 @@ def disk_problems(needed: Mapping[str, int], reports: Mapping[str, HostReport]) 
             )
 
 
-def etcd_problems(versions: Mapping[str, str], wanted: str) -> Iterator[HaplaneError]:
-    """``versions`` by member. etcd goes through every minor version as well, and to 3.7 only from a late 3.6."""
-    for name, version in versions.items():
+def room_for_programs(switched: Mapping[str, int], reports: Mapping[str, HostReport]) -> Iterator[HaplaneError]:
+    """``switched``: bytes by host, of programs that are copied from another file system beside those that run."""
+    for name, bytes_needed in switched.items():
+        free = reports[name].machine.programs_free_bytes
+        if free is not None and free < bytes_needed:
+            yield HaplaneError(
+                f"{name}: too little disk to switch to the new version",
+                where=f"{name}: {host_paths.BINARIES}, which is not on the file system of {host_paths.STATE}",
+                why=f"{free >> 20} MiB free, {bytes_needed >> 20} needed while the old programs run",
+                next_step=f"make room on {name}, then run again",
+            )
+
+
+def etcd_problems(members: Mapping[str, EtcdStatus], kubernetes: str, wanted: str) -> Iterator[HaplaneError]:
+    """Etcd goes through every minor version as well, and to 3.7 only from a late 3.6.
+
+    A minor version back as well, where the data have the older one's format: while one member runs it, and once
+    `etcdctl downgrade` has converted them.
+    """
+    for name, status in members.items():
+        version = status.version
         if not is_version(version) or not is_version(wanted) or version == wanted:
             continue
         old, new = parse(version), parse(wanted)
         if new < old and new[:2] != old[:2]:
-            yield HaplaneError(
-                f"{name}: etcd {version} is newer than the bundle's {wanted}",
-                why="its minor version goes back only by `etcdctl downgrade`",
-                next_step="use a bundle with that etcd",
-            )
+            if status.storage_version != f"{new.major}.{new.minor}.0":
+                yield _newer_data(name, version, kubernetes, new)
         elif new.minor - old.minor > 1 or (new[:2] == (3, 7) and old < OLDEST_ETCD_FOR_37):
             yield HaplaneError(
                 f"{name}: etcd {version} cannot become {wanted} in one step",
                 why=f"etcd 3.7 needs every member at {OLDEST_ETCD_FOR_37} first, and no minor version is skipped",
                 next_step="use a bundle of the running Kubernetes version with a newer etcd first, then run again",
             )
+
+
+def _newer_data(name: str, version: str, kubernetes: str, wanted: Version) -> HaplaneError:
+    old, minor = parse(version), f"{wanted.major}.{wanted.minor}"
+    keep = f"keep this etcd: `haplane bundle pin {kubernetes} --component etcd={version}`, and build that bundle"
+    if (old.major, old.minor - 1) != wanted[:2]:
+        return HaplaneError(
+            f"{name}: etcd {version} is newer than the bundle's {wanted}",
+            why="it goes back by one minor version at a time",
+            next_step=keep,
+        )
+    return HaplaneError(
+        f"{name}: etcd {version} is newer than the bundle's {wanted}",
+        why=f"its data have the format of {old.major}.{old.minor}, which {minor} does not read",
+        next_step=f"{keep}; or on a master `{ETCDCTL} downgrade enable {minor}`, then run again",
+    )

@@ -57,17 +57,22 @@ def _of(program: str, running: Iterable[Running]) -> list[Version]:
 def problem_of(running: Iterable[Running], wanted: str) -> str | None:
     """Why a cluster of which this runs may not become ``wanted``, or None.
 
-    Back to an older version only while an API server still runs in it: then nothing has been stored that the older
-    one cannot read, and no kubelet is newer.
+    Back to an older patch release at any time: what one stores the others of its minor version read. Back to an older
+    minor version only while an API server still runs in it: then nothing has been stored that the older one cannot
+    read, and no kubelet is newer.
     """
     every = tuple(running)
     if odd := [one for one in every if not is_version(one.version)]:
         return f"{odd[0]} is not a released version"
     target, versions = parse(wanted), [parse(one.version) for one in every]
-    newer = [one for one in every if parse(one.version) > target]
+    newer = [one for one in every if parse(one.version)[:2] > target[:2]]
     apiservers = _of(APISERVER, every)
-    if newer and target not in apiservers:
-        return f"{newer[0]} is newer, and no API server runs as {target} any more: what it stored may be unreadable"
+    if newer and all(version[:2] != target[:2] for version in apiservers):
+        minor = f"{target.major}.{target.minor}"
+        return (
+            f"{newer[0]} is of a newer minor version, and no API server runs as {minor} any more: what it stored "
+            f"may be unreadable for {minor}; only `haplane restore` of a snapshot from before goes back"
+        )
     if any(version.major != target.major for version in versions):
         return f"{target} has another major version"
     if apiservers and max(apiservers).minor - min(apiservers).minor > 1:

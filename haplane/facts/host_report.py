@@ -17,11 +17,11 @@ NO_PYTHON = "python3 is not installed: install that package"
 
 MODULES = (
     *("probe", "systemd", "network", "certificates", "haproxy", "machine", "etcd", "kubernetes", "kubelet"),
-    *("apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence", "workloads"),
-    *("surroundings", "stopped", "condition", "findings", "kubeconfigs", "observe"),
+    *("apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence", "webhooks"),
+    *("workloads", "surroundings", "stopped", "condition", "findings", "kubeconfigs", "observe"),
 )
 """Of the observer, each after those that it uses."""
-RECORDER = ("probe", "kubernetes", "workloads", "record")
+RECORDER = ("probe", "systemd", "kubernetes", "leftovers", "webhooks", "workloads", "record")
 
 
 def observer() -> str:

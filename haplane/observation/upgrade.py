@@ -170,8 +170,9 @@ def snapshots_needed(context: Context) -> int:
 def _headline(context: Context, plan: Plan) -> Iterator[str]:
     """The route, what later hops change, and the outage where there is one."""
     upgrade = upgrade_of(context)
-    oldest = str(min(parse(one.version) for one in running_on(context)))
-    yield f"{' -> '.join(dict.fromkeys((oldest, *upgrade.hops)))}; the steps below are those to {upgrade.hops[0]}"
+    every = [parse(one.version) for one in running_on(context)]
+    first = min(every) if parse(upgrade.version) >= max(every) else max(every)
+    yield f"{' -> '.join(dict.fromkeys((str(first), *upgrade.hops)))}; the steps below are those to {upgrade.hops[0]}"
     before = context.manifest
     for version in upgrade.hops[1:]:
         after = load_manifest(bundle_of(upgrade, version))

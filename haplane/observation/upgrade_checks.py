@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from haplane.bundle.manifest import load_manifest
 from haplane.bundle.program_help import helps, refusal
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
+from haplane.context.request import Upgrade
 from haplane.domain import host_paths
 from haplane.domain import upgrade_checks as checks
+from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_checks import DeprecatedApi, parse_deprecated_apis
 from haplane.domain.upgrade_flags import (
@@ -21,12 +27,15 @@ from haplane.domain.upgrade_flags import (
     in_kubeadm_configuration,
     unnamed,
 )
+from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError, UnfitHosts
-from haplane.host_programs import parts, program
+from haplane.host_programs import packed, parts, program
 from haplane.observation.upgrade import bundle_of, snapshots_needed, upgrade_of, with_recent_snapshots
 from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
+TRIES = program(*parts("facts", "probe", "systemd", "kubernetes", "leftovers", "webhooks", "workloads", "dry_runs"))
+SWITCHES = (Kind.UPGRADE_ETCD, Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_NODE)
 UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
 
 
@@ -51,11 +60,11 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
         nodes = [node for node in kubernetes.nodes if node.name not in context.request.without]
         yield from checks.node_problems(nodes, version, begun)
     yield from _snapshot_problems(context)
-    yield from checks.webhook_problems(reports.values())
+    yield from checks.webhook_problems(reports.values(), _dry_runs(context))
     yield from checks.disk_problems(_bytes_needed(context), reports)
+    yield from checks.room_for_programs(_bytes_switched(context), reports)
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
-    running = {name: status.version for name, status in statuses.items() if status}
-    yield from checks.etcd_problems(running, context.manifest.etcd_version)
+    yield from _etcd_problems(upgrade, {name: status for name, status in statuses.items() if status})
     with Threads() as pool:
         apis, written = pool.submit(_deprecated_apis, context), pool.submit(_written, context)
         texts = {hop: pool.submit(helps, bundle_of(upgrade, hop), PROGRAMS) for hop in upgrade.hops}
@@ -89,6 +98,18 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
         )
 
 
+def _etcd_problems(upgrade: Upgrade, running: Mapping[str, EtcdStatus]) -> Iterator[HaplaneError]:
+    """Of every hop, each from what the one before leaves: the first is not made where a later one cannot be."""
+    members = dict(running)
+    for hop in upgrade.hops:
+        wanted = load_manifest(bundle_of(upgrade, hop)).etcd_version
+        if found := list(checks.etcd_problems(members, hop, wanted)):
+            yield from found
+            return
+        after = {"version": wanted, "storage_version": ""}
+        members = {f"{name} after {hop}": status.model_copy(update=after) for name, status in running.items()}
+
+
 def _bytes_needed(context: Context) -> dict[str, int]:
     """In /var/lib, by host: the binaries that are staged, and images with all that containerd makes of them."""
     sizes = {file.path: file.size for file in context.manifest.files}
@@ -100,6 +121,14 @@ def _bytes_needed(context: Context) -> dict[str, int]:
         archives = {image.reference: image.file.path for image in context.manifest.images}
         needed[host.name] = sum(sizes[item] for item in {archives.get(item, item) for item in items})
     return needed
+
+
+def _bytes_switched(context: Context) -> dict[str, int]:
+    """By host, of the programs that its steps put in their places."""
+    sizes = {file.path: file.size for file in context.manifest.files}
+    names = [host.name for host in context.hosts(*SWITCHES)]
+    switched = {name: {path for kind in SWITCHES for path in context.plan.items(name, kind)} for name in names}
+    return {name: sum(sizes.get(path, 0) for path in paths) for name, paths in switched.items()}
 
 
 def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
@@ -114,6 +143,18 @@ def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
 
     with Threads(len(ready)) as pool:
         return [one for found in pool.map(ask, ready) for one in found]
+
+
+def _dry_runs(context: Context) -> DryRuns:
+    """Of webhooks that nothing else decides about, by the first API server that answers."""
+    names = checks.undecided(context.observation.reports.values())
+    port = str(context.inventory.cluster.apiserver_port)
+    for host in context.reachable(context.inventory.masters) if names else ():
+        if context.report(host).apiserver.ready:
+            with suppress(HaplaneError, ValidationError):
+                answer = context.executor.run(host, "python3", "-I", "-c", packed(TRIES), port, *names)
+                return DryRuns.model_validate_json(answer)
+    return DryRuns()
 
 
 def _written(context: Context) -> list[Written]:

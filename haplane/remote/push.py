@@ -32,6 +32,8 @@ POLL_SECONDS = 0.05
 MOST_REPORT = 64
 """Of a line of the receiver, which is a number; what a login shell prints before is longer and none."""
 MEBIBYTE = 1 << 20
+NO_SPACE = "no space left on"
+MAKE_ROOM = "make room on that file system and re-run the same command"
 
 
 class Push:
@@ -87,11 +89,13 @@ class Push:
         self._feeder.join()
         self._execution.end(self._process.returncode, self._errors.read().decode(errors="replace"))
         if self._process.returncode != 0:
+            why = self._reason()
+            full = NO_SPACE in why.lower()
             raise HaplaneError(
                 f"pushing files to {self.host.name} failed",
                 where=f"{self.host.name}: {self._total / MEBIBYTE:.0f} MiB in {len(self._files)} files",
-                why=self._reason(),
-                next_step=f"{FIX_AND_RERUN} (files that arrived are kept)",
+                why=why,
+                next_step=f"{MAKE_ROOM if full else FIX_AND_RERUN} (files that arrived are kept)",
             )
 
     def _has_ended(self) -> bool:

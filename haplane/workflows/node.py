@@ -113,6 +113,7 @@ VERBS: dict[str, tuple[Entry, ...]] = {
     "reboot": REBOOT_ENTRIES,
     "patch": PATCH_ENTRIES,
 }
+REBOOTS = ("reboot", "patch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +151,7 @@ def node(
         prepared = prepare_to_converge(left)
     else:
         entries, prepared = VERBS[verb], prepare(inventory)
+    asked = replace(asked, reboots=verb in REBOOTS, leaves=verb == "remove")
     request = replace(prepared, named=tuple(names), dry_run=dry_run, node=asked)
     context = Context(request, executor or over_ssh(progress))
     command = " ".join(["haplane node", verb, inventory.path, *(names or ["--all"])])

@@ -48,7 +48,8 @@ def flannel(ready=3, warning=None, pods=(("m1", True), ("m3", True), ("w1", True
 
 HOOK = {
     "kind": "validatingwebhookconfiguration", "name": "bugs-policy", "webhook": "pods.policy.example.org",
-    "service": "policy/policy", "resources": ["pods"],
+    "target": "policy/policy", "why": "its service policy/policy has no endpoints",
+    "rules": [{"resources": ["pods"]}],
 }  # fmt: skip
 REFUSED = 'FailedCreate: Error creating: failed calling webhook "pods.policy.example.org": no endpoints'
 
@@ -64,6 +65,21 @@ def test_a_webhook_that_keeps_a_pod_from_being_made_is_named_once_with_the_node_
 def test_a_webhook_without_endpoints_is_named_before_it_costs_a_pod():
     (found,) = problems(with_workloads(webhooks=[HOOK, HOOK | {"webhook": "two.example.org"}]))
     assert found.startswith("validatingwebhookconfiguration bugs-policy refuses every request for pods")
+
+
+def test_a_webhook_at_a_url_that_does_not_answer():
+    why = "https://192.0.2.1/v does not answer: timed out"
+    assert problems(with_workloads(webhooks=[HOOK | {"target": "", "why": why}])) == (
+        "validatingwebhookconfiguration bugs-policy refuses every request for pods (https://192.0.2.1/v does not "
+        "answer: timed out); "
+        "fix: restore what serves it, or `kubectl delete validatingwebhookconfiguration bugs-policy`",
+    )
+
+
+def test_a_webhook_of_some_namespaces_is_not_said_to_refuse_everything():
+    one = HOOK | {"namespaces": {"matchLabels": {"team": "a"}}}
+    (found,) = problems(with_workloads(webhooks=[one]))
+    assert found.startswith("validatingwebhookconfiguration bugs-policy refuses requests for pods that it selects (")
 
 
 def test_a_pod_that_does_not_come_up_says_why():

@@ -7,9 +7,11 @@ import samples
 
 from haplane.domain import host_paths
 from haplane.domain import upgrade_checks as checks
+from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import LeftOut, Node
 from haplane.domain.upgrade_checks import DeprecatedApi
 from haplane.domain.upgrade_flags import Written
+from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError
 
 NAMES = ["m1", "m2", "m3"]
@@ -58,17 +60,48 @@ def test_nodes_of_the_inventory_or_not(kubelet, ready, problem):
     assert found == ([problem] if problem else [])
 
 
+NOT_TRIED = DryRuns()
+
+
+def hooks(tried=NOT_TRIED, **changes):
+    hook = {
+        "kind": "mutatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "target": "x/guard", "why": "gone",
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "operations": ["*"]}],
+    }  # fmt: skip
+    labels = {"kube-system": {"kubernetes.io/metadata.name": "kube-system"}}
+    view = samples.workloads(samples.inventory(), webhooks=[hook | changes], namespaces=labels)
+    return list(checks.webhook_problems(observed(m1={"workloads": view}).reports.values(), tried))
+
+
 def test_a_webhook_that_refuses_everything():
-    hook = {"kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "service": "x/guard"}
-    view = samples.workloads(samples.inventory(), webhooks=[hook])
-    [error] = checks.webhook_problems(observed(m1={"workloads": view}).reports.values())
-    assert error.next_step == "restore x/guard, or `kubectl delete validatingwebhookconfiguration guard`"
+    [error] = hooks()
+    assert error.what.startswith("mutatingwebhookconfiguration guard refuses every request for *, the cluster's own")
+    assert error.next_step == "restore x/guard, or `kubectl delete mutatingwebhookconfiguration guard`"
 
 
-def test_a_webhook_of_other_namespaces_keeps_no_cluster_from_being_upgraded():
-    hook = {"kind": "mutatingwebhookconfiguration", "name": "mesh", "webhook": "m.x", "service": "x/mesh"}
-    view = samples.workloads(samples.inventory(), webhooks=[hook | {"spares_system": True}])
-    assert list(checks.webhook_problems(observed(m1={"workloads": view}).reports.values())) == []
+def test_a_webhook_at_a_url_keeps_a_cluster_from_being_upgraded_too():
+    [error] = hooks(target="", why="https://192.0.2.1/v does not answer: timed out")
+    assert error.next_step == "restore what serves it, or `kubectl delete mutatingwebhookconfiguration guard`"
+
+
+@pytest.mark.parametrize(
+    ("tried", "refuses"),
+    [
+        (DryRuns(complete=True), None),
+        (DryRuns(complete=True, refused={"g.x": "failed calling"}), "guard refuses requests for * that it selects"),
+        (DryRuns(complete=True, refused={"other.x": "failed calling"}), None),
+        (DryRuns(refused={"g.x": "failed calling"}), "guard refuses requests for * that it selects"),
+        (NOT_TRIED, "guard may refuse requests for * that it selects"),
+    ],
+)
+def test_of_a_webhook_with_conditions_the_api_server_decides(tried, refuses):
+    found = [error.what for error in hooks(tried, conditional=True)]
+    assert [refuses in what for what in found] == [True] * bool(refuses)
+
+
+def test_a_webhook_of_other_objects_keeps_no_cluster_from_being_upgraded():
+    of_others = {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "operations": ["CREATE"]}
+    assert hooks(rules=[of_others]) == []
 
 
 def test_flags_gates_and_apis_that_are_gone():
@@ -100,19 +133,44 @@ def test_a_disk_that_is_too_full_to_stage():
     assert len(list(checks.disk_problems({"m1": free - checks.DISK_LEFT_BYTES + 1, "m2": 0}, reports))) == 1
 
 
+@pytest.mark.parametrize(("free", "named"), [(None, 0), (99 << 20, 1), (100 << 20, 0)])
+def test_programs_that_are_copied_to_another_file_system_need_room_there(free, named):
+    """A small / beside a large /var: it was found by the switch, on the first host."""
+    machine = samples.document()["machine"] | {"programs_free_bytes": free}
+    reports = observed(m1={"machine": machine}).reports
+    found = list(checks.room_for_programs({"m1": 100 << 20, "m2": 100 << 20}, reports))
+    assert [error.what for error in found] == ["m1: too little disk to switch to the new version"] * named
+
+
+NEWER = "m1: etcd 3.7.3 is newer than the bundle's 3.6.16"
+
+
 @pytest.mark.parametrize(
-    ("running", "wanted", "problem"),
+    ("running", "stored", "wanted", "problem"),
     [
-        ("3.6.11", "3.7.3", None),
-        ("3.6.16", "3.6.14", None),
-        ("3.6.10", "3.7.3", "m1: etcd 3.6.10 cannot become 3.7.3 in one step"),
-        ("3.5.32", "3.7.3", "m1: etcd 3.5.32 cannot become 3.7.3 in one step"),
-        ("3.7.3", "3.6.16", "m1: etcd 3.7.3 is newer than the bundle's 3.6.16"),
+        ("3.6.11", "3.6.0", "3.7.3", None),
+        ("3.6.16", "3.6.0", "3.6.14", None),
+        ("3.6.10", "3.6.0", "3.7.3", "m1: etcd 3.6.10 cannot become 3.7.3 in one step"),
+        ("3.5.32", "", "3.7.3", "m1: etcd 3.5.32 cannot become 3.7.3 in one step"),
+        ("3.7.3", "3.7.0", "3.6.16", NEWER),
+        ("3.7.3", "", "3.6.16", NEWER),
+        ("3.7.3", "3.6.0", "3.6.16", None),
+        ("3.8.0", "3.7.0", "3.6.16", "m1: etcd 3.8.0 is newer than the bundle's 3.6.16"),
     ],
 )
-def test_etcd_has_a_route_of_its_own(running, wanted, problem):
-    found = [error.what for error in checks.etcd_problems({"m1": running}, wanted)]
+def test_etcd_has_a_route_of_its_own(running, stored, wanted, problem):
+    """It was refused to go back although one member had never left 3.6, and after `etcdctl downgrade` too."""
+    status = EtcdStatus.model_validate({"header": {}, "version": running, "storageVersion": stored})
+    found = [error.what for error in checks.etcd_problems({"m1": status}, "1.36.3", wanted)]
     assert found == ([problem] if problem else [])
+
+
+def test_the_refusal_of_an_older_etcd_names_both_ways_and_no_way_that_etcd_refuses():
+    statuses = [EtcdStatus.model_validate({"header": {}, "version": one}) for one in ("3.7.3", "3.8.0")]
+    one, two = (next(checks.etcd_problems({"m1": status}, "1.36.3", "3.6.16")).next_step for status in statuses)
+    assert "`haplane bundle pin 1.36.3 --component etcd=3.7.3`" in one
+    assert "downgrade enable 3.6`" in one
+    assert "downgrade" not in two
 
 
 def test_a_list_of_apis_is_read_as_an_api_server_writes_it():

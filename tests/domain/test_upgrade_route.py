@@ -59,14 +59,33 @@ def test_kubelets_that_were_left_behind_take_no_api_server_back(apiservers, kube
     assert ([str(one) for one in found], missing) == (route, ())
 
 
+@given(st.lists(versions, min_size=1, max_size=3), st.lists(versions, max_size=4), versions)
+def test_back_by_patch_releases_always_and_by_a_minor_version_only_beside_an_api_server_of_it(
+    apiservers, kubelets, wanted
+):
+    every = running(apiservers, kubelets)
+    back = any(version[:2] > wanted[:2] for version in apiservers + kubelets)
+    problem = problem_of(every, str(wanted))
+    if back and all(version[:2] != wanted[:2] for version in apiservers):
+        assert "newer minor version" in problem
+    else:
+        assert "newer" not in (problem or "")
+    same = [Running("m1", "kube-apiserver", f"1.36.{patch}") for patch in range(5)]
+    assert problem_of(same, "1.36.2") is None
+    assert hops(same, Version(1, 36, 2), [], []) == ((Version(1, 36, 2),), ())
+
+
 @pytest.mark.parametrize(
     ("apiservers", "kubelets", "wanted", "problem"),
     [
         (["1.35.4"] * 3, ["1.35.4"] * 3, "1.36.3", None),
         (["1.36.3", "1.35.4", "1.35.4"], ["1.35.4"] * 3, "1.36.3", None),
         (["1.36.3", "1.35.4", "1.35.4"], ["1.35.4"] * 3, "1.35.4", None),
-        (["1.36.3"] * 3, ["1.35.4"] * 3, "1.35.4", "no API server runs as 1.35.4 any more"),
-        (["1.36.3"] * 3, ["1.36.3"] * 3, "1.35.4", "m1 kube-apiserver 1.36.3 is newer"),
+        (["1.36.3"] * 3, ["1.35.4"] * 3, "1.35.4", "no API server runs as 1.35 any more"),
+        (["1.36.3"] * 3, ["1.36.3"] * 3, "1.35.4", "m1 kube-apiserver 1.36.3 is of a newer minor version"),
+        (["1.36.4"] * 3, ["1.36.4"] * 3, "1.36.3", None),
+        (["1.36.3", "1.36.4"], ["1.36.4"] * 2, "1.36.3", None),
+        (["1.36.3", "1.35.4"], ["1.35.4"] * 2, "1.35.3", None),
         (["1.37.2"] * 3, ["1.33.1", "1.37.2", "1.37.2"], "1.37.2", "m1 kubelet 1.33.1 is more than 3 minor versions"),
         (["1.37.2", "1.35.4"], ["1.35.4"] * 2, "1.37.2", "API servers run as 1.35.4 and as 1.37.2"),
         (["1.36.3"], ["odd"], "1.37.2", "m1 kubelet odd is not a released version"),

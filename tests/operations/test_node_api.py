@@ -33,6 +33,7 @@ RICH = zoo.pod(
         }
     ],
     restartPolicy="Never",
+    terminationGracePeriodSeconds=3600,
     affinity={
         "nodeAffinity": {
             node_api.REQUIRED: {"nodeSelectorTerms": [{"matchFields": [{"key": "a", "operator": "Exists"}]}]}
@@ -64,6 +65,10 @@ RICH = zoo.pod(
 DOCUMENT = {
     "pods": ([RICH], node_api.POD),
     "nodes": ([zoo.node("n1", taints=[{"key": "gpu", "effect": "NoSchedule"}], cordoned=True)], node_api.NODE),
+    "namespaces": (
+        [{"metadata": {"name": "default", "uid": "d", "labels": {"a": "b"}}, "spec": {"finalizers": ["kubernetes"]}}],
+        node_api.LISTS["namespaces"][1],
+    ),
     "budgets": (
         [zoo.budget("web", {"a": "b"}, allowed=1, healthy=2, desired=1, expected=2, failure="no scale")],
         node_api.BUDGET,

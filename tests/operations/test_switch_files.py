@@ -1,6 +1,8 @@
 """Staged files take their places and give them back, whole, with what is recorded of them."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,24 @@ def test_what_is_recorded_goes_with_the_files(host):
         host(verb)
         path = str(host.used / "a")
         assert machine.bundle_files([path]) == {path: text.encode().hex().zfill(64)}
+
+
+def test_a_disk_that_is_full_leaves_everything_as_it_was(host, monkeypatch):
+    """A copy to another file system, as /usr may be; half of it stayed there, and took what room was left."""
+
+    def half(_, target):
+        Path(target).write_text("a")
+        raise OSError(errno.ENOSPC, "No space left on device", target)
+
+    before = {file.name: file.read_text() for file in host.used.iterdir()}
+    with monkeypatch.context() as full:
+        full.setattr(switch_files, "linked", lambda *_: False)
+        full.setattr(switch_files.shutil, "copy2", half)
+        with pytest.raises(SystemExit, match="No space left on device"):
+            host("switch")
+    assert {file.name: file.read_text() for file in host.used.iterdir()} == before
+    assert not list(host.used.parent.rglob("*.haplane-new"))
+    assert host("switch") == {"a": "a2", "b": "same", "c": "c2"}
 
 
 def test_on_another_file_system_it_is_copied(host, monkeypatch):

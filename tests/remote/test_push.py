@@ -227,6 +227,10 @@ def test_a_disk_that_fills_up_on_the_way_is_said_and_leaves_nothing_half(host, b
     whole, large = (stored(bundle, Path(small) / name, content) for name, content in (("a", b"a"), ("b", CONTENT)))
     with pytest.raises(HaplaneError) as failure:
         Push(host, bundle, [whole, large], silent).wait()
-    assert "No space left on device" in failure.value.why
-    assert "fix the cause and re-run" in failure.value.next_step
+    why = f"{large.path}, 2 MiB: no space left on the file system {small} (0 MiB, "
+    assert failure.value.why.startswith(why), failure.value.why
+    assert failure.value.next_step.startswith("make room on that file system and re-run the same command")
     assert openssh.run(host, "ls", "-A", small) == b"a\n"
+    openssh.run(host, "mount", "-o", "remount,size=32m", small)
+    Push(host, bundle, [large], silent).wait()
+    assert openssh.run(host, "ls", "-A", small) == b"a\nb\n"

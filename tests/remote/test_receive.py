@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from haplane import remote
 from haplane.waiting import wait_until
 
 RECEIVER = Path(remote.__file__).parent / "on_host" / "receive.py"
+IMAGE = "registry/coredns:v1"
 ARCHIVE = "/var/lib/haplane/images/coredns.tar"
 
 
@@ -38,12 +40,14 @@ def receiver(tmp_path):
         serving=True,
         node=False,
         archives=1,
+        archive=ARCHIVE,
+        others="",
         report_seconds=5,
     ) -> subprocess.Popen:
         if serving:
             serve()
         ctr = programs / "ctr"
-        ctr.write_text(f'#!/bin/sh\ncase "$*" in *import*)\n{importing}\nesac\n')
+        ctr.write_text(f'#!/bin/sh\ncase "$*" in *import*)\n{importing};;\n{others}\nesac\n')
         ctr.chmod(0o755)
         text = RECEIVER.read_text().replace("/run/containerd/containerd.sock", str(socket))
         text = text.replace("/var/lib/haplane/stamps.json", str(tmp_path / "stamps.json"))
@@ -63,7 +67,7 @@ def receiver(tmp_path):
             start_new_session=True,
         )
         running.append(process)
-        process.stdin.write(reminder(archives))
+        process.stdin.write(reminder(archives, archive))
         process.stdin.close()
         process.stdin = None
         return process
@@ -75,9 +79,9 @@ def receiver(tmp_path):
         process.communicate()
 
 
-def reminder(archives: int) -> bytes:
-    member = tarfile.TarInfo(ARCHIVE.lstrip("/"))
-    member.pax_headers = {"HAPLANE.here": "registry/coredns:v1"}
+def reminder(archives: int, archive: str) -> bytes:
+    member = tarfile.TarInfo(archive.lstrip("/"))
+    member.pax_headers = {"HAPLANE.here": IMAGE}
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for _ in range(archives):
@@ -116,6 +120,38 @@ def test_what_containerd_says_of_an_import_that_never_succeeds_is_the_reason(rec
     _, said = process.communicate(timeout=30)
     assert process.returncode != 0
     assert said.decode().strip() == f"containerd did not import {ARCHIVE}: no space left"
+
+
+LISTED = """
+*list*) cat listed;;
+*rm*) shift 4; for name; do grep -vxF "$name" listed > left; mv left listed; done;;
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("write /var/lib/containerd/x: no space left on device", 60), ("context deadline exceeded", 1)],
+)
+@pytest.mark.parametrize("known", ["", "registry/other:v1"])
+def test_an_image_that_was_only_half_unpacked_does_not_stay_listed(receiver, tmp_path, said, seconds, known):
+    """The next look would count it as there; and with a full disk the import was tried again for ten minutes."""
+    archive = tmp_path / "image.tar"
+    index = json.dumps({"manifests": [{"annotations": {"io.containerd.image.name": IMAGE}}]}).encode()
+    with tarfile.open(archive, "w") as tar:
+        member = tarfile.TarInfo("index.json")
+        member.size = len(index)
+        tar.addfile(member, io.BytesIO(index))
+    (tmp_path / "listed").write_text(f"{known}\n")
+    importing = f"echo {IMAGE} >> listed; echo tried >> tries; echo '{said}' >&2; exit 1"
+    process = receiver(importing, seconds, archive=str(archive), others=LISTED)
+    _, why = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert said in why.decode()
+    assert (tmp_path / "listed").read_text().split() == known.split()
+    if "no space" in said:
+        assert (tmp_path / "tries").read_text() == "tried\n"
+        place = r"; no space left on the file system /[\w/]* \(\d+ MiB, \d+ inodes free\)$"
+        assert re.search(place, why.decode().strip())
 
 
 def test_an_import_that_hangs_is_ended_and_named(receiver):

@@ -1,5 +1,7 @@
 """Nodes out of service and back, from the first look to the last, on hosts in memory."""
 
+from datetime import timedelta
+
 import pytest
 import samples
 import zoo
@@ -66,6 +68,54 @@ def test_a_deadline_names_the_pod_and_leaves_the_node_cordoned(inventory):
     assert "default/web-w1: HTTP 429: budget" in late.value.why
     assert "haplane node uncordon" in late.value.next_step
     assert cluster.cordoned() == ["w1"]
+
+
+def test_a_pod_that_takes_longer_than_the_drain_waits_is_named_before_and_after(inventory):
+    """Nobody was told before that the drain of a database with an hour of grace ends after 300 s."""
+    [pod, other] = replicas("w1", "w2", terminationGracePeriodSeconds=3600)
+    cluster = Nodes(inventory, [pod, other])
+
+    def evict(pods):
+        ends = cluster.now() + timedelta(seconds=3600)
+        pod["metadata"].setdefault("deletionTimestamp", ends.isoformat())
+        return {}
+
+    cluster._api_evict = evict
+    [line] = [line for line in carry_out(cluster, "drain", "w1", dry_run=True).plan if "web-w1" in line]
+    assert "may take 3600 s to end" in line
+    assert "the drain fails after 300 s" in line
+    assert "`--timeout 3660` waits for it" in line
+    with pytest.raises(DeadlinePassed) as late:
+        carry_out(cluster, "drain", "w1")
+    assert "default/web-w1: is terminating, and has until" in late.value.why
+
+
+def test_no_pod_is_evicted_whose_replacement_a_silent_webhook_refuses(inventory):
+    cluster = Nodes(inventory, replicas("w1", "w2"))
+    hook = {
+        "kind": "mutatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "target": "x/g", "why": "gone",
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}],
+    }  # fmt: skip
+    cluster.now_reported["m2"]["workloads"] = samples.workloads(inventory, webhooks=[hook])
+    with pytest.raises(Refused, match="would be lost or disturbed") as refused:
+        carry_out(cluster, "drain", "w1")
+    blocked = "default/web-w1: blocks (its replacement is refused by mutatingwebhookconfiguration guard: gone)"
+    assert blocked in refused.value.why
+    assert cluster.cordoned() == []
+
+
+def test_a_reboot_names_what_a_pod_that_stays_has_in_memory(inventory):
+    agent = zoo.pod(
+        "agent", zoo.owner("DaemonSet", "net"), on="w1", volumes=[zoo.volume("b", emptyDir={"medium": "Memory"})]
+    )
+    cluster = Nodes(inventory, [agent])
+    assert carry_out(cluster, "drain", "w1", dry_run=True).plan[0] == "w1: 2 stays: default/agent, default/net-w1"
+    for keep_pods in (False, True):
+        with pytest.raises(Refused, match="would be lost") as refused:
+            carry_out(cluster, "reboot", "w1", keep_pods=keep_pods)
+        assert "emptyDir b in memory" in refused.value.why
+    carry_out(cluster, "reboot", "w1", force=True)
+    assert cluster.boots["w1"] == 2
 
 
 def test_a_list_that_became_worse_meanwhile_is_refused_with_the_node_as_it_was(inventory):
@@ -317,7 +367,7 @@ def test_up_lists_what_decommissioning_costs_and_drains_as_every_verb_does(leavi
     """It ran `kubectl drain --force --delete-emptydir-data`, and its plan said nothing of pods."""
     cluster, converge = leaving(*replicas("m4", "w1"))
     done = converge()
-    assert {"m4: 1 moved: default/web-m4", "m5: 1 stays: default/net-m5"} <= set(done.plan)
+    assert {"m4: 1 moved: default/web-m4", "m5: 1 ends with the node: default/net-m5"} <= set(done.plan)
     assert len(cluster.asked) == 1
     assert "web-m4" not in [one["metadata"]["name"] for one in cluster.left["stop_control_plane"]]
     assert [cluster.done_to(name)[-1] for name in ("m4", "m5")] == ["reset_host", "reset_host"]

@@ -1,12 +1,14 @@
 """`haplane upgrade` from its first look to its last, on hosts in memory."""
 
+import shutil
+
 import pytest
 import samples
 from fake_cluster import Killed
 from upgrading import ETCD, UpgradedCluster, with_version, write_bundle
 
 from haplane.domain.progress import silent
-from haplane.errors import HaplaneError, Problems, Refused
+from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
 from haplane.observation import decide, upgrade_checks
 from haplane.workflows.up import up
 from haplane.workflows.upgrade import upgrade
@@ -104,6 +106,52 @@ def test_without_the_bundle_in_between_nothing_is_changed(inventory, tmp_path):
     assert cluster.count == 0
 
 
+def test_a_later_hop_that_etcd_cannot_make_is_refused_before_the_first(inventory, tmp_path, monkeypatch):
+    """It was found between the hops: the cluster was left in a version that nobody had asked for."""
+    monkeypatch.setitem(ETCD, "1.36.3", "3.6.10")
+    shutil.rmtree(tmp_path / "haplane" / "bundles" / "1.36.3-amd64")
+    write_bundle(tmp_path / "haplane" / "bundles" / "1.36.3-amd64", "1.36.3")
+    cluster = UpgradedCluster(inventory)
+    with pytest.raises(UnfitHosts, match=r"m1 after 1.36.3: etcd 3.6.10 cannot become 3.7.3 in one step"):
+        run(cluster)
+    assert cluster.count == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b'{"refused": {}, "complete": true}', None),
+        (b'{"refused": {"g.x": "failed calling"}, "complete": false}', "guard refuses requests for pods"),
+        (b"nonsense", "guard may refuse requests for pods"),
+    ],
+)
+def test_what_a_webhooks_conditions_mean_is_asked_of_an_api_server(inventory, answer, said):
+    cluster, asked = UpgradedCluster(inventory), []
+    honest = cluster.run
+
+    def tried(host, *command, **how):
+        if command[-1] != "g.x":
+            return honest(host, *command, **how)
+        asked.append(host.name)
+        return answer
+
+    rule = {"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}
+    hook = {
+        "kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "why": "gone", "rules": [rule],
+        "conditional": True,
+    }  # fmt: skip
+    cluster.run = tried
+    cluster.now_reported["m1"]["workloads"] = samples.workloads(inventory, webhooks=[hook])
+    if said is None:
+        assert run(cluster, dry_run=True).plan
+    else:
+        with pytest.raises(UnfitHosts) as refused:
+            run(cluster, dry_run=True)
+        assert said in str(refused.value)
+    assert asked == (["m1"] if answer != b"nonsense" else ["m1", "m2", "m3"])
+    assert cluster.count == 0
+
+
 def test_up_refuses_another_version_and_names_the_verb(inventory):
     cluster = UpgradedCluster(inventory)
     with pytest.raises(Refused) as error:
@@ -116,12 +164,46 @@ def test_back_to_the_old_version_while_an_api_server_still_runs_it(inventory):
     cluster = UpgradedCluster(inventory, broken={("m3", "1.36.3")})
     with pytest.raises(HaplaneError, match="m3 did not become ready"):
         run(cluster)
-    cluster.inventory = with_version(inventory, "1.35.4")
-    assert run(cluster).hops == ("1.35.4",)
+    cluster.inventory, shown = with_version(inventory, "1.35.4"), []
+    assert run(cluster, confirm=lambda lines: shown.extend(lines) or True).hops == ("1.35.4",)
+    assert shown[0].startswith("1.36.3 -> 1.35.4; the steps below are those to 1.35.4")
     assert cluster.versions == {"apiservers": {"1.35.4"}, "etcd": {"3.6.16"}, "kubelets": {"1.35.4"}}
     done = UpgradedCluster(with_version(inventory, "1.35.4"), version="1.36.3")
     with pytest.raises(Refused, match=r"cannot become 1.35.4"):
         run(done)
+
+
+def test_back_to_an_older_patch_release_at_any_time(inventory, tmp_path):
+    """It was refused for what the newer release stored, which is true of minor versions only."""
+    write_bundle(tmp_path / "haplane" / "bundles" / "1.36.4-amd64", "1.36.4")
+    cluster = UpgradedCluster(with_version(inventory, "1.36.3"), version="1.36.4")
+    with pytest.raises(Refused) as error:
+        up(cluster.inventory, confirm=pytest.fail, dry_run=False, progress=silent, executor=cluster)
+    assert error.value.next_step == f"haplane upgrade {inventory.path}"
+    assert run(cluster).hops == ("1.36.3",)
+    assert cluster.versions == {"apiservers": {"1.36.3"}, "etcd": {"3.6.16"}, "kubelets": {"1.36.3"}}
+    assert [kind for kind, *_ in cluster.history] == ["control plane"] * 3 + ["cluster"] + ["node"] * 4
+    assert run(cluster).changed is False
+
+
+@pytest.mark.parametrize("stored", ["3.7.0", "3.6.0"])
+def test_etcd_goes_back_a_minor_version_once_its_data_do(inventory, stored):
+    """One master runs 1.36.3 still, and every member the etcd of 1.37.2."""
+    cluster = UpgradedCluster(inventory, version="1.36.3", broken={("m1", "1.37.2")})
+    with pytest.raises(HaplaneError, match="m1 did not become ready as 1.37.2"):
+        run(cluster)
+    assert cluster.versions["etcd"] == {"3.7.3"}
+    cluster.inventory = with_version(inventory, "1.36.3")
+    for name in ("m1", "m2", "m3"):
+        cluster.now_reported[name]["etcd"]["status"]["storageVersion"] = stored
+    if stored == "3.7.0":
+        with pytest.raises(UnfitHosts) as refused:
+            run(cluster)
+        assert "downgrade enable 3.6`, then run again" in str(refused.value)
+        assert "haplane bundle pin 1.36.3 --component etcd=3.7.3" in str(refused.value)
+        return
+    run(cluster)
+    assert cluster.versions == {"apiservers": {"1.36.3"}, "etcd": {"3.6.16"}, "kubelets": {"1.36.3"}}
 
 
 def test_a_single_master_is_an_announced_outage(inventory):

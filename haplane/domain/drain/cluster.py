@@ -182,6 +182,7 @@ class Workloads(BaseModel):
 
     pods: Annotated[tuple[Pod, ...], Field(max_length=MOST_PODS)]
     nodes: Annotated[tuple[NodeObject, ...], Field(max_length=MOST_NODES)]
+    namespaces: Annotated[tuple[Object, ...], Many] = ()
     budgets: Annotated[tuple[Budget, ...], Many] = ()
     owners: Annotated[tuple[Object, ...], Many] = ()
     jobs: Annotated[tuple[Job, ...], Many] = ()
@@ -189,6 +190,11 @@ class Workloads(BaseModel):
     volumes: Annotated[tuple[PersistentVolume, ...], Many] = ()
     used_bytes: Annotated[dict[Text, int], Many] = Field(default_factory=dict)
     unknown: Annotated[dict[Text, Text], Field(max_length=1000)] = Field(default_factory=dict)
+
+    @cached_property
+    def labels_of_namespaces(self) -> dict[str, dict[str, str]]:
+        """By name."""
+        return {one.metadata.name: one.metadata.labels for one in self.namespaces}
 
     @cached_property
     def claims_by_name(self) -> dict[str, Claim]:

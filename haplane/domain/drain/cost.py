@@ -10,13 +10,23 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from math import inf
 
+from haplane.domain.cluster_health import OwnObject, Webhook
 from haplane.domain.drain.budgets import Eviction, evictions
 from haplane.domain.drain.cluster import Job, Workloads
-from haplane.domain.drain.data import SAFE_TO_EVICT, lost_with_the_memory, lost_with_the_pod, single_node_claims
+from haplane.domain.drain.data import (
+    SAFE_TO_EVICT,
+    empty_dirs,
+    lost_with_the_memory,
+    lost_with_the_pod,
+    single_node_claims,
+)
+from haplane.domain.drain.grace import why_late
 from haplane.domain.drain.owners import Owners, start_seconds
 from haplane.domain.drain.placement import Placement
 from haplane.domain.drain.pod import Pod
+from haplane.domain.webhooks import matches
 
 MIRROR = "kubernetes.io/config.mirror"
 INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
@@ -35,6 +45,7 @@ class Effect(Enum):
     INTERRUPTED = "interrupted"
     MOVED = "moved"
     STAYS = "stays"
+    ENDS = "ends with the node"
 
 
 @dataclass(frozen=True)
@@ -52,9 +63,25 @@ class Cost:
     deadlock: bool = False
 
 
-def cost_of_drain(workloads: Workloads, node: str, *, out: Collection[str], now: datetime) -> tuple[Cost, ...]:
-    """Of every pod on ``node``; ``out`` are other nodes that take no pods meanwhile."""
-    return _Drain(workloads, node, {node, *out}, now).costs()
+@dataclass(frozen=True)
+class Drain:
+    """``out`` are other nodes that take no pods meanwhile, ``seconds`` is how long it waits for the pods to be gone.
+
+    ``reboots``: so does the host afterwards; ``leaves``: its Node is deleted then. ``webhooks`` are those that do not
+    answer.
+    """
+
+    out: Collection[str]
+    now: datetime
+    seconds: float = inf
+    reboots: bool = False
+    leaves: bool = False
+    webhooks: Collection[Webhook] = ()
+
+
+def cost_of_drain(workloads: Workloads, node: str, drain: Drain) -> tuple[Cost, ...]:
+    """Of every pod on ``node``."""
+    return _Drain(workloads, node, drain).costs()
 
 
 def to_evict(workloads: Workloads, node: str) -> tuple[Pod, ...]:
@@ -72,8 +99,8 @@ def _why_stays(pod: Pod) -> str | None:
 
 
 class _Drain:
-    def __init__(self, workloads: Workloads, node: str, out: Collection[str], now: datetime) -> None:
-        self._workloads, self._now = workloads, now
+    def __init__(self, workloads: Workloads, node: str, drain: Drain) -> None:
+        self._workloads, self._drain, out = workloads, drain, {node, *drain.out}
         self._pods = workloads.on(node)
         self._owners = Owners(workloads, out)
         evicted = to_evict(workloads, node)
@@ -89,14 +116,17 @@ class _Drain:
         return tuple(self._cost(pod) for pod in sorted(self._pods, key=lambda pod: pod.name))
 
     def _cost(self, pod: Pod) -> Cost:
-        if stays := _why_stays(pod):
-            return _cost(pod, Effect.STAYS, stays)
+        drain = self._drain
+        if staying := _staying(pod, self._workloads, reboots=drain.reboots, leaves=drain.leaves):
+            return staying
+        late = why_late(pod, drain.now, drain.seconds)
         if pod.metadata.deletion_timestamp is not None:
-            return self._terminating(pod)
+            return self._terminating(pod, late)
         eviction = self._evictions.get(pod.metadata.uid, Eviction())
         blocks, lost = self._blocks(pod, eviction), self._losses(pod)
         cut = self._interruptions(pod)
-        why = (*blocks, *lost, *cut, *([eviction.waits] if eviction.waits else []))
+        notes = [*(one for one in (eviction.waits, late) if one), *self._refusals(pod, conditional=True)]
+        why = (*blocks, *lost, *cut, *notes)
         seconds = start_seconds(pod) if cut else None
         for effect, reasons in ((Effect.BLOCKS, blocks), (Effect.LOST, lost), (Effect.INTERRUPTED, cut)):
             if reasons:
@@ -106,16 +136,16 @@ class _Drain:
     def _is_replaced(self, pod: Pod) -> bool:
         return self._nowhere.get(pod.metadata.uid, "nothing replaces it") is None
 
-    def _terminating(self, pod: Pod) -> Cost:
+    def _terminating(self, pod: Pod, late: str | None) -> Cost:
         """Deleted by somebody before: waited for, not evicted."""
         ends = pod.metadata.deletion_timestamp
         if held := _held_by(pod):
             return _cost(pod, Effect.BLOCKS, f"is terminating, and {held}")
-        if ends is not None and self._now - ends > OVERDUE:
+        if ends is not None and self._drain.now - ends > OVERDUE:
             return _cost(
                 pod, Effect.BLOCKS, f"terminating since {ends:%Y-%m-%dT%H:%M:%SZ}, and its kubelet does not end it"
             )
-        return _cost(pod, Effect.MOVED, "is terminating already")
+        return _cost(pod, Effect.MOVED, "is terminating already", *([late] if late else []))
 
     def _blocks(self, pod: Pod, eviction: Eviction) -> list[str]:
         """What keeps it on the node, or should."""
@@ -126,10 +156,24 @@ class _Drain:
             found.append(f'annotated {SAFE_TO_EVICT}: "false"')
         if nowhere := self._nowhere.get(pod.metadata.uid):
             found.append(f"its replacement runs nowhere else: {nowhere}")
+        found += self._refusals(pod, conditional=False)
         for claim in single_node_claims(pod, self._workloads):
             if user := self._kept.get(claim.name):
                 found.append(f"its replacement runs nowhere else: {claim.name} is used here by {user}, which stays")
         return found
+
+    def _refusals(self, pod: Pod, *, conditional: bool) -> list[str]:
+        """Webhooks that no replacement gets past; where their matchConditions decide, perhaps."""
+        if self._owners.why_bare(pod) is not None:
+            return []
+        one = OwnObject(resource="pods", namespace=pod.metadata.namespace, labels=pod.metadata.labels)
+        labels = self._workloads.labels_of_namespaces
+        perhaps = " if its matchConditions say so" if conditional else ""
+        return [
+            f"its replacement is refused by {hook.kind} {hook.name}{perhaps}: {hook.why}"
+            for hook in self._drain.webhooks
+            if hook.conditional is conditional and matches(hook, one, labels, ("CREATE",))
+        ]
 
     def _losses(self, pod: Pod) -> list[str]:
         bare = self._owners.why_bare(pod)
@@ -153,8 +197,8 @@ def cost_of_reboot_in_place(workloads: Workloads, node: str) -> tuple[Cost, ...]
 
 
 def _in_place(pod: Pod, workloads: Workloads, owners: Owners) -> Cost:
-    if why := _why_stays(pod):
-        return _cost(pod, Effect.STAYS, why)
+    if staying := _staying(pod, workloads, reboots=True):
+        return staying
     if pod.metadata.deletion_timestamp is not None:
         return _cost(pod, Effect.STAYS, "is terminating already")
     lost = list(lost_with_the_memory(pod, workloads))
@@ -168,6 +212,17 @@ def _in_place(pod: Pod, workloads: Workloads, owners: Owners) -> Cost:
     if cut:
         return _cost(pod, Effect.INTERRUPTED, f"{cut}; its containers restart here")
     return _cost(pod, Effect.STAYS, "its containers restart here; other pods serve meanwhile")
+
+
+def _staying(pod: Pod, workloads: Workloads, *, reboots: bool, leaves: bool = False) -> Cost | None:
+    """Of a pod that no drain evicts: a boot empties its memory all the same, and it ends with its node."""
+    why = _why_stays(pod)
+    if why is None:
+        return None
+    if leaves and not pod.ended:
+        return _cost(pod, Effect.ENDS, *empty_dirs(pod, workloads), why)
+    lost = lost_with_the_memory(pod, workloads) if reboots and not pod.ended else ()
+    return _cost(pod, Effect.LOST if lost else Effect.STAYS, *lost, why)
 
 
 def _cost(pod: Pod, effect: Effect, *why: str, seconds: int | None = None, deadlock: bool = False) -> Cost:

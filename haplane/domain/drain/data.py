@@ -12,18 +12,27 @@ MEBIBYTE = 1 << 20
 
 def lost_with_the_pod(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
     """Once the pod is deleted. Volumes that its owner has called safe to evict are left out."""
-    notes = pod.metadata.annotations
-    safe = {name.strip() for name in notes.get(SAFE_VOLUMES, "").split(",")}
-    if notes.get(SAFE_TO_EVICT) == "true":
-        safe |= {volume.name for volume in pod.spec.volumes if volume.empty_dir or volume.host_path}
-    lost = (_lost(pod, volume, workloads) for volume in pod.spec.volumes if volume.name not in safe)
+    lost = (_lost(pod, volume, workloads) for volume in _not_called_safe(pod))
     return tuple(one for one in lost if one is not None)
 
 
 def lost_with_the_memory(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
-    """When the host reboots and the pod stays."""
-    in_memory = (volume for volume in pod.spec.volumes if volume.empty_dir and volume.empty_dir.medium == "Memory")
+    """When the host reboots and the pod stays, but what its owner has called safe to evict."""
+    in_memory = (volume for volume in _not_called_safe(pod) if volume.empty_dir and volume.empty_dir.in_memory)
     return tuple(_empty_dir(pod, volume, workloads) for volume in in_memory)
+
+
+def empty_dirs(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
+    """All of them, but what its owner has called safe to evict."""
+    return tuple(_empty_dir(pod, volume, workloads) for volume in _not_called_safe(pod) if volume.empty_dir)
+
+
+def _not_called_safe(pod: Pod) -> list[Volume]:
+    notes = pod.metadata.annotations
+    safe = {name.strip() for name in notes.get(SAFE_VOLUMES, "").split(",")}
+    if notes.get(SAFE_TO_EVICT) == "true":
+        safe |= {volume.name for volume in pod.spec.volumes if volume.empty_dir or volume.host_path}
+    return [volume for volume in pod.spec.volumes if volume.name not in safe]
 
 
 def single_node_claims(pod: Pod, workloads: Workloads) -> tuple[Claim, ...]:
@@ -52,7 +61,7 @@ def _lost(pod: Pod, volume: Volume, workloads: Workloads) -> str | None:
 def _empty_dir(pod: Pod, volume: Volume, workloads: Workloads) -> str:
     size = workloads.used_bytes.get(f"{pod.metadata.uid}/{volume.name}")
     shown = "of unknown size" if size is None else f"{size / MEBIBYTE:.1f} MiB"
-    where = "in memory" if volume.empty_dir and volume.empty_dir.medium == "Memory" else "on disk"
+    where = "in memory" if volume.empty_dir and volume.empty_dir.in_memory else "on disk"
     return f"emptyDir {volume.name} {where}, {shown}"
 
 

@@ -55,9 +55,14 @@ class Affinity(ApiObject):
 
 
 class EmptyDir(ApiObject):
-    """``medium`` is ``Memory`` for one that is in memory."""
+    """``medium`` is empty for one on disk, else ``Memory`` or ``HugePages`` of some size."""
 
     medium: Text = ""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether a boot empties it."""
+        return bool(self.medium)
 
 
 class HostPath(ApiObject):
@@ -135,6 +140,7 @@ class PodSpec(ApiObject):
     resources: Resources = Resources()
     topology_spread_constraints: Annotated[tuple[Spread, ...], Field(max_length=100)] = ()
     restart_policy: Text = "Always"
+    termination_grace_period_seconds: int = 30
 
 
 class Condition(ApiObject):

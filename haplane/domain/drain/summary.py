@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from haplane.domain.drain.cost import Cost, Effect
 from haplane.domain.plan import few
 
-COUNTED = (Effect.MOVED, Effect.STAYS)
+COUNTED = (Effect.MOVED, Effect.STAYS, Effect.ENDS)
 """Effects of which a number and some names are enough."""
 
 
@@ -50,7 +50,9 @@ def line(cost: Cost) -> str:
 
 
 def _counted(costs: Sequence[Cost]) -> str:
+    """Reasons are given where one waits for something, or loses something with its node."""
     effect = costs[0].effect
     names = few([cost.pod for cost in costs])
-    waits = [f"{cost.pod}: {'; '.join(cost.why)}" for cost in costs if cost.why and effect is Effect.MOVED]
-    return "; ".join([f"{len(costs)} {effect.value}: {names}", *waits])
+    least = {Effect.MOVED: 0, Effect.ENDS: 1}.get(effect)
+    more = [f"{cost.pod}: {'; '.join(cost.why)}" for cost in costs if least is not None and len(cost.why) > least]
+    return "; ".join([f"{len(costs)} {effect.value}: {names}", *more])

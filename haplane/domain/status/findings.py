@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 
 from haplane.domain.cluster_health import Workloads
@@ -37,7 +36,6 @@ def finding_problems(
         *_idle(view, workloads, idle, roster),
         *_crashing(view),
         *_endpoints(view, workloads, kubernetes, roster, observation),
-        *_webhooks(view),
         *_unread(view),
     ]
 
@@ -150,17 +148,6 @@ def _endpoints(
             )
         )
     return found
-
-
-def _webhooks(view: Findings) -> list[Problem]:
-    return [
-        problem(
-            f"{hook.kind} {hook.name} refuses every request for {few(hook.resources) or 'its resources'}",
-            why=f"{hook.url} does not answer: {hook.why}",
-            fix=f"restore what serves it, or `kubectl delete {hook.kind} {shlex.quote(hook.name)}`",
-        )
-        for hook in {(one.kind, one.name): one for one in view.webhooks}.values()
-    ]
 
 
 def _unread(view: Findings) -> list[Problem]:

@@ -12,6 +12,7 @@ from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
+from haplane.domain.webhooks import subject
 
 SYSTEM_CRITICAL = 2 * 1_000_000_000
 """Twice what users may define (pkg/apis/scheduling/types.go); system-node-critical is 1000 more."""
@@ -71,7 +72,7 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
             reported |= {hook.name} if hook else set()
             found.append(
                 problem(
-                    f"{one.name}: {lacking}", why=_why(one, ready), fix=_removal(hook) if hook else _fix(one, ready)
+                    f"{one.name}: {lacking}", why=_why(one, ready), fix=removal(hook) if hook else _fix(one, ready)
                 )
             )
     return found + [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
@@ -183,9 +184,9 @@ def _first_of_each(hooks: Iterable[Webhook]) -> list[Webhook]:
 
 
 def _refusing(hook: Webhook) -> Problem:
-    what = f"{hook.kind} {hook.name} refuses every request for {few(hook.resources) or 'its resources'}"
-    return problem(what, why=f"its service {hook.service} has no endpoints", fix=_removal(hook))
+    return problem(f"{hook.kind} {hook.name} refuses {subject(hook)}", why=hook.why, fix=removal(hook))
 
 
-def _removal(hook: Webhook) -> str:
-    return f"restore {hook.service}, or `kubectl delete {hook.kind} {word(hook.name)}`"
+def removal(hook: Webhook) -> str:
+    """What ends its refusals."""
+    return f"restore {hook.target or 'what serves it'}, or `kubectl delete {hook.kind} {word(hook.name)}`"

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import concurrent.futures
-import contextlib
 import http.client
-import socket
-import ssl
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask, seconds_since
-from haplane.facts.on_host.leftovers import apiserver_manifest
 from haplane.facts.on_host.probe import read
-from haplane.facts.on_host.workloads import WEBHOOKS, slices_path
+from haplane.facts.on_host.webhooks import slices_path
 
 MOST_FOUND = 20
 APISERVICES = "/apis/apiregistration.k8s.io/v1/apiservices?limit=500"
@@ -38,7 +31,6 @@ RESTARTS, HEALTHY_SECONDS = 3, 300.0
 """A container that ended as often, and ran for less than that before and since, crashes again and again."""
 LOST = 255
 """The exit code of a container whose end nobody saw: its host went down."""
-WEBHOOK_SECONDS = 2.0
 OF_DELETION = (
     *("NamespaceDeletionDiscoveryFailure", "NamespaceDeletionGroupVersionParsingFailure"),
     *("NamespaceDeletionContentFailure", "NamespaceFinalizersRemaining", "NamespaceContentRemaining"),
@@ -53,7 +45,7 @@ def findings(port: int) -> dict[str, Any] | None:
     config = read("/etc/kubernetes/admin.conf")
     if config is None:
         return None
-    paths = [APISERVICES, TERMINATING, UNSCHEDULED, DEPLOYMENTS, *SYSTEM_PODS, *SERVICES.values(), *WEBHOOKS.values()]
+    paths = [APISERVICES, TERMINATING, UNSCHEDULED, DEPLOYMENTS, *SYSTEM_PODS, *SERVICES.values()]
     try:
         return found_in(ask(port, config, paths))
     except (OSError, http.client.HTTPException, ValueError, LookupError):
@@ -174,46 +166,6 @@ def endpoints(listed: Listed) -> dict[str, list[str]]:
     }
 
 
-def remote_webhooks(listed: Listed) -> list[dict[str, Any]]:
-    """Webhooks at a URL that reject what they are not asked about, and do not answer from here.
-
-    None where API servers call them through a proxy: its way is not this one.
-    """
-    if "HTTPS_PROXY" in apiserver_manifest():
-        return []
-    strict = [
-        {
-            "kind": kind, "name": item["metadata"]["name"], "url": str(one["clientConfig"]["url"])[:MOST_TEXT],
-            "resources": sorted({name for rule in one.get("rules", []) for name in rule.get("resources", [])})[:10],
-            "authority": one["clientConfig"].get("caBundle", ""),
-        }
-        for kind, path in WEBHOOKS.items()
-        for item in items(listed, path)
-        for one in item.get("webhooks", [])
-        if one.get("clientConfig", {}).get("url") and one.get("failurePolicy", "Fail") == "Fail"
-    ][:MOST_FOUND]  # fmt: skip
-    with concurrent.futures.ThreadPoolExecutor(MOST_FOUND) as pool:
-        whys = list(pool.map(lambda one: why_unanswered(one["url"], one["authority"]), strict))
-    return [one | {"why": why} for one, why in zip(strict, whys, strict=True) if why]
-
-
-def why_unanswered(url: str, authority: str) -> str:
-    """Why an API server would get no TLS connection to that URL; "" where it would."""
-    try:
-        place = urlsplit(url)
-        bundle = base64.b64decode(authority).decode() or None
-        context = ssl.create_default_context(cadata=bundle)
-        with (
-            socket.create_connection((place.hostname or "", place.port or 443), WEBHOOK_SECONDS) as connection,
-            contextlib.closing(context.wrap_socket(connection, server_hostname=place.hostname)),
-        ):
-            return ""
-    except ssl.SSLCertVerificationError as error:
-        return error.verify_message[:MOST_TEXT]
-    except (OSError, ValueError) as error:
-        return str(error)[:MOST_TEXT]
-
-
 QUESTIONS: dict[str, Callable[[Listed], Any]] = {
     "api_services": api_services,
     "terminating": terminating,
@@ -221,5 +173,4 @@ QUESTIONS: dict[str, Callable[[Listed], Any]] = {
     "unobserved": unobserved,
     "crashing": crashing,
     "endpoints": endpoints,
-    "webhooks": remote_webhooks,
 }

@@ -17,6 +17,7 @@ STAMPS = "/var/lib/haplane/stamps.json"
 MADE = "/var/lib/haplane/made.json"
 FILLED = ("/var/lib", "/var/lib/containerd", "/var/lib/haplane")
 """Where binaries, archives and images go: each may be a disk of its own."""
+PROGRAMS = "/usr/local/bin"
 
 
 def machine() -> dict[str, Any]:
@@ -38,10 +39,18 @@ def machine() -> dict[str, Any]:
         "disk_free_bytes": disk.free,
         "disk_bytes": disk.total,
         "disk": tightest,
+        "programs_free_bytes": free_apart(PROGRAMS, FILLED[-1] if os.path.isdir(FILLED[-1]) else FILLED[0]),
         "cgroups": cgroups,
         "missing_commands": [name for name in ("zstd", "systemctl", "tar", "ip") if not shutil.which(name)],
         "python": platform.python_version(),
     }
+
+
+def free_apart(path: str, other: str) -> int | None:
+    """On the file system of ``path``, unless ``other`` is on the same."""
+    if not os.path.isdir(path) or os.stat(path).st_dev == os.stat(other).st_dev:
+        return None
+    return shutil.disk_usage(path).free
 
 
 def files(paths: list[str]) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -20,27 +20,22 @@ from haplane.facts.on_host.kubernetes import (
     seconds_since,
 )
 from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.webhooks import (
+    WEBHOOKS,
+    namespace_paths,
+    own_objects,
+    services_of,
+    strict_webhooks,
+    unanswered,
+)
 
 DAEMON_SETS = "/apis/apps/v1/daemonsets?limit=200"
 CONTROL_PLANE_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=tier%3Dcontrol-plane&limit=100"
-ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-WEBHOOKS = {
-    "validatingwebhookconfiguration": f"{ADMISSION}/validatingwebhookconfigurations?limit=200",
-    "mutatingwebhookconfiguration": f"{ADMISSION}/mutatingwebhookconfigurations?limit=200",
-}
 RECORD = f"{KUBE_SYSTEM}/configmaps/haplane"
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 OURS = ("haplane", "kubeadm")
 """Field managers of what haplane applies itself, or has kubeadm apply."""
 MOST_OBJECTS = 200
-MOST_SERVICES = 20
-NAMESPACES = ("/api/v1/namespaces/kube-system", "/api/v1/namespaces/kube-flannel")
-"""Where haplane and kubeadm run pods; the second is not there with another pod network."""
-NAMESPACED = {
-    *("configmaps", "cronjobs", "daemonsets", "deployments", "jobs", "pods", "replicasets", "secrets", "services"),
-    "statefulsets",
-}
-"""Of Kubernetes' own resources: a namespaceSelector is not applied to those that are in no namespace."""
 
 ENDED = ("Failed", "Succeeded")
 
@@ -67,25 +62,28 @@ def from_api(api: Ask) -> dict[str, Any]:
     hooks = strict_webhooks(listed)
     applied = json.loads(listed.get(RECORD, {}).get("data", {}).get("objects", "null"))
     reasons = {name: reason_paths(one) for one in sets if lacks_pods(one) for name in [full_name(one)]}
-    slices = {service: slices_path(*service) for service in sorted({one["service"] for one in hooks})[:MOST_SERVICES]}
     recorded = list(applied or {})[:MOST_OBJECTS]
-    wanted = [path for paths in reasons.values() for path in paths]
-    more = api([*wanted, *slices.values(), *(NAMESPACES if slices else ())]) if wanted or slices else {}
+    wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks).values()]
+    more = api(wanted) if wanted else {}
     kept = api(recorded, accept=METADATA_ONLY) if recorded else {}
+    silent = unanswered(hooks, more)
+    objects = own_objects(kept, sets, listed[CONTROL_PLANE_PODS]["items"]) if silent else []
     return {
         "daemon_sets": [daemon_set(one, reasons.get(full_name(one)), more) for one in sets],
         "pods": [pod(one) for one in listed[CONTROL_PLANE_PODS]["items"]],
         "leases": {name: lease(listed.get(path)) for path, name in leases.items()},
-        "webhooks": [
-            {"kind": one["kind"], "name": one["name"], "webhook": one["webhook"], "service": "/".join(one["service"]),
-             "resources": one["resources"], "spares_system": spares_system(one, more)}
-            for one in hooks
-            if one["service"] in slices and not has_endpoints(more.get(slices[one["service"]]))
-        ],
+        "webhooks": silent,
+        "own": objects,
+        "namespaces": labels_of(api(namespace_paths(objects)).values()) if silent else {},
         "recorded": applied is not None,
         "missing": [path for path in recorded if path not in kept],
         "edited": [path for path, item in kept.items() if applied[path] not in ("", fields_digest(item))],
-    }  # fmt: skip
+    }
+
+
+def labels_of(items: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """By name."""
+    return {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in items}
 
 
 def is_ours(item: dict[str, Any]) -> bool:
@@ -163,63 +161,6 @@ def lease(item: dict[str, Any] | None) -> dict[str, Any]:
         "holder": str(spec.get("holderIdentity") or "")[:MOST_TEXT],
         "age_seconds": seconds_since(renewed) if renewed else None,
     }
-
-
-def strict_webhooks(listed: dict[str, Any]) -> list[dict[str, Any]]:
-    """Webhooks of services that reject requests when the service does not answer."""
-    found = []
-    for kind, path in WEBHOOKS.items():
-        for item in listed[path]["items"]:
-            for one in item.get("webhooks", []):
-                service = one.get("clientConfig", {}).get("service")
-                if service is None or one.get("failurePolicy", "Fail") != "Fail":
-                    continue
-                resources = {name for rule in one.get("rules", []) for name in rule.get("resources", [])}
-                found.append(
-                    {
-                        "kind": kind, "name": item["metadata"]["name"], "webhook": one["name"],
-                        "service": (service["namespace"], service["name"]), "resources": sorted(resources)[:10],
-                        "selector": one.get("namespaceSelector") or {},
-                        "namespaced": {name.partition("/")[0] for name in resources} <= NAMESPACED,
-                    }
-                )  # fmt: skip
-    return found
-
-
-def spares_system(hook: dict[str, Any], more: dict[str, Any]) -> bool:
-    """Whether it is never called for what is in NAMESPACES, by its namespaceSelector."""
-    found = [more[path]["metadata"].get("labels", {}) for path in NAMESPACES if path in more]
-    return hook["namespaced"] and bool(found) and not any(selects(hook["selector"], labels) for labels in found)
-
-
-def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    """Whether a label selector does; an operator that is not known counts as one that does."""
-    if not selector.get("matchLabels", {}).items() <= labels.items():
-        return False
-    for one in selector.get("matchExpressions") or []:
-        value, operator = labels.get(one["key"]), one["operator"]
-        listed = value is not None and value in (one.get("values") or [])
-        refused = {
-            "In": not listed, "NotIn": listed, "Exists": value is None, "DoesNotExist": value is not None,
-        }  # fmt: skip
-        if refused.get(operator, False):
-            return False
-    return True
-
-
-def slices_path(namespace: str, service: str) -> str:
-    """Where a service's endpoints are."""
-    selector = quote(f"kubernetes.io/service-name={service}")
-    return f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?labelSelector={selector}&limit=100"
-
-
-def has_endpoints(slices: dict[str, Any] | None) -> bool:
-    """Whether any endpoint is ready; one without that condition counts as ready."""
-    return any(
-        endpoint.get("conditions", {}).get("ready") is not False
-        for one in (slices or {}).get("items", [])
-        for endpoint in one.get("endpoints") or []
-    )
 
 
 def fields_digest(item: dict[str, Any]) -> str:

@@ -61,6 +61,7 @@ POD: Keep = {
     "metadata": METADATA,
     "spec": {
         **dict.fromkeys(("nodeName", "nodeSelector", "tolerations", "overhead", "restartPolicy"), True),
+        "terminationGracePeriodSeconds": True,
         "resources": {"requests": True},
         "topologySpreadConstraints": {
             **dict.fromkeys(("maxSkew", "minDomains", "topologyKey", "whenUnsatisfiable"), True),
@@ -118,6 +119,7 @@ JOB: Keep = {
 LISTS: dict[str, tuple[str, Keep]] = {
     "pods": ("/api/v1/pods", POD),
     "nodes": ("/api/v1/nodes", NODE),
+    "namespaces": ("/api/v1/namespaces", {"metadata": METADATA}),
     "budgets": ("/apis/policy/v1/poddisruptionbudgets", BUDGET),
     "claims": ("/api/v1/persistentvolumeclaims", CLAIM),
     "volumes": ("/api/v1/persistentvolumes", VOLUME),

@@ -57,10 +57,15 @@ def link(source: str, target: str, stamps: dict[str, Any]) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     recorded = stamps.get(source)
-    if not isinstance(recorded, dict) or not linked(source, temporary):
-        shutil.copy2(source, temporary)
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
+    try:
+        if not isinstance(recorded, dict) or not linked(source, temporary):
+            shutil.copy2(source, temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        sys.exit(f"{target}: {error.strerror}")
     if isinstance(recorded, dict):
         status = os.stat(temporary)
         stamps[target] = recorded | {"seen": [status.st_size, status.st_mtime_ns, status.st_ino]}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from math import inf
 
 from haplane.config.model import Host
 from haplane.context.context import Context
-from haplane.domain.drain.cost import Cost, cost_of_drain, cost_of_reboot_in_place
+from haplane.domain.drain.cost import Cost, Drain, cost_of_drain, cost_of_reboot_in_place
 from haplane.domain.drain.summary import NodeCost, line
+from haplane.domain.status.workloads import most_troubled
 from haplane.errors import Refused
 from haplane.phases.node.node_api import read_workloads
 
@@ -25,18 +28,26 @@ def nodes_among(context: Context, hosts: Sequence[Host]) -> list[Host]:
 def costs_of(context: Context, nodes: Sequence[str], out: Collection[str]) -> tuple[NodeCost, ...]:
     """Of each of these nodes; ``out`` are all that take no pods meanwhile.
 
-    Budgets have no say on a host that does not respond: its pods are not evicted, but deleted with the Node.
+    Budgets and grace periods have no say on a host that does not respond: its pods are not evicted, but deleted with
+    the Node.
     """
     if not nodes:
         return ()
-    workloads, now = read_workloads(context, nodes), context.now()
-    if context.request.node.keep_pods:
+    workloads, asked = read_workloads(context, nodes), context.request.node
+    if asked.keep_pods:
         return tuple(NodeCost(node, cost_of_reboot_in_place(workloads, node)) for node in nodes)
     without_budgets = workloads.model_copy(update={"budgets": ()})
-    reached = {node: workloads for node in nodes if node in context.observation.reports}
-    return tuple(
-        NodeCost(node, cost_of_drain(reached.get(node, without_budgets), node, out=out, now=now)) for node in nodes
-    )
+    view = most_troubled(context.observation.reports.values())
+    hooks, leaving = view.webhooks if view else (), {host.name for host in context.inventory.leaving}
+
+    def cost_of(node: str) -> tuple[Cost, ...]:
+        leaves = asked.leaves or node in leaving
+        drain = Drain(out, context.now(), asked.drain_seconds, asked.reboots, leaves, hooks)
+        if node in context.observation.reports:
+            return cost_of_drain(workloads, node, drain)
+        return cost_of_drain(without_budgets, node, replace(drain, seconds=inf))
+
+    return tuple(NodeCost(node, cost_of(node)) for node in nodes)
 
 
 def refuse_deadlocks(context: Context, costs: Sequence[NodeCost]) -> None:

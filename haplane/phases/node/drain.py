@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from haplane.config.model import Host
 from haplane.context.context import Context
@@ -154,7 +155,7 @@ def _left(pods: Sequence[Pod], refused: dict[str, str]) -> str:
 
 
 def _late(context: Context, host: Host, left: Sequence[Pod], refused: dict[str, str]) -> DeadlinePassed:
-    whys = [refused.get(pod.metadata.uid) or "is terminating, or its kubelet does not end it" for pod in left]
+    whys = [refused.get(pod.metadata.uid) or _why_left(pod, context.now()) for pod in left]
     return DeadlinePassed(
         f"{host.name} was not drained within {context.request.node.drain_seconds:g} s; it stays cordoned",
         where=f"{host.name}: {few([pod.name for pod in left])}",
@@ -163,6 +164,13 @@ def _late(context: Context, host: Host, left: Sequence[Pod], refused: dict[str, 
         f"`haplane node drain {context.inventory.path} {host.name} --timeout SECONDS` first; "
         f"or give up: `haplane node uncordon {context.inventory.path} {host.name}`",
     )
+
+
+def _why_left(pod: Pod, now: datetime) -> str:
+    ends = pod.metadata.deletion_timestamp
+    if ends is None or ends < now:
+        return "is terminating, or its kubelet does not end it"
+    return f"is terminating, and has until {ends:%H:%M:%S} UTC for that (terminationGracePeriodSeconds)"
 
 
 DECIDE_DRAIN = Look("Decide which nodes are drained, and what that costs", decide_drain)

@@ -10,6 +10,7 @@ as soon as they are complete, while the next one arrives.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -39,11 +40,15 @@ REPORT_SECONDS = 5
 BEHIND_OTHERS = 10
 """Of nice: what serves on the host goes first. Files of the next version are staged beside an API server at work."""
 IMPORT = """
-archive=$1 image=$2 containerd_seconds=$3 import_seconds=$4 unpacking=$5
-known() { ctr -n k8s.io images list -q | grep -qxF -- "$image"; }
+archive=$1 image=$2 containerd_seconds=$3 import_seconds=$4 unpacking=$5 new=
+shift 5
+listed() { ctr -n k8s.io images list -q | grep -qxF -- "$1"; }
 import() {
-    known || env -u HAPLANE_RUN timeout "$import_seconds" ctr -n k8s.io images import --local $unpacking "$archive"
+    listed "$image" || env -u HAPLANE_RUN timeout "$import_seconds" \
+        ctr -n k8s.io images import --local $unpacking "$archive"
 }
+forget() { test -z "$new" || ctr -n k8s.io images rm $new >/dev/null 2>&1 || :; }
+full() { grep -qiF "no space left on device" /proc/self/fd/2; }
 begin() { began=$(date +%s) seconds=$1; }
 go_on() { test $(($(date +%s) - began)) -lt "$seconds" && sleep 0.3; }
 
@@ -51,10 +56,12 @@ begin "$containerd_seconds"
 until test -S /run/containerd/containerd.sock; do
     go_on || { echo "it did not start within $seconds s" >&2; exit 1; }
 done
+for name; do listed "$name" || new="$new $name"; done
 begin "$import_seconds"
 until import; do
     failed=$?
-    go_on && continue
+    forget
+    if ! full && go_on; then continue; fi
     test "$failed" != 124 || echo "it took longer than $seconds s" >&2
     exit 1
 done
@@ -62,8 +69,13 @@ done
 """Archives arrive while containerd is still to be started.
 
 An import that has begun outlives its run (hold.py kills what has the mark): containerd lists an image before that is
-unpacked, so nobody would complete it, and the first container of it would wait for that.
+unpacked, so nobody would complete it, and the first container of it would wait for that. For the same reason the
+images of an archive whose import fails are taken off the list, but those that were on it before. A full disk is no
+reason to try again.
 """
+CONTAINERD = "/var/lib/containerd"
+NO_SPACE = "no space left on"
+MEBIBYTE = 1 << 20
 
 
 def main() -> None:
@@ -92,7 +104,8 @@ def main() -> None:
             said.seek(0)
             failed.append(": ".join((path, *said.read().decode(errors="replace").splitlines()[-1:])))
     if failed:
-        sys.exit("containerd did not import " + "; ".join(failed))
+        place = [NO_SPACE + " " + file_system(CONTAINERD)] if NO_SPACE in "".join(failed).lower() else []
+        sys.exit("containerd did not import " + "; ".join(failed + place))
 
 
 class Reporting:
@@ -137,10 +150,21 @@ def receive(source: IO[bytes], path: str, member: tarfile.TarInfo) -> None:
         stamp(path, temporary, sha256)
         refuse_without_lock()
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = file_system(os.path.dirname(path))
+            sys.exit(f"{path}, {-(-size // MEBIBYTE)} MiB: {NO_SPACE} {where}")
         raise
+
+
+def file_system(path: str) -> str:
+    """That of a path, and what is free there: without inodes it is full as well."""
+    while not os.path.ismount(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    free = os.statvfs(path)
+    return f"the file system {path} ({free.f_bavail * free.f_frsize // MEBIBYTE} MiB, {free.f_favail} inodes free)"
 
 
 def refuse_without_lock() -> None:
@@ -213,9 +237,20 @@ def import_image(path: str, unless_known: str = "") -> tuple[subprocess.Popen[by
     said = os.fdopen(os.memfd_create("said"), "w+b")
     at_work = os.path.exists(KUBELET_CONF)
     turn = ["flock", TURN] if at_work else []
-    words = [path, unless_known, str(CONTAINERD_SECONDS), str(IMPORT_SECONDS), "--no-unpack" if at_work else ""]
+    limits = str(CONTAINERD_SECONDS), str(IMPORT_SECONDS)
+    words = [path, unless_known, *limits, "--no-unpack" if at_work else "", *images_in(path)]
     command = [*turn, "sh", "-c", IMPORT, "sh", *words]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said), said
+
+
+def images_in(archive: str) -> list[str]:
+    """Their names; none where the archive cannot be read, which containerd explains."""
+    unreadable = (OSError, tarfile.TarError, ValueError, LookupError, TypeError)
+    with contextlib.suppress(*unreadable), tarfile.open(archive) as tar:
+        index = tar.extractfile("index.json")
+        manifests = json.load(index)["manifests"] if index is not None else []
+        return [str(one["annotations"]["io.containerd.image.name"]) for one in manifests]
+    return []
 
 
 main()

@@ -1,15 +1,23 @@
 """A zoo of pods: each kind, and what a drain of its node does to it."""
 
+import re
 import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from zoo import NOW, budget, claim, job, local_volume, node, owned, owner, pod, volume, workloads
 
-from haplane.domain.drain.cost import Effect, cost_of_drain, cost_of_reboot_in_place
+from haplane.domain.cluster_health import Webhook
+from haplane.domain.drain.cost import Drain, Effect, cost_of_drain, cost_of_reboot_in_place
 from haplane.domain.drain.summary import NodeCost
 from haplane.errors import HaplaneError
 
+HERE = Drain((), NOW)
 WEB = owner("ReplicaSet", "web")
+NET = owner("DaemonSet", "net")
 APP = {"app": "web"}
 TAINTED = [node("n1"), node("n2", taints=[{"key": "gpu", "effect": "NoSchedule"}])]
 AVAILABLE = {"allowed": 1, "healthy": 2, "desired": 1, "expected": 2}
@@ -42,6 +50,8 @@ ZOO = {
         beside(volumes=[volume("cache", emptyDir={})]), {}, "lost", "emptyDir cache on disk, of unknown size"),
     "emptyDir in memory": (
         beside(volumes=[volume("shm", emptyDir={"medium": "Memory"})]), {}, "lost", "emptyDir shm in memory"),
+    "emptyDir in huge pages": (
+        beside(volumes=[volume("h", emptyDir={"medium": "HugePages-2Mi"})]), {}, "lost", "emptyDir h in memory"),
     "emptyDir called safe": (
         beside(volumes=[volume("cache", emptyDir={})],
                annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": "tmp, cache"}),
@@ -181,7 +191,7 @@ ZOO = {
 @pytest.mark.parametrize("kind", ZOO)
 def test_every_kind_of_pod_is_known(kind):
     pods, others, effect, why = ZOO[kind]
-    costs = {cost.pod: cost for cost in cost_of_drain(workloads(*pods, **others), "n1", out=(), now=NOW)}
+    costs = {cost.pod: cost for cost in cost_of_drain(workloads(*pods, **others), "n1", HERE)}
     found = costs["default/it"]
     assert found.effect.value == effect, found
     assert why in "; ".join(found.why)
@@ -190,14 +200,62 @@ def test_every_kind_of_pod_is_known(kind):
 @pytest.mark.parametrize("kind", ZOO)
 def test_every_pod_of_the_node_is_listed_once_and_none_of_another(kind):
     pods, others, _, _ = ZOO[kind]
-    listed = sorted(cost.pod for cost in cost_of_drain(workloads(*pods, **others), "n1", out=(), now=NOW))
+    listed = sorted(cost.pod for cost in cost_of_drain(workloads(*pods, **others), "n1", HERE))
     assert listed == sorted(f"default/{one['metadata']['name']}" for one in pods if one["spec"]["nodeName"] == "n1")
+
+
+PODS = {"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}
+
+
+def test_what_stays_on_a_node_that_leaves_ends_with_it_and_so_does_its_data():
+    volumes = [volume("shm", emptyDir={"medium": "Memory"}), volume("buffer", emptyDir={})]
+    pods = [pod("agent", NET, volumes=volumes), pod("net", NET), pod("over", NET, phase="Failed", ready=False)]
+    costs = cost_of_drain(workloads(*pods), "n1", replace(HERE, leaves=True))
+    assert [cost.effect for cost in costs] == [Effect.ENDS, Effect.ENDS, Effect.STAYS]
+    stays, ends = NodeCost("n1", costs).lines()
+    assert stays == "n1: 1 stays: default/over"
+    assert ends.startswith("n1: 2 ends with the node: default/agent, default/net; default/agent: emptyDir shm in ")
+    assert "emptyDir buffer on disk" in ends
+
+
+REFUSING = {
+    "kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x",
+    "why": "its service x/g has no endpoints",
+    "rules": [PODS],
+}  # fmt: skip
+REFUSED = "its replacement is refused by validatingwebhookconfiguration guard: its service x/g has no endpoints"
+OTHERS = {"matchLabels": {"team": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "effect", "why"),
+    [
+        ({}, "blocks", REFUSED),
+        ({"conditional": True}, "moved", "guard if its matchConditions say so: its service x/g has no endpoints"),
+        ({"namespaces": OTHERS}, "moved", None),
+        ({"objects": OTHERS}, "moved", None),
+        ({"rules": [PODS | {"operations": ["DELETE"]}]}, "moved", None),
+        ({"rules": [PODS | {"resources": ["configmaps"]}]}, "moved", None),
+        ({"rules": [PODS | {"operations": ["DELETE"]}, PODS | {"resources": ["configmaps"]}]}, "moved", None),
+    ],
+)
+def test_a_replacement_that_a_silent_webhook_refuses_is_named(change, effect, why):
+    """The pods were said to move: they went, and none came back until somebody deleted the webhook."""
+    place = {"metadata": {"name": "default", "uid": "d", "labels": {"kubernetes.io/metadata.name": "default"}}}
+    hook = Webhook.model_validate(REFUSING | change)
+    drain = replace(HERE, webhooks=(hook,))
+    [cost] = cost_of_drain(workloads(*beside(), namespaces=[place]), "n1", drain)
+    assert cost.effect.value == effect
+    assert (why in "; ".join(cost.why)) if why else cost.why == ()
+    assert not cost.deadlock
+    [bare] = cost_of_drain(workloads(pod("it")), "n1", drain)
+    assert REFUSED not in bare.why, "nothing would replace it"
 
 
 def test_one_budget_over_two_pods_of_the_node_lets_one_go_after_the_other():
     both = [pod("a", WEB, labels=APP), pod("b", WEB, labels=APP)]
     seen = workloads(*both, budgets=[budget("web", APP, **AVAILABLE)])
-    first, second = cost_of_drain(seen, "n1", out=(), now=NOW)
+    first, second = cost_of_drain(seen, "n1", HERE)
     assert not first.deadlock
     assert not second.deadlock
     assert "lets 1 of these 2 pods go at a time: this one once a replacement is ready" in second.why[-1]
@@ -206,20 +264,20 @@ def test_one_budget_over_two_pods_of_the_node_lets_one_go_after_the_other():
 def test_where_the_first_cannot_be_replaced_the_second_is_never_evicted():
     both = [pod("a", WEB, labels=APP), pod("b", WEB, labels=APP)]
     seen = workloads(*both, nodes=TAINTED, budgets=[budget("web", APP, **AVAILABLE)])
-    first, second = cost_of_drain(seen, "n1", out=(), now=NOW)
+    first, second = cost_of_drain(seen, "n1", HERE)
     assert (first.deadlock, second.deadlock) == (False, True)
     assert "nothing replaces default/a elsewhere" in second.why[0]
 
 
 def test_pods_that_fit_alone_may_not_fit_together():
     many = [pod(f"p{number}", WEB, container={"resources": {"requests": {"cpu": "1500m"}}}) for number in range(3)]
-    costs = cost_of_drain(workloads(*many, pod("o", WEB, on="n2")), "n1", out=(), now=NOW)
+    costs = cost_of_drain(workloads(*many, pod("o", WEB, on="n2")), "n1", HERE)
     assert [cost.effect for cost in costs].count(Effect.BLOCKS) == 1
 
 
 def test_nodes_that_go_out_of_service_too_take_no_pods():
     seen = workloads(*beside(), nodes=[node("n1"), node("n2"), node("n3")])
-    [cost] = cost_of_drain(seen, "n1", out=("n2", "n3"), now=NOW)
+    [cost] = cost_of_drain(seen, "n1", Drain(("n2", "n3"), NOW))
     assert cost.effect is Effect.BLOCKS
 
 
@@ -227,7 +285,7 @@ def test_pods_of_nodes_that_are_drained_together_need_room_together():
     large = {"container": {"resources": {"requests": {"cpu": "2500m"}}}}
     pods = [pod("a", WEB, **large), pod("b", WEB, on="n2", **large)]
     seen = workloads(*pods, nodes=[node("n1"), node("n2"), node("n3")])
-    effects = [cost.effect for name in ("n1", "n2") for cost in cost_of_drain(seen, name, out=("n1", "n2"), now=NOW)]
+    effects = [cost.effect for name in ("n1", "n2") for cost in cost_of_drain(seen, name, Drain(("n1", "n2"), NOW))]
     assert sorted(effect.value for effect in effects) == ["blocks", "interrupted"]
 
 
@@ -235,12 +293,12 @@ def test_replicas_of_an_older_replica_set_serve_meanwhile():
     deployment = owner("Deployment", "web")
     pods = [pod("new", owner("ReplicaSet", "web-2")), pod("old", owner("ReplicaSet", "web-1"), on="n2")]
     owners = [owned("ReplicaSet", "web-1", deployment), owned("ReplicaSet", "web-2", deployment)]
-    [cost] = cost_of_drain(workloads(*pods, owners=owners), "n1", out=(), now=NOW)
+    [cost] = cost_of_drain(workloads(*pods, owners=owners), "n1", HERE)
     assert cost.effect is Effect.MOVED
 
 
 def test_an_interruption_is_as_long_as_the_pod_itself_took_to_start():
-    [cost] = cost_of_drain(workloads(pod("it", WEB)), "n1", out=(), now=NOW)
+    [cost] = cost_of_drain(workloads(pod("it", WEB)), "n1", HERE)
     assert cost.seconds == 7
     [line] = NodeCost("n1", (cost,)).lines()
     assert line.startswith("n1: default/it: interrupted for about 7 s, as long as it took to start (the only ready")
@@ -249,14 +307,14 @@ def test_an_interruption_is_as_long_as_the_pod_itself_took_to_start():
 def test_a_pod_that_was_not_ready_in_between_tells_nothing_of_its_start():
     it = pod("it", WEB)
     it["status"]["conditions"][1]["lastTransitionTime"] = "2026-11-29T00:30:00Z"
-    [cost] = cost_of_drain(workloads(it), "n1", out=(), now=NOW)
+    [cost] = cost_of_drain(workloads(it), "n1", HERE)
     assert (cost.effect, cost.seconds) == (Effect.INTERRUPTED, None)
 
 
 def test_a_size_is_named_where_the_kubelet_knows_it():
     it = pod("it", WEB, volumes=[volume("cache", emptyDir={})])
     seen = workloads(it, used_bytes={f"{it['metadata']['uid']}/cache": 5 << 20})
-    [cost] = cost_of_drain(seen, "n1", out=(), now=NOW)
+    [cost] = cost_of_drain(seen, "n1", HERE)
     assert "emptyDir cache on disk, 5.0 MiB" in cost.why
 
 
@@ -264,9 +322,12 @@ IN_PLACE = {
     "bare": (pod("it"), "interrupted"),
     "one that never restarts": (pod("it", restartPolicy="Never"), "lost"),
     "emptyDir in memory": (pod("it", WEB, volumes=[volume("shm", emptyDir={"medium": "Memory"})]), "lost"),
+    "emptyDir in memory, called safe": (
+        pod("it", WEB, volumes=[volume("shm", emptyDir={"medium": "Memory"})],
+            annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}), "interrupted"),
     "emptyDir on disk": (pod("it", WEB, volumes=[volume("cache", emptyDir={})]), "interrupted"),
     "DaemonSet": (pod("it", owner("DaemonSet", "net")), "stays"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", IN_PLACE)
@@ -274,6 +335,50 @@ def test_a_quick_reboot_keeps_pods_and_what_is_on_disk(kind):
     it, effect = IN_PLACE[kind]
     [cost] = cost_of_reboot_in_place(workloads(it), "n1")
     assert cost.effect.value == effect
+
+
+SHARED_MEMORY = {"volumes": [volume("shm", emptyDir={"medium": "Memory"})]}
+HUGE_PAGES = {"volumes": [volume("shm", emptyDir={"medium": "HugePages-2Mi"})]}
+CALLED_SAFE = {"annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": "shm"}}
+STAYING = {
+    "DaemonSet": (pod("it", NET, **SHARED_MEMORY), "lost"),
+    "static": (pod("it", annotations={"kubernetes.io/config.mirror": "x"}, **SHARED_MEMORY), "lost"),
+    "huge pages": (pod("it", NET, **HUGE_PAGES), "lost"),
+    "called safe": (pod("it", NET, **SHARED_MEMORY, **CALLED_SAFE), "stays"),
+    "on disk": (pod("it", NET, volumes=[volume("shm", emptyDir={})]), "stays"),
+    "ended": (pod("it", NET, phase="Succeeded", ready=False, **SHARED_MEMORY), "stays"),
+}
+
+
+@pytest.mark.parametrize("kind", STAYING)
+def test_a_pod_that_stays_has_what_is_in_memory_until_the_host_boots(kind):
+    """They were said to stay, which their data does not."""
+    it, effect = STAYING[kind]
+    used = {f"{it['metadata']['uid']}/shm": 3 << 20}
+    seen = workloads(it, used_bytes=used)
+    [drained] = cost_of_drain(seen, "n1", HERE)
+    assert drained.effect is Effect.STAYS
+    for [rebooted] in (cost_of_drain(seen, "n1", replace(HERE, reboots=True)), cost_of_reboot_in_place(seen, "n1")):
+        assert rebooted.effect.value == effect
+        assert ("emptyDir shm in memory, 3.0 MiB" in rebooted.why) is (effect == "lost")
+
+
+@given(grace=st.integers(0, 10**6), waits=st.integers(1, 86400), terminating=st.booleans())
+def test_a_pod_is_named_that_may_outlast_its_drain_with_a_timeout_that_it_does_not(grace, waits, terminating):
+    ends = {"deletionTimestamp": (NOW + timedelta(seconds=grace)).isoformat()} if terminating else {}
+    one, other = beside(terminationGracePeriodSeconds=grace, **ends)
+    [cost] = cost_of_drain(workloads(one, other), "n1", Drain((), NOW, waits))
+    said = re.search(r"may take (\d+) s to end", "; ".join(cost.why))
+    assert bool(said) is (grace >= waits)
+    assert cost.effect is Effect.MOVED, "it is no loss: it may end at once"
+    if said:
+        assert int(said[1]) == grace
+        enough = re.search(r"--timeout (\d+)", "; ".join(cost.why))
+        assert grace < int(enough[1]) <= 86400 if enough else grace + 60 > 86400
+        assert said[0] in NodeCost("n1", (cost,)).lines()[0]
+        if enough:
+            [cost] = cost_of_drain(workloads(one, other), "n1", Drain((), NOW, int(enough[1])))
+            assert "may take" not in "; ".join(cost.why)
 
 
 def test_what_is_no_list_of_objects_is_named():
@@ -294,6 +399,6 @@ def test_a_large_cluster_is_judged_within_seconds():
     claims = [claim("data", "ReadWriteMany"), *(claim(f"c{number}", "ReadWriteOnce") for number in range(3000))]
     seen = workloads(*here, *there, nodes=nodes, claims=claims)
     began = time.process_time()
-    costs = cost_of_drain(seen, "n1", out=(), now=NOW)
+    costs = cost_of_drain(seen, "n1", HERE)
     assert time.process_time() - began < 2
     assert {cost.effect for cost in costs} == {Effect.MOVED}

@@ -134,17 +134,6 @@ def test_one_that_was_deleted_is_named_as_that_alone():
     assert line.startswith("deleted from the cluster: kube-system/services/kube-dns; fix: `haplane up ")
 
 
-def test_a_webhook_at_a_url_that_does_not_answer():
-    hook = {
-        "kind": "validatingwebhookconfiguration", "name": "policy", "url": "https://192.0.2.1/v", "why": "timed out",
-        "resources": ["pods"],
-    }  # fmt: skip
-    assert problems(webhooks=[hook]) == (
-        "validatingwebhookconfiguration policy refuses every request for pods (https://192.0.2.1/v does not answer: "
-        "timed out); fix: restore what serves it, or `kubectl delete validatingwebhookconfiguration policy`",
-    )
-
-
 def test_what_was_not_understood_is_unknown_and_said():
     (line,) = problems(unread={"unobserved": "KeyError('x')"})
     assert line.startswith("the API servers' answer about unobserved is not understood (KeyError('x')); fix: ")

@@ -39,8 +39,8 @@ def troubled():
                     {"name": "flannel-x", "node": "m2", "ready": False, "reason": "crash loop", "message": "no"}]},
             ],
             "webhooks": [
-                {"kind": "validatingwebhookconfiguration", "name": "v", "webhook": "w", "service": "a/b",
-                 "resources": ["pods"]},
+                {"kind": "validatingwebhookconfiguration", "name": "v", "webhook": "w", "target": "a/b",
+                 "why": "gone", "rules": [{"resources": ["pods"]}]},
             ],
             "leases": {"kube-scheduler": {"holder": "m1_1", "age_seconds": 99}},
         },

@@ -1,24 +1,15 @@
-"""What an API server's objects show, as the API has them; and webhooks at URLs, by real connections."""
+"""What an API server's objects show, as the API has them."""
 
-import base64
-import socket
-import ssl
-import threading
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 
 import pytest
 
 from haplane.domain.findings import Findings
 from haplane.facts.on_host import findings
-from haplane.facts.on_host.workloads import WEBHOOKS
-from haplane.pki.ca import new_ca
-from haplane.pki.kubelet_certificates import kubelet_serving_files
 
-HOOKS = WEBHOOKS["validatingwebhookconfiguration"]
 PATHS = {
     "api_services": findings.APISERVICES, "terminating": findings.TERMINATING, "pods": findings.UNSCHEDULED,
-    "deployments": findings.DEPLOYMENTS, "system": findings.SYSTEM_PODS[0], "hooks": HOOKS,
+    "deployments": findings.DEPLOYMENTS, "system": findings.SYSTEM_PODS[0],
     "dns": findings.SERVICES["kube-system/kube-dns"],
 }  # fmt: skip
 
@@ -147,44 +138,3 @@ def test_a_pod_between_two_crashes(changes, named):
 def test_the_endpoints_of_a_service_are_those_that_are_ready():
     both = [{"addresses": ["10.0.0.2"], "conditions": {"ready": False}}, {"addresses": ["10.0.0.1"]}]
     assert found(dns=[{"endpoints": both}]).endpoints["kube-system/kube-dns"] == ("10.0.0.1",)
-
-
-def hook(url, authority=b"", policy="Fail"):
-    client = {"url": url, "caBundle": base64.b64encode(authority).decode()}
-    one = {"name": "a.example.org", "clientConfig": client, "rules": [{"resources": ["pods"]}]}
-    return {"metadata": {"name": "policy"}, "webhooks": [one | {"failurePolicy": policy}]}
-
-
-def test_a_webhook_at_a_url_where_nobody_listens():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"https://127.0.0.1:{server.getsockname()[1]}/validate"
-    (one,) = found(hooks=[hook(url)]).webhooks
-    assert (one.name, one.url, one.resources) == ("policy", url, ("pods",))
-    assert "refused" in one.why
-    assert found(hooks=[hook(url, policy="Ignore")]).webhooks == ()
-
-
-@pytest.mark.parametrize("stranger", [False, True])
-def test_a_webhook_that_answers_with_its_certificate_or_with_anothers(tmp_path, stranger):
-    ours = new_ca("policy", now=datetime.now(UTC))
-    theirs = new_ca("policy", now=datetime.now(UTC)) if stranger else ours
-    files = kubelet_serving_files(theirs, "w1", IPv4Address("127.0.0.1"), datetime.now(UTC))
-    pair = tmp_path / "pair.pem"
-    pair.write_bytes(b"".join(files.values()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=serve, args=(server, context), daemon=True)
-        thread.start()
-        url = f"https://127.0.0.1:{server.getsockname()[1]}/validate"
-        seen = found(hooks=[hook(url, ours.certificate)]).webhooks
-        thread.join(5)
-    assert ["certificate" in one.why for one in seen] == [True] * stranger
-
-
-def serve(server, context):
-    connection, _ = server.accept()
-    try:
-        context.wrap_socket(connection, server_side=True).close()
-    except OSError:
-        connection.close()

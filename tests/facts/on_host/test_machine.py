@@ -11,6 +11,7 @@ from observing import observe
 
 from haplane.domain import host_paths
 from haplane.facts import host_report
+from haplane.facts.on_host import machine
 
 SERVER = f"{host_paths.ETCD_PKI}/server"
 CONTENT_SHA256 = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
@@ -73,3 +74,9 @@ def test_what_cannot_be_looked_at_is_unknown_and_not_gone(tmp_path):
     )
     assert {"files", "etcd"} <= set(failing.failed)
     assert str(tmp_path) in failing.failed["files"]
+
+
+def test_a_file_system_of_programs_counts_where_it_is_another(tmp_path):
+    assert machine.free_apart(str(tmp_path), str(tmp_path)) is None
+    assert machine.free_apart("/proc", str(tmp_path)) == 0
+    assert machine.free_apart(str(tmp_path / "absent"), str(tmp_path)) is None

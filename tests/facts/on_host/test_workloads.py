@@ -7,7 +7,8 @@ import pytest
 from haplane.domain.cluster_health import Workloads
 from haplane.drills.client import AGENT
 from haplane.facts.on_host import workloads
-from haplane.facts.on_host.workloads import NAMESPACES, fields_digest, from_api, reason_paths, slices_path
+from haplane.facts.on_host.webhooks import slices_path
+from haplane.facts.on_host.workloads import fields_digest, from_api, reason_paths
 
 NOW = datetime.now(UTC).isoformat().replace("+00:00", "Z")
 CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubelet-config"
@@ -140,34 +141,19 @@ def test_a_pod_that_restarted_once_long_ago_is_ready():
 def test_a_webhook_that_refuses_because_nobody_answers_is_named(hook, endpoints, named):
     slices = {} if endpoints is None else {slices_path("policy", "policy"): {"items": [{"endpoints": endpoints}]}}
     found = look(hooks=[hook], more=slices)[0].webhooks
-    assert [(one.name, one.service) for one in found] == [("bugs-policy", "policy/policy")] * named
+    assert [(one.name, one.target) for one in found] == [("bugs-policy", "policy/policy")] * named
 
 
-OTHERS = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "kube-flannel"]}
-
-
-@pytest.mark.parametrize(
-    ("selector", "resources", "spares"),
-    [
-        ({}, ["pods"], False),
-        ({"matchLabels": {"istio-injection": "enabled"}}, ["pods"], True),
-        ({"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}, ["pods"], False),
-        ({"matchExpressions": [OTHERS]}, ["pods", "pods/exec"], True),
-        ({"matchExpressions": [OTHERS | {"values": ["kube-system"]}]}, ["pods"], False),
-        ({"matchExpressions": [{"key": "team", "operator": "Exists"}]}, ["deployments"], True),
-        ({"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}, ["deployments"], False),
-        ({"matchExpressions": [{"key": "team", "operator": "Later"}]}, ["pods"], False),
-        ({"matchLabels": {"team": "a"}}, ["pods", "clusterroles"], False),
-        ({"matchLabels": {"team": "a"}}, ["*"], False),
-    ],
-)
-def test_a_webhook_of_other_namespaces_is_told_from_one_of_the_clusters_own(selector, resources, spares):
-    hook = webhook()
-    hook["webhooks"][0] |= {"namespaceSelector": selector, "rules": [{"resources": resources}]}
-    names = [path.rpartition("/")[2] for path in NAMESPACES]
-    own = [{"metadata": {"labels": {"kubernetes.io/metadata.name": name}}} for name in names]
-    (found,) = look(hooks=[hook], more=dict(zip(NAMESPACES, own, strict=True)))[0].webhooks
-    assert found.spares_system is spares
+def test_what_else_it_may_refuse_is_reported_with_it_and_only_then():
+    system = {"metadata": {"name": "kube-system", "labels": {"a": "b"}}}
+    more = {"/api/v1/namespaces/kube-system": system, CONFIG: owned("f:kubelet")}
+    found = look(hooks=[webhook()], sets=[daemon_set()], objects={CONFIG: ""}, more=more)[0]
+    assert [(one.resource, one.namespace) for one in found.own] == [
+        ("configmaps", "kube-system"),
+        ("pods", "kube-flannel"),
+    ]
+    assert found.namespaces == {"kube-system": {"a": "b"}}
+    assert look(sets=[daemon_set()], objects={CONFIG: ""}, more=more)[0].own == ()
 
 
 def test_who_leads_and_since_when():
