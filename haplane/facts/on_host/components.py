@@ -27,6 +27,7 @@ STATIC_PODS = ("kube-apiserver", *HEALTH_PORTS)
 CONFLICTING = re.compile(
     r"^[\s-]*(?:name|component): *[\"']?(kube-apiserver|kube-controller-manager|kube-scheduler|etcd)\b", re.M
 )
+ANY_NODE = "/api/v1/nodes?limit=1"
 MOST_CHARACTERS = 400
 START_TICKS = 19
 """Of /proc/PID/stat behind the name: when it started, in ticks since the boot."""
@@ -80,7 +81,8 @@ def health(component: str) -> str | None:
 def reach(component: str) -> str | None:
     """Why its kubeconfig does not get it to an API server, tried as the component does it; None when it does.
 
-    A wrong address, an expired certificate, one of another CA and a lost permission all look like this.
+    A wrong address, an expired certificate, one of another CA and a lost permission all look like this. The lease is
+    given by a Role of its own, all else by a ClusterRole, which somebody may have deleted.
     """
     config = read(KUBECONFIGS[component])
     if config is None:
@@ -92,17 +94,17 @@ def reach(component: str) -> str | None:
         place = urlsplit(server)
         address, port = place.hostname or "", place.port or 443
         socket.create_connection((address, port), timeout=PATIENCE).close()
-        ask_as_it_does(address, port, config, LEASES + component)
+        ask_as_it_does(address, port, config, [LEASES + component, ANY_NODE])
     except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
-        why = str(error).removeprefix(f"{LEASES}{component}: ") or type(error).__name__
+        why = str(error).removeprefix(f"{LEASES}{component}: ").removeprefix(f"{ANY_NODE}: ") or type(error).__name__
         return f"{server}: {why}"[:MOST_CHARACTERS]
     return None
 
 
-def ask_as_it_does(address: str, port: int, config: str, path: str) -> None:
+def ask_as_it_does(address: str, port: int, config: str, paths: list[str]) -> None:
     """Raises what keeps an API server that listens there from answering, but that it is busy: /readyz shows that."""
     with contextlib.suppress(TimeoutError):
-        ask(port, config, [path], address=address, seconds=PATIENCE)
+        ask(port, config, paths, address=address, seconds=PATIENCE)
 
 
 def servers() -> dict[str, str]:

@@ -121,6 +121,23 @@ def test_a_kubeconfig_that_leads_nowhere_is_told_with_its_server(tmp_path, monke
     assert text is None or "server" not in text or said.startswith("https://127.0.0.1:9: ")
 
 
+def test_one_that_may_renew_its_lease_and_nothing_else_cannot_use_the_api_server(tmp_path, monkeypatch):
+    """Somebody had deleted the ClusterRoles: it led, and did nothing."""
+
+    def ask(port, config, paths, **_):
+        assert any("/leases/" in path for path in paths)
+        raise OSError(f"{paths[-1]}: HTTP 403")
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        (tmp_path / "scheduler.conf").write_text(f"- server: {server}\n")
+        monkeypatch.setitem(components.KUBECONFIGS, "kube-scheduler", str(tmp_path / "scheduler.conf"))
+        monkeypatch.setattr(components, "ask", ask)
+        assert components.reach("kube-scheduler") == f"{server}: HTTP 403"
+
+
 def test_an_api_server_that_listens_and_is_busy_cuts_nobody_off(tmp_path, monkeypatch):
     """The kernel takes the connection; nobody ever answers."""
     monkeypatch.setattr(components, "PATIENCE", 0.2)
