@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterator
 from haplane.archives import members, opened
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
-from haplane.login_shell import MARK
 from haplane.remote.connection import connect, multiplexed
-from haplane.remote.environment import as_root, shell_of
+from haplane.remote.environment import as_root, at_login, shell_of
 from haplane.remote.executions import executing
 from haplane.remote.ssh_failures import NoConnection, of_the_shell, own_words
 from haplane.remote.target import options, target
@@ -30,19 +29,15 @@ def ssh_command(
     ``apart``: over a connection of its own. ``marked_answer``: its output begins with MARK.
     """
     inside = (*shell_of(host), "-c", shlex.join(command)) if host.ssh.shell else (*as_root(host), *command)
-    line = shlex.join(inside)
-    return remote_words(host, marked(line) if marked_answer else line, alive=alive, apart=apart)
+    return remote_words(host, shlex.join(inside), alive=alive, apart=apart, marked_answer=marked_answer)
 
 
-def remote_words(host: Host, line: str, *, alive: tuple[int, int] = ALIVE, apart: bool = False) -> list[str]:
-    """The argv that runs a shell's line on the host as the user who logs in."""
+def remote_words(
+    host: Host, command: str, *, alive: tuple[int, int] = ALIVE, apart: bool = False, marked_answer: bool = False
+) -> list[str]:
+    """The argv that runs one command, quoted already, on the host as the user who logs in."""
     shared = ["-o", "ControlPath=none"] if apart else multiplexed(host)
-    return ["ssh", *shared, *options(host, alive), *target(host.ssh), line]
-
-
-def marked(line: str) -> str:
-    """The same with MARK before its output, in any shell that a user may have."""
-    return f"echo {MARK.decode().strip()}; {line}"
+    return ["ssh", *shared, *options(host, alive), *target(host.ssh), at_login(command, marked=marked_answer)]
 
 
 def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> bytes:

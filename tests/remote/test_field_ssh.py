@@ -195,11 +195,12 @@ def test_what_a_login_shell_prints_is_no_answer(sshd, run, tmp_path, greeting): 
     works(run, one)
 
 
-def test_sudo_that_wants_a_terminal_gets_one_and_streams_stay_binary(sshd, run, tmp_path):  # noqa: F811
+def test_sudo_that_wants_a_terminal_gets_one_in_any_language(sshd, run, tmp_path):  # noqa: F811
     daemon, bin_directory = sshd("one"), tmp_path / "bin"
     bin_directory.mkdir()
     (bin_directory / "sudo").write_text(
         "#!/bin/sh\n"
+        '[ "$LC_ALL" = C ] || { echo "sudo: Sie müssen ein TTY haben, um sudo zu verwenden" >&2; exit 1; }\n'
         '(: </dev/tty) 2>/dev/null || { echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1; }\n'
         'shift; exec "$@"\n'
     )

@@ -1,0 +1,66 @@
+"""The first command over a connection: what the login lacks is found before anything is sent that it could misuse."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from haplane.config.model import Host, Ssh
+from haplane.login_shell import MARK
+from haplane.remote.environment import WANTS_TERMINAL, as_root, at_login, give_terminal
+from haplane.remote.ssh_failures import NoConnection, own_words
+from haplane.remote.target import login, options, target
+from haplane.streams import Completed, capture, last_line
+
+SECONDS = 20
+"""Long when sudo looks the user up in a directory that does not respond."""
+MOST_BYTES = 1 << 18
+REFUSED_CODE = 1
+"""Of sudo and doas themselves."""
+
+
+def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
+    """``shared``: the words that make ssh use the host's connection.
+
+    Where sudo wants a terminal (requiretty) it gets one from now on. Raises NoConnection if the login runs no
+    commands, or sudo or doas needs a password: that would be on the host's command lines.
+    """
+    done = _attempt(host, shared)
+    if host.ssh.sudo and done.code != 0 and WANTS_TERMINAL in done.stderr:
+        give_terminal(host.ssh)
+        done = _attempt(host, shared)
+    words = last_line(own_words(done.stderr.rpartition(MARK)[2].decode(errors="replace")))
+    if MARK not in done.stdout:
+        words = words or last_line(done.stdout) or "it ran something else"
+        raise NoConnection(f"its login runs no commands ({words}): `ssh {host.ssh} echo hello` has to print hello")
+    if done.code != 0:
+        raise NoConnection(_not_as_root(host.ssh, done.code, words))
+
+
+def _attempt(host: Host, shared: Sequence[str]) -> Completed:
+    command = at_login(shlex.join((*as_root(host), "true")), marked=True)
+    words = ["ssh", *shared, *options(host), *target(host.ssh), command]
+    try:
+        return capture(words, b"", deadline_seconds=SECONDS, most=MOST_BYTES)
+    except TimeoutError:
+        late = " or ".join(("its login", *_program(host.ssh)))
+        raise NoConnection(f"{late} did not answer within {SECONDS} s") from None
+
+
+def _program(ssh: Ssh) -> tuple[str, ...]:
+    """What makes root of the user who logs in."""
+    return ("sudo",) if ssh.sudo else ("doas",) if ssh.doas else ()
+
+
+def _not_as_root(ssh: Ssh, code: int, words: str) -> str:
+    program = " ".join(_program(ssh))
+    if not program or code != REFUSED_CODE:
+        tried = " ".join((*(f"{each} -n" for each in _program(ssh)), "env true"))
+        return f"{program or 'its login'} runs no commands ({words or code}): `ssh {ssh} {tried}` has to work"
+    if ssh.sudo:
+        user = re.sub(r"([\\ @!=:,()])", r"\\\1", login(ssh))
+        cure = f"add `{user} ALL=(ALL) NOPASSWD: ALL` to /etc/sudoers.d/haplane"
+    else:
+        cure = f"add `permit nopass {login(ssh)}` to /etc/doas.conf"
+    return f"{program} needs a password ({words}): {cure} on that host"
