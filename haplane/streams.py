@@ -149,9 +149,9 @@ class Tail:
         self._reader.start()
 
     def read(self, seconds: float = 1.0) -> bytes:
-        """What is kept, once the process has closed its end or after that time."""
+        """What is kept after MARK, if that was there, once the process has closed its end or after that time."""
         self._reader.join(seconds)
-        return self._kept.content
+        return self._kept.content.rpartition(MARK)[2]
 
     def _follow(self) -> None:
         try:

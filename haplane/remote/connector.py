@@ -69,12 +69,7 @@ class ReusingConnector(BaseConnector):
         with executing(self.host.name, str(command)) as execution:
             if is_gone(self._ours):
                 raise OSError(GONE)
-            done = capture(
-                remote_words(self._ours, words, marked_answer=True),
-                _bytes_of(stdin),
-                deadline_seconds=seconds,
-                marked=True,
-            )
+            done = capture(remote_words(self._ours, words), _bytes_of(stdin), deadline_seconds=seconds, marked=True)
             if done.code == UNREACHABLE_CODE and has_ended(self._ours):
                 raise OSError(GONE if is_gone(self._ours) else last_line(done.stderr) or "the connection has ended")
             output = CommandOutput(list(_lines_of(done)))

@@ -35,14 +35,13 @@ sys.exit(code if code >= 0 else 128 - code)
 _in_terminals: set[tuple[object, ...]] = set()
 
 
-def at_login(command: str, *, marked: bool = False) -> str:
+def at_login(command: str) -> str:
     """What the host's login shell, whichever that is, is given to run one command: quoted words, with no operators.
 
-    ``marked``: with MARK before its output and its errors.
+    MARK is before its output and before its errors.
     """
     mark = MARK.decode().strip()
-    marks = f"echo {mark}; echo {mark} >&2; " if marked else ""
-    return for_any_shell(f"{BEFORE} {marks}exec {command}")
+    return for_any_shell(f"{BEFORE} echo {mark}; echo {mark} >&2; exec {command}")
 
 
 def give_terminal(ssh: Ssh) -> None:

@@ -39,7 +39,7 @@ def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
 
 
 def _attempt(host: Host, shared: Sequence[str]) -> Completed:
-    command = at_login(shlex.join((*as_root(host), "true")), marked=True)
+    command = at_login(shlex.join((*as_root(host), "true")))
     words = ["ssh", *shared, *options(host), *target(host.ssh), command]
     try:
         return capture(words, b"", deadline_seconds=SECONDS, most=MOST_BYTES)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import samples
 
 from haplane.config.model import Host
+from haplane.drills.probes import requests_of
+from haplane.drills.recording import Recording
+from haplane.drills.timeline import Request
 from haplane.errors import HaplaneError, Unreachable
 from haplane.login_shell import for_any_shell
 from haplane.remote import connection, environment, openssh
+from haplane.remote.holder import Holder, Owner
 
 from .conftest import free_port, wait_until_it_listens
 
 SHELLS = ("sh", "bash", "zsh", "csh", "tcsh", "fish")
 """Debian packages of the ones that are not always there: TEST_PACKAGES in the Makefile."""
 RC_FILES = {
-    ".bashrc": "echo Welcome; PATH=/nowhere; umask 077\n",
+    ".bashrc": "printf Willkommen-\\374; printf g\\374tig >&2; PATH=/nowhere; umask 077\n",
     ".zshenv": "echo Welcome; PATH=/nowhere; umask 077\n",
     ".cshrc": "echo Welcome; set path = (/nowhere); umask 077\n",
     ".config/fish/config.fish": "echo Welcome; set PATH /nowhere; umask 077\n",
@@ -227,6 +234,22 @@ def test_what_a_login_writes_to_standard_error_is_not_why_a_command_failed(login
     with pytest.raises(HaplaneError) as failed:
         openssh.run(logins.host(user), "false")
     assert failed.value.why == "exit code 1"
+
+
+def test_who_reads_lines_begins_after_what_a_login_prints_in_whatever_encoding(logins):
+    holder = Holder(logins.host("root-bash"))
+    owner = Owner(machine="here", user="me", command="haplane up", since=datetime.now(UTC).isoformat())
+    assert holder.take("0123", owner).granted
+    holder.hang_up()
+    holder.wait(10)
+    request = Request("dns", 0, 1.0, 1.0, 1.5, ok=True)
+    line = json.dumps(asdict(request))
+    with Recording(openssh.ssh_command(logins.host("root-bash"), "echo", line), "", requests_of) as recording:
+        assert recording.stop() == [request]
+    with Recording(openssh.ssh_command(logins.host("root-bash"), "false"), "", requests_of) as recording:
+        with pytest.raises(HaplaneError, match="the prober failed") as failed:
+            recording.stop()
+        assert failed.value.why == ""
 
 
 def test_a_command_that_sshd_forces_may_run_ours(logins, run):
