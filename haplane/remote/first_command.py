@@ -16,8 +16,12 @@ from haplane.streams import Completed, capture, last_line
 SECONDS = 20
 """Long when sudo looks the user up in a directory that does not respond."""
 MOST_BYTES = 1 << 18
+SUDOERS = "/etc/sudoers.d/haplane on that host"
 REFUSED_CODE = 1
 """Of sudo and doas themselves."""
+LONG = "x" * 4200
+"""An argument longer than a page, as our programs are. Where sudo logs or checks what commands start, sudo 1.9.13 takes a
+command with one for another one: it prints both and kills it."""
 
 
 def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
@@ -35,11 +39,11 @@ def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
         words = words or last_line(done.stdout) or "it ran something else"
         raise NoConnection(f"its login runs no commands ({words}): `ssh {host.ssh} echo hello` has to print hello")
     if done.code != 0:
-        raise NoConnection(_not_as_root(host.ssh, done.code, words))
+        raise NoConnection(_not_as_root(host.ssh, done, words))
 
 
 def _attempt(host: Host, shared: Sequence[str]) -> Completed:
-    command = at_login(shlex.join((*as_root(host), "true")))
+    command = at_login(shlex.join((*as_root(host), "true", LONG)))
     words = ["ssh", *shared, *options(host), *target(host.ssh), command]
     try:
         return capture(words, b"", deadline_seconds=SECONDS, most=MOST_BYTES)
@@ -53,14 +57,17 @@ def _program(ssh: Ssh) -> tuple[str, ...]:
     return ("sudo",) if ssh.sudo else ("doas",) if ssh.doas else ()
 
 
-def _not_as_root(ssh: Ssh, code: int, words: str) -> str:
+def _not_as_root(ssh: Ssh, done: Completed, words: str) -> str:
     program = " ".join(_program(ssh))
-    if not program or code != REFUSED_CODE:
+    user = re.sub(r"([\\ @!=:,()])", r"\\\1", login(ssh))
+    if LONG.encode() in done.stderr:
+        why = "under log_subcmds or intercept it takes one with a long argument for another"
+        return f"sudo kills our commands ({why}): add `Defaults:{user} !log_subcmds, !intercept` to {SUDOERS}"
+    if not program or done.code != REFUSED_CODE:
         tried = " ".join((*(f"{each} -n" for each in _program(ssh)), "env true"))
-        return f"{program or 'its login'} runs no commands ({words or code}): `ssh {ssh} {tried}` has to work"
+        return f"{program or 'its login'} runs no commands ({words or done.code}): `ssh {ssh} {tried}` has to work"
     if ssh.sudo:
-        user = re.sub(r"([\\ @!=:,()])", r"\\\1", login(ssh))
-        cure = f"add `{user} ALL=(ALL) NOPASSWD: ALL` to /etc/sudoers.d/haplane"
+        cure = f"add `{user} ALL=(ALL) NOPASSWD: ALL` to {SUDOERS}"
     else:
-        cure = f"add `permit nopass {login(ssh)}` to /etc/doas.conf"
-    return f"{program} needs a password ({words}): {cure} on that host"
+        cure = f"add `permit nopass {login(ssh)}` to /etc/doas.conf on that host"
+    return f"{program} needs a password ({words}): {cure}"

@@ -160,7 +160,9 @@ def test_root_has_any_shell(logins, run, shell):
         "Defaults log_output, log_input",
         "Defaults requiretty, use_pty, log_output",
         "Defaults umask=0077, umask_override",
-        'Defaults secure_path="/nowhere:/usr/bin"',
+        'Defaults secure_path="/nowhere:/usr/bin", env_keep="LANG LC_ALL PATH", timestamp_timeout=0',
+        "Defaults logfile=/run/sudo.log, mail_always, lecture=always, exec_background, !env_reset",
+        "Defaults log_subcmds\nDefaults:user-tcsh !log_subcmds, !intercept",
     ],
 )
 def test_sudo_is_set_up_as_people_do(logins, run, defaults):
@@ -225,6 +227,16 @@ def test_sudo_that_lets_commands_start_no_others_is_found_at_once(logins):
     logins.sudoers("Defaults noexec")
     with pytest.raises(Unreachable, match=r"sudo runs no commands \(.*Permission denied\)"):
         openssh.run(logins.host("user-tcsh", sudo=True), "true")
+
+
+def test_sudo_that_kills_commands_with_long_arguments_is_named_with_the_line_that_cures_it(logins):
+    logins.sudoers("Defaults log_subcmds")
+    host = logins.host("user-tcsh", sudo=True)
+    if "1.9.13" not in subprocess.run(["sudo", "-V"], capture_output=True, text=True, check=True).stdout:
+        pytest.skip("this sudo does not")
+    with pytest.raises(Unreachable, match="sudo kills our commands") as refused:
+        openssh.run(host, "true")
+    assert "add `Defaults:user-tcsh !log_subcmds, !intercept` to /etc/sudoers.d/haplane" in str(refused.value.why)
 
 
 @pytest.mark.parametrize("user", ["user-fish", "homeless"])
