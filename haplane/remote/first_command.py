@@ -20,8 +20,8 @@ SUDOERS = "/etc/sudoers.d/haplane on that host"
 REFUSED_CODE = 1
 """Of sudo and doas themselves."""
 LONG = "x" * 4200
-"""An argument longer than a page, as our programs are. Where sudo logs or checks what commands start, sudo 1.9.13 takes a
-command with one for another one: it prints both and kills it."""
+"""An argument longer than a page, as our programs are. Where sudo logs or checks what commands start, sudo 1.9.13
+takes a command with one for another one: it prints both and kills it."""
 
 
 def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
