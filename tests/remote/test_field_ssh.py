@@ -16,6 +16,7 @@ import pytest
 from haplane.config.model import Host
 from haplane.remote import connection, openssh
 from haplane.remote.ssh_failures import own_words
+from haplane.streams import capture
 
 from .test_host_keys import Sshd, host, keys, sshd  # noqa: F401 - fixtures
 
@@ -153,8 +154,8 @@ def test_what_would_take_a_commands_input_or_process_away_is_not_for_ours(sshd, 
     connection.connect(one)
     for apart in (False, True):
         words = openssh.ssh_command(one, "sh", "-c", "sleep 0.3; cat; exit 3", apart=apart)
-        done = subprocess.run(words, input=b"hello", stdout=subprocess.PIPE, timeout=30, check=False)
-        assert (done.stdout, done.returncode) == (b"hello", 3)
+        done = capture(words, b"hello", deadline_seconds=30, marked=True)
+        assert (done.stdout, done.code) == (b"hello", 3)
 
 
 def test_ciphers_of_ssh_config_are_kept(sshd, run, tmp_path):  # noqa: F811
