@@ -108,8 +108,10 @@ def connect(host: Host, seconds: float = CONNECT_SECONDS) -> Connection:
         try:
             made.first_contact = _first_contact(host.ssh, made)
             run_a_first_command(host, multiplexed(host))
-        except BaseException:
+        except BaseException as error:
             _forget(identity)
+            if identity in _gone and isinstance(error, NoConnection):
+                raise NoConnection(GONE) from None
             raise
         return made
 

@@ -13,10 +13,13 @@ from haplane.remote.ssh_failures import NoConnection, own_words
 from haplane.remote.target import login, options, target
 from haplane.streams import Completed, capture, last_line
 
-SECONDS = 20
-"""Long when sudo looks the user up in a directory that does not respond."""
+SECONDS = 45
+"""Long when sudo looks the user up in a directory that does not respond. An emulated machine that started every pod
+at once took over 30 s."""
 MOST_BYTES = 1 << 18
 SUDOERS = "/etc/sudoers.d/haplane on that host"
+NO_SESSION_CODE = 255
+"""ssh's own."""
 REFUSED_CODE = 1
 """Of sudo and doas themselves."""
 LONG = "x" * 4200
@@ -36,6 +39,8 @@ def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
         done = _attempt(host, shared)
     words = last_line(own_words(done.stderr.rpartition(MARK)[2].decode(errors="replace")))
     if MARK not in done.stdout:
+        if done.code == NO_SESSION_CODE:
+            raise NoConnection(words or "the connection has ended")
         words = words or last_line(done.stdout) or "it ran something else"
         raise NoConnection(f"its login runs no commands ({words}): `ssh {host.ssh} echo hello` has to print hello")
     if done.code != 0:

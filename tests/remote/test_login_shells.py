@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -215,6 +217,17 @@ def test_a_login_that_starts_another_shell_instead_is_sent_nothing(logins, tmp_p
     with pytest.raises(Unreachable, match="it ran something else"):
         openssh.run(logins.host("user-bash"), "cat", stdin=f"touch {tmp_path}/ran".encode())
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_host_that_is_found_gone_while_it_logs_in_is_that(logins):
+    (logins.directory / "root-zsh" / ".zshenv").write_text("sleep 60\n")
+    host = logins.host("root-zsh")
+    threading.Timer(2, connection.hang_up, (host,)).start()
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match=connection.GONE):
+        openssh.run(host, "true")
+    assert time.monotonic() - began < 30
+    connection.dial_again()
 
 
 def test_sudo_that_is_not_there_is_named(logins, monkeypatch):
