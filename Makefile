@@ -19,8 +19,8 @@ DEBIAN_PACKAGES := \
 	debootstrap debian-archive-keyring systemd-container iproute2 mount util-linux openssh-client \
 	openssh-server openssl strace faketime sudo
 
-# What the tests look at reports and at vagrant/ with.
-TEST_PACKAGES := chromium ruby vagrant vagrant-libvirt
+# What the tests look at reports and at vagrant/ with, and login shells that hosts have.
+TEST_PACKAGES := chromium ruby vagrant vagrant-libvirt tcsh fish zsh opendoas
 
 .PHONY: locks lab test check style unit measured timed lab-test bundle-tests stories bench soak-reset soak-safe soak-snapshots soak-members soak-restore soak-certs soak-nodes soak-trust soak-vm soak-upgrade clean environment system test-system bundle
 

@@ -1,4 +1,4 @@
-"""Separates a command's output from what a login shell prints before it."""
+"""A login shell may be any, csh and fish too, and it may print before a command's own output."""
 
 from __future__ import annotations
 
@@ -8,6 +8,23 @@ MARK = b"haplane begins here\n"
 """Printed by the commands that we run on hosts, before their answer: login shells may print as well."""
 GREETING_BYTES = 1 << 16
 """Of what is printed before the answer, MARK included: beside what an answer may have, not of it."""
+PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"'\\!")
+"""Means itself between single quotes in every shell. A line break and ``!`` do not in csh, a backslash before another
+or a quote does not in fish."""
+WORD_CHARACTERS = 1000
+"""Of one word: csh takes 1024, or BUFSIZ."""
+
+
+def for_any_shell(line: str) -> str:
+    """A line that has a POSIX shell run ``line``, whichever shell is given it."""
+    words = [""]
+    for byte in line.encode(errors="surrogateescape"):
+        character = chr(byte) if byte in PLAIN else f"\\0{byte:03o}"
+        if len(words[-1]) + len(character) > WORD_CHARACTERS:
+            words.append("")
+        words[-1] += character
+    quoted = " ".join(f"'{word}'" for word in words)
+    return f"""exec /bin/sh -c 'eval "$(printf %b "$@")"' sh {quoted}"""
 
 
 class AfterMark:

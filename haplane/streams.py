@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from haplane.login_shell import GREETING_BYTES, AfterMark, not_begun
+from haplane.login_shell import GREETING_BYTES, MARK, AfterMark, not_begun
 
 ANSWER_BYTES = 64 << 20
 """Of an answer that is held in memory: the largest, a cluster's nodes as JSON, are a few MiB."""
@@ -73,7 +73,7 @@ def capture(
 ) -> Completed:
     """Run a local process (ssh) to its end, with its answer in memory only; past a bound it is killed.
 
-    ``marked``: the answer begins after MARK; what a login shell prints before it is dropped.
+    ``marked``: the answer begins after MARK, and so do its errors; what a login shell prints before it is dropped.
 
     Raises TimeoutError at the deadline. Nobody waits for what it started and left behind (a shared connection).
     """
@@ -83,7 +83,7 @@ def capture(
         return Completed(code, bytes(answer), tail, cut)
     take = AfterMark(answer.extend)
     code, tail, cut = _run(command, stdin, take, deadline_seconds, most + GREETING_BYTES)
-    return Completed(code, bytes(answer), tail, cut or _unfit(code, take, most))
+    return Completed(code, bytes(answer), tail.rpartition(MARK)[2], cut or _unfit(code, take, most))
 
 
 def stream(
@@ -118,7 +118,9 @@ def save(command: Sequence[str], target: Path, *, deadline_seconds: float, most:
         with os.fdopen(descriptor, "wb") as file:
             take = AfterMark(file.write)
             ended = stream(command, take, deadline_seconds=deadline_seconds, most=most + GREETING_BYTES)
-        ended = replace(ended, cut=ended.cut or _unfit(ended.code, take, most))
+        ended = replace(
+            ended, stderr=ended.stderr.rpartition(MARK)[2], cut=ended.cut or _unfit(ended.code, take, most)
+        )
         whole = ended.code == 0 and ended.cut is None
     finally:
         if not whole:
@@ -147,9 +149,9 @@ class Tail:
         self._reader.start()
 
     def read(self, seconds: float = 1.0) -> bytes:
-        """What is kept, once the process has closed its end or after that time."""
+        """What is kept after MARK, if that was there, once the process has closed its end or after that time."""
         self._reader.join(seconds)
-        return self._kept.content
+        return self._kept.content.rpartition(MARK)[2]
 
     def _follow(self) -> None:
         try:

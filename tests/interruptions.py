@@ -21,6 +21,7 @@ from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.config.load import load_inventory
 from haplane.machines.lab import LabMachines
 from haplane.remote.openssh import ssh_command
+from haplane.streams import capture
 
 ROOT = Path(__file__).parents[1]
 HAPLANE = (sys.executable, "-m", "haplane")
@@ -155,9 +156,7 @@ class Cluster:
     def on(self, name: str, script: str) -> str:
         """What a script on a host prints; "" when it fails."""
         command = ssh_command(self.inventory.host(name), "sh", "-e")
-        return subprocess.run(
-            command, input=script, capture_output=True, text=True, check=False, timeout=120
-        ).stdout.strip()
+        return capture(command, script.encode(), deadline_seconds=120, marked=True).stdout.decode().strip()
 
     def on_masters(self, script: str) -> dict[str, str]:
         with ThreadPoolExecutor() as pool:

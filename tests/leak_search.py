@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shlex
 import subprocess
 
 COLLECT = r"""
@@ -90,13 +89,12 @@ def in_text(text, secrets):
     return sorted(place for place, words in secrets.items() if any(word in text for word in words))
 
 
-def readable_by_anybody(secrets, since, prefix):
+def readable_by_anybody(secrets, since, there=lambda *words: words):
     """(file, place) for every file changed since then that any user can read, and every process's arguments.
 
-    ``prefix``: the words before a command that is to run on the machine in question.
+    ``there`` makes of a command the one that runs it on the machine in question.
     """
     asked = json.dumps({"secrets": secrets, "since": since})
-    command = [*prefix, shlex.join(NOBODY)] if prefix else NOBODY
-    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    done = subprocess.run(there(*NOBODY), input=asked, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return [tuple(pair) for pair in json.loads(done.stdout)]
+    return [tuple(pair) for pair in json.loads(done.stdout.splitlines()[-1])]

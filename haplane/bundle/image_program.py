@@ -11,6 +11,7 @@ from typing import Any
 from haplane.bundle.compress import file_sha256
 from haplane.bundle.manifest import BundleFile
 from haplane.bundle.process import run
+from haplane.bundle.unpack import make_executable
 from haplane.errors import HaplaneError
 from haplane.file_limits import writing_at_most
 
@@ -35,7 +36,7 @@ def extract_program(bundle: Path, image: BundleFile, program: str, target: Path)
             found = _out_of_layer(packed, str(layer.get("mediaType", "")), program, target)
             packed.unlink()
             if found:
-                target.chmod(0o700)
+                make_executable(target)
                 return
     raise HaplaneError(f"the image holds no {program}", where=str(archive), next_step="haplane bundle build")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -31,5 +32,17 @@ def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path)
         raise HaplaneError(
             "a file of the bundle is damaged", where=f"{bundle / file.stored}", next_step="haplane bundle verify"
         )
-    target.chmod(stat.S_IRWXU)
+    make_executable(target)
     return target
+
+
+def make_executable(program: Path) -> None:
+    """Raises HaplaneError where programs cannot be run, as in a /tmp that is mounted noexec."""
+    if os.statvfs(program).f_flag & os.ST_NOEXEC:
+        raise HaplaneError(
+            f"{program.name} cannot be run on this machine",
+            where=str(program),
+            why="its file system is mounted noexec",
+            next_step="set TMPDIR to a directory that is on another one, and re-run",
+        )
+    program.chmod(stat.S_IRWXU)

@@ -22,6 +22,7 @@ HOST_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "ssh_known_hosts_file": ("ssh", "known_hosts_file"),
     "ssh_strict_host_key_checking": ("ssh", "strict_host_key_checking"),
     "_sudo": ("ssh", "sudo"),
+    "_doas": ("ssh", "doas"),
     "labels": ("labels",),
 }
 _SETTING_AT = {place: setting for setting, place in HOST_SETTINGS.items()}

@@ -45,7 +45,7 @@ from haplane.config.values import (
 
 
 class Ssh(Settings):
-    """How one host is reached; in the file these are pyinfra's ``ssh_hostname``, ``ssh_port``, ... and ``_sudo``.
+    """How one host is reached; in the file these are pyinfra's ``ssh_hostname``, ..., ``_sudo`` and ``_doas``.
 
     ``hostname`` may be an alias of ssh_config, which gives port and user where they are None; else they are 22 and
     root. ``config_file`` (``ssh_config_file``) may name jump hosts (ProxyJump); ``known_hosts_file`` with
@@ -61,6 +61,7 @@ class Ssh(Settings):
     known_hosts_file: FilePath | None = None
     strict_host_key_checking: Literal["yes", "accept-new", "no"] = "accept-new"
     sudo: bool = False
+    doas: bool = False
     shell: str | None = None
 
     def __str__(self) -> str:

@@ -107,6 +107,12 @@ def _reached_at(host: Host) -> tuple[str, int | None, str | None]:
     return host.ssh.hostname, host.ssh.port, host.ssh.config_file
 
 
+def _root(draft: Draft) -> Iterator[Problem]:
+    for host in draft.distinct_hosts:
+        if host.ssh.sudo and host.ssh.doas:
+            yield Problem(f"{label(draft, host)}: _doas", True, "_sudo is True as well", "set one of the two")
+
+
 def _endpoint(draft: Draft) -> Iterator[Problem]:
     cluster = draft.cluster
     field, address = 'cluster["endpoint"]', cluster.endpoint.address
@@ -253,6 +259,7 @@ RULES: tuple[tuple[Rule, frozenset[str]], ...] = (
     (_workers, frozenset()),
     (_leaving, frozenset()),
     (_duplicates, frozenset()),
+    (_root, frozenset()),
     (_endpoint, frozenset({"endpoint", "endpoint_is_external"})),
     (_ports, frozenset({"masters", "load_balancers", "endpoint", "endpoint_is_external", "apiserver_port"})),
     (_kubernetes_version, frozenset({"kubernetes_version", "bundle_lock"})),

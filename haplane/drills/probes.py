@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from haplane.config.model import Host, Inventory
@@ -45,8 +46,13 @@ def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_
     return Recording(
         ssh_command(host, "sh", "-c", IN_A_POD, "sh", program(*NEWEST), "python3", "-I", "-c", script, *arguments),
         "",
-        parse,
+        requests_of,
     )
+
+
+def requests_of(lines: Iterable[str]) -> list[Request]:
+    """Those that a prober on a host has written, past what its login shell prints."""
+    return parse(line for line in lines if line.startswith("{"))
 
 
 def _runs_dns(host: Host, executor: Executor) -> bool:

@@ -12,6 +12,7 @@ from typing import Generic, Self, TypeVar
 
 from haplane.errors import HaplaneError
 from haplane.file_limits import writing_at_most
+from haplane.login_shell import MARK
 from haplane.streams import tail_of
 
 Line = TypeVar("Line")
@@ -46,7 +47,7 @@ class Recording(Generic[Line]):
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the drill, which ends the prober itself
             )
-        self._reader = written.open(encoding="utf-8", newline="\n")
+        self._reader = written.open(encoding="utf-8", errors="replace", newline="\n")
         self._unfinished = ""
         self._seen: list[Line] = []
         self._send(self._first_line)
@@ -95,4 +96,4 @@ class Recording(Generic[Line]):
 
 
 def _words(stderr: Path) -> str:
-    return tail_of(stderr).decode(errors="replace")[-2000:].strip()
+    return tail_of(stderr).rpartition(MARK)[2].decode(errors="replace")[-2000:].strip()

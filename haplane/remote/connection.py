@@ -11,13 +11,11 @@ import atexit
 import os
 import random
 import re
-import shlex
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -25,20 +23,17 @@ from pathlib import Path
 
 from haplane.config.model import Host, Ssh
 from haplane.remote import host_keys
-from haplane.remote.environment import WANTS_TERMINAL, give_terminal, sudo_words
+from haplane.remote.first_command import run_a_first_command
 from haplane.remote.ssh_failures import NoConnection, TurnedAway, no_connection, own_words
-from haplane.remote.target import login, options, target
-from haplane.streams import Completed, capture, last_line
+from haplane.remote.target import options, target
 
 AGAIN_SECONDS = 3
 """For a host that was reached before to accept a connection once more."""
 ALIVE = (3, 3)
 """A host that does not respond for so many seconds, so many times, is gone: its commands end."""
-SUDO_SECONDS = 20
-"""For `sudo -n true`; long when sudo looks the user up in a directory that does not respond."""
 CONNECT_SECONDS = 45.0
-"""For all of it: jump hosts, TCP, key exchange, authentication, sudo. Each part has a deadline of its own, but a host
-that is late with every one of them must not hold the run up for minutes."""
+"""For all of it: jump hosts, TCP, key exchange, authentication. Each part has a deadline of its own, but a host that
+is late with every one of them must not hold the run up for minutes."""
 GONE = "it stopped responding"
 TURNED_AWAY_TIMES, TURNED_AWAY_SECONDS = 4, (0.5, 3.0)
 """From ten unauthenticated connections on sshd drops three in ten by default: a host among many behind a jump host
@@ -112,10 +107,11 @@ def connect(host: Host, seconds: float = CONNECT_SECONDS) -> Connection:
         made = _dial_again_when_turned_away(host, seconds, met=known is not None)
         try:
             made.first_contact = _first_contact(host.ssh, made)
-            if host.ssh.sudo:
-                _refuse_a_password(host)
-        except BaseException:
+            run_a_first_command(host, multiplexed(host))
+        except BaseException as error:
             _forget(identity)
+            if identity in _gone and isinstance(error, NoConnection):
+                raise NoConnection(GONE) from None
             raise
         return made
 
@@ -191,40 +187,12 @@ def _is_usable(known: Connection) -> bool:
     return True
 
 
-def _ask(host: Host, command: Sequence[str], seconds: float) -> Completed | None:
-    """How a command on the host's connection ended; None when it did not within that time."""
-    words = ["ssh", *multiplexed(host), *options(host), *target(host.ssh), shlex.join(command)]
-    try:
-        return capture(words, b"", deadline_seconds=seconds, most=LOG_BYTES)
-    except TimeoutError:
-        return None
-
-
 def _first_contact(ssh: Ssh, made: Connection) -> str | None:
     """The fingerprint of a key that no known_hosts file had. Raises NoConnection for another than earlier."""
     text = made.log.read_text(errors="replace")
     if host_keys.is_another(ssh, fingerprint := host_keys.fingerprint(text)):
         raise NoConnection(host_keys.change(ssh))
     return fingerprint if any(words in text for words in host_keys.FIRST_CONTACT) else None
-
-
-def _refuse_a_password(host: Host) -> None:
-    """Raises NoConnection if sudo needs a password: it would be on the host's command lines.
-
-    Where sudo wants a terminal (requiretty) it gets one from now on.
-    """
-    done = _ask(host, (*sudo_words(host.ssh), "true"), SUDO_SECONDS)
-    if done is not None and done.code != 0 and WANTS_TERMINAL in done.stderr:
-        give_terminal(host.ssh)
-        done = _ask(host, (*sudo_words(host.ssh), "true"), SUDO_SECONDS)
-    if done is None:
-        raise NoConnection(f"sudo did not answer within {SUDO_SECONDS} s")
-    if done.code != 0:
-        user = re.sub(r"([\\ @!=:,()])", r"\\\1", login(host.ssh))
-        raise NoConnection(
-            f"sudo needs a password ({last_line(own_words(done.stderr.decode(errors='replace')))}): "
-            f"add `{user} ALL=(ALL) NOPASSWD: ALL` to /etc/sudoers.d/haplane on that host"
-        )
 
 
 def hang_up(host: Host) -> None:

@@ -18,7 +18,7 @@ from haplane.config.model import Host
 from haplane.remote.connection import GONE, connect, has_ended, is_gone
 from haplane.remote.environment import shell_of
 from haplane.remote.executions import executing
-from haplane.remote.openssh import UNREACHABLE_CODE, marked, remote_words
+from haplane.remote.openssh import UNREACHABLE_CODE, remote_words
 from haplane.remote.ssh_failures import NoConnection, own_words
 from haplane.streams import ANSWER_BYTES, Completed, capture, last_line, too_long
 
@@ -69,9 +69,7 @@ class ReusingConnector(BaseConnector):
         with executing(self.host.name, str(command)) as execution:
             if is_gone(self._ours):
                 raise OSError(GONE)
-            done = capture(
-                remote_words(self._ours, marked(words)), _bytes_of(stdin), deadline_seconds=seconds, marked=True
-            )
+            done = capture(remote_words(self._ours, words), _bytes_of(stdin), deadline_seconds=seconds, marked=True)
             if done.code == UNREACHABLE_CODE and has_ended(self._ours):
                 raise OSError(GONE if is_gone(self._ours) else last_line(done.stderr) or "the connection has ended")
             output = CommandOutput(list(_lines_of(done)))

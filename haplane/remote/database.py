@@ -70,7 +70,7 @@ def fetch_output(host: Host, text: str, target: Path) -> None:
     machine's disk has to spare; then nothing is left of it.
     """
     room = shutil.disk_usage(target.parent).free - RESERVE_BYTES
-    command = ssh_command(host, "sh", "-c", text, marked_answer=True)
+    command = ssh_command(host, "sh", "-c", text)
     try:
         with executing(host.name, text) as execution:
             done = save(command, target, deadline_seconds=DEADLINE_SECONDS, most=max(0, min(DATABASE_BYTES, room)))

@@ -56,7 +56,7 @@ class MemberSnapshots:
             raise failed(self._host, "sha256sum", "its output is not a digest") from None
 
     def download(self, snapshot: str, part: str, target: Path, most: int) -> None:
-        command = ssh_command(self._host, "cat", self._path(snapshot, part), marked_answer=True)
+        command = ssh_command(self._host, "cat", self._path(snapshot, part))
         try:
             with executing(self.name, f"cat {self._path(snapshot, part)}") as execution:
                 done = save(command, target, deadline_seconds=HASH_SECONDS, most=most)

@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterator
 from haplane.archives import members, opened
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
-from haplane.login_shell import MARK
 from haplane.remote.connection import connect, multiplexed
-from haplane.remote.environment import as_root, shell_of
+from haplane.remote.environment import as_root, at_login, shell_of
 from haplane.remote.executions import executing
 from haplane.remote.ssh_failures import NoConnection, of_the_shell, own_words
 from haplane.remote.target import options, target
@@ -22,27 +21,19 @@ from haplane.streams import Completed, capture, last_line
 UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
 
 
-def ssh_command(
-    host: Host, *command: str, alive: tuple[int, int] = ALIVE, apart: bool = False, marked_answer: bool = False
-) -> list[str]:
+def ssh_command(host: Host, *command: str, alive: tuple[int, int] = ALIVE, apart: bool = False) -> list[str]:
     """The argv that runs ``command`` (words, quoted here) on the host as root, through its shell if it has one.
 
-    ``apart``: over a connection of its own. ``marked_answer``: its output begins with MARK.
+    Its output and its errors begin after MARK. ``apart``: over a connection of its own.
     """
     inside = (*shell_of(host), "-c", shlex.join(command)) if host.ssh.shell else (*as_root(host), *command)
-    line = shlex.join(inside)
-    return remote_words(host, marked(line) if marked_answer else line, alive=alive, apart=apart)
+    return remote_words(host, shlex.join(inside), alive=alive, apart=apart)
 
 
-def remote_words(host: Host, line: str, *, alive: tuple[int, int] = ALIVE, apart: bool = False) -> list[str]:
-    """The argv that runs a shell's line on the host as the user who logs in."""
+def remote_words(host: Host, command: str, *, alive: tuple[int, int] = ALIVE, apart: bool = False) -> list[str]:
+    """The argv that runs one command, quoted already, on the host as the user who logs in."""
     shared = ["-o", "ControlPath=none"] if apart else multiplexed(host)
-    return ["ssh", *shared, *options(host, alive), *target(host.ssh), line]
-
-
-def marked(line: str) -> str:
-    """The same with MARK before its output, in any shell that a user may have."""
-    return f"echo {MARK.decode().strip()}; {line}"
+    return ["ssh", *shared, *options(host, alive), *target(host.ssh), at_login(command)]
 
 
 def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> bytes:
@@ -65,8 +56,7 @@ def attempt(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: flo
         raise unreachable(host, str(error)) from None
     try:
         with executing(host.name, shlex.join(command)) as execution:
-            words = ssh_command(host, *command, marked_answer=True)
-            done = capture(words, stdin, deadline_seconds=deadline_seconds, marked=True)
+            done = capture(ssh_command(host, *command), stdin, deadline_seconds=deadline_seconds, marked=True)
             execution.code, execution.output = done.code, logged(done)
     except TimeoutError:
         raise DeadlinePassed(

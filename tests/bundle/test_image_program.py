@@ -1,3 +1,6 @@
+import os
+from types import SimpleNamespace
+
 import pytest
 
 from haplane.bundle.compress import file_sha256
@@ -7,12 +10,16 @@ from haplane.bundle.manifest import BundleFile
 from haplane.errors import HaplaneError
 
 
-def test_a_program_comes_out_of_an_image_as_it_went_in(tmp_path):
+def test_a_program_comes_out_of_an_image_as_it_went_in(tmp_path, monkeypatch):
     (tmp_path / "program").write_bytes(b"#!/bin/sh\necho hello\n")
     (tmp_path / "other").write_bytes(b"x")
     layers = [make_layer({f"/usr/local/bin/{name}": tmp_path / name}, tmp_path) for name in ("program", "other")]
     write_image(tmp_path / "image.tar", "example/image:1", layers, ["program"], "amd64")
     image = described(tmp_path / "image.tar")
+    with monkeypatch.context() as mounted:
+        mounted.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOEXEC))
+        with pytest.raises(HaplaneError, match="mounted noexec"):
+            extract_program(tmp_path, image, "program", tmp_path / "out")
     extract_program(tmp_path, image, "program", tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == (tmp_path / "program").read_bytes()
     with pytest.raises(HaplaneError, match="holds no kubelet"):

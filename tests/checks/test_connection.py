@@ -22,9 +22,10 @@ def ssh_that(tmp_path, monkeypatch):
     return make
 
 
-def test_a_check_has_haplane_s_own_environment_and_sudo_outside(monkeypatch, ssh_that):
-    run_it = 'echo haplane begins here; sh -c "$(echo "$last" | sed \'s/.*sudo -n //\')"'
-    ssh_that(f"for last; do :; done; HTTPS_PROXY=http://192.0.2.1:3128; export HTTPS_PROXY; {run_it}")
+def test_a_check_has_haplane_s_own_environment_and_sudo_outside(tmp_path, ssh_that):
+    ssh_that('for last; do :; done; export HTTPS_PROXY=http://192.0.2.1:3128; exec sh -c "$last"')
+    (tmp_path / "sudo").write_text('#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
     host = samples.host("m1", 21)
     told = connect(host.model_copy(update={"ssh": host.ssh.model_copy(update={"sudo": True})})).run(
         "env; echo %s", "$x"

@@ -52,6 +52,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "10.0.0.22",
         "each host needs an address",
     ),
+    "two ways to be root": (
+        {"masters": hosts(1, 2, 3, _sudo=True, _doas=True)},
+        "masters: m1: _doas",
+        "_sudo is True as well",
+        "set one of the two",
+    ),
     "two names of one machine": (
         {"masters": [*hosts(1, 2), ("m3", {"address": "10.0.0.23", "ssh_hostname": "10.0.0.22"})]},
         "masters: m3: ssh_hostname",

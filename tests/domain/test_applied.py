@@ -4,7 +4,9 @@ import samples
 from haplane.domain.applied import changes
 from haplane.domain.decide import decide
 from haplane.domain.plan import Kind
+from haplane.domain.status import Certificates, summarise
 from haplane.domain.steps.nodes import AGAIN
+from haplane.observation.health import roster
 from haplane.phases.converge.apply_cluster import to_restart
 
 INVENTORY = samples.inventory(workers=1)
@@ -70,6 +72,17 @@ def test_a_node_that_was_deleted_registers_again(name):
     (kubelet,) = plan.of(Kind.KUBELET)
     assert (kubelet.host, kubelet.items) == (name, ("kubelet", AGAIN))
     assert plan.hosts(Kind.MARK) == (("m3",) if name == "m3" else ())
+    status = summarise(
+        roster(INVENTORY),
+        without_node(name),
+        endpoint_answers=True,
+        certificates=Certificates(None, None),
+        now=samples.NOW,
+    )
+    [problem] = [problem for problem in status.problems if problem.startswith(f"{name}: ")]
+    assert problem.startswith(
+        f"{name}: its Node object is missing (the Node was deleted, and a kubelet registers only"
+    )
 
 
 def test_a_kubelet_that_has_just_started_is_let_register():

@@ -352,6 +352,8 @@ def test_a_server_left_out_of_service_is_put_back(status):
     servers = [{"backend": "apiservers", "name": "m2", "status": status}]
     balancer = fields("lb1", "balancer") | {"servers": servers}
     assert drift("lb1", balancer=balancer) == [(Kind.UNDRAIN, "lb1", ("apiservers/m2",))]
+    others = [{"backend": "web", "name": "w", "status": status}]
+    assert drift("lb1", balancer=balancer | {"servers": others}) == []
 
 
 def test_a_worker_without_its_kubeconfig_joins_again():

@@ -12,7 +12,7 @@ from fake_hosts import commands
 
 from haplane.domain.files import Part, WantedFile
 from haplane.operations import files
-from haplane.scripts import script
+from haplane.scripts import CONSTANTS, script
 
 
 def text(wanted):
@@ -103,6 +103,23 @@ def test_the_script_places_files_for_real(tmp_path):
         assert Path(file.path).read_bytes() == file.content
     modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*")}
     assert modes == {"new": 0o755, "deep": 0o755, "secret": 0o600, "with space": 0o755}
+
+
+@as_root
+def test_whatever_others_wrote_in_place_of_ours_is_kept(tmp_path, monkeypatch):
+    """Debian's file is there before haplane; later a GPU's installer writes containerd's configuration anew."""
+    path = tmp_path / "config.toml"
+    monkeypatch.setitem(CONSTANTS, "CONTAINERD_CONFIG_TOML", str(path))
+    ours = WantedFile(str(path), b"# Written by haplane.\nversion = 3\n", Part.HOST)
+    for found in ("debian", "debian", ours.content.decode() + "older", "nvidia"):
+        path.write_text(found)
+        subprocess.run(["sh", "-c", text([ours])], input=base64.b64encode(files.archive([ours])), check=True)
+        assert path.read_bytes() == ours.content
+    kept = sorted(tmp_path.glob("config.toml.*"))
+    assert [(one.name, one.read_text()) for one in kept] == [
+        ("config.toml.before-haplane", "nvidia"),
+        ("config.toml.before-haplane.~1~", "debian"),
+    ]
 
 
 @as_root

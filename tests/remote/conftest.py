@@ -116,21 +116,32 @@ def _reached(host: Host, machine: FakeHost, keys: Path) -> Host:
 
 
 def _start(sshd: str, keys: Path, name: str) -> FakeHost:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = keys / f"{name}.conf"
     config.write_text(CONFIG.format(port=port, keys=keys))
     apart = ["unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
     with (keys / f"{name}.log").open("wb") as log:
         init = subprocess.Popen([*apart, "sh", "-c", START, "sh", sshd, str(config)], stderr=log)
+    wait_until_it_listens(init, port, keys / f"{name}.log")
+    return FakeHost(init, port)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_until_it_listens(init: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Raises TimeoutError with the log when it does not, and has ended then."""
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and init.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:
-            return FakeHost(init, port)
+            return
     init.kill()
-    raise TimeoutError((keys / f"{name}.log").read_text())
+    raise TimeoutError(log.read_text())

@@ -16,6 +16,7 @@ import pytest
 from haplane.config.model import Host
 from haplane.remote import connection, openssh
 from haplane.remote.ssh_failures import own_words
+from haplane.streams import capture
 
 from .test_host_keys import Sshd, host, keys, sshd  # noqa: F401 - fixtures
 
@@ -153,8 +154,8 @@ def test_what_would_take_a_commands_input_or_process_away_is_not_for_ours(sshd, 
     connection.connect(one)
     for apart in (False, True):
         words = openssh.ssh_command(one, "sh", "-c", "sleep 0.3; cat; exit 3", apart=apart)
-        done = subprocess.run(words, input=b"hello", stdout=subprocess.PIPE, timeout=30, check=False)
-        assert (done.stdout, done.returncode) == (b"hello", 3)
+        done = capture(words, b"hello", deadline_seconds=30, marked=True)
+        assert (done.stdout, done.code) == (b"hello", 3)
 
 
 def test_ciphers_of_ssh_config_are_kept(sshd, run, tmp_path):  # noqa: F811
@@ -195,11 +196,12 @@ def test_what_a_login_shell_prints_is_no_answer(sshd, run, tmp_path, greeting): 
     works(run, one)
 
 
-def test_sudo_that_wants_a_terminal_gets_one_and_streams_stay_binary(sshd, run, tmp_path):  # noqa: F811
+def test_sudo_that_wants_a_terminal_gets_one_in_any_language(sshd, run, tmp_path):  # noqa: F811
     daemon, bin_directory = sshd("one"), tmp_path / "bin"
     bin_directory.mkdir()
     (bin_directory / "sudo").write_text(
         "#!/bin/sh\n"
+        '[ "$LC_ALL" = C ] || { echo "sudo: Sie müssen ein TTY haben, um sudo zu verwenden" >&2; exit 1; }\n'
         '(: </dev/tty) 2>/dev/null || { echo "sudo: sorry, you must have a tty to run sudo" >&2; exit 1; }\n'
         'shift; exec "$@"\n'
     )

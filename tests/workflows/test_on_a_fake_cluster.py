@@ -207,16 +207,36 @@ def test_every_certificate_is_renewed_one_master_at_a_time(inventory):
     assert cluster.recipes.count("restart_etcd") == 3
 
 
+NO_DATA = {"bootstrapped": True, "has_data": False, "status": None, "members": None, "reads_through_quorum": False}
+
+
 def test_a_member_that_lost_its_data_is_added_again(inventory):
     reports = converged(inventory)
-    lost = {"bootstrapped": True, "has_data": False, "status": None, "members": None, "reads_through_quorum": False}
-    reports["m2"]["etcd"] = lost
+    reports["m2"]["etcd"] = NO_DATA
     cluster = FakeCluster(inventory, reports)
     repaired = run_up(cluster, repaired="m2")
     assert repaired.status.healthy, repaired.status.problems
     assert cluster.locks[0][0].startswith("haplane node repair")
     assert [name for name in cluster.recipes if name in MEMBERSHIP] == list(MEMBERSHIP)
     assert cluster.away == set()
+
+
+def test_what_kubeadm_reset_took_from_a_master_comes_back_with_one_up(inventory):
+    """It removes what is in /etc/kubernetes and, with no pod of etcd's to name its directory, etcd's data."""
+    reports, blank = converged(inventory), nothing(inventory)["m2"]
+    whole = reports["m2"]
+    stopped = {"kubelet": whole["units"]["kubelet"] | {"active": False}}
+    kept = {path: file for path, file in whole["files"].items() if not path.startswith("/etc/kubernetes/")}
+    lost = ("kubernetes", "apiserver", "components", "workloads", "certificates", "made")
+    reports["m2"] = whole | {name: blank[name] for name in lost}
+    reports["m2"] |= {"files": kept, "units": whole["units"] | stopped, "etcd": NO_DATA}
+    cluster = FakeCluster(inventory, reports)
+    assert not looking.status(inventory, silent, executor=cluster).healthy
+    done = run_up(cluster)
+    assert done.status.healthy, done.status.problems
+    assert [name for name in cluster.recipes if name in MEMBERSHIP] == list(MEMBERSHIP)
+    assert "initialise_master" in cluster.recipes
+    assert not run_up(cluster).changed
 
 
 UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"

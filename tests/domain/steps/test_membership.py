@@ -51,6 +51,7 @@ def test_a_master_that_is_ready_again_is_not_deleted():
 
 
 def test_a_node_that_haplane_did_not_make_is_never_deleted_but_named():
+    assert forgotten(knowing(node("build-7", labels=CONTROL_PLANE_LABELS, ready=True))) == []
     observation = knowing(node("build-7", labels=CONTROL_PLANE_LABELS))
     assert forgotten(observation) == []
     assert [one.name for one in not_made_by_haplane(CLUSTER, observation.kubernetes())] == ["build-7"]

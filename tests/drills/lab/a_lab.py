@@ -11,6 +11,7 @@ import testinfra
 from haplane.config.load import load_inventory
 from haplane.machines.lab import LabMachines
 from haplane.remote.openssh import ssh_command
+from haplane.streams import capture
 from haplane.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -96,7 +97,8 @@ class Lab:
         """A script on a host, as its standard input; its output, whether it succeeds or not."""
         self.is_verified = False
         command = ssh_command(self.inventory.host(name), "sh", "-e")
-        return subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+        done = capture(command, script.encode(), deadline_seconds=COMMAND_SECONDS, marked=True)
+        return subprocess.CompletedProcess(command, done.code, done.stdout.decode(), done.stderr.decode())
 
     def join_command(self):
         """What `haplane up` printed, unless it printed none or another since: then any master makes one."""

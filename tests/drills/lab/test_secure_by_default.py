@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import leak_search
@@ -94,9 +95,10 @@ def leaks(lab, traces, wanted):
     forms = leak_search.in_other_clothes(wanted)
     found = {(where, which) for where, text in traces.texts.items() for which in leak_search.in_text(text, forms)}
     for name in HOSTS:
-        pairs = leak_search.readable_by_anybody(forms, traces.since, ssh_command(lab.inventory.host(name)))
+        there = partial(ssh_command, lab.inventory.host(name))
+        pairs = leak_search.readable_by_anybody(forms, traces.since, there)
         found |= {(f"{name}:{path}", which) for path, which in pairs}
-    pairs = leak_search.readable_by_anybody(forms, traces.since, [])
+    pairs = leak_search.readable_by_anybody(forms, traces.since)
     # The processes of lab hosts are seen from here too; each host has told of its own.
     return found | {(f"{HERE}:{path}", which) for path, which in pairs if not path.startswith("/proc/")}
 

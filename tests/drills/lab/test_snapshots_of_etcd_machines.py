@@ -1,14 +1,13 @@
 """etcd on machines of its own: they take the snapshots, and never hold a key of Kubernetes."""
 
 import json
-import subprocess
 
 import pytest
 
 from haplane.config.load import load_inventory
 from haplane.domain import host_paths
 from haplane.pki.cluster_identity import IDENTITY_PATHS
-from haplane.remote.openssh import read_files, ssh_command
+from haplane.remote.openssh import attempt, read_files
 from haplane.waiting import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
@@ -46,9 +45,8 @@ def secrets_of(master):
 
 def holding(host, secrets):
     """The files on the host in which one of them is; they are given on standard input and written nowhere."""
-    command = ssh_command(host, "grep", "--recursive", "--files-with-matches", "--fixed-strings", "--file=-", *PLACES)
-    done = subprocess.run(command, input=b"\n".join(secrets), capture_output=True, check=False)
-    return done.stdout.decode().split()
+    command = ("grep", "--recursive", "--files-with-matches", "--fixed-strings", "--file=-", *PLACES)
+    return attempt(host, *command, stdin=b"\n".join(secrets)).stdout.decode().split()
 
 
 def test_a_machine_that_is_only_etcd_holds_no_key_of_kubernetes(lab, external, tmp_path):

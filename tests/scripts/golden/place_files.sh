@@ -37,7 +37,7 @@ find . -type f | while read -r file; do
     case $target in
     "$HAPROXY_CFG" | "$KEEPALIVED_CONF" | "$CONTAINERD_CONFIG_TOML")
         if test -e "$target" && ! grep -q '^# Written by haplane' "$target"; then
-            cp -p -n "$target" "$target.before-haplane"
+            cmp -s "$target" "$target.before-haplane" || cp -p --backup=numbered "$target" "$target.before-haplane"
         fi
         ;;
     esac
