@@ -531,6 +531,21 @@ def test_what_api_servers_are_too_slow_to_tell_is_not_missing():
     assert not api_servers_report_nothing(("m1", "m2", "m3"), CONVERGED.reports)
 
 
+@pytest.mark.parametrize(
+    ("path", "change", "due"),
+    [
+        (f"{host_paths.KUBERNETES_CA_STEM}.key", {"mode": 0o644}, True),
+        (f"{host_paths.KUBERNETES_CA_STEM}.key", {"user_id": 65534}, True),
+        (host_paths.KUBERNETES_CA_CRT, {"mode": 0o644}, False),
+        (host_paths.KUBERNETES_CA_CRT, {"mode": 0o666}, True),
+    ],
+)
+def test_keys_that_others_may_use_are_written_anew(path, change, due):
+    files = CONVERGED.reports["m2"].model_dump()["files"]
+    found = plan(INVENTORY, samples.altered(CONVERGED, "m2", files=files | {path: files[path] | change}))
+    assert found.items("m2", Kind.KEYS) == ((path,) if due else ())
+
+
 def test_api_servers_that_forbid_administrators_say_so_once_these_had_rights():
     forbids = {"ready": True, "forbids": "/api/v1/namespaces/kube-system: HTTP 403"}
     found = samples.altered(CONVERGED, "m2", kubernetes=None, apiserver=forbids)

@@ -26,8 +26,7 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
     files = changed_files(wanted.files, report)
     binaries = tuple(path for path, sha256 in wanted.bundle.items() if report.bundle.get(path) != sha256)
     images = missing_images(wanted, report, archives_are_there=not binaries)
-    identity = tuple(path for path in wanted.identity if path not in report.files)
-    keys = {**{path: "not present yet" for path in identity}, **wanted.keys}
+    keys = {**unfit_keys(wanted.identity, report), **wanted.keys}
     packages = tuple(package for package in wanted.packages if package not in report.units)
     steps = [
         step_on(Kind.PACKAGES, name, packages, ", ".join(packages)),
@@ -83,6 +82,20 @@ def changed_files(files: Iterable[WantedFile], report: HostReport) -> tuple[Want
         or (found[file.path].sha256, found[file.path].mode) != (file.sha256, file.mode)
         or (file.path == host_paths.SYSCTL_CONF and report.precedence.kernel)
     )
+
+
+def unfit_keys(paths: Iterable[str], report: HostReport) -> dict[str, str]:
+    """Keys and certificates that are not there, or that others may use: they are written anew, and why."""
+    found = {}
+    for path in paths:
+        file = report.files.get(path)
+        if file is None:
+            found[path] = "not present yet"
+        elif file.mode & (0o077 if host_paths.is_private(path) else 0o022):
+            found[path] = f"its mode was {file.mode:04o}"
+        elif file.user_id != 0 and path not in host_paths.ETCD_OWN_KEYS:
+            found[path] = f"it was {file.owner or file.user_id}'s"
+    return found
 
 
 def why_take_up(part: Part, wanted: Wants, report: HostReport) -> str | None:

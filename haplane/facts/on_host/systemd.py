@@ -27,7 +27,10 @@ PROGRAM = re.compile(r"\{ path=(/\S+)")
 TROUBLED = ("failed", "activating")
 JOURNAL_LINES_OF_UNIT, MOST_WORDS = 60, 300
 KLOG = re.compile(r"^[EF]\d{4} [\d:.]+ +\d+ [\w.-]+:\d+\] ")
-ERROR = re.compile(r"^[EF]\d{4} |error|fatal|panic|failed|cannot|\bALERT\b|refused|not permitted", re.I)
+ERROR = re.compile(
+    r"^[EF]\d{4} |^(?!I\d{4} ).*(?:error|fatal|panic|failed|cannot|\bALERT\b|refused|not permitted)", re.I
+)
+"""Whatever a line of klog's that only informs may say."""
 OF_SYSTEMD = re.compile(r"^\S+\.(service|timer): |^(Failed to start|Starting|Started|Stopped|Stopping|Reloading) ")
 
 

@@ -101,9 +101,13 @@ def restart_member(
     before: Callable[[], None] | None = None,
     guard: Guard = may_restart_etcd,
 ) -> None:
-    """One, behind the guard. ``before`` is called while its master's API server gets no new connections any more."""
+    """One, behind the guard. ``before`` is called when its master's API server has no connections any more.
+
+    That has no etcd but the one beside it, and etcd waits 7 s for watches when it ends: requests would wait as long.
+    """
     refuse_unless(context, host, (*context.inventory.etcd, *context.inventory.leaving), guard)
     with out_of_service(context, host):
+        wait_for_connection_drain(context, host)
         if before is not None:
             before()
         context.deploy([host], etcd_recipes.restart_etcd)

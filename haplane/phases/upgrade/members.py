@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from haplane.config.model import Host
@@ -12,7 +11,7 @@ from haplane.deploys import etcd_recipes, recipes
 from haplane.domain.guard import may_restart_etcd, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
-from haplane.phases.converge.rolling import leads, restart_member, undrain, wait_for_connection_drain
+from haplane.phases.converge.rolling import leads, restart_member, undrain
 from haplane.phases.upgrade.switch import switching
 
 
@@ -21,13 +20,7 @@ def upgrade_members(context: Context) -> None:
     guard = where_others_carry_on(may_restart_etcd, len(context.inventory.etcd))
     for host in sorted(context.hosts(Kind.UPGRADE_ETCD), key=lambda one: leads(context, one)):
         with switching(context, host, Group.ETCD, partial(_start_again, context, host)) as begin:
-            restart_member(context, host, before=partial(_switch, context, host, begin), guard=guard)
-
-
-def _switch(context: Context, host: Host, begin: Callable[[], None]) -> None:
-    """An API server has no etcd but the one beside it: requests over connections that it kept would wait for that."""
-    wait_for_connection_drain(context, host)
-    begin()
+            restart_member(context, host, before=begin, guard=guard)
 
 
 def _start_again(context: Context, host: Host) -> None:

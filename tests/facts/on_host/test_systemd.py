@@ -9,12 +9,14 @@ ActiveState={active}
 UnitFileState={file}
 Id=kubelet.service
 """
+INFORMS = 'I1130 10:21:36.717372       1 content.go:195] "Failed to remove file watch" err="can\'t remove it"'
 SWAP = (
     'E1129 12:00:00.123456    4711 run.go:72] "command failed" err="failed to run Kubelet: running with swap on is '
     'not supported, please disable swap or set --fail-swap-on flag to false"'
 )
 JOURNAL = f"""I1129 12:00:00.100000    4711 server.go:529] "Kubelet version"
 {SWAP}
+{INFORMS}
 kubelet.service: Main process exited, code=exited, status=1/FAILURE
 kubelet.service: Failed with result 'exit-code'.
 Failed to start kubelet.service - kubelet.
