@@ -8,7 +8,12 @@ from haplane.domain.guard import may_restart_etcd
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Step
 from haplane.errors import Refused, Unreachable
-from haplane.phases.converge.rolling import refuse_unless, restart_control_planes, restart_controllers
+from haplane.phases.converge.rolling import (
+    refuse_unless,
+    restart_control_planes,
+    restart_controllers,
+    restart_members,
+)
 
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
@@ -62,4 +67,17 @@ def test_what_does_not_lead_is_restarted_one_host_after_the_other():
     assert [(hosts, given["component"]) for _, hosts, given in context.executor.deployed] == [
         (["m1"], "kube-scheduler"),
         (["m2"], "kube-scheduler"),
+    ]
+
+
+def test_a_member_restarts_once_its_masters_api_server_has_no_connections():
+    """It has no other etcd: what came over kept connections waited until that was back, 9 s."""
+    context = context_of(INVENTORY, CONVERGED, steps=[Step(Kind.ETCD, "m2", "a setting")])
+    restart_members(context)
+    assert [name for name, _, _ in context.executor.deployed] == [
+        "drain_server",
+        "wait_for_connection_drain",
+        "restart_etcd",
+        "wait_for_apiserver",
+        "undrain_server",
     ]
