@@ -136,11 +136,12 @@ def _problems(
     now: datetime,
     window: Window | None,
 ) -> tuple[Problem, ...]:
-    """Everything that keeps the cluster from being healthy, hosts first."""
+    """Everything that keeps the cluster from being healthy: hosts first, and what keeps much else from working."""
     found = (
         *unreachable_hosts(observation),
         *failed_probes(observation),
         *clock_problems(observation, window),
+        *certificate_problems(status.certificates),
         *unit_problems(roster, observation),
         *runtime_problems(roster, observation),
         *condition_problems(roster, observation),
@@ -169,7 +170,6 @@ def _problems(
         *finding_problems(roster, observation, kubernetes, clock_offsets(observation, window)),
         *precedence_problems(roster, observation),
         *pod_network_problems(roster, observation, kubernetes),
-        *certificate_problems(status.certificates),
         *unusable_certificates(observation),
         *rotation_problems(roster, observation),
         *snapshot_problems(status.snapshots, roster.etcd, observation, now),
