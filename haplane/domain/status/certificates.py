@@ -111,10 +111,16 @@ def _picked(found: Iterable[Certificate]) -> tuple[Expiring, ...]:
 
 
 def certificate_problems(certificates: Certificates, inventory: str = INVENTORY) -> list[Problem]:
-    """Those that have expired in one line with all their hosts, each that is about to, and CAs near their end."""
+    """Those that have expired, each that is about to, and CAs near their end."""
+    found = [*expired_certificates(certificates), *expiring_certificates(certificates)]
+    return [named(one, inventory) for one in found]
+
+
+def expired_certificates(certificates: Certificates) -> list[Problem]:
+    """Haplane's in one line with all their hosts, then each of others'."""
     ours = [one for one in certificates.expired if one.renewed_by != Renewer.NOBODY.value]
     found = [_expired(ours)] if ours else []
-    found += [
+    return found + [
         problem(
             f"{one.file} has expired and is not renewed automatically",
             fix=f"reissue it at its source, which {ISSUERS} shows, or remove it",
@@ -122,7 +128,11 @@ def certificate_problems(certificates: Certificates, inventory: str = INVENTORY)
         for one in certificates.expired
         if one.renewed_by == Renewer.NOBODY.value
     ]
-    found += [_about_to_expire(one) for one in certificates.expiring]
+
+
+def expiring_certificates(certificates: Certificates) -> list[Problem]:
+    """Those that still serve, and will not for long or not everybody."""
+    found = [_about_to_expire(one) for one in certificates.expiring]
     found += [problem(f"{one.file} was not issued by the cluster's CA", fix=UP) for one in certificates.foreign]
     for one in certificates.authorities:
         found.append(
@@ -132,7 +142,7 @@ def certificate_problems(certificates: Certificates, inventory: str = INVENTORY)
                 fix=f"{ISSUERS} lists those; renew it with the same key, docs/certificates.md has the commands",
             )
         )
-    return [named(one, inventory) for one in found]
+    return found
 
 
 def _about_to_expire(one: Expiring) -> Problem:

@@ -23,7 +23,7 @@ from haplane.domain.status.balancers import (
     unreached_members,
     unserved_masters,
 )
-from haplane.domain.status.certificates import Certificates, certificate_problems
+from haplane.domain.status.certificates import Certificates, expired_certificates, expiring_certificates
 from haplane.domain.status.clocks import clock_problems
 from haplane.domain.status.condition import LASTING, clock_notes, condition_problems
 from haplane.domain.status.control_plane import control_plane_problems
@@ -141,7 +141,7 @@ def _problems(
         *unreachable_hosts(observation),
         *failed_probes(observation),
         *clock_problems(observation, window),
-        *certificate_problems(status.certificates),
+        *expired_certificates(status.certificates),
         *unit_problems(roster, observation),
         *runtime_problems(roster, observation),
         *condition_problems(roster, observation),
@@ -170,6 +170,7 @@ def _problems(
         *finding_problems(roster, observation, kubernetes, clock_offsets(observation, window)),
         *precedence_problems(roster, observation),
         *pod_network_problems(roster, observation, kubernetes),
+        *expiring_certificates(status.certificates),
         *unusable_certificates(observation),
         *rotation_problems(roster, observation),
         *snapshot_problems(status.snapshots, roster.etcd, observation, now),
