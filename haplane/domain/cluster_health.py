@@ -122,8 +122,8 @@ class Rule(ApiObject):
 class Webhook(Reported):
     """An admission webhook that does not answer, and ``why``, so that it refuses what it would be called for.
 
-    ``target`` is its service (NAMESPACE/NAME), empty for one at a URL. ``namespaces`` and ``objects`` are its
-    selectors; ``conditional``: it has matchConditions besides.
+    ``target`` is its service (NAMESPACE/NAME), empty for one at a URL; ``partly``: another endpoint
+    of that one answers. ``namespaces`` and ``objects`` are its selectors; ``conditional``: it has matchConditions besides.
     """
 
     kind: FullName
@@ -131,6 +131,7 @@ class Webhook(Reported):
     webhook: FullName
     target: FullName | Literal[""] = ""
     why: Text
+    partly: bool = False
     rules: Annotated[tuple[Rule, ...], Field(max_length=100)] = ()
     namespaces: Selector = Selector()
     objects: Selector = Selector()

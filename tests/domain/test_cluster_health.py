@@ -76,6 +76,14 @@ def test_a_webhook_at_a_url_that_does_not_answer():
     )
 
 
+def test_a_webhook_of_which_one_endpoint_answers_is_said_to_refuse_a_part():
+    why = "10.244.1.7:8443 of its service policy/policy does not answer: timed out"
+    (found,) = problems(with_workloads(webhooks=[HOOK | {"why": why, "partly": True}]))
+    assert found.startswith(
+        f"validatingwebhookconfiguration bugs-policy refuses part of the requests for pods ({why})"
+    )
+
+
 def test_a_webhook_of_some_namespaces_is_not_said_to_refuse_everything():
     one = HOOK | {"namespaces": {"matchLabels": {"team": "a"}}}
     (found,) = problems(with_workloads(webhooks=[one]))

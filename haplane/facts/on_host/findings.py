@@ -8,7 +8,7 @@ from typing import Any
 
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask, seconds_since
 from haplane.facts.on_host.probe import read
-from haplane.facts.on_host.webhooks import slices_path
+from haplane.facts.on_host.webhooks import ready_addresses, slices_path
 
 MOST_FOUND = 20
 APISERVICES = "/apis/apiregistration.k8s.io/v1/apiservices?limit=500"
@@ -153,15 +153,7 @@ def crashed_soon(ended: dict[str, Any], running: dict[str, Any]) -> bool:
 def endpoints(listed: Listed) -> dict[str, list[str]]:
     """Service -> the addresses of its endpoints that are ready."""
     return {
-        service: sorted(
-            {
-                address
-                for one in items(listed, path)
-                for endpoint in one.get("endpoints") or []
-                if endpoint.get("conditions", {}).get("ready") is not False
-                for address in endpoint["addresses"]
-            }
-        )[:100]
+        service: sorted({address for one in items(listed, path) for address in ready_addresses(one)})[:100]
         for service, path in SERVICES.items()
     }
 

@@ -63,7 +63,7 @@ def from_api(api: Ask) -> dict[str, Any]:
     applied = json.loads(listed.get(RECORD, {}).get("data", {}).get("objects", "null"))
     reasons = {name: reason_paths(one) for one in sets if lacks_pods(one) for name in [full_name(one)]}
     recorded = list(applied or {})[:MOST_OBJECTS]
-    wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks).values()]
+    wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks)]
     more = api(wanted) if wanted else {}
     kept = api(recorded, accept=METADATA_ONLY) if recorded else {}
     silent = unanswered(hooks, more)

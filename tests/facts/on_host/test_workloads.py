@@ -132,9 +132,9 @@ def test_a_pod_that_restarted_once_long_ago_is_ready():
     [
         (webhook(), None, True),
         (webhook(policy=None), [], True),
-        (webhook(), [{"conditions": {"ready": False}}], True),
-        (webhook(), [{"conditions": {"ready": True}}], False),
-        (webhook(), [{}], False),
+        (webhook(), [{"addresses": ["192.0.2.7"], "conditions": {"ready": False}}], True),
+        (webhook(), [{"addresses": ["192.0.2.7"], "conditions": {"ready": True}}], False),
+        (webhook(), [{"addresses": ["192.0.2.7"]}], False),
         (webhook(policy="Ignore"), None, False),
     ],
 )
