@@ -123,7 +123,8 @@ class Webhook(Reported):
     """An admission webhook that does not answer, and ``why``, so that it refuses what it would be called for.
 
     ``target`` is its service (NAMESPACE/NAME), empty for one at a URL; ``partly``: another endpoint
-    of that one answers. ``namespaces`` and ``objects`` are its selectors; ``conditional``: it has matchConditions besides.
+    of that one answers. ``namespaces`` and ``objects`` are its selectors; ``conditional``: it has matchConditions
+    besides.
     """
 
     kind: FullName
@@ -150,7 +151,9 @@ class OwnObject(Reported):
 class Workloads(Reported):
     """As one API server reports them.
 
-    Where a webhook does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of theirs.
+    ``refused``: whose pods (NAMESPACE/NAME) the API server would not take again, and why, by writes that it does not
+    store. Where a webhook does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of
+    theirs.
     Of the objects that haplane applied, as their paths in the API: ``missing`` and ``edited`` by somebody else.
     ``recorded``: it is known which they are.
     """
@@ -159,6 +162,7 @@ class Workloads(Reported):
     pods: tuple[Pod, ...] = ()
     leases: dict[FullName, Lease] = Field(default_factory=dict)
     webhooks: tuple[Webhook, ...] = ()
+    refused: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)
     own: Annotated[tuple[OwnObject, ...], Field(max_length=1000)] = ()
     namespaces: Annotated[dict[Word, Labels], Field(max_length=1000)] = Field(default_factory=dict)
     recorded: bool = True

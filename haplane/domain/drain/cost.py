@@ -163,7 +163,7 @@ class _Drain:
         return found
 
     def _refusals(self, pod: Pod, *, always: bool) -> list[str]:
-        """Webhooks that no replacement gets past: ``always``, or perhaps, as its matchConditions or endpoints decide."""
+        """Webhooks that no replacement gets past, ``always`` or perhaps."""
         if self._owners.why_bare(pod) is not None:
             return []
         one = OwnObject(resource="pods", namespace=pod.metadata.namespace, labels=pod.metadata.labels)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from haplane.domain.observed import Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem
+from haplane.domain.refusals import remedy
 from haplane.domain.status.causes import not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
-from haplane.domain.status.workloads import remedy
 from haplane.domain.steps.cluster import binding_administrators, forbidding
 
 
@@ -185,9 +185,14 @@ def _fix_of_dns(why: str) -> str:
     return UP if why.startswith(("ErrImage", "ImagePull")) else remedy("kube-system", why) or DNS_PODS
 
 
+def lacks_dns(kubernetes: Kubernetes | None) -> bool:
+    """Whether fewer CoreDNS pods are ready than there should be."""
+    return kubernetes is not None and kubernetes.coredns_ready < min(2, len(kubernetes.nodes))
+
+
 def dns_problems(kubernetes: Kubernetes | None) -> list[Problem]:
-    """Fewer ready CoreDNS pods than there should be."""
-    if kubernetes is None or kubernetes.coredns_ready >= min(2, len(kubernetes.nodes)):
+    """What pods that resolve names lack."""
+    if kubernetes is None or not lacks_dns(kubernetes):
         return []
     why = kubernetes.coredns_why
     what = "no CoreDNS pod is ready: pods cannot resolve names"

@@ -8,6 +8,7 @@ import contextlib
 import re
 import socket
 import ssl
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -83,15 +84,33 @@ def unanswered(hooks: list[dict[str, Any]], more: dict[str, Any]) -> list[dict[s
     ways = [places_of(hook["client"], more, asked) for hook in hooks]
     every = list(dict.fromkeys(place for places, _ in ways for place in places))[:MOST_PLACES]
     with concurrent.futures.ThreadPoolExecutor(MOST_PLACES) as pool:
-        silent = {place: why for place, why in zip(every, pool.map(why_unanswered, every), strict=True) if why}
+        errors = {place: why for place, why in zip(every, pool.map(why_unanswered, every), strict=True) if why}
     found = []
     for hook, (places, nowhere) in zip(hooks, ways, strict=True):
-        lost = [place for place in places if place in silent]
-        why = f"{lost[0].shown} does not answer: {silent[lost[0]]}" if lost else nowhere
+        lost = [place for place in places if place in errors]
+        why = f"{lost[0].shown} does not answer: {errors[lost[0]]}" if lost else nowhere
         if why:
-            told = {"target": target_of(hook["client"]), "why": why, "partly": len(lost) < len(places)}
-            found.append({name: hook[name] for name in hook if name != "client"} | told)
+            found.append(reported(hook, why, partly=len(lost) < len(places)))
     return found
+
+
+def failing(
+    hooks: list[dict[str, Any]], silent: list[dict[str, Any]], refusals: Iterable[str]
+) -> list[dict[str, Any]]:
+    """Those besides that an API server got no answer of that it understood."""
+    known = {one["webhook"] for one in silent}
+    return [
+        reported(hook, why)
+        for hook in hooks
+        for why in [why for why in refusals if f'failed calling webhook "{hook["webhook"]}"' in why][:1]
+        if hook["webhook"] not in known
+    ]
+
+
+def reported(hook: dict[str, Any], why: str, *, partly: bool = False) -> dict[str, Any]:
+    """What the report has of one."""
+    told = {"target": target_of(hook["client"]), "why": why, "partly": partly}
+    return {name: hook[name] for name in hook if name != "client"} | told
 
 
 def target_of(client: dict[str, Any]) -> str:

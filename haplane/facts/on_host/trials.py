@@ -1,0 +1,83 @@
+"""Writes of which an API server stores nothing (dryRun): what it makes of them now.
+
+Of pods that run it says whether it would take them again: quotas, limits, policies, webhooks, priority classes,
+service accounts and the rights of their controllers all have a say in that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from haplane.facts.on_host.kubernetes import credentials
+
+DRY_RUN = "dryRun=All&timeout=5s"
+TRIALS_SECONDS = 6.0
+"""For all pods: a webhook that drops packets costs each 5 s."""
+MOST_REFUSAL = 900
+PASSING = (429, 503, 504)
+"""Of an API server that has no time now."""
+UNTRIED = re.compile(r"does not support dry run|status unknown for quota")
+OF_THIS_POD = re.compile(r'^(?:pods|Pod) "[^"]*" is (?:forbidden|invalid): ')
+"""Its name is another one each time."""
+MAKERS = {"DaemonSet": "daemon-set-controller", "Deployment": "replicaset-controller"}
+"""Who makes the pods."""
+
+Write = tuple[str, str, dict[str, Any], dict[str, str]]
+"""Method, path, body and headers."""
+Attempt = Callable[[Write], tuple[int, str]]
+"""Gives the HTTP status, and the message where that is an error's."""
+
+
+def trial(port: int, context: ssl.SSLContext, write: Write, seconds: float) -> tuple[int, str]:
+    """What the API server on this host answers. Raises OSError, HTTPException or ValueError when it does not."""
+    method, path, body, headers = write
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=seconds)
+    with contextlib.closing(connection):
+        connection.request(method, f"{path}?{DRY_RUN}", json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+    return answer.status, str(json.loads(text).get("message")) if answer.status >= 400 else ""
+
+
+def trials(port: int, config: str) -> Attempt:
+    """The same within TRIALS_SECONDS from now on; status 0 where it does not answer."""
+    context, deadline = credentials(config), time.monotonic() + TRIALS_SECONDS
+
+    def attempt(write: Write) -> tuple[int, str]:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            return trial(port, context, write, max(deadline - time.monotonic(), 0.01))
+        return 0, ""
+
+    return attempt
+
+
+def making(kind: str, item: dict[str, Any]) -> Write:
+    """A pod of a DaemonSet or Deployment, as its controller would make it."""
+    metadata, template = item["metadata"], item["spec"]["template"]
+    labels = template.get("metadata", {}).get("labels", {})
+    named = {"generateName": f"{metadata['name']}-", "labels": labels}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": named, "spec": template["spec"]}
+    headers = {
+        "Content-Type": "application/json",
+        "Impersonate-User": f"system:serviceaccount:kube-system:{MAKERS[kind]}",
+        "Impersonate-Group": "system:serviceaccounts",
+    }
+    return "POST", f"/api/v1/namespaces/{metadata['namespace']}/pods", body, headers
+
+
+def refused_pods(owners: Iterable[tuple[str, dict[str, Any]]], attempt: Attempt) -> dict[str, str]:
+    """NAMESPACE/NAME of those whose pods would be refused -> why. Each owner with its kind."""
+    found = {}
+    for kind, item in owners:
+        status, why = attempt(making(kind, item))
+        if status >= 400 and status not in PASSING and not UNTRIED.search(why):
+            name = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+            found[name] = OF_THIS_POD.sub("", why)[:MOST_REFUSAL]
+    return found
