@@ -29,7 +29,7 @@ class Findings(Reported):
     """``unscheduled`` are pods that no scheduler has looked at, ``unobserved`` Deployments that no controller has.
 
     ``endpoints``: the ready addresses of the services ``default/kubernetes`` and ``kube-system/kube-dns``.
-    ``unread``: answers that were not understood, and why.
+    ``corefile``: why CoreDNS does not take it. ``unread``: answers that were not understood, and why.
     """
 
     api_services: tuple[NotAvailable, ...] = ()
@@ -38,4 +38,5 @@ class Findings(Reported):
     unobserved: tuple[FullName, ...] = ()
     crashing: tuple[Crashing, ...] = ()
     endpoints: dict[FullName, tuple[Annotated[str, Field(max_length=64)], ...]] = Field(default_factory=dict)
+    corefile: Text = ""
     unread: dict[Text, Text] = Field(default_factory=dict)

@@ -24,9 +24,7 @@ def finding_problems(
     roster: Roster, observation: Observation, kubernetes: Kubernetes | None, offsets: Mapping[str, float]
 ) -> list[Problem]:
     """As most of the masters report them. ``offsets`` are by how many seconds hosts' clocks are ahead."""
-    masters = observation.of(roster.masters)
-    view = agreed_view([report.findings for report in masters if report.findings is not None])
-    workloads = most_troubled(masters)
+    view, workloads = agreed_findings(roster, observation), most_troubled(observation.of(roster.masters))
     if view is None:
         return []
     idle = {one.component for one in leaderless(roster.masters, observation, offsets)}
@@ -38,6 +36,11 @@ def finding_problems(
         *_endpoints(view, workloads, kubernetes, roster, observation),
         *_unread(view),
     ]
+
+
+def agreed_findings(roster: Roster, observation: Observation) -> Findings | None:
+    """What most of the masters report; None where none does."""
+    return agreed_view([report.findings for report in observation.of(roster.masters) if report.findings is not None])
 
 
 def _api_services(view: Findings) -> list[Problem]:

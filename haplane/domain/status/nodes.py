@@ -177,6 +177,9 @@ NO_REPLICAS = "its deployment has 0 replicas"
 """As kubernetes.py on hosts reports it."""
 
 
+EDIT_COREFILE = "`kubectl --namespace=kube-system edit configmap coredns`"
+
+
 def _fix_of_dns(why: str) -> str:
     if why.startswith("crash"):
         return DNS_LOG
@@ -190,12 +193,15 @@ def lacks_dns(kubernetes: Kubernetes | None) -> bool:
     return kubernetes is not None and kubernetes.coredns_ready < min(2, len(kubernetes.nodes))
 
 
-def dns_problems(kubernetes: Kubernetes | None) -> list[Problem]:
-    """What pods that resolve names lack."""
+def dns_problems(kubernetes: Kubernetes | None, corefile: str = "") -> list[Problem]:
+    """What pods that resolve names lack, or would once CoreDNS restarts. ``corefile``: why it does not take it."""
     if kubernetes is None or not lacks_dns(kubernetes):
-        return []
+        what = "CoreDNS runs with an older Corefile, and does not start with the one that there is now"
+        return [problem(what, why=corefile, fix=EDIT_COREFILE)] if corefile else []
     why = kubernetes.coredns_why
     what = "no CoreDNS pod is ready: pods cannot resolve names"
     if kubernetes.coredns_ready:
         what = "only 1 CoreDNS pod is ready: without it pods cannot resolve names"
+    if corefile:
+        return [problem(what, why=corefile, fix=EDIT_COREFILE)]
     return [problem(what, why=why or None, fix=_fix_of_dns(why))]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from haplane.facts.on_host.corefile import COREFILE, Log, corefile_error, log_reader
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask, seconds_since
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.webhooks import ready_addresses, slices_path
@@ -45,17 +47,18 @@ def findings(port: int) -> dict[str, Any] | None:
     config = read("/etc/kubernetes/admin.conf")
     if config is None:
         return None
-    paths = [APISERVICES, TERMINATING, UNSCHEDULED, DEPLOYMENTS, *SYSTEM_PODS, *SERVICES.values()]
+    paths = [APISERVICES, TERMINATING, UNSCHEDULED, DEPLOYMENTS, *SYSTEM_PODS, *SERVICES.values(), COREFILE]
     try:
-        return found_in(ask(port, config, paths))
+        return found_in(ask(port, config, paths), log_reader(port, config))
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return None
 
 
-def found_in(listed: Listed) -> dict[str, Any]:
+def found_in(listed: Listed, log: Log) -> dict[str, Any]:
     """The same of what was listed, by path."""
     found: dict[str, Any] = {"unread": {}}
-    for name, question in QUESTIONS.items():
+    questions: dict[str, Callable[[Listed], Any]] = {**QUESTIONS, "corefile": partial(refused_corefile, log=log)}
+    for name, question in questions.items():
         try:
             found[name] = question(listed)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -148,6 +151,14 @@ def crashed_soon(ended: dict[str, Any], running: dict[str, Any]) -> bool:
     young = seconds_since(running["startedAt"]) < HEALTHY_SECONDS
     lasted = seconds_since(ended["startedAt"]) - seconds_since(ended["finishedAt"])
     return ended["exitCode"] not in (0, LOST) and young and lasted < HEALTHY_SECONDS
+
+
+def refused_corefile(listed: Listed, log: Log) -> str:
+    """Why CoreDNS does not take the Corefile that there is."""
+    pods = [
+        one for one in items(listed, SYSTEM_PODS[0]) if one["metadata"].get("labels", {}).get("k8s-app") == "kube-dns"
+    ]
+    return corefile_error(pods, last_change(listed[COREFILE]["metadata"]), log) if COREFILE in listed else ""
 
 
 def endpoints(listed: Listed) -> dict[str, list[str]]:
