@@ -72,12 +72,16 @@ def making(kind: str, item: dict[str, Any]) -> Write:
     return "POST", f"/api/v1/namespaces/{metadata['namespace']}/pods", body, headers
 
 
+def full_name(item: dict[str, Any]) -> str:
+    """NAMESPACE/NAME."""
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+
+
 def refused_pods(owners: Iterable[tuple[str, dict[str, Any]]], attempt: Attempt) -> dict[str, str]:
     """NAMESPACE/NAME of those whose pods would be refused -> why. Each owner with its kind."""
     found = {}
     for kind, item in owners:
         status, why = attempt(making(kind, item))
         if status >= 400 and status not in PASSING and not UNTRIED.search(why):
-            name = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
-            found[name] = OF_THIS_POD.sub("", why)[:MOST_REFUSAL]
+            found[full_name(item)] = OF_THIS_POD.sub("", why)[:MOST_REFUSAL]
     return found

@@ -21,7 +21,7 @@ from haplane.facts.on_host.kubernetes import (
     seconds_since,
 )
 from haplane.facts.on_host.probe import read
-from haplane.facts.on_host.trials import Attempt, refused_pods, trials
+from haplane.facts.on_host.trials import Attempt, full_name, refused_pods, trials
 from haplane.facts.on_host.webhooks import (
     WEBHOOKS,
     failing,
@@ -99,11 +99,6 @@ def is_ours(item: dict[str, Any]) -> bool:
     """Whether haplane or kubeadm applied it: kube-proxy, and whatever pod network the inventory names."""
     managers = {one.get("manager") for one in item["metadata"].get("managedFields", [])}
     return not managers.isdisjoint(OURS)
-
-
-def full_name(item: dict[str, Any]) -> str:
-    """NAMESPACE/NAME."""
-    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
 
 
 def lacks_pods(item: dict[str, Any]) -> bool:

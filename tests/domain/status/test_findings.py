@@ -51,6 +51,26 @@ def test_coredns_that_crashes_by_its_corefile_is_named_with_the_line():
     assert found == f"no CoreDNS pod is ready: pods cannot resolve names ({UNKNOWN}); {EDIT}"
 
 
+@pytest.mark.parametrize(
+    ("why", "fix"),
+    [
+        ("no IP addresses available in range set", "on w1: `journalctl -u containerd -n 50`"),
+        ('failed to find plugin "bridge" in path [/opt/cni/bin]', "`haplane up inventories/test.py`"),
+    ],
+)
+def test_a_node_that_is_ready_and_starts_no_pods(why, fix):
+    waiting = [{"name": name, "node": "w1", "why": why} for name in ("x/a", "x/b")]
+    assert problems(unstarted=waiting) == (f"w1: pods do not start there: x/a, x/b ({why}); fix: {fix}",)
+
+
+def test_pods_that_the_scheduler_fails_to_bind():
+    why = "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'd' with binding 'all' denied request: failed"
+    assert problems(unbound=[{"name": "x/p", "why": why}]) == (
+        f"the scheduler fails to bind pods to nodes: x/p ({why}); "
+        "fix: `kubectl delete validatingadmissionpolicybinding all`",
+    )
+
+
 METRICS = {"name": "v1beta1.metrics.k8s.io", "why": "service/metrics is not present"}
 
 
