@@ -154,7 +154,8 @@ class Workloads(Reported):
     ``refused``: whose pods (NAMESPACE/NAME) the API server would not take again, and why, by writes that it does not
     store. Where a webhook does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of
     theirs.
-    Of the objects that haplane applied, as their paths in the API: ``missing`` and ``edited`` by somebody else.
+    Of the objects that haplane applied, as their paths in the API: ``missing``, ``edited`` by somebody else, and
+    ``held`` by finalizers though somebody deleted them.
     ``recorded``: it is known which they are.
     """
 
@@ -166,5 +167,6 @@ class Workloads(Reported):
     own: Annotated[tuple[OwnObject, ...], Field(max_length=1000)] = ()
     namespaces: Annotated[dict[Word, Labels], Field(max_length=1000)] = Field(default_factory=dict)
     recorded: bool = True
+    held: tuple[ApiPath, ...] = ()
     missing: tuple[ApiPath, ...] = ()
     edited: tuple[ApiPath, ...] = ()

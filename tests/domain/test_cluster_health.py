@@ -127,6 +127,15 @@ def test_what_no_api_server_reports_is_unknown_and_not_fine():
     assert "unknown" in found
 
 
+def test_an_object_that_finalizers_hold_is_named_with_what_shows_them():
+    """kube-proxy's DaemonSet was deleted and stayed by a finalizer: no controller made pods for it any more."""
+    path = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
+    assert problems(with_workloads(held=(path,))) == (
+        "deleted from the cluster, and held by finalizers: kube-system/daemonsets/kube-proxy (nothing maintains it "
+        f"any more); fix: `kubectl get --raw {path}` shows them; remove those, then `haplane up inventories/test.py`",
+    )
+
+
 def test_objects_that_were_deleted_or_edited_are_named():
     missing = ("/api/v1/namespaces/kube-public/configmaps/cluster-info", "/api/v1/namespaces/kube-flannel")
     edited = ("/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy",)
@@ -159,6 +168,10 @@ def test_a_component_cut_off_on_one_master_is_named_while_another_leads():
     ("why", "fix"),
     [
         ("https://10.0.0.22:6443: HTTP 403", "`haplane up inventories/test.py`"),
+        (
+            "https://10.0.0.22:6443: HTTP 429",
+            "`kubectl get flowschemas,prioritylevelconfigurations` shows what rejects it, unless it passes",
+        ),
         ("https://192.0.2.1:6443: timed out", "`haplane up inventories/test.py`"),
         ("/etc/kubernetes/scheduler.conf is missing", "`haplane up inventories/test.py`"),
         (

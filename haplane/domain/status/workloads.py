@@ -29,7 +29,7 @@ def most_troubled(reports: Iterable[HostReport]) -> Workloads | None:
 def _trouble(view: Workloads) -> int:
     lacking = sum(max(one.desired - one.ready, 0) for one in view.daemon_sets)
     leaderless = sum(not lease.holder for lease in view.leases.values())
-    objects = len(view.missing) + len(view.edited)
+    objects = len(view.missing) + len(view.edited) + len(view.held)
     return lacking + leaderless + len(view.webhooks) + len(view.refused) + objects
 
 
@@ -110,6 +110,10 @@ def objects_problems(view: Workloads) -> list[Problem]:
     found = []
     if view.missing:
         found.append(problem(f"deleted from the cluster: {few([short(path) for path in view.missing])}", fix=UP))
+    if view.held:
+        what = f"deleted from the cluster, and held by finalizers: {few([short(path) for path in view.held])}"
+        shown = f"`kubectl get --raw {word(view.held[0])}` shows them"
+        found.append(problem(what, why="nothing maintains it any more", fix=f"{shown}; remove those, then {UP}"))
     if view.edited:
         found.append(problem(f"changed by hand in the cluster: {few([short(path) for path in view.edited])}", fix=UP))
     return found

@@ -85,6 +85,7 @@ def from_api(api: Ask, attempt: Attempt) -> dict[str, Any]:
         "own": objects,
         "namespaces": labels_of(api(namespace_paths(objects)).values()) if silent else {},
         "recorded": applied is not None,
+        "held": [path for path, item in kept.items() if "deletionTimestamp" in item["metadata"]],
         "missing": [path for path in recorded if path not in kept],
         "edited": [path for path, item in kept.items() if applied[path] not in ("", fields_digest(item))],
     }

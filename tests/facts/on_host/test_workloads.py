@@ -153,6 +153,13 @@ def test_a_webhook_that_answers_without_sense_is_named_by_the_pods_that_it_keeps
     assert found.refused == {"kube-flannel/flannel": why}
 
 
+def test_an_object_that_was_deleted_and_is_still_there_is_no_object_that_is_there():
+    kept = owned("f:kubelet")
+    kept["metadata"]["deletionTimestamp"] = NOW
+    found = look(objects={CONFIG: ""}, more={CONFIG: kept})[0]
+    assert (found.held, found.missing) == ((CONFIG,), ())
+
+
 def test_what_else_it_may_refuse_is_reported_with_it_and_only_then():
     system = {"metadata": {"name": "kube-system", "labels": {"a": "b"}}}
     more = {"/api/v1/namespaces/kube-system": system, CONFIG: owned("f:kubelet")}
