@@ -152,17 +152,17 @@ class Workloads(Reported):
     """As one API server reports them.
 
     ``refused``: whose pods (NAMESPACE/NAME) the API server would not take again, and why, by writes that it does not
-    store. Where a webhook does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of
-    theirs.
-    Of the objects that haplane applied, as their paths in the API: ``missing``, ``edited`` by somebody else, and
-    ``held`` by finalizers though somebody deleted them.
-    ``recorded``: it is known which they are.
+    store; ``hindered`` are service accounts of kube-system that may not do what they are for. Where a webhook does not
+    answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of theirs. Of the objects that haplane
+    applied, as their paths in the API: ``missing``, ``edited`` by somebody else, and ``held`` by finalizers though
+    somebody deleted them. ``recorded``: it is known which they are.
     """
 
     daemon_sets: tuple[DaemonSet, ...] = ()
     pods: tuple[Pod, ...] = ()
     leases: dict[FullName, Lease] = Field(default_factory=dict)
     webhooks: tuple[Webhook, ...] = ()
+    hindered: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)
     refused: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)
     own: Annotated[tuple[OwnObject, ...], Field(max_length=1000)] = ()
     namespaces: Annotated[dict[Word, Labels], Field(max_length=1000)] = Field(default_factory=dict)

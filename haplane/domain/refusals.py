@@ -33,7 +33,7 @@ REMEDIES = (
         "`kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations --output=yaml` shows whose it is",
     ),
     (
-        r'User "system:serviceaccount:kube-system:[a-z-]+-controller" cannot create',
+        r'User "system:serviceaccount:kube-system:[a-z-]+" cannot',
         "on a master: `pkill -x kube-apiserver`: an API server restores these rights when it starts",
     ),
     (r"serviceaccount \"[a-z0-9.-]+\" not found", UP),
@@ -67,16 +67,14 @@ def fix_of_refusal(name: str, why: str) -> str:
 
 
 def irreplaceable(view: Workloads) -> Mapping[str, str]:
-    """NAMESPACE/NAME of those whose pods run and would not be made again -> why.
+    """NAMESPACE/NAME of those whose pods run and would not be made again -> why."""
+    return {name: why for name, why in without_silent_webhooks(view, view.refused).items() if not is_only_full(why)}
 
-    Not those that a webhook refuses which is named by itself.
-    """
+
+def without_silent_webhooks(view: Workloads, refusals: Mapping[str, str]) -> dict[str, str]:
+    """Those that no webhook makes which does not answer: it is named by itself."""
     named = [f'"{hook.webhook}"' for hook in view.webhooks]
-    return {
-        name: why
-        for name, why in view.refused.items()
-        if not is_only_full(why) and not any(hook in why for hook in named)
-    }
+    return {name: why for name, why in refusals.items() if not any(hook in why for hook in named)}
 
 
 def is_only_full(refusal: str) -> bool:

@@ -41,6 +41,26 @@ def test_coredns_that_lacks_a_pod_is_named_with_the_cause_and_not_again():
     assert found.startswith(f"only 1 CoreDNS pod is ready: without it pods cannot resolve names ({why})")
 
 
+NO_RIGHT = 'services is forbidden: User "system:serviceaccount:kube-system:{}" cannot list resource "services"'
+PROXIER = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/kubeadm:node-proxier"
+
+
+def test_components_that_run_and_may_not_do_what_they_are_for():
+    """The ClusterRole system:node-proxier was deleted: every pod ran, and new Services led nowhere."""
+    (found,) = problems(hindered={"kube-proxy": NO_RIGHT.format("kube-proxy")})
+    assert found.startswith("kube-proxy does not see Services and endpoints that change: nodes send to old ones (")
+    assert found.endswith(
+        "fix: on a master: `pkill -x kube-apiserver`: an API server restores these rights when it starts"
+    )
+    (found,) = problems(hindered={"endpointslice-controller": NO_RIGHT.format("endpointslice-controller")})
+    assert found.startswith("endpoints are not written any more: Services keep those that they have (")
+
+
+def test_a_binding_of_kube_proxys_that_is_gone_is_one_problem():
+    (found,) = problems(hindered={"kube-proxy": NO_RIGHT.format("kube-proxy")}, missing=[PROXIER])
+    assert found.startswith("deleted from the cluster: clusterrolebindings/kubeadm:node-proxier")
+
+
 @pytest.mark.parametrize(
     ("used", "limited", "full"),
     [

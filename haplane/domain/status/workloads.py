@@ -10,7 +10,7 @@ from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
 from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
-from haplane.domain.refusals import fix_of_refusal, irreplaceable, remedy
+from haplane.domain.refusals import fix_of_refusal, irreplaceable, remedy, without_silent_webhooks
 from haplane.domain.status.model import Roster
 from haplane.domain.status.nodes import lacks_dns
 from haplane.domain.webhooks import subject
@@ -29,7 +29,7 @@ def most_troubled(reports: Iterable[HostReport]) -> Workloads | None:
 def _trouble(view: Workloads) -> int:
     lacking = sum(max(one.desired - one.ready, 0) for one in view.daemon_sets)
     leaderless = sum(not lease.holder for lease in view.leases.values())
-    objects = len(view.missing) + len(view.edited) + len(view.held)
+    objects = len(view.hindered) + len(view.missing) + len(view.edited) + len(view.held)
     return lacking + leaderless + len(view.webhooks) + len(view.refused) + objects
 
 
@@ -55,9 +55,27 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
                     f"{one.name}: {lacking}", why=_why(one, ready), fix=removal(hook) if hook else _fix(one, ready)
                 )
             )
+    found += _hindered(view)
     found += [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
     return found + [
         one for fix, one in _irreplaceable(view, kubernetes).items() if not any(fix in other for other in found)
+    ]
+
+
+HINDERED = {
+    "kube-proxy": "kube-proxy does not see Services and endpoints that change: nodes send to old ones",
+    "endpointslice-controller": "endpoints are not written any more: Services keep those that they have",
+}
+"""By the service account that may not do its work."""
+
+
+def _hindered(view: Workloads) -> list[Problem]:
+    """kube-proxy's binding is of the objects that haplane watches: named as one that is gone where it is."""
+    bound = not any("kubeadm:node-proxier" in path for path in (*view.missing, *view.edited))
+    return [
+        problem(HINDERED[account], why=why, fix=fix_of_refusal("kube-system/", why))
+        for account, why in without_silent_webhooks(view, view.hindered).items()
+        if account in HINDERED and (bound or account != "kube-proxy")
     ]
 
 

@@ -21,7 +21,7 @@ from haplane.facts.on_host.kubernetes import (
     seconds_since,
 )
 from haplane.facts.on_host.probe import read
-from haplane.facts.on_host.trials import Attempt, full_name, refused_pods, trials
+from haplane.facts.on_host.trials import Attempt, full_name, hindered, refused_pods, trials
 from haplane.facts.on_host.webhooks import (
     WEBHOOKS,
     failing,
@@ -82,6 +82,7 @@ def from_api(api: Ask, attempt: Attempt) -> dict[str, Any]:
         "leases": {name: lease(listed.get(path)) for path, name in leases.items()},
         "webhooks": silent,
         "refused": refused,
+        "hindered": hindered(attempt),
         "own": objects,
         "namespaces": labels_of(api(namespace_paths(objects)).values()) if silent else {},
         "recorded": applied is not None,

@@ -6,7 +6,7 @@ import pytest
 import samples
 from recovery.scratch.test_api_server import create, program, there
 
-from haplane.facts.on_host.trials import making, refused_pods, trial
+from haplane.facts.on_host.trials import hindered, making, refused_pods, trial
 from haplane.recovery.scratch.api_server import _apiserver
 from haplane.recovery.scratch.etcd import scratch_etcd
 from haplane.waiting import wait_until
@@ -44,6 +44,11 @@ def test_what_counts_as_a_refusal(status, message, why):
     assert found == ({"kube-system/kube-proxy": why} if why else {})
 
 
+def test_only_refusals_hinder():
+    assert hindered(lambda _: (0, "")) == {}
+    assert hindered(lambda _: (403, "no")) == {"kube-proxy": "no", "endpointslice-controller": "no"}
+
+
 def test_a_pod_is_tried_as_its_controller_makes_it():
     for kind, maker in (("DaemonSet", "daemon-set-controller"), ("Deployment", "replicaset-controller")):
         method, path, body, headers = making(kind, PROXY)
@@ -61,6 +66,12 @@ FAULTS = {
     "exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=0": f"{PLACE}/resourcequotas/q",
     "minimum cpu usage per Pod is 1": f"{PLACE}/limitranges/l",
     "ValidatingAdmissionPolicy 'deny' with binding 'b' denied": f"{ADMISSION}/validatingadmissionpolicybindings/b",
+}
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+BOUND = {
+    "metadata": {"name": "kubeadm:node-proxier"},
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:node-proxier"},
+    "subjects": [{"kind": "ServiceAccount", "namespace": "kube-system", "name": "kube-proxy"}],
 }
 SPECS = {
     "q": {"hard": {"pods": "0"}},
@@ -100,3 +111,15 @@ def test_a_real_api_server_says_what_it_would_refuse_and_makes_nothing(tools, pr
             delete(path)
             wait_until(lambda: not refusal(), 30, "nothing refuses the pod again")
         assert client.get(f"{PLACE}/pods")["items"] == []
+        create(client, f"{RBAC}/clusterrolebindings", BOUND)
+        wait_until(
+            lambda: hindered(attempt) == {}, 30, "all may do what they are for", why=lambda: str(hindered(attempt))
+        )
+        for path in (
+            "clusterroles/system:node-proxier",
+            "clusterrolebindings/system:controller:endpointslice-controller",
+        ):
+            delete(f"{RBAC}/{path}")
+        both = {"kube-proxy", "endpointslice-controller"}
+        wait_until(lambda: set(hindered(attempt)) == both, 30, "neither does", why=lambda: str(hindered(attempt)))
+        assert "cannot" in hindered(attempt)["kube-proxy"]
