@@ -122,8 +122,8 @@ class Rule(ApiObject):
 class Webhook(Reported):
     """An admission webhook that does not answer, and ``why``, so that it refuses what it would be called for.
 
-    ``target`` is its service (NAMESPACE/NAME), empty for one at a URL. ``namespaces`` and ``objects`` are its
-    selectors; ``conditional``: it has matchConditions besides.
+    ``target`` is its service (NAMESPACE/NAME), empty for one at a URL; ``partly``: another endpoint of that one
+    answers. ``namespaces`` and ``objects`` are its selectors; ``conditional``: it has matchConditions besides.
     """
 
     kind: FullName
@@ -131,6 +131,7 @@ class Webhook(Reported):
     webhook: FullName
     target: FullName | Literal[""] = ""
     why: Text
+    partly: bool = False
     rules: Annotated[tuple[Rule, ...], Field(max_length=100)] = ()
     namespaces: Selector = Selector()
     objects: Selector = Selector()
@@ -149,17 +150,22 @@ class OwnObject(Reported):
 class Workloads(Reported):
     """As one API server reports them.
 
-    Where a webhook does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of theirs.
-    Of the objects that haplane applied, as their paths in the API: ``missing`` and ``edited`` by somebody else.
-    ``recorded``: it is known which they are.
+    ``refused``: whose pods (NAMESPACE/NAME) the API server would not take again, and why, by writes that it does
+    not store; ``hindered`` are service accounts of kube-system that may not do what they are for. Where a webhook
+    does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of theirs. Of the objects
+    that haplane applied, as their paths in the API: ``missing``, ``edited`` by somebody else, and ``held`` by
+    finalizers though somebody deleted them. ``recorded``: it is known which they are.
     """
 
     daemon_sets: tuple[DaemonSet, ...] = ()
     pods: tuple[Pod, ...] = ()
     leases: dict[FullName, Lease] = Field(default_factory=dict)
     webhooks: tuple[Webhook, ...] = ()
+    hindered: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)
+    refused: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)
     own: Annotated[tuple[OwnObject, ...], Field(max_length=1000)] = ()
     namespaces: Annotated[dict[Word, Labels], Field(max_length=1000)] = Field(default_factory=dict)
     recorded: bool = True
+    held: tuple[ApiPath, ...] = ()
     missing: tuple[ApiPath, ...] = ()
     edited: tuple[ApiPath, ...] = ()

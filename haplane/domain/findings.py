@@ -11,14 +11,14 @@ from haplane.domain.names import NodeName
 
 
 class NotAvailable(Reported):
-    """An APIService, or a namespace that does not go, and ``why``."""
+    """An APIService, a namespace that does not go, or a pod that is not bound, and ``why``."""
 
     name: FullName
     why: Text = ""
 
 
 class Crashing(Reported):
-    """A pod, as NAMESPACE/NAME, of which a container that runs ended soon after its last starts."""
+    """A pod, as NAMESPACE/NAME, that never ran, or of which a container ended soon after its last starts."""
 
     name: FullName
     node: NodeName
@@ -28,14 +28,18 @@ class Crashing(Reported):
 class Findings(Reported):
     """``unscheduled`` are pods that no scheduler has looked at, ``unobserved`` Deployments that no controller has.
 
+    ``unbound`` are those that it fails to bind by an error, ``unstarted`` those without a sandbox on their node.
     ``endpoints``: the ready addresses of the services ``default/kubernetes`` and ``kube-system/kube-dns``.
-    ``unread``: answers that were not understood, and why.
+    ``corefile``: why CoreDNS does not take it. ``unread``: answers that were not understood, and why.
     """
 
     api_services: tuple[NotAvailable, ...] = ()
     terminating: tuple[NotAvailable, ...] = ()
     unscheduled: tuple[FullName, ...] = ()
+    unbound: tuple[NotAvailable, ...] = ()
+    unstarted: tuple[Crashing, ...] = ()
     unobserved: tuple[FullName, ...] = ()
     crashing: tuple[Crashing, ...] = ()
     endpoints: dict[FullName, tuple[Annotated[str, Field(max_length=64)], ...]] = Field(default_factory=dict)
+    corefile: Text = ""
     unread: dict[Text, Text] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from haplane.domain import host_paths
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import HostReport, Node, Observation
+from haplane.domain.refusals import fix_of_refusal, irreplaceable
 from haplane.domain.status.workloads import most_troubled, removal
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
@@ -157,6 +158,14 @@ def webhook_problems(reports: Iterable[HostReport], tried: DryRuns) -> Iterator[
             why=f"{hook.why}{'; its matchConditions could not be tried' if refuses == 'may refuse' else ''}",
             next_step=removal(hook),
         )
+
+
+def pod_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
+    """DaemonSets and CoreDNS whose pods an upgrade would end and API servers would refuse to make again."""
+    view = most_troubled(reports)
+    for name, why in irreplaceable(view).items() if view else ():
+        what = f"API servers would refuse the pods of {name} that an upgrade makes anew"
+        yield HaplaneError(what, why=why, next_step=fix_of_refusal(name, why))
 
 
 def flag_problems(refused: Mapping[Written, str], version: str) -> Iterator[HaplaneError]:

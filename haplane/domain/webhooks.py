@@ -115,4 +115,6 @@ def subject(hook: Webhook) -> str:
     named = dict.fromkeys(name for rule in hook.rules for name in rule.resources)
     listed = ", ".join(list(named)[:3]) or "its resources"
     chosen = hook.conditional or any(one != Selector() for one in (hook.namespaces, hook.objects))
+    if hook.partly:
+        return f"part of the requests for {listed}"
     return f"requests for {listed} that it selects" if chosen else f"every request for {listed}"

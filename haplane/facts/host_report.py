@@ -18,10 +18,11 @@ NO_PYTHON = "python3 is not installed: install that package"
 MODULES = (
     *("probe", "systemd", "network", "certificates", "haproxy", "machine", "etcd", "kubernetes", "kubelet"),
     *("apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence", "webhooks"),
-    *("workloads", "surroundings", "stopped", "condition", "findings", "kubeconfigs", "observe"),
+    *("trials", "workloads", "surroundings", "stopped", "condition", "corefile", "findings"),
+    *("kubeconfigs", "observe"),
 )
 """Of the observer, each after those that it uses."""
-RECORDER = ("probe", "systemd", "kubernetes", "leftovers", "webhooks", "workloads", "record")
+RECORDER = ("probe", "systemd", "kubernetes", "leftovers", "webhooks", "trials", "workloads", "record")
 
 
 def observer() -> str:

@@ -34,7 +34,9 @@ from haplane.observation.upgrade import bundle_of, snapshots_needed, upgrade_of,
 from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
-TRIES = program(*parts("facts", "probe", "systemd", "kubernetes", "leftovers", "webhooks", "workloads", "dry_runs"))
+TRIES = program(
+    *parts("facts", "probe", "systemd", "kubernetes", "leftovers", "webhooks", "trials", "workloads", "dry_runs")
+)
 SWITCHES = (Kind.UPGRADE_ETCD, Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_NODE)
 UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
 
@@ -61,6 +63,7 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
         yield from checks.node_problems(nodes, version, begun)
     yield from _snapshot_problems(context)
     yield from checks.webhook_problems(reports.values(), _dry_runs(context))
+    yield from checks.pod_problems(reports.values())
     yield from checks.disk_problems(_bytes_needed(context), reports)
     yield from checks.room_for_programs(_bytes_switched(context), reports)
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}

@@ -76,6 +76,14 @@ def test_a_webhook_at_a_url_that_does_not_answer():
     )
 
 
+def test_a_webhook_of_which_one_endpoint_answers_is_said_to_refuse_a_part():
+    why = "10.244.1.7:8443 of its service policy/policy does not answer: timed out"
+    (found,) = problems(with_workloads(webhooks=[HOOK | {"why": why, "partly": True}]))
+    assert found.startswith(
+        f"validatingwebhookconfiguration bugs-policy refuses part of the requests for pods ({why})"
+    )
+
+
 def test_a_webhook_of_some_namespaces_is_not_said_to_refuse_everything():
     one = HOOK | {"namespaces": {"matchLabels": {"team": "a"}}}
     (found,) = problems(with_workloads(webhooks=[one]))
@@ -119,6 +127,15 @@ def test_what_no_api_server_reports_is_unknown_and_not_fine():
     assert "unknown" in found
 
 
+def test_an_object_that_finalizers_hold_is_named_with_what_shows_them():
+    """kube-proxy's DaemonSet was deleted and stayed by a finalizer: no controller made pods for it any more."""
+    path = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
+    assert problems(with_workloads(held=(path,))) == (
+        "deleted from the cluster, and held by finalizers: kube-system/daemonsets/kube-proxy (nothing maintains it "
+        f"any more); fix: `kubectl get --raw {path}` shows them; remove those, then `haplane up inventories/test.py`",
+    )
+
+
 def test_objects_that_were_deleted_or_edited_are_named():
     missing = ("/api/v1/namespaces/kube-public/configmaps/cluster-info", "/api/v1/namespaces/kube-flannel")
     edited = ("/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy",)
@@ -151,6 +168,10 @@ def test_a_component_cut_off_on_one_master_is_named_while_another_leads():
     ("why", "fix"),
     [
         ("https://10.0.0.22:6443: HTTP 403", "`haplane up inventories/test.py`"),
+        (
+            "https://10.0.0.22:6443: HTTP 429",
+            "`kubectl get flowschemas,prioritylevelconfigurations` shows what rejects it, unless it passes",
+        ),
         ("https://192.0.2.1:6443: timed out", "`haplane up inventories/test.py`"),
         ("/etc/kubernetes/scheduler.conf is missing", "`haplane up inventories/test.py`"),
         (

@@ -73,6 +73,14 @@ def hooks(tried=NOT_TRIED, **changes):
     return list(checks.webhook_problems(observed(m1={"workloads": view}).reports.values(), tried))
 
 
+def test_pods_that_would_be_ended_and_not_made_again():
+    refused = {"kube-system/kube-proxy": "exceeded quota: none, requested: pods=1, used: pods=9, limited: pods=0"}
+    view = samples.workloads(samples.inventory(), refused=refused)
+    [error] = checks.pod_problems(observed(m1={"workloads": view}).reports.values())
+    assert error.what == "API servers would refuse the pods of kube-system/kube-proxy that an upgrade makes anew"
+    assert error.next_step == "`kubectl --namespace=kube-system delete resourcequota none`"
+
+
 def test_a_webhook_that_refuses_everything():
     [error] = hooks()
     assert error.what.startswith("mutatingwebhookconfiguration guard refuses every request for *, the cluster's own")

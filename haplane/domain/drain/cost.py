@@ -125,7 +125,7 @@ class _Drain:
         eviction = self._evictions.get(pod.metadata.uid, Eviction())
         blocks, lost = self._blocks(pod, eviction), self._losses(pod)
         cut = self._interruptions(pod)
-        notes = [*(one for one in (eviction.waits, late) if one), *self._refusals(pod, conditional=True)]
+        notes = [*(one for one in (eviction.waits, late) if one), *self._refusals(pod, always=False)]
         why = (*blocks, *lost, *cut, *notes)
         seconds = start_seconds(pod) if cut else None
         for effect, reasons in ((Effect.BLOCKS, blocks), (Effect.LOST, lost), (Effect.INTERRUPTED, cut)):
@@ -156,23 +156,22 @@ class _Drain:
             found.append(f'annotated {SAFE_TO_EVICT}: "false"')
         if nowhere := self._nowhere.get(pod.metadata.uid):
             found.append(f"its replacement runs nowhere else: {nowhere}")
-        found += self._refusals(pod, conditional=False)
+        found += self._refusals(pod, always=True)
         for claim in single_node_claims(pod, self._workloads):
             if user := self._kept.get(claim.name):
                 found.append(f"its replacement runs nowhere else: {claim.name} is used here by {user}, which stays")
         return found
 
-    def _refusals(self, pod: Pod, *, conditional: bool) -> list[str]:
-        """Webhooks that no replacement gets past; where their matchConditions decide, perhaps."""
+    def _refusals(self, pod: Pod, *, always: bool) -> list[str]:
+        """Webhooks that no replacement gets past, ``always`` or perhaps."""
         if self._owners.why_bare(pod) is not None:
             return []
         one = OwnObject(resource="pods", namespace=pod.metadata.namespace, labels=pod.metadata.labels)
         labels = self._workloads.labels_of_namespaces
-        perhaps = " if its matchConditions say so" if conditional else ""
         return [
-            f"its replacement is refused by {hook.kind} {hook.name}{perhaps}: {hook.why}"
+            f"its replacement is refused by {hook.kind} {hook.name}{_perhaps(hook)}: {hook.why}"
             for hook in self._drain.webhooks
-            if hook.conditional is conditional and matches(hook, one, labels, ("CREATE",))
+            if always is (_perhaps(hook) == "") and matches(hook, one, labels, ("CREATE",))
         ]
 
     def _losses(self, pod: Pod) -> list[str]:
@@ -188,6 +187,13 @@ class _Drain:
         if why := self._owners.why_interrupted(pod):
             found.append(why)
         return found
+
+
+def _perhaps(hook: Webhook) -> str:
+    """When, for one that does not refuse every try: a controller tries again."""
+    if hook.conditional:
+        return " if its matchConditions say so"
+    return " until it is tried at another endpoint" if hook.partly else ""
 
 
 def cost_of_reboot_in_place(workloads: Workloads, node: str) -> tuple[Cost, ...]:

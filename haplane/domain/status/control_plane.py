@@ -84,6 +84,8 @@ def _cut_off(roster: Roster, observation: Observation) -> list[Problem]:
 
 def _fix_of(why: str, own: list[str]) -> str:
     """`up` knows the right address and makes credentials; what keeps it from its own address is the host's."""
+    if "HTTP 429" in why:
+        return "`kubectl get flowschemas,prioritylevelconfigurations` shows what rejects it, unless it passes"
     if any(words in why for words in REFUSALS) or not any(f"//{address}:" in why for address in own):
         return UP
     readyz = word(f"{why.split(': ', maxsplit=1)[0]}/readyz")

@@ -10,13 +10,16 @@ from haplane.domain.consensus import agreed_view
 from haplane.domain.findings import Findings, NotAvailable
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.plan import few
-from haplane.domain.problem import Problem, problem
+from haplane.domain.problem import UP, Problem, journal, problem
+from haplane.domain.refusals import remedy
 from haplane.domain.status.model import Roster
 from haplane.domain.status.workloads import most_troubled
 from haplane.domain.steps.leaders import leaderless
 
 REMAINING = re.compile(r"\b([a-z0-9]+(?:\.[a-z0-9-]+)*)\.? has \d+ resource instance")
 """In the condition NamespaceContentRemaining; the group of a core resource is empty, its dot is not."""
+NO_PLUGIN = re.compile(r"failed to find plugin|subnet\.env: no such file")
+"""What `up` puts in place: programs and flannel's file."""
 KUBERNETES, DNS = "default/kubernetes", "kube-system/kube-dns"
 
 
@@ -24,9 +27,7 @@ def finding_problems(
     roster: Roster, observation: Observation, kubernetes: Kubernetes | None, offsets: Mapping[str, float]
 ) -> list[Problem]:
     """As most of the masters report them. ``offsets`` are by how many seconds hosts' clocks are ahead."""
-    masters = observation.of(roster.masters)
-    view = agreed_view([report.findings for report in masters if report.findings is not None])
-    workloads = most_troubled(masters)
+    view, workloads = agreed_findings(roster, observation), most_troubled(observation.of(roster.masters))
     if view is None:
         return []
     idle = {one.component for one in leaderless(roster.masters, observation, offsets)}
@@ -34,10 +35,17 @@ def finding_problems(
         *_api_services(view),
         *_terminating(view),
         *_idle(view, workloads, idle, roster),
+        *_unbound(view, workloads),
+        *_unstarted(view, kubernetes),
         *_crashing(view),
         *_endpoints(view, workloads, kubernetes, roster, observation),
         *_unread(view),
     ]
+
+
+def agreed_findings(roster: Roster, observation: Observation) -> Findings | None:
+    """What most of the masters report; None where none does."""
+    return agreed_view([report.findings for report in observation.of(roster.masters) if report.findings is not None])
 
 
 def _api_services(view: Findings) -> list[Problem]:
@@ -99,6 +107,31 @@ def _idle(view: Findings, workloads: Workloads | None, leaderless_ones: set[str]
                 fix=f"`kubectl --namespace=kube-system {log} --tail=50` shows what fails",
             )
         )
+    return found
+
+
+def _unbound(view: Findings, workloads: Workloads | None) -> list[Problem]:
+    """By the first one's error; a webhook that does not answer is named by itself."""
+    hooks = [hook.webhook for hook in workloads.webhooks] if workloads else []
+    errors = [one for one in view.unbound if not any(hook in one.why for hook in hooks)]
+    if not errors:
+        return []
+    log = "logs --selector=component=kube-scheduler --prefix --tail=50"
+    fix = remedy(errors[0].name.partition("/")[0], errors[0].why)
+    fix = fix or f"`kubectl --namespace=kube-system {log}` shows what fails"
+    what = f"the scheduler fails to bind pods to nodes: {few([one.name for one in errors])}"
+    return [problem(what, why=errors[0].why or None, fix=fix)]
+
+
+def _unstarted(view: Findings, kubernetes: Kubernetes | None) -> list[Problem]:
+    """One line for each node that is Ready: others have one of their own."""
+    ready = {node.name for node in kubernetes.nodes if node.ready} if kubernetes else set()
+    found = []
+    for name in sorted({one.node for one in view.unstarted} & ready):
+        pods = [one for one in view.unstarted if one.node == name]
+        fix = UP if NO_PLUGIN.search(pods[0].why) else journal(name, "containerd")
+        what = f"{name}: pods do not start there: {few([one.name for one in pods])}"
+        found.append(problem(what, why=pods[0].why or None, fix=fix))
     return found
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from haplane.domain.observed import Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem
+from haplane.domain.refusals import remedy
 from haplane.domain.status.causes import not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
-from haplane.domain.status.workloads import remedy
 from haplane.domain.steps.cluster import binding_administrators, forbidding
 
 
@@ -177,6 +177,9 @@ NO_REPLICAS = "its deployment has 0 replicas"
 """As kubernetes.py on hosts reports it."""
 
 
+EDIT_COREFILE = "`kubectl --namespace=kube-system edit configmap coredns`"
+
+
 def _fix_of_dns(why: str) -> str:
     if why.startswith("crash"):
         return DNS_LOG
@@ -185,12 +188,20 @@ def _fix_of_dns(why: str) -> str:
     return UP if why.startswith(("ErrImage", "ImagePull")) else remedy("kube-system", why) or DNS_PODS
 
 
-def dns_problems(kubernetes: Kubernetes | None) -> list[Problem]:
-    """Fewer ready CoreDNS pods than there should be."""
-    if kubernetes is None or kubernetes.coredns_ready >= min(2, len(kubernetes.nodes)):
-        return []
+def lacks_dns(kubernetes: Kubernetes | None) -> bool:
+    """Whether fewer CoreDNS pods are ready than there should be."""
+    return kubernetes is not None and kubernetes.coredns_ready < min(2, len(kubernetes.nodes))
+
+
+def dns_problems(kubernetes: Kubernetes | None, corefile: str = "") -> list[Problem]:
+    """What pods that resolve names lack, or would once CoreDNS restarts. ``corefile``: why it does not take it."""
+    if kubernetes is None or not lacks_dns(kubernetes):
+        what = "CoreDNS runs with an older Corefile, and does not start with the one that there is now"
+        return [problem(what, why=corefile, fix=EDIT_COREFILE)] if corefile else []
     why = kubernetes.coredns_why
     what = "no CoreDNS pod is ready: pods cannot resolve names"
     if kubernetes.coredns_ready:
         what = "only 1 CoreDNS pod is ready: without it pods cannot resolve names"
+    if corefile:
+        return [problem(what, why=corefile, fix=EDIT_COREFILE)]
     return [problem(what, why=why or None, fix=_fix_of_dns(why))]

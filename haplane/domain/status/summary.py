@@ -29,7 +29,7 @@ from haplane.domain.status.condition import LASTING, clock_notes, condition_prob
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.cordons import BY_HAPLANE, cordon_notes, cordon_problems
 from haplane.domain.status.etcd_failures import failed_members
-from haplane.domain.status.findings import finding_problems
+from haplane.domain.status.findings import agreed_findings, finding_problems
 from haplane.domain.status.hosts import (
     address_problems,
     failed_probes,
@@ -137,6 +137,7 @@ def _problems(
     window: Window | None,
 ) -> tuple[Problem, ...]:
     """Everything that keeps the cluster from being healthy: hosts first, and what keeps much else from working."""
+    findings = agreed_findings(roster, observation)
     found = (
         *unreachable_hosts(observation),
         *failed_probes(observation),
@@ -166,7 +167,7 @@ def _problems(
         *(unreached_endpoint(roster, observation) if endpoint_ready else [endpoint_problem(roster, observation)]),
         *control_plane_problems(roster, observation, clock_offsets(observation, window)),
         *workload_problems(roster, observation, kubernetes),
-        *dns_problems(kubernetes),
+        *dns_problems(kubernetes, findings.corefile if findings else ""),
         *finding_problems(roster, observation, kubernetes, clock_offsets(observation, window)),
         *precedence_problems(roster, observation),
         *pod_network_problems(roster, observation, kubernetes),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable
 
 from haplane.domain.applied import short
@@ -11,32 +10,12 @@ from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
 from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
+from haplane.domain.refusals import fix_of_refusal, irreplaceable, remedy, without_silent_webhooks
 from haplane.domain.status.model import Roster
+from haplane.domain.status.nodes import lacks_dns
 from haplane.domain.webhooks import subject
 
-SYSTEM_CRITICAL = 2 * 1_000_000_000
-"""Twice what users may define (pkg/apis/scheduling/types.go); system-node-critical is 1000 more."""
-REMEDIES = (
-    (r"(?:exceeded|failed) quota: ([a-z0-9.-]+)", "`kubectl --namespace={namespace} delete resourcequota {0}`"),
-    (
-        r"usage per (?:Container|Pod) is",
-        "see `kubectl --namespace={namespace} get limitranges`, and delete the one that refuses",
-    ),
-    (r"violates PodSecurity", "`kubectl label namespace {namespace} pod-security.kubernetes.io/enforce-`"),
-    (r"with binding '([a-z0-9.-]+)' denied", "`kubectl delete validatingadmissionpolicybinding {0}`"),
-    (r"serviceaccount \"[a-z0-9.-]+\" not found", UP),
-    (
-        r"no PriorityClass with name system-node-critical",
-        f"`kubectl create priorityclass system-node-critical --value={SYSTEM_CRITICAL + 1000}`",
-    ),
-    (
-        r"no PriorityClass with name system-cluster-critical",
-        f"`kubectl create priorityclass system-cluster-critical --value={SYSTEM_CRITICAL}`",
-    ),
-)
-"""What an API server says when it refuses a pod -> the command that ends that; groups are {0}."""
-
-
+COREDNS = "kube-system/coredns"
 OPERATING_SYSTEM = "kubernetes.io/os"
 """The node label that kubeadm's manifests ask for."""
 
@@ -50,7 +29,8 @@ def most_troubled(reports: Iterable[HostReport]) -> Workloads | None:
 def _trouble(view: Workloads) -> int:
     lacking = sum(max(one.desired - one.ready, 0) for one in view.daemon_sets)
     leaderless = sum(not lease.holder for lease in view.leases.values())
-    return lacking + leaderless + len(view.webhooks) + len(view.missing) + len(view.edited)
+    objects = len(view.hindered) + len(view.missing) + len(view.edited) + len(view.held)
+    return lacking + leaderless + len(view.webhooks) + len(view.refused) + objects
 
 
 def workload_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
@@ -75,7 +55,42 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
                     f"{one.name}: {lacking}", why=_why(one, ready), fix=removal(hook) if hook else _fix(one, ready)
                 )
             )
-    return found + [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
+    found += _hindered(view)
+    found += [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
+    return found + [
+        one for fix, one in _irreplaceable(view, kubernetes).items() if not any(fix in other for other in found)
+    ]
+
+
+HINDERED = {
+    "kube-proxy": "kube-proxy does not see Services and endpoints that change: nodes send to old ones",
+    "endpointslice-controller": "endpoints are not written any more: Services keep those that they have",
+}
+"""By the service account that may not do its work."""
+
+
+def _hindered(view: Workloads) -> list[Problem]:
+    """kube-proxy's binding is of the objects that haplane watches: named as one that is gone where it is."""
+    bound = not any("kubeadm:node-proxier" in path for path in (*view.missing, *view.edited))
+    return [
+        problem(HINDERED[account], why=why, fix=fix_of_refusal("kube-system/", why))
+        for account, why in without_silent_webhooks(view, view.hindered).items()
+        if account in HINDERED and (bound or account != "kube-proxy")
+    ]
+
+
+def _irreplaceable(view: Workloads, kubernetes: Kubernetes | None) -> dict[str, Problem]:
+    """By what ends it: pods that run and would not be made again. Why CoreDNS lacks one is named with that."""
+    alike: dict[str, dict[str, str]] = {}
+    for name, why in irreplaceable(view).items():
+        if name == COREDNS and lacks_dns(kubernetes):
+            continue
+        alike.setdefault(fix_of_refusal(name, why), {})[name] = why
+    what = "API servers would refuse pods that replace those that run"
+    return {
+        fix: problem(f"{few(list(whys))}: {what}", why=next(iter(whys.values())), fix=fix)
+        for fix, whys in alike.items()
+    }
 
 
 def _left_out(one: DaemonSet, roster: Roster, kubernetes: Kubernetes | None) -> Problem | None:
@@ -113,6 +128,10 @@ def objects_problems(view: Workloads) -> list[Problem]:
     found = []
     if view.missing:
         found.append(problem(f"deleted from the cluster: {few([short(path) for path in view.missing])}", fix=UP))
+    if view.held:
+        what = f"deleted from the cluster, and held by finalizers: {few([short(path) for path in view.held])}"
+        shown = f"`kubectl get --raw {word(view.held[0])}` shows them"
+        found.append(problem(what, why="nothing maintains it any more", fix=f"{shown}; remove those, then {UP}"))
     if view.edited:
         found.append(problem(f"changed by hand in the cluster: {few([short(path) for path in view.edited])}", fix=UP))
     return found
@@ -156,14 +175,6 @@ def _fix(one: DaemonSet, ready: Collection[str]) -> str:
         return fix_of_pod(namespace, stuck.name, stuck.reason)
     shown = f"`kubectl --namespace={namespace} describe daemonset {name}` shows why"
     return remedy(namespace, one.warning or "") or shown
-
-
-def remedy(namespace: str, refusal: str) -> str | None:
-    """One command that ends what an API server refuses a pod for; None for what is not known here."""
-    for pattern, command in REMEDIES:
-        if found := re.search(pattern, refusal):
-            return command.format(*found.groups(), namespace=namespace)
-    return None
 
 
 CRASHES = "crashes repeatedly"

@@ -8,7 +8,6 @@ controller of those would: what matchConditions decide is decided by the API ser
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import re
@@ -19,20 +18,13 @@ from typing import Any
 
 from haplane.facts.on_host.kubernetes import LEASES, MOST_TEXT, NODES, ask, credentials
 from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.trials import Write, making, trial
 from haplane.facts.on_host.workloads import DAEMON_SETS, LEADERS, RECORD, is_ours
 
 DRY_RUN_SECONDS = 30.0
 """For all: a webhook that drops packets costs each write 5 s."""
-DRY_RUN = "dryRun=All&timeout=5s"
 FAILED = re.compile(r'failed calling webhook "([^"]{1,253})"')
 MERGE_PATCH = "application/merge-patch+json"
-POD_MAKER = {
-    "Impersonate-User": "system:serviceaccount:kube-system:daemon-set-controller",
-    "Impersonate-Group": "system:serviceaccounts",
-}
-
-Write = tuple[str, str, dict[str, Any], dict[str, str]]
-"""Method, path, body and headers."""
 
 
 def main() -> None:
@@ -54,38 +46,24 @@ def writes(found: dict[str, Any]) -> Iterator[Write]:
         yield "PATCH", path, {}, patched
     for item in found[DAEMON_SETS]["items"]:
         if is_ours(item):
-            yield "POST", f"/api/v1/namespaces/{item['metadata']['namespace']}/pods", pod_of(item), {
-                "Content-Type": "application/json", **POD_MAKER
-            }  # fmt: skip
-
-
-def pod_of(item: dict[str, Any]) -> dict[str, Any]:
-    """As its controller would make it."""
-    template = item["spec"]["template"]
-    labels = template.get("metadata", {}).get("labels", {})
-    metadata = {"generateName": f"{item['metadata']['name']}-", "labels": labels}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+            yield making("DaemonSet", item)
 
 
 def tried(port: int, config: str, every: list[Write], names: set[str]) -> dict[str, Any]:
     """What the API server says of each. Raises OSError or HTTPException when it does not answer."""
     context, deadline = credentials(config), time.monotonic() + DRY_RUN_SECONDS
     refused: dict[str, str] = {}
-    for method, path, body, headers in every:
+    for write in every:
         left = deadline - time.monotonic()
         if names <= set(refused) or left <= 0:
             return {"refused": refused, "complete": left > 0}
-        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=left)
-        with contextlib.closing(connection):
-            connection.request(method, f"{path}?{DRY_RUN}", json.dumps(body), headers)
-            answer = connection.getresponse()
-            refused |= refusal_in(answer.status, answer.read())
+        _, message = trial(port, context, write, left)
+        refused |= refusal_in(message)
     return {"refused": refused, "complete": True}
 
 
-def refusal_in(status: int, answer: bytes) -> dict[str, str]:
+def refusal_in(message: str) -> dict[str, str]:
     """The webhook that was not reached, and the API server's words; of others that refuse nothing is said."""
-    message = str(json.loads(answer).get("message")) if status >= 400 else ""
     named = FAILED.search(message)
     return {named.group(1): message[:MOST_TEXT]} if named else {}
 

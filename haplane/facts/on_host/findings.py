@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from haplane.facts.on_host.corefile import COREFILE, Log, corefile_error, log_reader
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask, seconds_since
 from haplane.facts.on_host.probe import read
-from haplane.facts.on_host.webhooks import slices_path
+from haplane.facts.on_host.trials import full_name
+from haplane.facts.on_host.webhooks import ready_addresses, slices_path
 
 MOST_FOUND = 20
 APISERVICES = "/apis/apiregistration.k8s.io/v1/apiservices?limit=500"
 TERMINATING = "/api/v1/namespaces?fieldSelector=status.phase%3DTerminating&limit=50"
 UNSCHEDULED = "/api/v1/pods?fieldSelector=status.phase%3DPending%2Cspec.nodeName%3D&limit=100"
+UNSTARTED = "/api/v1/pods?fieldSelector=status.phase%3DPending%2Cspec.nodeName%21%3D&limit=100"
+SANDBOX_EVENTS = "/api/v1/events?fieldSelector=reason%3DFailedCreatePodSandBox&limit=200"
+"""Asked for only where a pod has waited for one."""
 DEPLOYMENTS = "/apis/apps/v1/deployments?limit=200"
 SYSTEM_PODS = (
     f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%20in%20%28kube-dns%2Ckube-proxy%29&limit=200",
@@ -23,6 +30,9 @@ SERVICES = {
     "default/kubernetes": slices_path("default", "kubernetes"),
     "kube-system/kube-dns": slices_path("kube-system", "kube-dns"),
 }
+OF_THIS_SANDBOX = re.compile(
+    r' for sandbox "[0-9a-f]+"|^Failed to create pod sandbox: |rpc error: code = \w+ desc = '
+)
 IDLE_SECONDS = 60.0
 """So long a scheduler or a controller may take."""
 STUCK_SECONDS = 180.0
@@ -45,17 +55,29 @@ def findings(port: int) -> dict[str, Any] | None:
     config = read("/etc/kubernetes/admin.conf")
     if config is None:
         return None
-    paths = [APISERVICES, TERMINATING, UNSCHEDULED, DEPLOYMENTS, *SYSTEM_PODS, *SERVICES.values()]
+    paths = [
+        APISERVICES,
+        TERMINATING,
+        UNSCHEDULED,
+        UNSTARTED,
+        DEPLOYMENTS,
+        *SYSTEM_PODS,
+        *SERVICES.values(),
+        COREFILE,
+    ]
     try:
-        return found_in(ask(port, config, paths))
+        listed = ask(port, config, paths)
+        listed |= ask(port, config, [SANDBOX_EVENTS]) if without_sandbox(listed) else {}
+        return found_in(listed, log_reader(port, config))
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return None
 
 
-def found_in(listed: Listed) -> dict[str, Any]:
+def found_in(listed: Listed, log: Log) -> dict[str, Any]:
     """The same of what was listed, by path."""
     found: dict[str, Any] = {"unread": {}}
-    for name, question in QUESTIONS.items():
+    questions: dict[str, Callable[[Listed], Any]] = {**QUESTIONS, "corefile": partial(refused_corefile, log=log)}
+    for name, question in questions.items():
         try:
             found[name] = question(listed)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -94,7 +116,7 @@ def terminating(listed: Listed) -> list[dict[str, Any]]:
 def unscheduled(listed: Listed) -> list[str]:
     """Pods that no scheduler has looked at: one that finds no node for a pod says so in its condition."""
     return [
-        f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+        full_name(item)
         for item in items(listed, UNSCHEDULED)
         if item["spec"].get("schedulerName", "default-scheduler") == "default-scheduler"
         and not any(one["type"] == "PodScheduled" for one in item.get("status", {}).get("conditions", []))
@@ -103,10 +125,47 @@ def unscheduled(listed: Listed) -> list[str]:
     ][:MOST_FOUND]
 
 
+def false_since(item: dict[str, Any], kind: str, reason: str = "") -> dict[str, Any] | None:
+    """A pod's condition that has been false for longer than IDLE_SECONDS, for that reason if one is given."""
+    for one in item.get("status", {}).get("conditions", []):
+        lasts = one["type"] == kind and one["status"] == "False" and "deletionTimestamp" not in item["metadata"]
+        if lasts and reason in ("", one.get("reason")) and seconds_since(one["lastTransitionTime"]) > IDLE_SECONDS:
+            return dict(one)
+    return None
+
+
+def unbound(listed: Listed) -> list[dict[str, Any]]:
+    """Pods that the scheduler found a node for, or could have, but for an error. That of a volume is its driver's."""
+    return [
+        {"name": full_name(item), "why": str(found.get("message"))[:MOST_TEXT]}
+        for item in items(listed, UNSCHEDULED)
+        if (found := false_since(item, "PodScheduled", "SchedulerError"))
+        and "VolumeBinding" not in str(found.get("message"))
+    ][:MOST_FOUND]
+
+
+def without_sandbox(listed: Listed) -> list[dict[str, Any]]:
+    """Pods that are on a node and have waited there for their network, or for a volume."""
+    return [item for item in items(listed, UNSTARTED) if false_since(item, "PodReadyToStartContainers")]
+
+
+def unstarted(listed: Listed) -> list[dict[str, Any]]:
+    """Those whose kubelet cannot give them a sandbox, and why."""
+    whys = {
+        one["involvedObject"].get("uid"): OF_THIS_SANDBOX.sub("", str(one.get("message")))[:MOST_TEXT]
+        for one in sorted(items(listed, SANDBOX_EVENTS), key=lambda one: one.get("lastTimestamp") or "")
+    }
+    return [
+        {"name": full_name(item), "node": item["spec"]["nodeName"], "why": whys[item["metadata"]["uid"]]}
+        for item in without_sandbox(listed)
+        if item["metadata"]["uid"] in whys
+    ][:MOST_FOUND]
+
+
 def unobserved(listed: Listed) -> list[str]:
     """Deployments whose last change no controller has looked at."""
     return [
-        f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+        full_name(item)
         for item in items(listed, DEPLOYMENTS)
         if item.get("status", {}).get("observedGeneration") != item["metadata"]["generation"]
         and "deletionTimestamp" not in item["metadata"]
@@ -134,7 +193,7 @@ def crashing(listed: Listed) -> list[dict[str, Any]]:
             if ended and running and often and crashed_soon(ended, running):
                 found.append(
                     {
-                        "name": f"{item['metadata']['namespace']}/{item['metadata']['name']}",
+                        "name": full_name(item),
                         "node": str(item["spec"].get("nodeName", "")),
                         "why": f"{one['name']} ended {one['restartCount']} times, last with {ended.get('reason')}, "
                         f"exit {ended['exitCode']}"[:MOST_TEXT],
@@ -150,18 +209,18 @@ def crashed_soon(ended: dict[str, Any], running: dict[str, Any]) -> bool:
     return ended["exitCode"] not in (0, LOST) and young and lasted < HEALTHY_SECONDS
 
 
+def refused_corefile(listed: Listed, log: Log) -> str:
+    """Why CoreDNS does not take the Corefile that there is."""
+    pods = [
+        one for one in items(listed, SYSTEM_PODS[0]) if one["metadata"].get("labels", {}).get("k8s-app") == "kube-dns"
+    ]
+    return corefile_error(pods, last_change(listed[COREFILE]["metadata"]), log) if COREFILE in listed else ""
+
+
 def endpoints(listed: Listed) -> dict[str, list[str]]:
     """Service -> the addresses of its endpoints that are ready."""
     return {
-        service: sorted(
-            {
-                address
-                for one in items(listed, path)
-                for endpoint in one.get("endpoints") or []
-                if endpoint.get("conditions", {}).get("ready") is not False
-                for address in endpoint["addresses"]
-            }
-        )[:100]
+        service: sorted({address for one in items(listed, path) for address in ready_addresses(one)})[:100]
         for service, path in SERVICES.items()
     }
 
@@ -170,6 +229,8 @@ QUESTIONS: dict[str, Callable[[Listed], Any]] = {
     "api_services": api_services,
     "terminating": terminating,
     "unscheduled": unscheduled,
+    "unbound": unbound,
+    "unstarted": unstarted,
     "unobserved": unobserved,
     "crashing": crashing,
     "endpoints": endpoints,

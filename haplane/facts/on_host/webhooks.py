@@ -8,7 +8,8 @@ import contextlib
 import re
 import socket
 import ssl
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from haplane.facts.on_host.kubernetes import MOST_TEXT
@@ -19,10 +20,11 @@ WEBHOOKS = {
     "validatingwebhookconfiguration": f"{ADMISSION}/validatingwebhookconfigurations?limit=200",
     "mutatingwebhookconfiguration": f"{ADMISSION}/mutatingwebhookconfigurations?limit=200",
 }
-MOST_WEBHOOKS, MOST_SERVICES = 20, 100
+MOST_SERVICES, MOST_PLACES = 100, 60
 MOST_RULES, MOST_SELECTED = 50, 50
 MOST_OWN = 300
-WEBHOOK_SECONDS = 2.0
+WEBHOOK_SECONDS = 4.0
+HTTPS = 443
 IN_API = re.compile(r"/apis?/(?:([a-z0-9.-]+)/)?v[a-z0-9]+/(?:namespaces/([a-z0-9.-]+)/)?([a-z]+)/[^/]+")
 """The path of an object: its group, namespace and resource. That of a namespace is none of another namespace."""
 
@@ -57,53 +59,113 @@ def bounded(selector: dict[str, Any] | None) -> dict[str, Any]:
     return {} if max(len(terms), len(values), len(found.get("matchLabels") or {})) > MOST_SELECTED else found
 
 
-def services_of(hooks: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    """Namespace and name of the services that are called, and where their endpoints are."""
+def services_of(hooks: list[dict[str, Any]]) -> list[str]:
+    """Where the services that are called are, and their endpoints."""
     called = {(one["namespace"], one["name"]) for hook in hooks if (one := hook["client"].get("service"))}
-    return {service: slices_path(*service) for service in sorted(called)[:MOST_SERVICES]}
+    return [path(*service) for service in sorted(called)[:MOST_SERVICES] for path in (service_path, slices_path)]
+
+
+class Place(NamedTuple):
+    """Where a webhook answers, by which ``name``, how it is ``shown``, and the CA bundle that it is trusted by."""
+
+    address: str
+    port: int
+    name: str
+    shown: str
+    authority: str
 
 
 def unanswered(hooks: list[dict[str, Any]], more: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those of nobody who would answer, each with ``target`` and ``why``. ``more``: endpoints, by path."""
-    paths, found = services_of(hooks), []
-    for hook in hooks:
-        service = hook["client"].get("service")
-        if service is None:
-            continue
-        path = paths.get((service["namespace"], service["name"]))
-        if path is not None and not has_endpoints(more.get(path)):
-            target = f"{service['namespace']}/{service['name']}"
-            found.append({**hook, "target": target, "why": f"its service {target} has no endpoints"})
-    return [{name: one[name] for name in one if name != "client"} for one in (*found, *unanswered_urls(hooks))]
+    """Those that this master's API server would not reach, each with ``target`` and ``why``.
 
-
-def unanswered_urls(hooks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of those at a URL, looked for from here.
-
-    None where API servers call them through a proxy: its way is not this one.
+    ``partly``: another of its endpoints answers. ``more``: services and endpoints, by path.
     """
-    at_urls = [hook for hook in hooks if hook["client"].get("url")][:MOST_WEBHOOKS]
-    if not at_urls or "HTTPS_PROXY" in apiserver_manifest():
-        return []
-    with concurrent.futures.ThreadPoolExecutor(MOST_WEBHOOKS) as pool:
-        clients = [hook["client"] for hook in at_urls]
-        whys = list(pool.map(lambda one: why_unanswered(one["url"], one.get("caBundle") or ""), clients))
+    asked = set(services_of(hooks))
+    ways = [places_of(hook["client"], more, asked) for hook in hooks]
+    every = list(dict.fromkeys(place for places, _ in ways for place in places))[:MOST_PLACES]
+    with concurrent.futures.ThreadPoolExecutor(MOST_PLACES) as pool:
+        errors = {place: why for place, why in zip(every, pool.map(why_unanswered, every), strict=True) if why}
+    found = []
+    for hook, (places, nowhere) in zip(hooks, ways, strict=True):
+        lost = [place for place in places if place in errors]
+        why = f"{lost[0].shown} does not answer: {errors[lost[0]]}" if lost else nowhere
+        if why:
+            found.append(reported(hook, why, partly=len(lost) < len(places)))
+    return found
+
+
+def failing(
+    hooks: list[dict[str, Any]], silent: list[dict[str, Any]], refusals: Iterable[str]
+) -> list[dict[str, Any]]:
+    """Those besides that an API server got no answer of that it understood."""
+    known = {one["webhook"] for one in silent}
     return [
-        {**hook, "target": "", "why": f"{str(hook['client']['url'])[:MOST_TEXT]} does not answer: {why}"}
-        for hook, why in zip(at_urls, whys, strict=True)
-        if why
+        reported(hook, why)
+        for hook in hooks
+        for why in [why for why in refusals if f'failed calling webhook "{hook["webhook"]}"' in why][:1]
+        if hook["webhook"] not in known
     ]
 
 
-def why_unanswered(url: str, authority: str) -> str:
-    """Why an API server would get no TLS connection to that URL; "" where it would."""
+def reported(hook: dict[str, Any], why: str, *, partly: bool = False) -> dict[str, Any]:
+    """What the report has of one."""
+    told = {"target": target_of(hook["client"]), "why": why, "partly": partly}
+    return {name: hook[name] for name in hook if name != "client"} | told
+
+
+def target_of(client: dict[str, Any]) -> str:
+    """Its service as NAMESPACE/NAME; "" for one at a URL."""
+    service = client.get("service")
+    return f"{service['namespace']}/{service['name']}" if service else ""
+
+
+def places_of(client: dict[str, Any], more: dict[str, Any], asked: set[str]) -> tuple[list[Place], str]:
+    """Where API servers look for a webhook, or why that is nowhere; neither where it is not known."""
+    authority, called = client.get("caBundle") or "", client.get("service")
+    if called is None:
+        return place_of_url(client["url"], authority), ""
+    namespace, name = called["namespace"], called["name"]
+    served, shown = f"{name}.{namespace}.svc", f"its service {namespace}/{name}"
+    if slices_path(namespace, name) not in asked:
+        return [], ""
+    spec = more.get(service_path(namespace, name), {}).get("spec", {})
+    wanted = called.get("port") or HTTPS
+    if outside := spec.get("externalName"):
+        return [Place(outside, wanted, served, f"{outside}, {shown},", authority)], ""
+    slices = more.get(slices_path(namespace, name), {}).get("items", [])
+    if not any(ready_addresses(one) for one in slices):
+        return [], f"{shown} has no endpoints"
+    ports = {one["port"]: one.get("name") or "" for one in spec.get("ports") or []}
+    if ports and wanted not in ports:
+        return [], f"{shown} has no port {wanted}"
+    return [
+        Place(address, port["port"], served, f"{address}:{port['port']} of {shown}", authority)
+        for one in slices
+        for port in one.get("ports") or []
+        if (port.get("name") or "") == ports.get(wanted) and port.get("port")
+        for address in ready_addresses(one)
+    ], ""
+
+
+def place_of_url(url: str, authority: str) -> list[Place]:
+    """None where API servers call it through a proxy: its way is not this one."""
+    place = urlsplit(url)
+    if "HTTPS_PROXY" in apiserver_manifest():
+        return []
+    name = place.hostname or ""
+    return [Place(name, place.port or HTTPS, name, url[:MOST_TEXT], authority)]
+
+
+def why_unanswered(place: Place) -> str:
+    """Why an API server would get no TLS connection there; "" where it would."""
     try:
-        place = urlsplit(url)
-        bundle = base64.b64decode(authority).decode() or None
+        bundle = base64.b64decode(place.authority).decode() or None
         context = ssl.create_default_context(cadata=bundle)
+        # as Go verifies: any certificate of the bundle is trusted, a common name is no name
+        context.verify_flags, context.hostname_checks_common_name = ssl.VERIFY_X509_PARTIAL_CHAIN, False
         with (
-            socket.create_connection((place.hostname or "", place.port or 443), WEBHOOK_SECONDS) as connection,
-            contextlib.closing(context.wrap_socket(connection, server_hostname=place.hostname)),
+            socket.create_connection((place.address, place.port), WEBHOOK_SECONDS) as connection,
+            contextlib.closing(context.wrap_socket(connection, server_hostname=place.name)),
         ):
             return ""
     except ssl.SSLCertVerificationError as error:
@@ -112,19 +174,25 @@ def why_unanswered(url: str, authority: str) -> str:
         return str(error)[:MOST_TEXT]
 
 
+def service_path(namespace: str, service: str) -> str:
+    """Where a service is."""
+    return f"/api/v1/namespaces/{namespace}/services/{service}"
+
+
 def slices_path(namespace: str, service: str) -> str:
     """Where a service's endpoints are."""
     selector = quote(f"kubernetes.io/service-name={service}")
     return f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?labelSelector={selector}&limit=100"
 
 
-def has_endpoints(slices: dict[str, Any] | None) -> bool:
-    """Whether any endpoint is ready; one without that condition counts as ready."""
-    return any(
-        endpoint.get("conditions", {}).get("ready") is not False
-        for one in (slices or {}).get("items", [])
-        for endpoint in one.get("endpoints") or []
-    )
+def ready_addresses(slices: dict[str, Any]) -> list[str]:
+    """Of the endpoints of one slice; one without the condition ``ready`` counts as ready."""
+    return [
+        address
+        for endpoint in slices.get("endpoints") or []
+        if endpoint.get("conditions", {}).get("ready") is not False
+        for address in endpoint["addresses"]
+    ]
 
 
 def own_objects(kept: dict[str, Any], sets: list[dict[str, Any]], pods: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from haplane.facts.on_host.kubernetes import (
     KUBE_SYSTEM,
+    KUBE_SYSTEM_OBJECTS,
     LEASES,
     METADATA_ONLY,
     MOST_TEXT,
@@ -20,8 +21,10 @@ from haplane.facts.on_host.kubernetes import (
     seconds_since,
 )
 from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.trials import Attempt, full_name, hindered, refused_pods, trials
 from haplane.facts.on_host.webhooks import (
     WEBHOOKS,
+    failing,
     namespace_paths,
     own_objects,
     services_of,
@@ -30,6 +33,7 @@ from haplane.facts.on_host.webhooks import (
 )
 
 DAEMON_SETS = "/apis/apps/v1/daemonsets?limit=200"
+COREDNS = KUBE_SYSTEM_OBJECTS["coredns"]
 CONTROL_PLANE_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=tier%3Dcontrol-plane&limit=100"
 RECORD = f"{KUBE_SYSTEM}/configmaps/haplane"
 LEADERS = ("kube-controller-manager", "kube-scheduler")
@@ -49,33 +53,40 @@ def workloads(port: int) -> dict[str, Any] | None:
     if config is None:
         return None
     try:
-        return from_api(lambda paths, **how: ask(port, config, paths, **how))
+        return from_api(lambda paths, **how: ask(port, config, paths, **how), trials(port, config))
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
-def from_api(api: Ask) -> dict[str, Any]:
-    """Two rounds of requests: what there is, then why some of it is not as it should be."""
+def from_api(api: Ask, attempt: Attempt) -> dict[str, Any]:
+    """Two rounds of requests: what there is, then why some of it is not as it should be; and trials of its pods."""
     leases = {f"{LEASES}{name}": name for name in LEADERS}
-    listed = api([DAEMON_SETS, CONTROL_PLANE_PODS, *WEBHOOKS.values(), *leases, RECORD])
+    listed = api([DAEMON_SETS, CONTROL_PLANE_PODS, *WEBHOOKS.values(), *leases, RECORD, COREDNS])
     sets = [one for one in listed[DAEMON_SETS]["items"] if is_ours(one)]
     hooks = strict_webhooks(listed)
     applied = json.loads(listed.get(RECORD, {}).get("data", {}).get("objects", "null"))
     reasons = {name: reason_paths(one) for one in sets if lacks_pods(one) for name in [full_name(one)]}
     recorded = list(applied or {})[:MOST_OBJECTS]
-    wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks).values()]
+    wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks)]
     more = api(wanted) if wanted else {}
     kept = api(recorded, accept=METADATA_ONLY) if recorded else {}
+    owners = [("DaemonSet", one) for one in sets]
+    owners += [("Deployment", listed[COREDNS])] if COREDNS in listed else []
+    refused = refused_pods(owners, attempt)
     silent = unanswered(hooks, more)
+    silent += failing(hooks, silent, refused.values())
     objects = own_objects(kept, sets, listed[CONTROL_PLANE_PODS]["items"]) if silent else []
     return {
         "daemon_sets": [daemon_set(one, reasons.get(full_name(one)), more) for one in sets],
         "pods": [pod(one) for one in listed[CONTROL_PLANE_PODS]["items"]],
         "leases": {name: lease(listed.get(path)) for path, name in leases.items()},
         "webhooks": silent,
+        "refused": refused,
+        "hindered": hindered(attempt),
         "own": objects,
         "namespaces": labels_of(api(namespace_paths(objects)).values()) if silent else {},
         "recorded": applied is not None,
+        "held": [path for path, item in kept.items() if "deletionTimestamp" in item["metadata"]],
         "missing": [path for path in recorded if path not in kept],
         "edited": [path for path, item in kept.items() if applied[path] not in ("", fields_digest(item))],
     }
@@ -90,11 +101,6 @@ def is_ours(item: dict[str, Any]) -> bool:
     """Whether haplane or kubeadm applied it: kube-proxy, and whatever pod network the inventory names."""
     managers = {one.get("manager") for one in item["metadata"].get("managedFields", [])}
     return not managers.isdisjoint(OURS)
-
-
-def full_name(item: dict[str, Any]) -> str:
-    """NAMESPACE/NAME."""
-    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
 
 
 def lacks_pods(item: dict[str, Any]) -> bool:

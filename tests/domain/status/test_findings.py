@@ -29,6 +29,48 @@ def test_nothing_amiss():
     assert problems() == ()
 
 
+UNKNOWN = "/etc/coredns/Corefile:2 - Error during parsing: Unknown directive 'erors'"
+EDIT = "fix: `kubectl --namespace=kube-system edit configmap coredns`"
+
+
+def test_a_corefile_that_coredns_does_not_take_is_named_while_it_still_runs_with_the_older_one():
+    """Somebody edited it wrongly: healthy, until the pods started anew and crashed."""
+    assert problems(corefile=UNKNOWN) == (
+        f"CoreDNS runs with an older Corefile, and does not start with the one that there is now ({UNKNOWN}); {EDIT}",
+    )
+
+
+def test_coredns_that_crashes_by_its_corefile_is_named_with_the_line():
+    told = CONVERGED.reports["m1"].kubernetes.model_dump() | {
+        "coredns_ready": 0, "coredns_why": "crashes repeatedly: coredns last ended Error, exit 1, 7 restarts",
+    }  # fmt: skip
+    observation = CONVERGED
+    for name in MASTERS:
+        observation = samples.altered(observation, name, kubernetes=told)
+    (found,) = problems(observation=observation, corefile=UNKNOWN)
+    assert found == f"no CoreDNS pod is ready: pods cannot resolve names ({UNKNOWN}); {EDIT}"
+
+
+@pytest.mark.parametrize(
+    ("why", "fix"),
+    [
+        ("no IP addresses available in range set", "on w1: `journalctl -u containerd -n 50`"),
+        ('failed to find plugin "bridge" in path [/opt/cni/bin]', "`haplane up inventories/test.py`"),
+    ],
+)
+def test_a_node_that_is_ready_and_starts_no_pods(why, fix):
+    waiting = [{"name": name, "node": "w1", "why": why} for name in ("x/a", "x/b")]
+    assert problems(unstarted=waiting) == (f"w1: pods do not start there: x/a, x/b ({why}); fix: {fix}",)
+
+
+def test_pods_that_the_scheduler_fails_to_bind():
+    why = "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'd' with binding 'all' denied request: failed"
+    assert problems(unbound=[{"name": "x/p", "why": why}]) == (
+        f"the scheduler fails to bind pods to nodes: x/p ({why}); "
+        "fix: `kubectl delete validatingadmissionpolicybinding all`",
+    )
+
+
 METRICS = {"name": "v1beta1.metrics.k8s.io", "why": "service/metrics is not present"}
 
 

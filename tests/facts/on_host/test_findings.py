@@ -10,6 +10,7 @@ from haplane.facts.on_host import findings
 PATHS = {
     "api_services": findings.APISERVICES, "terminating": findings.TERMINATING, "pods": findings.UNSCHEDULED,
     "deployments": findings.DEPLOYMENTS, "system": findings.SYSTEM_PODS[0],
+    "unstarted": findings.UNSTARTED, "events": findings.SANDBOX_EVENTS,
     "dns": findings.SERVICES["kube-system/kube-dns"],
 }  # fmt: skip
 
@@ -20,7 +21,7 @@ def ago(seconds):
 
 def found(**listed):
     told = {PATHS[name]: {"items": items} for name, items in listed.items()}
-    return Findings.model_validate(findings.found_in(told))
+    return Findings.model_validate(findings.found_in(told, lambda _pod, _query: ""))
 
 
 def test_a_cluster_with_nothing_amiss():
@@ -138,3 +139,50 @@ def test_a_pod_between_two_crashes(changes, named):
 def test_the_endpoints_of_a_service_are_those_that_are_ready():
     both = [{"addresses": ["10.0.0.2"], "conditions": {"ready": False}}, {"addresses": ["10.0.0.1"]}]
     assert found(dns=[{"endpoints": both}]).endpoints["kube-system/kube-dns"] == ("10.0.0.1",)
+
+
+BINDING = 'binding rejected: running Bind plugin "DefaultBinder": pods "p" is forbidden: no'
+VOLUME = 'running PreBind plugin "VolumeBinding": binding volumes: context deadline exceeded'
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "age", "named"),
+    [
+        ("SchedulerError", BINDING, 90, True),
+        ("SchedulerError", BINDING, 5, False),
+        ("SchedulerError", VOLUME, 90, False),
+        ("Unschedulable", "0/4 nodes are available", 90, False),
+    ],
+)
+def test_a_pod_that_the_scheduler_fails_to_bind(reason, message, age, named):
+    condition = {
+        "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
+        "lastTransitionTime": ago(age),
+    }  # fmt: skip
+    seen = [(one.name, one.why) for one in found(pods=[pod(conditions=[condition])]).unbound]
+    assert seen == [("x/p", BINDING)] * named
+
+
+NO_ADDRESS = "no IP addresses available in range set: 10.244.1.1-10.244.1.254"
+
+
+@pytest.mark.parametrize(
+    ("status", "age", "uid", "named"),
+    [("False", 90, "u", True), ("False", 5, "u", False), ("True", 90, "u", False), ("False", 90, "other", False)],
+)
+def test_a_pod_that_gets_no_network_on_its_node(status, age, uid, named):
+    """The node was Ready, and no pod started there. One that waits for a volume, or a Secret, is its owner's."""
+    sandbox = {"type": "PodReadyToStartContainers", "status": status, "lastTransitionTime": ago(age)}
+    one = pod(conditions=[sandbox], nodeName="w1")
+    one["metadata"]["uid"] = "u"
+    events = [
+        {"involvedObject": {"uid": uid}, "lastTimestamp": when, "message": message}
+        for when, message in (
+            (ago(3), f'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for '
+             f'sandbox "5d3f0a": plugin type="flannel" failed (add): {NO_ADDRESS}'),
+            (ago(9), "older"),
+        )
+    ]  # fmt: skip
+    seen = [(one.name, one.node, one.why) for one in found(unstarted=[one], events=events).unstarted]
+    why = f'failed to setup network: plugin type="flannel" failed (add): {NO_ADDRESS}'
+    assert seen == [("x/p", "w1", why)] * named

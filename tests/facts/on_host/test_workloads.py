@@ -20,7 +20,7 @@ def daemon_set(ready=3, manager="haplane"):
             "namespace": "kube-flannel", "name": "flannel", "generation": 2,
             "managedFields": [{"manager": manager, "fieldsV1": {}}, {"manager": "kube-controller-manager"}],
         },
-        "spec": {"selector": {"matchLabels": {"app": "flannel"}}},
+        "spec": {"selector": {"matchLabels": {"app": "flannel"}}, "template": {"spec": {}}},
         "status": {"desiredNumberScheduled": 3, "numberReady": ready, "observedGeneration": 2},
     }  # fmt: skip
 
@@ -37,7 +37,7 @@ def owned(*fields, manager="kubeadm", **others):
     return {"metadata": {"name": "kubelet-config", "managedFields": [*entries, *others.get("besides", ())]}}
 
 
-def look(*, sets=(), hooks=(), pods=(), leases=None, more=None, objects=None):
+def look(*, sets=(), hooks=(), pods=(), leases=None, more=None, objects=None, attempt=lambda _: (201, "")):
     """What is made of an API server that tells this, and of everything else that it is not there; and its paths."""
     told = {
         workloads.DAEMON_SETS: {"items": list(sets)},
@@ -54,13 +54,13 @@ def look(*, sets=(), hooks=(), pods=(), leases=None, more=None, objects=None):
         asked.extend(paths)
         return {path: told[path] for path in paths if path in told}
 
-    return Workloads.model_validate(from_api(api)), asked
+    return Workloads.model_validate(from_api(api, attempt)), asked
 
 
 def test_a_healthy_cluster_costs_one_round_of_few_questions():
     found, asked = look(sets=[daemon_set()])
     assert [(one.name, one.desired, one.ready) for one in found.daemon_sets] == [("kube-flannel/flannel", 3, 3)]
-    assert len(asked) <= 8
+    assert len(asked) <= 9
 
 
 @pytest.mark.parametrize("manager", ["helm", AGENT])
@@ -132,9 +132,9 @@ def test_a_pod_that_restarted_once_long_ago_is_ready():
     [
         (webhook(), None, True),
         (webhook(policy=None), [], True),
-        (webhook(), [{"conditions": {"ready": False}}], True),
-        (webhook(), [{"conditions": {"ready": True}}], False),
-        (webhook(), [{}], False),
+        (webhook(), [{"addresses": ["192.0.2.7"], "conditions": {"ready": False}}], True),
+        (webhook(), [{"addresses": ["192.0.2.7"], "conditions": {"ready": True}}], False),
+        (webhook(), [{"addresses": ["192.0.2.7"]}], False),
         (webhook(policy="Ignore"), None, False),
     ],
 )
@@ -142,6 +142,22 @@ def test_a_webhook_that_refuses_because_nobody_answers_is_named(hook, endpoints,
     slices = {} if endpoints is None else {slices_path("policy", "policy"): {"items": [{"endpoints": endpoints}]}}
     found = look(hooks=[hook], more=slices)[0].webhooks
     assert [(one.name, one.target) for one in found] == [("bugs-policy", "policy/policy")] * named
+
+
+def test_a_webhook_that_answers_without_sense_is_named_by_the_pods_that_it_keeps_away():
+    """It takes connections, so it looked alive; API servers get no review from it."""
+    why = 'Internal error occurred: failed calling webhook "pods.policy.example.org": failed to call webhook: 404'
+    slices = {slices_path("policy", "policy"): {"items": [{"endpoints": [{"addresses": ["192.0.2.7"]}]}]}}
+    found = look(hooks=[webhook()], sets=[daemon_set()], more=slices, attempt=lambda _: (500, why))[0]
+    assert [(one.name, one.target, one.why) for one in found.webhooks] == [("bugs-policy", "policy/policy", why)]
+    assert found.refused == {"kube-flannel/flannel": why}
+
+
+def test_an_object_that_was_deleted_and_is_still_there_is_no_object_that_is_there():
+    kept = owned("f:kubelet")
+    kept["metadata"]["deletionTimestamp"] = NOW
+    found = look(objects={CONFIG: ""}, more={CONFIG: kept})[0]
+    assert (found.held, found.missing) == ((CONFIG,), ())
 
 
 def test_what_else_it_may_refuse_is_reported_with_it_and_only_then():

@@ -1,0 +1,114 @@
+"""What an API server makes now of requests of the cluster's own, by writes of which it stores nothing (dryRun).
+
+Of pods that run it says whether it would take them again: quotas, limits, policies, webhooks, priority classes,
+service accounts and the rights of their controllers all have a say in that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, credentials
+
+DRY_RUN = "dryRun=All&timeout=5s"
+TRIALS_SECONDS = 6.0
+"""For all pods: a webhook that drops packets costs each 5 s."""
+MOST_REFUSAL = 900
+PASSING = (429, 503, 504)
+"""Of an API server that has no time now."""
+UNTRIED = re.compile(r"does not support dry run|status unknown for quota")
+OF_THIS_POD = re.compile(r'^(?:pods|Pod) "[^"]*" is (?:forbidden|invalid): ')
+"""Its name is another one each time."""
+MAKERS = {"DaemonSet": "daemon-set-controller", "Deployment": "replicaset-controller"}
+"""Who makes the pods."""
+
+Write = tuple[str, str, dict[str, Any], dict[str, str]]
+"""Method, path, body and headers."""
+Attempt = Callable[[Write], tuple[int, str]]
+"""Gives the HTTP status, and the message where that is an error's."""
+
+
+def trial(port: int, context: ssl.SSLContext, write: Write, seconds: float) -> tuple[int, str]:
+    """What the API server on this host answers. Raises OSError, HTTPException or ValueError when it does not."""
+    method, path, body, headers = write
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=seconds)
+    with contextlib.closing(connection):
+        connection.request(method, f"{path}{'&' if '?' in path else '?'}{DRY_RUN}", json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+    return answer.status, str(json.loads(text).get("message")) if answer.status >= 400 else ""
+
+
+def trials(port: int, config: str) -> Attempt:
+    """The same within TRIALS_SECONDS from now on; status 0 where it does not answer."""
+    context, deadline = credentials(config), time.monotonic() + TRIALS_SECONDS
+
+    def attempt(write: Write) -> tuple[int, str]:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            return trial(port, context, write, max(deadline - time.monotonic(), 0.01))
+        return 0, ""
+
+    return attempt
+
+
+def making(kind: str, item: dict[str, Any]) -> Write:
+    """A pod of a DaemonSet or Deployment, as its controller would make it."""
+    metadata, template = item["metadata"], item["spec"]["template"]
+    labels = template.get("metadata", {}).get("labels", {})
+    named = {"generateName": f"{metadata['name']}-", "labels": labels}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": named, "spec": template["spec"]}
+    return "POST", f"/api/v1/namespaces/{metadata['namespace']}/pods", body, headers_of(MAKERS[kind])
+
+
+def headers_of(account: str) -> dict[str, str]:
+    """Of requests of a service account of kube-system."""
+    return {
+        "Content-Type": "application/json",
+        "Impersonate-User": f"system:serviceaccount:kube-system:{account}",
+        "Impersonate-Group": "system:serviceaccounts",
+    }
+
+
+SERVICES_OF_DNS = f"{KUBE_SYSTEM}/services?fieldSelector=metadata.name%3Dkube-dns"
+NO_SLICE = {
+    "metadata": {"generateName": "kube-dns-", "labels": {"kubernetes.io/service-name": "kube-dns"}},
+    "addressType": "IPv4", "endpoints": [],
+}  # fmt: skip
+
+
+def hindered(attempt: Attempt) -> dict[str, str]:
+    """Which service accounts may not do what they are for, and why: their pods run on and look well."""
+    slices = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
+    tries: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "kube-proxy": ("GET", SERVICES_OF_DNS, {}),
+        "endpointslice-controller": ("POST", slices, NO_SLICE),
+    }
+    found = {account: refusal(attempt((*one, headers_of(account)))) for account, one in tries.items()}
+    return {account: why for account, why in found.items() if why}
+
+
+def refusal(answer: tuple[int, str]) -> str:
+    """Why it was refused; "" where it was not, or nothing is known of it."""
+    status, why = answer
+    return why[:MOST_REFUSAL] if status >= 400 and status not in PASSING and not UNTRIED.search(why) else ""
+
+
+def full_name(item: dict[str, Any]) -> str:
+    """NAMESPACE/NAME."""
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+
+
+def refused_pods(owners: Iterable[tuple[str, dict[str, Any]]], attempt: Attempt) -> dict[str, str]:
+    """NAMESPACE/NAME of those whose pods would be refused -> why. Each owner with its kind."""
+    found = {}
+    for kind, item in owners:
+        if why := refusal(attempt(making(kind, item))):
+            found[full_name(item)] = OF_THIS_POD.sub("", why)
+    return found

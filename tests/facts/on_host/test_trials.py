@@ -1,0 +1,125 @@
+"""Pods that are tried and not made: what counts as a refusal, and what a real API server says to each."""
+
+import urllib.request
+
+import pytest
+import samples
+from recovery.scratch.test_api_server import create, program, there
+
+from haplane.facts.on_host.trials import hindered, making, refused_pods, trial
+from haplane.recovery.scratch.api_server import _apiserver
+from haplane.recovery.scratch.etcd import scratch_etcd
+from haplane.waiting import wait_until
+
+__all__ = ["program"]
+PLACE = "/api/v1/namespaces/kube-system"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+SPEC = {"containers": [{"name": "c", "image": "x"}], "priorityClassName": "system-node-critical"}
+PROXY = {
+    "metadata": {"namespace": "kube-system", "name": "kube-proxy"},
+    "spec": {"template": {"metadata": {"labels": {"k8s-app": "kube-proxy"}}, "spec": SPEC}},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "why"),
+    [
+        (201, "", None),
+        (0, "", None),
+        (429, "too many requests", None),
+        (504, "request did not complete within the allotted timeout", None),
+        (400, 'admission webhook "a.b" does not support dry run', None),
+        (403, 'pods "kube-proxy-x7k2p" is forbidden: status unknown for quota: q, resources: pods', None),
+        (403, 'pods "kube-proxy-x7k2p" is forbidden: exceeded quota: q', "exceeded quota: q"),
+        (
+            500,
+            'Internal error occurred: failed calling webhook "a.b"',
+            'Internal error occurred: failed calling webhook "a.b"',
+        ),
+    ],
+)
+def test_what_counts_as_a_refusal(status, message, why):
+    """Not that an API server has no time, nor what is not known yet; and by words that are the same next time."""
+    found = refused_pods([("DaemonSet", PROXY)], lambda _: (status, message))
+    assert found == ({"kube-system/kube-proxy": why} if why else {})
+
+
+def test_only_refusals_hinder():
+    assert hindered(lambda _: (0, "")) == {}
+    assert hindered(lambda _: (403, "no")) == {"kube-proxy": "no", "endpointslice-controller": "no"}
+
+
+def test_a_pod_is_tried_as_its_controller_makes_it():
+    for kind, maker in (("DaemonSet", "daemon-set-controller"), ("Deployment", "replicaset-controller")):
+        method, path, body, headers = making(kind, PROXY)
+        assert (method, path, body["spec"]) == ("POST", f"{PLACE}/pods", SPEC)
+        assert headers["Impersonate-User"] == f"system:serviceaccount:kube-system:{maker}"
+
+
+PODS = {
+    "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
+}
+DENY = {"failurePolicy": "Fail", "matchConstraints": PODS, "validations": [{"expression": "false"}]}
+BINDING = {"policyName": "deny", "validationActions": ["Deny"]}
+QUOTA = {"hard": {"pods": "0"}, "used": {"pods": "3"}}
+FAULTS = {
+    "exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=0": f"{PLACE}/resourcequotas/q",
+    "minimum cpu usage per Pod is 1": f"{PLACE}/limitranges/l",
+    "ValidatingAdmissionPolicy 'deny' with binding 'b' denied": f"{ADMISSION}/validatingadmissionpolicybindings/b",
+}
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+BOUND = {
+    "metadata": {"name": "kubeadm:node-proxier"},
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:node-proxier"},
+    "subjects": [{"kind": "ServiceAccount", "namespace": "kube-system", "name": "kube-proxy"}],
+}
+SPECS = {
+    "q": {"hard": {"pods": "0"}},
+    "l": {"limits": [{"type": "Pod", "min": {"cpu": "1"}}]},
+    "b": BINDING,
+}
+
+
+@pytest.mark.bundle
+def test_a_real_api_server_says_what_it_would_refuse_and_makes_nothing(tools, program, tmp_path):
+    with (
+        scratch_etcd(tools, tmp_path / "data") as etcd,
+        _apiserver(program, etcd, samples.identity(), tools) as client,
+    ):
+        port = int(client.base.rpartition(":")[2])
+
+        def attempt(write):
+            return trial(port, client.context, (*write[:3], write[3] | client.headers), 30)
+
+        def refusal():
+            return refused_pods([("DaemonSet", PROXY)], attempt).get("kube-system/kube-proxy", "")
+
+        def delete(path):
+            asked = urllib.request.Request(client.base + path, headers=client.headers, method="DELETE")
+            urllib.request.build_opener(urllib.request.HTTPSHandler(context=client.context)).open(asked).close()
+
+        wait_until(lambda: there(client, PLACE), 60, "the API server has made its namespaces")
+        create(client, f"{PLACE}/serviceaccounts", {"metadata": {"name": "default"}})
+        create(client, f"{ADMISSION}/validatingadmissionpolicies", {"metadata": {"name": "deny"}, "spec": DENY})
+        wait_until(lambda: not refusal(), 60, "nothing refuses the pod")
+        for said, path in FAULTS.items():
+            collection, _, name = path.rpartition("/")
+            create(client, collection, {"metadata": {"name": name}, "spec": SPECS[name]})
+            if name == "q":
+                client.patch(f"{path}/status", {"status": QUOTA})
+            wait_until(lambda said=said: said in refusal(), 30, said, why=refusal)
+            delete(path)
+            wait_until(lambda: not refusal(), 30, "nothing refuses the pod again")
+        assert client.get(f"{PLACE}/pods")["items"] == []
+        create(client, f"{RBAC}/clusterrolebindings", BOUND)
+        wait_until(
+            lambda: hindered(attempt) == {}, 30, "all may do what they are for", why=lambda: str(hindered(attempt))
+        )
+        for path in (
+            "clusterroles/system:node-proxier",
+            "clusterrolebindings/system:controller:endpointslice-controller",
+        ):
+            delete(f"{RBAC}/{path}")
+        both = {"kube-proxy", "endpointslice-controller"}
+        wait_until(lambda: set(hindered(attempt)) == both, 30, "neither does", why=lambda: str(hindered(attempt)))
+        assert "cannot" in hindered(attempt)["kube-proxy"]
