@@ -34,7 +34,8 @@ REMEDIES = (
     ),
     (
         r'User "system:serviceaccount:kube-system:[a-z-]+" cannot',
-        "on a master: `pkill -x kube-apiserver`: an API server restores these rights when it starts",
+        "on a master: `cd /etc/kubernetes; mv manifests/kube-apiserver.yaml .; sleep 20; mv kube-apiserver.yaml "
+        "manifests/`: an API server restores these rights when it starts",
     ),
     (r"serviceaccount \"[a-z0-9.-]+\" not found", UP),
     (
