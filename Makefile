@@ -40,10 +40,10 @@ style: environment test-system
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 
-unit: environment
+unit: environment test-system
 	$(BIN)/pytest $(PARALLEL) -m "not lab and not bundle and not timed"
 
-measured: bundle  ## all tests without a lab, and how much of the code they reach: not less than pyproject.toml says
+measured: bundle test-system  ## all tests without a lab, and how much of the code they reach: not less than pyproject.toml says
 	rm -rf .coverage
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PARALLEL) -m "not lab and not timed and not soak" $(COVERAGE) --cov-fail-under=0
 	$(BIN)/pytest $(TIMED) $(COVERAGE) --cov-append
