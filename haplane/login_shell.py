@@ -11,18 +11,16 @@ GREETING_BYTES = 1 << 16
 PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"'\\!")
 """Means itself between single quotes in every shell. A line break and ``!`` do not in csh, a backslash before another
 or a quote does not in fish."""
-WORD_CHARACTERS = 1000
-"""Of one word: csh takes 1024, or BUFSIZ."""
+OTHERS = {byte: f"\\0{byte:03o}" for byte in range(256) if byte not in PLAIN}
+"""As ``printf %b`` writes them."""
+WORD_BYTES = 200
+"""In one word, of up to five characters each: csh takes 1024, or BUFSIZ."""
 
 
 def for_any_shell(line: str) -> str:
     """A line that has a POSIX shell run ``line``, whichever shell is given it."""
-    words = [""]
-    for byte in line.encode(errors="surrogateescape"):
-        character = chr(byte) if byte in PLAIN else f"\\0{byte:03o}"
-        if len(words[-1]) + len(character) > WORD_CHARACTERS:
-            words.append("")
-        words[-1] += character
+    text = line.encode(errors="surrogateescape").decode("latin-1")  # a character a byte
+    words = (text[begin : begin + WORD_BYTES].translate(OTHERS) for begin in range(0, len(text), WORD_BYTES))
     quoted = " ".join(f"'{word}'" for word in words)
     return f"""exec /bin/sh -c 'eval "$(printf %b "$@")"' sh {quoted}"""
 
