@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,6 +102,16 @@ class Logins:
         with (self.etc / "passwd").open("a") as passwd, (self.etc / "shadow").open("a") as shadow:
             passwd.write(f"{name}:x:{number}:{number}::{home}:{program}\n")
             shadow.write(f"{name}:*:20000:0:99999:7:::\n")
+
+    @contextmanager
+    def start_file(self, user: str, name: str, text: str) -> Iterator[None]:
+        """Another one for as long."""
+        file = self.directory / user / name
+        file.write_text(text)
+        try:
+            yield
+        finally:
+            file.write_text(RC_FILES[name])
 
     def sudoers(self, defaults: str, right: str = "ALL = (ALL) NOPASSWD: ALL") -> None:
         """What all there is in sudoers."""
@@ -213,18 +224,18 @@ def test_a_login_that_runs_no_commands_is_sent_nothing(logins, user, words):
 
 def test_a_login_that_starts_another_shell_instead_is_sent_nothing(logins, tmp_path):
     """It would run what we send as data."""
-    (logins.directory / "user-bash" / ".bashrc").write_text("exec sh\n")
-    with pytest.raises(Unreachable, match="it ran something else"):
+    starts = logins.start_file("user-bash", ".bashrc", "exec sh\n")
+    with starts, pytest.raises(Unreachable, match="it ran something else"):
         openssh.run(logins.host("user-bash"), "cat", stdin=f"touch {tmp_path}/ran".encode())
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_host_that_is_found_gone_while_it_logs_in_is_that(logins):
-    (logins.directory / "root-zsh" / ".zshenv").write_text("sleep 60\n")
+    starts = logins.start_file("root-zsh", ".zshenv", "sleep 60\n")
     host = logins.host("root-zsh")
     threading.Timer(2, connection.hang_up, (host,)).start()
     began = time.monotonic()
-    with pytest.raises(Unreachable, match=connection.GONE):
+    with starts, pytest.raises(Unreachable, match=connection.GONE):
         openssh.run(host, "true")
     assert time.monotonic() - began < 30
     connection.dial_again()
