@@ -49,6 +49,10 @@ class HostCondition(Observed):
     slow_writes: Annotated[tuple[float, ...], Field(max_length=1000)] = ()
     stopped: Annotated[tuple[Stopped, ...], Field(max_length=20)] = ()
 
+    def stopped_process(self, program: str) -> Stopped | None:
+        """One of this service or container."""
+        return next((one for one in self.stopped if one.program == program), None)
+
 
 class Kubelet(Observed):
     """``unhealthy``: what is wrong with its /healthz, and then its ``last_error``.

@@ -54,10 +54,9 @@ def _several_hold_it(holders: list[str], roster: Roster, observation: Observatio
     """One that is stopped sends no adverts and keeps what it has."""
     what = f"{' and '.join(holders)} both hold the endpoint's address"
     for name in holders:
-        for one in observation.reports[name].condition.stopped:
-            if one.program == "keepalived":
-                why = f"keepalived on {name} is stopped and sends no adverts"
-                return problem(what, why=why, fix=on(name, continuing(one)))
+        if stopped := observation.reports[name].condition.stopped_process("keepalived"):
+            why = f"keepalived on {name} is stopped and sends no adverts"
+            return problem(what, why=why, fix=on(name, continuing(stopped)))
     between = " and ".join(roster.addresses[name] for name in holders)
     fix = f"allow IP protocol 112 between {between}: `nft list ruleset` on each shows what drops it"
     return problem(what, why="neither receives the other's VRRP adverts", fix=fix)

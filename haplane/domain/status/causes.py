@@ -88,9 +88,8 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
     unit = report.units.get("kubelet")
     if "units" not in report.failed and not (unit and unit.active):
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
-    for one in report.condition.stopped:
-        if one.program == APISERVER:
-            return problem(what, why=f"its process {one.process} is stopped", fix=on(name, continuing(one)))
+    if one := report.condition.stopped_process(APISERVER):
+        return problem(what, why=f"its process {one.process} is stopped", fix=on(name, continuing(one)))
     if host_paths.APISERVER_MANIFEST not in report.files and "files" not in report.failed:
         return problem(what, why=f"{host_paths.APISERVER_MANIFEST} is missing", fix=UP)
     edited = bool(edited_files((host_paths.APISERVER_MANIFEST,), report))

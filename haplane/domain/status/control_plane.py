@@ -96,10 +96,12 @@ def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str
     found = []
     for name in roster.masters:
         report = observation.reports.get(name)
+        if report is None:
+            continue
         ended = ended_static_pods(name, observation.reports)
-        stopped = {one.program for one in report.condition.stopped} if report else set()
-        for component, state in report.components.of.items() if report else ():
-            if state.unhealthy is None or state.unserved is not None or component in stopped:
+        for component, state in report.components.of.items():
+            named = state.unserved is not None or report.condition.stopped_process(component) is not None
+            if state.unhealthy is None or named:
                 continue
             pod = pods.get((component, name))
             waiting = f"{pod.reason}: {pod.message}" if pod and pod.message else pod.reason if pod else ""
