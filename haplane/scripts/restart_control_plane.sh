@@ -8,13 +8,9 @@
 # A kubelet that has got no answer of its API server since it started ends no static pod and starts none in the place of
 # another (sourcesReady in pkg/kubelet/kubelet_pods.go): where that one does not respond, the kubelet starts anew.
 
-answers() {
-    local_apiserver /livez 10 2>/dev/null || test $? = 22
-}
-
 kubeadm init phase control-plane all --config "$config" --dry-run >/dev/null
 trap 'test $? = 0 || { start_again; systemctl start kubelet.service; }' EXIT
-if answers; then
+if apiserver_answers 10 2>/dev/null; then
     stop_controllers
     control_plane stop 120 kube-apiserver
 else

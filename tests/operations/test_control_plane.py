@@ -62,7 +62,7 @@ class Master:
 
     def restart(self, *, answers=True):
         """``answers``: whether the API server does, which is none."""
-        change = ("local_apiserver /livez 10", str(answers).lower())
+        change = ("apiserver_answers 10", str(answers).lower())
         return self.run("restart_control_plane", change, note_program=NOTE, config="/k.yaml", port="6443")
 
     def control_plane(self, *words):

@@ -14,3 +14,8 @@ except OSError as error:
     sys.exit(22 if isinstance(error, urllib.error.HTTPError) else 1)
 ' "$port" "$1" "$2"
 }
+
+# apiserver_answers SECONDS: whether it answers at all, an error too.
+apiserver_answers() {
+    local_apiserver /livez "$1" || test $? -eq 22
+}

@@ -27,6 +27,11 @@ except OSError as error:
 ' "$port" "$1" "$2"
 }
 
+# apiserver_answers SECONDS: whether it answers at all, an error too.
+apiserver_answers() {
+    local_apiserver /livez "$1" || test $? -eq 22
+}
+
 wait_for() (
     seconds=$1 what=$2 deadline=$(($(date +%s) + $1))
     shift 2
@@ -41,14 +46,12 @@ wait_for() (
 
 # On a slow machine kubeadm gives an API server up that is still starting, or is slow to make its first administrator.
 # While it answers, it gets as long again, unless that would end after the operation's timeout.
-answers() { local_apiserver /livez 20 || test $? -eq 22; }
-
 attempts=4 deadline=$(($(date +%s) + 260))
 until kubeadm init --config "$config" --skip-phases="$skipped"; do
     attempts=$((attempts - 1))
     test "$attempts" -gt 0
     test "$(date +%s)" -lt "$deadline"
-    wait_for "$patience" "the API server answers" answers 2>/dev/null
+    wait_for "$patience" "the API server answers" apiserver_answers 20 2>/dev/null
     case $skipped in *,preflight) ;; *) skipped=$skipped,preflight ;; esac
 done
 note "$APISERVER_MANIFEST" "$CONTROLLER_MANAGER_MANIFEST" "$SCHEDULER_MANIFEST" "$KUBELET_CONFIG_YAML"

@@ -58,17 +58,18 @@ except OSError as error:
 ' "$port" "$1" "$2"
 }
 
+# apiserver_answers SECONDS: whether it answers at all, an error too.
+apiserver_answers() {
+    local_apiserver /livez "$1" || test $? -eq 22
+}
+
 note() {
     python3 -I -c "$note_program" "$@"
 }
 
-answers() {
-    local_apiserver /livez 10 2>/dev/null || test $? = 22
-}
-
 kubeadm init phase control-plane all --config "$config" --dry-run >/dev/null
 trap 'test $? = 0 || { start_again; systemctl start kubelet.service; }' EXIT
-if answers; then
+if apiserver_answers 10 2>/dev/null; then
     stop_controllers
     control_plane stop 120 kube-apiserver
 else

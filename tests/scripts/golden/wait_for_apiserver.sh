@@ -28,4 +28,9 @@ except OSError as error:
 ' "$port" "$1" "$2"
 }
 
+# apiserver_answers SECONDS: whether it answers at all, an error too.
+apiserver_answers() {
+    local_apiserver /livez "$1" || test $? -eq 22
+}
+
 wait_for "$deadline_seconds" "the API server on this host is ready" local_apiserver /readyz 2
