@@ -34,7 +34,8 @@ IMPORT_SECONDS = 600
 """From then on: seven archives at once on one emulated core took 60 s and more."""
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 """Where it is, pods are at work, and one image at a time is imported, without its layers being unpacked: containerd
-does that at their own priority, when the image's first container starts, and then its node has been drained."""
+does that at their own priority. The first container of each image waits for it: that of an API server while it is
+out of service anyway."""
 TURN = "/run/haplane-import"
 REPORT_SECONDS = 5
 BEHIND_OTHERS = 10
