@@ -49,9 +49,8 @@ def discard(
     hosts = hosts_named(inventory, names)
     request = replace(prepare(inventory), named=tuple(names), dry_run=dry_run)
     context = Context(request, executor or over_ssh(progress))
-    lines = engine.carry_out(
-        Verb("node discard", f"haplane node discard {inventory.path}", ENTRIES), context, confirm
-    )
+    command = engine.as_typed("node", "discard", inventory.path, *names)
+    lines = engine.carry_out(Verb("node discard", command, ENTRIES), context, confirm)
     return Outcome(
         changed=context.result.changed,
         plan=lines,

@@ -6,7 +6,8 @@ LOOK_AGAIN runs under the cluster's lock, and phases among it run where the plan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from enum import Enum
@@ -36,11 +37,17 @@ Entry = Look | Phase | Gate
 
 @dataclass(frozen=True)
 class Verb:
-    """``name`` is what progress calls it; ``command`` is what other runs are told about who holds the lock."""
+    """``name`` is what progress calls it; ``command``, as it is typed, tells other runs who holds the lock."""
 
     name: str
     command: str
     entries: tuple[Entry, ...]
+
+
+def as_typed(*words: str, without: Sequence[str] = ()) -> str:
+    """The command ``haplane WORDS... --without NAME...``, quoted for a shell."""
+    left_out = [word for name in without for word in ("--without", name)]
+    return shlex.join(["haplane", *words, *left_out])
 
 
 @dataclass(frozen=True, kw_only=True)

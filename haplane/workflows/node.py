@@ -11,6 +11,7 @@ from haplane.context.request import NodeRequest
 from haplane.context.result import Patched
 from haplane.domain.drain.summary import NodeCost
 from haplane.domain.progress import Progress
+from haplane.errors import BadInput
 from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
@@ -141,9 +142,12 @@ def node(
 ) -> Outcome:
     """``verb`` is ``remove`` or one of VERBS; ``names`` are hosts, all of them where there is none.
 
-    Raises BadInput for a name that is not in the inventory, and Refused for what must not be.
+    A host of the group ``leaving`` is drained and uncordoned, nothing else: `up` does the rest. Raises BadInput for
+    it then and for a name that is not in the inventory, and Refused for what must not be.
     """
     hosts_named(inventory, names)
+    if verb not in ("drain", "uncordon"):
+        _refuse_leaving(inventory, names)
     if verb == "remove":
         left = without(inventory, tuple(names))
         leave_etcd = any(host.name in names for host in left.leaving)
@@ -154,7 +158,7 @@ def node(
     asked = replace(asked, reboots=verb in REBOOTS, leaves=verb == "remove")
     request = replace(prepared, named=tuple(names), dry_run=dry_run, node=asked)
     context = Context(request, executor or over_ssh(progress))
-    command = " ".join(["haplane node", verb, inventory.path, *(names or ["--all"])])
+    command = engine.as_typed("node", verb, inventory.path, *(names or ["--all"]))
     lines = engine.carry_out(Verb(f"node {verb}", command, entries), context, confirm)
     return Outcome(
         changed=context.result.changed,
@@ -165,3 +169,12 @@ def node(
         seconds=context.result.seconds,
         patched=context.result.patched,
     )
+
+
+def _refuse_leaving(inventory: Inventory, names: Sequence[str]) -> None:
+    if leaving := [host.name for host in inventory.leaving if host.name in names]:
+        raise BadInput(
+            f"{', '.join(leaving)}: in the group leaving, no longer a part of the cluster",
+            where=inventory.path,
+            next_step=f"`haplane up {inventory.path}` takes it out; or move it back to its group",
+        )

@@ -52,7 +52,8 @@ def reset(
     hosts_named(inventory, names)
     request = replace(prepare(inventory), named=tuple(names), dry_run=dry_run)
     context = Context(request, executor or over_ssh(progress))
-    lines = engine.carry_out(Verb("reset", f"haplane reset {inventory.path}", ENTRIES), context, confirm)
+    command = engine.as_typed("reset", inventory.path, *names)
+    lines = engine.carry_out(Verb("reset", command, ENTRIES), context, confirm)
     done = context.plan.hosts(Kind.RESET)
     return Outcome(
         changed=context.result.changed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
 
 from haplane.config.model import Inventory
@@ -100,10 +99,11 @@ def restore(
     """
     asked = replace(prepare_to_converge(inventory), restore=request, dry_run=dry_run)
     context = Context(asked, executor or over_ssh(progress))
+    command = _command(inventory, request)
     try:
-        lines = engine.carry_out(Verb("restore", f"haplane restore {inventory.path}", ENTRIES), context, confirm)
+        lines = engine.carry_out(Verb("restore", command, ENTRIES), context, confirm)
     except HaplaneError as error:
-        offer(error, context, LOOKS, _command(inventory, request))
+        offer(error, context, LOOKS, command)
         raise
     given = restoration(context)
     journal = given.journal
@@ -131,9 +131,8 @@ def _command(inventory: Inventory, request: RestoreRequest) -> str:
     given = {"--snapshot": request.snapshot, "--file": request.file, "--identity": request.identity}
     given |= {"--pki": request.pki}
     words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    words += [word for name in request.without for word in ("--without", name)]
     words += [name for name, on in (("--unsigned", request.unsigned), ("--accept-loss", request.accept_loss)) if on]
-    return shlex.join(["haplane", "restore", inventory.path, *words])
+    return engine.as_typed("restore", inventory.path, *words, without=request.without)
 
 
 def disproofs(outcome: Outcome, journal: Journal) -> list[str]:

@@ -77,7 +77,7 @@ def rotate(
     """
     request = replace(prepare_to_converge(inventory), dry_run=dry_run)
     context = Context(request, executor or over_ssh(progress))
-    verb = Verb("keys rotate", f"haplane keys rotate {inventory.path} {kind}", ROTATIONS[kind])
+    verb = Verb("keys rotate", engine.as_typed("keys", "rotate", inventory.path, kind), ROTATIONS[kind])
     lines = engine.carry_out(verb, context, confirm)
     return Outcome(
         changed=context.result.changed,

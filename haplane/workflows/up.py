@@ -100,9 +100,7 @@ def up(
     request = prepare_to_converge(inventory)
     request = replace(request, repaired=repaired, renew=renew, without=tuple(without), dry_run=dry_run)
     context = Context(request, executor or over_ssh(progress))
-    command = f"haplane certs renew {inventory.path}" if renew else f"haplane up {inventory.path}"
-    command = f"haplane node repair {inventory.path} {repaired}" if repaired else command
-    command += "".join(f" --without {name}" for name in without)
+    command = _command(inventory, repaired=repaired, renew=renew, without=without)
     try:
         lines = engine.carry_out(Verb("up", command, ENTRIES), context, confirm)
     except HaplaneError as error:
@@ -117,6 +115,12 @@ def up(
         join_command=context.result.join_command,
         signing_key=new_signing_key(context) if context.result.status is not None else None,
     )
+
+
+def _command(inventory: Inventory, *, repaired: str | None, renew: bool, without: Sequence[str]) -> str:
+    if repaired:
+        return engine.as_typed("node", "repair", inventory.path, repaired, without=without)
+    return engine.as_typed(*(("certs", "renew") if renew else ("up",)), inventory.path, without=without)
 
 
 def new_signing_key(context: Context) -> str | None:

@@ -110,7 +110,8 @@ def upgrade(
     wanted = inventory.cluster.kubernetes_version
     asked = Upgrade(wanted, plain.required_manifest, plain.bundle, without_snapshot=without_snapshot)
     executor = executor or over_ssh(progress)
-    command = " ".join([f"haplane upgrade {inventory.path}", *(f"--without {name}" for name in without)])
+    words = ["upgrade", inventory.path, *(["--without-snapshot"] if without_snapshot else [])]
+    command = engine.as_typed(*words, without=without)
     gone: list[str] = []
     warnings: list[str] = []
     while not gone or gone[-1] != wanted:

@@ -8,7 +8,7 @@ from contexts import FakeExecutor, context_of
 
 from haplane.context.phase import Phase
 from haplane.domain.plan import Kind, Step
-from haplane.workflows.engine import CONFIRM, LOCK, Verb, carry_out
+from haplane.workflows.engine import CONFIRM, LOCK, Verb, as_typed, carry_out
 
 INVENTORY = samples.inventory()
 THROUGH_THE_LOCK = samples.inventory(workers=1)
@@ -31,3 +31,8 @@ def test_hosts_are_asked_through_the_lock_while_it_is_held_and_as_before_afterwa
     carry_out(Verb("test", "haplane test", (CONFIRM, LOCK, phase)), context, lambda lines: True)
     assert seen == [THROUGH_THE_LOCK]
     assert context.inventory == INVENTORY
+
+
+def test_a_command_can_be_pasted_into_a_shell():
+    typed = as_typed("node", "reset", "my inventories/prod.py", "m1", without=("m2", "m3"))
+    assert typed == "haplane node reset 'my inventories/prod.py' m1 --without m2 --without m3"

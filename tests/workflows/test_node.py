@@ -59,6 +59,16 @@ def test_a_loss_has_to_be_agreed_to(inventory):
     assert done.plan[0] == "w1: default/build-7: lost (no controller replaces it)"
 
 
+@pytest.mark.parametrize("verb", ["reboot", "patch", "remove"])
+def test_a_host_that_is_leaving_is_neither_ignored_nor_rebooted(inventory, verb):
+    [pod] = replicas("w1")
+    m4 = samples.inventory(masters=4).masters[3]
+    cluster = Nodes(inventory.model_copy(update={"leaving": (m4,)}), [pod])
+    with pytest.raises(BadInput, match="m4: in the group leaving"):
+        carry_out(cluster, verb, "w1", "m4")
+    assert cluster.locks == cluster.log == []
+
+
 def test_a_deadline_names_the_pod_and_leaves_the_node_cordoned(inventory):
     [pod, other] = replicas("w1", "w2")
     cluster = Nodes(inventory, [pod, other])

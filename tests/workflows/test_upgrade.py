@@ -222,7 +222,7 @@ def test_a_worker_that_lies_about_its_kubelet_is_named_with_the_command_that_goe
     cluster._joined = lambda: [node | (lie if node["name"] == "w1" else {}) for node in honest()]
     with pytest.raises(Refused, match="w1 kubelet") as refused:
         run(cluster)
-    way = "or go on without w1: `haplane upgrade inventories/test.py --without w1`"
+    way = "or go on without w1: `haplane upgrade inventories/test.py --without-snapshot --without w1`"
     assert refused.value.next_step.endswith(way)
     for _ in range(2):  # a cluster with a host that is left out is not healthy: a hop a run
         assert run(cluster, without=("w1",)).skipped == ("w1",)
