@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.plan import agreement, show_plan
+from haplane.cli.plan import agreement, show_plan, show_what_is_left
 from haplane.cli.run import by_a_plan, examples, inventory_argument, json_option, load, refuse_to_ask, reports_errors
 from haplane.context.result import Rotated
+from haplane.errors import ExitCode
 from haplane.snapshots.identities import new_identity, prove, read_identities
 from haplane.workflows.rotate import rotate as rotated
 
@@ -59,7 +60,7 @@ def check(output: Output, file: Path) -> None:
 @inventory_argument
 @click.argument("what", type=click.Choice(["signing", "encryption", "recipients"]))
 @by_a_plan
-def rotate(output: Output, inventory: str, what: str, *, dry_run: bool, assume_yes: bool) -> None:
+def rotate(output: Output, inventory: str, what: str, *, dry_run: bool, assume_yes: bool) -> ExitCode:
     """Rotate keys of INVENTORY's cluster without an outage. Re-run to complete an interrupted rotation.
 
     signing: the cluster's signing key and every member's. encryption: the key that encrypts Secrets at rest; every
@@ -77,11 +78,14 @@ def rotate(output: Output, inventory: str, what: str, *, dry_run: bool, assume_y
             "plan": outcome.plan,
             "changed": outcome.changed,
             "dry_run": dry_run,
+            "warnings": outcome.warnings,
             **asdict(outcome.rotated or Rotated()),
         }
     )
     for line in _advice(outcome.kind, outcome.rotated, inventory) if outcome.rotated else ():
         output.line(line)
+    show_what_is_left(output, outcome)
+    return ExitCode.DONE if dry_run else outcome.exit_code
 
 
 def _advice(kind: str, rotated: Rotated, inventory: str) -> list[str]:

@@ -8,7 +8,7 @@ import click
 
 from haplane.cli.node_service import drain, patch, reboot, remove, uncordon
 from haplane.cli.output import Output
-from haplane.cli.plan import agreement, show_plan
+from haplane.cli.plan import agreement, show_plan, show_what_is_left
 from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask, without_option
 from haplane.cli.up import converge
 from haplane.errors import BadInput, ExitCode
@@ -70,11 +70,10 @@ def discard_kept(
             "dry_run": dry_run,
             "plan": outcome.plan,
             "removed": [asdict(one) for one in outcome.removed],
-            "skipped": outcome.skipped,
+            "skipped": list(outcome.skipped),
         }
     )
-    for name in outcome.skipped:
-        output.warn(f"skipped: {name} is unreachable")
+    show_what_is_left(output, outcome)
     for one in outcome.removed:
         output.line(f"deleted: {one.host}:{one.path}")
     return ExitCode.DONE if dry_run else outcome.exit_code

@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.plan import agreement, show_plan
+from haplane.cli.plan import agreement, show_plan, show_what_is_left
 from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
 from haplane.context.request import NodeRequest
 from haplane.context.result import Patched
@@ -201,8 +201,9 @@ def _run(
         output.line(f"{name}: {done} in {took:.0f} s")
     if verb == "remove" and outcome.changed:
         output.line(f"next: delete {', '.join(hosts)} in {_lines_of(inventory, hosts)}")
-    for warning in (*outcome.warnings, *(outcome.status.problems if outcome.status else ())):
-        output.warn(f"warning: {warning}")
+    show_what_is_left(output, outcome)
+    for problem in outcome.status.problems if outcome.status else ():
+        output.warn(f"not healthy: {problem}")
     return ExitCode.DONE if dry_run else outcome.exit_code
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from haplane.cli.output import Output
 from haplane.cli.run import agree, ask
 from haplane.errors import BadInput
-from haplane.workflows.engine import Confirm
+from haplane.workflows.engine import Confirm, Outcome
 
 NOTHING = "Nothing to change: every reachable host matches the inventory."
 
@@ -15,6 +15,14 @@ def show_plan(output: Output, lines: tuple[str, ...], *, nothing: str = NOTHING)
     output.line("Plan:" if lines else nothing)
     for line in lines:
         output.line(f"  {line}")
+
+
+def show_what_is_left(output: Output, outcome: Outcome) -> None:
+    """A line for each host that was skipped, and for each thing that was tried and does not work."""
+    for name, why in outcome.skipped.items():
+        output.warn(f"skipped: {name}: {why}")
+    for warning in outcome.warnings:
+        output.warn(f"warning: {warning}")
 
 
 def agreement(output: Output, *, assume_yes: bool, question: str = "Go ahead?") -> Confirm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.plan import agreement_by_name, show_plan
+from haplane.cli.plan import agreement_by_name, show_plan, show_what_is_left
 from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
 from haplane.errors import ExitCode
 from haplane.workflows.reset import reset
@@ -42,11 +42,10 @@ def command(
             "plan": outcome.plan,
             "done": outcome.done,
             "kept_in": outcome.kept_in,
-            "skipped": outcome.skipped,
+            "skipped": list(outcome.skipped),
         }
     )
-    for host in outcome.skipped:
-        output.warn(f"skipped: {host} is unreachable")
+    show_what_is_left(output, outcome)
     if outcome.done:
         output.line(f"reset: {', '.join(outcome.done)}; data and keys are in {outcome.kept_in} on each host")
     return ExitCode.DONE if dry_run else outcome.exit_code

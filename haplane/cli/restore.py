@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.plan import agreement, agreement_by_name, show_plan
+from haplane.cli.plan import agreement, agreement_by_name, show_plan, show_what_is_left
 from haplane.cli.run import by_a_plan, inventory_argument, load, refuse_to_ask
 from haplane.errors import BadInput, ExitCode
 from haplane.recovery.request import RestoreRequest
@@ -81,17 +81,20 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool) 
             "uid": outcome.uid,
             "outage_seconds": outcome.outage_seconds,
             "previous_data": outcome.previous_data,
-            "skipped": outcome.skipped,
-            "warnings": outcome.warnings,
+            "skipped": list(outcome.skipped),
+            "warnings": (*outcome.warnings, *outcome.disproofs),
             "status": outcome.status.document() if outcome.status else None,
         }
     )
+    show_what_is_left(output, outcome)
     for name in outcome.skipped:
-        output.warn(f"{name} was left out. Before it serves again, run: haplane node repair {inventory} {name}")
-    for problem in (*outcome.warnings, *(outcome.status.problems if outcome.status else ())):
-        output.warn(f"verification failed: {problem}")
-    if outcome.status is None or outcome.warnings:
+        output.warn(f"before {name} serves again, run: haplane node repair {inventory} {name}")
+    for disproof in outcome.disproofs:
+        output.warn(f"verification failed: {disproof}")
+    if outcome.status is None or outcome.disproofs:
         return
+    for problem in outcome.status.problems:
+        output.warn(f"not healthy: {problem}")
     output.line()
     output.line(f"Restored from {outcome.source}: cluster {outcome.uid} continues at revision {outcome.revision}.")
     if outcome.outage_seconds is not None:

@@ -32,14 +32,15 @@ def command() -> None:
 @inventory_argument
 @json_option
 @reports_errors
-def take_command(output: Output, inventory: str) -> None:
-    """Take a snapshot now, on a member that is not the leader."""
+def take_command(output: Output, inventory: str) -> ExitCode:
+    """Take a snapshot now, on a member that is not the leader. Exit code 6 if it was taken without quorum."""
     manifest = take(load(output, inventory), output.progress)
     output.document(document_of(manifest))
     word = "verified" if manifest.with_quorum else "taken WITHOUT QUORUM, so it may lack acknowledged writes"
     output.line(
         f"{manifest.id}: {word}; {manifest.key_count} keys, {size_of(manifest)}, {manifest.total_seconds:.1f} s"
     )
+    return ExitCode.DONE if manifest.with_quorum else ExitCode.INCOMPLETE
 
 
 @command.command("list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.plan import NOTHING, agreement, show_plan
+from haplane.cli.plan import NOTHING, agreement, show_plan, show_what_is_left
 from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask, without_option
 from haplane.config.in_clear import sent_in_clear
 from haplane.config.model import Inventory
@@ -71,17 +71,14 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, 
             "changed": outcome.changed,
             "dry_run": dry_run,
             "plan": outcome.plan,
-            "skipped": outcome.skipped,
+            "skipped": list(outcome.skipped),
             "status": outcome.status.document() if outcome.status else None,
             "join_command": outcome.join_command,
             "signing_key": outcome.signing_key,
             "warnings": outcome.warnings,
         }
     )
-    for name in outcome.skipped:
-        output.warn(f"skipped: {name} is unreachable or does not meet the requirements (see above)")
-    for warning in outcome.warnings:
-        output.warn(f"problem: {warning}")
+    show_what_is_left(output, outcome)
     if outcome.signing_key:
         setting = f'"signing_key": "{outcome.signing_key}"'
         output.line(f'Add {setting} to cluster["snapshots"] so that forged snapshots are rejected.')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.plan import NOTHING, agreement, show_plan
+from haplane.cli.plan import NOTHING, agreement, show_plan, show_what_is_left
 from haplane.cli.run import (
     dry_run_option,
     examples,
@@ -69,15 +69,12 @@ def present(output: Output, outcome: Outcome, *, dry_run: bool) -> None:
             "dry_run": dry_run,
             "hops": outcome.hops,
             "plan": outcome.plan,
-            "skipped": outcome.skipped,
+            "skipped": list(outcome.skipped),
             "status": outcome.status.document() if outcome.status else None,
             "warnings": outcome.warnings,
         }
     )
-    for name in outcome.skipped:
-        output.warn(f"skipped: {name} is unreachable or does not meet the requirements (see above)")
-    for warning in outcome.warnings:
-        output.warn(f"problem: {warning}")
+    show_what_is_left(output, outcome)
     if outcome.status is None:
         return
     for problem in outcome.status.problems:

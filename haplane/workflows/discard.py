@@ -51,9 +51,10 @@ def discard(
     context = Context(request, executor or over_ssh(progress))
     command = engine.as_typed("node", "discard", inventory.path, *names)
     lines = engine.carry_out(Verb("node discard", command, ENTRIES), context, confirm)
+    lost = context.observation.unreachable
     return Outcome(
         changed=context.result.changed,
         plan=lines,
-        skipped=tuple(host.name for host in hosts if host.name in context.observation.unreachable),
+        skipped={host.name: lost[host.name] for host in hosts if host.name in lost},
         removed=context.result.discarded if context.result.changed else (),
     )

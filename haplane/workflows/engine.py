@@ -7,9 +7,9 @@ LOOK_AGAIN runs under the cluster's lock, and phases among it run where the plan
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from haplane.context.context import Context
@@ -54,13 +54,13 @@ def as_typed(*words: str, without: Sequence[str] = ()) -> str:
 class Outcome:
     """How a verb ended. ``plan`` is what was shown, ``status`` how the cluster was found afterwards, if it was.
 
-    ``skipped``: hosts that did not answer or were left out. ``warnings``: what was tried and does not work, though
-    everything else was done.
+    ``skipped``: why, for each host that did not answer or was left out. ``warnings``: what was tried and does not
+    work, though everything else was done.
     """
 
     changed: bool
     plan: tuple[str, ...]
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     status: Status | None = None
 

@@ -54,11 +54,11 @@ def reset(
     context = Context(request, executor or over_ssh(progress))
     command = engine.as_typed("reset", inventory.path, *names)
     lines = engine.carry_out(Verb("reset", command, ENTRIES), context, confirm)
-    done = context.plan.hosts(Kind.RESET)
+    done, lost = context.plan.hosts(Kind.RESET), context.observation.unreachable
     return Outcome(
         changed=context.result.changed,
         plan=lines,
-        skipped=tuple(host.name for host in hosts_to_reset(context) if host.name not in done),
+        skipped={host.name: lost[host.name] for host in hosts_to_reset(context) if host.name in lost},
         done=done if context.result.changed else (),
         kept_in=context.result.kept_in,
     )

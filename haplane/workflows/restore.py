@@ -8,7 +8,7 @@ from haplane.config.model import Inventory
 from haplane.context.context import Context
 from haplane.domain.progress import Progress
 from haplane.domain.restoration import Journal
-from haplane.errors import HaplaneError
+from haplane.errors import ExitCode, HaplaneError
 from haplane.executor import Executor
 from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE
@@ -73,7 +73,8 @@ class Outcome(engine.Outcome):
     """``outage_seconds`` is from the first API server stopped to all started again.
 
     ``revision_before`` is the highest that a member reported, ``revision`` the one that the cluster went on from;
-    ``previous_data`` is the directory on each member that the old data was moved to.
+    ``previous_data`` is the directory on each member that the old data was moved to; ``disproofs`` show that it is
+    not the cluster that was restored.
     """
 
     source: str | None = None
@@ -82,6 +83,12 @@ class Outcome(engine.Outcome):
     uid: str | None = None
     outage_seconds: float | None = None
     previous_data: str | None = None
+    disproofs: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """6 with a disproof as well."""
+        return ExitCode.INCOMPLETE if self.disproofs else super().exit_code
 
 
 def restore(
@@ -121,9 +128,9 @@ def restore(
         uid=context.result.status.cluster.uid if context.result.status else None,
         outage_seconds=context.result.outage_seconds,
         previous_data=journal.previous_data,
-        skipped=tuple(sorted({*context.observation.unreachable, *request.without})),
+        skipped={**dict.fromkeys(request.without, "--without"), **context.observation.unreachable},
     )
-    return replace(outcome, warnings=(*context.result.warnings, *disproofs(outcome, journal)))
+    return replace(outcome, warnings=tuple(context.result.warnings), disproofs=tuple(disproofs(outcome, journal)))
 
 
 def _command(inventory: Inventory, request: RestoreRequest) -> str:

@@ -110,7 +110,7 @@ def up(
         changed=context.result.changed,
         plan=lines,
         status=context.result.status,
-        skipped=tuple(sorted(context.observation.unreachable)),
+        skipped=dict(sorted(context.observation.unreachable.items())),
         warnings=tuple(context.result.warnings),
         join_command=context.result.join_command,
         signing_key=new_signing_key(context) if context.result.status is not None else None,

@@ -142,7 +142,7 @@ def _outcome(
         changed=changed,
         plan=lines,
         status=context.result.status,
-        skipped=tuple(sorted(context.observation.unreachable)),
+        skipped=dict(sorted(context.observation.unreachable.items())),
         warnings=tuple(warnings),
         hops=hops,
     )

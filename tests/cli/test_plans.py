@@ -86,16 +86,18 @@ def test_reset_is_not_told_enough(workflow, words):
 
 
 def test_reset_says_where_data_and_keys_are(workflow):
-    outcome = reset.Outcome(changed=True, plan=PLAN, done=("m1",), skipped=("m2",), kept_in="/kept/x")
+    outcome = reset.Outcome(
+        changed=True, plan=PLAN, done=("m1",), skipped={"m2": "connection refused"}, kept_in="/kept/x"
+    )
     workflow("reset", "reset", outcome)
     done = run("reset", LAB, "--yes")
     assert "reset: m1; data and keys are in /kept/x on each host" in done.stdout
-    assert "skipped: m2 is unreachable" in done.stderr
+    assert "skipped: m2: connection refused" in done.stderr
     assert done.exit_code == 6
 
 
 def test_nothing_to_reset_is_said(workflow):
-    workflow("reset", "reset", reset.Outcome(changed=False, plan=(), skipped=("m1",)))
+    workflow("reset", "reset", reset.Outcome(changed=False, plan=(), skipped={"m1": "x"}))
     assert reset_command.NOTHING in run("reset", LAB, "--dry-run").stdout
 
 

@@ -213,7 +213,7 @@ def test_what_is_done_has_been_agreed_to_as_the_hosts_are_under_the_lock(plans, 
     assert [command for command, _ in context.executor.locks] == ["haplane up x"]
 
 
-@pytest.mark.parametrize(("skipped", "code"), [((), ExitCode.DONE), (("m3",), ExitCode.INCOMPLETE)])
+@pytest.mark.parametrize(("skipped", "code"), [({}, ExitCode.DONE), ({"m3": "x"}, ExitCode.INCOMPLETE)])
 def test_a_host_that_was_skipped_is_not_done(skipped, code):
     outcome = Outcome(changed=True, plan=("x",), skipped=skipped)
     assert outcome.exit_code is code

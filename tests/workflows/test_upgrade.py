@@ -225,7 +225,7 @@ def test_a_worker_that_lies_about_its_kubelet_is_named_with_the_command_that_goe
     way = "or go on without w1: `haplane upgrade inventories/test.py --without-snapshot --without w1`"
     assert refused.value.next_step.endswith(way)
     for _ in range(2):  # a cluster with a host that is left out is not healthy: a hop a run
-        assert run(cluster, without=("w1",)).skipped == ("w1",)
+        assert run(cluster, without=("w1",)).skipped == {"w1": "left out: by --without"}
     assert cluster.kubelets == dict.fromkeys(("m1", "m2", "m3"), "1.37.2") | {"w1": "1.35.4"}
     cluster._joined = honest
     cluster.history.clear()
