@@ -44,8 +44,8 @@ class HeldLock(Protocol):
         """Within it, the loss of one host ends what the others are doing."""
 
 
-class Executor(Protocol):
-    """Everything that a verb does to hosts, or waits with. All methods raise HaplaneError with the host's words."""
+class Observer(Protocol):
+    """What looks do: they read hosts, and wait. All methods raise HaplaneError with the host's words."""
 
     progress: Progress
 
@@ -58,14 +58,33 @@ class Executor(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait; a signal ends it at once."""
 
-    def lock(self, inventory: Inventory, hosts: Sequence[Host], command: str) -> AbstractContextManager[HeldLock]:
-        """Hold the cluster's lock on these hosts. Raises Locked when another run has it."""
-
     def observe(self, hosts: Sequence[Host], request: Mapping[str, object]) -> Gathered:
         """Each host's report, or why there is none."""
 
     def reach(self, hosts: Sequence[Host], request: Mapping[str, object]) -> Gathered:
         """What each host reached of the others' ports, or why it gave no answer."""
+
+    def run(self, host: Host, *command: str, deadline_seconds: float = 60) -> bytes:
+        """The standard output of a command."""
+
+    def read_files(self, host: Host, paths: Collection[str]) -> dict[str, bytes]:
+        """Content by path, into memory; absent files are left out."""
+
+    def fetch_output(self, host: Host, text: str, target: Path) -> None:
+        """What this shell script writes on the host, to ``target``, a new file that is ours alone."""
+
+    def stored_snapshots(self, member: Host, directory: str) -> Place:
+        """The snapshots that the member keeps in that directory."""
+
+    def endpoint_is_ready(self, inventory: Inventory) -> bool:
+        """Whether the endpoint's /readyz answers 200 to this machine."""
+
+
+class Executor(Observer, Protocol):
+    """Everything that a verb does to hosts."""
+
+    def lock(self, inventory: Inventory, hosts: Sequence[Host], command: str) -> AbstractContextManager[HeldLock]:
+        """Hold the cluster's lock on these hosts. Raises Locked when another run has it."""
 
     def deploy(self, hosts: Sequence[Host], recipe: Callable[..., object], **arguments: object) -> None:
         """Run one recipe on all of these hosts at once; on none, nothing happens."""
@@ -75,14 +94,8 @@ class Executor(Protocol):
     ) -> Pushing:
         """Start to send files of the bundle; ``here`` are archives on the host and the image that each brings."""
 
-    def run(self, host: Host, *command: str, deadline_seconds: float = 60) -> bytes:
-        """The standard output of a command."""
-
     def attempt(self, host: Host, *command: str, deadline_seconds: float = 60) -> Completed:
         """The same with any exit code."""
-
-    def read_files(self, host: Host, paths: Collection[str]) -> dict[str, bytes]:
-        """Content by path, into memory; absent files are left out."""
 
     def send_packages(self, host: Host, directory: str, suffix: str) -> None:
         """The packages of a directory of this machine, by what their names end in."""
@@ -104,12 +117,3 @@ class Executor(Protocol):
 
     def send_database(self, hosts: Sequence[Host], path: Path, sha256: str, target: str) -> None:
         """An etcd database to ``target`` on all of these hosts at once."""
-
-    def fetch_output(self, host: Host, text: str, target: Path) -> None:
-        """What this shell script writes on the host, to ``target``, a new file that is ours alone."""
-
-    def stored_snapshots(self, member: Host, directory: str) -> Place:
-        """The snapshots that the member keeps in that directory."""
-
-    def endpoint_is_ready(self, inventory: Inventory) -> bool:
-        """Whether the endpoint's /readyz answers 200 to this machine."""

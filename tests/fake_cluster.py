@@ -107,6 +107,9 @@ class FakeCluster(Etcd, FakeExecutor):
         known = samples.identity().to_files() if host in self.inventory.masters else {}
         return {path: known[path] for path in paths if path in known}
 
+    def stored_snapshots(self, member, directory):
+        raise NotImplementedError("snapshotting.py has a cluster that keeps some")
+
     def reached(self, host):
         """Raises what the host's silence is to whoever contacts it, which it begins at the contact ``lost_at``."""
         self.contacts += 1

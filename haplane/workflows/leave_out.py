@@ -21,7 +21,7 @@ from haplane.domain.observed import Observation
 from haplane.domain.progress import silent
 from haplane.domain.quorum import has_quorum
 from haplane.errors import HaplaneError, Locked
-from haplane.executor import Executor
+from haplane.executor import Executor, Observer
 
 
 class StillHosts:
@@ -32,9 +32,10 @@ class StillHosts:
 
     progress = staticmethod(silent)
 
-    def __init__(self, reported: Observation, window: Window, executor: Executor) -> None:
+    def __init__(self, reported: Observation, window: Window, executor: Observer) -> None:
         self._reported, self._window, self._passed = reported, window, 0.0
-        self.run = executor.run
+        self.run, self.read_files, self.fetch_output = executor.run, executor.read_files, executor.fetch_output
+        self.stored_snapshots, self.endpoint_is_ready = executor.stored_snapshots, executor.endpoint_is_ready
 
     def now(self) -> datetime:
         """The window's beginning, and what has passed since."""
@@ -83,7 +84,7 @@ def offer(error: HaplaneError, context: Context, looks: Sequence[Look], command:
 def _goes_on_without(context: Context, looks: Sequence[Look], *names: str) -> bool:
     """Whether a plan would be made, and a majority of masters and etcd hosts be left to carry it out."""
     request = replace(context.request, without=(*context.request.without, *names))
-    still = StillHosts(context.view.reported, context.view.window, context.executor)
+    still: Observer = StillHosts(context.view.reported, context.view.window, context.executor)
     trial = Context(request, cast("Executor", still))
     try:
         for look in looks:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from liars import lies
 
+from haplane.context.phase import Look
 from haplane.desired.hosts import lasting_settings
 from haplane.domain.clocks import Window
 from haplane.domain.observed import HostReport, Observation
@@ -141,3 +142,21 @@ def test_a_master_that_lies_keeps_no_restore_from_going_on(inventory):
     with pytest.raises(HaplaneError) as error:
         restore(inventory, RestoreRequest(snapshot="latest", without=("m3",)), **given)
     assert not isinstance(error.value, UnfitHosts)
+
+
+def test_a_look_that_reads_files_is_repeated_as_well_and_hides_no_error(inventory):
+    """It ended with an AttributeError, in place of what had stopped the run."""
+    cluster = FakeCluster(inventory, converged(inventory))
+    context = context_of(inventory, samples.converged(inventory), executor=cluster)
+
+    def refuse_what_m3_has(context):
+        [master] = [host for host in context.reachable(context.inventory.masters)][-1:]
+        context.executor.read_files(master, ["/etc/hosts"])
+        if master.name == "m3":
+            raise Refused("no", where="m3")
+
+    looks = (LOOKS[0], Look("Refuse", refuse_what_m3_has))
+    LOOKS[0].carry_out(context)
+    error = Refused("no", where="m3", next_step="wait")
+    offer(error, context, looks, "haplane up i")
+    assert error.next_step == "wait; or go on without m3: `haplane up i --without m3`"

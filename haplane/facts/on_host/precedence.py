@@ -11,7 +11,7 @@ from typing import Any
 from haplane.facts.on_host.condition import SUBNET
 from haplane.facts.on_host.forwarding import dropped_forwarding, listed_chains, present_tables
 from haplane.facts.on_host.probe import read
-from haplane.facts.on_host.systemd import loaded_unit
+from haplane.facts.on_host.systemd import UNIT_SETTINGS, loaded_unit
 
 MOST_NAME = 400
 FLANNEL = "/etc/cni/net.d/10-flannel.conflist"
@@ -19,7 +19,6 @@ OUR_SYSCTL = "/etc/sysctl.d/99-haplane.conf"
 SYSCTL_FILES = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/run/sysctl.d/*.conf", "/usr/lib/sysctl.d/*.conf")
 PROC_SYS = "/proc/sys"
 SETTING = re.compile(r"^([a-z0-9_.-]+) *= *(\S+)$", re.M)
-UNIT_SETTINGS = re.compile(r"^\s*(ExecStart|Environment|EnvironmentFile|RootDirectory|User)\s*=", re.M)
 SETTINGS_THAT_COUNT = {
     "kubelet": ("ExecStart", "Environment", "EnvironmentFile", "RootDirectory", "User"),
     "containerd": ("ExecStart", "RootDirectory", "User"),  # a proxy for pulls is set by Environment

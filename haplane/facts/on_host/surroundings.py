@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from haplane.facts.on_host.probe import output_of, read, run
+from haplane.facts.on_host.systemd import UNIT_SETTINGS
 
 STUB_FREE = "/run/systemd/resolve/resolv.conf"
 MOST = 200
@@ -21,7 +22,6 @@ FOREIGN_KUBELET_FILES = (
 )
 EXECUTED = ("/usr/local/bin", "/opt/cni/bin", "/var/lib/containerd")
 """What runs programs that haplane brings: services, the kubelet and containers."""
-STARTS = re.compile(r"^\s*(ExecStart|EnvironmentFile|User|RootDirectory)\s*=", re.M)
 
 
 def surroundings() -> dict[str, Any]:
@@ -77,7 +77,9 @@ def names(directory: str) -> list[str]:
 def kubelet_files() -> list[str]:
     """Drop-ins of the kubelet's unit, by whoever, that change what it runs."""
     paths = {os.path.realpath(path) for pattern in FOREIGN_KUBELET_FILES for path in glob.glob(pattern)}
-    return sorted(p for p in paths if "haplane" not in os.path.basename(p) and STARTS.search(read(p) or ""))[:20]
+    return sorted(p for p in paths if "haplane" not in os.path.basename(p) and UNIT_SETTINGS.search(read(p) or ""))[
+        :20
+    ]
 
 
 def is_no_exec(path: str) -> bool:

@@ -23,6 +23,8 @@ UNIT_PROPERTIES = (
 )
 PROGRAM = re.compile(r"\{ path=(/\S+)")
 """In ExecStart as systemctl shows it."""
+UNIT_SETTINGS = re.compile(r"^\s*(ExecStart|Environment|EnvironmentFile|RootDirectory|User)\s*=", re.M)
+"""In a unit's file: what it runs, and how."""
 
 TROUBLED = ("failed", "activating")
 JOURNAL_LINES_OF_UNIT, MOST_WORDS = 60, 300
