@@ -39,7 +39,7 @@ def _leaderless(roster: Roster, observation: Observation, offsets: Mapping[str, 
     return [
         problem(
             f"no {one.component} leads: {EFFECTS.get(one.component, 'it does nothing')}",
-            why=f"{one.holder} has not renewed its lease for {one.seconds:.0f} s" if one.holder else None,
+            why=one.why,
             fix=UP,
         )
         for one in leaderless(roster.masters, observation, offsets)

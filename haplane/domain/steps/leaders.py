@@ -16,11 +16,23 @@ LEASE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Leaderless:
-    """A component that nobody leads: ``holder`` ("" where there is none) has not renewed it for ``seconds``."""
+    """A component that nobody leads: ``holder`` ("" where there is none) has not renewed it for ``seconds``.
+
+    Less than 0: its lease says that it was renewed in the future, so no other takes it.
+    """
 
     component: str
     holder: str
     seconds: float
+
+    @property
+    def why(self) -> str | None:
+        """None where nothing holds the lease."""
+        if not self.holder:
+            return None
+        if self.seconds < 0:
+            return f"{self.holder} holds its lease, which is dated {-self.seconds:.0f} s in the future"
+        return f"{self.holder} has not renewed its lease for {self.seconds:.0f} s"
 
 
 def leaderless(
@@ -36,7 +48,7 @@ def leaderless(
     for component, seen in leases.items():
         ages = sorted((_age(lease, name, offsets, masters), lease.holder) for name, lease in seen.items())
         seconds, holder = ages[(len(ages) - 1) // 2]
-        if seconds > LEASE_SECONDS:
+        if not -LEASE_SECONDS <= seconds <= LEASE_SECONDS:
             found.append(Leaderless(component, holder, seconds))
     return tuple(found)
 
@@ -62,17 +74,17 @@ def _could_lead(component: str, report: HostReport) -> bool:
 
 
 def _why(one: Leaderless) -> str:
-    lease = f"{one.holder} does not renew its lease" if one.holder else "nothing holds its lease"
-    return f"no {one.component} leads: {lease}"
+    return f"no {one.component} leads: {one.why or 'nothing holds its lease'}"
 
 
 def _age(lease: Lease, reader: str, offsets: Mapping[str, float], masters: Sequence[str]) -> float:
     """Seconds since the holder renewed it: the holder wrote when by its clock, the reader took the age by its own.
 
-    A holder whose host is not known may be the one that is furthest behind.
+    A holder whose host is not known may be as far behind, or ahead, as any master: what is nearest to now counts.
     """
     if lease.age_seconds is None:
         return math.inf
     host = lease.holder.partition("_")[0]
-    written = offsets.get(host, min([0.0, *(offsets.get(name, 0.0) for name in masters)]))
-    return lease.age_seconds - offsets.get(reader, 0.0) + written
+    clocks = [offsets[host]] if host in offsets else [0.0, *(offsets.get(name, 0.0) for name in masters)]
+    age = lease.age_seconds - offsets.get(reader, 0.0)
+    return max(age + min(clocks), min(age + max(clocks), 0.0))

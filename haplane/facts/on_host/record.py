@@ -41,11 +41,14 @@ OF_KUBEADM = (
         for name in (
             "system:coredns", "kubeadm:cluster-admins", "kubeadm:get-nodes", "kubeadm:kubelet-bootstrap",
             "kubeadm:node-autoapprove-bootstrap", "kubeadm:node-autoapprove-certificate-rotation",
-            "kubeadm:node-proxier",
+            "kubeadm:node-proxier", "kubeadm:apiserver-kubelet-client",
         )
     ),
 )  # fmt: skip
-"""What its phases upload-config, bootstrap-token and addon make (k8s.io/kubernetes 1.35, cmd/kubeadm/app/phases)."""
+"""What its phases upload-config, bootstrap-token and addon make (k8s.io/kubernetes 1.36, cmd/kubeadm/app/phases).
+
+The API servers' right to kubelets (logs, exec) is an object of its own since 1.36.
+"""
 
 
 def record() -> None:

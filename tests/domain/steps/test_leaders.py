@@ -28,7 +28,7 @@ def steps(*, lease=DEAD, running=LONG_AGO, seen_by=MASTERS, offsets=None, **of_m
 
 
 def test_what_runs_and_does_not_lead_is_restarted():
-    why = "no kube-scheduler leads: m9_dead does not renew its lease"
+    why = "no kube-scheduler leads: m9_dead has not renewed its lease for 95 s"
     assert steps() == [(name, ("kube-scheduler",), why) for name in MASTERS]
 
 
@@ -44,6 +44,18 @@ def test_what_runs_and_does_not_lead_is_restarted():
 )
 def test_nothing_is_restarted_before_its_time_or_in_vain(changes):
     assert steps(**changes) == []
+
+
+def test_a_lease_that_is_dated_in_the_future_is_taken_from_its_holder():
+    """Nobody else takes it before that day."""
+    [(_, _, why), *_] = steps(lease={"holder": "ghost", "age_seconds": -2e9})
+    assert why == "no kube-scheduler leads: ghost holds its lease, which is dated 2000000000 s in the future"
+
+
+@pytest.mark.parametrize("holder", ["m1_1", "ghost"])
+@pytest.mark.parametrize("ahead", [90.0, -90.0])
+def test_clocks_that_are_all_ahead_of_this_machines_are_no_future(holder, ahead):
+    assert steps(lease={"holder": holder, "age_seconds": 2.0}, offsets=dict.fromkeys(MASTERS, ahead)) == []
 
 
 def test_one_that_gets_to_no_api_server_has_that_problem_alone():
