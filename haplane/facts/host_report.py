@@ -18,11 +18,11 @@ NO_PYTHON = "python3 is not installed: install that package"
 MODULES = (
     *("probe", "systemd", "network", "certificates", "haproxy", "machine", "etcd", "kubernetes", "kubelet"),
     *("apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence", "webhooks"),
-    *("trials", "workloads", "surroundings", "stopped", "condition", "corefile", "findings"),
+    *("trials", "rights", "workloads", "surroundings", "stopped", "condition", "corefile", "findings"),
     *("kubeconfigs", "observe"),
 )
 """Of the observer, each after those that it uses."""
-RECORDER = ("probe", "systemd", "kubernetes", "leftovers", "webhooks", "trials", "workloads", "record")
+RECORDER = ("probe", "systemd", "kubernetes", "leftovers", "webhooks", "trials", "rights", "workloads", "record")
 
 
 def observer() -> str:

@@ -65,6 +65,18 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
 HINDERED = {
     "kube-proxy": "kube-proxy does not see Services and endpoints that change: nodes send to old ones",
     "endpointslice-controller": "endpoints are not written any more: Services keep those that they have",
+    "attachdetach-controller": "volumes are neither attached nor detached",
+    "cronjob-controller": "CronJobs create no Jobs",
+    "deployment-controller": "Deployments are not rolled out",
+    "generic-garbage-collector": "what belonged to deleted objects stays",
+    "job-controller": "Jobs get no pods",
+    "namespace-controller": "namespaces are not deleted",
+    "node-controller": "pods stay on nodes that are gone",
+    "persistent-volume-binder": "volumes are not bound to claims",
+    "pod-garbage-collector": "pods of deleted nodes stay",
+    "root-ca-cert-publisher": "new namespaces get no CA certificate, so their pods do not start",
+    "service-account-controller": "new namespaces get no service account, so they get no pods",
+    "statefulset-controller": "StatefulSets get no pods",
 }
 """By the service account that may not do its work."""
 

@@ -21,6 +21,7 @@ from haplane.facts.on_host.kubernetes import (
     seconds_since,
 )
 from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.rights import lost_rights
 from haplane.facts.on_host.trials import Attempt, full_name, hindered, refused_pods, trials
 from haplane.facts.on_host.webhooks import (
     WEBHOOKS,
@@ -53,7 +54,8 @@ def workloads(port: int) -> dict[str, Any] | None:
     if config is None:
         return None
     try:
-        return from_api(lambda paths, **how: ask(port, config, paths, **how), trials(port, config))
+        found = from_api(lambda paths, **how: ask(port, config, paths, **how), trials(port, config))
+        return {**found, "hindered": {**found["hindered"], **lost_rights(port, config)}}
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
         return None
 
