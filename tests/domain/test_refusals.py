@@ -56,7 +56,7 @@ def test_components_that_run_and_may_not_do_what_they_are_for():
     assert found.startswith("kube-proxy does not see Services and endpoints that change: nodes send to old ones (")
     assert found.endswith(f"fix: {RESTORED}")
     (found,) = problems(hindered={"service-account-controller": NO_RIGHT.format("service-account-controller")})
-    assert found.startswith("new namespaces get no service account, so they get no pods (User")
+    assert found.startswith("new namespaces get no service account, so they get no pods (")
     assert "an API server restores these rights when it starts" in found
     (found,) = problems(hindered={"endpointslice-controller": NO_RIGHT.format("endpointslice-controller")})
     assert found.startswith("endpoints are not written any more: Services keep those that they have (")
