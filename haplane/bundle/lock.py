@@ -16,8 +16,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from haplane import supported
-from haplane.bundle.manifest import Sha256, Source, VersionText
-from haplane.bundle.recipe import PINNED, Destination, Download, Frozen, Image, Modules, Recipe, recipes_of
+from haplane.bundle.manifest import Frozen, Sha256, Source, VersionText
+from haplane.bundle.recipe import PINNED, Destination, Download, Image, Modules, Recipe, recipes_of
 from haplane.errors import BadInput
 
 RECIPE_FORMAT = 2  # raised when the same lock would give other bytes: every component is then made anew

@@ -35,11 +35,13 @@ def _inside_the_bundle(stored: str) -> str:
     return stored
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """A section of a file of ours: nothing unknown in it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class BundleFile(_Frozen):
+class BundleFile(Frozen):
     """One file for hosts, of a component of the lock.
 
     ``sha256`` and ``size`` (bytes) are of the file as it lies on a host at ``path``; ``stored`` is where its copy,
@@ -57,7 +59,7 @@ class BundleFile(_Frozen):
     roles: tuple[Role, ...]
 
 
-class BundleImage(_Frozen):
+class BundleImage(Frozen):
     """One container image: ``reference`` as manifests name it, ``file`` its OCI archive for ``ctr images import``."""
 
     reference: str
@@ -69,7 +71,7 @@ class BundleImage(_Frozen):
         return self.file.roles
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """A complete bundle.
 
     Its version and architecture name the directory that it is imported into. ``versions`` maps each component to its

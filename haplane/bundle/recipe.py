@@ -9,17 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from haplane.bundle.manifest import Role, Source
+from haplane.bundle.manifest import Frozen, Role, Source
 
 PINNED = Path(__file__).parent / "pinned"
-
-
-class Frozen(BaseModel):
-    """A section of a file of ours: nothing unknown in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Destination(Frozen):

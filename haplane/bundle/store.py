@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from haplane.bundle.compress import compress, file_sha256
 from haplane.bundle.lock import Component, PinnedImage
-from haplane.bundle.manifest import MANIFEST, BundleFile, BundleImage, Checked, Manifest, Source, is_stored
+from haplane.bundle.manifest import MANIFEST, BundleFile, BundleImage, Checked, Frozen, Manifest, Source, is_stored
 from haplane.bundle.recipe import Destination
 from haplane.domain import host_paths
 from haplane.domain.progress import Progress
@@ -33,10 +33,8 @@ from haplane.errors import Locked
 from haplane.private import make_private, refuse_shared
 
 
-class Stamp(BaseModel):
+class Stamp(Frozen):
     """What making one component gave."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fingerprint: str
     version: str

@@ -13,11 +13,12 @@ import base64
 import json
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from haplane.domain.balancer_report import Server
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import Node
+from haplane.domain.reported import Observed
 from haplane.host_programs import packed, parts, program
 from haplane.streams import last_line
 
@@ -32,20 +33,14 @@ class NoAnswer(Exception):
     """A host could not be reached, or what it returned cannot be used; the text says which."""
 
 
-class Reported(BaseModel):
-    """Frozen; unknown keys are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class UnitState(Reported):
+class UnitState(Observed):
     """A systemd unit in systemd's words (``active``, ``enabled``)."""
 
     active: str
     enabled: str
 
 
-class Stat(Reported):
+class Stat(Observed):
     """A file or directory; ``mode`` holds the permission bits."""
 
     mode: int
@@ -54,7 +49,7 @@ class Stat(Reported):
     directory: bool
 
 
-class HttpAnswer(Reported):
+class HttpAnswer(Observed):
     """One HTTPS request's outcome.
 
     ``served`` is the hex SHA-256 of the server's certificate, ``refused`` whether a TLS alert ended the connection.
@@ -69,19 +64,19 @@ class HttpAnswer(Reported):
         return f"HTTP {self.status}" if self.status is not None else self.error or "no answer"
 
 
-class ApiVersion(Reported):
+class ApiVersion(Observed):
     """The API server's /version."""
 
     git_version: str = Field(alias="gitVersion")
 
 
-class MemberList(Reported):
+class MemberList(Observed):
     """``etcdctl member list -w json``."""
 
     members: tuple[EtcdMember, ...]
 
 
-class Documents(Reported):
+class Documents(Observed):
     """What kubectl and etcdctl wrote; None where they failed or were not run."""
 
     nodes: tuple[Node, ...] | None = None
@@ -89,7 +84,7 @@ class Documents(Reported):
     members: MemberList | None = None
 
 
-class HostFacts(Reported):
+class HostFacts(Observed):
     """All of one host. ``certificates`` are PEM, ``hashes`` hex SHA-256 (None: unreadable), by path.
 
     ``processes`` are command lines by program, ``environment`` is etcd's, ``listening`` is ADDRESS:PORT,

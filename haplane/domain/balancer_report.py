@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from haplane.domain.names import ServerName
-from haplane.domain.reported import Observed
+from haplane.domain.reported import Observed, ShortText, Text
 
-ShortText = Annotated[str, Field(max_length=400)]
 APISERVERS, ETCD = "apiservers", "etcd"
 """haplane's backends in haproxy: the endpoint's, and a master's whose etcd is on other hosts."""
 
@@ -43,7 +38,7 @@ class Balancer(Observed):
     endpoint_answers: bool
     endpoint_unknown: ShortText = ""
     endpoint_ready: bool = False
-    endpoint_unreached: Annotated[str, Field(max_length=1000)] = ""
+    endpoint_unreached: Text = ""
     adverts_filtered: bool | None = None
     servers: tuple[Server, ...] | None
     other_sections: tuple[ShortText, ...] = ()

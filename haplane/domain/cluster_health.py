@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
 from haplane.domain.drain.api import ApiObject, Labels, Selector
+from haplane.domain.reported import Observed, Text
 
-Text = Annotated[str, StringConstraints(max_length=1000)]
 FULL_NAME = r"^[a-z0-9]([a-z0-9./:-]{0,500}[a-z0-9])?$"
 FullName = Annotated[str, Field(pattern=FULL_NAME)]
 """NAME or NAMESPACE/NAME; some built-in objects of the API have colons in theirs."""
@@ -27,13 +27,7 @@ REFUSALS = ("HTTP 401", "HTTP 403", "CERTIFICATE_VERIFY_FAILED")
 """In ``unserved``: what a kubeconfig made anew ends, and an API server that restores its own roles when it starts."""
 
 
-class Reported(BaseModel):
-    """Frozen, and tolerant of what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class Component(Reported):
+class Component(Observed):
     """A static pod of haplane's on this master.
 
     ``unhealthy``: what is wrong with its /healthz; ``unserved``: why its kubeconfig gets it to no API server, and
@@ -48,14 +42,14 @@ class Component(Reported):
     started_at: float = 0
 
 
-class Components(Reported):
+class Components(Observed):
     """``of`` by the static pod's name; ``conflicts``: other manifests by path, and which of these each defines."""
 
     of: dict[FullName, Component] = Field(default_factory=dict)
     conflicts: dict[Text, Text] = Field(default_factory=dict)
 
 
-class Precedence(Reported):
+class Precedence(Observed):
     """What takes the place of haplane's files.
 
     ``units``: unit -> other unit files and drop-ins that decide what it runs. ``cni``: the configurations of pod
@@ -73,7 +67,7 @@ class Precedence(Reported):
     forward: tuple[Annotated[str, Field(pattern=r"^[\w .-]{1,200}$")], ...] = ()
 
 
-class Pod(Reported):
+class Pod(Observed):
     """``component`` is a static pod's, ``reason`` why a container waits, or the pod's phase.
 
     ``ended``: all of it has, for good. A kubelet starts such a static pod again only once its manifest comes anew.
@@ -88,7 +82,7 @@ class Pod(Reported):
     message: Text
 
 
-class DaemonSet(Reported):
+class DaemonSet(Observed):
     """``name`` is NAMESPACE/NAME, ``selects`` the labels of nodes that it is for.
 
     ``pods`` and the last ``warning`` are there only while some pod is not ready.
@@ -103,7 +97,7 @@ class DaemonSet(Reported):
     observed: bool = True
 
 
-class Lease(Reported):
+class Lease(Observed):
     """Who leads, and how long ago it said so."""
 
     holder: Text
@@ -119,7 +113,7 @@ class Rule(ApiObject):
     scope: Word = "*"
 
 
-class Webhook(Reported):
+class Webhook(Observed):
     """An admission webhook that does not answer, and ``why``, so that it refuses what it would be called for.
 
     ``target`` is its service (NAMESPACE/NAME), empty for one at a URL; ``partly``: another endpoint of that one
@@ -138,7 +132,7 @@ class Webhook(Reported):
     conditional: bool = False
 
 
-class OwnObject(Reported):
+class OwnObject(Observed):
     """A kind of object that haplane or the cluster itself writes; ``labels`` are None where they are not known."""
 
     group: Word = ""
@@ -147,7 +141,7 @@ class OwnObject(Reported):
     labels: Labels | None = Field(default_factory=dict)
 
 
-class Workloads(Reported):
+class Workloads(Observed):
     """As one API server reports them.
 
     ``refused``: whose pods (NAMESPACE/NAME) the API server would not take again, and why, by writes that it does

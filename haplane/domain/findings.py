@@ -6,18 +6,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from haplane.domain.cluster_health import FullName, Reported, Text
+from haplane.domain.cluster_health import FullName
 from haplane.domain.names import NodeName
+from haplane.domain.reported import Observed, Text
 
 
-class NotAvailable(Reported):
+class NotAvailable(Observed):
     """An APIService, a namespace that does not go, or a pod that is not bound, and ``why``."""
 
     name: FullName
     why: Text = ""
 
 
-class Crashing(Reported):
+class Crashing(Observed):
     """A pod, as NAMESPACE/NAME, that never ran, or of which a container ended soon after its last starts."""
 
     name: FullName
@@ -25,7 +26,7 @@ class Crashing(Reported):
     why: Text
 
 
-class Findings(Reported):
+class Findings(Observed):
     """``unscheduled`` are pods that no scheduler has looked at, ``unobserved`` Deployments that no controller has.
 
     ``unbound`` are those that it fails to bind by an error, ``unstarted`` those without a sandbox on their node.

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from haplane.domain.reported import Observed
+from haplane.domain.reported import Observed, ShortText
 
-Word = Annotated[str, Field(max_length=400)]
 Path = Annotated[str, Field(pattern=r"^/[\w./-]{0,200}$")]
 Name = Annotated[str, Field(pattern=r"^[\w@.:-]{1,100}$")]
 """Both are parts of commands."""
@@ -41,7 +40,7 @@ class HostCondition(Observed):
     """
 
     filesystems: Annotated[tuple[FileSystem, ...], Field(max_length=20)] = ()
-    unread: dict[Word, Word] = Field(default_factory=dict)
+    unread: dict[ShortText, ShortText] = Field(default_factory=dict)
     mtus: dict[Name, int] = Field(default_factory=dict)
     pod_mtu: int = 0
     stopped_time_services: tuple[Name, ...] = ()
@@ -60,6 +59,6 @@ class Kubelet(Observed):
     ``unserved``: why no connection to the server that its kubeconfig names can be made.
     """
 
-    unhealthy: Word = ""
-    last_error: Word = ""
-    unserved: Word = ""
+    unhealthy: ShortText = ""
+    last_error: ShortText = ""
+    unserved: ShortText = ""

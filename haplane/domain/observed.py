@@ -19,14 +19,14 @@ from pydantic import (
 )
 
 from haplane.domain import host_paths
-from haplane.domain.balancer_report import Balancer, ShortText
+from haplane.domain.balancer_report import Balancer
 from haplane.domain.cluster_health import Components, Precedence, Workloads
 from haplane.domain.consensus import agreed_view
 from haplane.domain.etcd_report import Etcd, EtcdMember
 from haplane.domain.findings import Findings
 from haplane.domain.host_condition import HostCondition, Kubelet
 from haplane.domain.names import NodeName, UnitName
-from haplane.domain.reported import Observed, Sha256
+from haplane.domain.reported import Observed, Sha256, ShortText
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
 from haplane.domain.surroundings import Surroundings

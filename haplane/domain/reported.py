@@ -1,16 +1,14 @@
-"""The base of every part of a host's report: validated, frozen, tolerant of unknown keys."""
+"""The base of every part of a host's report, and the texts in it: hosts are untrusted input, so all are bounded."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ShortText = Annotated[str, Field(max_length=400)]
+Text = Annotated[str, Field(max_length=1000)]
 
 
 class Observed(BaseModel):

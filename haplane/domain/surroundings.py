@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from haplane.domain.balancer_report import ShortText
 from haplane.domain.host_condition import Path
-from haplane.domain.reported import Observed
+from haplane.domain.reported import Observed, ShortText
 
 
 class AttachedNetwork(Observed):

@@ -13,8 +13,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from haplane.domain.cluster_health import FullName, OwnObject, Reported, Rule, Text, Webhook, Workloads
+from haplane.domain.cluster_health import FullName, OwnObject, Rule, Webhook, Workloads
 from haplane.domain.drain.api import Selector
+from haplane.domain.reported import Observed, Text
 
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 KUBE_SYSTEM = "kube-system"
@@ -47,7 +48,7 @@ SUBRESOURCES = {
 WRITES = ("CREATE", "UPDATE", "DELETE")
 
 
-class DryRuns(Reported):
+class DryRuns(Observed):
     """Writes of which nothing is stored: the webhooks that ``refused`` one, and whether all were tried."""
 
     refused: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)

@@ -10,21 +10,20 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from haplane.domain.reported import ShortText
 from haplane.drills.limits import shown
 from haplane.errors import BadInput
 
 REPORT_BYTES = 4 << 20
 EMBEDDED = re.compile(r'<script type="application/json" id="report">(.*?)</script>', re.S)
 
-Text = Annotated[str, Field(max_length=400)]
-
 
 class Measured(BaseModel):
     """One figure of a report; ``measured`` is None for what has not happened."""
 
-    name: Text
+    name: ShortText
     measured: float | None
-    unit: Text = "s"
+    unit: ShortText = "s"
 
     @property
     def number(self) -> float:
@@ -35,8 +34,8 @@ class Measured(BaseModel):
 class ReportFile(BaseModel):
     """What is compared of a report of any version; the rest is ignored."""
 
-    drill: Text
-    host: Text
+    drill: ShortText
+    host: ShortText
     figures: Annotated[tuple[Measured, ...], Field(max_length=1000)]
     picture: dict[str, Any]
 

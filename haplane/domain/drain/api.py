@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from haplane.domain.reported import ShortText
+
 QUANTITY = re.compile(r"^([+-]?[0-9]{1,30}(?:\.[0-9]{0,12})?)(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?[0-9]{1,2}))?$")
 FACTORS = {"": Fraction(1), "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000)}
 FACTORS |= {suffix: Fraction(1000) ** place for place, suffix in enumerate("kMGTPE", 1)}
@@ -20,9 +22,8 @@ FACTORS |= {f"{suffix}i": Fraction(1024) ** place for place, suffix in enumerate
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.:-]{0,251}[a-z0-9])?$")]
 Uid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-Text = Annotated[str, Field(max_length=400)]
 Long = Annotated[str, Field(max_length=4096)]
-Labels = Annotated[dict[Text, Text], Field(max_length=500)]
+Labels = Annotated[dict[ShortText, ShortText], Field(max_length=500)]
 
 
 def thousandths(text: str) -> int:
@@ -42,7 +43,7 @@ def _quantities(value: Any) -> Any:  # noqa: ANN401 - whatever the API server se
     return {key: thousandths(str(each)) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-Quantities = Annotated[dict[Text, int], Field(max_length=64), BeforeValidator(_quantities)]
+Quantities = Annotated[dict[ShortText, int], Field(max_length=64), BeforeValidator(_quantities)]
 """By resource, in thousandths."""
 
 
@@ -62,9 +63,9 @@ class ApiObject(BaseModel):
 class OwnerReference(ApiObject):
     """``controller``: this one creates a replacement. Kinds of one name are in several groups."""
 
-    api_version: Text = ""
-    kind: Text
-    name: Text
+    api_version: ShortText = ""
+    kind: ShortText
+    name: ShortText
     uid: Uid
     controller: bool = False
 
@@ -82,8 +83,8 @@ class Metadata(ApiObject):
     uid: Uid = "0"
     generation: int = 0
     labels: Labels = Field(default_factory=dict)
-    annotations: Annotated[dict[Text, Long], Field(max_length=500)] = Field(default_factory=dict)
-    finalizers: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    annotations: Annotated[dict[ShortText, Long], Field(max_length=500)] = Field(default_factory=dict)
+    finalizers: Annotated[tuple[ShortText, ...], Field(max_length=100)] = ()
     owner_references: Annotated[tuple[OwnerReference, ...], Field(max_length=100)] = ()
     deletion_timestamp: AwareDatetime | None = None
 
@@ -107,9 +108,9 @@ class Object(ApiObject):
 class Requirement(ApiObject):
     """One of ``In``, ``NotIn``, ``Exists``, ``DoesNotExist``, ``Gt``, ``Lt``; others match nothing."""
 
-    key: Text
-    operator: Text
-    values: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
+    key: ShortText
+    operator: ShortText
+    values: Annotated[tuple[ShortText, ...], Field(max_length=1000)] = ()
 
     def holds(self, labels: Mapping[str, str]) -> bool:
         """Whether labels, or fields by their path, satisfy it."""
@@ -174,18 +175,18 @@ class NodeAffinity(ApiObject):
 class Toleration(ApiObject):
     """Of a taint."""
 
-    key: Text = ""
-    operator: Text = "Equal"
-    value: Text = ""
-    effect: Text = ""
+    key: ShortText = ""
+    operator: ShortText = "Equal"
+    value: ShortText = ""
+    effect: ShortText = ""
 
 
 class Taint(ApiObject):
     """Of a node."""
 
-    key: Text
-    value: Text = ""
-    effect: Text = ""
+    key: ShortText
+    value: ShortText = ""
+    effect: ShortText = ""
 
     def tolerated_by(self, tolerations: tuple[Toleration, ...]) -> bool:
         """Whether one of them covers it."""

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from haplane.domain.drain.api import ApiObject, Long, NodeAffinity, Object, Quantities, Selector, Taint, Text
+from haplane.domain.drain.api import ApiObject, Long, NodeAffinity, Object, Quantities, Selector, Taint
 from haplane.domain.drain.pod import Condition, HostPath, Pod
+from haplane.domain.reported import ShortText
 from haplane.errors import HaplaneError
 
 MOST_PODS = 20_000
@@ -20,7 +21,7 @@ class BudgetSpec(ApiObject):
     """``unhealthy_pod_eviction_policy``: AlwaysAllow or IfHealthyBudget, which is the default."""
 
     selector: Selector | None = None
-    unhealthy_pod_eviction_policy: Text = "IfHealthyBudget"
+    unhealthy_pod_eviction_policy: ShortText = "IfHealthyBudget"
 
 
 class BudgetStatus(ApiObject):
@@ -62,7 +63,7 @@ class NodeSpec(ApiObject):
 class NodeInfo(ApiObject):
     """``boot_id`` is another one after each boot."""
 
-    boot_id: Text = Field("", alias="bootID")
+    boot_id: ShortText = Field("", alias="bootID")
 
 
 class NodeStatus(ApiObject):
@@ -88,8 +89,8 @@ class NodeObject(Object):
 class ClaimSpec(ApiObject):
     """``access_modes``: of ReadWriteOnce, ReadWriteOncePod, ReadOnlyMany, ReadWriteMany."""
 
-    access_modes: Annotated[tuple[Text, ...], Field(max_length=10)] = ()
-    volume_name: Text = ""
+    access_modes: Annotated[tuple[ShortText, ...], Field(max_length=10)] = ()
+    volume_name: ShortText = ""
 
 
 class Claim(Object):
@@ -129,7 +130,7 @@ class FailureRule(ApiObject):
     ``action``: Ignore, Count, FailIndex or FailJob.
     """
 
-    action: Text = ""
+    action: ShortText = ""
     on_pod_conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
 
 
@@ -188,8 +189,8 @@ class Workloads(BaseModel):
     jobs: Annotated[tuple[Job, ...], Many] = ()
     claims: Annotated[tuple[Claim, ...], Many] = ()
     volumes: Annotated[tuple[PersistentVolume, ...], Many] = ()
-    used_bytes: Annotated[dict[Text, int], Many] = Field(default_factory=dict)
-    unknown: Annotated[dict[Text, Text], Field(max_length=1000)] = Field(default_factory=dict)
+    used_bytes: Annotated[dict[ShortText, int], Many] = Field(default_factory=dict)
+    unknown: Annotated[dict[ShortText, ShortText], Field(max_length=1000)] = Field(default_factory=dict)
 
     @cached_property
     def labels_of_namespaces(self) -> dict[str, dict[str, str]]:

@@ -14,18 +14,18 @@ from haplane.domain.drain.api import (
     Object,
     Quantities,
     Selector,
-    Text,
     Toleration,
 )
+from haplane.domain.reported import ShortText
 
 
 class PodTerm(ApiObject):
     """Pods that must, or must not, be in the same ``topology_key``."""
 
     label_selector: Selector | None = None
-    namespaces: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
+    namespaces: Annotated[tuple[ShortText, ...], Field(max_length=1000)] = ()
     namespace_selector: Selector | None = None
-    topology_key: Text = ""
+    topology_key: ShortText = ""
 
 
 class PodAffinity(ApiObject):
@@ -39,11 +39,11 @@ class Spread(ApiObject):
 
     max_skew: int = 1
     min_domains: int = 1
-    topology_key: Text = ""
-    when_unsatisfiable: Text = ""
+    topology_key: ShortText = ""
+    when_unsatisfiable: ShortText = ""
     label_selector: Selector | None = None
-    node_affinity_policy: Text = "Honor"
-    node_taints_policy: Text = "Ignore"
+    node_affinity_policy: ShortText = "Honor"
+    node_taints_policy: ShortText = "Ignore"
 
 
 class Affinity(ApiObject):
@@ -57,7 +57,7 @@ class Affinity(ApiObject):
 class EmptyDir(ApiObject):
     """``medium`` is empty for one on disk, else ``Memory`` or ``HugePages`` of some size."""
 
-    medium: Text = ""
+    medium: ShortText = ""
 
     @property
     def in_memory(self) -> bool:
@@ -69,7 +69,7 @@ class HostPath(ApiObject):
     """A path of the host."""
 
     path: Long = ""
-    type: Text = ""
+    type: ShortText = ""
 
     @property
     def holds_data(self) -> bool:
@@ -80,7 +80,7 @@ class HostPath(ApiObject):
 class ClaimReference(ApiObject):
     """Of a PersistentVolumeClaim in the pod's namespace."""
 
-    claim_name: Text = ""
+    claim_name: ShortText = ""
 
 
 class Ephemeral(ApiObject):
@@ -90,7 +90,7 @@ class Ephemeral(ApiObject):
 class Volume(ApiObject):
     """Of a pod: those that may hold data."""
 
-    name: Text
+    name: ShortText
     empty_dir: EmptyDir | None = None
     host_path: HostPath | None = None
     persistent_volume_claim: ClaimReference | None = None
@@ -100,7 +100,7 @@ class Volume(ApiObject):
 class Mount(ApiObject):
     """Of a volume in a container."""
 
-    name: Text
+    name: ShortText
     read_only: bool = False
 
 
@@ -108,7 +108,7 @@ class Port(ApiObject):
     """Of a container; ``host_port`` 0 is none."""
 
     host_port: int = 0
-    protocol: Text = "TCP"
+    protocol: ShortText = "TCP"
 
 
 class Resources(ApiObject):
@@ -123,13 +123,13 @@ class Container(ApiObject):
     resources: Resources = Resources()
     volume_mounts: Annotated[tuple[Mount, ...], Field(max_length=1000)] = ()
     ports: Annotated[tuple[Port, ...], Field(max_length=1000)] = ()
-    restart_policy: Text = ""
+    restart_policy: ShortText = ""
 
 
 class PodSpec(ApiObject):
     """What a pod is to be."""
 
-    node_name: Text = ""
+    node_name: ShortText = ""
     node_selector: Labels = Field(default_factory=dict)
     affinity: Affinity = Affinity()
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=1000)] = ()
@@ -139,16 +139,16 @@ class PodSpec(ApiObject):
     overhead: Quantities = Field(default_factory=dict)
     resources: Resources = Resources()
     topology_spread_constraints: Annotated[tuple[Spread, ...], Field(max_length=100)] = ()
-    restart_policy: Text = "Always"
+    restart_policy: ShortText = "Always"
     termination_grace_period_seconds: int = 30
 
 
 class Condition(ApiObject):
     """Of a pod, a node or a budget."""
 
-    type: Text
-    status: Text
-    reason: Text = ""
+    type: ShortText
+    status: ShortText
+    reason: ShortText = ""
     message: Annotated[str, Field(max_length=32768)] = ""
     last_transition_time: AwareDatetime | None = None
 
@@ -157,13 +157,13 @@ class ContainerStatus(ApiObject):
     """``container_id`` is another one after each restart."""
 
     restart_count: int = 0
-    container_id: Text = Field("", alias="containerID")
+    container_id: ShortText = Field("", alias="containerID")
 
 
 class PodStatus(ApiObject):
     """How a pod is."""
 
-    phase: Text = ""
+    phase: ShortText = ""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
     container_statuses: Annotated[tuple[ContainerStatus, ...], Field(max_length=1000)] = ()
 
