@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from haplane.bundle.mirrors import API_HOSTS
+from haplane.domain.validation import first_error
 from haplane.errors import HaplaneError
 
 INDEXES = (
@@ -128,8 +129,6 @@ def _parsed(content: bytes, kind: type[Kind], where: str) -> Kind:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        why = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
         raise HaplaneError(
-            "a registry returned something other than an image manifest", where=where, why=why
+            "a registry returned something other than an image manifest", where=where, why=first_error(error)
         ) from None

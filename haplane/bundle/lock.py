@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 from haplane import supported
 from haplane.bundle.manifest import Frozen, Sha256, Source, VersionText
 from haplane.bundle.recipe import PINNED, Destination, Download, Image, Modules, Recipe, recipes_of
+from haplane.domain.validation import first_error
 from haplane.errors import BadInput
 
 RECIPE_FORMAT = 2  # raised when the same lock would give other bytes: every component is then made anew
@@ -177,9 +178,7 @@ def read_lock(path: Path) -> Lock:
     except OSError as error:
         raise BadInput("the lock cannot be read", where=str(path), why=str(error), next_step=next_step) from error
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise BadInput("not a valid lock", where=str(path), why=why, next_step=next_step) from error
+        raise BadInput("not a valid lock", where=str(path), why=first_error(error), next_step=next_step) from error
     except ValueError as error:
         raise BadInput("not a valid lock", where=str(path), why=str(error), next_step=next_step) from error
     _require_every_component(lock, path)

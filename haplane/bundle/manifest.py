@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from haplane.domain.validation import first_error
 from haplane.errors import BadInput
 from haplane.private import refuse_shared, refuse_shared_files
 
@@ -140,8 +141,7 @@ def load_manifest(directory: Path, inventory: str | None = None) -> Manifest:
     except FileNotFoundError as error:
         raise BadInput("there is no bundle here", where=str(directory), next_step=build) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        why = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        why = first_error(error)
         raise BadInput("this bundle's manifest is damaged", where=str(path), why=why, next_step=build) from error
     except OSError as error:
         raise BadInput("this bundle cannot be read", where=str(path), why=str(error), next_step=build) from error

@@ -19,6 +19,7 @@ from haplane.bundle.manifest import MANIFEST, BundleFile, Manifest, load_manifes
 from haplane.bundle.store import Store
 from haplane.bundle.verify import verify_files
 from haplane.domain.progress import Progress
+from haplane.domain.validation import first_error
 from haplane.errors import BadInput, HaplaneError, Problems
 
 MANIFEST_BYTES = 1 << 20
@@ -110,8 +111,7 @@ def _manifest(archive: tarfile.TarFile, source: Path) -> tuple[bytes, Manifest]:
         text = content.read(MANIFEST_BYTES) if content else b""
         return text, Manifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise _damaged(source, f"its manifest: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise _damaged(source, f"its manifest: {first_error(error)}") from error
     except (tarfile.TarError, EOFError, OSError) as error:
         raise _damaged(source, str(error)) from error
 

@@ -19,6 +19,7 @@ from haplane.domain.balancer_report import Server
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import Node
 from haplane.domain.reported import Observed
+from haplane.domain.validation import first_error
 from haplane.host_programs import packed, parts, program
 from haplane.streams import last_line
 
@@ -138,9 +139,7 @@ def parse_facts(text: str) -> HostFacts:
     try:
         return HostFacts.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "all of it"
-        raise NoAnswer(f"its answer cannot be read: {field}: {first['msg']}") from None
+        raise NoAnswer(f"its answer cannot be read: {first_error(error)}") from None
 
 
 def run_on_host(connection: Connection, script: str, request: dict[str, object]) -> str:

@@ -30,6 +30,7 @@ from haplane.domain.reported import Observed, Sha256, ShortText
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
 from haplane.domain.surroundings import Surroundings
+from haplane.domain.validation import first_error
 from haplane.errors import HaplaneError
 
 
@@ -262,11 +263,10 @@ def parse_report(host: str, text: str) -> HostReport:
     try:
         return HostReport.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
         raise HaplaneError(
             f"{host} returned a report that cannot be read",
-            where=f"{host}: observation, field {'.'.join(map(str, first['loc'])) or '(all)'}",
-            why=first["msg"],
+            where=f"{host}: observation",
+            why=first_error(error),
             next_step="check what `python3` and the login shell print on that host, then run again",
         ) from None
 

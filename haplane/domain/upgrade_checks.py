@@ -16,6 +16,7 @@ from haplane.domain.refusals import fix_of_refusal, irreplaceable
 from haplane.domain.status.workloads import most_troubled, removal
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
+from haplane.domain.validation import first_error
 from haplane.domain.versions import Version, is_version, parse
 from haplane.domain.webhooks import Called, DryRuns, called, subject
 from haplane.errors import HaplaneError
@@ -72,11 +73,10 @@ def parse_deprecated_apis(host: str, answer: bytes) -> list[DeprecatedApi]:
     try:
         return [DeprecatedApi(host, **labels.model_dump()) for labels in _USED.validate_json(answer)]
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
         raise HaplaneError(
             f"{host} returned a list of deprecated APIs that cannot be read",
-            where=f"{host}: {'.'.join(map(str, first['loc'])) or '(all)'}",
-            why=first["msg"],
+            where=host,
+            why=first_error(error),
             next_step="re-run with --debug",
         ) from None
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from haplane.domain.reported import ShortText
+from haplane.domain.validation import first_error
 from haplane.drills.limits import shown
 from haplane.errors import BadInput
 
@@ -49,12 +50,10 @@ def read_report(path: Path) -> ReportFile:
     try:
         return ReportFile.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
         raise BadInput(
             "not the report of one drill",
             where=str(path),
-            why=": ".join(filter(None, (place, first["msg"]))),
+            why=first_error(error),
             next_step="name a .json or .html file that `haplane drill --report` wrote",
         ) from None
 

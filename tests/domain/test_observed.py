@@ -57,7 +57,7 @@ def test_one_field_of_any_value_is_a_report_or_our_error(path, value):
 def test_the_field_is_named_and_its_value_is_not_repeated():
     with pytest.raises(HaplaneError) as wrong:
         parse_report("m1", json.dumps(WHOLE | {"files": {"/etc/x": {"sha256": "SECRET", "mode": 0, "user_id": 0}}}))
-    assert wrong.value.where == "m1: observation, field files./etc/x.sha256"
+    assert wrong.value.why.startswith("files./etc/x.sha256: ")
     assert "SECRET" not in str(wrong.value)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from haplane.domain.drain.api import ApiObject, Long, NodeAffinity, Object, Quantities, Selector, Taint
 from haplane.domain.drain.pod import Condition, HostPath, Pod
 from haplane.domain.reported import ShortText
+from haplane.domain.validation import first_error
 from haplane.errors import HaplaneError
 
 MOST_PODS = 20_000
@@ -217,10 +218,9 @@ def parse_workloads(host: str, text: bytes) -> Workloads:
     try:
         return Workloads.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
         raise HaplaneError(
             f"{host} returned API objects that cannot be read",
-            where=f"{host}: field {'.'.join(map(str, first['loc'])) or '(all)'}",
-            why=first["msg"],
+            where=host,
+            why=first_error(error),
             next_step="run again with --debug",
         ) from None
