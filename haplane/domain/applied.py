@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from haplane.domain.observed import HostReport
+from haplane.domain.plan import few
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Changes:
         """For a person; None when nothing has to be applied again."""
         if not self.recorded:
             return "the list of its objects is not recorded yet"
-        parts = [f"{_shown(self.missing)} deleted"] if self.missing else []
-        parts += [f"{_shown(self.edited)} changed by something else"] if self.edited else []
+        parts = [f"{few([short(path) for path in self.missing])} deleted"] if self.missing else []
+        parts += [f"{few([short(path) for path in self.edited])} changed by something else"] if self.edited else []
         return ", ".join(parts) or None
 
 
@@ -47,8 +48,3 @@ def short(path: str) -> str:
     """NAMESPACE/KIND/NAME or KIND/NAME of an object, from its path in the API."""
     parts = path.strip("/").split("/")
     return "/".join(parts[parts.index("namespaces") + 1 :] if "namespaces" in parts[:-2] else parts[-2:])
-
-
-def _shown(paths: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(short(path) for path in paths[:most])
-    return shown if len(paths) <= most else f"{shown} and {len(paths) - most} more"

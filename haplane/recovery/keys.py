@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from haplane.archives import members, opened
 from haplane.domain import host_paths
+from haplane.domain.plan import few
 from haplane.errors import BadInput, Refused
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
 
@@ -32,7 +32,7 @@ def identity_from_directory(directory: Path) -> ClusterIdentity:
         raise BadInput(
             "this directory does not hold all keys of a cluster",
             where=str(directory),
-            why=f"missing: {_few(absent)}",
+            why=f"missing: {few(absent)}",
             next_step="give a copy of a master's /etc/kubernetes, with its directories pki and haplane",
         )
     return ClusterIdentity.from_files(found)
@@ -51,8 +51,3 @@ def identity_from_sealed(archive: bytes, source: str) -> ClusterIdentity:
     except (tarfile.TarError, EOFError, OSError) as error:
         raise Refused("the sealed keys are damaged", where=source, why=str(error)) from None
     return ClusterIdentity.from_files(found)
-
-
-def _few(names: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -10,6 +10,7 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.domain.drain.cost import Cost, Drain, cost_of_drain, cost_of_reboot_in_place
 from haplane.domain.drain.summary import NodeCost, line
+from haplane.domain.plan import few
 from haplane.domain.status.workloads import most_troubled
 from haplane.errors import Refused
 from haplane.phases.node.node_api import read_workloads
@@ -78,8 +79,7 @@ def _names(found: Sequence[tuple[str, Cost]]) -> str:
 
 
 def _pods(found: Sequence[tuple[str, Cost]]) -> str:
-    shown = ", ".join(cost.pod for _, cost in found[:MOST_SHOWN])
-    return shown if len(found) <= MOST_SHOWN else f"{shown} and {len(found) - MOST_SHOWN} more"
+    return few([cost.pod for _, cost in found], MOST_SHOWN)
 
 
 def _lines(found: Sequence[tuple[str, Cost]]) -> str:
