@@ -10,12 +10,13 @@ import samples
 from fake_api import FakeApi, reply
 from fake_cluster import FakeCluster, converged
 
+from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.drills.lanes import State
 from haplane.drills.probe import PER_SECOND, configmaps_path, write_body
 from haplane.drills.timeline import ENDPOINT_KINDS, Request
 from haplane.errors import HaplaneError
-from haplane.machines.over_ssh import BOOT_ID, RESET
+from haplane.machines.over_ssh import RESET
 from haplane.pki.issue import Usage, issue
 from haplane.scripts import script
 from haplane.workflows.drill import context_of
@@ -99,7 +100,7 @@ class PoweredCluster(FakeCluster):
     def run(self, host, *command, deadline_seconds=60):
         self.reached(host)
         match command:
-            case ("cat", path) if path == BOOT_ID:
+            case ("cat", path) if path == host_paths.BOOT_ID:
                 return f"boot-{self.boots[host.name]}\n".encode()
             case ("sh", "-c", text) if text == RESET:
                 self.reset.append(host.name)

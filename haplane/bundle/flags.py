@@ -11,10 +11,10 @@ from pathlib import Path
 from haplane.bundle.image_program import extract_program
 from haplane.bundle.manifest import Manifest
 from haplane.domain.arguments import flags_in
+from haplane.domain.platform import architecture
 from haplane.errors import HaplaneError
 from haplane.streams import capture, last_line
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 HELP_SECONDS = 60
 HELP_BYTES = 4 << 20
 
@@ -26,7 +26,7 @@ def unknown_flags(
 
     None are where this machine cannot run the bundle's programs. Raises HaplaneError, DeadlinePassed.
     """
-    if ARCHITECTURES.get(platform.machine(), platform.machine()) != manifest.architecture:
+    if architecture(platform.machine()) != manifest.architecture:
         return ()
     known = _flags_of(bundle, manifest, component)
     unknown = [name for name in names if name not in known]

@@ -18,6 +18,7 @@ from haplane.domain.observed import HostReport
 from haplane.domain.problem import Problem, problem
 from haplane.domain.quorum import majority
 from haplane.domain.restoration import Journal, under_way
+from haplane.domain.snapshot_report import INTERVALS
 from haplane.errors import INVENTORY
 
 
@@ -182,10 +183,6 @@ def loss(candidate: Candidate, highest: int | None) -> str:
     if highest is None:
         return f"{restored}, loses {since}"
     return f"{restored} of {highest}, loses {highest - candidate.revision} revisions, {since}"
-
-
-INTERVALS = 3
-"""Newer snapshots should exist once a stored one is older than this many intervals."""
 
 
 def too_old(age_seconds: float, interval_seconds: int | None) -> bool:

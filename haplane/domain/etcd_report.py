@@ -75,6 +75,11 @@ class Etcd(Observed):
         return failure(self.last_words) if self.status is None else None
 
     @property
+    def leads(self) -> bool:
+        """Whether it is etcd's leader."""
+        return self.status is not None and self.status.leader == self.status.header.member_id
+
+    @property
     def damaged(self) -> bool:
         """Whether its own last words are that its data are corrupt."""
         return self.failure is not None and self.failure.kind is FailureKind.DAMAGED

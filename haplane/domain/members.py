@@ -67,12 +67,14 @@ def with_known_etcd(reports: Mapping[str, HostReport]) -> dict[str, HostReport]:
 
 
 def corrupt(reports: Iterable[HostReport]) -> frozenset[int]:
-    """The IDs of members that etcd's own alarm calls corrupt; while there is one, etcd takes no writes at all.
+    """The IDs of members that etcd's own alarm calls corrupt; while there is one, etcd takes no writes at all."""
+    return with_alarm(CORRUPT_ALARM, reports)
 
-    Every member reports the alarms of all, so it takes a majority of those that answer.
-    """
+
+def with_alarm(alarm: re.Pattern[str], reports: Iterable[HostReport]) -> frozenset[int]:
+    """The IDs of members that raised it. Every member reports the alarms of all: it takes a majority of them."""
     reported = _errors_of(reports)
-    counted = Counter(number for errors in reported for number in set(CORRUPT_ALARM.findall("\n".join(errors))))
+    counted = Counter(number for errors in reported for number in set(alarm.findall("\n".join(errors))))
     return frozenset(int(number) for number, votes in counted.items() if 2 * votes > len(reported))
 
 

@@ -18,12 +18,8 @@ def in_order(
     def key(name: str) -> tuple[int, bool, bool]:
         report = reports.get(name)
         rank = 0 if name in workers else 1 if name in balancers else 2
-        return rank, report is not None and report.balancer.holds_endpoint, leads(report)
+        if report is None:
+            return rank, False, False
+        return rank, report.balancer.holds_endpoint, report.etcd.leads
 
     return sorted(hosts, key=key)
-
-
-def leads(report: HostReport | None) -> bool:
-    """Whether the host's member is etcd's leader."""
-    status = report.etcd.status if report is not None else None
-    return status is not None and status.leader == status.header.member_id

@@ -64,6 +64,11 @@ class Platforms:
         return " or ".join(f"{release.name} {release.oldest}" for release in releases) + ", or newer"
 
 
+def architecture(machine: str) -> str:
+    """The name that bundles and images have for what ``uname -m`` prints; else ``machine`` itself."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
 def version(text: str) -> tuple[int, ...]:
     """22.04 as (22, 4). A system without a version, as Debian's next release, is new."""
     numbers = re.findall(r"\d{1,9}", text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from haplane.domain.clocks import Window, clock_offset, offset_in_words
 from haplane.domain.observed import HostReport, Machine
-from haplane.domain.platform import Platform, Platforms, version
+from haplane.domain.platform import Platform, Platforms, architecture, version
 from haplane.domain.problem import word
 from haplane.errors import HaplaneError
 
@@ -16,7 +16,6 @@ GIBIBYTE = 1 << 30
 MASTER_MEMORY_BYTES = int(1.7 * GIBIBYTE)  # kubeadm's own floor, cmd/kubeadm/app/constants: 1700 MB
 DISK_FREE_BYTES = 4 * GIBIBYTE  # the bundle unpacked, its images twice, and room for etcd
 DISK_FREE_SHARE = 0.15  # a kubelet accepts no pods below it, by its default evictionHard: imagefs.available<15%
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 CGROUP_V1_GONE = (1, 35)
 """Since when a kubelet does not start on cgroup v1 unless it is told to (failCgroupV1)."""
 
@@ -144,7 +143,7 @@ def _access(report: HostReport) -> Iterator[Problem]:
 
 def _system(expected: Expectations, report: HostReport, run: Needs) -> Iterator[Problem]:
     machine = report.machine
-    if ARCHITECTURES.get(machine.architecture) != run.architecture:
+    if architecture(machine.architecture) != run.architecture:
         why = f"it is {machine.architecture}, the bundle is for {run.architecture}"
         yield "wrong architecture", why, "use a bundle for that architecture, or another host"
     platform = run.platforms.of(machine.os_id)

@@ -21,7 +21,6 @@ POD_DEVICES = ("cni", "flannel", "kube-", "veth", "cali", "cilium", "weave", "no
 """What pod networks make, also one that `kubeadm reset` has left behind."""
 NFTABLES_KERNEL = (5, 13)
 """Since when kube-proxy's nftables mode works (pkg/proxy/nftables, CanUseNFTablesProxier)."""
-FLANNEL = "10-flannel.conflist"
 
 
 @dataclass(frozen=True)
@@ -153,10 +152,11 @@ def _files(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]:
     ]
     found += [(path, "it changes what the kubelet's unit runs") for path in seen.kubelet_files]
     if site.own_pod_network:
+        configurations = [f"{host_paths.CNI_CONFIG}/{one}" for one in seen.cni]
         found += [
-            (f"{host_paths.CNI_CONFIG}/{one}", "containerd takes the first configuration of that directory")
-            for one in seen.cni
-            if one < FLANNEL and one.endswith((".conf", ".conflist", ".json"))
+            (path, "containerd takes the first configuration of that directory")
+            for path in configurations
+            if path < host_paths.FLANNEL_CONFLIST and path.endswith((".conf", ".conflist", ".json"))
         ]
     for path, why in found:
         yield HaplaneError(

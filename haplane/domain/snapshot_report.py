@@ -15,6 +15,9 @@ from pydantic import (
 
 from haplane.domain.reported import Observed, Sha256
 
+INTERVALS = 3
+"""A verified snapshot that is older than so many intervals is too old: newer ones are missing."""
+
 
 class LastSnapshot(Observed):
     """The last verified one, which was taken with quorum. ``seconds`` is how long its whole pipeline took."""

@@ -13,12 +13,9 @@ from datetime import datetime
 from haplane.domain.history import latest, why_not_yet
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.problem import Problem, on, problem
-from haplane.domain.snapshot_report import LastSnapshot
+from haplane.domain.snapshot_report import INTERVALS, LastSnapshot
 from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.errors import INVENTORY
-
-INTERVALS = 3
-"""After so many without a verified snapshot there is a problem."""
 
 
 @dataclass(frozen=True)

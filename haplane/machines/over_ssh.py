@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import Self
 
 from haplane.config.model import Host, Inventory
+from haplane.domain import host_paths
 from haplane.errors import HaplaneError, Refused
 from haplane.executor import Executor
 from haplane.machines.protocol import Part
 from haplane.waiting import wait_until
 
 BOOT_SECONDS = 600.0
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 # reboot(2) at once: no unit is stopped, nothing is flushed. It runs after ssh has gone, which would hang otherwise.
 RESET = "systemd-run --quiet --collect --on-active=1 systemctl reboot --force --force"
 
@@ -72,4 +72,4 @@ class Reset:
             return False
 
     def _boot_id(self, host: Host) -> bytes:
-        return self._executor.run(host, "cat", BOOT_ID, deadline_seconds=10)
+        return self._executor.run(host, "cat", host_paths.BOOT_ID, deadline_seconds=10)

@@ -8,11 +8,10 @@ defragmentation makes the file smaller.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from haplane.domain.etcd_report import EtcdStatus
-from haplane.domain.members import corrupt
+from haplane.domain.members import corrupt, with_alarm
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import Kind, Step
 
@@ -41,10 +40,8 @@ def fullness(status: EtcdStatus) -> float:
 
 
 def without_space(reports: Iterable[HostReport]) -> frozenset[int]:
-    """IDs of the members that raised NOSPACE, as more than half of these etcd hosts report: each reports all."""
-    reported = [report.etcd.status.errors for report in reports if report.etcd.status is not None]
-    counted = Counter(number for errors in reported for number in set(NOSPACE.findall("\n".join(errors))))
-    return frozenset(int(number) for number, votes in counted.items() if 2 * votes > len(reported))
+    """IDs of the members that raised NOSPACE, as more than half of these etcd hosts report."""
+    return with_alarm(NOSPACE, reports)
 
 
 def why_free_space(members: Iterable[str], reports: Mapping[str, HostReport]) -> str | None:

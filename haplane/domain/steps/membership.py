@@ -16,10 +16,10 @@ from haplane.domain.plan import (
     Kind,
     Step,
 )
+from haplane.domain.steps.nodes import WORKER_EVIDENCE
 from haplane.domain.trust import is_gone
 
 MASTER_LABELS = frozenset({CONTROL_PLANE_LABEL, MADE_LABEL})
-NODE_FILES = (host_paths.KUBELET_KUBECONFIG, host_paths.KUBELET_CONFIG_YAML)
 
 
 def member_steps(changes: Sequence[Change]) -> list[Step]:
@@ -65,7 +65,7 @@ def entitled_masters(cluster: ClusterWants, reports: Mapping[str, HostReport]) -
 
 def _has_lost(node: Node, report: HostReport | None) -> bool:
     """Whether the host at that Node's address reports that it is no node; elsewhere the Node has to be down."""
-    if report is None or any(path in report.files for path in NODE_FILES):
+    if report is None or any(path in report.files for path in WORKER_EVIDENCE):
         return False
     return not node.ready or report.interface_of(node.address) is not None
 

@@ -15,7 +15,7 @@ from haplane.domain.steps.etcd_space import quota_of, still_full, without_space
 from haplane.errors import Refused
 from haplane.observation.observe import observe
 from haplane.phases.converge.change_members import any_healthy_voter
-from haplane.phases.converge.rolling import leads, out_of_service, refuse_unless
+from haplane.phases.converge.rolling import out_of_service, refuse_unless
 
 MARGIN = 64 << 20
 
@@ -27,7 +27,7 @@ def free_space(context: Context) -> None:
     """
     members = (*context.inventory.etcd, *context.inventory.leaving)
     context.deploy([any_healthy_voter(context)], etcd_recipes.compact_etcd)
-    for host in sorted(context.hosts(Kind.SPACE), key=lambda one: leads(context, one)):
+    for host in sorted(context.hosts(Kind.SPACE), key=lambda one: context.report(one).etcd.leads):
         refuse_unless(context, host, members, may_restart_etcd)
         _refuse_without_scratch(context, host)
         with out_of_service(context, host):

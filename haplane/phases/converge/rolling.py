@@ -115,12 +115,6 @@ def restart_member(
             context.deploy([host], recipes.wait_for_apiserver, port=_port(context))
 
 
-def leads(context: Context, host: Host) -> bool:
-    """Whether that host's member was etcd's leader when it was last observed."""
-    status = context.report(host).etcd.status
-    return status is not None and status.leader == status.header.member_id
-
-
 def undrain_servers(context: Context) -> None:
     """Servers that an interrupted run left drained."""
     for name in dict.fromkeys(item for step in context.plan.of(Kind.UNDRAIN) for item in step.items):

@@ -11,14 +11,14 @@ from haplane.deploys import etcd_recipes, recipes
 from haplane.domain.guard import may_restart_etcd, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
-from haplane.phases.converge.rolling import leads, restart_member, undrain
+from haplane.phases.converge.rolling import restart_member, undrain
 from haplane.phases.upgrade.switch import switching
 
 
 def upgrade_members(context: Context) -> None:
     """Each reads through quorum in its new version, and its master's API server is ready, before the next."""
     guard = where_others_carry_on(may_restart_etcd, len(context.inventory.etcd))
-    for host in sorted(context.hosts(Kind.UPGRADE_ETCD), key=lambda one: leads(context, one)):
+    for host in sorted(context.hosts(Kind.UPGRADE_ETCD), key=lambda one: context.report(one).etcd.leads):
         with switching(context, host, Group.ETCD, partial(_start_again, context, host)) as begin:
             restart_member(context, host, before=begin, guard=guard)
 

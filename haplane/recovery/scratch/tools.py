@@ -13,13 +13,13 @@ from haplane.agent import processes
 from haplane.bundle.manifest import Manifest
 from haplane.bundle.unpack import unpack_program
 from haplane.domain import host_paths
+from haplane.domain.platform import architecture
 from haplane.errors import BadInput, DeadlinePassed, HaplaneError
 from haplane.file_limits import limited
 from haplane.recovery.scratch.private import PrivateSpace, private_space
 from haplane.streams import capture, last_line
 
 PROGRAMS = ("etcd", "etcdctl", "etcdutl")
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 OUTPUT_BYTES = 512 << 20
 """Of what a program prints: the names of all keys of a large cluster are a tenth of that."""
 
@@ -78,7 +78,7 @@ def dies_with_us(command: Sequence[str]) -> list[str]:
 @contextmanager
 def etcd_tools(bundle: Path, manifest: Manifest) -> Iterator[Tools]:
     """Etcd's programs, unpacked. Raises BadInput when the bundle is for another architecture."""
-    mine = ARCHITECTURES.get(platform.machine(), platform.machine())
+    mine = architecture(platform.machine())
     if manifest.architecture != mine:
         raise BadInput(
             f"this machine is {mine} and the bundle's programs are for {manifest.architecture}",
