@@ -10,7 +10,7 @@ from haplane.deploys.single import single
 from haplane.domain.files import WantedFile
 from haplane.operations import files, rotation, timeouts
 
-remove_staged = single(rotation.remove_staged, "Remove staged keys", timeouts.LOCAL)
+remove_staged = single(files.remove_directory, "Remove staged keys", timeouts.LOCAL, name="remove_staged")
 
 
 @deploy("Write keys")

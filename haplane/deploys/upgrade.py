@@ -20,7 +20,7 @@ write_kubelet_config = single(
     name="write_kubelet_config",
 )
 remove_staged = single(
-    upgrade.remove_staged, "Remove staged and replaced files", timeouts.MANY_FILES, name="remove_staged"
+    files.remove_directory, "Remove staged and replaced files", timeouts.MANY_FILES, name="remove_staged"
 )
 
 

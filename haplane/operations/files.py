@@ -8,7 +8,7 @@ import json
 import tarfile
 from collections.abc import Generator, Sequence
 
-from pyinfra.api.command import StringCommand
+from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
@@ -37,6 +37,15 @@ def place(files: Sequence[WantedFile]) -> Generator[StringCommand, None, None]:
         host.noop("every file is up to date")
         return
     yield shell("place_files", stdin=base64.b64encode(archive(changed)).decode(), **needs(changed))
+
+
+@operation()
+def remove_directory(directory: str) -> Generator[StringCommand, None, None]:
+    """Remove it with all that is in it.
+
+    + directory: its path
+    """
+    yield StringCommand("rm", "-rf", "--", QuoteString(directory))
 
 
 def needs(files: Sequence[WantedFile]) -> dict[str, str]:

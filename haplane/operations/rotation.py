@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from haplane.operations.run import shell
@@ -27,12 +27,3 @@ def read_every_secret(port: int) -> Generator[StringCommand, None, None]:
     + port: its port
     """
     yield shell("read_every_secret", port=str(port))
-
-
-@operation()
-def remove_staged(directory: str) -> Generator[StringCommand, None, None]:
-    """Remove the directory of a rotation that is complete.
-
-    + directory: with the keys that were staged
-    """
-    yield StringCommand("rm", "-rf", "--", QuoteString(directory))

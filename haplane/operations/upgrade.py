@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
 from haplane.operations.run import python, shell
@@ -50,12 +50,3 @@ def wait_for_rollouts(workloads: Sequence[str], seconds: int) -> Generator[Strin
     + seconds: for how long, each
     """
     yield shell("wait_for_rollouts", workloads, deadline_seconds=str(seconds))
-
-
-@operation()
-def remove_staged(directory: str) -> Generator[StringCommand, None, None]:
-    """Remove what was staged and kept.
-
-    + directory: that of all versions
-    """
-    yield StringCommand("rm", "-rf", "--", QuoteString(directory))
