@@ -19,6 +19,7 @@ from typing import TextIO
 
 import haplane
 from haplane.cli.text import printable
+from haplane.domain.timestamps import timestamp
 from haplane.errors import HaplaneError
 from haplane.private import make_private, state_directory
 from haplane.remote.executions import LOGGER, Execution
@@ -65,7 +66,7 @@ def open_log(name: str, now: datetime) -> tuple[Path, TextIO]:
     make_private(folder)
     folder.chmod(0o700)
     for number in range(100):
-        path = folder / f"{name}-{now:%Y%m%dT%H%M%SZ}{f'-{number}' if number else ''}.log"
+        path = folder / f"{name}-{timestamp(now)}{f'-{number}' if number else ''}.log"
         with contextlib.suppress(FileExistsError):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             remove_old(folder, name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from haplane.domain import host_paths
 from haplane.domain.signer import SignerStatement
+from haplane.domain.timestamps import timestamp
 from haplane.errors import Refused
 from haplane.pki.keys import SigningPair, parse_private_key, private_key_pem, raw_public_key
 
@@ -32,7 +33,7 @@ def member_signing_files(cluster_pair: SigningPair, cluster: str, member: str, n
         member=member,
         key=base64.b64encode(private.public_key().public_bytes_raw()).decode(),
         issuer=raw_public_key(cluster_pair.public_key, f"{host_paths.SIGNING_STEM}.pub"),
-        issued=now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ"),
+        issued=timestamp(now),
     ).text
     signer = {
         "statement": statement,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from haplane.domain import host_paths
 from haplane.domain.assessment import REACHABLE, Assessment, Candidate, bump, credible, loss
 from haplane.domain.restoration import Journal
+from haplane.domain.timestamps import timestamp
 from haplane.errors import HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.encryption import EncryptionKey
@@ -99,7 +100,7 @@ def _credible_revisions(context: RestoreContext, source: Source) -> list[int]:
 
 def _new_journal(context: RestoreContext, database: Database, name: str, revisions: Sequence[int]) -> Journal:
     return Journal(
-        timestamp=context.now.strftime("%Y%m%dT%H%M%SZ"),
+        timestamp=timestamp(context.now),
         stage="preparing",
         source=name,
         database=database.sha256,

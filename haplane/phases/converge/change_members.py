@@ -13,6 +13,7 @@ from haplane.domain import host_paths
 from haplane.domain.membership import Act, Blocked, Change, next_change
 from haplane.domain.observed import listed_members
 from haplane.domain.plan import Kind
+from haplane.domain.timestamps import timestamp
 from haplane.errors import HaplaneError
 from haplane.observation.membership import current, refuse_full_disks, refused
 from haplane.observation.observe import observe
@@ -88,7 +89,7 @@ def remove(context: Context, change: Change) -> None:
 def _add(context: Context, change: Change) -> None:
     """Move the host's old data away, then add it to etcd's list as a learner."""
     host = context.inventory.host(change.name)
-    context.deploy([host], etcd_recipes.move_etcd_data, timestamp=context.now().strftime("%Y%m%dT%H%M%SZ"))
+    context.deploy([host], etcd_recipes.move_etcd_data, timestamp=timestamp(context.now()))
     left = context.decision.data_to_discard - {change.name}
     context.adopt(replace(context.decision, data_to_discard=left))
     context.deploy([any_healthy_voter(context)], etcd_recipes.add_learner, member=host.name, peer_url=peer_url(host))

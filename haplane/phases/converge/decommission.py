@@ -16,6 +16,7 @@ from haplane.domain.guard import may_restart_apiserver
 from haplane.domain.membership import Blocked, Change
 from haplane.domain.membership import leave as next_leave
 from haplane.domain.plan import Kind
+from haplane.domain.timestamps import timestamp
 from haplane.observation.membership import current, refuse_living_masters, refused
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -82,7 +83,7 @@ def decommission(context: Context) -> None:
         _leave_etcd(context, host)
         context.deploy([context.some_master()], recipes.delete_node, node=host.name)
         if reached:
-            reset_hosts(context, [host], context.now().strftime("%Y%m%dT%H%M%SZ"))
+            reset_hosts(context, [host], timestamp(context.now()))
 
 
 def _leave_etcd(context: Context, host: Host) -> None:

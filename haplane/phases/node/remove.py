@@ -15,6 +15,7 @@ from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.deploys import recipes
 from haplane.domain.plan import Kind, Plan, Step
+from haplane.domain.timestamps import timestamp
 from haplane.errors import Refused
 from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
 from haplane.phases.node.drain import require_nodes
@@ -108,7 +109,7 @@ def remove_workers(context: Context) -> None:
     for host in context.hosts(Kind.REMOVE):
         context.deploy([context.some_master()], recipes.delete_node, node=host.name)
         if context.reachable([host]):
-            reset_hosts(context, [host], context.now().strftime("%Y%m%dT%H%M%SZ"))
+            reset_hosts(context, [host], timestamp(context.now()))
         else:
             context.result.warnings.append(
                 f"{host.name} did not respond, so it was not reset: it has its keys, and joins again if it is started"

@@ -14,6 +14,7 @@ from haplane.domain import host_paths
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.members import members_besides
 from haplane.domain.plan import Kind, Plan, Step
+from haplane.domain.timestamps import timestamp
 from haplane.errors import Refused
 
 
@@ -74,16 +75,17 @@ def decide_reset(context: Context) -> None:
 
 def reset_named_hosts(context: Context) -> None:
     """All of them at once."""
-    context.result.kept_in = f"{host_paths.RESET}/{context.now():%Y%m%dT%H%M%SZ}"
-    reset_hosts(context, context.hosts(Kind.RESET), context.result.kept_in.rpartition("/")[2])
+    directory = timestamp(context.now())
+    context.result.kept_in = f"{host_paths.RESET}/{directory}"
+    reset_hosts(context, context.hosts(Kind.RESET), directory)
 
 
-def reset_hosts(context: Context, hosts: Sequence[Host], timestamp: str) -> None:
-    """On all of these hosts at once. ``timestamp`` names the directory of what is kept."""
+def reset_hosts(context: Context, hosts: Sequence[Host], directory: str) -> None:
+    """On all of these hosts at once. ``directory`` is the name of that of what is kept."""
     context.deploy(
         hosts,
         reset_host,
-        timestamp=timestamp,
+        timestamp=directory,
         pod_network=str(context.inventory.cluster.pod_network),
         snapshot_directory=snapshot_directory(context.inventory),
         pushed=sorted(file.path for file in context.manifest.everything()),
