@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
+from haplane.domain import host_paths
 from haplane.domain.etcd_report import Etcd
 from haplane.domain.observed import HostReport
 from haplane.errors import HaplaneError, Refused, UnfitHosts
@@ -182,7 +183,7 @@ def stale_etcd(
     return [
         HaplaneError(
             f"{name} holds etcd data of another cluster",
-            where=f"{name}: /var/lib/etcd is of cluster {other_cluster(reports[name].etcd, ours):x}, "
+            where=f"{name}: {host_paths.ETCD_DATA} is of cluster {other_cluster(reports[name].etcd, ours):x}, "
             f"the other members' of {ours:x}",
             why="it was off while the cluster was restored or recreated, or its disk comes from another host",
             next_step=f"if that data can be discarded: `haplane node repair INVENTORY {name}`",

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from haplane.domain import host_paths
+
 Scalar = str | int | float | bool
 Flags = Mapping[str, Scalar | Sequence[Scalar]]
 Argument = tuple[str, str]
@@ -87,7 +89,7 @@ OWNED_FIELDS: Mapping[str, Mapping[str, str]] = {
         "clusterDomain": 'set cluster["dns_domain"]',
         "containerRuntimeEndpoint": "haplane runs containerd, and kubelets use that",
         "port": "API servers and haplane expect kubelets at port 10250",
-        "staticPodPath": "kubeadm writes the control plane's manifests to /etc/kubernetes/manifests",
+        "staticPodPath": f"kubeadm writes the control plane's manifests to {host_paths.STATIC_PODS}",
     },
     "kube_proxy": {
         **dict.fromkeys(("apiVersion", "kind"), "haplane writes the document around these settings"),
@@ -99,8 +101,8 @@ OWNED_FIELDS: Mapping[str, Mapping[str, str]] = {
 
 AUTHORIZATION = "authorization-mode"
 IN_THE_POD = (
-    *("/etc/kubernetes/haplane/", "/etc/kubernetes/pki/", "/etc/ssl/certs/", "/usr/share/ca-certificates/"),
-    *("/usr/local/share/ca-certificates/", "/var/log/kubernetes/audit/"),
+    *(f"{host_paths.HAPLANE}/", f"{host_paths.KUBERNETES_PKI}/", "/etc/ssl/certs/", "/usr/share/ca-certificates/"),
+    *("/usr/local/share/ca-certificates/", f"{host_paths.AUDIT_LOGS}/"),
 )
 """Directories of a host that the API server's pod has."""
 
@@ -119,10 +121,10 @@ def apiserver_arguments(setting: Setting, flags: Flags) -> list[Argument]:
     """Every argument that kubeadm is given for the API server."""
     toleration = str(setting.unreachable_toleration_seconds)
     own = [
-        ("authentication-config", "/etc/kubernetes/haplane/authentication.yaml"),
-        ("encryption-provider-config", "/etc/kubernetes/haplane/encryption.yaml"),
-        ("audit-policy-file", "/etc/kubernetes/haplane/audit-policy.yaml"),
-        ("audit-log-path", "/var/log/kubernetes/audit/audit.log"),
+        ("authentication-config", host_paths.AUTHENTICATION_YAML),
+        ("encryption-provider-config", host_paths.ENCRYPTION_YAML),
+        ("audit-policy-file", host_paths.AUDIT_POLICY_YAML),
+        ("audit-log-path", host_paths.AUDIT_LOG),
         ("audit-log-maxage", "30"),
         ("audit-log-maxbackup", "10"),
         ("audit-log-maxsize", "100"),

@@ -18,6 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from haplane.domain import host_paths
+
 WORDS_LENGTH = 200
 
 
@@ -58,7 +60,7 @@ ENVIRONMENT = (
     (FailureKind.CERTIFICATE, r"certificate has expired|expired certificate"),
     (
         FailureKind.KEYS_MISSING,
-        r"open /etc/etcd/pki/\S+ no such file|tls: failed to (find any PEM data|parse)|"
+        rf"open {host_paths.ETCD_PKI}/\S+ no such file|tls: failed to (find any PEM data|parse)|"
         r"tls: private key (type )?does not match public key",
     ),
     (

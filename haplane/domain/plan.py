@@ -81,7 +81,7 @@ class Kind(Enum):
     UPGRADE_ETCD = "upgrade etcd"
     UPGRADE_CONTROL_PLANE = "upgrade the control plane"
     UPGRADE_NODE = "upgrade kubelet and container runtime"
-    RESET = "stop everything, move etcd's data and all keys to /var/lib/haplane-reset, remove the rest"
+    RESET = f"stop everything, move etcd's data and all keys to {host_paths.RESET}, remove the rest"
     DISCARD = "delete old etcd data"
     DRAIN = "cordon and drain"
     UNCORDON = "uncordon"

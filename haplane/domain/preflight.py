@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from haplane.domain import host_paths
 from haplane.domain.clocks import Window, clock_offset, offset_in_words
 from haplane.domain.observed import HostReport, Machine
 from haplane.domain.platform import Platform, Platforms, architecture, version
@@ -128,7 +129,7 @@ def way_out(why: str, platform: Platform | None) -> str:
         return "fix it on that host and run again: haplane does not plan without it"
     program = missing.group(1)
     if program in BUNDLED:
-        return f"copy /usr/local/bin/{program} there from another host, and run again"
+        return f"copy {host_paths.BINARIES}/{program} there from another host, and run again"
     return _how_to_install([program], platform)
 
 

@@ -191,7 +191,7 @@ def api_problems(used: Iterable[DeprecatedApi], version: str) -> Iterator[Haplan
             f"{name} is still used, and is removed in {release}",
             where=f"API server of {', '.join(dict.fromkeys(hosts))}: apiserver_requested_deprecated_apis",
             why="its API server has counted a request since it was started",
-            next_step='grep \'"k8s.io/deprecated":"true"\' /var/log/kubernetes/audit/audit.log names who; '
+            next_step=f'grep \'"k8s.io/deprecated":"true"\' {host_paths.AUDIT_LOG} names who; '
             "move them to the newer API",
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from haplane.domain import host_paths
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.members import corrupt, with_alarm
 from haplane.domain.observed import HostReport
@@ -88,9 +89,9 @@ def lacks_room(name: str, reports: Mapping[str, HostReport], members: Iterable[s
     if report is None:
         return None
     if report.leftovers.etcd_unmounted:
-        return "a separate disk for /var/lib/etcd is not mounted: etcd's data may be on it"
+        return f"a separate disk for {host_paths.ETCD_DATA} is not mounted: etcd's data may be on it"
     needed = needed_for_a_member(reports[one] for one in members if one in reports and one != name)
     free = report.leftovers.etcd_free_bytes
     if free >= needed:
         return None
-    return f"{free >> 20} MiB free at /var/lib/etcd, {needed >> 20} MiB needed for a member's data and log"
+    return f"{free >> 20} MiB free at {host_paths.ETCD_DATA}, {needed >> 20} MiB needed for a member's data and log"

@@ -95,11 +95,6 @@ def decommission_steps(
             reports[name].fresh and host_paths.KUBELET_KUBECONFIG not in reports[name].files
         )
         if not clean or name in nodes | members:
-            steps.append(
-                Step(
-                    Kind.DECOMMISSION,
-                    name,
-                    "drained, stopped, removed, its data and keys moved to /var/lib/haplane-reset",
-                )
-            )
+            why = f"drained, stopped, removed, its data and keys moved to {host_paths.RESET}"
+            steps.append(Step(Kind.DECOMMISSION, name, why))
     return steps

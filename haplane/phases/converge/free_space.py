@@ -8,6 +8,7 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import etcd_recipes, recipes
+from haplane.domain import host_paths
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.plan import Kind
@@ -62,7 +63,7 @@ def _refuse_without_scratch(context: Context, host: Host) -> None:
     if free < needed:
         raise Refused(
             f"etcd's database on {host.name} cannot be defragmented",
-            where=f"{host.name}: /var/lib/etcd",
+            where=f"{host.name}: {host_paths.ETCD_DATA}",
             why=f"{free >> 20} MiB free, {needed >> 20} MiB needed for the new file beside the old one",
             next_step=f"make room on {host.name}, then run the same command again",
         )

@@ -14,6 +14,7 @@ from haplane.config.rules import MASTERS_ALLOWED
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.deploys import recipes
+from haplane.domain import host_paths
 from haplane.domain.plan import Kind, Plan, Step
 from haplane.domain.timestamps import timestamp
 from haplane.errors import Refused
@@ -21,7 +22,7 @@ from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, r
 from haplane.phases.node.drain import require_nodes
 from haplane.phases.reset.reset_hosts import reset_hosts
 
-WHY = "its Node deleted, its data and keys moved to /var/lib/haplane-reset"
+WHY = f"its Node deleted, its data and keys moved to {host_paths.RESET}"
 
 
 def without(inventory: Inventory, names: tuple[str, ...]) -> Inventory:
