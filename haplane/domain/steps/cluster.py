@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from haplane.domain import host_paths
 from haplane.domain.applied import changes
@@ -34,32 +34,49 @@ def cluster_steps(
         return []  # nobody tells: what is unknown is not missing
     nodes = kubernetes.nodes if kubernetes else ()
     known = {node.name: node for node in nodes if node.name not in deleted}
+    return [
+        *_object_steps(cluster, reports, kubernetes),
+        *_master_marks(cluster, reports, known),
+        *_worker_marks(cluster, reports, known),
+    ]
+
+
+def _object_steps(
+    cluster: ClusterWants, reports: Mapping[str, HostReport], kubernetes: Kubernetes | None
+) -> list[Step]:
+    """One where objects are missing, or not as they were last applied, or would be applied otherwise now."""
     objects = kubernetes.objects if kubernetes else ()
     changed = changes(cluster.masters, reports)
-    by_others = (*changed.missing, *changed.edited)
-    steps = []
-    if missing := tuple(name for name in ONCE_ONLY_OBJECTS if name not in objects):
-        steps.append(Step(Kind.CLUSTER, THE_CLUSTER, f"{', '.join(missing)} missing", by_others))
+    if missing := [name for name in ONCE_ONLY_OBJECTS if name not in objects]:
+        why: str | None = f"{', '.join(missing)} missing"
     elif kubernetes is not None and kubernetes.applied != cluster.applied:
-        steps.append(Step(Kind.CLUSTER, THE_CLUSTER, "their configuration changed", by_others))
-    elif changed.why:
-        steps.append(Step(Kind.CLUSTER, THE_CLUSTER, changed.why, by_others))
+        why = "their configuration changed"
+    else:
+        why = changed.why
+    return [Step(Kind.CLUSTER, THE_CLUSTER, why, (*changed.missing, *changed.edited))] if why else []
+
+
+def _master_marks(
+    cluster: ClusterWants, reports: Mapping[str, HostReport], known: Mapping[str, Node]
+) -> Iterator[Step]:
     for name in cluster.masters:
-        node, marked = known.get(name), is_marked(known.get(name), masters_run_pods=cluster.masters_run_pods)
-        if name in reports and not (marked and is_labelled(cluster, name, node)):
-            steps.append(Step(Kind.MARK, name, "to match the inventory"))
-    joining = [
-        name
-        for name in cluster.workers
-        if name in reports and host_paths.KUBELET_KUBECONFIG not in reports[name].files
-    ]
+        node = known.get(name)
+        marked = is_marked(node, masters_run_pods=cluster.masters_run_pods) and is_labelled(cluster, name, node)
+        if name in reports and not marked:
+            yield Step(Kind.MARK, name, "to match the inventory")
+
+
+def _worker_marks(
+    cluster: ClusterWants, reports: Mapping[str, HostReport], known: Mapping[str, Node]
+) -> Iterator[Step]:
+    """Also of those that are about to join."""
     for name in cluster.workers:
         node = known.get(name)
-        if (node is None and name in joining) or (node is not None and MADE_LABEL not in node.labels):
-            steps.append(Step(Kind.MARK_WORKERS, name, "it is in the inventory"))
+        joins = name in reports and host_paths.KUBELET_KUBECONFIG not in reports[name].files
+        if (node is None and joins) or (node is not None and MADE_LABEL not in node.labels):
+            yield Step(Kind.MARK_WORKERS, name, "it is in the inventory")
         elif node is not None and not is_labelled(cluster, name, node):
-            steps.append(Step(Kind.MARK_WORKERS, name, "its labels are not the inventory's"))
-    return steps
+            yield Step(Kind.MARK_WORKERS, name, "its labels are not the inventory's")
 
 
 def api_servers_are_down(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:

@@ -55,11 +55,8 @@ def node_steps(
             continue
         if name in cluster.masters:
             steps += control_plane_steps(name, wants[name], report, ended_static_pods(name, reports))
-        steps += kubelet_steps(name, wants[name], report)
-        if known is not None and name not in known and is_registered(report):
-            why = "kubelet: its Node object is missing"
-            steps = [step for step in steps if step is None or (step.host, step.kind) != (name, Kind.KUBELET)]
-            steps.append(Step(Kind.KUBELET, name, why, ("kubelet", AGAIN)))
+        lost = known is not None and name not in known and is_registered(report)
+        steps += kubelet_steps(name, wants[name], report, has_lost_its_node=lost)
     return [step for step in steps if step is not None]
 
 
@@ -140,12 +137,14 @@ def unread_certificates(report: HostReport) -> dict[str, str]:
     return found
 
 
-def kubelet_steps(name: str, wanted: Wants, report: HostReport) -> list[Step | None]:
+def kubelet_steps(
+    name: str, wanted: Wants, report: HostReport, *, has_lost_its_node: bool = False
+) -> list[Step | None]:
     """The kubelet's settings, which kubeadm writes, and the unit."""
     why = why_take_up(Part.KUBELET_CONFIG, wanted, report)
     why = not_as_made((host_paths.KUBELET_CONFIG_YAML,), report) or why
-    start = why_take_up(Part.KUBELET, wanted, report)
     client = wanted.kubelet_client
+    restart = "its client certificate is being replaced" if client else why_take_up(Part.KUBELET, wanted, report)
     serving = wanted.keys.get(host_paths.KUBELET_SERVING_CRT) or (
         None if host_paths.KUBELET_SERVING_CRT in report.files else "not present yet"
     )
@@ -161,9 +160,9 @@ def kubelet_steps(name: str, wanted: Wants, report: HostReport) -> list[Step | N
         Step(Kind.KUBELET_CLIENT, name, client) if client else None,
         Step(Kind.SERVING, name, serving) if serving else None,
         Step(Kind.KUBELET_CONFIG, name, why) if why else None,
-        unit_step(
-            Kind.KUBELET, name, "kubelet", report, "its client certificate is being replaced" if client else start
-        ),
+        Step(Kind.KUBELET, name, "kubelet: its Node object is missing", ("kubelet", AGAIN))
+        if has_lost_its_node
+        else unit_step(Kind.KUBELET, name, "kubelet", report, restart),
     ]
 
 
