@@ -82,7 +82,16 @@ def drill_context(
     inventory, *, executor=None, machines=None, look=None, client=None, probe=None, watch=None, haplane=None
 ):
     """What a drill is given, of which a test gives what it is about."""
-    return DrillContext(inventory, executor or FakeExecutor(), machines, look, client, probe, watch, haplane)
+    return DrillContext(
+        inventory=inventory,
+        executor=executor or FakeExecutor(),
+        machines=machines,
+        look=look,
+        client=client,
+        probe=probe,
+        watch=watch,
+        haplane=haplane,
+    )
 
 
 def write_bundle(directory):

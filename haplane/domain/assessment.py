@@ -102,7 +102,14 @@ def _member(name: str, reports: Mapping[str, HostReport]) -> Member:
     revision = etcd.status.header.revision if etcd.status else None
     stale = name in stale_members([*reports], reports)
     damaged = stale or is_corrupt(name, reports)
-    return Member(name, True, etcd.has_data, etcd.reads_through_quorum and not stale, revision, damaged)
+    return Member(
+        name,
+        reachable=True,
+        has_data=etcd.has_data,
+        serves=etcd.reads_through_quorum and not stale,
+        revision=revision,
+        damaged=damaged,
+    )
 
 
 def keys_are_lost(

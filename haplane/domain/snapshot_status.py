@@ -18,17 +18,17 @@ from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.errors import INVENTORY
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MemberSnapshots:
     """What one member reports; all None where it reports nothing. Times are ISO 8601 in UTC."""
 
     name: str
-    last_taken_at: str | None
-    last_outcome: str | None
-    last_error: str | None
-    without_quorum: int | None
-    skipped: int | None
-    local: int | None
+    last_taken_at: str | None = None
+    last_outcome: str | None = None
+    last_error: str | None = None
+    without_quorum: int | None = None
+    skipped: int | None = None
+    local: int | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _last_error(snapshots: Snapshots) -> str | None:
 def _member(name: str, report: HostReport | None) -> MemberSnapshots:
     reported = report.snapshots if report else None
     if reported is None or reported.state is None:
-        return MemberSnapshots(name, None, None, None, None, None, reported.local if reported else None)
+        return MemberSnapshots(name=name, local=reported.local if reported else None)
     state = reported.state
     return MemberSnapshots(
         name=name,

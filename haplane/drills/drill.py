@@ -25,7 +25,7 @@ HELD_SECONDS = 60.0
 """How long a fault lasts at most while there is no steady service."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DrillContext:
     """All a drill may use. ``look`` observes the cluster anew with every call.
 

@@ -52,15 +52,15 @@ def context_of(
     reached = executor or over_ssh(progress)
     target = administrator(inventory, reached)
     return DrillContext(
-        inventory,
-        reached,
-        driver_for(inventory, reached),
-        lambda: status(inventory, silent, executor=executor),
-        Client(target),
-        partial(endpoint_prober, target),
-        partial(watch, inventory, target),
-        partial(_verb, progress),
-        forced,
+        inventory=inventory,
+        executor=reached,
+        machines=driver_for(inventory, reached),
+        look=lambda: status(inventory, silent, executor=executor),
+        client=Client(target),
+        probe=partial(endpoint_prober, target),
+        watch=partial(watch, inventory, target),
+        haplane=partial(_verb, progress),
+        forced=forced,
     )
 
 
