@@ -58,12 +58,30 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class About:
+    """Where a drill was run, and the command that runs it again. ``hosts``: name, address and roles of each.
+
+    ``prober_late_seconds``: the prober's own worst delay in sending.
+    """
+
+    cluster: str
+    endpoint: str
+    haplane: str
+    kubernetes: str
+    etcd: str
+    driver: str
+    hosts: tuple[Mapping[str, Any], ...]
+    command: str
+    prober_late_seconds: float
+
+
+@dataclass(frozen=True)
 class Report:
     """``reads`` and ``writes`` cover the fault until it was undone; ``..._at_return`` from then to the end.
 
     ``in_cluster`` holds ``service`` and ``dns`` as a pod on a surviving master saw them, when that was asked for.
     ``fault_seconds`` is how long the fault lasted, ``healthy_again_seconds`` counts from undoing it until the whole
-    cluster was healthy. ``began`` is ISO 8601. ``about``: versions, hosts and the command that runs it again.
+    cluster was healthy. ``began`` is ISO 8601.
     """
 
     drill: str
@@ -86,12 +104,12 @@ class Report:
     served: bool
     figures: tuple[Figure, ...]
     picture: Picture
-    about: Mapping[str, Any]
+    about: About
 
     @property
     def too_busy(self) -> str:
         """Why the figures say little: the machine that measured was late itself. Empty when it was not."""
-        late = self.about["prober_late_seconds"]
+        late = self.about.prober_late_seconds
         return f"too busy to measure: the prober sent requests up to {late:.1f} s late" if late > LATE_SECONDS else ""
 
     @property
@@ -198,22 +216,22 @@ def summarise(
     )
 
 
-def _about(context: DrillContext, drill: Drill, watched: Watched) -> dict[str, Any]:
+def _about(context: DrillContext, drill: Drill, watched: Watched) -> About:
     inventory = context.inventory
-    return {
-        "cluster": inventory.cluster.name,
-        "endpoint": str(inventory.cluster.endpoint),
-        "haplane": haplane.__version__,
-        "kubernetes": inventory.cluster.kubernetes_version,
-        "etcd": ", ".join(etcd_versions(watched.states)),
-        "driver": context.machines.driver,
-        "hosts": [
+    return About(
+        cluster=inventory.cluster.name,
+        endpoint=str(inventory.cluster.endpoint),
+        haplane=haplane.__version__,
+        kubernetes=inventory.cluster.kubernetes_version,
+        etcd=", ".join(etcd_versions(watched.states)),
+        driver=context.machines.driver,
+        hosts=tuple(
             {"name": host.name, "address": str(host.address), "roles": inventory.roles(host)}
             for host in inventory.hosts
-        ],
-        "command": f"haplane drill {drill.name} {inventory.path}",
-        "prober_late_seconds": max((one.sent - one.scheduled for one in watched.requests), default=0.0),
-    }
+        ),
+        command=f"haplane drill {drill.name} {inventory.path}",
+        prober_late_seconds=max((one.sent - one.scheduled for one in watched.requests), default=0.0),
+    )
 
 
 def _figures(

@@ -80,15 +80,15 @@ def _carry_out(drill: Drill, context: DrillContext, fault: Fault, namespace: str
         context.watch() as states,
     ):
         context.progress(drill.name, "probing the endpoint: 20 reads and 20 writes a second")
-        _wait_until_steady(context, endpoint, 0.0, STEADY_BEFORE_SECONDS, START_SECONDS)
+        _wait_until_steady(context, endpoint, 0.0, lasting=STEADY_BEFORE_SECONDS, seconds=START_SECONDS)
         fault.prepare()
         with _applied(context, fault) as faulted:
             fault.work()
-            served = _hold(endpoint, faulted, fault, context)
+            served = _hold(context, fault, endpoint, faulted)
             restored = context.executor.monotonic()
         fault.then()
         healthy = _wait_until_healthy(context)
-        steady = _becomes_steady(endpoint, healthy, RECOVERY_SECONDS, context, "after the cluster was healthy again")
+        steady = _becomes_steady(context, endpoint, healthy, RECOVERY_SECONDS, "after the cluster was healthy again")
         seen = pod.stop() if pod else []
         return Watched(
             endpoint.stop(),
@@ -131,28 +131,30 @@ def _pod_prober(
 
 
 def _wait_until_steady(
-    context: DrillContext, probes: Recording[Request], since: float, seconds: float, deadline: float
+    context: DrillContext, probes: Recording[Request], since: float, *, lasting: float, seconds: float
 ) -> None:
+    """For ``seconds`` at most, until no request has failed for ``lasting`` seconds."""
+
     def steady() -> bool:
-        return steady_seconds(request for request in probes.lines() if request.sent >= since) >= seconds
+        return steady_seconds(request for request in probes.lines() if request.sent >= since) >= lasting
 
-    wait_until(steady, deadline, f"every read and write succeeds for {seconds:g} s", clock=context.executor)
+    wait_until(steady, seconds, f"every read and write succeeds for {lasting:g} s", clock=context.executor)
 
 
-def _hold(probes: Recording[Request], faulted: float, fault: Fault, context: DrillContext) -> bool:
+def _hold(context: DrillContext, fault: Fault, probes: Recording[Request], faulted: float) -> bool:
     """Until service is steady with the fault in place: whether it became so. While everything is down it cannot."""
     if fault.at_most == 0:
         return True
     context.executor.sleep(max(0.0, faulted + fault.at_least - context.executor.monotonic()))
-    return _becomes_steady(probes, faulted, fault.at_most, context, "with the fault in place")
+    return _becomes_steady(context, probes, faulted, fault.at_most, "with the fault in place")
 
 
 def _becomes_steady(
-    probes: Recording[Request], since: float, seconds: float, context: DrillContext, when: str
+    context: DrillContext, probes: Recording[Request], since: float, seconds: float, when: str
 ) -> bool:
     """Whether it does within that time. If not, the report shows it."""
     try:
-        _wait_until_steady(context, probes, since, STEADY_AFTER_SECONDS, seconds)
+        _wait_until_steady(context, probes, since, lasting=STEADY_AFTER_SECONDS, seconds=seconds)
     except DeadlinePassed:
         context.progress(context.inventory.cluster.name, f"no steady service within {seconds:g} s {when}")
         return False

@@ -92,7 +92,7 @@ def test_what_happened_is_said_in_three_sentences_and_a_loss_is_not_hidden():
 def test_a_machine_that_was_too_busy_to_measure_is_said_to_be():
     assert "too busy" not in page(report())
     busy = report()
-    late = replace(busy, about={**busy.about, "prober_late_seconds": 7.0})
+    late = replace(busy, about=replace(busy.about, prober_late_seconds=7.0))
     assert "up to 7.0 s late" in page(late)
     assert (late.passed, late.verdict) == (False, "too busy to measure")
 
@@ -248,7 +248,7 @@ def test_a_browser_shows_it_without_sideways_scroll_and_prints_two_pages(tmp_pat
 def test_words_with_control_characters_leave_every_file_readable(tmp_path):
     """ElementTree writes them as they are, and no XML parser takes them; a lone surrogate ended a run of an hour."""
     words = "\x1b[2J\x00 m1\ud800 lost"
-    lost = replace(report(lost=(3,)), host=words, announcement=words, about=report().about | {"etcd": words})
+    lost = replace(report(lost=(3,)), host=words, announcement=words, about=replace(report().about, etcd=words))
     write_reports(tmp_path, [lost])
     write_junit(tmp_path / "junit.xml", [lost], {"kill-master": words})
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
