@@ -89,8 +89,8 @@ class KeyHolders(FakeCluster):
             self.now_reported[name]["files"].pop(path, None)
 
     def _note_served(self, name, arguments):
-        digest = sha256(self.files[name][arguments["file"]]).hexdigest()
-        self.files[name][arguments["digest"]] = f"{digest}\n".encode()
+        digest = sha256(self.files[name][host_paths.ENCRYPTION_YAML]).hexdigest()
+        self.files[name][host_paths.ROTATION_SERVED] = f"{digest}\n".encode()
 
     def _schedule_snapshots(self, name, arguments):
         self.now_reported[name]["units"][TIMER_UNIT] = {"active": True, "enabled": True, "needs_reload": False}

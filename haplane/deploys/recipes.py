@@ -135,26 +135,22 @@ def wait_for_connection_drain(address: str, port: int, seconds: int) -> None:
 
 
 @deploy("Restart the control plane")
-def restart_control_plane(config: str, port: int, renew: Sequence[str]) -> None:
+def restart_control_plane(port: int, renew: Sequence[str]) -> None:
     """Due certificates, then all that reads them and the manifests at its start only, each once."""
     if renew:
-        kubeadm.renew_certificates(
-            config=config, names=renew, name="Renew kubeadm's certificates", _timeout=timeouts.LOCAL
-        )
-    control_plane.restart(
-        config=config, port=port, name="Restart the control plane", _timeout=timeouts.CONTROL_PLANE_RESTART
-    )
+        kubeadm.renew_certificates(names=renew, name="Renew kubeadm's certificates", _timeout=timeouts.LOCAL)
+    control_plane.restart(port=port, name="Restart the control plane", _timeout=timeouts.CONTROL_PLANE_RESTART)
     _wait_for_apiserver(port)
-    control_plane.start_controllers(config=config, name=HEALTHY, _timeout=timeouts.CONTROLLERS)
+    control_plane.start_controllers(name=HEALTHY, _timeout=timeouts.CONTROLLERS)
 
 
 @deploy("Recover the control plane")
-def recover_control_plane(config: str, names_of: Mapping[str, Sequence[str]]) -> None:
+def recover_control_plane(names_of: Mapping[str, Sequence[str]]) -> None:
     """What a control plane of which nothing runs starts with: its certificates (by host), then its manifests."""
     kubeadm.renew_certificates(
-        config=config, names=names_of[host.name], name="Renew kubeadm's certificates", _timeout=timeouts.LOCAL
+        names=names_of[host.name], name="Renew kubeadm's certificates", _timeout=timeouts.LOCAL
     )
-    kubeadm.write_manifests(config=config, name="Write static pods' manifests", _timeout=timeouts.LOCAL)
+    kubeadm.write_manifests(name="Write static pods' manifests", _timeout=timeouts.LOCAL)
 
 
 @deploy("Replace the kubelet's client certificate")

@@ -8,6 +8,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.context import host
 
 from haplane.deploys.single import single
+from haplane.domain import host_paths
 from haplane.domain.files import WantedFile
 from haplane.operations import control_plane, files, kubeadm, restore, timeouts
 
@@ -27,9 +28,9 @@ restart_kubelets = single(restore.restart_kubelet, "Restart the kubelet", timeou
 
 
 @deploy("Write the restore's journal")
-def write_journal(journal: WantedFile, data: str, staging: str) -> None:
+def write_journal(journal: WantedFile, staging: str) -> None:
     """On every host that it changes: an interrupted one is completed from it, an abandoned one is removed."""
-    restore.tidy(data=data, keep=staging, name="Remove what an abandoned restore left", _timeout=timeouts.MANY_FILES)
+    restore.tidy(keep=staging, name="Remove what an abandoned restore left", _timeout=timeouts.MANY_FILES)
     files.place(files=[journal], name="Write the restore's journal", _timeout=timeouts.LOCAL)
 
 
@@ -78,7 +79,7 @@ def wait_for_control_planes(port: int) -> None:
 
 
 @deploy("Complete the restore")
-def complete(data: str, journal: str) -> None:
+def complete() -> None:
     """Only the old data stays."""
-    restore.tidy(data=data, name="Remove the restore's leftovers", _timeout=timeouts.MANY_FILES)
-    kubeadm.absent(path=journal, name="Remove the restore's journal", _timeout=timeouts.LOCAL)
+    restore.tidy(name="Remove the restore's leftovers", _timeout=timeouts.MANY_FILES)
+    kubeadm.absent(path=host_paths.RESTORE_JOURNAL_JSON, name="Remove the restore's journal", _timeout=timeouts.LOCAL)

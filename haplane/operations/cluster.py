@@ -17,7 +17,6 @@ BOOTSTRAP_TOKEN = "haplan"  # noqa: S105 - the public half
 @operation()
 def apply_cluster(
     *,
-    config: str,
     manifest: str,
     patch: str,
     applied: str,
@@ -30,7 +29,6 @@ def apply_cluster(
 ) -> Generator[StringCommand, None, None]:
     """Upload kubeadm's configuration, the bootstrap rules and the add-ons, and apply the pod network.
 
-    + config: kubeadm's configuration on the host
     + manifest: the pod network's YAML
     + patch: a strategic merge patch of CoreDNS's Deployment
     + applied: the fingerprint kept of all this in the ConfigMap kube-system/haplane
@@ -45,7 +43,6 @@ def apply_cluster(
         "apply_cluster",
         [f"node/{name}" for name in nodes],
         stdin=manifest,
-        config=config,
         patch=patch,
         applied=applied,
         proxy=proxy,

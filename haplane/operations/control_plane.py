@@ -18,18 +18,16 @@ from haplane.operations.run import on_host, shell
 
 
 @operation()
-def restart(config: str, port: int) -> Generator[StringCommand, None, None]:
+def restart(port: int) -> Generator[StringCommand, None, None]:
     """Write the API server's manifest again and restart it, even where the manifest stays the same.
 
     The scheduler and the controller manager of this master end, and their leases are free; they stay away until
     :func:`start_controllers`. An interrupted run leaves moved manifests, which the plan sees.
 
-    + config: kubeadm's configuration on the host
     + port: the API server's on this host
     """
     yield shell(
         "restart_control_plane",
-        config=config,
         port=str(port),
         control_plane_program=on_host("control_plane"),
         note_program=on_host("note"),
@@ -37,14 +35,10 @@ def restart(config: str, port: int) -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def start_controllers(config: str) -> Generator[StringCommand, None, None]:
-    """Write the manifests of the scheduler and the controller manager, and wait until both are healthy.
-
-    + config: kubeadm's configuration on the host
-    """
+def start_controllers() -> Generator[StringCommand, None, None]:
+    """Write the manifests of the scheduler and the controller manager, and wait until both are healthy."""
     yield shell(
         "start_controllers",
-        config=config,
         control_plane_program=on_host("control_plane"),
         note_program=on_host("note"),
     )

@@ -19,13 +19,12 @@ ONCE_ONLY_PHASES = "upload-config,upload-certs,mark-control-plane,bootstrap-toke
 
 
 @operation()
-def run_phases(config: str, evidence: Sequence[str], port: int) -> Generator[StringCommand, None, None]:
+def run_phases(evidence: Sequence[str], port: int) -> Generator[StringCommand, None, None]:
     """Run preflight, certs, kubeconfig, control-plane, kubelet-start, wait-control-plane and kubelet-finalize.
 
     What exists once in a cluster is skipped: it is applied through the API afterwards. A master that an interrupted
     run left half way skips kubeadm's preflight, which takes kubeadm's own files for another cluster's.
 
-    + config: kubeadm's configuration on the host
     + evidence: the files a master that has been through them has
     + port: the API server's on the host
     """
@@ -37,7 +36,6 @@ def run_phases(config: str, evidence: Sequence[str], port: int) -> Generator[Str
     yield StringCommand("systemctl", "enable", "--quiet", "kubelet.service")
     yield shell(
         "initialise_master",
-        config=config,
         skipped=skipped,
         patience=PATIENCE_SECONDS,
         port=str(port),
@@ -46,22 +44,18 @@ def run_phases(config: str, evidence: Sequence[str], port: int) -> Generator[Str
 
 
 @operation()
-def renew_certificates(config: str, names: Sequence[str]) -> Generator[StringCommand, None, None]:
+def renew_certificates(names: Sequence[str]) -> Generator[StringCommand, None, None]:
     """Have kubeadm make certificates and kubeconfigs anew. Who reads them has to be restarted.
 
-    + config: kubeadm's configuration on the host
     + names: kubeadm's names for them, as in `kubeadm certs check-expiration`
     """
-    yield shell("renew_certificates", names, config=config)
+    yield shell("renew_certificates", names)
 
 
 @operation()
-def write_manifests(config: str) -> Generator[StringCommand, None, None]:
-    """Write the static pods' manifests again where nothing of the control plane runs.
-
-    + config: kubeadm's configuration on the host
-    """
-    yield shell("write_manifests", config=config, note_program=on_host("note"))
+def write_manifests() -> Generator[StringCommand, None, None]:
+    """Write the static pods' manifests again where nothing of the control plane runs."""
+    yield shell("write_manifests", note_program=on_host("note"))
 
 
 @operation()

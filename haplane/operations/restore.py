@@ -35,24 +35,19 @@ def rebuild_data(
 
 
 @operation()
-def stop_serving(manifest: str, moved: str) -> Generator[StringCommand, None, None]:
-    """Stop the kubelet, the API server, the controllers and the scheduler of this master.
-
-    + manifest: the API server's
-    + moved: where it is moved to
-    """
-    yield shell("stop_serving", manifest=manifest, moved=moved, control_plane_program=on_host("control_plane"))
+def stop_serving() -> Generator[StringCommand, None, None]:
+    """Stop the kubelet, the API server, the controllers and the scheduler of this master."""
+    yield shell("stop_serving", control_plane_program=on_host("control_plane"))
 
 
 @operation()
-def switch_data(data: str, staging: str, previous: str) -> Generator[StringCommand, None, None]:
+def switch_data(staging: str, previous: str) -> Generator[StringCommand, None, None]:
     """Stop etcd, move its old data away, put the new data in its place.
 
-    + data: etcd's data directory
     + staging: where the new data is
     + previous: where the old data is moved to
     """
-    yield shell("switch_data", data=data, staging=staging, previous=previous)
+    yield shell("switch_data", staging=staging, previous=previous)
 
 
 @operation()
@@ -72,14 +67,9 @@ def wait_for_restored(seconds: int) -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def resume_serving(manifest: str, moved: str, config: str) -> Generator[StringCommand, None, None]:
-    """Let the API server, the controllers and the scheduler of this master start again, with a fresh kubelet.
-
-    + manifest: the API server's
-    + moved: where it was moved to
-    + config: kubeadm's configuration, from which it is made anew where that has changed
-    """
-    yield shell("resume_serving", manifest=manifest, moved=moved, config=config)
+def resume_serving() -> Generator[StringCommand, None, None]:
+    """Let the API server, the controllers and the scheduler of this master start again, with a fresh kubelet."""
+    yield shell("resume_serving")
 
 
 @operation()
@@ -89,10 +79,9 @@ def restart_kubelet() -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def tidy(data: str, keep: str = "") -> Generator[StringCommand, None, None]:
+def tidy(keep: str = "") -> Generator[StringCommand, None, None]:
     """Remove what restores have made on the way; what they keep is called otherwise.
 
-    + data: etcd's data directory
-    + keep: a directory there that is still needed
+    + keep: a directory in etcd's data directory that is still needed
     """
-    yield shell("tidy_restores", data=data, keep=keep)
+    yield shell("tidy_restores", keep=keep)

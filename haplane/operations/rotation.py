@@ -11,13 +11,9 @@ from haplane.operations.run import shell
 
 
 @operation()
-def note_served(file: str, digest: str) -> Generator[StringCommand, None, None]:
-    """Remember that the API server on this host runs with a file as it is now.
-
-    + file: what it has read
-    + digest: where its digest goes
-    """
-    yield shell("note_served", file=file, digest=digest)
+def note_served() -> Generator[StringCommand, None, None]:
+    """Remember that the API server on this host runs with the encryption keys as they are now."""
+    yield shell("note_served")
 
 
 @operation()

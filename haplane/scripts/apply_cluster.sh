@@ -4,7 +4,6 @@
 # node may be gone for good; of one that is not there no pod is waited for. The end of a run looks at them all. The
 # ConfigMap comes last: it says that all of it was applied, so an interrupted run is completed by the next. kube-proxy
 # and flannel read their configuration only when they start: pods that are older than it start anew.
-# $config: kubeadm's configuration
 # $patch: a strategic merge patch of CoreDNS's Deployment
 # $applied: the fingerprint of all this, kept in the ConfigMap kube-system/haplane
 # $proxy: that of kube-proxy's configuration, kept there as well
@@ -46,7 +45,7 @@ apply_network() {
 
 apply_proxy() {
     older=$(if exists daemonset/kube-proxy && [ "$(recorded proxy)" != "$proxy" ]; then echo yes; fi)
-    kubeadm init phase addon kube-proxy --config "$config"
+    kubeadm init phase addon kube-proxy --config "$KUBEADM_CONFIG_YAML"
     if [ -n "$older" ] || to_restart kube-proxy; then
         persistent_api 20 --namespace=kube-system rollout restart daemonset/kube-proxy
     fi
@@ -65,7 +64,7 @@ start_network() {
 }
 
 apply_dns() {
-    kubeadm init phase addon coredns --config "$config"
+    kubeadm init phase addon coredns --config "$KUBEADM_CONFIG_YAML"
     persistent_api 20 --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch" \
         --field-manager=haplane
 }
@@ -76,8 +75,8 @@ output=$(mktemp /run/haplane.XXXXXX)
 record=$(mktemp /run/haplane.XXXXXX)
 trap 'rm -f "$network" "$configuration" "$output" "$record"' EXIT
 cat > "$network"
-python3 -I -c "$with_token" "$token_id" < "$config" > "$configuration"
-kubeadm init phase upload-config all --config "$config"
+python3 -I -c "$with_token" "$token_id" < "$KUBEADM_CONFIG_YAML" > "$configuration"
+kubeadm init phase upload-config all --config "$KUBEADM_CONFIG_YAML"
 kubeadm init phase bootstrap-token --config "$configuration" --skip-token-print &
 bootstrap=$!
 (apply_proxy) &

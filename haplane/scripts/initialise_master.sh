@@ -1,4 +1,3 @@
-# $config: kubeadm's configuration
 # $skipped: phases, with commas between
 # $patience: seconds within which an API server that kubeadm gave up has to answer
 # uses: note local_apiserver wait_for
@@ -6,7 +5,7 @@
 # On a slow machine kubeadm gives an API server up that is still starting, or is slow to make its first administrator.
 # While it answers, it gets as long again, unless that would end after the operation's timeout.
 attempts=4 deadline=$(($(date +%s) + 260))
-until kubeadm init --config "$config" --skip-phases="$skipped"; do
+until kubeadm init --config "$KUBEADM_CONFIG_YAML" --skip-phases="$skipped"; do
     attempts=$((attempts - 1))
     test "$attempts" -gt 0
     test "$(date +%s)" -lt "$deadline"

@@ -1,8 +1,6 @@
-# Remember the digest of a file as it is now.
-# $file: what the API server has read
-# $digest: where its digest goes
+# Remember the digest of the encryption keys as they are now: the API server has read them.
 
 umask 077
-sha256sum < "$file" | cut -d ' ' -f 1 > "$digest.haplane-new"
-sync "$digest.haplane-new"
-mv -f "$digest.haplane-new" "$digest"
+sha256sum < "$ENCRYPTION_YAML" | cut -d ' ' -f 1 > "$ROTATION_SERVED.haplane-new"
+sync "$ROTATION_SERVED.haplane-new"
+mv -f "$ROTATION_SERVED.haplane-new" "$ROTATION_SERVED"

@@ -1,14 +1,13 @@
 # Write the API server's manifest again and restart it, even where the manifest stays the same. The scheduler and the
 # controller manager end before it and stay away; their leases are free. What was moved is moved back when this fails.
 # A configuration that kubeadm refuses stops nothing.
-# $config: kubeadm's configuration
 # $port: the API server's on this host
 # uses: control_plane stop_controllers local_apiserver note
 #
 # A kubelet that has got no answer of its API server since it started ends no static pod and starts none in the place of
 # another (sourcesReady in pkg/kubelet/kubelet_pods.go): where that one does not respond, the kubelet starts anew.
 
-kubeadm init phase control-plane all --config "$config" --dry-run >/dev/null
+kubeadm init phase control-plane all --config "$KUBEADM_CONFIG_YAML" --dry-run >/dev/null
 trap 'test $? = 0 || { start_again; systemctl start kubelet.service; }' EXIT
 if apiserver_answers 10 2>/dev/null; then
     stop_controllers
@@ -19,7 +18,7 @@ else
     control_plane kill 60 kube-apiserver kube-controller-manager kube-scheduler
     free_leases
 fi
-kubeadm init phase control-plane apiserver --config "$config"
+kubeadm init phase control-plane apiserver --config "$KUBEADM_CONFIG_YAML"
 note "$APISERVER_MANIFEST"
 rm -f "$MOVED_APISERVER_MANIFEST"
 systemctl start kubelet.service

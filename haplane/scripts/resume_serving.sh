@@ -1,15 +1,13 @@
-# Let the control plane of this master start again, with a fresh kubelet.
-# $manifest: the API server's
-# $moved: where it was moved to
-# $config: kubeadm's configuration, from which it is made anew where that has changed
+# Let the control plane of this master start again, with a fresh kubelet. The API server's
+# manifest is made anew where kubeadm's configuration has changed.
 
-if [ -e "$moved" ] && [ ! -e "$manifest" ]; then
+if [ -e "$MOVED_APISERVER_MANIFEST" ] && [ ! -e "$APISERVER_MANIFEST" ]; then
     # shellcheck disable=SC3013 # dash and bash have it
-    if [ "$config" -nt "$moved" ]; then
-        kubeadm init phase control-plane all --config "$config" >/dev/null
-        rm -f "$moved"
+    if [ "$KUBEADM_CONFIG_YAML" -nt "$MOVED_APISERVER_MANIFEST" ]; then
+        kubeadm init phase control-plane all --config "$KUBEADM_CONFIG_YAML" >/dev/null
+        rm -f "$MOVED_APISERVER_MANIFEST"
     else
-        mv -f "$moved" "$manifest"
+        mv -f "$MOVED_APISERVER_MANIFEST" "$APISERVER_MANIFEST"
     fi
 fi
 for component in kube-controller-manager kube-scheduler; do

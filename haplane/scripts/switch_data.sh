@@ -1,6 +1,5 @@
 # Stop etcd and put the new data in the place of the old, in steps that may be cut off anywhere and run again. Asked to
 # stop, a member looks for another leader, and all of them stop: so it is killed. Its log is on disk.
-# $data: etcd's data directory
 # $staging: where the new data is
 # $previous: where the old data is moved to
 
@@ -8,7 +7,10 @@ test -e "$staging/ready"
 systemctl kill --signal=SIGKILL etcd.service 2>/dev/null || : # it is not running; the next line fails if it cannot stop
 systemctl stop etcd.service
 if [ -d "$staging/member" ]; then
-    if [ -d "$data/member" ]; then install -d -m 700 "$previous"; mv -T "$data/member" "$previous/member"; fi
-    mv -T "$staging/member" "$data/member"
-    sync "$data"
+    if [ -d "$ETCD_MEMBER_DATA" ]; then
+        install -d -m 700 "$previous"
+        mv -T "$ETCD_MEMBER_DATA" "$previous/member"
+    fi
+    mv -T "$staging/member" "$ETCD_MEMBER_DATA"
+    sync "$ETCD_DATA"
 fi

@@ -1,7 +1,6 @@
 # Write the static pods' manifests again where nothing of the control plane runs.
-# $config: kubeadm's configuration
 # uses: note
 
-kubeadm init phase control-plane all --config "$config"
+kubeadm init phase control-plane all --config "$KUBEADM_CONFIG_YAML"
 note "$APISERVER_MANIFEST" "$CONTROLLER_MANAGER_MANIFEST" "$SCHEDULER_MANIFEST"
 rm -f "$MOVED_APISERVER_MANIFEST" "$MOVED_CONTROLLER_MANAGER_MANIFEST" "$MOVED_SCHEDULER_MANIFEST"

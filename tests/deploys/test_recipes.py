@@ -62,7 +62,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, list[str]], str]] = {
     ),
     "initialise_master": (
         recipes.initialise_master,
-        {"config": "/k.yaml", "evidence": MASTER_EVIDENCE, "port": 6443},
+        {"evidence": MASTER_EVIDENCE, "port": 6443},
         {EXISTS: list(MASTER_EVIDENCE)},
         "kubeadm init",
     ),
@@ -133,7 +133,7 @@ def test_a_member_with_new_certificates_is_restarted_only_where_it_does_not_serv
 
 def test_planned_restarts_end_in_a_wait():
     assert "until" in commands(etcd_recipes.restart_etcd, {STATE: UP})[-1]
-    restart = {"config": "/k.yaml", "port": 6443, "renew": ()}
+    restart = {"port": 6443, "renew": ()}
     restarting, wait, controllers = commands(recipes.restart_control_plane, {}, **restart)
     assert "holderIdentity" in restarting
     assert "readyz" in wait

@@ -11,6 +11,7 @@ import yaml
 from fake_hosts import commands
 
 from haplane.desired.files import kubeadm_configuration
+from haplane.domain import host_paths
 from haplane.operations import cluster
 from haplane.phases.converge.join_workers import FOR_WORKERS, PRINTED
 from haplane.scripts import script
@@ -71,10 +72,9 @@ def ran(directory, text, *, stdin=""):
 
 def apply(config, restart=""):
     """The script; its recorder records nothing."""
-    return script(
+    text = script(
         "apply_cluster",
         ["node/m1"],
-        config=str(config),
         patch="{}",
         applied="a",
         proxy="p",
@@ -86,6 +86,7 @@ def apply(config, restart=""):
         restart=restart,
         watched="content",
     )
+    return text.replace(host_paths.KUBEADM_CONFIG_YAML, str(config))
 
 
 APPLIED_IN_TURN = """

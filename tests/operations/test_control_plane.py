@@ -63,7 +63,7 @@ class Master:
     def restart(self, *, answers=True):
         """``answers``: whether the API server does, which is none."""
         change = ("apiserver_answers 10", str(answers).lower())
-        return self.run("restart_control_plane", change, note_program=NOTE, config="/k.yaml", port="6443")
+        return self.run("restart_control_plane", change, note_program=NOTE, port="6443")
 
     def control_plane(self, *words):
         return self.shell(shlex.join(["python3", "-I", "-c", self.text(on_host("control_plane")), *words]))
@@ -219,7 +219,7 @@ def test_a_restart_ends_and_starts_each_once_and_frees_the_lease_of_the_one_that
     log = master.path("/log").read_text()
     assert f"patch lease {LEADER}" in log
     assert "patch lease kube-scheduler" not in log
-    failed = master.run("start_controllers", ("start 90", "start 1"), note_program=NOTE, config="/k.yaml")
+    failed = master.run("start_controllers", ("start 90", "start 1"), note_program=NOTE)
     assert failed.returncode != 0
     assert DEADLINE_MARK in failed.stderr
     assert "is not healthy" in failed.stderr

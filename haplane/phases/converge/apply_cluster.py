@@ -9,7 +9,6 @@ from haplane.context.phase import Phase
 from haplane.deploys import recipes
 from haplane.desired.hosts import cluster_wants, dns_fingerprint, node_labels, proxy_fingerprint
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
-from haplane.domain import host_paths
 from haplane.domain.plan import THE_CLUSTER, Kind
 
 
@@ -18,7 +17,6 @@ def apply_cluster(context: Context) -> None:
     context.deploy(
         [context.some_master()],
         recipes.apply_cluster,
-        config=host_paths.KUBEADM_CONFIG_YAML,
         manifest=cluster_manifest(context.inventory, context.manifest),
         patch=COREDNS_PATCH,
         applied=cluster_wants(

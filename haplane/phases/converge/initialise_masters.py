@@ -16,8 +16,8 @@ def initialise_masters(context: Context) -> None:
     """Every master that has not been through them, as soon as its images are there."""
     hosts = context.hosts(Kind.INITIALISE)
     wait_for_images(context, hosts)
-    config, port = host_paths.KUBEADM_CONFIG_YAML, context.inventory.cluster.apiserver_port
-    context.deploy(hosts, initialise_master, config=config, evidence=MASTER_EVIDENCE, port=port)
+    port = context.inventory.cluster.apiserver_port
+    context.deploy(hosts, initialise_master, evidence=MASTER_EVIDENCE, port=port)
 
 
 def start_kubelets(context: Context) -> None:

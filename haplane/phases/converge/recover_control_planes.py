@@ -11,7 +11,6 @@ from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import recipes
 from haplane.desired.keys import api_servers
-from haplane.domain import host_paths
 from haplane.domain.plan import Kind
 from haplane.phases.converge.prepare_hosts import identity
 from haplane.pki.kubelet_certificates import kubelet_client
@@ -37,7 +36,7 @@ def recover_control_planes(context: Context) -> None:
     """Kubeadm makes certificates and kubeconfigs from the CA on each master; the kubelet then finds them."""
     hosts = context.hosts(Kind.RECOVER)
     names_of = {host.name: context.plan.items(host.name, Kind.RECOVER) for host in hosts}
-    context.deploy(hosts, recipes.recover_control_plane, config=host_paths.KUBEADM_CONFIG_YAML, names_of=names_of)
+    context.deploy(hosts, recipes.recover_control_plane, names_of=names_of)
 
 
 def await_recovered(context: Context) -> None:

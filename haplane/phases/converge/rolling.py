@@ -9,7 +9,6 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import etcd_recipes, recipes
-from haplane.domain import host_paths
 from haplane.domain.guard import Guard, may_restart_apiserver, may_restart_etcd
 from haplane.domain.plan import Kind
 from haplane.domain.quorum import Verdict
@@ -64,7 +63,6 @@ def start_control_plane_anew(context: Context, host: Host, *, renew: tuple[str, 
     context.deploy(
         [host],
         recipes.restart_control_plane,
-        config=host_paths.KUBEADM_CONFIG_YAML,
         port=_port(context),
         renew=renew,
     )

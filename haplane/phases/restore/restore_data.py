@@ -111,13 +111,7 @@ def _write_journal(context: Context, journal: Journal) -> None:
     given = replace(restoration(context), journal=journal)
     context.adopt(replace(context.decision, restoration=given))
     file = WantedFile(host_paths.RESTORE_JOURNAL_JSON, journal.content(), Part.HOST, 0o600)
-    context.deploy(
-        hosts_of(context),
-        recipes.write_journal,
-        journal=file,
-        data=host_paths.ETCD_DATA,
-        staging=journal.staging,
-    )
+    context.deploy(hosts_of(context), recipes.write_journal, journal=file, staging=journal.staging)
 
 
 def merge_encryption_keys(context: Context) -> None:
@@ -159,25 +153,14 @@ def stop_serving(context: Context) -> None:
         context.result.outage_began = context.executor.monotonic()
     if restoration(context).journal.stage == "preparing":
         _write_journal(context, restoration(context).journal.replacing())
-    context.deploy(
-        masters_due(context),
-        recipes.stop_serving,
-        manifest=host_paths.APISERVER_MANIFEST,
-        moved=host_paths.MOVED_APISERVER_MANIFEST,
-    )
+    context.deploy(masters_due(context), recipes.stop_serving)
 
 
 def switch_data(context: Context) -> None:
     """Old data moved away, new data in its place, all members started together."""
     journal, hosts = restoration(context).journal, members_due(context)
     context.deploy(leaving_members(context), move_etcd_data, timestamp=journal.timestamp)
-    context.deploy(
-        hosts,
-        recipes.switch_data,
-        data=host_paths.ETCD_DATA,
-        staging=journal.staging,
-        previous=journal.previous_data,
-    )
+    context.deploy(hosts, recipes.switch_data, staging=journal.staging, previous=journal.previous_data)
     context.deploy(hosts, recipes.start_restored)
     _write_journal(context, journal.serving([*journal.members, *(host.name for host in hosts)]))
 
@@ -185,13 +168,7 @@ def switch_data(context: Context) -> None:
 def resume_serving(context: Context) -> None:
     """API servers, controllers, schedulers and kubelets, all with empty memories."""
     masters = [host for host in hosts_of(context) if host in context.inventory.masters]
-    context.deploy(
-        masters,
-        recipes.resume_serving,
-        manifest=host_paths.APISERVER_MANIFEST,
-        moved=host_paths.MOVED_APISERVER_MANIFEST,
-        config=host_paths.KUBEADM_CONFIG_YAML,
-    )
+    context.deploy(masters, recipes.resume_serving)
     served = [host for host in masters if _has_served(context, host)]
     context.deploy(served, recipes.wait_for_control_planes, port=context.inventory.cluster.apiserver_port)
     context.deploy(context.reachable(context.inventory.workers), recipes.restart_kubelets)
@@ -246,12 +223,7 @@ def _stale_masters(context: Context) -> list[Node]:
 
 def remove_record(context: Context) -> None:
     """The restore is complete: only the old data stays."""
-    context.deploy(
-        hosts_of(context),
-        recipes.complete,
-        data=host_paths.ETCD_DATA,
-        journal=host_paths.RESTORE_JOURNAL_JSON,
-    )
+    context.deploy(hosts_of(context), recipes.complete)
 
 
 RECORD_RESTORE = Phase("Record the restore on every host", (), record_restore, when=_up_to("preparing"))

@@ -80,14 +80,7 @@ def _serve_with(context: Context, host: Host, action: Action, new: EncryptionKey
     if wanted != names:
         write_on(context, (host,), {host_paths.ENCRYPTION_YAML: render_encryption([known[name] for name in wanted])})
     restart_control_plane(context, host)
-    port = context.inventory.cluster.apiserver_port
-    context.deploy(
-        [host],
-        recipes.note_served,
-        port=port,
-        file=host_paths.ENCRYPTION_YAML,
-        digest=host_paths.ROTATION_SERVED,
-    )
+    context.deploy([host], recipes.note_served, port=context.inventory.cluster.apiserver_port)
 
 
 def _rewrite(context: Context, key: str) -> None:

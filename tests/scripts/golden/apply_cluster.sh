@@ -1,8 +1,8 @@
 set -eu
 ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
 DEADLINE_MARK='deadline passed:'
+KUBEADM_CONFIG_YAML='/etc/kubernetes/haplane/kubeadm.yaml'
 applied='the applied'
-config='the config'
 dns='the dns'
 patch='the patch'
 port='the port'
@@ -67,7 +67,7 @@ apply_network() {
 
 apply_proxy() {
     older=$(if exists daemonset/kube-proxy && [ "$(recorded proxy)" != "$proxy" ]; then echo yes; fi)
-    kubeadm init phase addon kube-proxy --config "$config"
+    kubeadm init phase addon kube-proxy --config "$KUBEADM_CONFIG_YAML"
     if [ -n "$older" ] || to_restart kube-proxy; then
         persistent_api 20 --namespace=kube-system rollout restart daemonset/kube-proxy
     fi
@@ -86,7 +86,7 @@ start_network() {
 }
 
 apply_dns() {
-    kubeadm init phase addon coredns --config "$config"
+    kubeadm init phase addon coredns --config "$KUBEADM_CONFIG_YAML"
     persistent_api 20 --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch" \
         --field-manager=haplane
 }
@@ -97,8 +97,8 @@ output=$(mktemp /run/haplane.XXXXXX)
 record=$(mktemp /run/haplane.XXXXXX)
 trap 'rm -f "$network" "$configuration" "$output" "$record"' EXIT
 cat > "$network"
-python3 -I -c "$with_token" "$token_id" < "$config" > "$configuration"
-kubeadm init phase upload-config all --config "$config"
+python3 -I -c "$with_token" "$token_id" < "$KUBEADM_CONFIG_YAML" > "$configuration"
+kubeadm init phase upload-config all --config "$KUBEADM_CONFIG_YAML"
 kubeadm init phase bootstrap-token --config "$configuration" --skip-token-print &
 bootstrap=$!
 (apply_proxy) &

@@ -2,9 +2,9 @@ set -eu
 APISERVER_MANIFEST='/etc/kubernetes/manifests/kube-apiserver.yaml'
 CONTROLLER_MANAGER_MANIFEST='/etc/kubernetes/manifests/kube-controller-manager.yaml'
 DEADLINE_MARK='deadline passed:'
+KUBEADM_CONFIG_YAML='/etc/kubernetes/haplane/kubeadm.yaml'
 KUBELET_CONFIG_YAML='/var/lib/kubelet/config.yaml'
 SCHEDULER_MANIFEST='/etc/kubernetes/manifests/kube-scheduler.yaml'
-config='the config'
 note_program='the note_program'
 patience='the patience'
 port='the port'
@@ -47,7 +47,7 @@ wait_for() (
 # On a slow machine kubeadm gives an API server up that is still starting, or is slow to make its first administrator.
 # While it answers, it gets as long again, unless that would end after the operation's timeout.
 attempts=4 deadline=$(($(date +%s) + 260))
-until kubeadm init --config "$config" --skip-phases="$skipped"; do
+until kubeadm init --config "$KUBEADM_CONFIG_YAML" --skip-phases="$skipped"; do
     attempts=$((attempts - 1))
     test "$attempts" -gt 0
     test "$(date +%s)" -lt "$deadline"

@@ -1,8 +1,8 @@
 set -eu
-digest='the digest'
-file='the file'
+ENCRYPTION_YAML='/etc/kubernetes/haplane/encryption.yaml'
+ROTATION_SERVED='/etc/kubernetes/haplane/rotation/served'
 
 umask 077
-sha256sum < "$file" | cut -d ' ' -f 1 > "$digest.haplane-new"
-sync "$digest.haplane-new"
-mv -f "$digest.haplane-new" "$digest"
+sha256sum < "$ENCRYPTION_YAML" | cut -d ' ' -f 1 > "$ROTATION_SERVED.haplane-new"
+sync "$ROTATION_SERVED.haplane-new"
+mv -f "$ROTATION_SERVED.haplane-new" "$ROTATION_SERVED"

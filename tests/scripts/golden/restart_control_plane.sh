@@ -1,8 +1,8 @@
 set -eu
 ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
 APISERVER_MANIFEST='/etc/kubernetes/manifests/kube-apiserver.yaml'
+KUBEADM_CONFIG_YAML='/etc/kubernetes/haplane/kubeadm.yaml'
 MOVED_APISERVER_MANIFEST='/etc/kubernetes/haplane/kube-apiserver.yaml'
-config='the config'
 control_plane_program='the control_plane_program'
 note_program='the note_program'
 port='the port'
@@ -67,7 +67,7 @@ note() {
     python3 -I -c "$note_program" "$@"
 }
 
-kubeadm init phase control-plane all --config "$config" --dry-run >/dev/null
+kubeadm init phase control-plane all --config "$KUBEADM_CONFIG_YAML" --dry-run >/dev/null
 trap 'test $? = 0 || { start_again; systemctl start kubelet.service; }' EXIT
 if apiserver_answers 10 2>/dev/null; then
     stop_controllers
@@ -78,7 +78,7 @@ else
     control_plane kill 60 kube-apiserver kube-controller-manager kube-scheduler
     free_leases
 fi
-kubeadm init phase control-plane apiserver --config "$config"
+kubeadm init phase control-plane apiserver --config "$KUBEADM_CONFIG_YAML"
 note "$APISERVER_MANIFEST"
 rm -f "$MOVED_APISERVER_MANIFEST"
 systemctl start kubelet.service

@@ -1,18 +1,18 @@
 set -eu
+APISERVER_MANIFEST='/etc/kubernetes/manifests/kube-apiserver.yaml'
 HAPLANE='/etc/kubernetes/haplane'
+KUBEADM_CONFIG_YAML='/etc/kubernetes/haplane/kubeadm.yaml'
 KUBELET_CONFIG_YAML='/var/lib/kubelet/config.yaml'
+MOVED_APISERVER_MANIFEST='/etc/kubernetes/haplane/kube-apiserver.yaml'
 STATIC_PODS='/etc/kubernetes/manifests'
-config='the config'
-manifest='the manifest'
-moved='the moved'
 
-if [ -e "$moved" ] && [ ! -e "$manifest" ]; then
+if [ -e "$MOVED_APISERVER_MANIFEST" ] && [ ! -e "$APISERVER_MANIFEST" ]; then
     # shellcheck disable=SC3013 # dash and bash have it
-    if [ "$config" -nt "$moved" ]; then
-        kubeadm init phase control-plane all --config "$config" >/dev/null
-        rm -f "$moved"
+    if [ "$KUBEADM_CONFIG_YAML" -nt "$MOVED_APISERVER_MANIFEST" ]; then
+        kubeadm init phase control-plane all --config "$KUBEADM_CONFIG_YAML" >/dev/null
+        rm -f "$MOVED_APISERVER_MANIFEST"
     else
-        mv -f "$moved" "$manifest"
+        mv -f "$MOVED_APISERVER_MANIFEST" "$APISERVER_MANIFEST"
     fi
 fi
 for component in kube-controller-manager kube-scheduler; do

@@ -1,7 +1,7 @@
 set -eu
 CONTROLLER_MANAGER_MANIFEST='/etc/kubernetes/manifests/kube-controller-manager.yaml'
+KUBEADM_CONFIG_YAML='/etc/kubernetes/haplane/kubeadm.yaml'
 SCHEDULER_MANIFEST='/etc/kubernetes/manifests/kube-scheduler.yaml'
-config='the config'
 control_plane_program='the control_plane_program'
 note_program='the note_program'
 
@@ -14,7 +14,7 @@ note() {
 }
 
 for component in controller-manager scheduler; do
-    kubeadm init phase control-plane "$component" --config "$config"
+    kubeadm init phase control-plane "$component" --config "$KUBEADM_CONFIG_YAML"
 done
 note "$CONTROLLER_MANAGER_MANIFEST" "$SCHEDULER_MANIFEST"
 control_plane start 90 kube-controller-manager kube-scheduler

@@ -1,7 +1,7 @@
 set -eu
-data='the data'
+ETCD_DATA='/var/lib/etcd'
 keep='the keep'
 
-for left in "$data"/restore-*; do
+for left in "$ETCD_DATA"/restore-*; do
     if [ "$left" != "$keep" ]; then rm -rf --one-file-system -- "$left"; fi
 done
