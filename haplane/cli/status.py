@@ -135,7 +135,7 @@ def show_load_balancers(output: Output, found: Status) -> None:
 
 def show_recovery(output: Output, recovery: Recovery) -> None:
     """The least destructive way to recover etcd, and the old data that is kept on hosts."""
-    if recovery.action != RecoveryAction.NOTHING.value:
+    if recovery.action is not RecoveryAction.NOTHING:
         output.line(f"recovery: {recovery.action} ({recovery.reason}); next: {recovery.command}")
     for old in recovery.previous_data:
         output.line(f"old etcd data: {old.host}:{old.path}, {old.size / (1 << 20):.0f} MiB")

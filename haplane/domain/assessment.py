@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 
 from haplane.domain.agreement import stale_members
 from haplane.domain.durations import in_words
@@ -22,7 +22,7 @@ from haplane.domain.snapshot_report import INTERVALS
 from haplane.errors import INVENTORY
 
 
-class RecoveryAction(Enum):
+class RecoveryAction(StrEnum):
     """What has to be done, from the least to the most."""
 
     NOTHING = "nothing to do: every member serves"
@@ -231,7 +231,7 @@ class PreviousData:
 class Recovery:
     """For ``haplane status``: what to do and with which command, an interrupted restore, and previous data."""
 
-    action: str
+    action: RecoveryAction
     members: tuple[str, ...]
     reason: str
     command: str
@@ -281,7 +281,7 @@ def summarise_recovery(
         assessment = Assessment(RecoveryAction.CREATE, (), "no host has etcd data or a cluster's keys")
     journal = restore_under_way(members, others, reports)
     return Recovery(
-        action=assessment.action.value,
+        action=assessment.action,
         members=assessment.members,
         reason=assessment.reason,
         command=assessment.command(inventory),

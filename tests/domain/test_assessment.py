@@ -144,7 +144,7 @@ def test_status_names_the_action_and_the_data_that_was_moved():
         leftovers={"previous_data": [{"path": "/var/lib/etcd/aside-1", "size": 4096}]},
     )
     found = summary(observation)
-    assert found.action == RecoveryAction.NOTHING.value
+    assert found.action is RecoveryAction.NOTHING
     assert [(one.host, one.path) for one in found.previous_data] == [("m2", "/var/lib/etcd/aside-1")]
     assert found.problems == []
 
@@ -154,13 +154,13 @@ def test_hosts_that_hold_no_cluster_are_told_from_a_cluster_that_lost_its_data(e
     given = samples.inventory(etcd=etcd_hosts) if etcd_hosts else samples.inventory()
     fresh = samples.fresh(given)
     found = summary(fresh, given)
-    assert found.action == RecoveryAction.CREATE.value
+    assert found.action is RecoveryAction.CREATE
     assert found.command.startswith("`haplane up x.py` creates one")
     assert "haplane restore x.py" in found.command
     ca = {"/etc/kubernetes/pki/ca.crt": {"sha256": "a" * 64, "mode": 0o600, "user_id": 0}}
-    assert summary(samples.altered(fresh, "m2", files=ca), given).action == RecoveryAction.REBUILD.value
+    assert summary(samples.altered(fresh, "m2", files=ca), given).action is RecoveryAction.REBUILD
     without_m1 = Observation(reports={name: one for name, one in fresh.reports.items() if name != "m1"})
-    assert summary(without_m1, given).action == RecoveryAction.REBUILD.value
+    assert summary(without_m1, given).action is RecoveryAction.REBUILD
 
 
 def test_an_interrupted_restore_is_a_problem():

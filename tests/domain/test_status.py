@@ -450,7 +450,7 @@ def test_a_probe_that_failed_claims_nothing_else():
         observation = samples.altered(observation, name, failed=failed, units={}, etcd=nothing)
     status = judged(observation)
     assert not any("is not running" in problem for problem in status.problems if problem.startswith("m"))
-    assert status.recovery.action == RecoveryAction.REACH.value
+    assert status.recovery.action is RecoveryAction.REACH
 
 
 def test_a_learner_has_no_vote():

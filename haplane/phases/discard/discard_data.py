@@ -54,7 +54,7 @@ def discardable(recovery: Recovery, names: set[str]) -> tuple[PreviousData, ...]
     Raises Refused unless every member serves and no restore is under way.
     """
     found = tuple(one for one in recovery.previous_data if one.host in names and _OURS.fullmatch(one.path))
-    if found and (recovery.restore_under_way or recovery.action != RecoveryAction.NOTHING.value):
+    if found and (recovery.restore_under_way or recovery.action is not RecoveryAction.NOTHING):
         raise Refused(
             "the old data may still be needed; nothing was deleted",
             where=", ".join(sorted({one.host for one in found})),

@@ -12,7 +12,7 @@ ELSEWHERE = PreviousData("m2", "/var/lib/etcd/aside-20261122T101500Z/../member",
 
 
 def recovery(action=RecoveryAction.NOTHING, under_way=None, previous=(OLD, THEIRS, ELSEWHERE)):
-    return Recovery(action.value, (), "3 members, majority is 2", "haplane up x.py", under_way, previous)
+    return Recovery(action, (), "3 members, majority is 2", "haplane up x.py", under_way, previous)
 
 
 def test_only_what_haplane_has_named_goes():
