@@ -143,23 +143,21 @@ def requests(inventory: Inventory, host: Host) -> dict[str, Request]:
         found[OLD_TLS + name] = _request(f"https://{address}:{port}/", "", old=True)
     if host in inventory.etcd:
         health = f"https://{host.address}:2379/health"
-        authority = host_paths.ETCD_MEMBER_CA_CRT
-        found["etcd health"] = _request(health, authority, host_paths.ETCD_HEALTHCHECK_CLIENT_STEM)
-        found["etcd without a certificate"] = _request(health, authority, wait=True)
+        ca = host_paths.ETCD_MEMBER_CA_CRT
+        found["etcd health"] = _request(health, ca, host_paths.ETCD_HEALTHCHECK_CLIENT_STEM)
+        found["etcd without a certificate"] = _request(health, ca, wait=True)
         peers = f"https://{host.address}:2380/members"
-        found["etcd's peer port without a certificate"] = _request(peers, authority, wait=True)
+        found["etcd's peer port without a certificate"] = _request(peers, ca, wait=True)
         if host in inventory.masters:
             foreign = f"{host_paths.KUBERNETES_PKI}/apiserver-kubelet-client"
-            found["etcd with a Kubernetes certificate"] = _request(health, authority, foreign, wait=True)
+            found["etcd with a Kubernetes certificate"] = _request(health, ca, foreign, wait=True)
     return found
 
 
-def _request(
-    url: str, authority: str, client: str | None = None, *, wait: bool = False, old: bool = False
-) -> Request:
+def _request(url: str, ca: str, client: str | None = None, *, wait: bool = False, old: bool = False) -> Request:
     """``client`` is the stem of a client certificate and its key."""
     pair: Mapping[str, str | None] = {
         "certificate": None if client is None else f"{client}.crt",
         "key": None if client is None else f"{client}.key",
     }
-    return {"url": url, "authority": authority, **pair, "wait": wait, "old": old}
+    return {"url": url, "ca": ca, **pair, "wait": wait, "old": old}

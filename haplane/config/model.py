@@ -238,7 +238,7 @@ class Cluster(Settings):
 class Inventory(Settings):
     """One inventory file, validated. Hosts keep the order of the file; nothing depends on who is first.
 
-    ``leaving`` are masters or etcd machines that ``up`` takes out of the cluster; then they can be struck out.
+    ``leaving`` are masters or etcd hosts that ``up`` takes out of the cluster; then they can be struck out.
     """
 
     path: str
@@ -251,7 +251,7 @@ class Inventory(Settings):
 
     @property
     def etcd_is_external(self) -> bool:
-        """Whether etcd runs on machines of its own."""
+        """Whether etcd runs on hosts of its own."""
         return {host.name for host in self.etcd}.isdisjoint(host.name for host in self.masters)
 
     @property
@@ -268,7 +268,7 @@ class Inventory(Settings):
 
     @property
     def hosts(self) -> tuple[Host, ...]:
-        """Every machine once, in the order masters, etcd, load balancers, workers."""
+        """Every host once, in the order masters, etcd, load balancers, workers."""
         every = self.masters + self.etcd + self.load_balancers + self.workers
         return tuple({host.name: host for host in every}.values())
 

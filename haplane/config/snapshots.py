@@ -52,7 +52,7 @@ class S3(Settings):
     """A bucket of AWS or of anything compatible. Hosts need to put and read objects there, never to delete.
 
     ``credentials_file`` is in AWS's format of shared credentials; without it hosts use what their environment offers
-    (an instance's role). ``ca_file``: the authorities of an endpoint, or of a proxy, with a private one.
+    (an instance's role). ``ca_file``: the CAs of an endpoint, or of a proxy, with a private one.
     ``server_side_encryption`` and ``kms_key_id`` go with every upload; a bucket's own default needs neither.
     """
 

@@ -42,7 +42,7 @@ def expired_paths(report: HostReport, now: datetime) -> frozenset[str]:
 def every_certificate(
     inventory: Inventory, reports: Mapping[str, HostReport], now: datetime
 ) -> tuple[Certificate, ...]:
-    """All on all hosts that answered, the first to expire first; one that cannot be read is for the plan to mend."""
+    """All on all hosts that answered, the first to expire first; the plan replaces one that cannot be read."""
     hosts = {host.name: host for host in inventory.everyone}
     ca = _kubernetes_ca(inventory, reports)
     found = [
@@ -54,7 +54,7 @@ def every_certificate(
             not_after=facts.not_after,
             days_left=facts.days_left(now),
             renewed_by=_renewer(inventory, hosts[name], path),
-            is_authority=facts.is_authority,
+            is_authority=facts.is_ca,
             counts=not _nobody_verifies(path, facts),
             foreign=ca is not None and path in CLIENTS and not facts.issued_by(ca),
         )

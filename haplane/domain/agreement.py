@@ -219,10 +219,10 @@ def changed_settings(
 def etcd_of_another_cluster(
     ca_digest: str | None, members: Sequence[str], reports: Mapping[str, HostReport], path: str
 ) -> list[HaplaneError]:
-    """Members whose etcd authority is not this cluster's: another cluster's remains.
+    """Members whose etcd CA is not this cluster's: another cluster's remains.
 
-    Before there is an identity (``ca_digest`` is None) only a member with data is one: an authority without
-    data is what an interrupted first run leaves.
+    Before there is an identity (``ca_digest`` is None) only a member with data is one: a CA without data
+    is what an interrupted first run leaves.
     """
     others = [
         name
@@ -257,7 +257,7 @@ def etcd_of_another_cluster(
 def workers_of_another_cluster(
     ca_digest: str | None, workers: Sequence[str], reports: Mapping[str, HostReport], path: str
 ) -> list[HaplaneError]:
-    """Workers that have joined a cluster whose authority, at ``path``, is not this one's."""
+    """Workers that have joined a cluster whose CA, at ``path``, is not this one's."""
     return [
         HaplaneError(
             f"{name} is a node of another cluster",

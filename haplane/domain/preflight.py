@@ -250,7 +250,7 @@ def ports_of(roles: Sequence[str], *, apiserver_port: int, endpoint_port: int) -
     if "etcd" in roles:
         ports |= dict.fromkeys(ETCD_PORTS, "etcd")
     elif "master" in roles:
-        ports |= {ETCD_PORTS[0]: "haproxy"}  # the way to etcd on other machines
+        ports |= {ETCD_PORTS[0]: "haproxy"}  # the way to etcd on other hosts
     if "master" in roles or "worker" in roles:
         ports |= {KUBELET_PORT: "kubelet"}
     if "load-balancer" in roles:

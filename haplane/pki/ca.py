@@ -117,12 +117,12 @@ def issuing_key(ca: KeyPair, source: str = "CA") -> tuple[x509.Certificate, Priv
     if disagreement := ca.disagreement(source):
         raise Refused("the CA cannot issue", where=source, why=disagreement)
     certificate = parse_certificate(ca.certificate, source)
-    if not is_authority(certificate):
+    if not is_ca(certificate):
         raise Refused("the certificate is not a CA's", where=source, why="its basic constraints are not a CA's")
     return certificate, parse_private_key(ca.private_key, source)
 
 
-def is_authority(certificate: x509.Certificate) -> bool:
+def is_ca(certificate: x509.Certificate) -> bool:
     """Whether its basic constraints say it is a CA; damaged extensions mean no."""
     try:
         return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)

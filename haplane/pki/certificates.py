@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from haplane.errors import Refused
-from haplane.pki.ca import is_authority, parse_certificate
+from haplane.pki.ca import is_ca, parse_certificate
 from haplane.pki.issue import Address, Usage
 
 MALFORMED = (
@@ -40,7 +40,7 @@ class CertificateFacts:
     not_before: datetime
     not_after: datetime
     usages: frozenset[Usage]
-    is_authority: bool
+    is_ca: bool
     subject_key_id: str | None
     authority_key_id: str | None
     fingerprint: str
@@ -61,7 +61,7 @@ class CertificateFacts:
                 not_before=certificate.not_valid_before_utc,
                 not_after=certificate.not_valid_after_utc,
                 usages=_usages(certificate),
-                is_authority=is_authority(certificate),
+                is_ca=is_ca(certificate),
                 subject_key_id=_subject_key_id(certificate),
                 authority_key_id=_ca_key_id(certificate),
                 fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
@@ -76,7 +76,7 @@ class CertificateFacts:
 
     def issued_by(self, ca: CertificateFacts) -> bool:
         """Whether that CA's name and signature are on it. Its validity is another question."""
-        if not ca.is_authority:
+        if not ca.is_ca:
             return False
         try:
             self.certificate.verify_directly_issued_by(ca.certificate)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from haplane.domain import host_paths
 from haplane.errors import Refused
-from haplane.pki.ca import KeyPair, is_authority, new_ca, parse_certificate
+from haplane.pki.ca import KeyPair, is_ca, new_ca, parse_certificate
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
 from haplane.pki.keys import SigningPair, new_elliptic_key
 
@@ -109,7 +109,7 @@ def _signing_files(stem: str, pair: SigningPair) -> dict[str, bytes]:
 def _ca(files: Mapping[str, bytes], stem: str) -> KeyPair:
     pair = KeyPair(files[f"{stem}.crt"], files[f"{stem}.key"])
     _refuse(pair.disagreement(stem))
-    if not is_authority(parse_certificate(pair.certificate, f"{stem}.crt")):
+    if not is_ca(parse_certificate(pair.certificate, f"{stem}.crt")):
         _refuse(f"{stem}.crt is not a CA's certificate")
     return pair
 

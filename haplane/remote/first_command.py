@@ -72,7 +72,7 @@ def _not_as_root(ssh: Ssh, done: Completed, words: str) -> str:
         tried = " ".join((*(f"{each} -n" for each in _program(ssh)), "env true"))
         return f"{program or 'its login'} runs no commands ({words or done.code}): `ssh {ssh} {tried}` has to work"
     if ssh.sudo:
-        cure = f"add `{user} ALL=(ALL) NOPASSWD: ALL` to {SUDOERS}"
+        remedy = f"add `{user} ALL=(ALL) NOPASSWD: ALL` to {SUDOERS}"
     else:
-        cure = f"add `permit nopass {login(ssh)}` to /etc/doas.conf on that host"
-    return f"{program} needs a password ({words}): {cure}"
+        remedy = f"add `permit nopass {login(ssh)}` to /etc/doas.conf on that host"
+    return f"{program} needs a password ({words}): {remedy}"

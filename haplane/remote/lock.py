@@ -2,7 +2,7 @@
 
 On every host that a run will touch, a holder process has that host's lock for as long as it hears from here. The run
 has the cluster's lock once it has all of these, and they include a majority of the inventory's masters and etcd
-machines: two majorities share a host, and a host has one holder. Every run asks host after host in the same order, so
+hosts: two majorities share a host, and a host has one holder. Every run asks host after host in the same order, so
 of two that start together the one that comes second to the first host they share is refused there.
 
 While the lock is held, every command on these hosts goes through a shell that vanishes with the holder.
@@ -99,7 +99,7 @@ def locked(inventory: Inventory, hosts: Sequence[Host], command: str, progress: 
     """Hold the lock on ``hosts``, all that the run will touch, until the end of the block.
 
     ``command`` is shown to other runs. Raises, with nothing changed: Locked when another run holds the lock,
-    Unreachable when one of the hosts is, or when they are no majority of the inventory's masters and etcd machines.
+    Unreachable when one of the hosts is, or when they are no majority of the inventory's masters and etcd hosts.
     When the lock was lost, a HaplaneError out of the block becomes a LockLost that quotes it.
     """
     _refuse_minority(inventory, hosts)

@@ -18,7 +18,7 @@ ATTEMPTS = 3  # one late answer from etcd is an HTTP 500 of /readyz; kubelet and
 
 
 def https_request(
-    url: str, authority: str, certificate: str | None, key: str | None, *, wait: bool, old: bool = False
+    url: str, ca: str, certificate: str | None, key: str | None, *, wait: bool, old: bool = False
 ) -> dict[str, Any]:
     """One HTTPS request, or with ``wait`` only a handshake and whether the server then closes the connection.
 
@@ -30,7 +30,7 @@ def https_request(
     answer: dict[str, Any] = {"status": None, "served": None, "refused": False, "error": None}
     target = urlsplit(url)
     try:
-        context = old_context() if old else ssl.create_default_context(cafile=authority)
+        context = old_context() if old else ssl.create_default_context(cafile=ca)
         if certificate and key:
             context.load_cert_chain(certificate, key)
         connection = http.client.HTTPSConnection(
@@ -50,7 +50,7 @@ def https_request(
         answer["refused"] = "ALERT" in (error.reason or "")
         answer["error"] = error.reason or str(error)
     except FileNotFoundError:
-        needed = [path for path in (authority, certificate, key) if path and not os.path.exists(path)]
+        needed = [path for path in (ca, certificate, key) if path and not os.path.exists(path)]
         answer["error"] = f"absent: {', '.join(needed)}"
     except (OSError, http.client.HTTPException) as error:
         answer["error"] = f"{type(error).__name__}: {error}"

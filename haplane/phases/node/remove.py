@@ -37,7 +37,7 @@ def without(inventory: Inventory, names: tuple[str, ...]) -> Inventory:
             f"{', '.join(others)}: neither a master nor a worker",
             where=inventory.path,
             next_step="a load balancer: delete its line, `haplane up`, then reset the host; "
-            "an etcd machine: move its line to `leaving`, then `haplane up`",
+            "an etcd host: move its line to `leaving`, then `haplane up`",
         )
     leaving = tuple(host for host in inventory.masters if host.name in names)
     if not leaving:

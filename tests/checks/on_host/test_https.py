@@ -72,7 +72,7 @@ class Ready(http.server.BaseHTTPRequestHandler):
 def ask(pki, url, client=None, *, wait=False, old=False):
     question = {
         "url": url,
-        "authority": str(pki / "ca.crt"),
+        "ca": str(pki / "ca.crt"),
         "certificate": client and str(pki / f"{client}.crt"),
         "key": client and str(pki / f"{client}.key"),
         "wait": wait,
