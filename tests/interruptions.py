@@ -19,7 +19,7 @@ from pathlib import Path
 
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.config.load import load_inventory
-from haplane.machines.lab import LabMachines
+from haplane.lab import lifecycle
 from haplane.remote.openssh import ssh_command
 from haplane.streams import capture
 
@@ -146,7 +146,6 @@ class Cluster:
     def __init__(self, inventory: Path) -> None:
         self.path = inventory
         self.inventory = load_inventory(inventory)
-        self.machines = LabMachines(self.inventory)
         self.masters = [host.name for host in self.inventory.masters]
 
     def fresh(self) -> None:
@@ -273,16 +272,16 @@ def run_again(inventory: Path) -> Ended:
 
 def mend(cluster: Cluster, fault: str) -> None:
     if fault == "cut":
-        cluster.machines.heal([STRUCK])
+        lifecycle.heal(cluster.inventory, [STRUCK])
     if fault == "power":
-        cluster.machines.start([STRUCK])
+        lifecycle.start(cluster.inventory, [STRUCK])
 
 
 STRIKE: dict[str, Callable[[Cluster, Run], None]] = {
     "SIGKILL": lambda _, run: run.process.kill(),
     "SIGINT": lambda _, run: run.process.send_signal(signal.SIGINT),
-    "cut": lambda cluster, _: cluster.machines.cut([STRUCK]),
-    "power": lambda cluster, _: cluster.machines.kill([STRUCK]),
+    "cut": lambda cluster, _: lifecycle.cut(cluster.inventory, [STRUCK]),
+    "power": lambda cluster, _: lifecycle.kill(cluster.inventory, [STRUCK]),
 }
 
 

@@ -13,7 +13,7 @@ from haplane.machines.protocol import Machines
 def driver_for(inventory: Inventory, executor: Executor) -> Machines:
     """The lab's, the inventory's own commands, or what SSH alone can do."""
     if inventory.cluster.lab is not None:
-        return LabMachines(inventory, executor.progress)
+        return LabMachines(inventory)
     if (commands := inventory.cluster.drills.power) is not None:
         return CommandMachines(inventory, commands)
     return SshMachines(inventory, executor)

@@ -19,8 +19,6 @@ from haplane.lab.identity import ssh_command
 from haplane.lab.nspawn.machine import NSPAWN_STATE, Nspawn
 from haplane.lab.plan import LabHost, Plan, plan
 from haplane.lab.status import status
-from haplane.machines.lab import LabMachines
-from haplane.machines.protocol import Machines
 from haplane.waiting import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")]
@@ -108,15 +106,14 @@ def test_up_on_a_running_lab_does_nothing(inventory: Inventory, lab: Plan) -> No
 
 def test_the_wire_between_two_is_cut_and_mended(inventory: Inventory, lab: Plan) -> None:
     one, two = lab.hosts
-    machines: Machines = LabMachines(inventory)
     assert hears(one, two)
-    machines.cut(["one", "two"], between=True)
+    lifecycle.cut(inventory, ["one", "two"], between=True)
     assert not hears(one, two)
     assert not hears(two, one)
-    machines.heal(["one"])
+    lifecycle.heal(inventory, ["one"])
     assert hears(one, two)
     with pytest.raises(BadInput, match="between two hosts"):
-        machines.cut(["one"], between=True)
+        lifecycle.cut(inventory, ["one"], between=True)
 
 
 def test_an_unplugged_host_is_alone_until_plugged_in(inventory: Inventory, lab: Plan) -> None:

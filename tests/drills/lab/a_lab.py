@@ -9,7 +9,6 @@ from pathlib import Path
 import testinfra
 
 from haplane.config.load import load_inventory
-from haplane.machines.lab import LabMachines
 from haplane.remote.openssh import ssh_command
 from haplane.streams import capture
 from haplane.waiting import wait_until
@@ -32,7 +31,6 @@ class Lab:
     def __init__(self, path=INVENTORY):
         self.path = path
         self.inventory = load_inventory(ROOT / path)
-        self.machines = LabMachines(self.inventory)
         self.masters = [host.name for host in self.inventory.masters]
 
     def command(self, *words):

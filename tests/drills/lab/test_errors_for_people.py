@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from haplane.lab import lifecycle
 from haplane.lab.paths import client_key, known_hosts
 from haplane.remote import openssh
 
@@ -150,11 +151,11 @@ def test_a_failure_is_one_message_with_its_exit_code(prepared, tmp_path, name):
 
 
 def test_a_machine_that_is_off(prepared):
-    prepared.machines.cut(["w1"])
+    lifecycle.cut(prepared.inventory, ["w1"])
     try:
         said = prepared.fails("up", prepared.path, "--yes", code=3)
     finally:
-        prepared.machines.heal(["w1"])
+        lifecycle.heal(prepared.inventory, ["w1"])
     assert "w1 cannot be reached; nothing was changed" in said
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from haplane.lab import paths
+from haplane.lab import lifecycle, paths
 from haplane.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -22,19 +22,19 @@ def etcd_directory(lab, master):
 @contextmanager
 def wiped_disks(lab, masters):
     """These lose what is in /var/lib/etcd while all masters are off; afterwards all of it is put back."""
-    lab.machines.kill(lab.masters)
+    lifecycle.kill(lab.inventory, lab.masters)
     disks = [etcd_directory(lab, master) for master in masters]
     for disk in disks:
         move_content(disk, disk.with_name("etcd-aside"))
     try:
         yield
     finally:
-        lab.machines.kill(lab.masters)
+        lifecycle.kill(lab.inventory, lab.masters)
         for disk in disks:
             for left in disk.iterdir():
                 shutil.rmtree(left)
             move_content(disk.with_name("etcd-aside"), disk)
-        lab.machines.start(lab.masters)
+        lifecycle.start(lab.inventory, lab.masters)
 
 
 def move_content(source, target):
@@ -57,7 +57,7 @@ LAST_WRITE = "written-while-the-third-was-off"
 
 def write_without_the_third(lab):
     """A write that only the other two have: the endpoint acknowledges it while the third is off."""
-    lab.machines.kill(lab.masters[2:])
+    lifecycle.kill(lab.inventory, lab.masters[2:])
     create = f"kubectl --kubeconfig=/etc/kubernetes/admin.conf create configmap {LAST_WRITE} --request-timeout=5s"
     wait_until(lambda: lab.run(lab.masters[0], create).returncode == 0, 60, "a write without the third master")
 
@@ -94,9 +94,9 @@ def test_two_empty_disks_never_serve_less_than_was_acknowledged(lab):
     lab.kubectl("delete", "configmap", LAST_WRITE, "--ignore-not-found")
     write_without_the_third(lab)
     with wiped_disks(lab, emptied):
-        lab.machines.start(emptied)
+        lifecycle.start(lab.inventory, emptied)
         nothing_but_the_whole_is_served(lab, emptied, uid)
-        lab.machines.start(whole)
+        lifecycle.start(lab.inventory, whole)
         nothing_but_the_whole_is_served(lab, lab.masters, uid)
     assert lab.wait_until_healthy()["cluster"]["uid"] == uid
     assert [served(lab, master) for master in lab.masters] == [(uid, True)] * len(lab.masters)

@@ -17,6 +17,7 @@ from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
 from haplane.drills.writes import make_namespace, remove_namespace
+from haplane.lab import lifecycle
 from haplane.remote.openssh import ssh_command
 from haplane.waiting import wait_until
 from haplane.workflows.prepare import over_ssh
@@ -35,8 +36,8 @@ def kept(lab, master="m1"):
 
 def powered_off_and_on(lab, hosts):
     names = [host.name for host in hosts]
-    lab.machines.kill(names)
-    lab.machines.start(names)
+    lifecycle.kill(lab.inventory, names)
+    lifecycle.start(lab.inventory, names)
     for host in hosts:
         words = ssh_command(host, "true")
         wait_until(

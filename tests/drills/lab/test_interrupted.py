@@ -8,6 +8,8 @@ import time
 import pytest
 from interruptions import STRUCK, Cluster, Moment, Run, haplane, interrupt, write_inventory
 
+from haplane.lab import lifecycle
+
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 STORIES = [
@@ -53,7 +55,7 @@ def test_a_frozen_run_changes_nothing_once_another_has_had_the_lock(cluster, tmp
 def test_one_master_off_does_not_stop_the_rest(cluster, tmp_path):
     """Its absence is named, nobody waits for it, and the exit code says that something is left."""
     changed = write_inventory(tmp_path / "changed.py", 8, toleration=98)
-    cluster.machines.kill([STRUCK])
+    lifecycle.kill(cluster.inventory, [STRUCK])
     try:
         rolled = json.loads(haplane("up", "--yes", "--json", changed, code=6))
         assert rolled["skipped"] == [STRUCK]
@@ -61,5 +63,5 @@ def test_one_master_off_does_not_stop_the_rest(cluster, tmp_path):
         again = json.loads(haplane("up", "--yes", "--json", changed, code=6))
         assert again["plan"] == []
     finally:
-        cluster.machines.start([STRUCK])
+        lifecycle.start(cluster.inventory, [STRUCK])
     assert json.loads(haplane("up", "--yes", "--json", changed))["status"]["healthy"]

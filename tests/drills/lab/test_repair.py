@@ -6,6 +6,7 @@ import time
 import pytest
 from clients import clients
 
+from haplane.lab import lifecycle
 from haplane.lab.lifecycle import wipe
 from haplane.waiting import wait_until
 
@@ -14,9 +15,9 @@ pytestmark = pytest.mark.lab
 
 def destroyed(lab, *masters):
     """Power cut, disk emptied, power back: the machine has its name and address and nothing else."""
-    lab.machines.kill(masters)
+    lifecycle.kill(lab.inventory, masters)
     wipe(lab.inventory, masters)
-    lab.machines.start(masters)
+    lifecycle.start(lab.inventory, masters)
 
 
 def repaired(lab, master, story):
@@ -51,12 +52,12 @@ def member_ids(lab):
 def test_without_a_majority_nothing_is_repaired(lab):
     """Two of three machines without power: the third one's word alone is not enough to change anything."""
     before = member_ids(lab)
-    lab.machines.kill(lab.masters[1:])
+    lifecycle.kill(lab.inventory, lab.masters[1:])
     try:
         said = lab.haplane("node", "repair", lab.path, "m1", "--yes", "--json", codes=(3, 4, 6))
         assert '"changed": true' not in said
     finally:
-        lab.machines.start(lab.masters[1:])
+        lifecycle.start(lab.inventory, lab.masters[1:])
     lab.wait_until_healthy()
     assert member_ids(lab) == before
 
@@ -151,12 +152,12 @@ def inventory_with(lab, tmp_path, masters, extra):
 def test_another_machine_takes_the_place_of_one_that_cannot_be_reached(lab, tmp_path):
     """And back, so that the lab is as it was. The first on the list goes, and stays dark."""
     there = inventory_with(lab, tmp_path, {"w1": 31, "m2": 22, "m3": 23}, {"m1": 21})
-    lab.machines.kill(["m1"])
+    lifecycle.kill(lab.inventory, ["m1"])
     wait_until(lambda: not ready(lab, "m1"), 120, "its node is NotReady", every=2.0)
     replaced(lab, there, "w1 in the place of m1, which has no power")
-    lab.machines.kill(["w1"])
+    lifecycle.kill(lab.inventory, ["w1"])
     wipe(lab.inventory, ["m1", "w1"])
-    lab.machines.start(["m1", "w1"])
+    lifecycle.start(lab.inventory, ["m1", "w1"])
     wait_until(lambda: not ready(lab, "w1"), 120, "its node is NotReady", every=2.0)
     replaced(lab, lab.path, "m1, made anew, in the place of w1")
 

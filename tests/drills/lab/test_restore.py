@@ -12,6 +12,7 @@ from haplane.context.phase import Phase
 from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
+from haplane.lab import lifecycle
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.remote.openssh import read_files, run
 from haplane.workflows.prepare import over_ssh
@@ -115,9 +116,9 @@ def test_a_host_that_loses_its_power_on_the_way_is_completed_when_it_is_back(lab
     file, _ = bare_snapshot(lab, tmp_path)
     words = [word for word in arguments(lab, file, "--accept-loss") if word != "--json"]
     killed_at(lab, words, "restore: Switch to the new data")
-    lab.machines.kill(["m3"])
+    lifecycle.kill(lab.inventory, ["m3"])
     assert "m3 cannot be reached" in lab.haplane(*arguments(lab, file, "--accept-loss"), codes=(3,))
-    lab.machines.start(["m3"])
+    lifecycle.start(lab.inventory, ["m3"])
     outcome = json.loads(lab.haplane(*arguments(lab, file, "--accept-loss")))
     assert outcome["status"]["healthy"]
     assert "story-power" in lab.kubectl("get", "configmaps", "-o", "name")
@@ -130,12 +131,12 @@ def test_a_host_that_is_gone_is_left_out_on_an_explicit_word(lab, tmp_path):
     file, _ = bare_snapshot(lab, tmp_path)
     words = [word for word in arguments(lab, file, "--accept-loss") if word != "--json"]
     killed_at(lab, words, "restore: Switch to the new data")
-    lab.machines.kill(["m3"])
+    lifecycle.kill(lab.inventory, ["m3"])
     outcome = json.loads(lab.haplane(*arguments(lab, file, "--accept-loss", "--without", "m3"), codes=(6,)))
     assert outcome["skipped"] == ["m3"]
     assert outcome["status"]["etcd"]["quorum"]["healthy"] == 2
     assert "story-without" in lab.kubectl("get", "configmaps", "-o", "name", master="m1")
-    lab.machines.start(["m3"])
+    lifecycle.start(lab.inventory, ["m3"])
     repaired = json.loads(lab.haplane("node", "repair", lab.path, "m3", "--yes", "--json"))
     assert repaired["status"]["healthy"], repaired["status"]["problems"]
     assert "story-without" in lab.kubectl("get", "configmaps", "-o", "name", master="m3")

@@ -8,6 +8,7 @@ from drills.lab.guarded import into_a_bucket
 from drills.lab.writing import highest_revision, writers
 
 from haplane.domain.assessment import RecoveryAction
+from haplane.lab import lifecycle
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
@@ -31,9 +32,9 @@ def guarded(tmp_path_factory):
 
 def destroy(lab, names):
     """Remade empty, with the addresses they had."""
-    lab.machines.kill(names)
+    lifecycle.kill(lab.inventory, names)
     lab.haplane("lab", "wipe", lab.path, *names)
-    lab.machines.start(names)
+    lifecycle.start(lab.inventory, names)
 
 
 def has(lab, name):

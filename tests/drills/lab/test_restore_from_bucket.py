@@ -12,6 +12,7 @@ from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.drills.client import Client
 from haplane.drills.credentials import administrator
+from haplane.lab import lifecycle
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
 from haplane.remote.openssh import run
 from haplane.waiting import wait_until
@@ -46,10 +47,10 @@ def test_everything_lost(guarded, lab):
         taken = guarded.take()
         time.sleep(2)
         before = highest_revision(lab)
-        lab.machines.kill(lab.masters)
+        lifecycle.kill(lab.inventory, lab.masters)
         ended = time.monotonic()
         lab.haplane("lab", "wipe", lab.path, *lab.masters)
-        lab.machines.start(lab.masters)
+        lifecycle.start(lab.inventory, lab.masters)
         outcome = guarded.restore()
         writing.again()
         assert writing.lost_of_before(begun, ended, outcome, before) == ()
@@ -124,9 +125,9 @@ def test_what_a_member_still_holds_is_newer_than_the_snapshot_and_wins(guarded, 
     guarded.take()
     lab.kubectl("create", "configmap", f"after-the-snapshot-{THIS_RUN}")
     gone = [name for name in lab.masters if name != "m2"]
-    lab.machines.kill(gone)
+    lifecycle.kill(lab.inventory, gone)
     lab.haplane("lab", "wipe", lab.path, *gone)
-    lab.machines.start(gone)
+    lifecycle.start(lab.inventory, gone)
     wait_until(lambda: not lab.status()["etcd"]["quorum"]["healthy"], 60, "the quorum is seen to be lost")
     status = lab.status()
     assert status["recovery"]["members"] == ["m2"]

@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 from drills.lab import s3_host
 
+from haplane.lab import lifecycle
 from haplane.remote.openssh import ssh_command
 from haplane.waiting import wait_until
 
@@ -206,11 +207,11 @@ def test_swapped_and_deleted_objects_are_found(snapshots):
 
 @contextmanager
 def cut(lab, name):
-    lab.machines.cut([name])
+    lifecycle.cut(lab.inventory, [name])
     try:
         yield
     finally:
-        lab.machines.heal([name])
+        lifecycle.heal(lab.inventory, [name])
 
 
 @pytest.mark.soak
@@ -262,16 +263,16 @@ def test_a_host_that_dies_in_mid_upload_leaves_nothing_that_looks_like_a_snapsho
     lab.run(victim, LARGE)
     try:
         assert lab.run(victim, FROZEN_IN_MID_UPLOAD).returncode == 0, "no upload was seen"
-        lab.machines.kill([victim])
+        lifecycle.kill(lab.inventory, [victim])
         assert all(one["verified"] for one in snapshots.listed() if one["id"] > before)
         assert unfinished(snapshots), "it was over already"
-        lab.machines.start([victim])
+        lifecycle.start(lab.inventory, [victim])
         wait_until(lambda: not unfinished(snapshots), 6 * INTERVAL, "the upload is aborted", every=2.0)
         work = "/var/lib/haplane/snapshots/.work"
         wait_until(lambda: not lab.host(victim).file(work).exists, 3 * INTERVAL, "nothing plain stays", every=0.5)
         snapshots.new_ones(2, snapshots.last())
     finally:
-        lab.machines.start([victim])
+        lifecycle.start(lab.inventory, [victim])
         lab.run(leader(lab), FORGET)
 
 

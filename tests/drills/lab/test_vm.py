@@ -22,6 +22,7 @@ from haplane.drills.credentials import administrator
 from haplane.drills.probes import endpoint_prober
 from haplane.drills.timeline import service
 from haplane.drills.writes import lost_writes, make_namespace
+from haplane.lab import lifecycle
 from haplane.lab.paths import host_directory, lab_directory
 from haplane.lab.qemu.machine import ahead
 from haplane.supported import DEFAULT_VERSION
@@ -137,9 +138,9 @@ def test_no_acknowledged_write_is_lost_when_the_power_fails(vm):
             return [one.number for one in recording.lines() if one.kind == "write" and one.ok]
 
         wait_until(lambda: len(acknowledged()) >= 50, 120, "50 writes are acknowledged")
-        vm.machines.kill([MASTER])
+        lifecycle.kill(vm.inventory, [MASTER])
         numbers = acknowledged()
-    vm.machines.start([MASTER])
+    lifecycle.start(vm.inventory, [MASTER])
     vm.wait_until_healthy(AGAIN_SECONDS)
     lost = lost_writes(client, "power-cut", numbers)
     print(f"acknowledged writes lost: {len(lost)} of {len(numbers)}")
@@ -181,7 +182,7 @@ def test_one_hop_of_its_only_master_is_an_announced_outage(vm, before):
 
 
 def test_woken_after_every_certificate_has_expired_one_up_recovers_it(vm, before):
-    vm.machines.kill([MASTER])
+    lifecycle.kill(vm.inventory, [MASTER])
     vm.haplane("lab", "start", vm.path, "--days-later", DAYS_LATER)
     vm.days_later = DAYS_LATER
     found = vm.status()
@@ -200,9 +201,9 @@ def test_woken_after_every_certificate_has_expired_one_up_recovers_it(vm, before
 
 def test_restored_from_a_snapshot_after_etcds_data_were_lost(vm, before):
     vm.haplane("snapshot", "take", vm.path)
-    vm.machines.kill([MASTER])
+    lifecycle.kill(vm.inventory, [MASTER])
     vm.machines.wipe([MASTER], "etcd")
-    vm.machines.start([MASTER])
+    lifecycle.start(vm.inventory, [MASTER])
     restored = vm.json("restore", "--identity", str(vm.identity), "--yes")
     assert restored["uid"] == before[2]
     vm.wait_until_healthy(AGAIN_SECONDS)
