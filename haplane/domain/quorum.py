@@ -11,7 +11,7 @@ Nothing here knows a clock or a network: the observation is passed in, the verdi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -37,15 +37,6 @@ class Verdict:
     arithmetic: str
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """One row of the table: so many members, so many needed, so many may fail."""
-
-    members: int
-    majority: int
-    failures: int
-
-
 def majority(voters: int) -> int:
     """How many of so many voters must agree. Raises ValueError for less than one voter."""
     if voters < 1:
@@ -61,11 +52,6 @@ def has_quorum(voters: int, healthy: int) -> bool:
 def can_lose(voters: int, healthy: int) -> int:
     """How many more voters may fail before writes stop; 0 also where they stopped already."""
     return max(0, healthy - majority(voters))
-
-
-def tolerance_table(sizes: Iterable[int] = range(1, 8)) -> tuple[Tolerance, ...]:
-    """Members, majority, tolerated failures, for the docs: an even size tolerates no more than the odd one below."""
-    return tuple(Tolerance(size, majority(size), can_lose(size, size)) for size in sizes)
 
 
 def may_stop(members: Mapping[str, MemberState], name: str) -> Verdict:
