@@ -64,9 +64,9 @@ def run(*argv: str | Path, stdin: str | None = None, timeout: float = 30.0) -> s
     except TimeoutError as error:
         raise DeadlinePassed(f"{words[0]} did not end within {timeout:.0f} s", where=shlex.join(words)) from error
     except FileNotFoundError as error:
-        raise Refused(
-            f"{words[0]} is not installed", next_step=f"apt-get install {TOOLS.get(words[0], '')}"
-        ) from error
+        package = TOOLS.get(words[0])
+        next_step = f"apt-get install {package}" if package else "`haplane lab up` names the package that brings it"
+        raise Refused(f"{words[0]} is not installed", next_step=next_step) from error
     stdout, stderr = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     if done.cut is not None or done.code != 0:
         why = done.cut or stderr.strip() or stdout.strip()[-MESSAGE_CHARACTERS:] or f"exit code {done.code}"
