@@ -123,16 +123,16 @@ class Registry:
                 why="tokens are requested over https, or from a mirror itself",
                 next_step="use another mirror, or --source modules",
             )
-        answer = self._site.json(challenge.token_url(), self._password_for(name, challenge.realm))
+        answer = self._site.json(challenge.token_url(), self._headers_for_token_server(name, challenge.realm))
         token = answer.get("token") or answer.get("access_token")
         if not isinstance(token, str) or not TOKEN.fullmatch(token):
             raise HaplaneError(f"the registry {name.host} returned no token", where=shown(challenge.realm))
         return token
 
-    def _password_for(self, name: Reference, realm: str) -> Mapping[str, str]:
-        """A password goes only to a token server of the registry's own domain: what it returns goes to the registry.
+    def _headers_for_token_server(self, name: Reference, realm: str) -> Mapping[str, str]:
+        """A password is sent only to a token server of the registry's own domain.
 
-        Another one's token, for a user of ours, would be the registry's then.
+        The token is handed to the registry.
         """
         registry = urlsplit(self._where(name, name.tag)).hostname or ""
         server, domain = urlsplit(self._site.mirrors.url(realm)).hostname or "", registry.partition(".")[2]

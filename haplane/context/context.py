@@ -148,6 +148,6 @@ class Context:
             raise HaplaneError("no master is reachable", next_step="start one and run again")
         return next((host for host in found if self.report(host).apiserver.ready), found[0])
 
-    def some_api_server(self) -> bool:
+    def has_ready_api_server(self) -> bool:
         """Whether one was ready when the hosts were last observed."""
         return any(self.report(host).apiserver.ready for host in self.reachable(self.inventory.masters))

@@ -75,10 +75,12 @@ class Push:
 
     def wait(self, stall_seconds: float = STALL_SECONDS) -> None:
         """Raises HaplaneError when the stream was cut or the host could not take it, DeadlinePassed when it hangs."""
-        while not self._has_ended():
+        while self._process.poll() is None:
+            if is_gone(self.host):  # ssh notices that much later
+                self._kill()
+                break
             if time.monotonic() - self._pipe.moved_at > stall_seconds:
-                self._process.kill()
-                self._process.wait()
+                self._kill()
                 self._execution.end(None)
                 raise DeadlinePassed(
                     f"pushing files to {self.host.name}: nothing more arrived for {stall_seconds:.0f} s",
@@ -98,12 +100,9 @@ class Push:
                 next_step=f"{MAKE_ROOM if full else FIX_AND_RERUN} (files that arrived are kept)",
             )
 
-    def _has_ended(self) -> bool:
-        """Also ends the stream to a host that is known to be gone: ssh notices that much later."""
-        if is_gone(self.host):
-            self._process.kill()
-            self._process.wait()
-        return self._process.poll() is not None
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def _reason(self) -> str:
         if is_gone(self.host):

@@ -1,6 +1,6 @@
 # Wait until the kubelet serves with the certificate on the disk. It reads the files again when they change
 # (ReloadKubeletServerCertificateFile, on since 1.31); one that does not is restarted. A worker that joined by hand
-# names those files only in its new configuration: configure_kubelet.sh, a later step of the same plan, waits there.
+# names those files only in its new configuration: restart_kubelet.sh, a later step of the same plan, waits there.
 # uses: wait_for serves_certificate
 
 if grep -qx 'serverTLSBootstrap: true' "$KUBELET_CONFIG_YAML"; then

@@ -25,7 +25,7 @@ from haplane.observation.preconditions import (
 from haplane.observation.reach import REFUSE_BLOCKED_PORTS
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.signing_key import held_signing_key
-from haplane.phases.converge.approve_serving_certificates import NAME_REFUSED_REQUESTS
+from haplane.phases.converge.approve_serving_certificates import LIST_REFUSED_REQUESTS
 from haplane.phases.converge.change_members import CHANGE_MEMBERS
 from haplane.phases.converge.decommission import LIST_COSTS
 from haplane.phases.converge.join_workers import PRINT_JOIN_COMMAND
@@ -53,7 +53,7 @@ ENTRIES = (
     REFUSE_LIVING_MASTERS,
     DECIDE,
     LIST_COSTS,
-    NAME_REFUSED_REQUESTS,
+    LIST_REFUSED_REQUESTS,
     CONFIRM,
     LOCK,
     LOOK_AGAIN,

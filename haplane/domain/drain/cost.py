@@ -81,7 +81,7 @@ class Drain:
 
 def cost_of_drain(workloads: Workloads, node: str, drain: Drain) -> tuple[Cost, ...]:
     """Of every pod on ``node``."""
-    return _Drain(workloads, node, drain).costs()
+    return _DrainedNode(workloads, node, drain).costs()
 
 
 def to_evict(workloads: Workloads, node: str) -> tuple[Pod, ...]:
@@ -98,7 +98,7 @@ def _why_stays(pod: Pod) -> str | None:
     return f"has ended ({pod.status.phase})" if pod.ended else None
 
 
-class _Drain:
+class _DrainedNode:
     def __init__(self, workloads: Workloads, node: str, drain: Drain) -> None:
         self._workloads, self._drain, out = workloads, drain, {node, *drain.out}
         self._pods = workloads.on(node)
@@ -113,9 +113,9 @@ class _Drain:
         self._evictions = evictions(leaving, workloads.budgets, self._is_replaced)
 
     def costs(self) -> tuple[Cost, ...]:
-        return tuple(self._cost(pod) for pod in sorted(self._pods, key=lambda pod: pod.name))
+        return tuple(self._cost_of(pod) for pod in sorted(self._pods, key=lambda pod: pod.name))
 
-    def _cost(self, pod: Pod) -> Cost:
+    def _cost_of(self, pod: Pod) -> Cost:
         drain = self._drain
         if staying := _staying(pod, self._workloads, reboots=drain.reboots, leaves=drain.leaves):
             return staying

@@ -10,7 +10,7 @@ from haplane.domain.plan import THE_CLUSTER, Kind
 
 
 def approve_serving_certificates(context: Context) -> None:
-    """Those that the plan names; of the others it says why not."""
+    """Those that the plan names."""
     names = context.plan.items(THE_CLUSTER, Kind.APPROVE)
     config = f"--kubeconfig={host_paths.ADMIN_KUBECONFIG}"
     context.executor.run(
@@ -18,7 +18,7 @@ def approve_serving_certificates(context: Context) -> None:
     )
 
 
-def tell_refused(context: Context) -> None:
+def list_refused_requests(context: Context) -> None:
     """Requests that are left alone, with the reason."""
     _, refused = approvals(context.inventory, context.observation.kubernetes())
     for request, why in refused.items():
@@ -26,4 +26,4 @@ def tell_refused(context: Context) -> None:
 
 
 APPROVE_SERVING = Phase("Approve kubelets' serving certificates", (Kind.APPROVE,), approve_serving_certificates)
-NAME_REFUSED_REQUESTS = Look("List certificate requests that are left alone", tell_refused)
+LIST_REFUSED_REQUESTS = Look("List certificate requests that are left alone", list_refused_requests)

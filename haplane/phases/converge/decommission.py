@@ -39,7 +39,7 @@ def list_costs(context: Context) -> None:
     drained = [host for host in leaving if _runs_pods(context, host)]
     if not drained:
         lines: tuple[str, ...] = ()
-    elif context.some_api_server():
+    elif context.has_ready_api_server():
         names = [host.name for host in nodes_among(context, drained)]
         costs = costs_of(context, names, [host.name for host in leaving])
         _refuse(context, costs)

@@ -49,7 +49,7 @@ def restart_control_plane(
     ``before`` is called while the API server serves and gets no new connections any more.
     """
     refuse_unless(context, host, context.inventory.masters, guard)
-    if KUBELET_CLIENT in renew and context.some_api_server():
+    if KUBELET_CLIENT in renew and context.has_ready_api_server():
         context.deploy([context.some_master()], recipes.bind_kubelet_admin)
     with out_of_service(context, host):
         wait_for_connection_drain(context, host)
