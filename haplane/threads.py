@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 class _Named(Protocol):
     @property
     def name(self) -> str:
-        """By which its result is known."""
+        """The key of its result."""
 
 
 Host = TypeVar("Host", bound=_Named)

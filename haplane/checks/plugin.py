@@ -141,7 +141,7 @@ class JsonLines:
 
 
 MESSAGE_CHARACTERS = 2000
-"""Of why a check failed: it may list many files."""
+"""Characters of why a check failed: it may list many files."""
 
 
 def describe(item: pytest.Item) -> dict[str, str]:

@@ -191,12 +191,12 @@ def write_files(options: Options, found: Sequence[Report | Skipped], broken: Hap
 
 
 def reports_of(found: Sequence[Report | Skipped]) -> list[Report]:
-    """Those that were run."""
+    """The reports of the drills that were run."""
     return [one for one in found if isinstance(one, Report)]
 
 
 def document(one: Report | Skipped) -> dict[str, Any]:
-    """For --json."""
+    """What ``--json`` prints of one drill."""
     if isinstance(one, Report):
         return one.document()
     return {"drill": one.drill, "skipped": one.reason.document()}

@@ -127,7 +127,7 @@ class Context:
         return self._view.report(host)
 
     def reachable(self, hosts: Sequence[Host]) -> list[Host]:
-        """Those that answered."""
+        """Those of ``hosts`` that answered."""
         return self._view.reachable(hosts)
 
     def hosts(self, *kinds: Kind) -> list[Host]:

@@ -31,7 +31,7 @@ class View:
         return self.observation.reports[host.name]
 
     def reachable(self, hosts: Sequence[Host]) -> list[Host]:
-        """Those that answered."""
+        """Those of ``hosts`` that answered."""
         return [host for host in hosts if host.name in self.observation.reports]
 
     def digest_on(self, masters: Sequence[Host], path: str) -> str | None:

@@ -110,13 +110,13 @@ def put_back_control_plane(port: int) -> None:
 
 @deploy("Wait for the scheduler and the controller manager")
 def wait_for_controllers() -> None:
-    """Those on this host; their manifests are moved back if they were moved."""
+    """Both on this host; their manifests are moved back if they were moved."""
     control_plane.wait_for_controllers(seconds=CONTROLLER_SECONDS, name=HEALTHY, _timeout=timeouts.CONTROLLERS)
 
 
 @deploy("Restart the scheduler or controller manager")
 def restart_controller(component: str) -> None:
-    """Of this host, where nobody leads."""
+    """The one on this host, where nobody leads."""
     control_plane.restart_controller(
         component=component, name=f"Restart {component}", _timeout=timeouts.CONTROLLER_RESTART
     )

@@ -64,7 +64,7 @@ def start_restored() -> None:
 
 @deploy("Wait for control planes")
 def wait_for_control_planes(port: int) -> None:
-    """Of each master its API server, then its scheduler and controller manager."""
+    """On each master its API server, then its scheduler and controller manager."""
     control_plane.wait_for_apiserver(
         port=port,
         seconds=APISERVER_SECONDS,

@@ -21,6 +21,6 @@ def write_keys(keys: Sequence[WantedFile]) -> None:
 
 @deploy("Record the keys in use")
 def note_served(port: int) -> None:
-    """Of an API server that was restarted, once it has read every Secret."""
+    """For an API server that was restarted, once it has read every Secret."""
     rotation.read_every_secret(port=port, name="Read every Secret", _timeout=timeouts.REQUEST)
     rotation.note_served(name="Record the keys in use", _timeout=timeouts.LOCAL)

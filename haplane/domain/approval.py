@@ -36,7 +36,6 @@ class Reserved:
     networks: tuple[str, ...] = ()
 
     def among(self, wanted: Iterable[str]) -> set[str]:
-        """Those that are reserved."""
         return {one for one in wanted if self.holds(one)}
 
     def holds(self, one: str) -> bool:

@@ -22,7 +22,7 @@ class Platform(Protocol):
 
     @property
     def releases(self) -> Mapping[str, Release]:
-        """By ID in /etc/os-release."""
+        """The supported releases, by their ID in /etc/os-release."""
 
     @property
     def package_suffix(self) -> str:
@@ -49,7 +49,7 @@ class Platform(Protocol):
 
 @dataclass(frozen=True)
 class Platforms:
-    """Those that haplane works on."""
+    """The platforms that haplane works on."""
 
     known: tuple[Platform, ...]
 

@@ -44,7 +44,7 @@ class Reach:
     window: tuple[float, float] = (0.0, 0.0)
 
     def overlap(self, other: Reach) -> float:
-        """For how many seconds both did."""
+        """For how many seconds both tried and listened; negative where never at the same time."""
         return min(self.window[1], other.window[1]) - max(self.window[0], other.window[0])
 
 

@@ -18,7 +18,7 @@ from haplane.host_programs import parts, program
 from haplane.remote.openssh import ended, ssh_command
 
 NONE_RUNS = 3
-"""Of newest_process.py."""
+"""The exit code of newest_process.py where no such process runs."""
 DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the service network
 NEWEST = (*parts("facts", "static_pods"), *parts("drills", "newest_process"))
 IN_CLUSTER = (*parts("facts", "dns"), *parts("drills", "in_cluster"))

@@ -9,7 +9,7 @@ from pyinfra.api.facts import FactBase
 
 
 class ExistingPaths(FactBase[list[str]]):
-    """Those of ``paths`` that exist."""
+    """Those of the given paths that exist, in any order."""
 
     def command(self, paths: Sequence[str]) -> StringCommand:
         quoted = [QuoteString(path) for path in paths]

@@ -21,7 +21,7 @@ SUDOERS = "/etc/sudoers.d/haplane on that host"
 NO_SESSION_CODE = 255
 """ssh's own."""
 REFUSED_CODE = 1
-"""Of sudo and doas themselves."""
+"""What sudo and doas end with by themselves."""
 LONG = "x" * 4200
 """An argument longer than a page, as our programs are. Where sudo logs or checks what commands start, sudo 1.9.13
 takes a command with one for another one: it prints both and kills it."""

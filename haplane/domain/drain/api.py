@@ -71,7 +71,7 @@ class OwnerReference(ApiObject):
 
     @property
     def group(self) -> str:
-        """Of the API; empty for the core's."""
+        """The API group; empty for the core's."""
         return self.api_version.rpartition("/")[0]
 
 
@@ -173,7 +173,7 @@ class NodeAffinity(ApiObject):
 
 
 class Toleration(ApiObject):
-    """Of a taint."""
+    """A pod's: which taints it tolerates; empty fields match all."""
 
     key: ShortText = ""
     operator: ShortText = "Equal"
@@ -182,7 +182,7 @@ class Toleration(ApiObject):
 
 
 class Taint(ApiObject):
-    """Of a node."""
+    """A node's: it keeps pods away that do not tolerate it."""
 
     key: ShortText
     value: ShortText = ""

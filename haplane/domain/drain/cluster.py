@@ -195,17 +195,17 @@ class Workloads(BaseModel):
 
     @cached_property
     def labels_of_namespaces(self) -> dict[str, dict[str, str]]:
-        """By name."""
+        """The labels of each namespace, by its name."""
         return {one.metadata.name: one.metadata.labels for one in self.namespaces}
 
     @cached_property
     def claims_by_name(self) -> dict[str, Claim]:
-        """By NAMESPACE/NAME."""
+        """The claims by NAMESPACE/NAME."""
         return {claim.name: claim for claim in self.claims}
 
     @cached_property
     def volumes_by_name(self) -> dict[str, PersistentVolume]:
-        """By name."""
+        """The volumes by their names."""
         return {volume.metadata.name: volume for volume in self.volumes}
 
     def on(self, node: str) -> tuple[Pod, ...]:

@@ -80,7 +80,7 @@ class Drain:
 
 
 def cost_of_drain(workloads: Workloads, node: str, drain: Drain) -> tuple[Cost, ...]:
-    """Of every pod on ``node``."""
+    """The cost of every pod on ``node``, by their names."""
     return _DrainedNode(workloads, node, drain).costs()
 
 

@@ -98,7 +98,7 @@ class Volume(ApiObject):
 
 
 class Mount(ApiObject):
-    """Of a volume in a container."""
+    """A volume in a container."""
 
     name: ShortText
     read_only: bool = False
@@ -144,7 +144,7 @@ class PodSpec(ApiObject):
 
 
 class Condition(ApiObject):
-    """Of a pod, a node or a budget."""
+    """One condition of a pod, a node or a budget."""
 
     type: ShortText
     status: ShortText

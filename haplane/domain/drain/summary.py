@@ -20,7 +20,6 @@ class NodeCost:
     costs: tuple[Cost, ...]
 
     def of(self, *effects: Effect) -> tuple[Cost, ...]:
-        """Those with these effects."""
         return tuple(cost for cost in self.costs if cost.effect in effects)
 
     @property

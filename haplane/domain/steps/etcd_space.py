@@ -31,7 +31,7 @@ FRAGMENTED = "its database is mostly free pages"
 
 
 def quota_of(status: EtcdStatus) -> int:
-    """Of the running member."""
+    """The quota that the running member has."""
     return status.db_size_quota or DEFAULT_QUOTA
 
 

@@ -122,7 +122,7 @@ def gone(components: Sequence[str], deadline: float) -> None:
 
 
 def running(components: Sequence[str]) -> str:
-    """Those that run, in words."""
+    """Which of these components run, in words; "" for none."""
     found = [f"{component} ({process})" for component in components for process in system_pod_processes(component)]
     return f"{', '.join(found)} still runs" if found else ""
 

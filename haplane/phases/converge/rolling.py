@@ -59,7 +59,7 @@ def restart_control_plane(
 
 
 def start_control_plane_anew(context: Context, host: Host, *, renew: tuple[str, ...] = ()) -> None:
-    """Of a master that gets no new connections."""
+    """The control plane of a master that gets no new connections."""
     context.deploy(
         [host],
         recipes.restart_control_plane,

@@ -62,7 +62,6 @@ class Proof:
     """By resource, how many objects could not be checked here and why. It is not a defect of the snapshot."""
 
     def document(self) -> dict[str, object]:
-        """For --json."""
         return {"uid": self.uid, "objects": self.objects, "keys": self.keys, "unchecked": self.unchecked}
 
 
