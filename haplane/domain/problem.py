@@ -1,25 +1,57 @@
-"""One line of what keeps a cluster from being healthy. Pure.
+"""What keeps a cluster from being healthy. Pure.
 
-The invariant: **no line without a next step**. A :data:`Problem` is made here alone, and not without one.
+Two invariants: **no problem without a next step** (one is made here alone, and not without), and **its words are for
+people**: what haplane itself decides by is in fields of its own.
 """
 
 from __future__ import annotations
 
 import shlex
-from typing import NewType
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from haplane.errors import INVENTORY
-
-Problem = NewType("Problem", str)
 
 UP = f"`haplane up {INVENTORY}`"
 FIX = "; fix: "
 
 
-def problem(what: str, *, why: str | None = None, fix: str) -> Problem:
+class Ends(Enum):
+    """When a problem may be over without anybody doing anything more."""
+
+    SOON = auto()
+    AFTER_BACK_OFF = auto()
+    """Once the kubelet starts a container again that crashed repeatedly."""
+    BY_ITS_FIX = auto()
+    """Never, or too late to wait for it."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """``needs``: hosts without which it does not end, whatever else happens."""
+
+    what: str
+    why: str | None
+    fix: str
+    needs: frozenset[str] = frozenset()
+    ends: Ends = Ends.SOON
+
+    def __str__(self) -> str:
+        """On one line."""
+        cause = f" ({self.why})" if self.why else ""
+        return f"{self.what}{cause}{FIX}{self.fix}"
+
+    def passes_without(self, hosts: Collection[str]) -> bool:
+        """Whether waiting may end it while these hosts are unreachable."""
+        return self.ends is not Ends.BY_ITS_FIX and self.needs.isdisjoint(hosts)
+
+
+def problem(
+    what: str, *, why: str | None = None, fix: str, needs: Collection[str] = (), ends: Ends = Ends.SOON
+) -> Problem:
     """What is wrong and on which host, its cause, and one command, or the edit that one belongs to."""
-    cause = f" ({_reported(why)})" if why else ""
-    return Problem(f"{_reported(what)}{cause}{FIX}{fix}")
+    return Problem(_reported(what), _reported(why) if why else None, fix, frozenset(needs), ends)
 
 
 def _reported(text: str) -> str:
@@ -27,9 +59,9 @@ def _reported(text: str) -> str:
     return " ".join(text.split()).replace("`", "'").replace(FIX.strip(), ", fix:")
 
 
-def named(line: Problem, inventory: str) -> Problem:
+def named(one: Problem, inventory: str) -> Problem:
     """With the path of the inventory in its command."""
-    return Problem(line.replace(INVENTORY, inventory))
+    return replace(one, fix=one.fix.replace(INVENTORY, inventory))
 
 
 def on(host: str, command: str) -> str:

@@ -34,7 +34,7 @@ def healthy_status(drill: Drill, context: DrillContext) -> Status:
         raise Refused(
             f"{drill.name}: the cluster is not healthy; a second fault could take it down",
             where=context.inventory.cluster.name,
-            why="; ".join(status.problems),
+            why="; ".join(status.lines),
             next_step=f"haplane status {context.inventory.path}",
         )
     return status
@@ -168,7 +168,7 @@ def _wait_until_healthy(context: DrillContext) -> float:
 
     def lasting() -> float | None:
         nonlocal problems, since
-        problems, now = context.look().problems, context.executor.monotonic()
+        problems, now = context.look().lines, context.executor.monotonic()
         since = 0.0 if problems else since or now
         return since if since and now - since >= HEALTHY_FOR_SECONDS else None
 

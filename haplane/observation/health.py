@@ -12,7 +12,8 @@ from haplane.desired.certificates import every_certificate
 from haplane.desired.hosts import nftables, units
 from haplane.desired.keys import api_servers
 from haplane.domain.answers import TOO_LATE
-from haplane.domain.status import CRASHES, Roster, Status, passing_problems, summarise, summarise_certificates
+from haplane.domain.problem import Ends
+from haplane.domain.status import Roster, Status, passing_problems, summarise, summarise_certificates
 from haplane.errors import Unreachable
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -71,7 +72,7 @@ def settled(context: Context) -> Status:
         late = late_hosts(context)
         found = passing_problems(status, set(context.observation.unreachable) - late)
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        in_back_off = any(CRASHES in problem for problem in found)
+        in_back_off = any(problem.ends is Ends.AFTER_BACK_OFF for problem in found)
         patience = BACK_OFF_SECONDS if in_back_off else LATE_SECONDS if late else None
         return Obstacle("cluster", f"settling: {found[0]}{more}", patience) if found else None
 

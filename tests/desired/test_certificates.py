@@ -94,4 +94,4 @@ def test_a_client_certificate_of_another_ca_is_a_problem():
     found = summarise_certificates(every_certificate(INVENTORY, reports, samples.NOW))
     assert [one.file for one in found.foreign] == [f"m2:{ADMIN}"]
     [problem] = certificate_problems(found, "i.py")
-    assert problem == f"m2:{ADMIN} was not issued by the cluster's CA; fix: `haplane up i.py`"
+    assert str(problem) == f"m2:{ADMIN} was not issued by the cluster's CA; fix: `haplane up i.py`"

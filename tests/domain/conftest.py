@@ -3,7 +3,7 @@ import re
 import pytest
 
 from haplane.domain import problem
-from haplane.domain.status import summary
+from haplane.domain.status import problems
 
 NEXT_STEP = re.compile(r"; fix: .*`[^`]+`")
 
@@ -13,9 +13,9 @@ def every_problem_names_a_command():
     """Of all that the tests here make status report."""
 
     def checked(line, inventory):
-        assert NEXT_STEP.search(line), f"no next step, or none that names a command: {line}"
+        assert NEXT_STEP.search(str(line)), f"no next step, or none that names a command: {line}"
         return problem.named(line, inventory)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(summary, "named", checked)
+        patched.setattr(problems, "named", checked)
         yield

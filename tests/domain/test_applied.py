@@ -79,7 +79,7 @@ def test_a_node_that_was_deleted_registers_again(name):
         certificates=Certificates(None, None),
         now=samples.NOW,
     )
-    [problem] = [problem for problem in status.problems if problem.startswith(f"{name}: ")]
+    [problem] = [problem for problem in status.lines if problem.startswith(f"{name}: ")]
     assert problem.startswith(
         f"{name}: its Node object is missing (the Node was deleted, and a kubelet registers only"
     )

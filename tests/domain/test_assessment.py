@@ -171,4 +171,4 @@ def test_an_interrupted_restore_is_a_problem():
     observation = samples.altered(samples.fresh(samples.inventory()), "m2", leftovers={"journal": journal})
     found = summary(observation)
     assert found.restore_under_way == "file x"
-    assert "interrupted" in found.problems[0]
+    assert "interrupted" in str(found.problems[0])

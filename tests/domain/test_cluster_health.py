@@ -20,7 +20,7 @@ CONVERGED = samples.converged(INVENTORY)
 
 def problems(observation: Observation) -> tuple[str, ...]:
     certificates = Certificates(None, None)
-    return summarise(OURS, observation, endpoint_answers=True, certificates=certificates, now=samples.NOW).problems
+    return summarise(OURS, observation, endpoint_answers=True, certificates=certificates, now=samples.NOW).lines
 
 
 def with_components(hosts=MASTERS, conflicts=None, **changes):

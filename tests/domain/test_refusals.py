@@ -23,7 +23,7 @@ def problems(kubernetes=None, **changes):
         seen = observation.reports[name].kubernetes.model_dump() | (kubernetes or {})
         told = {"workloads": samples.workloads(INVENTORY, **changes), "kubernetes": seen}
         observation = samples.altered(observation, name, **told)
-    return status_of(INVENTORY, observation).problems
+    return status_of(INVENTORY, observation).lines
 
 
 def test_a_quota_without_room_is_named_once_before_it_costs_a_pod():

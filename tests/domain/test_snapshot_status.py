@@ -32,7 +32,7 @@ TAKE = "; fix: `haplane snapshot take INVENTORY` takes one, or shows what preven
 def judged(*members: HostReport, interval: int | None = 60):
     observation = Observation(reports=dict(zip(NAMES, members, strict=False)))
     snapshots = summarise_snapshots(interval, NAMES, observation, NOW)
-    return snapshots, snapshot_problems(snapshots, NAMES, observation, NOW)
+    return snapshots, [str(one) for one in snapshot_problems(snapshots, NAMES, observation, NOW)]
 
 
 def test_the_age_is_that_of_the_newest_verified_one_of_any_member():

@@ -69,13 +69,13 @@ def test_a_cluster_whose_nodes_nobody_tells_is_not_called_healthy():
         silent = samples.altered(silent, name, kubernetes=None)
     status = judged(silent)
     assert not status.healthy
-    assert any("the cluster's nodes are unknown" in problem for problem in status.problems)
+    assert any("the cluster's nodes are unknown" in problem for problem in status.lines)
 
 
 def test_a_certificate_that_nothing_starts_with_again_is_named_while_its_server_runs_on():
     known = CONVERGED.reports["m3"].certificates
     damaged = samples.altered(CONVERGED, "m3", certificates={**known, APISERVER_CRT: "", KUBELET_KUBECONFIG: ""})
-    (problem,) = judged(damaged).problems
+    (problem,) = judged(damaged).lines
     assert problem == (
         f"m3: {APISERVER_CRT} cannot be used: what needs it will not start again "
         "(it cannot be read, or its key does not match it); fix: `haplane up INVENTORY`"
@@ -85,15 +85,21 @@ def test_a_certificate_that_nothing_starts_with_again_is_named_while_its_server_
 def test_a_kubeconfig_that_is_of_no_use_is_named_with_why():
     why = "its key does not match its certificate"
     broken = samples.altered(CONVERGED, "m3", unusable={"/etc/kubernetes/admin.conf": why, KUBELET_KUBECONFIG: why})
-    assert judged(broken).problems == tuple(
+    assert judged(broken).lines == tuple(
         f"m3: {path} cannot be used ({why}); {UP}" for path in ("/etc/kubernetes/admin.conf", KUBELET_KUBECONFIG)
     )
+
+
+def test_json_has_problems_as_the_lines_that_people_read():
+    status = judged(samples.altered(CONVERGED, "m3", unusable={"/etc/kubernetes/admin.conf": "it is empty"}))
+    line = f"m3: /etc/kubernetes/admin.conf cannot be used (it is empty); {UP}"
+    assert json.loads(json.dumps(status.document()))["problems"] == [line]
 
 
 def test_a_healthy_cluster():
     status = judged(CONVERGED)
     assert status.healthy
-    assert status.problems == ()
+    assert status.lines == ()
     assert (status.etcd.quorum.voters, status.etcd.quorum.can_lose) == (3, 1)
     assert [member.leader for member in status.etcd.members] == [True, False, False]
     assert [balancer.holds_endpoint for balancer in status.load_balancers] == [True, False]
@@ -128,7 +134,7 @@ def test_one_master_down_leaves_quorum_and_says_what_is_lost():
     status = judged(silenced("m2"))
     assert not status.healthy
     assert status.etcd.quorum.can_lose == 0
-    said = "\n".join(status.problems)
+    said = "\n".join(status.lines)
     assert "m2: unreachable (timed out); fix: power it on; `ssh -v m2` shows how far a connection gets" in said
     assert "etcd member m2: not healthy (its host is unreachable); fix: power m2 on; if it is lost for good: " in said
     assert "no quorum" not in said
@@ -140,7 +146,7 @@ def test_two_masters_down_is_no_quorum():
     member = CONVERGED.reports["m3"].etcd.model_dump(by_alias=True) | {"reads_through_quorum": False}
     status = judged(samples.altered(observation, "m3", etcd=member), endpoint_answers=False)
     assert (status.etcd.quorum.healthy, status.etcd.quorum.needed, status.etcd.quorum.can_lose) == (0, 2, 0)
-    (line,) = (one for one in status.problems if one.startswith("etcd has no quorum: 0 of 3 healthy, 2 needed"))
+    (line,) = (one for one in status.lines if one.startswith("etcd has no quorum: 0 of 3 healthy, 2 needed"))
     assert line.endswith("; fix: switch on m1, m2, then `haplane up INVENTORY`")
 
 
@@ -153,7 +159,7 @@ def test_members_that_could_not_be_asked_are_unknown_and_no_lost_quorum(blind):
         nothing = samples.document()["etcd"]
         observation = samples.altered(observation, name, etcd=nothing, failed={"etcd": why})
     status = judged(observation)
-    assert status.problems == (
+    assert status.lines == (
         *(
             f"{name}: its etcd cannot be inspected ({why}); fix: install etcdctl, or copy it from another host: "
             f"on {name}: `type -a etcdctl`"
@@ -170,13 +176,13 @@ def test_members_that_could_not_be_asked_are_unknown_and_no_lost_quorum(blind):
 
 def test_a_member_that_reads_through_quorum_shows_that_there_is_one():
     status = judged(silenced("m2", "m3"))
-    assert not [problem for problem in status.problems if "no quorum" in problem]
+    assert not [problem for problem in status.lines if "no quorum" in problem]
 
 
 def test_every_host_down_still_says_which():
     status = judged(silenced(*CONVERGED.reports), endpoint_answers=False)
     assert [master.reachable for master in status.masters] == [False, False, False]
-    assert sum(": unreachable (" in problem for problem in status.problems) == 6
+    assert sum(": unreachable (" in problem for problem in status.lines) == 6
     assert status.cluster.uid is None
 
 
@@ -188,7 +194,7 @@ def test_before_up_nothing_is_claimed():
     assert not status.healthy
     assert status.etcd.quorum.healthy == 0
     assert not any(master.ready or master.apiserver_ready for master in status.masters)
-    assert any(one.startswith("the endpoint 10.0.0.10:6443 is not ready (no API") for one in status.problems)
+    assert any(one.startswith("the endpoint 10.0.0.10:6443 is not ready (no API") for one in status.lines)
 
 
 @pytest.mark.parametrize(
@@ -199,12 +205,12 @@ def test_the_address_is_held_exactly_once(holders, words):
     for name in ("lb1", "lb2"):
         state = {"holds_endpoint": name in holders, "endpoint_answers": False, "servers": []}
         observation = samples.altered(observation, name, balancer=state)
-    assert [problem for problem in judged(observation).problems if words in problem]
+    assert [problem for problem in judged(observation).lines if words in problem]
 
 
 def test_a_load_balancer_that_takes_adverts_of_anybody_is_a_problem():
     balancer = CONVERGED.reports["lb2"].balancer.model_dump() | {"adverts_filtered": False}
-    assert judged(samples.altered(CONVERGED, "lb2", balancer=balancer)).problems == (
+    assert judged(samples.altered(CONVERGED, "lb2", balancer=balancer)).lines == (
         "lb2: VRRP adverts of any host reach keepalived (the nftables table haplane_vrrp was removed); "
         "fix: `haplane up INVENTORY`",
     )
@@ -213,7 +219,7 @@ def test_a_load_balancer_that_takes_adverts_of_anybody_is_a_problem():
 def test_a_silent_haproxy_an_endpoint_not_ready_and_a_certificate_soon_gone_are_problems():
     state = {"holds_endpoint": False, "endpoint_answers": False, "servers": None}
     observation = samples.altered(CONVERGED, "lb2", balancer=state)
-    assert judged(observation, endpoint_answers=False, days_left=2.0).problems == (
+    assert judged(observation, endpoint_answers=False, days_left=2.0).lines == (
         "lb2: haproxy is not responding (it is running, but its admin socket does not respond); "
         "fix: on lb2: `systemctl restart haproxy`",
         UNSERVED,
@@ -235,7 +241,7 @@ def test_a_silent_haproxy_an_endpoint_not_ready_and_a_certificate_soon_gone_are_
 )
 def test_a_month_before_a_certificate_expires_it_is_named(days, problems):
     status = judged(CONVERGED, days_left=days)
-    assert status.problems == problems
+    assert status.lines == problems
     assert passing_problems(status, ()) == (), "no waiting helps"
 
 
@@ -247,7 +253,7 @@ def test_where_twenty_have_expired_all_hosts_are_named_and_one_command():
     ]
     found.append(certificate(-38.0, "/var/lib/kubelet/pki/kubelet-client-current.pem", "w1", Renewer.KUBELET))
     [said] = certificate_problems(summarise_certificates(found), "x.py")
-    assert said == (
+    assert str(said) == (
         "10 certificates have expired on m1, m2, m3, w1 (of etcd, the control plane, kubelets); fix: "
         "`haplane up x.py`"
     )
@@ -260,7 +266,7 @@ def test_who_does_not_renew_a_certificate_is_not_told_to():
         certificate(100.0, "/etc/kubernetes/pki/ca.crt", "m1", Renewer.NOBODY, is_authority=True),
         certificate(-1.0, "/var/lib/kubelet/pki/kubelet.crt", "w1", Renewer.NOBODY, counts=False),
     ]
-    kubelet, mine, authority = certificate_problems(summarise_certificates(soon))
+    kubelet, mine, authority = map(str, certificate_problems(summarise_certificates(soon)))
     assert "journalctl -u kubelet" in kubelet
     assert "not renewed automatically" in mine
     assert authority.startswith("the CA m1:/etc/kubernetes/pki/ca.crt expires in 100 days")
@@ -283,8 +289,8 @@ def test_members_that_are_down_because_their_certificates_expired_need_no_repair
 def test_an_endpoint_that_only_the_clusters_own_network_reaches_is_ready():
     heard = CONVERGED.reports["m3"].balancer.model_dump() | {"endpoint_ready": True}
     one = samples.altered(CONVERGED, "m2", balancer=heard)
-    assert judged(one, endpoint_answers=False).problems == (UNSERVED,)
-    assert judged(samples.altered(one, "m3", balancer=heard), endpoint_answers=False).problems == ()
+    assert judged(one, endpoint_answers=False).lines == (UNSERVED,)
+    assert judged(samples.altered(one, "m3", balancer=heard), endpoint_answers=False).lines == ()
 
 
 @pytest.mark.parametrize("name", ["m3", "w1"])
@@ -295,7 +301,7 @@ def test_a_node_that_gets_no_connection_to_the_endpoint_is_named_though_it_is_re
     cut_off = observation.reports[name].balancer.model_dump() | {
         "endpoint_unreached": "https://10.0.0.10:6443: timed out"
     }
-    found = status_of(given, samples.altered(observation, name, balancer=cut_off)).problems
+    found = status_of(given, samples.altered(observation, name, balancer=cut_off)).lines
     assert found == (
         f"{name}: it gets no connection to the endpoint: its kube-proxy learns of no change of services "
         f"(https://10.0.0.10:6443: timed out); fix: on {name}: `curl -vk https://10.0.0.10:6443/readyz` shows where "
@@ -305,7 +311,7 @@ def test_a_node_that_gets_no_connection_to_the_endpoint_is_named_though_it_is_re
 
 def test_what_could_not_be_looked_at_is_said():
     observation = samples.altered(CONVERGED, "m1", failed={"images": "KeyError('x')"})
-    assert judged(observation).problems == (
+    assert judged(observation).lines == (
         "m1: its images cannot be inspected (KeyError('x')); fix: on m1: `uptime; df -h; dmesg | tail` shows whether "
         "it is overloaded, full or broken",
     )
@@ -340,14 +346,14 @@ def test_redundancy_that_is_gone_is_not_healthy(name, unit, state, words):
     found |= {unit: found[unit] | state} if state else {}
     if state is None:
         del found[unit]
-    assert judged(samples.altered(CONVERGED, name, units=found)).problems == (f"{name}: {unit} {words}",)
+    assert judged(samples.altered(CONVERGED, name, units=found)).lines == (f"{name}: {unit} {words}",)
 
 
 def test_a_unit_that_fails_again_and_again_says_why():
     """Swap that was turned on later, a cgroup driver, a disk: the kubelet says it, and status did not."""
     found = {key: one.model_dump() for key, one in CONVERGED.reports["m2"].units.items()}
     found["kubelet"] |= {"active": False, "starting": True, "why": "running with swap on is not supported"}
-    assert judged(samples.altered(CONVERGED, "m2", units=found)).problems == (
+    assert judged(samples.altered(CONVERGED, "m2", units=found)).lines == (
         "m2: kubelet is not running (running with swap on is not supported);"
         " fix: `journalctl -u kubelet -n 50` on m2 shows the rest",
     )
@@ -378,7 +384,7 @@ def test_a_ready_master_that_a_load_balancer_does_not_use_is_a_problem(backend, 
     balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": servers}
     observation = samples.altered(CONVERGED, "lb1", balancer=balancer)
     observation = samples.altered(observation, "m3", apiserver={"ready": False})
-    first, *others = judged(observation).problems
+    first, *others = judged(observation).lines
     assert first.startswith("m3: its API server is not ready")
     assert tuple(others) == problems
 
@@ -398,7 +404,7 @@ def test_one_coredns_pod_is_no_redundancy(pods, nodes, problems):
         told = observation.reports[name].kubernetes.model_dump() | {"coredns_ready": pods}
         told["nodes"] = told["nodes"][:nodes]
         observation = samples.altered(observation, name, kubernetes=told)
-    assert tuple(one.partition(";")[0] for one in judged(observation).problems if "CoreDNS" in one) == problems
+    assert tuple(one.partition(";")[0] for one in judged(observation).lines if "CoreDNS" in one) == problems
 
 
 def test_pods_that_nothing_can_run_are_a_problem_with_its_cause():
@@ -410,7 +416,7 @@ def test_pods_that_nothing_can_run_are_a_problem_with_its_cause():
         first |= {"pressures": ["DiskPressure", "NetworkUnavailable"]}
         told["nodes"] = [first, second | {"pressures": ["MemoryPressure"], "ready": False}, *others]
         observation = samples.altered(observation, name, kubernetes=told)
-    found = judged(observation).problems
+    found = judged(observation).lines
     disk = next(line for line in found if line.startswith("m1: short of disk space"))
     assert "DiskPressure is true: no new pods are placed there, and pods are evicted" in disk
     assert disk.endswith(
@@ -431,7 +437,7 @@ def test_coredns_that_crashes_names_the_command_that_shows_why():
     for name in ("m1", "m2", "m3"):
         told = observation.reports[name].kubernetes.model_dump() | {"coredns_ready": 0, "coredns_why": why}
         observation = samples.altered(observation, name, kubernetes=told)
-    (found,) = (one for one in judged(observation).problems if "CoreDNS" in one)
+    (found,) = (one for one in judged(observation).lines if "CoreDNS" in one)
     assert f"({why}); fix: `kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns --previous`" in found
 
 
@@ -449,7 +455,7 @@ def test_a_probe_that_failed_claims_nothing_else():
         failed = {"units": "systemctl did not end within 5 s", "etcd": "etcdctl did not end within 5 s"}
         observation = samples.altered(observation, name, failed=failed, units={}, etcd=nothing)
     status = judged(observation)
-    assert not any("is not running" in problem for problem in status.problems if problem.startswith("m"))
+    assert not any("is not running" in problem for problem in status.lines if problem.startswith("m"))
     assert status.recovery.action is RecoveryAction.REACH
 
 
@@ -464,7 +470,7 @@ def test_a_learner_has_no_vote():
     assert (status.etcd.quorum.voters, status.etcd.quorum.healthy) == (2, 2)
     assert any(
         one.startswith("etcd has 2 voters, the inventory has 3 (m3 is still a learner, which has no vote); fix: ")
-        for one in status.problems
+        for one in status.lines
     )
 
 
@@ -486,8 +492,8 @@ def test_data_that_differ_without_a_majority_for_either_are_told():
         etcd = told.model_dump(by_alias=True) | {"status": status}
         observation = samples.altered(observation, name, etcd=etcd)
     status = judged(observation)
-    assert any("data differ and there is no majority to decide whose" in problem for problem in status.problems)
-    assert not any("its data is damaged (" in problem for problem in status.problems)
+    assert any("data differ and there is no majority to decide whose" in problem for problem in status.lines)
+    assert not any("its data is damaged (" in problem for problem in status.lines)
 
 
 FULL_DISK = (
@@ -509,14 +515,14 @@ def failing(name, *words, free_mib=0, observation=CONVERGED):
 
 def test_a_full_disk_under_one_member_is_named_as_that_and_nothing_else():
     status = judged(failing("m3", FULL_DISK))
-    [problem] = [problem for problem in status.problems if problem.startswith("etcd member m3")]
+    [problem] = [problem for problem in status.lines if problem.startswith("etcd member m3")]
     assert problem == (
         "etcd member m3: its disk is full (failed to commit tx: write /var/lib/etcd/member/snap/db: no space left on "
         "device; 0 MiB free at /var/lib/etcd); fix: make room on m3: `du -xh --max-depth=3 "
         "$(findmnt -no TARGET -T /var/lib/etcd) | sort -h | tail` shows what fills it; "
         "etcd starts by itself and keeps its data"
     )
-    assert not any("damaged" in problem or "repair" in problem for problem in status.problems)
+    assert not any("damaged" in problem or "repair" in problem for problem in status.lines)
     assert "repair" not in status.recovery.action
     assert [member.failure for member in status.etcd.members] == [None, None, "disk_full"]
     assert status.etcd.quorum.healthy == 2
@@ -538,13 +544,13 @@ def test_out_of_space_is_no_lost_quorum():
     assert (status.etcd.quorum.healthy, status.etcd.quorum.can_lose) == (3, 1)
     assert all(member.healthy for member in status.etcd.members)
     assert [member.alarms for member in status.etcd.members] == [("NOSPACE",), (), ()]
-    assert status.problems == (
+    assert status.lines == (
         "etcd is out of space (alarm NOSPACE): it serves reads and refuses writes "
         "(m1 49 of 48 MiB, 3 MiB in use, m2 49 of 48 MiB, 3 MiB in use, m3 49 of 48 MiB, 3 MiB in use); "
         "fix: `haplane up INVENTORY` compacts and defragments it; if it fills up again, raise "
         'cluster["etcd"]["quota_backend_bytes"]',
     )
-    assert "haplane restore" not in " ".join(status.problems)
+    assert "haplane restore" not in " ".join(status.lines)
 
 
 @pytest.mark.parametrize(
@@ -556,7 +562,7 @@ def test_out_of_space_is_no_lost_quorum():
     ],
 )
 def test_a_database_near_its_quota_is_warned_of_in_time(size, in_use, fix):
-    problems = judged(with_space(size=size << 20, in_use=in_use << 20, quota=100 << 20)).problems
+    problems = judged(with_space(size=size << 20, in_use=in_use << 20, quota=100 << 20)).lines
     assert len(problems) == (3 if fix else 0)
     assert all(f"{size} of 100 MiB, {in_use} MiB in use" in one and one.endswith(f"fix: {fix}") for one in problems)
 
@@ -573,8 +579,8 @@ def test_a_drop_in_that_is_not_haplanes_is_named_and_so_is_the_quota_it_sets():
     found = samples.altered(with_space(quota=48 << 20), "m2", units=units)
     status = judged(found, roster=roster)
     assert status.notes == (f"m2: {path} changes etcd's unit, and is not haplane's",)
-    assert [problem for problem in status.problems if "m2" in problem] == [
+    assert [problem for problem in status.lines if "m2" in problem] == [
         f"etcd member m2: its quota is 48 MiB, the inventory's 2048 MiB ({path}); "
         'fix: remove the drop-in or change cluster["etcd"]["quota_backend_bytes"], then `haplane up INVENTORY`'
     ]
-    assert judged(with_space(), roster=roster).problems == ()
+    assert judged(with_space(), roster=roster).lines == ()

@@ -190,12 +190,12 @@ def test_one_host_makes_no_broken_cluster_healthy(liar):
     observation = CONVERGED
     for name in ("m1", "m2", "m3"):
         observation = samples.altered(observation, name, kubernetes=told | {"nodes": nodes, "coredns_ready": 0})
-    assert {one.partition(";")[0] for one in status_of(observation).problems} == {
+    assert {one.partition(";")[0] for one in status_of(observation).lines} == {
         "m2: node not Ready", "no CoreDNS pod is ready: pods cannot resolve names",
     }  # fmt: skip
     more = [*told["nodes"], forged("zz", ready=True)]
     lying = samples.altered(observation, liar, kubernetes=told | {"uid": "other", "nodes": more})
-    assert status_of(lying).problems == status_of(observation).problems
+    assert status_of(lying).lines == status_of(observation).lines
     assert status_of(lying).cluster.uid == "cluster-1"
 
 
@@ -311,7 +311,7 @@ def test_whatever_one_liar_reports_a_node_that_is_not_ready_is_a_problem(world):
         altered = samples.altered(Observation(reports=reports), name, kubernetes=told | {"nodes": nodes})
         reports[name] = altered.reports[name]
     status = status_of(observation.model_copy(update={"reports": reports}), inventory)
-    assert any(one.startswith("worker w1: not Ready") for one in status.problems)
+    assert any(one.startswith("worker w1: not Ready") for one in status.lines)
 
 
 def test_what_is_believed_is_a_report_still():

@@ -20,10 +20,8 @@ from haplane.domain.status.model import (
     Status,
 )
 from haplane.domain.status.summary import passing_problems, summarise
-from haplane.domain.status.workloads import CRASHES
 
 __all__ = [
-    "CRASHES",
     "BalancerStatus",
     "Certificate",
     "Certificates",

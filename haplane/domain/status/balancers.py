@@ -90,13 +90,13 @@ def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool
     return problem(what, why=why, fix=f"find that host: on {seen_by[0]} `ip neighbour show {address}`")
 
 
-def endpoint_problem(roster: Roster, observation: Observation) -> Problem:
+def endpoint_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """Whom it would lead to, or what there is between."""
     what = f"the endpoint {roster.endpoint} is not ready"
     if not observation.with_ready_apiserver(roster.masters):
-        return problem(what, why="no API server is known to be ready", fix=UP)
+        return [problem(what, why="no API server is known to be ready", fix=UP)]
     why = "API servers are ready, but the way to them is not"
-    return problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")
+    return [problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")]
 
 
 def unreached_endpoint(roster: Roster, observation: Observation) -> list[Problem]:

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from haplane.domain import host_paths
 from haplane.domain.host_condition import Stopped
 from haplane.domain.observed import HostReport, LeftOut, Node, Observation
-from haplane.domain.problem import UP, Problem, journal, on, problem, word
+from haplane.domain.problem import UP, Ends, Problem, journal, on, problem, word
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.status.model import Roster
 from haplane.domain.steps.nodes import edited_files, ended_static_pods, static_pods
 
 APISERVER = "kube-apiserver"
+CRASHES = "crashes repeatedly"
+"""The reason that kubernetes.py on hosts gives for a container which the kubelet waits to start again."""
 
 RUNTIME_FAILS = re.compile(r"container runtime|PLEG|rpc error|containerd", re.IGNORECASE)
 NO_NETWORK = re.compile(r"cni plugin not initialized|NetworkPluginNotReady|NetworkReady=false", re.IGNORECASE)
@@ -25,10 +27,11 @@ def not_ready(what: str, name: str, nodes: Mapping[str, Node], roster: Roster, o
     node, report = nodes.get(name), observation.reports.get(name)
     message = node.why if node is not None else "no API server knows it"
     if one := observation.left_out.get(name):
-        return problem(what, why=observation.unreachable[name], fix=let_in(one))
+        return problem(what, why=observation.unreachable[name], fix=let_in(one), needs=[name])
     if report is None:
         away = "its host is unreachable" if name in observation.unreachable else message
-        return problem(what, why=away, fix=f"power {name} on, or find out why `ssh {name}` fails, then {UP}")
+        fix = f"power {name} on, or find out why `ssh {name}` fails, then {UP}"
+        return problem(what, why=away, fix=fix, needs=[name])
     why, fix = _of_its_host(name, report, roster) or _of_its_message(name, message)
     return problem(what, why=why or None, fix=fix)
 
@@ -73,6 +76,12 @@ def _of_its_message(name: str, message: str) -> tuple[str, str]:
     return message, journal(name, "kubelet")
 
 
+def end_of(reported: str | None) -> Ends:
+    """When a problem may be over that a host reports as REASON, or REASON: MESSAGE."""
+    crashes = reported is not None and reported.partition(": ")[0] == CRASHES
+    return Ends.AFTER_BACK_OFF if crashes else Ends.SOON
+
+
 def continuing(one: Stopped) -> str:
     """What has a process go on that was stopped."""
     return f"kill -CONT {one.process}"
@@ -98,9 +107,10 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
     )
     waits = f"{pod.reason}: {pod.message}".strip(": ") if pod is not None and not pod.ready else None
     if edited or APISERVER in ended_static_pods(name, observation.reports):
-        return problem(what, why=waits or _answer(report), fix=UP)
+        return problem(what, why=waits or _answer(report), fix=UP, ends=end_of(waits))
     logs = f"tail -n 20 /var/log/pods/kube-system_kube-apiserver-{name}_*/kube-apiserver/*.log"
-    return problem(what, why=report.apiserver.last_error or waits or report.apiserver.why, fix=on(name, logs))
+    why = report.apiserver.last_error or waits or report.apiserver.why
+    return problem(what, why=why, fix=on(name, logs), ends=end_of(why))
 
 
 def _answer(report: HostReport) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from haplane.domain import host_paths
-from haplane.domain.problem import UP, Problem, named, problem
+from haplane.domain.problem import UP, Ends, Problem, named, problem
 from haplane.errors import INVENTORY
 
 SOON_DAYS = 30.0
@@ -124,6 +124,7 @@ def expired_certificates(certificates: Certificates) -> list[Problem]:
         problem(
             f"{one.file} has expired and is not renewed automatically",
             fix=f"reissue it at its source, which {ISSUERS} shows, or remove it",
+            ends=Ends.BY_ITS_FIX,
         )
         for one in certificates.expired
         if one.renewed_by == Renewer.NOBODY.value
@@ -140,6 +141,7 @@ def expiring_certificates(certificates: Certificates) -> list[Problem]:
                 f"the CA {one.file} {validity(one.days_left)}",
                 why="every certificate it issued expires with it",
                 fix=f"{ISSUERS} lists those; renew it with the same key, docs/certificates.md has the commands",
+                ends=Ends.BY_ITS_FIX,
             )
         )
     return found
@@ -152,7 +154,7 @@ def _about_to_expire(one: Expiring) -> Problem:
         Renewer.KUBELET.value: f"find out why the kubelet on {host} does not renew it: `journalctl -u kubelet`",
         Renewer.NOBODY.value: f"reissue it at its source, which {ISSUERS} shows: it is not renewed automatically",
     }[one.renewed_by]
-    return problem(f"{one.file} {validity(one.days_left)}", fix=fix)
+    return problem(f"{one.file} {validity(one.days_left)}", fix=fix, ends=Ends.BY_ITS_FIX)
 
 
 def _expired(found: Sequence[Expiring]) -> Problem:
@@ -160,7 +162,7 @@ def _expired(found: Sequence[Expiring]) -> Problem:
     counted = "1 certificate has" if len(found) == 1 else f"{len(found)} certificates have"
     whose = dict.fromkeys(_whose(one.file.partition(":")[2]) for one in found)
     named = ", ".join(one.file for one in found) if len(found) <= 2 else f"of {', '.join(whose)}"
-    return problem(f"{counted} expired on {', '.join(hosts)}", why=named, fix=UP)
+    return problem(f"{counted} expired on {', '.join(hosts)}", why=named, fix=UP, ends=Ends.BY_ITS_FIX)
 
 
 def _whose(path: str) -> str:

@@ -7,7 +7,7 @@ from haplane.domain.host_condition import FileSystem
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import few
 from haplane.domain.preflight import executable
-from haplane.domain.problem import UP, Problem, filling, on, problem
+from haplane.domain.problem import UP, Ends, Problem, filling, on, problem
 from haplane.domain.status.causes import continuing
 from haplane.domain.status.model import Roster
 
@@ -24,9 +24,6 @@ LOADED = {
     "containerd": host_paths.CONTAINERD_CONFIG_TOML,
 }
 """Unit -> the file that it reads when it is started or reloaded."""
-
-LASTING = (": the file system of ", ": its time service ", ": large packets of its pods ", "its disk is too slow")
-"""Of its lines: waiting ends none of them soon."""
 
 
 def condition_problems(roster: Roster, observation: Observation) -> list[Problem]:
@@ -63,16 +60,18 @@ def clock_notes(observation: Observation) -> list[str]:
 def _disk(name: str, one: FileSystem) -> list[Problem]:
     if one.read_only and one.path != "/":
         what = f"{name}: the file system of {one.path} is mounted read-only"
-        return [problem(what, fix=on(name, "dmesg | grep -i remount") + " shows why; then mount it again or reboot")]
+        fix = on(name, "dmesg | grep -i remount") + " shows why; then mount it again or reboot"
+        return [problem(what, fix=fix, ends=Ends.BY_ITS_FIX)]
     found = []
     if one.free < min(FREE_SHARE * one.size, FREE_BYTES):
         why = f"{one.free >> 20} of {one.size >> 20} MiB free"
         what = f"{name}: the file system of {one.path} is nearly full"
-        found.append(problem(what, why=why, fix=filling(name, one.path)))
+        found.append(problem(what, why=why, fix=filling(name, one.path), ends=Ends.BY_ITS_FIX))
     if one.inodes and one.inodes_free < FREE_INODES * one.inodes:
         what = f"{name}: the file system of {one.path} is nearly out of inodes"
         where = on(name, f"du -x --inodes --max-depth=3 {one.path} | sort -n | tail")
-        found.append(problem(what, why=f"{one.inodes_free} of {one.inodes}", fix=f"{where} shows what uses them"))
+        why, fix = f"{one.inodes_free} of {one.inodes}", f"{where} shows what uses them"
+        found.append(problem(what, why=why, fix=fix, ends=Ends.BY_ITS_FIX))
     return found
 
 
@@ -105,6 +104,7 @@ def _time(name: str, report: HostReport) -> list[Problem]:
             f"{name}: its time service {stopped[0]} is not running",
             why=why,
             fix=on(name, f"systemctl restart {stopped[0]}"),
+            ends=Ends.BY_ITS_FIX,
         )
     ]
 
@@ -128,6 +128,7 @@ def _packets(name: str, report: HostReport, roster: Roster) -> list[Problem]:
             why=", ".join(parts),
             fix=f"{restore}, or where the network carries no more, "
             "`kubectl --namespace=kube-flannel rollout restart daemonset flannel`",
+            ends=Ends.BY_ITS_FIX,
         )
     ]
 
@@ -150,6 +151,5 @@ def _slow(name: str, report: HostReport) -> list[Problem]:
         return []
     why = f"{len(slow)} writes to its log took over 1 s in the last 5 minutes, the slowest {max(slow):.1f} s"
     shown = on(name, "cat /proc/pressure/io") + " shows how long programs wait for it"
-    return [
-        problem(f"etcd member {name}: its disk is too slow", why=why, fix=f"give etcd a disk of its own; {shown}")
-    ]
+    what, fix = f"etcd member {name}: its disk is too slow", f"give etcd a disk of its own; {shown}"
+    return [problem(what, why=why, fix=fix, ends=Ends.BY_ITS_FIX)]

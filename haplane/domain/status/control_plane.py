@@ -8,6 +8,7 @@ from haplane.domain.cluster_health import REFUSALS, Pod
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
+from haplane.domain.status.causes import end_of
 from haplane.domain.status.model import Roster
 from haplane.domain.status.workloads import most_troubled
 from haplane.domain.steps.leaders import leaderless
@@ -108,7 +109,7 @@ def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str
             why = waiting if pod and not pod.ready and waiting else state.unhealthy
             log = f"`kubectl --namespace=kube-system logs {component}-{name} --previous` shows its last output"
             fix = UP if component in ended or state.unhealthy.endswith("is missing") else log
-            found.append(problem(f"{name}: {component} is not healthy", why=why, fix=fix))
+            found.append(problem(f"{name}: {component} is not healthy", why=why, fix=fix, ends=end_of(why)))
     return found
 
 

@@ -6,12 +6,11 @@ import re
 
 from haplane.domain.observed import Kubernetes, Node
 from haplane.domain.plan import CONTROL_PLANE_TAINT
-from haplane.domain.problem import Problem, problem, word
+from haplane.domain.problem import Ends, Problem, problem, word
 from haplane.domain.status.model import Roster
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 BUILT_IN = re.compile(r"node(\.cloudprovider)?\.kubernetes\.io/")
-BY_HAPLANE = " is cordoned by haplane"
 ON_PURPOSE = ("", "drain")
 """What leaves a node cordoned because that was asked for; after other verbs it is what an interrupted run left."""
 
@@ -24,6 +23,7 @@ def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[Probl
             f"{node.name}: it is Ready and has the taint {OUT_OF_SERVICE}",
             why="its pods are deleted without being stopped, and no new pods are placed there",
             fix=f"`kubectl taint nodes {node.name} {OUT_OF_SERVICE}-`",
+            needs=[node.name],
         )
         for node in nodes
         if node.ready and any(taint.startswith(f"{OUT_OF_SERVICE}:") for taint in node.taints)
@@ -32,9 +32,10 @@ def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[Probl
         return [*found, _no_node_left(roster, closed)]
     return found + [
         problem(
-            f"{node.name}{BY_HAPLANE}: no new pods are placed there",
+            f"{node.name} is cordoned by haplane: no new pods are placed there",
             why=f"since `haplane node {node.cordoned_by}`",
             fix=_uncordon(roster, node),
+            ends=Ends.BY_ITS_FIX,
         )
         for node in nodes
         if node.unschedulable and node.cordoned_by not in ON_PURPOSE

@@ -10,7 +10,7 @@ from haplane.domain.consensus import agreed_view
 from haplane.domain.findings import Findings, NotAvailable
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.plan import few
-from haplane.domain.problem import UP, Problem, journal, problem
+from haplane.domain.problem import UP, Ends, Problem, journal, problem
 from haplane.domain.refusals import remedy
 from haplane.domain.status.model import Roster
 from haplane.domain.status.workloads import most_troubled
@@ -131,7 +131,7 @@ def _unstarted(view: Findings, kubernetes: Kubernetes | None) -> list[Problem]:
         pods = [one for one in view.unstarted if one.node == name]
         fix = UP if NO_PLUGIN.search(pods[0].why) else journal(name, "containerd")
         what = f"{name}: pods do not start there: {few([one.name for one in pods])}"
-        found.append(problem(what, why=pods[0].why or None, fix=fix))
+        found.append(problem(what, why=pods[0].why or None, fix=fix, needs=[name]))
     return found
 
 
@@ -141,7 +141,7 @@ def _crashing(view: Findings) -> list[Problem]:
         namespace, _, pod = one.name.partition("/")
         log = f"`kubectl --namespace={namespace} logs {pod} --previous` shows its last output"
         what = f"{one.node}: {one.name} crashes repeatedly, though it is running now"
-        found.append(problem(what, why=one.why, fix=log))
+        found.append(problem(what, why=one.why, fix=log, needs=[one.node], ends=Ends.AFTER_BACK_OFF))
     return found
 
 

@@ -51,12 +51,12 @@ def unreachable_hosts(observation: Observation) -> list[Problem]:
     found = []
     for name, why in sorted(observation.unreachable.items()):
         if one := observation.left_out.get(name):
-            found.append(problem(f"{name}: left out", why=one.why, fix=let_in(one)))
+            found.append(problem(f"{name}: left out", why=one.why, fix=let_in(one), needs=[name]))
         elif why.startswith(TOO_LATE):
-            found.append(problem(f"{name}: too slow", why=why, fix=_way_out(name, why)))
+            found.append(problem(f"{name}: too slow", why=why, fix=_way_out(name, why), needs=[name]))
         else:
             fix = f"power it on; `ssh -v {name}` shows how far a connection gets"
-            found.append(problem(f"{name}: unreachable", why=why, fix=fix))
+            found.append(problem(f"{name}: unreachable", why=why, fix=fix, needs=[name]))
     return found
 
 

@@ -78,7 +78,12 @@ def damaged_members(roster: Roster, observation: Observation) -> list[Problem]:
     damaged = [name for name in roster.etcd if is_corrupt(name, observation.reports)]
     why = "etcd refuses writes until it is replaced" if corrupt(observation.reports.values()) else None
     found = [
-        problem(f"etcd member {name}: its data is damaged", why=why, fix=f"`haplane node repair INVENTORY {name}`")
+        problem(
+            f"etcd member {name}: its data is damaged",
+            why=why,
+            fix=f"`haplane node repair INVENTORY {name}`",
+            needs=[name],
+        )
         for name in damaged
     ]
     if differ(observation.reports.values()):
@@ -157,10 +162,11 @@ def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) ->
     name = member.name
     report = observation.reports.get(name)
     if one := observation.left_out.get(name):
-        return problem(f"etcd member {name}: not healthy", why=observation.unreachable[name], fix=let_in(one))
+        why, fix = observation.unreachable[name], let_in(one)
+        return problem(f"etcd member {name}: not healthy", why=why, fix=fix, needs=[name])
     if report is None:
         fix = f"power {name} on; if it is lost for good: `haplane node repair INVENTORY {name}`"
-        return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=fix)
+        return problem(f"etcd member {name}: not healthy", why="its host is unreachable", fix=fix, needs=[name])
     if member.unknown:
         again = "run `haplane status INVENTORY` again once its host can be inspected"
         return problem(f"etcd member {name}: unknown", why="its host could not query it", fix=again)

@@ -150,6 +150,11 @@ class Status:
     recovery: Recovery | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The problems, for people."""
+        return tuple(str(one) for one in self.problems)
+
     def document(self) -> dict[str, object]:
         """For --json."""
-        return asdict(self)
+        return asdict(self) | {"problems": self.lines}

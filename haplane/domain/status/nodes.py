@@ -8,7 +8,7 @@ from haplane.domain.observed import Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem
 from haplane.domain.refusals import remedy
-from haplane.domain.status.causes import not_ready, unresponsive_apiserver
+from haplane.domain.status.causes import end_of, not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
 from haplane.domain.steps.cluster import binding_administrators, forbidding
 
@@ -114,6 +114,7 @@ def closed_ports(kubernetes: Kubernetes | None) -> list[Problem]:
             f"{node.name}: API servers cannot reach its kubelet: logs and exec of its pods fail",
             why="most masters cannot connect to its port 10250",
             fix=f"see what drops packets: {on(node.name, 'nft list ruleset')}",
+            needs=[node.name],
         )
         for node in (kubernetes.nodes if kubernetes else ())
         if node.ready and node.closed
@@ -134,6 +135,7 @@ def serving_problems(roster: Roster, observation: Observation, kubernetes: Kuber
             f"{node.name}: API servers cannot verify its kubelet's certificate: {effect}",
             why=node.unverified,
             fix=up if node.name in roster.addresses or f"system:node:{node.name}" in asked else by_hand,
+            needs=[node.name],
         )
         for node in kubernetes.nodes
         if node.ready and node.unverified
@@ -165,7 +167,7 @@ def pressure_problems(kubernetes: Kubernetes | None) -> list[Problem]:
             effect = f"no new pods are placed there{', and pods are evicted' if evicts else ''}"
             why = f"its condition {pressure} is true: {effect}"
             what = f"{node.name}: {SHORTAGES.get(pressure, pressure)}"
-            found.append(problem(what, why=why, fix=_fix_of_shortage(pressure, node.name)))
+            found.append(problem(what, why=why, fix=_fix_of_shortage(pressure, node.name), needs=[node.name]))
     return found
 
 
@@ -193,15 +195,20 @@ def lacks_dns(kubernetes: Kubernetes | None) -> bool:
     return kubernetes is not None and kubernetes.coredns_ready < min(2, len(kubernetes.nodes))
 
 
-def dns_problems(kubernetes: Kubernetes | None, corefile: str = "") -> list[Problem]:
-    """What pods that resolve names lack, or would once CoreDNS restarts. ``corefile``: why it does not take it."""
+def dns_problems(roster: Roster, kubernetes: Kubernetes | None, corefile: str = "") -> list[Problem]:
+    """What pods that resolve names lack, or would once CoreDNS restarts. ``corefile``: why it does not take it.
+
+    Where one of two pods is ready, the other one may have been on any host.
+    """
     if kubernetes is None or not lacks_dns(kubernetes):
         what = "CoreDNS runs with an older Corefile, and does not start with the one that there is now"
         return [problem(what, why=corefile, fix=EDIT_COREFILE)] if corefile else []
     why = kubernetes.coredns_why
+    needs: tuple[str, ...] = ()
     what = "no CoreDNS pod is ready: pods cannot resolve names"
     if kubernetes.coredns_ready:
         what = "only 1 CoreDNS pod is ready: without it pods cannot resolve names"
+        needs = (*roster.addresses, *roster.leaving)
     if corefile:
-        return [problem(what, why=corefile, fix=EDIT_COREFILE)]
-    return [problem(what, why=why or None, fix=_fix_of_dns(why))]
+        return [problem(what, why=corefile, fix=EDIT_COREFILE, needs=needs)]
+    return [problem(what, why=why or None, fix=_fix_of_dns(why), needs=needs, ends=end_of(why))]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from haplane.domain.host_paths import ROTATION_FILES
 from haplane.domain.key_rotation import unfinished_rotations
 from haplane.domain.observed import Observation
-from haplane.domain.problem import Problem, problem
+from haplane.domain.problem import Ends, Problem, problem
 from haplane.domain.status.model import Roster
-
-UNFINISHED = "the rotation of the "
 
 
 def rotation_problems(roster: Roster, observation: Observation) -> list[Problem]:
@@ -16,9 +14,10 @@ def rotation_problems(roster: Roster, observation: Observation) -> list[Problem]
     files = {name: observation.reports[name].files for name in roster.masters if name in observation.reports}
     return [
         problem(
-            f"{UNFINISHED}{kind} keys is not finished",
+            f"the rotation of the {kind} keys is not finished",
             why=f"{', '.join(holders)} still {'has' if len(holders) == 1 else 'have'} the new keys staged",
             fix=f"`haplane keys rotate {roster.inventory} {kind}`",
+            ends=Ends.BY_ITS_FIX,
         )
         for kind, holders in unfinished_rotations(ROTATION_FILES, files).items()
     ]

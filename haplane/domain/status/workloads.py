@@ -11,6 +11,7 @@ from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.refusals import fix_of_refusal, irreplaceable, remedy, without_silent_webhooks
+from haplane.domain.status.causes import end_of
 from haplane.domain.status.model import Roster
 from haplane.domain.status.nodes import lacks_dns
 from haplane.domain.webhooks import subject
@@ -50,15 +51,13 @@ def workload_problems(roster: Roster, observation: Observation, kubernetes: Kube
         hook = next((hook for hook in view.webhooks if one.warning and hook.webhook in one.warning), None)
         if lacking := _lacking(one, ready, kubernetes):
             reported |= {hook.name} if hook else set()
-            found.append(
-                problem(
-                    f"{one.name}: {lacking}", why=_why(one, ready), fix=removal(hook) if hook else _fix(one, ready)
-                )
-            )
+            fix, stuck = removal(hook) if hook else _fix(one, ready), _stuck(one, ready)
+            ends = end_of(stuck.reason if stuck else None)
+            found.append(problem(f"{one.name}: {lacking}", why=_why(one, ready), fix=fix, ends=ends))
     found += _hindered(view)
     found += [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
     return found + [
-        one for fix, one in _irreplaceable(view, kubernetes).items() if not any(fix in other for other in found)
+        one for fix, one in _irreplaceable(view, kubernetes).items() if not any(fix in other.fix for other in found)
     ]
 
 
@@ -187,10 +186,6 @@ def _fix(one: DaemonSet, ready: Collection[str]) -> str:
         return fix_of_pod(namespace, stuck.name, stuck.reason)
     shown = f"`kubectl --namespace={namespace} describe daemonset {name}` shows why"
     return remedy(namespace, one.warning or "") or shown
-
-
-CRASHES = "crashes repeatedly"
-"""As kubernetes.py on hosts reports a container that the kubelet waits to start again."""
 
 
 def fix_of_pod(namespace: str, name: str, reason: str) -> str:

@@ -32,7 +32,7 @@ def test_one_that_was_left_out_has_its_own_remedy_and_may_hold_the_address():
     """In every later look too, though whatever is tried on it then fails in its own words."""
     left_out = {"lb1": LeftOut("its haproxy serves something else too", "move it to another host")}
     for observation in (CONVERGED, without(CONVERGED, "lb1")):
-        found = status_of(INVENTORY, observation.without(left_out)).problems
+        found = status_of(INVENTORY, observation.without(left_out)).lines
         why, fix = (
             "its haproxy serves something else too",
             "move it to another host; then `haplane up inventories/test.py`",
@@ -52,7 +52,7 @@ def test_one_that_was_left_out_has_its_own_remedy_and_may_hold_the_address():
 def test_each_ready_master_that_a_load_balancer_does_not_know_is_a_problem(known, missing):
     """lb2 was off while all masters were replaced, and its haproxy came back with those that are gone."""
     status = status_of(INVENTORY, serving(INVENTORY, "lb2", [server(name) for name in known]))
-    assert status.problems == tuple(
+    assert status.lines == tuple(
         f"lb2 sends nothing to {name} (its haproxy runs with a configuration that does not name this master); "
         "fix: `haplane up inventories/test.py`"
         for name in missing
@@ -62,7 +62,7 @@ def test_each_ready_master_that_a_load_balancer_does_not_know_is_a_problem(known
 def test_a_master_that_is_not_ready_is_not_missed():
     observation = serving(INVENTORY, "lb2", [server("m1"), server("m2")])
     observation = samples.altered(observation, "m3", apiserver={"ready": False})
-    (found,) = status_of(INVENTORY, observation).problems
+    (found,) = status_of(INVENTORY, observation).lines
     assert found.startswith("m3: its API server is not ready")
 
 
@@ -78,7 +78,7 @@ def test_a_master_that_is_not_ready_is_not_missed():
 def test_a_member_that_a_masters_haproxy_does_not_reach_is_a_problem(found, why):
     """Its API server has only this way to etcd: with two of three unreachable the next failure ends it."""
     servers = [server("e1", backend="etcd"), *found, server("e3", backend="etcd")]
-    problems = status_of(EXTERNAL, serving(EXTERNAL, "m2", servers)).problems
+    problems = status_of(EXTERNAL, serving(EXTERNAL, "m2", servers)).lines
     assert [one.partition("; fix")[0] for one in problems] == (
         [f"m2: its haproxy does not reach etcd member e2 ({why})"] if why else []
     )
@@ -86,7 +86,7 @@ def test_a_member_that_a_masters_haproxy_does_not_reach_is_a_problem(found, why)
 
 def test_a_member_that_does_not_serve_is_named_once():
     observation = samples.stopped(serving(EXTERNAL, "m2", [server("e1", backend="etcd")]), "e2", "e3")
-    assert not any("haproxy" in one for one in status_of(EXTERNAL, observation).problems)
+    assert not any("haproxy" in one for one in status_of(EXTERNAL, observation).lines)
 
 
 @pytest.mark.parametrize("name", ["lb1", "lb2"])
@@ -94,7 +94,7 @@ def test_a_load_balancer_that_could_not_be_inspected_is_unknown_and_nothing_else
     """nft was late: its haproxy was not responding, and nobody held the address."""
     nothing = {"holds_endpoint": False, "endpoint_answers": False, "servers": None}
     failed = {"balancer": "nft did not end within 5 s"}
-    assert status_of(INVENTORY, samples.altered(CONVERGED, name, balancer=nothing, failed=failed)).problems == (
+    assert status_of(INVENTORY, samples.altered(CONVERGED, name, balancer=nothing, failed=failed)).lines == (
         f"{name}: its balancer cannot be inspected (nft did not end within 5 s); fix: on {name}: `uptime; df -h; "
         "dmesg | tail` shows whether it is overloaded, full or broken",
     )
@@ -105,10 +105,10 @@ def test_an_address_that_a_silent_load_balancer_may_hold_is_not_missing():
     holding = "holds the endpoint's address"
     everyone = serving(INVENTORY, "lb2", ())
     silent = without(everyone, "lb1", "lb2")
-    assert not [one for one in status_of(INVENTORY, silent).problems if holding in one]
+    assert not [one for one in status_of(INVENTORY, silent).lines if holding in one]
     free = everyone.reports["lb2"].balancer.model_dump() | {"holds_endpoint": False}
     one = without(samples.altered(everyone, "lb2", balancer=free), "lb1")
-    (found,) = (line for line in status_of(INVENTORY, one).problems if holding in line)
+    (found,) = (line for line in status_of(INVENTORY, one).lines if holding in line)
     assert found == (
         f"no load balancer that responds {holding} (one that does not respond may hold it); "
         "fix: bring back lb1, then `haplane up inventories/test.py`"

@@ -24,7 +24,7 @@ def not_ready(name, message="", observation=CONVERGED, **report):
 
 
 def line(observation, words):
-    (found,) = (one for one in status_of(INVENTORY, observation).problems if words in one)
+    (found,) = (one for one in status_of(INVENTORY, observation).lines if words in one)
     return found
 
 
@@ -60,7 +60,7 @@ def test_where_the_kubelet_reports_nothing_its_host_does():
 
 def test_a_host_that_was_left_out_is_neither_off_nor_lost():
     left = {"m2": LeftOut("its clock is off", "start chrony on m2")}
-    found = "\n".join(status_of(INVENTORY, CONVERGED.without(left)).problems)
+    found = "\n".join(status_of(INVENTORY, CONVERGED.without(left)).lines)
     assert (
         "etcd member m2: not healthy (left out: its clock is off); fix: start chrony on m2; then `haplane " in found
     )

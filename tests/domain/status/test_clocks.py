@@ -33,7 +33,7 @@ def observed(ahead, ages=None, holder="m2_1"):
 
 
 def problems(*args, **more):
-    return status_of(INVENTORY, observed(*args, **more), WINDOW).problems
+    return status_of(INVENTORY, observed(*args, **more), WINDOW).lines
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_a_lease_that_nobody_renews_is_found_whatever_the_clocks_are():
 
 def test_status_compares_clocks_with_when_it_asked():
     context = context_of(INVENTORY, observed({"m1": 40}), executor=FakeExecutor(), window=WINDOW)
-    assert [one.partition(" (")[0] for one in judge(context).problems] == ["m1: its clock is off"]
+    assert [one.partition(" (")[0] for one in judge(context).lines] == ["m1: its clock is off"]

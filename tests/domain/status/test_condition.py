@@ -14,7 +14,7 @@ GIB = 1 << 30
 
 
 def problems(name="m2", **condition):
-    return status_of(INVENTORY, samples.altered(CONVERGED, name, condition=condition)).problems
+    return status_of(INVENTORY, samples.altered(CONVERGED, name, condition=condition)).lines
 
 
 def disk(**changes):
@@ -45,12 +45,12 @@ def test_a_tunnel_that_is_left_from_another_backend_carries_nothing():
     routed = samples.inventory(workers=1, flannel_backend="host-gw")
     seen = {"mtus": {"eth1": 1500, "flannel.1": 1450}, "pod_mtu": 1500}
     observation = samples.altered(samples.converged(routed), "w1", condition=seen)
-    assert status_of(routed, observation).problems == ()
+    assert status_of(routed, observation).lines == ()
 
 
 def test_a_file_system_that_was_mounted_noexec_is_named():
     observation = samples.altered(CONVERGED, "m2", surroundings={"no_exec": ["/usr/local/bin"]})
-    (found,) = status_of(INVENTORY, observation).problems
+    (found,) = status_of(INVENTORY, observation).lines
     assert found == (
         "m2: no program may run from /usr/local/bin (its file system is mounted noexec); fix: on m2: `mount -o "
         "remount,exec $(findmnt -no TARGET -T /usr/local/bin)`, and take noexec out of /etc/fstab"
@@ -69,12 +69,12 @@ def test_a_stopped_component_has_one_line():
     components = {"of": {"kube-scheduler": {"unhealthy": "timed out"}}}
     stopped = {"stopped": [{"program": "kube-scheduler", "process": 4711}]}
     observation = samples.altered(CONVERGED, "m2", components=components, condition=stopped)
-    assert len([one for one in status_of(INVENTORY, observation).problems if "m2: kube-scheduler" in one]) == 1
+    assert len([one for one in status_of(INVENTORY, observation).lines if "m2: kube-scheduler" in one]) == 1
 
 
 def test_nobody_waits_for_a_disk():
     status = status_of(INVENTORY, samples.altered(CONVERGED, "m2", condition={"filesystems": disk(free=GIB)}))
-    assert status.problems
+    assert status.lines
     assert passing_problems(status, ()) == ()
 
 
@@ -126,7 +126,7 @@ def test_a_configuration_that_was_never_read_is_named(name, unit, path):
         report["units"][unit] |= {"since": since}
         found = status_of(
             INVENTORY, samples.altered(CONVERGED, name, files=report["files"], units=report["units"])
-        ).problems
+        ).lines
         line = (
             f"{name}: {unit} runs with an older configuration than {path} (the file changed after it was last read)"
         )
@@ -147,7 +147,7 @@ def with_raft(**indices):
         etcd = observation.reports[name].etcd.model_dump(by_alias=True)
         etcd["status"] |= {"raftIndex": index, "raftAppliedIndex": applied}
         observation = samples.altered(observation, name, etcd=etcd)
-    return status_of(INVENTORY, observation).problems
+    return status_of(INVENTORY, observation).lines
 
 
 def test_a_member_that_lags_is_named_and_one_that_claims_too_much_costs_nobody():

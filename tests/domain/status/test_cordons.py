@@ -25,18 +25,18 @@ def judged(inventory=INVENTORY, *, more=(), **nodes):
 
 def test_a_taint_that_somebody_forgot_is_named_with_the_command():
     tainted = {"taints": [f"{OUT_OF_SERVICE}:NoExecute"]}
-    assert judged(w1=tainted).problems == (
+    assert judged(w1=tainted).lines == (
         f"w1: it is Ready and has the taint {OUT_OF_SERVICE} (its pods are deleted without being stopped, and no new "
         f"pods are placed there); fix: `kubectl taint nodes w1 {OUT_OF_SERVICE}-`",
     )
-    (off,) = judged(w1=tainted | {"ready": False}).problems
+    (off,) = judged(w1=tainted | {"ready": False}).lines
     assert off.startswith("worker w1: not Ready"), "that is what it is for"
 
 
 def test_what_haplane_cordoned_is_a_problem_until_it_is_uncordoned():
     """A reboot that was killed: the node is Ready, takes no pods, and nobody was told."""
     status = judged(w1=OURS)
-    assert status.problems == (
+    assert status.lines == (
         "w1 is cordoned by haplane: no new pods are placed there (since 'haplane node reboot'); "
         "fix: `haplane node uncordon inventories/test.py w1`",
     )
@@ -47,7 +47,7 @@ def test_what_haplane_cordoned_is_a_problem_until_it_is_uncordoned():
 @pytest.mark.parametrize("wanted", [THEIRS, OURS | {"cordoned_by": "drain"}])
 def test_a_cordon_that_somebody_wanted_is_a_note(wanted):
     status = judged(w1=wanted)
-    assert status.problems == ()
+    assert status.lines == ()
     assert status.notes == (
         "w1 is cordoned: no new pods are placed there until `haplane node uncordon inventories/test.py w1`",
     )
@@ -60,7 +60,7 @@ def test_where_all_are_cordoned_no_node_takes_new_pods(cordoned):
     """Masters are tainted: that they are not cordoned helps nobody."""
     status = judged(w1=cordoned[0], w2=cordoned[1])
     names = [name for name, one in zip(("w1", "w2"), cordoned, strict=True) if one.get("unschedulable")]
-    assert status.problems[-1] == (
+    assert status.lines[-1] == (
         f"no node takes new pods (cordoned: {', '.join(names)}); "
         f"fix: `haplane node uncordon inventories/test.py {' '.join(names)}`"
     )
@@ -71,7 +71,7 @@ def test_masters_alone_count_where_there_is_nothing_else():
     only = samples.inventory()
     assert judged(only).healthy
     assert judged(only, m1=THEIRS, m2=THEIRS).healthy
-    (found,) = judged(only, m1=THEIRS, m2=THEIRS, m3=OURS).problems
+    (found,) = judged(only, m1=THEIRS, m2=THEIRS, m3=OURS).lines
     assert found.startswith("no node takes new pods (cordoned: m1, m2, m3)")
 
 
@@ -81,7 +81,7 @@ def test_taints_that_leave_no_node_at_all_are_named_and_removed_with_one_command
     assert judged(w1=tainted, w2=tainted).healthy
     assert judged(w1=tainted, w2=tainted, m1=tainted, m2=tainted).healthy
     everywhere = dict.fromkeys(("w1", "w2", "m1", "m2", "m3"), tainted)
-    assert judged(**everywhere).problems[-1] == (
+    assert judged(**everywhere).lines[-1] == (
         "no node takes new pods (m1 has the taint gpu:NoSchedule; m2 has the taint gpu:NoSchedule; "
         "m3 has the taint gpu:NoSchedule; w1 has the taint gpu:NoSchedule; w2 has the taint gpu:NoSchedule); "
         "fix: `kubectl taint nodes m1 m2 m3 w1 w2 gpu:NoSchedule-`"

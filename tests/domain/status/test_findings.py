@@ -15,7 +15,7 @@ def problems(masters=MASTERS, observation=CONVERGED, **found):
     for name in MASTERS:
         seen = {"endpoints": ENDPOINTS} | (found if name in masters else {})
         observation = samples.altered(observation, name, findings=seen)
-    return status_of(INVENTORY, observation).problems
+    return status_of(INVENTORY, observation).lines
 
 
 def with_workloads(**changes):
@@ -162,7 +162,7 @@ def test_masters_that_leave_are_no_strangers():
     for name in MASTERS:
         seen = {"endpoints": ENDPOINTS | {KUBERNETES: (*ENDPOINTS[KUBERNETES], "10.0.0.99")}}
         observation = samples.altered(observation, name, findings=seen)
-    assert status_of(leaving, observation).problems == ()
+    assert status_of(leaving, observation).lines == ()
 
 
 def test_a_dns_service_that_selects_nothing():

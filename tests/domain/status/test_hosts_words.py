@@ -88,7 +88,7 @@ def problems_of(document):
     seen = samples.converged(INVENTORY)
     # a majority of masters has to report what only a majority is believed about
     others = {name: report.model_copy(update={"addresses": seen.reports[name].addresses}) for name in ("m2", "m3")}
-    return status_of(INVENTORY, Observation(reports=seen.reports | others | {"m1": report})).problems
+    return status_of(INVENTORY, Observation(reports=seen.reports | others | {"m1": report})).lines
 
 
 WORDS = [

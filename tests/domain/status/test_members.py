@@ -10,7 +10,7 @@ CONVERGED = samples.converged(INVENTORY)
 def test_a_member_that_is_a_cluster_of_its_own_is_named_and_not_counted():
     """Restored by hand with etcdutl it reads through its own quorum: it was healthy, and can_lose was 1."""
     status = status_of(INVENTORY, samples.restored_alone(CONVERGED, "m3"))
-    assert status.problems == (
+    assert status.lines == (
         "etcd member m3: it runs another etcd cluster (ID b) than the others (ID c1) (it was restored by itself, was "
         "off during a restore, or has another host's disk); fix: `haplane node repair inventories/test.py m3` "
         "discards its data and adds it to the others' cluster",
@@ -29,7 +29,7 @@ def test_a_stopped_member_with_another_clusters_data_is_named_too():
     observation = samples.stopped(samples.restored_alone(CONVERGED, "m3"), "m3")
     assert any(
         one.startswith("etcd member m3: it holds the data of another etcd cluster (ID b) than the others (ID c1)")
-        for one in status_of(INVENTORY, observation).problems
+        for one in status_of(INVENTORY, observation).lines
     )
 
 
@@ -37,7 +37,7 @@ def test_a_member_whose_own_host_drops_its_packets_is_not_told_to_be_restarted()
     observation = samples.stopped(CONVERGED, "m3")
     etcd = observation.reports["m3"].etcd.model_dump(by_alias=True) | {"cut_off": True}
     found = [
-        one for one in status_of(INVENTORY, samples.altered(observation, "m3", etcd=etcd)).problems if "etcd m" in one
+        one for one in status_of(INVENTORY, samples.altered(observation, "m3", etcd=etcd)).lines if "etcd m" in one
     ]
     assert found == [
         "etcd member m3: not healthy (its own host drops what is sent to port 2379); "
@@ -51,6 +51,6 @@ def test_a_learner_that_somebody_left_behind_is_named():
         etcd = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
         ghost = {"ID": 99, "name": "", "peerURLs": ["https://10.0.0.99:2380"], "isLearner": True}
         observation = samples.altered(observation, name, etcd=etcd | {"members": [*etcd["members"], ghost]})
-    (found,) = status_of(INVENTORY, observation).problems
+    (found,) = status_of(INVENTORY, observation).lines
     assert found.startswith("etcd lists a learner that is not in the inventory: https://10.0.0.99:2380")
     assert found.endswith("fix: `haplane up inventories/test.py`")

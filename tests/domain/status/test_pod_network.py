@@ -21,7 +21,7 @@ def seen(name, inventory=INVENTORY, **precedence):
     wants = samples.wants(inventory, dict(observation.reports))
     plan = decide(samples.cluster_of(inventory), wants, observation)
     replaced = [(step.host, [item.split("/")[1] for item in step.items]) for step in plan.of(Kind.REPLACE_PODS)]
-    return status_of(inventory, observation).problems, replaced
+    return status_of(inventory, observation).lines, replaced
 
 
 @pytest.mark.parametrize("name", ["m2", "w1"])
@@ -53,4 +53,4 @@ def test_a_kubelet_that_has_just_started_has_its_pods_still_to_start():
     started = CONVERGED.reports["m2"].started_at - 5
     units["kubelet"] |= {"active_since": started}
     observation = samples.altered(CONVERGED, "m2", precedence={"tables": []}, units=units)
-    assert status_of(INVENTORY, observation).problems == ()
+    assert status_of(INVENTORY, observation).lines == ()

@@ -33,15 +33,15 @@ def judged(observation: Observation):
 def test_an_unfinished_rotation_is_named_with_the_command_that_completes_it(kind):
     observation = with_files(CONVERGED, "m3", host_paths.ROTATION_FILES[kind][:1])
     one = judged(observation)
-    assert one.problems == (
+    assert one.lines == (
         f"the rotation of the {kind} keys is not finished (m3 still has the new keys staged); "
         f"fix: `haplane keys rotate {INVENTORY.path} {kind}`",
     )
     two = judged(with_files(observation, "m1", host_paths.ROTATION_FILES[kind]))
-    assert "(m1, m3 still have the new keys staged)" in two.problems[0]
+    assert "(m1, m3 still have the new keys staged)" in two.lines[0]
     assert passing_problems(two, ()) == (), "nobody waits for what only a command completes"
 
 
 def test_only_masters_are_believed_about_it():
-    assert judged(CONVERGED).problems == ()
-    assert judged(with_files(CONVERGED, "w1", host_paths.ROTATION_FILES["encryption"])).problems == ()
+    assert judged(CONVERGED).lines == ()
+    assert judged(with_files(CONVERGED, "w1", host_paths.ROTATION_FILES["encryption"])).lines == ()

@@ -58,7 +58,7 @@ def test_a_node_that_haplane_did_not_make_is_never_deleted_but_named():
     status = summarise(
         roster(INVENTORY), observation, endpoint_answers=True, certificates=Certificates(None, None), now=samples.NOW
     )
-    assert status.problems == (
+    assert status.lines == (
         "node build-7: not Ready (not made by haplane; if it is gone for good: kubectl delete node build-7); "
         "fix: on build-7: `journalctl -u kubelet -n 50`",
     )

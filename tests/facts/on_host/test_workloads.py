@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from haplane.domain.cluster_health import Workloads
+from haplane.domain.status.causes import CRASHES
 from haplane.drills.client import AGENT
 from haplane.facts.on_host import workloads
 from haplane.facts.on_host.webhooks import slices_path
@@ -110,7 +111,7 @@ def restarted(seconds_ago, ready=False, restarts=7):
 @pytest.mark.parametrize(
     ("seconds_ago", "restarts", "reason", "message"),
     [
-        (3, 7, "crashes repeatedly", "kube-scheduler last ended Error, exit 1, 7 restarts"),
+        (3, 7, CRASHES, "kube-scheduler last ended Error, exit 1, 7 restarts"),
         (3, 1, "crashed", "kube-scheduler last ended Error, exit 1, 1 restart"),
         (86400, 7, "ContainersNotReady", "containers with unready status: [kube-scheduler]"),
     ],

@@ -1,0 +1,151 @@
+"""Everything that keeps a cluster from being healthy, subject by subject. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from haplane.domain.problem import Problem, in_code, named
+from haplane.domain.snapshot_status import snapshot_problems
+from haplane.domain.status.balancers import (
+    balancer_problems,
+    endpoint_problems,
+    unreached_endpoint,
+    unreached_members,
+    unserved_masters,
+)
+from haplane.domain.status.certificates import expired_certificates, expiring_certificates
+from haplane.domain.status.clocks import clock_problems
+from haplane.domain.status.condition import condition_problems
+from haplane.domain.status.control_plane import control_plane_problems
+from haplane.domain.status.cordons import cordon_problems
+from haplane.domain.status.etcd_failures import failed_members
+from haplane.domain.status.findings import agreed_findings, finding_problems
+from haplane.domain.status.hosts import (
+    address_problems,
+    failed_probes,
+    identity_problems,
+    runtime_problems,
+    server_problems,
+    swap_problems,
+    unit_problems,
+    unreachable_hosts,
+    unusable_certificates,
+)
+from haplane.domain.status.known import Known
+from haplane.domain.status.members import (
+    damaged_members,
+    etcd_problems,
+    lagging_members,
+    members_of_other_clusters,
+)
+from haplane.domain.status.nodes import (
+    closed_ports,
+    dns_problems,
+    node_problems,
+    pressure_problems,
+    serving_problems,
+)
+from haplane.domain.status.pod_network import pod_network_problems
+from haplane.domain.status.precedence import precedence_problems
+from haplane.domain.status.rotation import rotation_problems
+from haplane.domain.status.space import space_problems
+from haplane.domain.status.workloads import workload_problems
+
+
+def problems_of(known: Known) -> tuple[Problem, ...]:
+    """In the order of SUBJECTS, with the inventory's path in their commands."""
+    return tuple(named(one, known.roster.inventory) for subject in SUBJECTS for one in subject(known))
+
+
+def _hosts(known: Known) -> Iterable[Problem]:
+    roster, observation = known.roster, known.observation
+    return (
+        *unreachable_hosts(observation),
+        *failed_probes(observation),
+        *clock_problems(known.offsets),
+        *expired_certificates(known.certificates),
+        *unit_problems(roster, observation),
+        *runtime_problems(roster, observation),
+        *condition_problems(roster, observation),
+        *server_problems(roster, observation),
+        *identity_problems(roster, observation),
+        *swap_problems(roster, observation),
+        *address_problems(roster, observation),
+    )
+
+
+def _nodes(known: Known) -> Iterable[Problem]:
+    roster, observation, kubernetes = known.roster, known.observation, known.kubernetes
+    return (
+        *node_problems(roster, observation, kubernetes, known.masters, known.workers),
+        *pressure_problems(kubernetes),
+        *cordon_problems(roster, kubernetes),
+        *serving_problems(roster, observation, kubernetes),
+        *closed_ports(kubernetes),
+    )
+
+
+def _etcd(known: Known) -> Iterable[Problem]:
+    roster, observation = known.roster, known.observation
+    return (
+        *members_of_other_clusters(roster, observation),
+        *damaged_members(roster, observation),
+        *failed_members(roster, observation),
+        *space_problems(roster, observation),
+        *lagging_members(roster, observation),
+        *etcd_problems(observation, known.etcd, in_code(known.recovery.command)),
+    )
+
+
+def _load_balancers(known: Known) -> Iterable[Problem]:
+    """And the ways through them: to API servers, to members, by the endpoint."""
+    roster, observation = known.roster, known.observation
+    endpoint = unreached_endpoint if known.endpoint_ready else endpoint_problems
+    return (
+        *balancer_problems(roster, observation, known.balancers),
+        *unserved_masters(roster, observation),
+        *unreached_members(roster, observation),
+        *endpoint(roster, observation),
+    )
+
+
+def _workloads(known: Known) -> Iterable[Problem]:
+    """The control plane's own among them, and what pods rely on."""
+    roster, observation, kubernetes = known.roster, known.observation, known.kubernetes
+    findings = agreed_findings(roster, observation)
+    return (
+        *control_plane_problems(roster, observation, known.offsets),
+        *workload_problems(roster, observation, kubernetes),
+        *dns_problems(roster, kubernetes, findings.corefile if findings else ""),
+        *finding_problems(roster, observation, kubernetes, known.offsets),
+        *precedence_problems(roster, observation),
+        *pod_network_problems(roster, observation, kubernetes),
+    )
+
+
+def _keys(known: Known) -> Iterable[Problem]:
+    """And certificates that still serve: expired ones are with the hosts."""
+    return (
+        *expiring_certificates(known.certificates),
+        *unusable_certificates(known.observation),
+        *rotation_problems(known.roster, known.observation),
+    )
+
+
+def _snapshots(known: Known) -> Iterable[Problem]:
+    return (
+        *snapshot_problems(known.snapshots, known.roster.etcd, known.observation, known.now),
+        *known.recovery.problems,
+    )
+
+
+SUBJECTS: tuple[Callable[[Known], Iterable[Problem]], ...] = (
+    _hosts,
+    _nodes,
+    _etcd,
+    _load_balancers,
+    _workloads,
+    _keys,
+    _snapshots,
+)
+"""Hosts first, and what keeps much else from working."""
