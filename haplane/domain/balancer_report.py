@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from haplane.domain.names import ServerName
+from typing import Literal
+
+from haplane.domain.names import ProgramName, ServerName
 from haplane.domain.reported import Observed, ShortText, Text
 
 APISERVERS, ETCD = "apiservers", "etcd"
@@ -25,7 +27,8 @@ class Server(Observed):
 class Balancer(Observed):
     """``endpoint_answers``: somebody else answers pings at the floating address.
 
-    ``endpoint_unknown``: why that is not known, "" where it is.
+    ``endpoint_unknown``: why that is not known, "" where it is; ``endpoint_lacks``: the program that it takes, "" for
+    another reason.
     ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``endpoint_unreached``:
     why no connection to it can be made from here. ``adverts_filtered``: the packet filter for VRRP is loaded; None
     where there is none to load.
@@ -37,6 +40,7 @@ class Balancer(Observed):
     holds_endpoint: bool
     endpoint_answers: bool
     endpoint_unknown: ShortText = ""
+    endpoint_lacks: ProgramName | Literal[""] = ""
     endpoint_ready: bool = False
     endpoint_unreached: Text = ""
     adverts_filtered: bool | None = None

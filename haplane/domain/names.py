@@ -27,6 +27,9 @@ ServerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.\\@-]{0,255}$")]
 """systemd's own rule for units; empty for one that systemd gave no name."""
 
+ProgramName = Annotated[str, Field(pattern=r"^[\w-]{1,64}$")]
+"""A command without its directory: it may stand in one that is shown."""
+
 Revision = Annotated[int, Field(ge=0, le=1 << 53)]
 """An etcd revision. etcd counts to 2^63; no cluster gets to 2^53, and a restore adds to the highest one reported."""
 

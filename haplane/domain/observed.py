@@ -25,7 +25,7 @@ from haplane.domain.consensus import agreed_view
 from haplane.domain.etcd_report import Etcd, EtcdMember
 from haplane.domain.findings import Findings
 from haplane.domain.host_condition import HostCondition, Kubelet
-from haplane.domain.names import NodeName, UnitName
+from haplane.domain.names import NodeName, ProgramName, UnitName
 from haplane.domain.reported import Observed, Sha256, ShortText
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
@@ -172,7 +172,8 @@ UNUSABLE = "it cannot be read, or its key does not match it"
 class HostReport(Observed):
     """One host's whole answer. Times are seconds since the epoch by that host's clock.
 
-    ``failed``: the parts that could not be looked at, empty above, and why. ``settings``: what
+    ``failed``: the parts that could not be looked at, empty above, and why; ``lacks`` has the program that is not
+    installed where that is why. ``settings``: what
     kubeadm's configuration there says of that which a cluster, and the host in it, keeps as long as it exists.
     ``servers``: the API server that each kubeconfig names, by its path; ``unusable``: why kubeconfigs are of no use.
     ``made``: the digests that files had when kubeadm had made them for haplane. ``leftovers``: of restores.
@@ -206,6 +207,7 @@ class HostReport(Observed):
     condition: HostCondition = HostCondition()
     findings: Findings | None = None
     failed: dict[str, str] = Field(default_factory=dict)
+    lacks: dict[str, ProgramName] = Field(default_factory=dict)
     started_at: float
     finished_at: float
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -94,12 +93,13 @@ def _unknown_endpoint(
     if not whys or not all(whys.values()):
         return []
     name, why = next(iter(whys.items()))
+    report = balancers[name]
     return [
         HaplaneError(
             f"whether the endpoint {expected[name].endpoint} is free could not be tested",
             where=f"tested from {', '.join(whys)}",
             why=why,
-            next_step=way_out(why, run.platforms.of(balancers[name].machine.os_id)),
+            next_step=way_out(report.balancer.endpoint_lacks, run.platforms.of(report.machine.os_id)),
         )
     ]
 
@@ -110,7 +110,8 @@ Problem = tuple[str, str, str]
 def _of_host(expected: Expectations, report: HostReport, window: Window, run: Needs) -> Iterator[Problem]:
     yield from _access(report)
     for part, why in sorted(report.failed.items()):
-        yield f"its {part} cannot be inspected", why, way_out(why, run.platforms.of(report.machine.os_id))
+        fix = way_out(report.lacks.get(part), run.platforms.of(report.machine.os_id))
+        yield f"its {part} cannot be inspected", why, fix
     for path, component in report.components.conflicts.items():
         why = "the kubelet runs every file in that directory, and one of the two"
         yield f"{path} defines another {component}", why, f"move it away: `mv {word(path)} /root/`"
@@ -122,12 +123,13 @@ def _of_host(expected: Expectations, report: HostReport, window: Window, run: Ne
     yield from _network(expected, report)
 
 
-def way_out(why: str, platform: Platform | None) -> str:
-    """What to do where a part of a host could not be looked at: nothing is decided blindly."""
-    missing = re.fullmatch(r"([\w-]+) could not be run: not found in PATH", why)
-    if missing is None:
+def way_out(program: str | None, platform: Platform | None) -> str:
+    """What to do where a part of a host could not be looked at: nothing is decided blindly.
+
+    ``program``: the one that it takes and that is not installed, if that is why.
+    """
+    if not program:
         return "fix it on that host and run again: haplane does not plan without it"
-    program = missing.group(1)
     if program in BUNDLED:
         return f"copy {host_paths.BINARIES}/{program} there from another host, and run again"
     return _how_to_install([program], platform)

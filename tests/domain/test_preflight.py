@@ -92,13 +92,13 @@ def test_a_second_manifest_of_a_component_is_named_before_anything_is_done():
 
 
 def test_a_program_that_is_not_there_is_named_with_the_way_out():
-    report = samples.report(failed={"etcd": "etcdctl could not be run: not found in PATH"})
+    report = samples.report(failed={"etcd": "it could not be run"}, lacks={"etcd": "etcdctl"})
     (problem,) = problems({"m1": MASTER}, {"m1": report}, WINDOW, NEEDS)
     assert problem.next_step == "copy /usr/local/bin/etcdctl there from another host, and run again"
 
 
 def test_a_program_of_the_distribution_is_installed_and_not_copied():
-    report = samples.report(failed={"listening": "ss could not be run: not found in PATH"})
+    report = samples.report(failed={"listening": "it could not be run"}, lacks={"listening": "ss"})
     (problem,) = problems({"m1": MASTER}, {"m1": report}, WINDOW, NEEDS)
     assert problem.next_step == "install it: `apt-get install iproute2`"
 
@@ -183,10 +183,10 @@ def answered(**held):
 
 def test_an_endpoint_that_nobody_could_ping_is_not_free():
     """ping is not installed: the address of a printer passed as unused."""
-    why = "ping could not be run: not found in PATH"
+    why = "it could not be run"
 
     def pinged(**unknown):
-        state = {"holds_endpoint": False, "endpoint_answers": False, "servers": None}
+        state = {"holds_endpoint": False, "endpoint_answers": False, "servers": None, "endpoint_lacks": "ping"}
         reports = {name: samples.report(balancer=state | {"endpoint_unknown": one}) for name, one in unknown.items()}
         return problems(dict.fromkeys(("lb1", "lb2"), BALANCER), reports, WINDOW, NEEDS)
 

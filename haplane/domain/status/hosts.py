@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 from haplane.domain import host_paths
@@ -18,7 +17,7 @@ from haplane.domain.status.rotation import rotation_problems
 def failed_probes(observation: Observation) -> list[Problem]:
     """Parts of a host that could not be observed: unknown, never fine."""
     return [
-        problem(f"{name}: its {part} cannot be inspected", why=why, fix=_way_out(name, why))
+        problem(f"{name}: its {part} cannot be inspected", why=why, fix=_way_out(name, report.lacks.get(part)))
         for name, report in sorted(observation.reports.items())
         for part, why in sorted(report.failed.items())
         if not (part == "images" and does_not_answer(report))
@@ -38,10 +37,9 @@ def runtime_problems(roster: Roster, observation: Observation) -> list[Problem]:
     ]
 
 
-def _way_out(name: str, why: str) -> str:
+def _way_out(name: str, program: str | None = None) -> str:
     """What shows why a host cannot be looked at: a program that is missing, or a host that is overloaded."""
-    if missing := re.match(r"([\w-]+) could not be run: not found in PATH", why):
-        program = missing.group(1)
+    if program:
         return f"install {program}, or copy it from another host: {on(name, f'type -a {program}')}"
     return on(name, "uptime; df -h; dmesg | tail") + " shows whether it is overloaded, full or broken"
 
@@ -53,7 +51,7 @@ def unreachable_hosts(observation: Observation) -> list[Problem]:
         if one := observation.left_out.get(name):
             found.append(problem(f"{name}: left out", why=one.why, fix=let_in(one), needs=[name]))
         elif why.startswith(TOO_LATE):
-            found.append(problem(f"{name}: too slow", why=why, fix=_way_out(name, why), needs=[name]))
+            found.append(problem(f"{name}: too slow", why=why, fix=_way_out(name), needs=[name]))
         else:
             fix = f"power it on; `ssh -v {name}` shows how far a connection gets"
             found.append(problem(f"{name}: unreachable", why=why, fix=fix, needs=[name]))

@@ -10,7 +10,7 @@ from haplane.facts.on_host.haproxy import haproxy_servers
 from haplane.facts.on_host.kubelet import why_unserved
 from haplane.facts.on_host.kubernetes import is_ready
 from haplane.facts.on_host.network import addresses
-from haplane.facts.on_host.probe import read, run
+from haplane.facts.on_host.probe import NotInstalled, read, run
 
 VRRP_FILTER = "/etc/haplane/vrrp.nft"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
@@ -22,13 +22,14 @@ MOST_SECTIONS = 20
 def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
     """Haproxy's servers, whether the endpoint is ready, and whether another host answers at its address."""
     held = any(endpoint in found for found in addresses().values())
-    answered, unknown = answers_pings(endpoint) if ping and not held else (False, "")
+    answered, unknown, lacks = answers_pings(endpoint) if ping and not held else (False, "", "")
     may_exist = held or answered or os.path.exists("/etc/kubernetes/kubelet.conf")  # before `up` there is none
     ready = may_exist and is_ready(endpoint, port, seconds=2)
     return {
         "holds_endpoint": held,
         "endpoint_answers": answered,
         "endpoint_unknown": unknown,
+        "endpoint_lacks": lacks,
         "endpoint_ready": ready,
         "endpoint_unreached": why_unserved(f"https://{endpoint}:{port}") if may_exist and not ready else "",
         "adverts_filtered": adverts_filtered(),
@@ -37,12 +38,17 @@ def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
     }
 
 
-def answers_pings(address: str) -> tuple[bool, str]:
-    """Whether a host answers there, and why that is not known: most hosts need not know it."""
+def answers_pings(address: str) -> tuple[bool, str, str]:
+    """Whether a host answers there; why that is not known, and for want of which program.
+
+    No reason to fail: most hosts need not know it.
+    """
     try:
-        return run("ping", "-c1", "-W0.5", "-n", address) is not None, ""
+        return run("ping", "-c1", "-W0.5", "-n", address) is not None, "", ""
+    except NotInstalled as error:
+        return False, str(error), error.program
     except OSError as error:
-        return False, str(error)
+        return False, str(error), ""
 
 
 def configured() -> dict[str, Any]:

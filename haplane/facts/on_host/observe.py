@@ -2,7 +2,8 @@
 
 Takes one JSON request as its argument and writes one JSON document. Every probe has a deadline, so that a hung
 component empties its own answer and does not delay the report; a probe that fails leaves its entry of NOTHING and is
-named in ``failed``. The shape of request and report is :mod:`haplane.domain.observed`.
+named in ``failed``, and in ``lacks`` where a program is not installed. The shape of request and report is
+:mod:`haplane.domain.observed`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from haplane.facts.on_host.leftovers import leftovers, settings, snapshots
 from haplane.facts.on_host.machine import bundle_files, files, images, machine, made
 from haplane.facts.on_host.network import addresses, listening
 from haplane.facts.on_host.precedence import precedence
+from haplane.facts.on_host.probe import NotInstalled
 from haplane.facts.on_host.surroundings import surroundings
 from haplane.facts.on_host.systemd import units
 from haplane.facts.on_host.workloads import workloads
@@ -103,10 +105,11 @@ def main() -> None:
     probes = {name: probe for name, probe in probes.items() if name not in request.get("without", ())}
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         futures = {name: pool.submit(probe) for name, probe in probes.items()}
-    failed = {name: reason_of(error) for name, future in futures.items() if (error := future.exception())}
-    answered = {name: future.result() for name, future in futures.items() if name not in failed}
+    errors = {name: error for name, future in futures.items() if (error := future.exception())}
+    answered = {name: future.result() for name, future in futures.items() if name not in errors}
     report = NOTHING | answered
-    report["failed"] = failed
+    report["failed"] = {name: reason_of(error) for name, error in errors.items()}
+    report["lacks"] = {name: error.program for name, error in errors.items() if isinstance(error, NotInstalled)}
     report["started_at"] = started_at
     report["finished_at"] = time.time()
     json.dump(report, sys.stdout)

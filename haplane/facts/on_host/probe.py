@@ -31,7 +31,7 @@ def completed(*command: str, seconds: float = PROBE_SECONDS) -> subprocess.Compl
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except FileNotFoundError:
-        raise NotInstalled(f"{program} could not be run: not found in PATH") from None
+        raise NotInstalled(program) from None
     except subprocess.TimeoutExpired:
         raise OSError(f"{program} did not end within {seconds:g} s") from None
     except OSError as error:
@@ -42,7 +42,11 @@ def completed(*command: str, seconds: float = PROBE_SECONDS) -> subprocess.Compl
 
 
 class NotInstalled(OSError):
-    """A program that is in no directory of PATH."""
+    """``program`` is in no directory of PATH."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} could not be run: not found in PATH")
+        self.program = program
 
 
 def run(*command: str, seconds: float = PROBE_SECONDS) -> str | None:

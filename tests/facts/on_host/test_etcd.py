@@ -66,7 +66,9 @@ def test_an_etcdctl_that_is_not_there_makes_its_member_unknown_and_not_broken(tm
     (tmp_path / "pki").mkdir()
     (tmp_path / "pki" / "healthcheck-client.crt").touch()
     moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
-    assert observe(moved=moved).failed["etcd"] == "etcdctl could not be run: not found in PATH"
+    found = observe(moved=moved)
+    assert found.failed["etcd"] == "etcdctl could not be run: not found in PATH"
+    assert found.lacks["etcd"] == "etcdctl"
 
 
 READY = '{"level":"info","msg":"ready to serve client requests"}'

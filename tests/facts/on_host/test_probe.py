@@ -4,6 +4,7 @@ import pytest
 from observing import observe
 
 from haplane.facts.on_host import probe
+from haplane.facts.on_host.balancer import answers_pings
 
 
 @pytest.fixture
@@ -109,6 +110,11 @@ def test_an_outsider_that_etcdctl_was_late_to_reach_is_not_called_down(programs,
 def test_an_address_that_could_not_be_pinged_is_not_free(programs, script, answers, unknown):
     found = observe(commands=programs("ping", script), moved=SHORT, ping_endpoint=True).balancer
     assert (found.endpoint_answers, found.endpoint_unknown) == (answers, unknown)
+
+
+def test_a_host_without_ping_names_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert answers_pings("10.0.0.10") == (False, "ping could not be run: not found in PATH", "ping")
 
 
 @pytest.mark.parametrize(
