@@ -99,8 +99,9 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
     if one := report.condition.stopped_process(APISERVER):
         return problem(what, why=f"its process {one.process} is stopped", fix=on(name, continuing(one)))
-    if host_paths.APISERVER_MANIFEST not in report.files and "files" not in report.failed:
-        return problem(what, why=f"{host_paths.APISERVER_MANIFEST} is missing", fix=UP)
+    if of_its_manifest := _of_its_manifest(name, report):
+        why, fix = of_its_manifest
+        return problem(what, why=why, fix=fix)
     edited = bool(edited_files((host_paths.APISERVER_MANIFEST,), report))
     pod = next(
         (pod for pod in static_pods(observation.reports) if (pod.component, pod.node) == (APISERVER, name)), None
@@ -108,9 +109,26 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
     waits = f"{pod.reason}: {pod.message}".strip(": ") if pod is not None and not pod.ready else None
     if edited or APISERVER in ended_static_pods(name, observation.reports):
         return problem(what, why=waits or _answer(report), fix=UP, ends=end_of(waits))
-    logs = f"tail -n 20 /var/log/pods/kube-system_kube-apiserver-{name}_*/kube-apiserver/*.log"
     why = report.apiserver.last_error or waits or report.apiserver.why
-    return problem(what, why=why, fix=on(name, logs), ends=end_of(why))
+    return problem(what, why=why, fix=_words_of_apiserver(name, report), ends=end_of(why))
+
+
+def _of_its_manifest(name: str, report: HostReport) -> tuple[str, str] | None:
+    """Cause and next step where it is gone, or is not the only one."""
+    if host_paths.APISERVER_MANIFEST not in report.files and "files" not in report.failed:
+        return f"{host_paths.APISERVER_MANIFEST} is missing", UP
+    for path, component in report.components.conflicts.items():
+        if component == APISERVER:
+            why = f"{path} defines another one, and the kubelet runs one of the two"
+            return why, on(name, f"mv {word(path)} /root/")
+    return None
+
+
+def _words_of_apiserver(name: str, report: HostReport) -> str:
+    """Where it has written what keeps it: the kubelet has, if there is no log of a container."""
+    if "refused" in report.apiserver.why and not report.apiserver.last_error:
+        return journal(name, "kubelet")
+    return on(name, f"tail -n 20 /var/log/pods/kube-system_kube-apiserver-{name}_*/kube-apiserver/*.log")
 
 
 def _answer(report: HostReport) -> str:

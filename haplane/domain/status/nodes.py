@@ -175,7 +175,7 @@ DNS_PODS = "`kubectl --namespace=kube-system describe pods --selector=k8s-app=ku
 DNS_LOG = "`kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns --previous` shows why it ended"
 
 
-NO_REPLICAS = "its deployment has 0 replicas"
+TOO_FEW_REPLICAS = ("its deployment has 0 replicas", "its deployment has 1 replica")
 """As kubernetes.py on hosts reports it."""
 
 
@@ -185,7 +185,7 @@ EDIT_COREFILE = "`kubectl --namespace=kube-system edit configmap coredns`"
 def _fix_of_dns(why: str) -> str:
     if why.startswith("crash"):
         return DNS_LOG
-    if why == NO_REPLICAS:
+    if why in TOO_FEW_REPLICAS:
         return "`kubectl --namespace=kube-system scale deployment coredns --replicas=2`"
     return UP if why.startswith(("ErrImage", "ImagePull")) else remedy("kube-system", why) or DNS_PODS
 

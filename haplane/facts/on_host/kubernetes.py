@@ -176,10 +176,14 @@ def is_pod_ready(pod: dict[str, Any]) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
+TOO_FEW_REPLICAS = {0: "its deployment has 0 replicas", 1: "its deployment has 1 replica"}
+
+
 def why_dns_lacks(deployment: dict[str, Any], pods: list[dict[str, Any]]) -> str:
-    """Why it has fewer ready pods than it should: none are asked for, one is held up, or none can be made."""
-    if deployment.get("spec", {}).get("replicas") == 0:
-        return "its deployment has 0 replicas"
+    """Why it has fewer ready pods than it should: fewer are asked for, one is held up, or none can be made."""
+    replicas = deployment.get("spec", {}).get("replicas")
+    if replicas in TOO_FEW_REPLICAS:
+        return TOO_FEW_REPLICAS[replicas]
     refused = [
         str(one.get("message"))[:300]
         for one in deployment.get("status", {}).get("conditions", [])

@@ -96,6 +96,20 @@ def test_one_whose_manifest_was_edited_is_ups():
     assert found == f"m2: its API server is not ready (/readyz: refused); fix: {UP}"
 
 
+def test_one_beside_another_that_a_file_defines_is_the_kubelets_choice():
+    """A copy of a manifest in that directory is run as well, and neither has to be there."""
+    copy = f"{host_paths.APISERVER_MANIFEST}.bak"
+    components = CONVERGED.reports["m2"].components.model_dump() | {"conflicts": {copy: "kube-apiserver"}}
+    broken = samples.altered(CONVERGED, "m2", apiserver={"ready": False, "why": "refused"}, components=components)
+    found = line(broken, "API server is not")
+    assert found.endswith(f"the kubelet runs one of the two); fix: on m2: `mv {copy} /root/`")
+
+
+def test_what_has_no_log_is_not_sent_to_one():
+    found = line(samples.altered(CONVERGED, "m2", apiserver={"ready": False, "why": "refused"}), "API server is not")
+    assert "`journalctl -u kubelet" in found
+
+
 def test_one_that_is_stopped_goes_on_by_a_signal():
     stopped = {"stopped": [{"program": "kube-apiserver", "process": 4711}]}
     found = line(samples.altered(CONVERGED, "m2", apiserver={"ready": False}, condition=stopped), "API server is not")

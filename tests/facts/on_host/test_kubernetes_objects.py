@@ -96,6 +96,7 @@ def test_an_api_server_tells_its_nodes_and_what_was_applied(told):
     ("deployment", "why"),
     [
         ({"spec": {"replicas": 0}}, "its deployment has 0 replicas"),
+        ({"spec": {"replicas": 1}}, "its deployment has 1 replica"),
         (
             {
                 "status": {
