@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Cluster, Host, Inventory, Ssh
-from haplane.desired.hosts import cluster_wants, request_for, wants_of
+from haplane.desired.hosts import cluster_wants, needed_paths, request_for, wants_of
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABELS, MADE_LABEL, MASTER_EVIDENCE, ClusterWants, Wants
@@ -156,7 +156,8 @@ def converged(given: Inventory) -> Observation:
     for each in given.hosts:
         wanted = wished[each.name]
         master = each in given.masters
-        present = dict.fromkeys((*wanted.identity, *(MASTER_EVIDENCE if each in given.nodes else ())), SHA256)
+        made = (*wanted.identity, *needed_paths(given, each), *(MASTER_EVIDENCE if each in given.nodes else ()))
+        present = dict.fromkeys(made, SHA256)
         files = {path: _found(sha256) for path, sha256 in present.items()}
         files |= {file.path: _found(file.sha256, file.mode) for file in wanted.files}
         reports[each.name] = report(

@@ -10,7 +10,7 @@ from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
 from haplane.desired.certificates import expired_paths
 from haplane.desired.files import kube_proxy_configuration, kubeadm_configuration, runs_haproxy, wanted_files
-from haplane.desired.keys import api_servers, due_certificates, due_keys, key_paths
+from haplane.desired.keys import api_servers, ca_of_worker, due_certificates, due_keys, key_paths, kubeadm_pairs
 from haplane.desired.kubelets import why_replace_client
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.desired.snapshots import NO_FILES, OWN_FILES, S3Files, snapshot_directory, snapshot_files
@@ -18,6 +18,7 @@ from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import MASTER_EVIDENCE, ClusterWants, Wants
+from haplane.domain.steps.nodes import WORKER_EVIDENCE
 from haplane.domain.steps.pod_network import FLANNEL, KUBE_PROXY
 from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.domain.trust import Roles
@@ -59,7 +60,7 @@ def wants_of(
         files=files + snapshot_files(inventory, host, s3_files),
         bundle={file.path: file.sha256 for file in manifest.needed_by(roles)},
         images=tuple(image.reference for image in manifest.images if set(image.roles) & set(roles)),
-        identity=key_paths(inventory, host),
+        identity=(*key_paths(inventory, host), *(ca_of_worker(inventory, host) if has_joined(report) else ())),
         packages=packages(inventory, host),
         units=units(inventory, host),
         keys=due_keys(inventory, host, report, now, etcd_ca=etcd_ca, kubernetes_ca=kubernetes_ca, renew=renew),
@@ -161,6 +162,18 @@ def lasting_settings(inventory: Inventory) -> dict[str, str]:
     }
 
 
+def has_joined(report: HostReport) -> bool:
+    """Whether kubeadm has made a node of the host, whatever became of its files."""
+    return any(path in report.files for path in WORKER_EVIDENCE)
+
+
+def needed_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
+    """Every file of haplane's, and every key of kubeadm's, without which something on the host would not start."""
+    placeholder = wanted_files(inventory, host, interface="", etcd_token="", pause_image="")  # noqa: S106
+    keys = (*key_paths(inventory, host), *kubeadm_pairs(inventory, host), *ca_of_worker(inventory, host))
+    return (*keys, *(file.path for file in placeholder))
+
+
 def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, object]:
     """What to ask every host for, alike: each says what of it there is. Without a manifest no binary is asked for."""
     files: set[str] = {
@@ -171,9 +184,7 @@ def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, ob
     }
     files |= {path for staged in host_paths.ROTATION_FILES.values() for path in staged}
     for host in inventory.hosts:
-        files |= set(key_paths(inventory, host))
-        placeholder = wanted_files(inventory, host, interface="", etcd_token="", pause_image="")  # noqa: S106
-        files |= {file.path for file in placeholder}
+        files |= set(needed_paths(inventory, host))
     return {
         "files": sorted(files),
         "bundle": sorted(_bundle_paths(manifest) if manifest else ()),

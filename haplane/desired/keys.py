@@ -15,6 +15,7 @@ from haplane.domain import host_paths
 from haplane.domain.cluster_health import REFUSALS
 from haplane.domain.files import ETCD_USER, Part, WantedFile
 from haplane.domain.observed import UNUSABLE, HostReport
+from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.errors import Refused
 from haplane.pki.certificates import CertificateFacts
 from haplane.pki.cluster_identity import IDENTITY_PATHS, ClusterIdentity
@@ -56,6 +57,17 @@ def key_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
     if host in inventory.etcd and inventory.cluster.snapshots is not None:
         found += [host_paths.MEMBER_SIGNING_KEY, host_paths.MEMBER_SIGNER_JSON]
     return tuple(found)
+
+
+def kubeadm_pairs(inventory: Inventory, host: Host) -> tuple[str, ...]:
+    """Certificates that kubeadm makes on a master, each with its key."""
+    made = [path.removesuffix(".crt") for path in KUBEADM_CERTIFICATES.values() if path.endswith(".crt")]
+    return tuple(path for stem in made for path in _pair(stem)) if host in inventory.masters else ()
+
+
+def ca_of_worker(inventory: Inventory, host: Host) -> tuple[str, ...]:
+    """What kubeadm puts on a worker that joins, and haplane on one that has lost it; no kubelet starts without."""
+    return () if host in inventory.masters or host not in inventory.nodes else (host_paths.KUBERNETES_CA_CRT,)
 
 
 def certificate_stems(inventory: Inventory, host: Host) -> tuple[str, ...]:
@@ -106,14 +118,18 @@ def due_certificates(
 ) -> dict[str, str]:
     """Those of KUBEADM_CERTIFICATES that a master has to have made anew, with the reason.
 
-    Nothing on a master that does not show the CAs: it has not been through kubeadm, or gets all keys anew.
+    A master that does not show the CAs has not been through kubeadm, or gets them back: only what is absent is due.
     """
+    there = report.files
     due: dict[str, str] = {}
     for name, path in KUBEADM_CERTIFICATES.items() if host in inventory.masters else ():
         stem = host_paths.FRONT_PROXY_CA_STEM if name == "front-proxy-client" else host_paths.KUBERNETES_CA_STEM
         try:
             ca = CertificateFacts.from_pem(report.certificates.get(f"{stem}.crt", "").encode(), stem)
         except Refused:
+            lost = path.endswith(".crt") and not {path, f"{path.removesuffix('.crt')}.key"} <= there.keys()
+            if lost and any(made in there for made in MASTER_EVIDENCE):
+                due[name] = "missing"
             continue
         pem = report.certificates.get(path)
         names = frozenset(certificate_names(inventory)) if name == "apiserver" else frozenset()
@@ -154,7 +170,7 @@ def key_files(
     inventory: Inventory, host: Host, identity: ClusterIdentity, due: Iterable[str], now: datetime
 ) -> tuple[WantedFile, ...]:
     """The due ones as files; a certificate is never given without its key, nor a key without its certificate."""
-    files = dict(identity.to_files()) if host in inventory.masters else {}
+    files = dict(identity.to_files())  # a worker gets the CA's certificate of them
     if host in inventory.masters:
         files |= apiserver_client_files(identity, now)
     if host in inventory.etcd:
@@ -166,7 +182,8 @@ def key_files(
     files[host_paths.ETCD_HAPROXY_PEM] = b"".join(healthcheck)
     files |= member_signing_files(identity.signing, inventory.cluster.name, host.name, now)
     stems = {_stem(path) for path in due}
-    wanted = (path for path in key_paths(inventory, host) if _stem(path) in stems)
+    held = (*key_paths(inventory, host), *ca_of_worker(inventory, host))
+    wanted = (path for path in held if _stem(path) in stems)
     return tuple(_secret(path, files[path]) for path in wanted)
 
 

@@ -9,7 +9,7 @@ from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.deploys.recipes import wait_for_nodes
 from haplane.desired.certificates import every_certificate
-from haplane.desired.hosts import nftables, units
+from haplane.desired.hosts import needed_paths, nftables, units
 from haplane.desired.keys import api_servers
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.problem import Ends
@@ -120,6 +120,7 @@ def roster(inventory: Inventory) -> Roster:
         without_swap=() if cluster.tuning.tolerates_swap else tuple(host.name for host in inventory.nodes),
         api_servers={host.name: api_servers(inventory, host) for host in inventory.nodes},
         etcd_quota_bytes=cluster.etcd.quota_backend_bytes,
+        files={host.name: needed_paths(inventory, host) for host in inventory.hosts},
     )
 
 

@@ -13,6 +13,7 @@ from haplane.domain.decide import decide
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Plan
 from haplane.domain.steps.cluster import api_servers_are_down, api_servers_report_nothing, forbidding
+from haplane.domain.steps.nodes import WORKER_EVIDENCE
 from haplane.pki.issue import Usage, issue
 
 SHAPES = st.fixed_dictionaries(
@@ -27,6 +28,7 @@ SHAPES = st.fixed_dictionaries(
 )
 INVENTORY = samples.inventory(workers=1)
 CONVERGED = samples.converged(INVENTORY)
+PUSHED_KEYS = (host_paths.KUBERNETES_CA_CRT, host_paths.APISERVER_ETCD_CLIENT_CRT, host_paths.ETCD_CA_CRT)
 
 
 def plan(inventory: Inventory, observation: Observation) -> Plan:
@@ -96,6 +98,22 @@ def test_a_member_that_is_down_is_started_and_not_restarted_whatever_else_change
     files["/etc/systemd/system/etcd.service"]["sha256"] = "e" * 64
     found = [kind for kind, *_ in drift("m2", units=units, files=files)]
     assert found == [Kind.FILES, Kind.START_ETCD]
+
+
+def test_a_master_that_lost_its_pki_gets_kubeadms_certificates_back_before_its_api_server_restarts():
+    """`rm -rf /etc/kubernetes/pki`: the API server was restarted without a certificate to serve with."""
+    files = {path: file for path, file in fields("m1", "files").items() if not path.startswith("/etc/kubernetes/pki")}
+    kinds = {kind: items for kind, host, items in drift("m1", files=files) if host == "m1"}
+    assert kinds[Kind.CERTIFICATES] == ("apiserver", "apiserver-kubelet-client", "front-proxy-client")
+    assert set(PUSHED_KEYS) <= set(kinds[Kind.KEYS])
+    assert Kind.CONTROL_PLANE in kinds
+
+
+def test_a_worker_that_lost_the_ca_gets_it_back_and_one_that_has_not_joined_has_it_from_kubeadm():
+    ca = host_paths.KUBERNETES_CA_CRT
+    assert drift("w1", files=without("w1", "files", ca)) == [(Kind.KEYS, "w1", (ca,))]
+    joining = {path: file for path, file in fields("w1", "files").items() if path not in (ca, *WORKER_EVIDENCE)}
+    assert ca not in plan(INVENTORY, samples.altered(CONVERGED, "w1", files=joining)).items("w1", Kind.KEYS)
 
 
 @pytest.mark.parametrize("filtered", [True, None])
@@ -354,11 +372,6 @@ def test_a_server_left_out_of_service_is_put_back(status):
     assert drift("lb1", balancer=balancer) == [(Kind.UNDRAIN, "lb1", ("apiservers/m2",))]
     others = [{"backend": "web", "name": "w", "status": status}]
     assert drift("lb1", balancer=balancer | {"servers": others}) == []
-
-
-def test_a_worker_without_its_kubeconfig_joins_again():
-    path = "/etc/kubernetes/kubelet.conf"
-    assert drift("w1", files=without("w1", "files", path)) == [(Kind.JOIN, "w1", (path,))]
 
 
 def test_a_missing_key_is_issued_again():

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from haplane.desired.keys import KUBEADM_CERTIFICATES
+from haplane.domain import host_paths
 from haplane.drills.probes import NEWEST
 from haplane.errors import DEADLINE_MARK
 from haplane.host_programs import program
@@ -29,6 +31,13 @@ DRIVERS = {
     "v2, cgroupfs": "0::/kubepods/burstable/pod{pod}/{id}\n",
     "v2, systemd": "0::/kubepods.slice/kubepods-burstable.slice/kubepods-pod{pod}.slice/cri-containerd-{id}.scope\n",
 }
+READ_AT_START = (
+    *(f"{stem}.{end}" for path in KUBEADM_CERTIFICATES.values() if path.endswith(".crt")
+      for stem in [path.removesuffix(".crt")] for end in ("crt", "key")),
+    host_paths.KUBERNETES_CA_CRT, host_paths.ETCD_CA_CRT, host_paths.APISERVER_ETCD_CLIENT_CRT,
+    f"{host_paths.SERVICE_ACCOUNT_STEM}.key", f"{host_paths.SERVICE_ACCOUNT_STEM}.pub",
+    host_paths.ENCRYPTION_YAML, host_paths.AUTHENTICATION_YAML, host_paths.AUDIT_POLICY_YAML,
+)  # fmt: skip
 
 
 @dataclass
@@ -140,11 +149,14 @@ def master(bare):
     log = bare.path("/log")
     for component in COMPONENTS:
         bare.manifest(component).write_text("old")
+    for path in READ_AT_START:
+        bare.path(path).parent.mkdir(parents=True, exist_ok=True)
+        bare.path(path).write_text("a key, or a setting")
     bare.program(
         "kubeadm",
         f"""
 echo kubeadm "$@" >> {log}
-case "$*" in *--dry-run*) exit 0 ;; esac
+case "$*" in *--dry-run*) exit 0 ;; *"phase certs"*) exit 0 ;; esac
 echo new > {bare.path("/etc/kubernetes/manifests")}/kube-$4.yaml""",
     )
     bare.program(
@@ -166,6 +178,17 @@ case "$*" in *"get lease {LEADER}"*) echo "$(hostname)_1" ;; *"get lease"*) echo
 
 
 NOTE = "import sys; open(sys.argv[1] + '.noted', 'w').write(open(sys.argv[1]).read())"
+
+
+def test_a_file_that_the_api_server_would_not_start_without_keeps_it_running(master):
+    """`rm -rf /etc/kubernetes/pki` on a serving master: the restart ended its API server, and nothing started it."""
+    master.path(host_paths.ENCRYPTION_YAML).unlink()
+    master.path(host_paths.APISERVER_CRT).unlink()
+    done = master.restart()
+    assert done.returncode == 1
+    assert "encryption.yaml is missing" in done.stderr
+    assert master.events == []
+    assert "phase certs apiserver --config" in master.path("/log").read_text()
 
 
 @pytest.mark.parametrize("groups", DRIVERS.values(), ids=DRIVERS)

@@ -20,7 +20,7 @@ class Roster:
     is None where no snapshots are taken. ``own_pod_network``: flannel, as haplane applies it; ``pod_tunnel``: by
     VXLAN. ``tables`` are those that nftables has on every node. ``inventory`` is its path, for commands.
     ``api_servers``: by node, what its kubeconfigs may name; ``without_swap`` are nodes whose kubelet does not start
-    while swap is on.
+    while swap is on. ``files``: by host, paths of what haplane puts there and kubeadm's keys.
     """
 
     cluster: str
@@ -45,6 +45,7 @@ class Roster:
     inventory: str = INVENTORY
     without_swap: tuple[str, ...] = ()
     api_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

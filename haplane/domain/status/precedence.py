@@ -13,6 +13,8 @@ FLANNEL = "10-flannel.conflist"
 MANIFESTS = host_paths.CONTROL_PLANE_MANIFESTS
 """Those that are missing are named with what they define."""
 MADE_BY_KUBEADM = (*MANIFESTS, host_paths.KUBELET_CONFIG_YAML)
+BALANCER_EVIDENCE = (host_paths.HAPROXY_REMEMBER_SERVERS, host_paths.KEEPALIVED_CHECK, host_paths.VRRP_FILTER_SERVICE)
+"""Files that only haplane writes."""
 
 
 def precedence_problems(roster: Roster, observation: Observation) -> list[Problem]:
@@ -24,6 +26,10 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[Proble
             found.append(problem(f"{name}: {few(edited)} changed by hand", why="kubeadm made it for haplane", fix=UP))
         if lost := _lost(name, roster, report):
             found.append(problem(f"{name}: {few(lost)} is missing", why="kubeadm made it for haplane", fix=UP))
+        if absent := absent_files(name, roster, report):
+            verb = "is" if len(absent) == 1 else "are"
+            why = "what needs it may run on, but does not start again"
+            found.append(problem(f"{name}: {few(absent)} {verb} missing", why=why, fix=UP))
         found += [
             _unit(name, unit, paths) for unit, paths in seen.units.items() if unit in roster.units.get(name, ())
         ]
@@ -43,6 +49,19 @@ def _lost(name: str, roster: Roster, report: HostReport) -> list[str]:
     evidence = () if "files" in report.failed else made.get(name, ())
     missing = [path for path in evidence if path not in report.files]
     return [] if len(missing) == len(evidence) else [path for path in missing if path not in MANIFESTS]
+
+
+def absent_files(name: str, roster: Roster, report: HostReport) -> list[str]:
+    """Of what haplane puts on a host, and kubeadm's keys: once something of that host has been set up with them."""
+    made = {
+        **dict.fromkeys(roster.balancers, BALANCER_EVIDENCE),
+        **dict.fromkeys(roster.workers, WORKER_EVIDENCE),
+        **dict.fromkeys(roster.masters, MASTER_EVIDENCE),
+    }
+    is_set_up = report.etcd.bootstrapped or any(path in report.files for path in made.get(name, ()))
+    if not is_set_up or "files" in report.failed:
+        return []
+    return [path for path in roster.files.get(name, ()) if path not in report.files]
 
 
 def _unit(name: str, unit: str, paths: tuple[str, ...]) -> Problem:

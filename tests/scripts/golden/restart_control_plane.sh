@@ -1,8 +1,16 @@
 set -eu
 ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
+APISERVER_ETCD_CLIENT_CRT='/etc/kubernetes/pki/apiserver-etcd-client.crt'
 APISERVER_MANIFEST='/etc/kubernetes/manifests/kube-apiserver.yaml'
+AUDIT_POLICY_YAML='/etc/kubernetes/haplane/audit-policy.yaml'
+AUTHENTICATION_YAML='/etc/kubernetes/haplane/authentication.yaml'
+ENCRYPTION_YAML='/etc/kubernetes/haplane/encryption.yaml'
+ETCD_CA_CRT='/etc/kubernetes/pki/etcd/ca.crt'
 KUBEADM_CONFIG_YAML='/etc/kubernetes/haplane/kubeadm.yaml'
+KUBERNETES_CA_CRT='/etc/kubernetes/pki/ca.crt'
+KUBERNETES_PKI='/etc/kubernetes/pki'
 MOVED_APISERVER_MANIFEST='/etc/kubernetes/haplane/kube-apiserver.yaml'
+SERVICE_ACCOUNT_STEM='/etc/kubernetes/pki/sa'
 control_plane_program='the control_plane_program'
 note_program='the note_program'
 port='the port'
@@ -68,6 +76,18 @@ note() {
 }
 
 kubeadm init phase control-plane all --config "$KUBEADM_CONFIG_YAML" --dry-run >/dev/null
+for stem in apiserver apiserver-kubelet-client front-proxy-client; do
+    if ! [ -s "$KUBERNETES_PKI/$stem.crt" ] || ! [ -s "$KUBERNETES_PKI/$stem.key" ]; then
+        kubeadm init phase certs "$stem" --config "$KUBEADM_CONFIG_YAML"
+    fi
+done
+for file in "$KUBERNETES_CA_CRT" "$ETCD_CA_CRT" "$APISERVER_ETCD_CLIENT_CRT" "$SERVICE_ACCOUNT_STEM.key" \
+    "$SERVICE_ACCOUNT_STEM.pub" "$ENCRYPTION_YAML" "$AUTHENTICATION_YAML" "$AUDIT_POLICY_YAML"; do
+    if ! [ -s "$file" ]; then
+        echo "$file is missing: the API server would not start again" >&2
+        exit 1
+    fi
+done
 trap 'test $? = 0 || { start_again; systemctl start kubelet.service; }' EXIT
 if apiserver_answers 10 2>/dev/null; then
     stop_controllers
