@@ -1,6 +1,6 @@
 # Give the kubelet the client certificate and key on standard input, as its own renewal leaves them: a file with a date,
 # and the link that kubelet.conf names. The kubelet does not renew where the link is a file.
-# The CA that kubelet.conf trusts becomes the host's.
+# The CA that kubelet.conf trusts becomes the host's. Where there is no kubelet.conf any more, it is written.
 # $server: the API server that kubelet.conf is to name
 # $timestamp: names the file, in the kubelet's form
 
@@ -12,6 +12,29 @@ sync "$made.haplane-new"
 mv -f "$made.haplane-new" "$made"
 ln -sfn "$made" "$KUBELET_CLIENT_PEM.haplane-new"
 mv -fT "$KUBELET_CLIENT_PEM.haplane-new" "$KUBELET_CLIENT_PEM"
+if ! [ -s "$KUBELET_KUBECONFIG" ]; then
+    test -s "$KUBERNETES_CA_CRT"
+    cat > "$KUBELET_KUBECONFIG.haplane-new" << END
+apiVersion: v1
+kind: Config
+clusters:
+- name: kubernetes
+  cluster:
+    server: $server
+users:
+- name: kubelet
+  user:
+    client-certificate: $KUBELET_CLIENT_PEM
+    client-key: $KUBELET_CLIENT_PEM
+contexts:
+- name: kubelet
+  context:
+    cluster: kubernetes
+    user: kubelet
+current-context: kubelet
+END
+    mv -f "$KUBELET_KUBECONFIG.haplane-new" "$KUBELET_KUBECONFIG"
+fi
 sed -i -E "s,^( *client-(certificate|key))(-data)?:.*,\1: $KUBELET_CLIENT_PEM," "$KUBELET_KUBECONFIG"
 sed -i -E "s,^([ -]*server):.*,\1: $server," "$KUBELET_KUBECONFIG"
 if [ -s "$KUBERNETES_CA_CRT" ]; then

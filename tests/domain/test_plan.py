@@ -109,6 +109,26 @@ def test_a_master_that_lost_its_pki_gets_kubeadms_certificates_back_before_its_a
     assert Kind.CONTROL_PLANE in kinds
 
 
+def test_a_worker_that_lost_one_of_its_two_files_gets_it_back_without_joining_again():
+    """kubeadm joins no node that is Ready, and a join does nothing where kubelet.conf is there."""
+    config, kubeconfig = host_paths.KUBELET_CONFIG_YAML, host_paths.KUBELET_KUBECONFIG
+    assert drift("w1", files=without("w1", "files", config)) == [(Kind.KUBELET_CONFIG, "w1", ())]
+    assert drift("w1", files=without("w1", "files", kubeconfig)) == [
+        (Kind.KUBELET_CLIENT, "w1", ()),
+        (Kind.KUBELET, "w1", ("kubelet",)),
+    ]
+
+
+def test_a_worker_whose_join_was_interrupted_joins_again():
+    """The kubelet has its settings, and no API server knows it yet."""
+    observation = samples.altered(CONVERGED, "w1", files=without("w1", "files", host_paths.KUBELET_KUBECONFIG))
+    for name in ("m1", "m2", "m3"):
+        kubernetes = fields(name, "kubernetes")
+        nodes = [node for node in kubernetes["nodes"] if node["name"] != "w1"]
+        observation = samples.altered(observation, name, kubernetes=kubernetes | {"nodes": nodes})
+    assert plan(INVENTORY, observation).hosts(Kind.JOIN) == ("w1",)
+
+
 def test_a_worker_that_lost_the_ca_gets_it_back_and_one_that_has_not_joined_has_it_from_kubeadm():
     ca = host_paths.KUBERNETES_CA_CRT
     assert drift("w1", files=without("w1", "files", ca)) == [(Kind.KEYS, "w1", (ca,))]

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from fake_hosts import commands
 
 from haplane.domain import host_paths
@@ -107,6 +108,37 @@ def test_a_kubelet_gets_a_client_certificate_as_its_own_renewal_leaves_one(tmp_p
     assert sorted(path.name for path in pki.iterdir()) == sorted(
         (current.name, old.name, "kubelet-client-2026-07-01-12-00-00.pem")
     )
+
+
+def test_a_kubelet_whose_kubeconfig_is_gone_gets_one_with_its_certificate(tmp_path):
+    pki, config = tmp_path / "pki", tmp_path / "kubelet.conf"
+    text = script("replace_kubelet_client", timestamp="2026-07-01-12-00-00", server="https://10.0.0.10:6443")
+    text = text.replace("/var/lib/kubelet/pki", str(pki)).replace("/etc/kubernetes/pki", str(tmp_path))
+    assert shell(text, tmp_path, stdin="new") != 0, "it would trust no API server"
+    assert not config.exists()
+    (tmp_path / "ca.crt").write_text("the CA")
+    assert shell(text, tmp_path, stdin="new") == 0
+    made = yaml.safe_load(config.read_text())
+    cluster = {"certificate-authority-data": "dGhlIENB", "server": "https://10.0.0.10:6443"}
+    current = str(pki / "kubelet-client-current.pem")
+    assert [one["cluster"] for one in made["clusters"]] == [cluster]
+    assert [one["user"] for one in made["users"]] == [{"client-certificate": current, "client-key": current}]
+    assert made["current-context"] == made["contexts"][0]["name"]
+    assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_kubeadm_finds_the_kubelets_files_that_it_reads_before_it_writes_them(tmp_path):
+    """It copies config.yaml first, and one of its versions reads the flags."""
+    program(
+        tmp_path,
+        "kubeadm",
+        f"cat {tmp_path}/config.yaml {tmp_path}/kubeadm-flags.env; echo made > {tmp_path}/config.yaml",
+    )
+    text = script("write_kubelet_config", note_program="").replace("/var/lib/kubelet", str(tmp_path))
+    (tmp_path / "kubeadm-flags.env").write_text("nonsense")
+    assert shell(text, tmp_path) == 0
+    assert (tmp_path / "config.yaml").read_text() == "made\n"
+    assert (tmp_path / "kubeadm-flags.env").read_text() == 'KUBELET_KUBEADM_ARGS=""\n'
 
 
 def test_a_kubelet_that_asked_for_its_serving_certificate_is_waited_for_only_once_it_is_configured(tmp_path):

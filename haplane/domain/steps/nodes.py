@@ -49,7 +49,8 @@ def node_steps(
             continue
         evidence = WORKER_EVIDENCE if name in cluster.workers else MASTER_EVIDENCE
         missing = tuple(path for path in evidence if path not in report.files)
-        if missing and not _only_moved(missing, report):
+        is_member = name in cluster.workers and name in (known or ())
+        if missing and not _only_moved(missing, report) and not _written_without_join(missing, is_member=is_member):
             kind = Kind.JOIN if name in cluster.workers else Kind.INITIALISE
             steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))
             continue
@@ -141,21 +142,16 @@ def kubelet_steps(
     name: str, wanted: Wants, report: HostReport, *, has_lost_its_node: bool = False
 ) -> list[Step | None]:
     """The kubelet's settings, which kubeadm writes, and the unit."""
-    why = why_take_up(Part.KUBELET_CONFIG, wanted, report)
-    why = not_as_made((host_paths.KUBELET_CONFIG_YAML,), report) or why
-    client = wanted.kubelet_client
+    config = host_paths.KUBELET_CONFIG_YAML
+    why = _lost(config, report) or not_as_made((config,), report) or why_take_up(Part.KUBELET_CONFIG, wanted, report)
+    client = wanted.kubelet_client or _lost(host_paths.KUBELET_KUBECONFIG, report)
     restart = "its client certificate is being replaced" if client else why_take_up(Part.KUBELET, wanted, report)
     serving = wanted.keys.get(host_paths.KUBELET_SERVING_CRT) or (
         None if host_paths.KUBELET_SERVING_CRT in report.files else "not present yet"
     )
     kubelet = report.units.get("kubelet")
-    if (
-        why is None
-        and kubelet
-        and kubelet.since
-        and report.files[host_paths.KUBELET_CONFIG_YAML].changed_at > kubelet.since
-    ):
-        why = f"{host_paths.KUBELET_CONFIG_YAML} is newer than the kubelet"
+    if why is None and kubelet and kubelet.since and report.files[config].changed_at > kubelet.since:
+        why = f"{config} is newer than the kubelet"
     return [
         Step(Kind.KUBELET_CLIENT, name, client) if client else None,
         Step(Kind.SERVING, name, serving) if serving else None,
@@ -197,6 +193,15 @@ def tidy_staged_steps(reports: Mapping[str, HostReport], unfinished: Collection[
         for name, report in reports.items()
         if report.leftovers.staged
     ]
+
+
+def _written_without_join(missing: tuple[str, ...], *, is_member: bool) -> bool:
+    """Whether a worker that has joined gets back the one file it has lost: kubeadm refuses a node that is Ready."""
+    return missing == (host_paths.KUBELET_CONFIG_YAML,) or (missing == (host_paths.KUBELET_KUBECONFIG,) and is_member)
+
+
+def _lost(path: str, report: HostReport) -> str | None:
+    return None if path in report.files else f"{path} is missing"
 
 
 def _only_moved(missing: tuple[str, ...], report: HostReport) -> bool:
