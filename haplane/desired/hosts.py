@@ -171,6 +171,7 @@ def needed_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
     """Every file of haplane's, and every key of kubeadm's, without which something on the host would not start."""
     placeholder = wanted_files(inventory, host, interface="", etcd_token="", pause_image="")  # noqa: S106
     keys = (*key_paths(inventory, host), *kubeadm_pairs(inventory, host), *ca_of_worker(inventory, host))
+    keys += (host_paths.KUBELET_CLIENT_PEM,) if host in inventory.nodes else ()
     return (*keys, *(file.path for file in placeholder))
 
 

@@ -11,6 +11,7 @@ from haplane.domain import host_paths
 from haplane.domain.approval import USER, Reserved, why_not
 from haplane.domain.observed import UNUSABLE, HostReport, Kubernetes, ServingRequest
 from haplane.domain.plan import THE_CLUSTER, Kind, Step
+from haplane.domain.steps.nodes import is_registered
 from haplane.errors import Refused
 from haplane.pki.certificates import CertificateFacts
 from haplane.pki.kubelet_certificates import reason_to_replace
@@ -26,6 +27,7 @@ def why_replace_client(
 
     ``ca`` is the Kubernetes CA's certificate, PEM, empty while it is not known. Where kubelet.conf embeds a
     certificate, kubeadm's kubelet-finalize has not run: the kubelet would renew another file than the one it reads.
+    A kubelet that has just started may still be writing its own; one that runs on without does not start again.
     """
     if host_paths.KUBELET_KUBECONFIG not in report.files or not ca:
         return None
@@ -34,7 +36,8 @@ def why_replace_client(
     pem = report.certificates.get(host_paths.KUBELET_CLIENT_PEM)
     if pem is None:
         kubelet = report.units.get("kubelet")
-        return None if kubelet and kubelet.active else f"{host_paths.KUBELET_CLIENT_PEM} is missing"
+        there = host_paths.KUBELET_CLIENT_PEM in report.files or not is_registered(report)
+        return None if kubelet and kubelet.active and there else f"{host_paths.KUBELET_CLIENT_PEM} is missing"
     try:
         client = CertificateFacts.from_pem(pem.encode(), f"{host.name}:{host_paths.KUBELET_CLIENT_PEM}")
         return reason_to_replace(client, CertificateFacts.from_pem(ca, "the Kubernetes CA"), now)

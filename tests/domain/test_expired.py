@@ -153,6 +153,20 @@ def test_a_kubelet_that_cannot_renew_its_certificate_gets_one(name, certificates
     assert [why in step.why for step in found] == ([] if why is None else [True])
 
 
+def test_a_kubelet_that_has_just_started_may_still_be_writing_its_certificate():
+    """One that runs on without would have nothing to start with after a reboot."""
+    units = CONVERGED.reports["w1"].model_dump()["units"]
+    units["kubelet"]["active_since"] = CONVERGED.reports["w1"].started_at - 10
+    shown = {host_paths.KUBERNETES_CA_CRT: samples.identity().kubernetes.certificate.decode()}
+    files = CONVERGED.reports["w1"].model_dump()["files"]
+    del files[host_paths.KUBELET_CLIENT_PEM]
+    observation = samples.altered(CONVERGED, "w1", units=units, certificates=shown, files=files)
+    assert not plan(observation).of(Kind.KUBELET_CLIENT)
+    units["kubelet"]["active_since"] -= 60
+    observation = samples.altered(observation, "w1", units=units)
+    assert plan(observation).hosts(Kind.KUBELET_CLIENT, Kind.KUBELET) == ("w1",)
+
+
 def test_a_report_of_a_fresh_machine_asks_for_nothing_of_the_kind():
     fresh = samples.fresh(INVENTORY)
     assert isinstance(fresh, Observation)

@@ -31,6 +31,7 @@ def problems(observation):
         ("m1", host_paths.AUDIT_POLICY_YAML),
         ("m2", host_paths.ETCD_SERVICE),
         ("w1", host_paths.KUBERNETES_CA_CRT),
+        ("w1", host_paths.KUBELET_CLIENT_PEM),
         ("w1", host_paths.CONTAINERD_CONFIG_TOML),
         ("lb1", host_paths.HAPROXY_CFG),
     ],
