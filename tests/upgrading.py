@@ -87,9 +87,6 @@ class UpgradedCluster(FakeCluster):
     def run(self, host, *command, deadline_seconds=60):
         return json.dumps([]).encode() if "deprecated_apis" in " ".join(command) else super().run(host, *command)
 
-    def read_files(self, host, paths):
-        return {} if host_paths.KUBELET_FLAGS_ENV in paths else super().read_files(host, paths)
-
     def push(self, host, bundle, files, here=None):
         def arrive():
             report = self.now_reported[host.name]

@@ -53,7 +53,7 @@ def wanted_files(
     roles = inventory.roles(host)
     files: list[WantedFile] = []
     if host in inventory.nodes:
-        files += node_files(inventory, pause_image, resolv_conf)
+        files += node_files(inventory, host, pause_image, resolv_conf)
     if "etcd" in roles:
         files.append(etcd_unit(host, etcd_token, inventory.cluster.etcd.quota_backend_bytes))
     if "master" in roles:
@@ -70,14 +70,15 @@ def runs_haproxy(inventory: Inventory, host: Host) -> bool:
     return host in inventory.balancer_hosts or (host in inventory.masters and inventory.etcd_is_external)
 
 
-def node_files(inventory: Inventory, pause_image: str, resolv_conf: str) -> list[WantedFile]:
+def node_files(inventory: Inventory, host: Host, pause_image: str, resolv_conf: str) -> list[WantedFile]:
     """What a host with a kubelet needs."""
+    unit = render("kubelet.service.j2", name=host.name, address=str(host.address))
     systemd_cgroup = kubelet_configuration(inventory)["cgroupDriver"] == "systemd"
     files = [
         _file(host_paths.SYSCTL_CONF, render("sysctl.conf.j2"), Part.HOST),
         _file(host_paths.KERNEL_MODULES_CONF, render("modules.conf.j2"), Part.HOST),
         *containerd_files(inventory, pause_image, systemd_cgroup=systemd_cgroup),
-        _file(host_paths.KUBELET_SERVICE, render("kubelet.service.j2"), Part.KUBELET, 0o600),
+        _file(host_paths.KUBELET_SERVICE, unit, Part.KUBELET, 0o600),
         _file(
             host_paths.KUBELET_PATCH_JSON,
             json.dumps(node_settings(inventory, resolv_conf), indent=1) + "\n",

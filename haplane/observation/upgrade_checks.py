@@ -190,11 +190,9 @@ def _refused(bundle: Path, unverified: Iterable[Written]) -> dict[Written, str]:
 
 
 def _on(context: Context, host: Host) -> Iterator[Written]:
-    """What somebody added on the host: kubeadm's file of flags, and drop-ins of the units."""
+    """What somebody added on the host: drop-ins of the units."""
     units = context.report(host).units
     paths = {path: name for name in UNITS if name in units for path in units[name].drop_ins}
-    if host in context.inventory.nodes:
-        paths[host_paths.KUBELET_FLAGS_ENV] = "kubelet"
     for path, content in context.executor.read_files(host, list(paths)).items() if paths else ():
         yield from in_command_line(paths[path], content.decode(errors="replace"), f"{host.name}: {path}")
 

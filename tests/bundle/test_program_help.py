@@ -18,7 +18,9 @@ pytestmark = pytest.mark.bundle
 def test_they_know_what_haplane_writes_and_not_what_was_made_up():
     inventory = samples.inventory(tuning={"kubelet": {"featureGates": {"AllAlpha": False, "MadeUp": True}}})
     master = inventory.masters[0]
-    kubelet = next(one for one in node_files(inventory, "pause", "") if one.path == host_paths.KUBELET_SERVICE)
+    kubelet = next(
+        one for one in node_files(inventory, master, "pause", "") if one.path == host_paths.KUBELET_SERVICE
+    )
     written = [
         *in_kubeadm_configuration(kubeadm_configuration(inventory, master), "x"),
         *in_command_line("kubelet", kubelet.content.decode(), "x"),

@@ -158,6 +158,16 @@ def test_masters_that_come_and_go_change_nothing_on_the_others_but_what_balances
     assert cluster_wants(grown, samples.manifest()).applied == cluster_wants(STACKED, samples.manifest()).applied
 
 
+@pytest.mark.parametrize("name", ["m1", "w1"])
+def test_a_kubelet_keeps_its_nodes_name_and_address_whatever_becomes_of_the_hosts_name_and_kubeadms_file(name):
+    """kubeadm overrides a hostname only where it differs, and writes the file of flags once."""
+    host = next(host for host in STACKED.hosts if host.name == name)
+    unit = Case(STACKED, name).files()[host_paths.KUBELET_SERVICE]
+    (start,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
+    assert start.endswith(f" --hostname-override={name} --node-ip={host.address}")
+    assert "EnvironmentFile" not in unit
+
+
 def test_etcd_units_never_form_a_cluster_by_themselves():
     unit = CASES["master"].files()["/etc/systemd/system/etcd.service"]
     assert "INITIAL_CLUSTER_STATE=existing" in unit

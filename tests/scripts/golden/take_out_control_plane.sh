@@ -1,5 +1,6 @@
 set -eu
 ADMIN_KUBECONFIG='/etc/kubernetes/admin.conf'
+KUBEADM_CONFIG_YAML='/etc/kubernetes/haplane/kubeadm.yaml'
 control_plane_program='the control_plane_program'
 
 control_plane() {
@@ -29,7 +30,8 @@ free_lease() {
         echo "$1: its lease expires by itself, within 15 s: $leader"
         return 0
     fi
-    case $leader in "$(hostname)"_*) ;; *) return 0 ;; esac
+    node=$(sed -n 's/^  name: "\(.*\)"$/\1/p' "$KUBEADM_CONFIG_YAML" 2>/dev/null) || node=
+    case $leader in "$(hostname)"_* | "${node:-$(hostname)}"_*) ;; *) return 0 ;; esac
     unchanged='{"op": "test", "path": "/spec/holderIdentity", "value": "'$leader'"}'
     free='{"op": "replace", "path": "/spec/holderIdentity", "value": ""}'
     api 20 -n kube-system patch lease "$1" --type=json --patch="[$unchanged, $free]" ||
