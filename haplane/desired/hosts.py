@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import datetime
 
 from haplane.bundle.manifest import Manifest
@@ -173,6 +174,12 @@ def needed_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
     keys = (*key_paths(inventory, host), *kubeadm_pairs(inventory, host), *ca_of_worker(inventory, host))
     keys += (host_paths.KUBELET_CLIENT_PEM,) if host in inventory.nodes else ()
     return (*keys, *(file.path for file in placeholder))
+
+
+def programs_of(manifest: Manifest | None, roles: Iterable[str]) -> tuple[str, ...]:
+    """Where the bundle's programs are on a host with these roles; none without a bundle."""
+    paths = (file.path for file in manifest.needed_by(roles)) if manifest else ()
+    return tuple(path for path in paths if path.rsplit("/", 2)[-2] == "bin")
 
 
 def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, object]:

@@ -74,7 +74,7 @@ class Unit(Observed):
     moment it became active.
 
     ``binary_replaced``: the program it runs is no longer the one on the disk; ``missing_program``: the path of one
-    that it would be started with and that is not there. ``starting``: systemd is about to start
+    that it would be started with and that is not there or not executable. ``starting``: systemd is about to start
     it, also again and again. ``drop_ins``: paths of what changes it. ``why``: what one that failed complained of,
     etcd's aside.
     """

@@ -21,6 +21,8 @@ CGROUP_V1_GONE = (1, 35)
 
 BUNDLED = ("etcdctl", "ctr")
 """Programs that probes run and haplane brings; the others are the distribution's."""
+ASKED_WITH = {"etcd": "etcdctl", "images": "ctr"}
+"""Part of a report -> the one of them that it takes."""
 
 ETCD_PORTS = (2379, 2380)
 KUBELET_PORT = 10250
@@ -59,7 +61,7 @@ def problems(
     found = [
         HaplaneError(f"{name}: {what}", why=why, next_step=fix)
         for name, report in reports.items()
-        for what, why, fix in _of_host(expected[name], report, window, run)
+        for what, why, fix in _of_host(expected[name], report, window, run, reports)
     ]
     return found + _others_at_the_endpoint(expected, reports, run)
 
@@ -107,9 +109,13 @@ def _unknown_endpoint(
 Problem = tuple[str, str, str]
 
 
-def _of_host(expected: Expectations, report: HostReport, window: Window, run: Needs) -> Iterator[Problem]:
+def _of_host(
+    expected: Expectations, report: HostReport, window: Window, run: Needs, reports: Mapping[str, HostReport]
+) -> Iterator[Problem]:
     yield from _access(report)
     for part, why in sorted(report.failed.items()):
+        if is_pushed_again(part, report, reports):
+            continue
         fix = way_out(report.lacks.get(part), run.platforms.of(report.machine.os_id))
         yield f"its {part} cannot be inspected", why, fix
     for path, component in report.components.conflicts.items():
@@ -121,6 +127,18 @@ def _of_host(expected: Expectations, report: HostReport, window: Window, run: Ne
     yield from _sizes(expected, report)
     yield from _clock(report, window)
     yield from _network(expected, report)
+
+
+def is_pushed_again(part: str, report: HostReport, reports: Mapping[str, HostReport]) -> bool:
+    """Whether a part is unknown because a program of the bundle is gone, so that `up` can go on and bring it.
+
+    One that is there is missing from PATH alone. Without etcdctl a host's member is unknown: never on all hosts,
+    which would look as if none had ever had one.
+    """
+    program = ASKED_WITH.get(part)
+    if program is None or not report.bundle or f"{host_paths.BINARIES}/{program}" in report.bundle:
+        return False
+    return program != "etcdctl" or any(one.etcd.bootstrapped for one in reports.values())
 
 
 def way_out(program: str | None, platform: Platform | None) -> str:

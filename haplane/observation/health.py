@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from haplane.bundle.manifest import Manifest
 from haplane.config.model import Inventory
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.deploys.recipes import wait_for_nodes
 from haplane.desired.certificates import every_certificate
-from haplane.desired.hosts import needed_paths, nftables, units
+from haplane.desired.hosts import needed_paths, nftables, programs_of, units
 from haplane.desired.keys import api_servers
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.problem import Ends
@@ -83,7 +84,7 @@ def settled(context: Context) -> Status:
 def judge(context: Context) -> Status:
     """Status of what was last observed."""
     return summarise(
-        roster(context.inventory),
+        roster(context.inventory, context.request.manifest),
         context.observation,
         endpoint_answers=context.executor.endpoint_is_ready(context.inventory),
         certificates=summarise_certificates(
@@ -94,8 +95,8 @@ def judge(context: Context) -> Status:
     )
 
 
-def roster(inventory: Inventory) -> Roster:
-    """The inventory's names and addresses."""
+def roster(inventory: Inventory, manifest: Manifest | None = None) -> Roster:
+    """The inventory's names and addresses, and the programs of a bundle."""
     cluster = inventory.cluster
     return Roster(
         cluster=cluster.name,
@@ -120,6 +121,7 @@ def roster(inventory: Inventory) -> Roster:
         without_swap=() if cluster.tuning.tolerates_swap else tuple(host.name for host in inventory.nodes),
         api_servers={host.name: api_servers(inventory, host) for host in inventory.nodes},
         etcd_quota_bytes=cluster.etcd.quota_backend_bytes,
+        programs={host.name: programs_of(manifest, inventory.roles(host)) for host in inventory.hosts},
         files={host.name: needed_paths(inventory, host) for host in inventory.hosts},
     )
 

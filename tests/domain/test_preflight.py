@@ -97,6 +97,21 @@ def test_a_program_that_is_not_there_is_named_with_the_way_out():
     assert problem.next_step == "copy /usr/local/bin/etcdctl there from another host, and run again"
 
 
+def test_a_program_that_the_bundle_brings_is_pushed_again_unless_every_member_would_be_unknown():
+    """`rm /usr/local/bin/etcdctl`: `up` refused to go on without what it would have pushed."""
+    there = {"/usr/local/bin/kubelet": samples.SHA256}
+    failed = {
+        "etcd": "etcdctl could not be run: Permission denied",
+        "images": "ctr could not be run: not found in PATH",
+    }
+    lost = samples.report(failed=failed, bundle=there)
+    member = samples.report("m2", "10.0.0.22", etcd=samples.document()["etcd"] | {"bootstrapped": True})
+    expected = {"m1": MASTER, "m2": replace(MASTER, address="10.0.0.22")}
+    assert problems(expected, {"m1": lost, "m2": member}, WINDOW, NEEDS) == []
+    (problem,) = problems({"m1": MASTER}, {"m1": lost}, WINDOW, NEEDS)
+    assert problem.what == "m1: its etcd cannot be inspected"
+
+
 def test_a_program_of_the_distribution_is_installed_and_not_copied():
     report = samples.report(failed={"listening": "it could not be run"}, lacks={"listening": "ss"})
     (problem,) = problems({"m1": MASTER}, {"m1": report}, WINDOW, NEEDS)

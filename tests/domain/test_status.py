@@ -338,7 +338,7 @@ def test_what_could_not_be_looked_at_is_said():
         ({"enabled": False}, f"is disabled: it would not start at boot; {UP}"),
         (
             {"missing_program": "/usr/local/bin/x"},
-            f"would not start again (its program /usr/local/bin/x is missing); {UP}",
+            f"would not start again (its program /usr/local/bin/x is missing or not executable); {UP}",
         ),
         (None, f"is not running (it is not installed); {UP}"),
     ],

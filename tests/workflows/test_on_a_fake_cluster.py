@@ -83,6 +83,27 @@ def test_an_interrupted_up_is_completed_by_the_next(inventory):
         assert run_up(cluster).plan == ()
 
 
+def test_a_member_that_is_unknown_without_etcdctl_gets_it_and_nothing_else(inventory):
+    """`rm /usr/local/bin/etcdctl`: what the host has is unknown, not gone."""
+
+    class Lost(FakeCluster):
+        def _arrive(self, host):
+            super()._arrive(host)
+            self.take(host.name, "etcd")
+            self.now_reported[host.name]["failed"] = {}
+
+    reports = converged(inventory)
+    program = "/usr/local/bin/etcdctl"
+    reports["m1"]["bundle"] = {path: one for path, one in reports["m1"]["bundle"].items() if path != program}
+    reports["m1"]["etcd"] = samples.document()["etcd"]
+    reports["m1"]["failed"] = {"etcd": "etcdctl could not be run: not found in PATH"}
+    cluster = Lost(inventory, reports)
+    done = run_up(cluster)
+    assert [line.partition(" (")[0] for line in done.plan] == ["m1: push binaries"]
+    assert done.status.healthy, done.status.problems
+    assert not {"form_etcd", "start_etcd", "restart_etcd", "add_learner", "move_etcd_data"} & set(cluster.recipes)
+
+
 def drifted(inventory, *names):
     """Converged, but a control plane's configuration is another one on these masters."""
     reports = converged(inventory)

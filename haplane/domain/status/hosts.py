@@ -8,6 +8,7 @@ from haplane.domain import host_paths
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.observed import UNUSABLE, Observation, Unit
 from haplane.domain.plan import few
+from haplane.domain.preflight import is_pushed_again
 from haplane.domain.problem import UP, Problem, on, problem, word
 from haplane.domain.status.causes import does_not_answer, let_in
 from haplane.domain.status.model import Roster
@@ -17,7 +18,11 @@ from haplane.domain.status.rotation import rotation_problems
 def failed_probes(observation: Observation) -> list[Problem]:
     """Parts of a host that could not be observed: unknown, never fine."""
     return [
-        problem(f"{name}: its {part} cannot be inspected", why=why, fix=_way_out(name, report.lacks.get(part)))
+        problem(
+            f"{name}: its {part} cannot be inspected",
+            why=why,
+            fix=UP if is_pushed_again(part, report, observation.reports) else _way_out(name, report.lacks.get(part)),
+        )
         for name, report in sorted(observation.reports.items())
         for part, why in sorted(report.failed.items())
         if not (part == "images" and does_not_answer(report))
@@ -152,7 +157,9 @@ def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:
                 found.append(problem(f"{name}: {unit} is disabled: it would not start at boot", fix=UP))
             elif state.missing_program:
                 what = f"{name}: {unit} would not start again"
-                found.append(problem(what, why=f"its program {state.missing_program} is missing", fix=UP))
+                found.append(
+                    problem(what, why=f"its program {state.missing_program} is missing or not executable", fix=UP)
+                )
     return found
 
 

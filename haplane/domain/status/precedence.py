@@ -30,6 +30,10 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[Proble
             verb = "is" if len(absent) == 1 else "are"
             why = "what needs it may run on, but does not start again"
             found.append(problem(f"{name}: {few(absent)} {verb} missing", why=why, fix=UP))
+        if gone := absent_programs(name, roster, report):
+            verb = "is" if len(gone) == 1 else "are"
+            why = "haplane brings it with the bundle"
+            found.append(problem(f"{name}: {few(gone)} {verb} missing or not executable", why=why, fix=UP))
         found += [
             _unit(name, unit, paths) for unit, paths in seen.units.items() if unit in roster.units.get(name, ())
         ]
@@ -62,6 +66,13 @@ def absent_files(name: str, roster: Roster, report: HostReport) -> list[str]:
     if not is_set_up or "files" in report.failed:
         return []
     return [path for path in roster.files.get(name, ()) if path not in report.files]
+
+
+def absent_programs(name: str, roster: Roster, report: HostReport) -> list[str]:
+    """Programs of the bundle that are gone or not executable; those of units are named with them."""
+    named = {unit.missing_program for unit in report.units.values()}
+    there = report.bundle.keys() | named
+    return [path for path in roster.programs.get(name, ()) if path not in there] if report.bundle else []
 
 
 def _unit(name: str, unit: str, paths: tuple[str, ...]) -> Problem:

@@ -52,8 +52,11 @@ def host_steps(name: str, wanted: Wants, report: HostReport) -> list[Step]:
 
 
 def missing_images(wanted: Wants, report: HostReport, *, archives_are_there: bool) -> tuple[str, ...]:
-    """Images containerd does not know; while it is down none, if all archives are there: it gets what it lacks."""
-    if report.images is None and archives_are_there:
+    """Images containerd does not know; while it is down none, if all archives are there: it gets what it lacks.
+
+    None also where ctr, which lists them, could not be run.
+    """
+    if report.images is None and (archives_are_there or "images" in report.failed):
         return ()
     return tuple(image for image in wanted.images if image not in (report.images or ()))
 

@@ -11,7 +11,7 @@ import shutil
 import stat
 from typing import Any
 
-from haplane.facts.on_host.probe import digest, owner, read, run_if_installed
+from haplane.facts.on_host.probe import digest, owner, read, run, run_if_installed
 
 STAMPS = "/var/lib/haplane/stamps.json"
 MADE = "/var/lib/haplane/made.json"
@@ -75,12 +75,17 @@ def files(paths: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def bundle_files(paths: list[str]) -> dict[str, str]:
-    """Path -> sha256 of what was pushed; a file that has changed since it was recorded is hashed again."""
+    """Path -> sha256 of what was pushed; a file that has changed since it was recorded is hashed again.
+
+    A program that not everybody may run, or others than root may write, is left out: it is to be pushed again.
+    """
     stamped = stamps()
     found = {}
     for path in paths:
         with contextlib.suppress(OSError):
             status = os.stat(path)
+            if os.path.basename(os.path.dirname(path)) == "bin" and status.st_mode & 0o133 != 0o111:
+                continue
             seen = [status.st_size, status.st_mtime_ns, status.st_ino]
             found[path] = stamped[path, *seen] if (path, *seen) in stamped else digest(path)
     return found
@@ -106,6 +111,7 @@ def made() -> dict[str, str]:
 
 
 def images() -> list[str] | None:
-    """References known to containerd, None when it does not run. Raises OSError when it is late."""
-    listed = run_if_installed("ctr", "--connect-timeout", "1s", "-n", "k8s.io", "images", "list", "-q")
+    """References known to containerd, None when it does not run. Raises OSError when it is late, or ctr is gone."""
+    ask = run if os.path.exists(f"{PROGRAMS}/containerd") else run_if_installed
+    listed = ask("ctr", "--connect-timeout", "1s", "-n", "k8s.io", "images", "list", "-q")
     return listed.split() if listed is not None else None

@@ -94,8 +94,15 @@ def last_error(unit: str) -> str:
 
 
 def missing_program(start: str) -> str:
-    """The path of the first program of an ExecStart that is not there; "" where all are."""
-    return next((path for path in PROGRAM.findall(start) if not os.path.exists(path)), "")
+    """The path of the first program of an ExecStart that is not there, or is nobody's to run; "" where all are."""
+    return next((path for path in PROGRAM.findall(start) if not is_executable(path)), "")
+
+
+def is_executable(path: str) -> bool:
+    """By its mode: what is mounted noexec is a matter of its own."""
+    with contextlib.suppress(OSError):
+        return bool(os.stat(path).st_mode & 0o111)
+    return False
 
 
 def is_replaced(process: str) -> bool:

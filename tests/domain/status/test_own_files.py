@@ -5,6 +5,8 @@ import samples
 from statuses import status_of
 
 from haplane.domain import host_paths
+from haplane.domain.status import Certificates, summarise
+from haplane.observation.health import roster
 
 INVENTORY = samples.inventory(workers=1)
 CONVERGED = samples.converged(INVENTORY)
@@ -40,6 +42,22 @@ def test_a_file_that_is_gone_is_named_with_what_puts_it_back(name, lost):
     (only,) = problems(without(name, lost))
     assert only.startswith(f"{name}: /")
     assert "missing (what needs it may run on, but does not start again); fix: `haplane up" in only
+
+
+def test_a_program_of_the_bundle_that_is_gone_or_not_executable_is_named():
+    """`chmod -x /opt/cni/bin/*` looked healthy until the next pod."""
+    bundle = dict(CONVERGED.reports["m2"].bundle)
+    del bundle["/usr/local/bin/etcdctl"]
+    observation = samples.altered(CONVERGED, "m2", bundle=bundle)
+    found = summarise(
+        roster(INVENTORY, samples.manifest()),
+        observation,
+        endpoint_answers=True,
+        certificates=Certificates(None, None),
+        now=samples.NOW,
+    ).problems
+    what = "m2: /usr/local/bin/etcdctl is missing or not executable (haplane brings it with the bundle)"
+    assert found == (f"{what}; fix: `haplane up inventories/test.py`",)
 
 
 def test_hosts_that_nothing_has_been_set_up_on_lack_nothing():

@@ -62,6 +62,23 @@ def test_a_stamp_of_the_file_as_it_is_spares_hashing_it(tmp_path):
     }
 
 
+def test_a_program_that_may_not_be_run_is_as_good_as_none(tmp_path):
+    """`chmod -x /opt/cni/bin/*`: the content is the same, and no pod starts."""
+    (tmp_path / "bin").mkdir()
+    modes = {tmp_path / "bin" / f"of-{mode:o}": mode for mode in (0o755, 0o644, 0o700, 0o777)}
+    for file, mode in modes.items():
+        file.write_text("content")
+        file.chmod(mode)
+    assert observe(bundle=[str(file) for file in modes]).bundle == {f"{tmp_path}/bin/of-755": CONTENT_SHA256}
+
+
+def test_images_are_unknown_where_containerd_is_and_ctr_is_not(tmp_path):
+    """Taken for a containerd that does not respond, it was restarted in vain."""
+    (tmp_path / "containerd").write_text("")
+    moved = {"/usr/local/bin": tmp_path}
+    assert observe(moved=moved).failed["images"] == "ctr could not be run: not found in PATH"
+
+
 def test_what_cannot_be_looked_at_is_unknown_and_not_gone(tmp_path):
     """A disk that fails: without its files a node would be deleted, and without its data a member removed."""
     (tmp_path / "loop").symlink_to("loop")

@@ -52,9 +52,11 @@ def test_a_masked_unit_is_installed(monkeypatch):
     [
         ("{{ path=/bin/sh ; argv[]=/bin/sh -c true ; ignore_errors=no }}", ""),
         ("{{ path={0}/gone ; argv[]={0}/gone path=/x ; ignore_errors=no }}", "{0}/gone"),
+        ("{{ path={0}/data ; argv[]={0}/data ; ignore_errors=no }}", "{0}/data"),
         ("{{ path=/bin/sh ; argv[]=x }} ; {{ path={0}/second ; argv[]=y }}", "{0}/second"),
         ("", ""),
     ],
 )
 def test_a_program_that_is_gone_would_not_be_started_again(start, missing, tmp_path):
+    (tmp_path / "data").write_text("not executable")
     assert systemd.missing_program(start.format(tmp_path)) == missing.format(tmp_path)
