@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Inventory
@@ -15,6 +16,7 @@ from haplane.desired.keys import api_servers
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.problem import Ends
 from haplane.domain.status import Roster, Status, passing_problems, summarise, summarise_certificates
+from haplane.domain.steps.host import changed_files
 from haplane.errors import Unreachable
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -84,7 +86,7 @@ def settled(context: Context) -> Status:
 def judge(context: Context) -> Status:
     """Status of what was last observed."""
     return summarise(
-        roster(context.inventory, context.request.manifest),
+        replace(roster(context.inventory, context.request.manifest), changed=_changed(context)),
         context.observation,
         endpoint_answers=context.executor.endpoint_is_ready(context.inventory),
         certificates=summarise_certificates(
@@ -93,6 +95,16 @@ def judge(context: Context) -> Status:
         now=context.now(),
         window=context.view.window,
     )
+
+
+def _changed(context: Context) -> dict[str, tuple[str, ...]]:
+    """By host, files that are there and not as they should be, where it was worked out how that is."""
+    wants, reports = context.wants, context.observation.reports
+    return {
+        name: tuple(one.path for one in changed_files(wants[name].files, report) if one.path in report.files)
+        for name, report in reports.items()
+        if name in wants
+    }
 
 
 def roster(inventory: Inventory, manifest: Manifest | None = None) -> Roster:

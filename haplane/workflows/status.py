@@ -52,8 +52,11 @@ def status(inventory: Inventory, progress: Progress, *, executor: Executor | Non
         observe(context)
     except Unreachable:
         progress("status", "no host can be reached")
+    view = context.view
+    due = due_changes(context)
+    context.see(view)  # with the hosts that those looks leave out
     found = judge(context)
-    notes = (*found.notes, *_noted(due_changes(context), inventory))
+    notes = (*found.notes, *_noted(due, inventory))
     counting.join(BUCKET_SECONDS)
     return replace(found, notes=notes, snapshots=replace(found.snapshots, remote=counted[0] if counted else None))
 

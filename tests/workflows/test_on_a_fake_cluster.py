@@ -104,6 +104,17 @@ def test_a_member_that_is_unknown_without_etcdctl_gets_it_and_nothing_else(inven
     assert not {"form_etcd", "start_etcd", "restart_etcd", "add_learner", "move_etcd_data"} & set(cluster.recipes)
 
 
+def test_status_knows_that_up_would_write_the_file_with_which_a_unit_does_not_start(inventory):
+    reports = converged(inventory)
+    path = host_paths.HAPROXY_CFG
+    reports["lb1"]["files"] |= {path: reports["lb1"]["files"][path] | {"sha256": "e" * 64}}
+    failing = {"active": False, "starting": True, "why": "unknown keyword"}
+    reports["lb1"]["units"] |= {"haproxy": reports["lb1"]["units"]["haproxy"] | failing}
+    found = looking.status(inventory, silent, executor=FakeCluster(inventory, reports)).problems
+    what = f"lb1: haproxy is not running ({path} is not as haplane writes it; unknown keyword)"
+    assert f"{what}; fix: `haplane up {inventory.path}`" in map(str, found)
+
+
 def drifted(inventory, *names):
     """Converged, but a control plane's configuration is another one on these masters."""
     reports = converged(inventory)

@@ -9,8 +9,9 @@ from haplane.domain import host_paths
 from haplane.domain.host_condition import Stopped
 from haplane.domain.observed import HostReport, LeftOut, Node, Observation
 from haplane.domain.problem import UP, Ends, Problem, journal, on, problem, word
-from haplane.domain.status.etcd_failures import fix_of
+from haplane.domain.status.etcd_failures import fix_of_member
 from haplane.domain.status.model import Roster
+from haplane.domain.status.own_files import spoiled
 from haplane.domain.steps.nodes import edited_files, ended_static_pods, static_pods
 
 APISERVER = "kube-apiserver"
@@ -57,6 +58,8 @@ def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, st
     if seen.unhealthy:
         restart = on(name, "systemctl restart kubelet")
         return f"its kubelet is not healthy: {seen.last_error or seen.unhealthy}", restart
+    if why := spoiled(name, roster, report, "kubelet"):
+        return why, UP
     return None
 
 
@@ -93,7 +96,7 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
     what = f"{name}: its API server is not ready"
     if failure := report.etcd.failure:
         cause = f"the etcd member beside it fails: {failure.kind.value}"
-        return problem(what, why=cause, fix=fix_of(failure, name, roster.addresses[name]))
+        return problem(what, why=cause, fix=fix_of_member(failure, name, roster, report))
     unit = report.units.get("kubelet")
     if "units" not in report.failed and not (unit and unit.active):
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
@@ -107,8 +110,9 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
         (pod for pod in static_pods(observation.reports) if (pod.component, pod.node) == (APISERVER, name)), None
     )
     waits = f"{pod.reason}: {pod.message}".strip(": ") if pod is not None and not pod.ready else None
-    if edited or APISERVER in ended_static_pods(name, observation.reports):
-        return problem(what, why=waits or _answer(report), fix=UP, ends=end_of(waits))
+    own = spoiled(name, roster, report, APISERVER)
+    if edited or own or APISERVER in ended_static_pods(name, observation.reports):
+        return problem(what, why=own or waits or _answer(report), fix=UP, ends=end_of(waits))
     why = report.apiserver.last_error or waits or report.apiserver.why
     return problem(what, why=why, fix=_words_of_apiserver(name, report), ends=end_of(why))
 

@@ -7,6 +7,7 @@ from haplane.domain.host_paths import ETCD_DATA
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.problem import UP, Problem, filling, problem
 from haplane.domain.status.model import Roster
+from haplane.domain.status.own_files import spoiled
 
 FIXES = {
     FailureKind.DAMAGED: "`haplane node repair INVENTORY {name}`",
@@ -31,6 +32,17 @@ FIXES = {
 def fix_of(failure: Failure, name: str, address: str) -> str:
     """One command or edit for this failure of this host's member."""
     return FIXES[failure.kind].format(name=name, address=address)
+
+
+OF_THE_HOST = (FailureKind.DAMAGED, FailureKind.DISK_FULL, FailureKind.DISK_ERROR, FailureKind.NO_MEMORY)
+"""Whatever its unit is like."""
+
+
+def fix_of_member(failure: Failure, name: str, roster: Roster, report: HostReport) -> str:
+    """The same, but for one that starts with a unit or keys that are not haplane's."""
+    if failure.kind not in OF_THE_HOST and spoiled(name, roster, report, "etcd"):
+        return UP
+    return fix_of(failure, name, roster.addresses[name])
 
 
 def why_it_fails(failure: Failure, report: HostReport) -> str:
@@ -59,7 +71,7 @@ def failed_members(roster: Roster, observation: Observation) -> list[Problem]:
             problem(
                 f"etcd member {name}: {failure.kind.value}",
                 why=why_it_fails(failure, report),
-                fix=fix_of(failure, name, roster.addresses[name]),
+                fix=fix_of_member(failure, name, roster, report),
             )
         )
     return found

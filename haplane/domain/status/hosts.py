@@ -12,6 +12,7 @@ from haplane.domain.preflight import is_pushed_again
 from haplane.domain.problem import UP, Problem, on, problem, word
 from haplane.domain.status.causes import does_not_answer, let_in
 from haplane.domain.status.model import Roster
+from haplane.domain.status.own_files import spoiled
 from haplane.domain.status.rotation import rotation_problems
 
 
@@ -152,7 +153,8 @@ def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:
             state = report.units.get(unit)
             if state is None or not state.active:
                 named_elsewhere = unit == "etcd" and report.etcd.failure is not None
-                found += [] if named_elsewhere else [_not_running(name, unit, state)]
+                own = spoiled(name, roster, report, unit)
+                found += [] if named_elsewhere else [_not_running(name, unit, state, own)]
             elif not state.enabled:
                 found.append(problem(f"{name}: {unit} is disabled: it would not start at boot", fix=UP))
             elif state.missing_program:
@@ -163,11 +165,16 @@ def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:
     return found
 
 
-def _not_running(name: str, unit: str, state: Unit | None) -> Problem:
-    """One that systemd starts again and again needs somebody to end the cause; any other is `up`'s to start."""
+def _not_running(name: str, unit: str, state: Unit | None, own: str | None) -> Problem:
+    """One that systemd starts again and again needs somebody to end the cause; any other is `up`'s to start.
+
+    So is one that starts with files that are not haplane's: ``own`` is which.
+    """
     why = "it is masked" if state and state.masked else state.why if state else "it is not installed"
     again = state is not None and state.starting and unit != "etcd"
     log = f"`journalctl -u {unit} -n 50` on {name} shows the rest"
+    if own:
+        return problem(f"{name}: {unit} is not running", why=f"{own}; {why}" if why else own, fix=UP)
     return problem(f"{name}: {unit} is not running", why=why or None, fix=log if again else UP)
 
 

@@ -8,12 +8,13 @@ from haplane.domain.agreement import other_cluster, stale_members
 from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.members import corrupt, differ, is_corrupt
-from haplane.domain.observed import Observation, listed_members
+from haplane.domain.observed import HostReport, Observation, listed_members
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
 from haplane.domain.status.causes import let_in
 from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
+from haplane.domain.status.own_files import spoiled
 from haplane.domain.steps.etcd_space import quota_of, without_space
 
 
@@ -121,7 +122,7 @@ def lagging_members(roster: Roster, observation: Observation) -> list[Problem]:
     return found
 
 
-def etcd_problems(observation: Observation, etcd: EtcdCluster, recovery: str) -> list[Problem]:
+def etcd_problems(roster: Roster, observation: Observation, etcd: EtcdCluster, recovery: str) -> list[Problem]:
     """Unhealthy members whose failure is not known, a lost quorum, and voters that the inventory does not name.
 
     A member whose host could not ask it may be well. One that reads through quorum shows that there is one.
@@ -129,7 +130,7 @@ def etcd_problems(observation: Observation, etcd: EtcdCluster, recovery: str) ->
     """
     unhealthy = [member for member in etcd.members if not member.healthy]
     unknown = [member for member in unhealthy if member.unknown]
-    found = [_unhealthy(one, observation, recovery) for one in unhealthy if not one.failure]
+    found = [_unhealthy(one, roster, observation, recovery) for one in unhealthy if not one.failure]
     found += _stray_learners(observation, {member.address for member in etcd.members})
     quorum = etcd.quorum
     if quorum.healthy + len(unknown) < quorum.needed and not quorum.healthy:
@@ -157,7 +158,7 @@ def _stray_learners(observation: Observation, known: Collection[str]) -> list[Pr
     ]
 
 
-def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) -> Problem:
+def _unhealthy(member: MemberStatus, roster: Roster, observation: Observation, recovery: str) -> Problem:
     """One whose own words explain nothing: its host is off or could not ask it, it is stopped, or finds no quorum."""
     name = member.name
     report = observation.reports.get(name)
@@ -175,11 +176,18 @@ def _unhealthy(member: MemberStatus, observation: Observation, recovery: str) ->
         fix = f"see what drops packets: {on(name, 'nft list ruleset')}"
         return problem(f"etcd member {name}: not healthy", why=why, fix=fix)
     if report.etcd.status is None:
-        why = "it does not respond" if report.etcd.has_data else "it has no data"
-        unit = report.units.get("etcd")
-        hangs = unit is not None and unit.active and report.etcd.has_data
-        return problem(
-            f"etcd member {name}: not healthy", why=why, fix=on(name, "systemctl restart etcd") if hangs else recovery
-        )
+        why, fix = _unresponsive(name, roster, report, recovery)
+        return problem(f"etcd member {name}: not healthy", why=why, fix=fix)
     why = "it responds, but cannot read through quorum"
     return problem(f"etcd member {name}: not healthy", why=why, fix=journal(name, "etcd"))
+
+
+def _unresponsive(name: str, roster: Roster, report: HostReport, recovery: str) -> tuple[str, str]:
+    """Cause and next step. One without its keys serves who is connected already: a restart would end that."""
+    if why := spoiled(name, roster, report, "etcd"):
+        return why, UP
+    if not report.etcd.has_data:
+        return "it has no data", recovery
+    unit = report.units.get("etcd")
+    hangs = unit is not None and unit.active
+    return "it does not respond", on(name, "systemctl restart etcd") if hangs else recovery

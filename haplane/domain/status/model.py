@@ -21,7 +21,7 @@ class Roster:
     VXLAN. ``tables`` are those that nftables has on every node. ``inventory`` is its path, for commands.
     ``api_servers``: by node, what its kubeconfigs may name; ``without_swap`` are nodes whose kubelet does not start
     while swap is on. ``files``: by host, paths of what haplane puts there and kubeadm's keys;
-    ``programs``: of the bundle's, as far as there is one.
+    ``changed``: those that are not as haplane would write them now; ``programs``: of the bundle's, if there is one.
     """
 
     cluster: str
@@ -47,6 +47,7 @@ class Roster:
     without_swap: tuple[str, ...] = ()
     api_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

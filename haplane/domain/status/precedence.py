@@ -7,14 +7,13 @@ from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import MASTER_EVIDENCE, few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
+from haplane.domain.status.own_files import absent_files, absent_programs
 from haplane.domain.steps.nodes import WORKER_EVIDENCE, edited_files
 
 FLANNEL = "10-flannel.conflist"
 MANIFESTS = host_paths.CONTROL_PLANE_MANIFESTS
 """Those that are missing are named with what they define."""
 MADE_BY_KUBEADM = (*MANIFESTS, host_paths.KUBELET_CONFIG_YAML)
-BALANCER_EVIDENCE = (host_paths.HAPROXY_REMEMBER_SERVERS, host_paths.KEEPALIVED_CHECK, host_paths.VRRP_FILTER_SERVICE)
-"""Files that only haplane writes."""
 
 
 def precedence_problems(roster: Roster, observation: Observation) -> list[Problem]:
@@ -53,26 +52,6 @@ def _lost(name: str, roster: Roster, report: HostReport) -> list[str]:
     evidence = () if "files" in report.failed else made.get(name, ())
     missing = [path for path in evidence if path not in report.files]
     return [] if len(missing) == len(evidence) else [path for path in missing if path not in MANIFESTS]
-
-
-def absent_files(name: str, roster: Roster, report: HostReport) -> list[str]:
-    """Of what haplane puts on a host, and kubeadm's keys: once something of that host has been set up with them."""
-    made = {
-        **dict.fromkeys(roster.balancers, BALANCER_EVIDENCE),
-        **dict.fromkeys(roster.workers, WORKER_EVIDENCE),
-        **dict.fromkeys(roster.masters, MASTER_EVIDENCE),
-    }
-    is_set_up = report.etcd.bootstrapped or any(path in report.files for path in made.get(name, ()))
-    if not is_set_up or "files" in report.failed:
-        return []
-    return [path for path in roster.files.get(name, ()) if path not in report.files]
-
-
-def absent_programs(name: str, roster: Roster, report: HostReport) -> list[str]:
-    """Programs of the bundle that are gone or not executable; those of units are named with them."""
-    named = {unit.missing_program for unit in report.units.values()}
-    there = report.bundle.keys() | named
-    return [path for path in roster.programs.get(name, ()) if path not in there] if report.bundle else []
 
 
 def _unit(name: str, unit: str, paths: tuple[str, ...]) -> Problem:

@@ -93,7 +93,7 @@ def _etcd(known: Known) -> Iterable[Problem]:
         *failed_members(roster, observation),
         *space_problems(roster, observation),
         *lagging_members(roster, observation),
-        *etcd_problems(observation, known.etcd, in_code(known.recovery.command)),
+        *etcd_problems(roster, observation, known.etcd, in_code(known.recovery.command)),
     )
 
 

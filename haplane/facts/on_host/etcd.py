@@ -27,6 +27,17 @@ NO_MEMBER: dict[str, Any] = {
     "last_words": [],
     "cut_off": False,
 }
+CLIENTS = (
+    ("/etc/etcd/pki/ca.crt", "/etc/etcd/pki/healthcheck-client.crt", "/etc/etcd/pki/healthcheck-client.key"),
+    (
+        "/etc/kubernetes/pki/etcd/ca.crt",
+        "/etc/kubernetes/pki/apiserver-etcd-client.crt",
+        "/etc/kubernetes/pki/apiserver-etcd-client.key",
+    ),
+    ("/etc/etcd/pki/ca.crt", "/etc/etcd/pki/peer.crt", "/etc/etcd/pki/peer.key"),
+)
+"""CA, certificate and key of who may ask: a member is not unwell because somebody removed one of them."""
+
 CLIENT_PORT = ("127.0.0.1", 2379)
 CONNECT_SECONDS = 2.0
 JOURNAL_LINES, LAST_WORDS, WORDS_LENGTH = 300, 40, 400
@@ -40,20 +51,20 @@ def etcd(known: list[str]) -> dict[str, Any]:
     Raises OSError when etcdctl is missing or late, or the data cannot be looked at: then the member is unknown, not
     unhealthy, and its data not gone.
     """
-    pki = "/etc/etcd/pki"
     found: dict[str, Any] = NO_MEMBER | {
         "bootstrapped": os.path.exists("/etc/etcd/bootstrapped"),
         "has_data": is_directory(MEMBER),
         "data_cluster_id": data_cluster_id(),
     }
-    if not os.path.exists(pki + "/healthcheck-client.crt") or not found["has_data"]:
+    keys = next((files for files in CLIENTS if all(map(os.path.exists, files))), None)
+    if keys is None or not found["has_data"]:
         return found
     if not found["bootstrapped"] and is_starting("etcd"):
         found["last_words"] = last_words()
         return found  # it has never been ready, and would answer no request
     client = (
-        "etcdctl", f"--cacert={pki}/ca.crt", f"--cert={pki}/healthcheck-client.crt",
-        f"--key={pki}/healthcheck-client.key", "--command-timeout=2s", "-w", "json",
+        "etcdctl", f"--cacert={keys[0]}", f"--cert={keys[1]}", f"--key={keys[2]}",
+        "--command-timeout=2s", "-w", "json",
     )  # fmt: skip
     common = (*client, "--endpoints=https://127.0.0.1:2379")
     with concurrent.futures.ThreadPoolExecutor(3) as pool:

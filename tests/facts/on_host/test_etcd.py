@@ -48,7 +48,8 @@ def member(tmp_path):
     """A member with data: its etcdctl and its journal say what a test lets them."""
     (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
     (tmp_path / "pki").mkdir()
-    (tmp_path / "pki" / "healthcheck-client.crt").touch()
+    for name in ("ca.crt", "healthcheck-client.crt", "healthcheck-client.key"):
+        (tmp_path / "pki" / name).touch()
     moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
 
     def look(etcdctl="exit 1", journal=()):
@@ -64,11 +65,26 @@ def member(tmp_path):
 def test_an_etcdctl_that_is_not_there_makes_its_member_unknown_and_not_broken(tmp_path):
     (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
     (tmp_path / "pki").mkdir()
-    (tmp_path / "pki" / "healthcheck-client.crt").touch()
+    for name in ("ca.crt", "healthcheck-client.crt", "healthcheck-client.key"):
+        (tmp_path / "pki" / name).touch()
     moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
     found = observe(moved=moved)
     assert found.failed["etcd"] == "etcdctl could not be run: not found in PATH"
     assert found.lacks["etcd"] == "etcdctl"
+
+
+def test_a_member_that_lost_haplanes_client_certificate_is_asked_with_another(tmp_path):
+    """`rm /etc/etcd/pki/healthcheck-client.crt`: a member that serves was to be restarted."""
+    (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
+    (tmp_path / "pki").mkdir()
+    for name in ("ca.crt", "peer.crt", "peer.key"):
+        (tmp_path / "pki" / name).touch()
+    moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
+    asked = tmp_path / "asked"
+    (tmp_path / "etcdctl").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    (tmp_path / "etcdctl").chmod(0o755)
+    assert observe(commands=tmp_path, moved=moved).etcd.reads_through_quorum
+    assert f"--cert={tmp_path}/pki/peer.crt --key={tmp_path}/pki/peer.key" in asked.read_text()
 
 
 READY = '{"level":"info","msg":"ready to serve client requests"}'

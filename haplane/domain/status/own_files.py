@@ -1,0 +1,58 @@
+"""Files and programs that haplane puts on hosts: which are gone, or not as it wrote them."""
+
+from __future__ import annotations
+
+from haplane.domain import host_paths
+from haplane.domain.observed import HostReport
+from haplane.domain.plan import MASTER_EVIDENCE, few
+from haplane.domain.status.model import Roster
+from haplane.domain.steps.nodes import WORKER_EVIDENCE
+
+BALANCER_EVIDENCE = (host_paths.HAPROXY_REMEMBER_SERVERS, host_paths.KEEPALIVED_CHECK, host_paths.VRRP_FILTER_SERVICE)
+"""Files that only haplane writes."""
+
+READ_BY = {
+    "etcd": (host_paths.ETCD_PKI, host_paths.ETCD_SERVICE),
+    "kubelet": (host_paths.KUBELET_SERVICE,),
+    "containerd": (host_paths.CONTAINERD_CONFIG_TOML, host_paths.CONTAINERD_SERVICE),
+    "haproxy": ("/etc/haproxy", f"{host_paths.SYSTEMD_UNITS}/haproxy.service.d"),
+    "keepalived": ("/etc/keepalived", f"{host_paths.SYSTEMD_UNITS}/keepalived.service.d"),
+    "haplane-vrrp": (host_paths.VRRP_FILTER_NFT, host_paths.VRRP_FILTER_SERVICE),
+    "kube-apiserver": (host_paths.HAPLANE, host_paths.KUBERNETES_PKI),
+}
+"""What each starts with, as files or directories."""
+
+
+def spoiled(name: str, roster: Roster, report: HostReport, of: str) -> str | None:
+    """What of its files is gone or not haplane's, which `up` ends; None where all is as it should be."""
+    places = READ_BY.get(of, ())
+    mine = [
+        path
+        for path in roster.files.get(name, ())
+        if any(path == place or host_paths.is_below(path, place) for place in places)
+    ]
+    lost = set(absent_files(name, roster, report))
+    if absent := [path for path in mine if path in lost]:
+        return f"{few(absent)} {'is' if len(absent) == 1 else 'are'} missing"
+    changed = [path for path in mine if path in roster.changed.get(name, ())]
+    return f"{few(changed)} {'is' if len(changed) == 1 else 'are'} not as haplane writes it" if changed else None
+
+
+def absent_files(name: str, roster: Roster, report: HostReport) -> list[str]:
+    """Of what haplane puts on a host, and kubeadm's keys: once something of that host has been set up with them."""
+    made = {
+        **dict.fromkeys(roster.balancers, BALANCER_EVIDENCE),
+        **dict.fromkeys(roster.workers, WORKER_EVIDENCE),
+        **dict.fromkeys(roster.masters, MASTER_EVIDENCE),
+    }
+    is_set_up = report.etcd.bootstrapped or any(path in report.files for path in made.get(name, ()))
+    if not is_set_up or "files" in report.failed:
+        return []
+    return [path for path in roster.files.get(name, ()) if path not in report.files]
+
+
+def absent_programs(name: str, roster: Roster, report: HostReport) -> list[str]:
+    """Programs of the bundle that are gone or not executable; those of units are named with them."""
+    named = {unit.missing_program for unit in report.units.values()}
+    there = report.bundle.keys() | named
+    return [path for path in roster.programs.get(name, ()) if path not in there] if report.bundle else []
