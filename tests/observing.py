@@ -9,6 +9,7 @@ import samples
 from haplane.desired.hosts import request_for
 from haplane.domain.observed import parse_report
 from haplane.facts.host_report import observer
+from haplane.host_programs import packed
 
 REQUEST = request_for(samples.inventory(), samples.manifest())
 
@@ -24,7 +25,7 @@ def observe(commands="/sbin", moved=None, **changes):
         text = text.replace(path, str(place))
     argv = ["/usr/bin/env", "-i", f"PATH={commands}:/usr/sbin:/usr/bin:/sbin:/bin", sys.executable, "-I", "-S", "-c"]
     done = subprocess.run(
-        [*argv, text, json.dumps(REQUEST | changes)],
+        [*argv, packed(text), json.dumps(REQUEST | changes)],
         capture_output=True,
         text=True,
         check=True,

@@ -136,7 +136,9 @@ def is_pushed_again(part: str, report: HostReport, reports: Mapping[str, HostRep
     which would look as if none had ever had one.
     """
     program = ASKED_WITH.get(part)
-    if program is None or not report.bundle or f"{host_paths.BINARIES}/{program}" in report.bundle:
+    if program is None or report.lacks.get(part) != program or not report.bundle:
+        return False
+    if f"{host_paths.BINARIES}/{program}" in report.bundle:
         return False
     return program != "etcdctl" or any(one.etcd.bootstrapped for one in reports.values())
 

@@ -104,7 +104,7 @@ def test_a_program_that_the_bundle_brings_is_pushed_again_unless_every_member_wo
         "etcd": "etcdctl could not be run: Permission denied",
         "images": "ctr could not be run: not found in PATH",
     }
-    lost = samples.report(failed=failed, bundle=there)
+    lost = samples.report(failed=failed, lacks={"etcd": "etcdctl", "images": "ctr"}, bundle=there)
     member = samples.report("m2", "10.0.0.22", etcd=samples.document()["etcd"] | {"bootstrapped": True})
     expected = {"m1": MASTER, "m2": replace(MASTER, address="10.0.0.22")}
     assert problems(expected, {"m1": lost, "m2": member}, WINDOW, NEEDS) == []

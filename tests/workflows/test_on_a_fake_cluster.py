@@ -90,13 +90,14 @@ def test_a_member_that_is_unknown_without_etcdctl_gets_it_and_nothing_else(inven
         def _arrive(self, host):
             super()._arrive(host)
             self.take(host.name, "etcd")
-            self.now_reported[host.name]["failed"] = {}
+            self.now_reported[host.name] |= {"failed": {}, "lacks": {}}
 
     reports = converged(inventory)
     program = "/usr/local/bin/etcdctl"
     reports["m1"]["bundle"] = {path: one for path, one in reports["m1"]["bundle"].items() if path != program}
     reports["m1"]["etcd"] = samples.document()["etcd"]
     reports["m1"]["failed"] = {"etcd": "etcdctl could not be run: not found in PATH"}
+    reports["m1"]["lacks"] = {"etcd": "etcdctl"}
     cluster = Lost(inventory, reports)
     done = run_up(cluster)
     assert [line.partition(" (")[0] for line in done.plan] == ["m1: push binaries"]

@@ -2,7 +2,7 @@
 
 Takes one JSON request as its argument and writes one JSON document. Every probe has a deadline, so that a hung
 component empties its own answer and does not delay the report; a probe that fails leaves its entry of NOTHING and is
-named in ``failed``, and in ``lacks`` where a program is not installed. The shape of request and report is
+named in ``failed``, and in ``lacks`` where a program is missing or not executable. The shape of request and report is
 :mod:`haplane.domain.observed`.
 """
 
@@ -28,7 +28,7 @@ from haplane.facts.on_host.leftovers import leftovers, settings, snapshots
 from haplane.facts.on_host.machine import bundle_files, files, images, machine, made
 from haplane.facts.on_host.network import addresses, listening
 from haplane.facts.on_host.precedence import precedence
-from haplane.facts.on_host.probe import NotInstalled
+from haplane.facts.on_host.probe import NotRunnable
 from haplane.facts.on_host.surroundings import surroundings
 from haplane.facts.on_host.systemd import units
 from haplane.facts.on_host.workloads import workloads
@@ -109,7 +109,7 @@ def main() -> None:
     answered = {name: future.result() for name, future in futures.items() if name not in errors}
     report = NOTHING | answered
     report["failed"] = {name: reason_of(error) for name, error in errors.items()}
-    report["lacks"] = {name: error.program for name, error in errors.items() if isinstance(error, NotInstalled)}
+    report["lacks"] = {name: error.program for name, error in errors.items() if isinstance(error, NotRunnable)}
     report["started_at"] = started_at
     report["finished_at"] = time.time()
     json.dump(report, sys.stdout)

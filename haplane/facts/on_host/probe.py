@@ -22,7 +22,7 @@ def completed(*command: str, seconds: float = PROBE_SECONDS) -> subprocess.Compl
     """A command that ran to its end.
 
     Raises OSError, with a message for people, for one that is missing, not executable, late or killed: what it would
-    have reported is unknown, not bad. NotInstalled is that of a missing one.
+    have reported is unknown, not bad. NotRunnable is that of the first two.
     """
     program = command[0]
     try:
@@ -32,6 +32,8 @@ def completed(*command: str, seconds: float = PROBE_SECONDS) -> subprocess.Compl
         )  # fmt: skip
     except FileNotFoundError:
         raise NotInstalled(program) from None
+    except PermissionError:
+        raise NotRunnable(program, "Permission denied") from None
     except subprocess.TimeoutExpired:
         raise OSError(f"{program} did not end within {seconds:g} s") from None
     except OSError as error:
@@ -41,12 +43,19 @@ def completed(*command: str, seconds: float = PROBE_SECONDS) -> subprocess.Compl
     return done
 
 
-class NotInstalled(OSError):
-    """``program`` is in no directory of PATH."""
+class NotRunnable(OSError):
+    """``program`` is not there, or not executable."""
+
+    def __init__(self, program: str, why: str) -> None:
+        super().__init__(f"{program} could not be run: {why}")
+        self.program = program
+
+
+class NotInstalled(NotRunnable):
+    """It is in no directory of PATH."""
 
     def __init__(self, program: str) -> None:
-        super().__init__(f"{program} could not be run: not found in PATH")
-        self.program = program
+        super().__init__(program, "not found in PATH")
 
 
 def run(*command: str, seconds: float = PROBE_SECONDS) -> str | None:

@@ -55,6 +55,13 @@ SHORT = {"PROBE_SECONDS = 5": "PROBE_SECONDS = 1"}
 LATE = "exec sleep 60"
 
 
+def make_keys(directory):
+    """Of a client of etcd, empty."""
+    directory.mkdir()
+    for name in ("ca.crt", "healthcheck-client.crt", "healthcheck-client.key"):
+        (directory / name).touch()
+
+
 @pytest.mark.parametrize(
     ("program", "parts"),
     [("ss", ["listening"]), ("ip", ["addresses", "balancer", "surroundings"]), ("ctr", ["images"])],
@@ -73,8 +80,7 @@ def test_a_failing_ss_frees_no_port(programs):
 @pytest.mark.parametrize("script", [LATE, "exit 0"])
 def test_an_etcdctl_that_is_late_or_cannot_be_run_makes_its_member_unknown(programs, tmp_path, script):
     (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
-    (tmp_path / "pki").mkdir()
-    (tmp_path / "pki" / "healthcheck-client.crt").touch()
+    make_keys(tmp_path / "pki")
     commands = programs("etcdctl", script, 0o755 if script == LATE else 0o644)
     moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"} | SHORT
     found = observe(commands=commands, moved=moved)
@@ -90,8 +96,7 @@ def test_an_outsider_that_etcdctl_was_late_to_reach_is_not_called_down(programs,
         '{"members": [{"ID": 30, "peerURLs": ["https://10.0.0.30:2380"], "clientURLs": ["https://10.0.0.30:2379"]}]}'
     )
     (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
-    (tmp_path / "pki").mkdir()
-    (tmp_path / "pki" / "healthcheck-client.crt").touch()
+    make_keys(tmp_path / "pki")
     script = f"case \"$*\" in\n*'member list'*) echo '{members}' ;;\n*10.0.0.30:2379*) {LATE} ;;\n*) exit 1 ;;\nesac"
     moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"} | SHORT
     found = observe(commands=programs("etcdctl", script), moved=moved, etcd_addresses=["10.0.0.21"])
