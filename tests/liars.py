@@ -13,6 +13,7 @@ from haplane.domain.snapshot_report import Sealed, SnapshotReport
 LABELS = sorted({MADE_LABEL, *CONTROL_PLANE_LABELS})
 NAMES = ("m1", "m2", "m3", "m4", "m5", "e1", "e2", "e3", "w1", "lb1", "ghost")
 REVISIONS = st.sampled_from([0, 1, 100, 10**15, 1 << 53])
+SIZES = st.sampled_from([0, 1, 1 << 20, 1900 << 20, 1 << 50])
 IDS = st.integers(0, 8) | st.just((1 << 64) - 1)
 
 
@@ -60,6 +61,8 @@ def etcds(draw, honest=()):
         "header": {"member_id": draw(IDS), "revision": draw(REVISIONS), "cluster_id": draw(IDS)},
         "leader": draw(IDS),
         "errors": draw(st.lists(alarms, max_size=2)),
+        "dbSize": draw(SIZES),
+        "dbSizeInUse": draw(SIZES),
     }
     return Etcd.model_validate(
         {

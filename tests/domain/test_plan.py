@@ -620,6 +620,14 @@ def test_out_of_space_is_a_step_on_every_member_that_runs_until_the_alarm_is_gon
     assert plan(INVENTORY, CONVERGED).of(Kind.SPACE) == ()
 
 
+def test_a_member_is_defragmented_for_its_own_free_pages_only():
+    """One etcd member has every `up` compact and defragment all members."""
+    etcd = fields("m3", "etcd")
+    etcd["status"] = dict(etcd["status"], dbSize=1900 << 20, dbSizeInUse=1 << 20)
+    found = samples.altered(CONVERGED, "m3", etcd=etcd)
+    assert plan(INVENTORY, found).hosts(Kind.SPACE) == ("m3",)
+
+
 @pytest.mark.parametrize(
     ("quota", "unit", "restarts"),
     [

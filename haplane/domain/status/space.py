@@ -6,7 +6,7 @@ from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import Observation
 from haplane.domain.problem import UP, Problem, problem
 from haplane.domain.status.model import Roster
-from haplane.domain.steps.etcd_space import NEARLY_FULL, fullness, quota_of, why_free_space, without_space
+from haplane.domain.steps.etcd_space import NEARLY_FULL, fullness, is_fragmented, quota_of, without_space
 
 SETTING = 'cluster["etcd"]["quota_backend_bytes"]'
 
@@ -16,7 +16,6 @@ def space_problems(roster: Roster, observation: Observation) -> list[Problem]:
     known = {name: observation.reports[name] for name in roster.etcd if name in observation.reports}
     running = {name: report.etcd.status for name, report in known.items() if report.etcd.status is not None}
     found = []
-    reclaimable = why_free_space(roster.etcd, observation.reports) is not None
     if without_space(known.values()):
         full = ", ".join(f"{name} {_how_full(status)}" for name, status in running.items())
         found.append(
@@ -31,7 +30,7 @@ def space_problems(roster: Roster, observation: Observation) -> list[Problem]:
             problem(
                 f"etcd member {name}: its database is nearly full",
                 why=_how_full(status),
-                fix=f"{UP} defragments it" if reclaimable else f"raise {SETTING}, then {UP}",
+                fix=f"{UP} defragments it" if is_fragmented(status) else f"raise {SETTING}, then {UP}",
             )
             for name, status in running.items()
             if fullness(status) > NEARLY_FULL

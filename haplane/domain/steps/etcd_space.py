@@ -45,32 +45,39 @@ def without_space(reports: Iterable[HostReport]) -> frozenset[int]:
     return with_alarm(NOSPACE, reports)
 
 
-def why_free_space(members: Iterable[str], reports: Mapping[str, HostReport]) -> str | None:
-    """Why the databases of these members have to be compacted and defragmented, None where nothing is gained."""
-    known = [reports[name] for name in members if name in reports]
-    if without_space(known):
-        return OUT_OF_SPACE
-    running = [report.etcd.status for report in known if report.etcd.status is not None]
-    fragmented = any(
-        fullness(status) > NEARLY_FULL and 0 < status.db_size_in_use < MOSTLY_FREE * status.db_size
-        for status in running
-    )
-    return FRAGMENTED if fragmented else None
+def is_fragmented(status: EtcdStatus) -> bool:
+    """Whether defragmenting that member's own database is worth its while."""
+    return fullness(status) > NEARLY_FULL and 0 < status.db_size_in_use < MOSTLY_FREE * status.db_size
 
 
 def space_steps(members: Sequence[str], reports: Mapping[str, HostReport]) -> list[Step]:
-    """One for each of these members that runs. None while etcd warns of corruption: then it compacts nothing."""
-    why = why_free_space(members, reports)
-    if why is None or corrupt(reports[name] for name in members if name in reports):
+    """One for each of these members that runs where etcd is out of space, or whose own database is mostly free.
+
+    None while etcd warns of corruption: then it compacts nothing.
+    """
+    if corrupt(reports[name] for name in members if name in reports):
         return []
-    running = [name for name in members if name in reports and reports[name].etcd.status is not None]
-    return [Step(Kind.SPACE, name, why) for name in running]
+    running = _running(members, reports)
+    if without_space(reports[name] for name in running):
+        return [Step(Kind.SPACE, name, OUT_OF_SPACE) for name in running]
+    return [Step(Kind.SPACE, name, FRAGMENTED) for name, status in running.items() if is_fragmented(status)]
+
+
+def is_compacted(members: Iterable[str], reports: Mapping[str, HostReport]) -> bool:
+    """Whether the history that all members share is shortened: more than half of these are short of space."""
+    running = _running(members, reports)
+    fragmented = sum(is_fragmented(status) for status in running.values())
+    return bool(without_space(reports[name] for name in running)) or 2 * fragmented > len(running)
+
+
+def _running(members: Iterable[str], reports: Mapping[str, HostReport]) -> dict[str, EtcdStatus]:
+    statuses = {name: reports[name].etcd.status for name in members if name in reports}
+    return {name: status for name, status in statuses.items() if status is not None}
 
 
 def still_full(members: Sequence[str], reports: Mapping[str, HostReport]) -> dict[str, EtcdStatus]:
     """Members whose database is at its quota, so that the alarm would be raised again at the next write."""
-    running = {name: reports[name].etcd.status for name in members if name in reports}
-    return {name: status for name, status in running.items() if status is not None and fullness(status) >= FULL}
+    return {name: status for name, status in _running(members, reports).items() if fullness(status) >= FULL}
 
 
 def needed_for_a_member(reports: Iterable[HostReport]) -> int:

@@ -12,7 +12,7 @@ from haplane.domain import host_paths
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.plan import Kind
-from haplane.domain.steps.etcd_space import quota_of, still_full, without_space
+from haplane.domain.steps.etcd_space import is_compacted, quota_of, still_full, without_space
 from haplane.errors import Refused
 from haplane.observation.observe import observe
 from haplane.phases.converge.change_members import any_healthy_voter
@@ -27,7 +27,8 @@ def free_space(context: Context) -> None:
     Live data that fills the quota by itself becomes a warning: the alarm stays, because it would come back.
     """
     members = (*context.inventory.etcd, *context.inventory.leaving)
-    context.deploy([any_healthy_voter(context)], etcd_recipes.compact_etcd)
+    if is_compacted([host.name for host in context.inventory.etcd], context.observation.reports):
+        context.deploy([any_healthy_voter(context)], etcd_recipes.compact_etcd)
     for host in sorted(context.hosts(Kind.SPACE), key=lambda one: context.report(one).etcd.leads):
         refuse_unless(context, host, members, may_restart_etcd)
         _refuse_without_scratch(context, host)

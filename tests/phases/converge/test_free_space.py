@@ -57,6 +57,16 @@ def test_compacted_once_defragmented_leader_last_and_the_alarm_taken_back_at_the
     assert [hosts for _, hosts in orders[1:4]] == [["m2"], ["m3"], ["m1"]]
 
 
+def test_history_is_not_shortened_for_one_member_that_is_mostly_free():
+    etcd = samples.converged(INVENTORY).reports["m3"].etcd.model_dump(by_alias=True)
+    etcd["status"] |= {"dbSize": 1900 << 20, "dbSizeInUse": 1 << 20}
+    found = samples.altered(samples.converged(INVENTORY), "m3", etcd=etcd, leftovers={"etcd_free_bytes": 1 << 30})
+    steps = (Step(Kind.SPACE, "m3", "its database is mostly free pages"),)
+    context = context_of(INVENTORY, found, steps=steps, executor=Space(found, None))
+    free_space(context)
+    assert context.executor.orders == [("defragment_etcd", ["m3"])]
+
+
 def test_live_data_that_fill_the_quota_keep_the_alarm_and_are_named():
     context = freed(full(size=48 << 20, in_use=48 << 20))
     free_space(context)
