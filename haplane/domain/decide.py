@@ -12,7 +12,7 @@ from haplane.domain.steps.etcd import etcd_steps
 from haplane.domain.steps.etcd_space import space_steps
 from haplane.domain.steps.host import host_steps
 from haplane.domain.steps.leaders import leader_steps
-from haplane.domain.steps.membership import decommission_steps, delete_node_steps, member_steps
+from haplane.domain.steps.membership import decommission_steps, delete_node_steps, member_steps, without_node
 from haplane.domain.steps.nodes import node_steps, tidy_staged_steps, tidy_steps
 from haplane.domain.steps.pod_network import pod_network_steps
 
@@ -42,7 +42,7 @@ def decide(
     deleted = delete_node_steps(cluster, observation)
     steps += [*member_steps(changes), *deleted, *decommission_steps(cluster, reports, kubernetes, changes)]
     once = cluster_steps(cluster, reports, kubernetes, {step.host for step in deleted})
-    steps += node_steps(cluster, wants, reports, kubernetes)
+    steps += node_steps(cluster, wants, reports, without_node(cluster, reports))
     steps += pod_network_steps(cluster, reports, kubernetes)
     busy = {step.host for step in steps if step.kind in STARTS_CONTROLLERS}
     steps += leader_steps(cluster.masters, observation, offsets or {}, busy)

@@ -9,7 +9,7 @@ runs another cluster than the others reads through the quorum of that one only.
 
 **Nothing is destroyed on the word of one host.** Facts that several hosts can know are what a majority of them
 reports (:mod:`haplane.domain.consensus`, ``listed_members``), and a Node is deleted only when its own host reports
-that it is no node any more, or when :func:`is_gone`.
+that it is no node any more, or when :func:`is_gone`; one is missing only when :func:`is_absent`.
 """
 
 from __future__ import annotations
@@ -76,4 +76,11 @@ def is_gone(
         view = reports[name].kubernetes if name in reports else None
         seen = next((found for found in view.nodes if found.name == node), None) if view else None
         votes += seen is not None and labels <= set(seen.labels) and not seen.ready
+    return bool(entitled) and votes >= majority(len(entitled))
+
+
+def is_absent(node: str, entitled: Collection[str], reports: Mapping[str, HostReport]) -> bool:
+    """Whether a majority of the ``entitled`` masters reports the cluster's Nodes without that one."""
+    views = [reports[name].kubernetes for name in entitled if name in reports]
+    votes = sum(node not in {found.name for found in view.nodes} for view in views if view is not None)
     return bool(entitled) and votes >= majority(len(entitled))

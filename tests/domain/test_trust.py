@@ -300,6 +300,18 @@ def test_whatever_one_liar_reports_no_living_node_is_deleted(world):
 
 @settings(max_examples=60, deadline=None)
 @given(worlds())
+def test_whatever_one_liar_reports_no_kubelet_of_another_is_restarted_for_its_node_and_no_other_defragmented(world):
+    inventory, _, observation, liar = world
+    try:
+        plan = plan_of(seen(observation, inventory), inventory)
+    except HaplaneError:
+        return
+    assert set(plan.hosts(Kind.KUBELET)) <= {liar}
+    assert set(plan.hosts(Kind.SPACE)) <= {liar}
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
 def test_whatever_one_liar_reports_a_node_that_is_not_ready_is_a_problem(world):
     inventory, honest, observation, liar = world
     told = honest.reports["m1"].kubernetes.model_dump()

@@ -17,7 +17,7 @@ from haplane.domain.plan import (
     Step,
 )
 from haplane.domain.steps.nodes import WORKER_EVIDENCE
-from haplane.domain.trust import is_gone
+from haplane.domain.trust import is_absent, is_gone
 
 MASTER_LABELS = frozenset({CONTROL_PLANE_LABEL, MADE_LABEL})
 
@@ -25,7 +25,12 @@ MASTER_LABELS = frozenset({CONTROL_PLANE_LABEL, MADE_LABEL})
 def member_steps(changes: Sequence[Change]) -> list[Step]:
     """Changes of etcd's membership, in their order; what a leaving one needs besides is another step."""
     return [
-        Step(Kind.MEMBERS, change.name or THE_CLUSTER, _change_in_words(change))
+        Step(
+            Kind.MEMBERS,
+            change.name or THE_CLUSTER,
+            _change_in_words(change),
+            (change.act.name.lower(), f"{change.id:x}"),
+        )
         for change in changes
         if change.act is not Act.LEAVE
     ]
@@ -52,6 +57,12 @@ def delete_node_steps(cluster: ClusterWants, observation: Observation) -> list[S
         elif node.name not in cluster.leaving and is_gone(node.name, entitled, reports, labels=MASTER_LABELS):
             steps.append(Step(Kind.DELETE_NODE, node.name, "a master that is not in the inventory"))
     return steps
+
+
+def without_node(cluster: ClusterWants, reports: Mapping[str, HostReport]) -> frozenset[str]:
+    """Masters and workers of which a majority of the entitled masters reports that they have no Node."""
+    entitled = entitled_masters(cluster, reports)
+    return frozenset(name for name in (*cluster.masters, *cluster.workers) if is_absent(name, entitled, reports))
 
 
 def entitled_masters(cluster: ClusterWants, reports: Mapping[str, HostReport]) -> tuple[str, ...]:

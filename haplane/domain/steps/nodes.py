@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import Pod
 from haplane.domain.files import Part
-from haplane.domain.observed import HostReport, Kubernetes
+from haplane.domain.observed import HostReport
 from haplane.domain.plan import EXPIRED, MASTER_EVIDENCE, ClusterWants, Kind, Step, Wants, few, reasons
 from haplane.domain.steps.host import step_on, taken_up_at, unit_step, why_take_up
 
@@ -35,13 +35,12 @@ def node_steps(
     cluster: ClusterWants,
     wants: Mapping[str, Wants],
     reports: Mapping[str, HostReport],
-    kubernetes: Kubernetes | None = None,
+    without_node: Collection[str] = (),
 ) -> list[Step]:
     """Kubeadm's phases where they have not run; a restart where their input changed; the kubelet where it is down.
 
-    A kubelet whose Node was deleted is restarted: only then it registers.
+    ``without_node``: whose Node was deleted. Their kubelets are restarted: only then they register.
     """
-    known = {node.name for node in kubernetes.nodes} if kubernetes else None
     steps: list[Step | None] = []
     for name in cluster.masters + cluster.workers:
         report = reports.get(name)
@@ -56,7 +55,7 @@ def node_steps(
             continue
         if name in cluster.masters:
             steps += control_plane_steps(name, wants[name], report, ended_static_pods(name, reports))
-        lost = known is not None and name not in known and is_registered(report)
+        lost = name in without_node and is_registered(report)
         steps += kubelet_steps(name, wants[name], report, has_lost_its_node=lost)
     return [step for step in steps if step is not None]
 

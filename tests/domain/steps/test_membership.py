@@ -3,11 +3,13 @@
 import pytest
 import samples
 
+from haplane.domain.decide import decide
+from haplane.domain.membership import Act, Change
 from haplane.domain.observed import Observation
-from haplane.domain.plan import CONTROL_PLANE_LABELS, MADE_LABEL, Kind
+from haplane.domain.plan import CONTROL_PLANE_LABELS, MADE_LABEL, Kind, Plan
 from haplane.domain.status import Certificates, summarise
 from haplane.domain.steps.cluster import cluster_steps
-from haplane.domain.steps.membership import delete_node_steps, not_made_by_haplane
+from haplane.domain.steps.membership import delete_node_steps, member_steps, not_made_by_haplane
 from haplane.observation.health import roster
 
 INVENTORY = samples.inventory(workers=1)
@@ -85,3 +87,34 @@ def test_a_blank_host_has_its_node_deleted_unless_another_host_is_that_node(addr
     blank = samples.altered(CONVERGED, "m2", files={}, kubernetes=None)
     told = node("m2", ready=ready, address=address)
     assert forgotten(knowing(told, by=("m1", "m3"), observation=blank)) == gone
+
+
+def lacking(name, *, by, observation=CONVERGED):
+    """These masters report the cluster's Nodes without that one."""
+    for master in by:
+        told = observation.reports[master].kubernetes.model_dump()
+        nodes = [node for node in told["nodes"] if node["name"] != name]
+        observation = samples.altered(observation, master, kubernetes=told | {"nodes": nodes})
+    return observation
+
+
+def restarted(observation):
+    plan = decide(CLUSTER, samples.wants(INVENTORY, dict(observation.reports)), observation)
+    return [step.host for step in plan.of(Kind.KUBELET)]
+
+
+def test_a_kubelet_is_restarted_when_a_majority_of_the_masters_knows_no_node_of_its():
+    """Two of three API servers answer, and one of them reports no Nodes: that is no majority of the masters."""
+    assert restarted(lacking("w1", by=("m1", "m2"))) == ["w1"]
+    out = samples.altered(CONVERGED, "m1", apiserver={"ready": False}, kubernetes=None, workloads=None)
+    assert restarted(lacking("w1", by=("m3",), observation=out)) == restarted(out) == []
+    assert restarted(lacking("w1", by=("m2", "m3"), observation=out)) == ["w1"]
+
+
+def test_a_change_of_a_member_that_is_not_the_one_that_was_agreed_to_is_asked_about_again():
+    """`promote once it has caught up` was shown, and `remove` is what another look decides on."""
+    shown = Plan(tuple(member_steps([Change(Act.PROMOTE, "m3", "10.0.0.23", 3)])))
+    for other in (Change(Act.REMOVE, "m3", "10.0.0.23", 3), Change(Act.PROMOTE, "m3", "10.0.0.23", 4)):
+        assert Plan(tuple(member_steps([other]))).changes != shown.changes
+    why = Change(Act.PROMOTE, "m3", "10.0.0.23", 3, why="it is in the way")
+    assert Plan(tuple(member_steps([why]))).changes == shown.changes
