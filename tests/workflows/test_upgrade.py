@@ -234,6 +234,23 @@ def test_a_worker_that_lies_about_its_kubelet_is_named_with_the_command_that_goe
     assert {name for kind, name, _ in cluster.history if kind != "cluster"} == {"w1"}, "nothing else goes back for it"
 
 
+def test_a_worker_that_is_left_out_stops_no_other_node(inventory, monkeypatch):
+    """`haplane upgrade --without w1` was still stopped by w1 after control planes are upgraded."""
+    cluster = UpgradedCluster(inventory)
+    honest = cluster._joined
+    cluster._joined = lambda: [node | {"ready": node["name"] != "w1"} for node in honest()]
+
+    def rollouts(name, arguments):
+        if any("daemonset" in one for one in arguments["workloads"]):
+            raise HaplaneError("Wait until the new pods run everywhere: failed", why="1 of 4 updated")
+
+    cluster._wait_for_rollouts = rollouts
+    for _ in range(2):
+        outcome = run(cluster, without=("w1",))
+        assert any("kube-proxy" in one and "w1 was left out" in one for one in outcome.warnings)
+    assert cluster.kubelets == dict.fromkeys(("m1", "m2", "m3"), "1.37.2") | {"w1": "1.35.4"}
+
+
 def test_a_master_that_lies_about_its_version_is_named_with_the_commands_that_replace_it(inventory):
     cluster = UpgradedCluster(inventory)
     cluster.now_reported["m3"]["settings"]["apiserver_version"] = "9.9.9"

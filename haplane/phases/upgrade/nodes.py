@@ -60,8 +60,8 @@ def _restart(context: Context, host: Host) -> None:
 
 
 def _refuse_while_another_is_away(context: Context, host: Host) -> None:
-    """Raises Refused while another node of the inventory is not Ready, or nobody knows."""
-    names = {one.name for one in context.inventory.nodes} - {host.name}
+    """Raises Refused while another node of the inventory that is not left out is not Ready, or nobody knows."""
+    names = {one.name for one in context.inventory.nodes} - {host.name, *context.request.without}
 
     def away() -> Obstacle | None:
         kubernetes = context.observation.kubernetes()

@@ -6,8 +6,10 @@ from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import upgrade as recipes
 from haplane.domain.plan import Kind
+from haplane.errors import HaplaneError
 
-WORKLOADS = ("kube-system/daemonset/kube-proxy", "kube-system/deployment/coredns")
+DNS = "kube-system/deployment/coredns"
+PROXY = "kube-system/daemonset/kube-proxy"
 POD_NETWORK = "kube-flannel/daemonset/flannel"
 SECONDS = 60
 SECONDS_FOR_EACH_NODE = 20
@@ -15,12 +17,29 @@ SECONDS_FOR_EACH_NODE = 20
 
 
 def await_rollouts(context: Context) -> None:
-    """Raises DeadlinePassed when they do not run in time."""
+    """Raises DeadlinePassed when they do not run in time.
+
+    DaemonSets have pods on hosts that are left out too: where those keep them from completing, that is a warning.
+    """
+    _await(context, DNS)
     own = context.inventory.cluster.pod_network_manifest is None
+    for daemon_set in (PROXY, POD_NETWORK) if own else (PROXY,):
+        try:
+            _await(context, daemon_set)
+        except HaplaneError as error:
+            if not context.request.without:
+                raise
+            left_out = ", ".join(context.request.without)
+            context.result.warnings.append(
+                f"{daemon_set}: its new pods do not run everywhere ({error.brief}); {left_out} was left out"
+            )
+
+
+def _await(context: Context, workload: str) -> None:
     context.deploy(
         [context.some_master()],
         recipes.wait_for_rollouts,
-        workloads=(*WORKLOADS, POD_NETWORK) if own else WORKLOADS,
+        workloads=(workload,),
         seconds=SECONDS + SECONDS_FOR_EACH_NODE * len(context.inventory.nodes),
     )
 
