@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from haplane.domain import host_paths
 from haplane.domain.balancer_report import Balancer
+from haplane.domain.cluster_health import DaemonSet, Lease, Pod, Webhook, Workloads
 from haplane.domain.etcd_report import Etcd
 from haplane.domain.observed import Apiserver, File, HostReport, Kubernetes, Node
 from haplane.domain.plan import CONTROL_PLANE_LABEL, CONTROL_PLANE_LABELS, MADE_LABEL
@@ -111,6 +112,43 @@ JOURNALS = st.builds(
 SEALED = st.builds(Sealed, fingerprint=st.just("x"), sha256=st.just("0" * 64), recipients=st.just(("age1liar",)))
 
 
+HOOKS = st.builds(
+    Webhook,
+    kind=st.just("validatingwebhookconfiguration"),
+    name=st.sampled_from(["policy", "a"]),
+    webhook=st.sampled_from(["policy.example.org", "a"]),
+    why=st.just("gone"),
+)
+DAEMON_SETS = st.builds(
+    DaemonSet,
+    name=st.sampled_from(["kube-system/kube-proxy", "kube-flannel/flannel"]),
+    desired=st.integers(0, 9),
+    ready=st.integers(0, 9),
+    pods=st.lists(
+        st.builds(
+            Pod, name=st.just("x"), node=st.sampled_from(NAMES), ready=st.booleans(), reason=st.just("ErrImagePull"),
+            message=st.just(""),
+        ),
+        max_size=5,
+    ).map(tuple),
+    warning=st.none() | st.just("a"),
+)  # fmt: skip
+PATHS = st.lists(st.sampled_from(["/api/v1/namespaces/kube-system/services/kube-dns", "/api/v1/nodes/x"]), max_size=2)
+WORKLOADS = st.builds(
+    Workloads,
+    daemon_sets=st.lists(DAEMON_SETS, max_size=3).map(tuple),
+    webhooks=st.lists(HOOKS, max_size=3).map(tuple),
+    leases=st.dictionaries(
+        st.sampled_from(["kube-scheduler", "x"]), st.builds(Lease, holder=st.just(""), age_seconds=st.just(9))
+    ),
+    hindered=st.dictionaries(st.sampled_from(["kube-proxy", *(f"a{number}" for number in range(50))]), st.just("no")),
+    missing=PATHS.map(tuple),
+    edited=PATHS.map(tuple),
+    held=PATHS.map(tuple),
+)
+"""As one API server reports them that hides something, or invents it."""
+
+
 LIED = File(sha256="6" * 64, mode=0o600, user_id=0)
 TELLING_FILES = (
     *host_paths.ROTATION_FILES["signing"], host_paths.ETCD_CA_CRT, host_paths.ETCD_MEMBER_CA_CRT,
@@ -135,6 +173,7 @@ def lies(draw, report: HostReport, truth) -> HostReport:
         update={
             "etcd": draw(etcds(truth) | forgers(truth) | st.just(report.etcd)),
             "kubernetes": draw(KUBERNETES | st.just(report.kubernetes)),
+            "workloads": draw(st.none() | WORKLOADS | st.just(report.workloads)),
             "apiserver": Apiserver(ready=draw(st.booleans())),
             "balancer": Balancer(
                 holds_endpoint=draw(st.booleans()),

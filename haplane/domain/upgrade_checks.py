@@ -10,10 +10,11 @@ from typing import Annotated
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from haplane.domain import host_paths
+from haplane.domain.cluster_health import Webhook
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import HostReport, Node, Observation
 from haplane.domain.refusals import fix_of_refusal, irreplaceable
-from haplane.domain.status.workloads import most_troubled, removal
+from haplane.domain.status.workloads import removal, views_of
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
 from haplane.domain.validation import first_error
@@ -133,9 +134,8 @@ def node_problems(nodes: Iterable[Node], apiserver: str, begun: bool) -> Iterato
 
 def undecided(reports: Iterable[HostReport]) -> list[str]:
     """Webhooks that do not answer, of which their matchConditions decide whether they are called."""
-    view = most_troubled(reports)
-    hooks = view.webhooks if view else ()
-    return sorted({hook.webhook for hook in hooks if view and called(hook, view) is Called.PERHAPS})
+    views = views_of(reports)
+    return sorted({hook.webhook for view in views for hook in view.webhooks if called(hook, view) is Called.PERHAPS})
 
 
 def webhook_problems(reports: Iterable[HostReport], tried: DryRuns) -> Iterator[HaplaneError]:
@@ -143,15 +143,13 @@ def webhook_problems(reports: Iterable[HostReport], tried: DryRuns) -> Iterator[
 
     The others are left to `haplane status`. ``tried`` is of those that are undecided.
     """
-    view = most_troubled(reports)
-    if view is None:
-        return
-    found = {}
-    for hook in view.webhooks:
+    found: dict[tuple[str, str], tuple[Webhook, str]] = {}
+    for view, hook in [(one, hook) for one in views_of(reports) for hook in one.webhooks]:
         judged, refused = called(hook, view), hook.webhook in tried.refused
-        if judged is Called.YES or (judged is Called.PERHAPS and (refused or not tried.complete)):
-            refuses = "refuses" if judged is Called.YES or refused else "may refuse"
-            found[hook.kind, hook.name] = hook, refuses
+        if judged is Called.YES or (judged is Called.PERHAPS and refused):
+            found[hook.kind, hook.name] = hook, "refuses"
+        elif judged is Called.PERHAPS and not tried.complete:
+            found.setdefault((hook.kind, hook.name), (hook, "may refuse"))
     for hook, refuses in found.values():
         yield HaplaneError(
             f"{hook.kind} {hook.name} {refuses} {subject(hook)}, the cluster's own among them",
@@ -162,8 +160,8 @@ def webhook_problems(reports: Iterable[HostReport], tried: DryRuns) -> Iterator[
 
 def pod_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
     """DaemonSets and CoreDNS whose pods an upgrade would end and API servers would refuse to make again."""
-    view = most_troubled(reports)
-    for name, why in irreplaceable(view).items() if view else ():
+    refused = {name: why for view in reversed(views_of(reports)) for name, why in irreplaceable(view).items()}
+    for name, why in refused.items():
         what = f"API servers would refuse the pods of {name} that an upgrade makes anew"
         yield HaplaneError(what, why=why, next_step=fix_of_refusal(name, why))
 

@@ -149,15 +149,22 @@ def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
 
 
 def _dry_runs(context: Context) -> DryRuns:
-    """Of webhooks that nothing else decides about, by the first API server that answers."""
+    """Of webhooks that nothing else decides about, by every API server that is ready: what one refuses is refused."""
     names = checks.undecided(context.observation.reports.values())
     port = str(context.inventory.cluster.apiserver_port)
-    for host in context.reachable(context.inventory.masters) if names else ():
-        if context.report(host).apiserver.ready:
-            with suppress(HaplaneError, ValidationError):
-                answer = context.executor.run(host, "python3", "-I", "-c", packed(TRIES), port, *names)
-                return DryRuns.model_validate_json(answer)
-    return DryRuns()
+    masters = context.reachable(context.inventory.masters) if names else []
+    ready = [host for host in masters if context.report(host).apiserver.ready]
+
+    def ask(host: Host) -> DryRuns:
+        with suppress(HaplaneError, ValidationError):
+            answer = context.executor.run(host, "python3", "-I", "-c", packed(TRIES), port, *names)
+            return DryRuns.model_validate_json(answer)
+        return DryRuns()
+
+    with Threads(len(ready)) as pool:
+        tried = list(pool.map(ask, ready))
+    refused = {name: why for one in reversed(tried) for name, why in one.refused.items()}
+    return DryRuns(refused=refused, complete=bool(tried) and all(one.complete for one in tried))
 
 
 def _written(context: Context) -> list[Written]:

@@ -114,6 +114,39 @@ def test_one_master_cannot_hide_what_another_one_reports():
     assert len(problems(observation)) == 1
 
 
+def test_one_master_that_reports_much_hides_nothing_that_the_others_see():
+    """m1 and m2 report kube-proxy 1/4, CoreDNS deleted and a dead webhook; m3 added hindered accounts: healthy."""
+    told = samples.workloads(
+        INVENTORY,
+        daemon_sets=[{"name": "kube-system/kube-proxy", "desired": 4, "ready": 1}],
+        missing=["/apis/apps/v1/namespaces/kube-system/deployments/coredns"],
+        webhooks=[HOOK],
+    )
+    honest = CONVERGED
+    for name in ("m1", "m2"):
+        honest = samples.altered(honest, name, workloads=told)
+    assert len(problems(honest)) == 3
+    much = {f"a{number}": "may not" for number in range(50)}
+    full = {
+        f"x/a{number}": "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1" for number in range(9)
+    }
+    for lie in ({"hindered": much}, {"refused": full}, {"leases": {f"x{n}": {"holder": "", "age_seconds": 1}
+                for n in range(50)}}):  # fmt: skip
+        assert problems(samples.altered(honest, "m3", workloads=samples.workloads(INVENTORY, **lie))) == problems(
+            honest
+        )
+
+
+def test_masters_that_count_differently_report_one_problem():
+    observation = CONVERGED
+    for name, ready in (("m1", 1), ("m2", 2), ("m3", 2)):
+        pods = [(f"m{number}", True) for number in range(1, ready + 1)]
+        told = [flannel(ready=ready, pods=pods)[0] | {"desired": 7}]
+        observation = samples.altered(observation, name, workloads=samples.workloads(INVENTORY, daemon_sets=told))
+    (found,) = problems(observation)
+    assert found.startswith("kube-flannel/flannel: 2 pods; there should be one on each of 7 nodes")
+
+
 def test_a_worker_is_not_asked_about_the_cluster():
     told = samples.workloads(INVENTORY, webhooks=[HOOK])
     assert problems(samples.altered(CONVERGED, "w1", workloads=told)) == ()

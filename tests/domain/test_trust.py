@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from haplane.desired.hosts import roles_of
 from haplane.domain.assessment import restore_under_way
-from haplane.domain.cluster_health import Components
+from haplane.domain.cluster_health import Components, Workloads
 from haplane.domain.decide import decide
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.members import membership
@@ -324,6 +324,26 @@ def test_whatever_one_liar_reports_a_node_that_is_not_ready_is_a_problem(world):
         reports[name] = altered.reports[name]
     status = status_of(observation.model_copy(update={"reports": reports}), inventory)
     assert any(one.startswith("worker w1: not Ready") for one in status.lines)
+
+
+TROUBLE = {
+    "daemon_sets": [{"name": "kube-system/kube-proxy", "desired": 4, "ready": 1}],
+    "missing": ["/apis/apps/v1/namespaces/kube-system/deployments/coredns"],
+    "webhooks": [{"kind": "mutatingwebhookconfiguration", "name": "w", "webhook": "w.example.org", "why": "gone"}],
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_whatever_one_liar_reports_it_hides_nothing_that_the_other_masters_see(world):
+    inventory, _, observation, liar = world
+    masters = [name for name in names(inventory.masters) if name in observation.reports and name != liar]
+    assume(masters)
+    told = Workloads.model_validate(samples.workloads(inventory, **TROUBLE))
+    seen_by = {name: observation.reports[name].model_copy(update={"workloads": told}) for name in masters}
+    status = status_of(observation.model_copy(update={"reports": observation.reports | seen_by}), inventory)
+    for words in ("deployments/coredns", "mutatingwebhookconfiguration w refuses"):
+        assert any(words in one for one in status.problems), (words, status.problems)
 
 
 def test_what_is_believed_is_a_report_still():

@@ -1,5 +1,6 @@
 """Nodes out of service and back, from the first look to the last, on hosts in memory."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -38,6 +39,37 @@ def test_a_drain_ends_once_the_pods_are_gone_and_leaves_what_stays(inventory):
     assert [one["metadata"]["name"] for one in cluster.pods if one["spec"]["nodeName"] == "w1"] == ["net-w1"]
     assert cluster.cordoned() == ["w1"]
     assert done.plan[:2] == ("w1: 1 moved: default/web-w1", "w1: 1 stays: default/net-w1")
+
+
+@pytest.mark.parametrize("liar", ["m1", "m3"])
+def test_a_master_that_reports_no_pods_hides_none_from_a_drain(inventory, liar):
+    """Its API server answered without pods, and the drain cost nothing, and had ended before it began."""
+    cluster = lying(Nodes(inventory, [zoo.pod("build-7", on="w1")]), liar, [])
+    with pytest.raises(Refused, match="would be lost"):
+        carry_out(cluster, "drain", "w1")
+    carry_out(cluster, "drain", "w1", force=True)
+    assert [one["metadata"]["name"] for one in cluster.pods if one["spec"]["nodeName"] == "w1"] == ["net-w1"]
+
+
+def test_a_master_that_reports_pods_that_nobody_else_knows_keeps_no_node_from_being_drained(inventory):
+    cluster = lying(Nodes(inventory, replicas("w1", "w2")), "m1", [zoo.pod("ghost", on="w1")])
+    assert carry_out(cluster, "drain", "w1").plan[:2] == (
+        "w1: 1 moved: default/web-w1",
+        "w1: 1 stays: default/net-w1",
+    )
+
+
+def lying(cluster, liar, pods):
+    """That master's API server reports these pods only."""
+    honest = cluster.run
+
+    def run(host, *command, **how):
+        answer = honest(host, *command, **how)
+        lies = host.name == liar and command[0] == "python3" and command[5] in ("read", "look")
+        return json.dumps(json.loads(answer) | {"pods": pods}).encode() if lies else answer
+
+    cluster.run = run
+    return cluster
 
 
 def test_a_deadlock_is_refused_before_anything_is_locked_or_changed(inventory):

@@ -148,8 +148,32 @@ def test_what_a_webhooks_conditions_mean_is_asked_of_an_api_server(inventory, an
         with pytest.raises(UnfitHosts) as refused:
             run(cluster, dry_run=True)
         assert said in str(refused.value)
-    assert asked == (["m1"] if answer != b"nonsense" else ["m1", "m2", "m3"])
+    assert sorted(asked) == ["m1", "m2", "m3"], "each of them: one that lies hides nothing"
     assert cluster.count == 0
+
+
+def test_one_api_server_that_lies_hides_no_webhook_and_no_dry_run(inventory):
+    cluster = UpgradedCluster(inventory)
+    honest = cluster.run
+
+    def tried(host, *command, **how):
+        if command[-1] != "g.x":
+            return honest(host, *command, **how)
+        return b'{"complete": true, "refused": %s}' % (b"{}" if host.name == "m1" else b'{"g.x": "failed calling"}')
+
+    rule = {"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}
+    hook = {
+        "kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "why": "gone", "rules": [rule],
+        "conditional": True,
+    }  # fmt: skip
+    cluster.run = tried
+    cluster.now_reported["m1"]["workloads"] = samples.workloads(
+        inventory, hindered={f"a{n}": "no" for n in range(50)}
+    )
+    for name in ("m2", "m3"):
+        cluster.now_reported[name]["workloads"] = samples.workloads(inventory, webhooks=[hook])
+    with pytest.raises(UnfitHosts, match="guard refuses requests for pods"):
+        run(cluster, dry_run=True)
 
 
 def test_up_refuses_another_version_and_names_the_verb(inventory):

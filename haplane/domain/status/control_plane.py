@@ -10,9 +10,8 @@ from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.causes import end_of
 from haplane.domain.status.model import Roster
-from haplane.domain.status.workloads import most_troubled
 from haplane.domain.steps.leaders import leaderless
-from haplane.domain.steps.nodes import ended_static_pods, unread_certificates
+from haplane.domain.steps.nodes import ended_static_pods, static_pods, unread_certificates
 
 EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
 
@@ -22,8 +21,8 @@ def control_plane_problems(roster: Roster, observation: Observation, offsets: Ma
 
     ``offsets`` are by how many seconds hosts' clocks are ahead.
     """
-    workloads = most_troubled(observation.of(roster.masters))
-    pods = {(pod.component, pod.node): pod for pod in workloads.pods} if workloads else {}
+    waiting = [pod for pod in static_pods(observation.reports) if not pod.ready]
+    pods = {(pod.component, pod.node): pod for pod in reversed(waiting)}
     cut_off = _cut_off(roster, observation)
     all_cut_off = cut_off and len(cut_off) == len(_reaches(roster, observation))
     return [
@@ -106,7 +105,7 @@ def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str
                 continue
             pod = pods.get((component, name))
             waiting = f"{pod.reason}: {pod.message}" if pod and pod.message else pod.reason if pod else ""
-            why = waiting if pod and not pod.ready and waiting else state.unhealthy
+            why = waiting if waiting else state.unhealthy
             log = f"`kubectl --namespace=kube-system logs {component}-{name} --previous` shows its last output"
             fix = UP if component in ended or state.unhealthy.endswith("is missing") else log
             found.append(problem(f"{name}: {component} is not healthy", why=why, fix=fix, ends=end_of(why)))

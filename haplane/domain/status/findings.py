@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from haplane.domain.cluster_health import Workloads
 from haplane.domain.consensus import agreed_view
@@ -13,7 +14,7 @@ from haplane.domain.plan import few
 from haplane.domain.problem import UP, Ends, Problem, journal, problem
 from haplane.domain.refusals import remedy
 from haplane.domain.status.model import Roster
-from haplane.domain.status.workloads import most_troubled
+from haplane.domain.status.workloads import views_of
 from haplane.domain.steps.leaders import leaderless
 
 REMAINING = re.compile(r"\b([a-z0-9]+(?:\.[a-z0-9-]+)*)\.? has \d+ resource instance")
@@ -27,15 +28,16 @@ def finding_problems(
     roster: Roster, observation: Observation, kubernetes: Kubernetes | None, offsets: Mapping[str, float]
 ) -> list[Problem]:
     """As most of the masters report them. ``offsets`` are by how many seconds hosts' clocks are ahead."""
-    view, workloads = agreed_findings(roster, observation), most_troubled(observation.of(roster.masters))
+    view, views = agreed_findings(roster, observation), views_of(observation.of(roster.masters))
     if view is None:
         return []
+    workloads = agreed_view(views)
     idle = {one.component for one in leaderless(roster.masters, observation, offsets)}
     return [
         *_api_services(view),
         *_terminating(view),
         *_idle(view, workloads, idle, roster),
-        *_unbound(view, workloads),
+        *_unbound(view, views),
         *_unstarted(view, kubernetes),
         *_crashing(view),
         *_endpoints(view, workloads, kubernetes, roster, observation),
@@ -110,9 +112,10 @@ def _idle(view: Findings, workloads: Workloads | None, leaderless_ones: set[str]
     return found
 
 
-def _unbound(view: Findings, workloads: Workloads | None) -> list[Problem]:
+def _unbound(view: Findings, views: Sequence[Workloads]) -> list[Problem]:
     """By the first one's error; a webhook that does not answer is named by itself."""
-    hooks = [hook.webhook for hook in workloads.webhooks] if workloads else []
+    votes = Counter(name for one in views for name in {hook.webhook for hook in one.webhooks})
+    hooks = [name for name, count in votes.items() if 2 * count > len(views)]
     errors = [one for one in view.unbound if not any(hook in one.why for hook in hooks)]
     if not errors:
         return []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from haplane.domain.applied import short
@@ -20,26 +22,44 @@ COREDNS = "kube-system/coredns"
 OPERATING_SYSTEM = "kubernetes.io/os"
 """The node label that kubeadm's manifests ask for."""
 
-
-def most_troubled(reports: Iterable[HostReport]) -> Workloads | None:
-    """The view of the master that reports the most amiss: one host cannot hide what another one sees."""
-    views = [report.workloads for report in reports if report.workloads is not None]
-    return max(views, key=_trouble, default=None)
+NUMBER = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
+"""By itself: not within a host's name."""
 
 
-def _trouble(view: Workloads) -> int:
-    lacking = sum(max(one.desired - one.ready, 0) for one in view.daemon_sets)
-    leaderless = sum(not lease.holder for lease in view.leases.values())
-    objects = len(view.hindered) + len(view.missing) + len(view.edited) + len(view.held)
-    return lacking + leaderless + len(view.webhooks) + len(view.refused) + objects
+def views_of(reports: Iterable[HostReport]) -> list[Workloads]:
+    """What each API server reports: none of them hides what another one sees."""
+    return [report.workloads for report in reports if report.workloads is not None]
+
+
+def silent_webhooks(reports: Iterable[HostReport]) -> tuple[Webhook, ...]:
+    """Of all views, each once: what a view reports of it is its own, but for why."""
+    hooks = [hook for view in views_of(reports) for hook in view.webhooks]
+    return tuple({hook.model_dump_json(exclude={"why"}): hook for hook in hooks}.values())
 
 
 def workload_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
-    """One line for each cause: a webhook that keeps a DaemonSet's pods from being created is named with them."""
+    """Of every master's view: one that reports much, or nothing, hides nothing that another one reports."""
     masters = observation.of(roster.masters)
-    view = most_troubled(masters)
-    if view is None:
-        return _unknown(masters)
+    views = views_of(masters)
+    return united([_problems_in(view, roster, kubernetes) for view in views]) if views else _unknown(masters)
+
+
+def united(found: Iterable[Iterable[Problem]]) -> list[Problem]:
+    """All of them, each once: where only numbers or causes differ, as most views have it."""
+    alike: dict[str, Counter[Problem]] = {}
+    for problems in found:
+        for one in dict.fromkeys(problems):
+            alike.setdefault(_subject(one), Counter())[one] += 1
+    return [worded.most_common(1)[0][0] for worded in alike.values()]
+
+
+def _subject(one: Problem) -> str:
+    """What it is about, without counts."""
+    return NUMBER.sub("#", one.what)
+
+
+def _problems_in(view: Workloads, roster: Roster, kubernetes: Kubernetes | None) -> list[Problem]:
+    """One line for each cause: a webhook that keeps a DaemonSet's pods from being created is named with them."""
     ready = {node.name for node in kubernetes.nodes if node.ready} if kubernetes else set()
     reported: set[str] = set()
     found = [*objects_problems(view)]

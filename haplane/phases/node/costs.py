@@ -8,10 +8,12 @@ from math import inf
 
 from haplane.config.model import Host
 from haplane.context.context import Context
+from haplane.domain.drain.agreed import agreed_costs
+from haplane.domain.drain.cluster import Workloads
 from haplane.domain.drain.cost import Cost, Drain, cost_of_drain, cost_of_reboot_in_place
 from haplane.domain.drain.summary import NodeCost, line
 from haplane.domain.plan import few
-from haplane.domain.status.workloads import most_troubled
+from haplane.domain.status.workloads import silent_webhooks
 from haplane.errors import Refused
 from haplane.phases.node.node_api import read_workloads
 
@@ -34,21 +36,21 @@ def costs_of(context: Context, nodes: Sequence[str], out: Collection[str]) -> tu
     """
     if not nodes:
         return ()
-    workloads, asked = read_workloads(context, nodes), context.request.node
-    if asked.keep_pods:
-        return tuple(NodeCost(node, cost_of_reboot_in_place(workloads, node)) for node in nodes)
-    without_budgets = workloads.model_copy(update={"budgets": ()})
-    view = most_troubled(context.observation.reports.values())
-    hooks, leaving = view.webhooks if view else (), {host.name for host in context.inventory.leaving}
+    views, asked = read_workloads(context, nodes), context.request.node
+    hooks = silent_webhooks(context.observation.reports.values())
+    leaving = {host.name for host in context.inventory.leaving}
 
-    def cost_of(node: str) -> tuple[Cost, ...]:
+    def cost_of(node: str, workloads: Workloads) -> tuple[Cost, ...]:
+        if asked.keep_pods:
+            return cost_of_reboot_in_place(workloads, node)
         leaves = asked.leaves or node in leaving
         drain = Drain(out, context.now(), asked.drain_seconds, asked.reboots, leaves, hooks)
         if node in context.observation.reports:
             return cost_of_drain(workloads, node, drain)
+        without_budgets = workloads.model_copy(update={"budgets": ()})
         return cost_of_drain(without_budgets, node, replace(drain, seconds=inf))
 
-    return tuple(NodeCost(node, cost_of(node)) for node in nodes)
+    return tuple(NodeCost(node, agreed_costs([cost_of(node, view) for view in views])) for node in nodes)
 
 
 def refuse_deadlocks(context: Context, costs: Sequence[NodeCost]) -> None:

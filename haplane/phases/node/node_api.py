@@ -9,11 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from haplane.config.model import Host
 from haplane.context.context import Context
+from haplane.domain.drain.agreed import agreed_look
 from haplane.domain.drain.cluster import Workloads, parse_workloads
 from haplane.domain.drain.pod import Pod
 from haplane.errors import HaplaneError, Unreachable
 from haplane.host_programs import packed
 from haplane.operations.run import on_host
+from haplane.threads import Threads
 
 READ_SECONDS = 60
 """Everything of a large cluster: tens of thousands of objects, page by page."""
@@ -25,16 +27,20 @@ CORDONED = "haplane/cordoned"
 """The annotation of a Node that haplane cordoned, and which verb did."""
 
 
-def read_workloads(context: Context, nodes: Iterable[str]) -> Workloads:
-    """All that decides what draining these nodes costs."""
-    master, answer = _call(context, "read", *nodes, seconds=READ_SECONDS)
-    return parse_workloads(master, answer)
+def read_workloads(context: Context, nodes: Iterable[str]) -> list[Workloads]:
+    """All that decides what draining these nodes costs, as each master that answers reports it."""
+    return _ask_all(context, "read", *nodes, seconds=READ_SECONDS)
 
 
 def look(context: Context, node: str) -> Workloads:
-    """That Node, and its pods."""
-    master, answer = _call(context, "look", node)
-    return parse_workloads(master, answer)
+    """That Node, and its pods, as the masters that answer agree on it. Raises HaplaneError when none knows it."""
+    views = _ask_all(context, "look", node)
+    known = [view for view in views if [one.metadata.name for one in view.nodes] == [node]]
+    if not known:
+        raise HaplaneError(
+            f"no API server returned the Node {node}", next_step=f"haplane status {context.inventory.path}"
+        )
+    return agreed_look(known)
 
 
 def cordon(context: Context, node: str, verb: str) -> None:
@@ -70,7 +76,34 @@ def _call(context: Context, verb: str, *words: str, seconds: float = STEP_SECOND
             return master.name, context.executor.run(master, *command, deadline_seconds=seconds)
         except HaplaneError as error:
             failure = error
-    raise failure or Unreachable(
+    raise failure or _none_ready(context)
+
+
+def _ask_all(context: Context, verb: str, *words: str, seconds: float = STEP_SECONDS) -> list[Workloads]:
+    """Of every master whose API server is ready, at once; those that do not answer are left out.
+
+    Raises as :func:`_call` does when none answers.
+    """
+    port, masters = str(context.inventory.cluster.apiserver_port), _serving(context)
+    command = ("python3", "-I", "-c", packed(on_host("node_api")), port, verb, *words)
+    failures: list[HaplaneError] = []
+
+    def ask(master: Host) -> Workloads | None:
+        try:
+            return parse_workloads(master.name, context.executor.run(master, *command, deadline_seconds=seconds))
+        except HaplaneError as error:
+            failures.append(error)
+            return None
+
+    with Threads(len(masters)) as pool:
+        views = [view for view in pool.map(ask, masters) if view is not None]
+    if views:
+        return views
+    raise failures[-1] if failures else _none_ready(context)
+
+
+def _none_ready(context: Context) -> Unreachable:
+    return Unreachable(
         "no API server is ready, so pods can neither be listed nor moved",
         next_step=f"haplane status {context.inventory.path}",
     )
