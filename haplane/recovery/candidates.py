@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -189,4 +190,26 @@ def _survivors(context: RestoreContext) -> list[Source]:
             context.progress(host.name, f"its data cannot be used: {error.why or error.what}")
             continue
         found.append(Source(f"member {host.name}", database, context.now, signed=False, origin=Origin.MEMBER))
-    return found
+    return _of_one_cluster(found)
+
+
+def _of_one_cluster(found: list[Source]) -> list[Source]:
+    """Those of the cluster of which more than half are. Raises Refused where members' data are of several.
+
+    Where a majority of the masters reports which cluster it is, all of them are of that one already.
+    """
+    of = Counter(_cluster_of(source.database) for source in found)
+    for cluster, votes in of.most_common(1):
+        if 2 * votes > len(found):
+            return [source for source in found if _cluster_of(source.database) == cluster]
+        raise Refused(
+            "members hold data of different clusters; nothing was changed",
+            where=", ".join(source.name for source in found),
+            why="; ".join(f"{source.name}: UID {source.database.uid}" for source in found),
+            next_step="leave out those that are not of this cluster: --without HOST",
+        )
+    return []
+
+
+def _cluster_of(database: Database) -> tuple[str, bytes | None]:
+    return database.uid, database.ca

@@ -80,23 +80,49 @@ def source(**changes):
 
 
 def test_another_clusters_data_is_refused():
-    observation = samples.converged(samples.inventory())
     pem = samples.identity().kubernetes.certificate.decode()
-    context = asked(samples.altered(observation, "m1", certificates={host_paths.KUBERNETES_CA_CRT: pem}))
+    context = asked(trusting(samples.converged(samples.inventory()), pem, "m1", "m2"))
     refuse_another_cluster(context, source())
     with pytest.raises(Refused, match="another cluster") as refusal:
         refuse_another_cluster(context, source(uid=OTHER_UID))
     assert OTHER_UID in refusal.value.why
-    with pytest.raises(Refused, match="another cluster"):
+    with pytest.raises(Refused, match="another cluster") as refusal:
         refuse_another_cluster(context, source(ca=samples.identity().etcd.certificate))
+    assert refusal.value.where == "file x; this cluster's CA is that of m1, m2"
+
+
+def trusting(observation, pem, *masters):
+    for name in masters:
+        observation = samples.altered(observation, name, certificates={host_paths.KUBERNETES_CA_CRT: pem})
+    return observation
+
+
+def test_one_master_does_not_make_a_snapshot_another_clusters():
+    """Others have lost theirs, and the one that is left reports another CA and another UID."""
+    observation = trusting(samples.fresh(samples.inventory()), samples.identity().etcd.certificate.decode(), "m1")
+    told = samples.converged(samples.inventory()).reports["m1"].kubernetes.model_dump() | {"uid": OTHER_UID}
+    refuse_another_cluster(asked(samples.altered(observation, "m1", kubernetes=told)), source())
+
+
+@pytest.mark.parametrize("others", [("m1",), ("m1", "m2")])
+def test_where_no_majority_tells_which_cluster_it_is_most_members_data_do(monkeypatch, others):
+    databases = {name: source().database for name in others} | {"m3": source(uid=OTHER_UID, revision=9).database}
+    monkeypatch.setattr(candidates, "save_survivor", lambda host, *_, **__: databases[host.name])
+    converged = samples.converged(samples.inventory())
+    reports = {name: report.model_copy(update={"kubernetes": None}) for name, report in converged.reports.items()}
+    context = asked(off(Observation(reports=reports), *({"m1", "m2"} - {*others})))
+    lost = Assessment(RecoveryAction.SURVIVOR, ("m1", "m2", "m3"), "")
+    if len(others) > 1:
+        assert candidates.find_source(context, lost).name == "member m1"
+    else:
+        with pytest.raises(Refused, match="data of different clusters"):
+            candidates.find_source(context, lost)
 
 
 def test_a_member_with_another_clusters_data_hides_nobody_elses(monkeypatch):
     """Its disk was copied, or it lies: it has the highest revision, and the restore used to end there."""
     pem = samples.identity().kubernetes.certificate.decode()
-    observation = samples.converged(samples.inventory())
-    for name in ("m1", "m2", "m3"):
-        observation = samples.altered(observation, name, certificates={host_paths.KUBERNETES_CA_CRT: pem})
+    observation = trusting(samples.converged(samples.inventory()), pem, "m1", "m2", "m3")
     databases = {"m1": source().database, "m2": source(uid=OTHER_UID, revision=9).database}
 
     def save(host, *_, **__):

@@ -207,13 +207,11 @@ class Stored:
     def restore(self, wanted, **request):
         """What ``haplane restore --snapshot`` does before it shows its plan."""
         observation = samples.fresh(self.inventory)
-        if self.mark.ca:
-            observation = samples.altered(
-                observation, "m1", certificates={host_paths.KUBERNETES_CA_CRT: self.mark.ca.decode()}
-            )
-        if self.mark.uid:
-            known = samples.converged(self.inventory).reports["m1"].kubernetes.model_dump() | {"uid": self.mark.uid}
-            observation = samples.altered(observation, "m1", kubernetes=known)
+        known = samples.converged(self.inventory).reports["m1"].kubernetes.model_dump() | {"uid": self.mark.uid}
+        certificates = {host_paths.KUBERNETES_CA_CRT: self.mark.ca.decode()} if self.mark.ca else {}
+        for name in ("m1", "m2"):
+            kubernetes = known if self.mark.uid else None
+            observation = samples.altered(observation, name, certificates=certificates, kubernetes=kubernetes)
         asked = RestoreRequest(snapshot=wanted, identity=self.identity, **request)
         context = RestoreContext(asked, self.inventory, observation, datetime.now(UTC), self.tools, self.executor)
         source = newest_stored(context)

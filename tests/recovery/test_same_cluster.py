@@ -21,9 +21,15 @@ def marked(**uids):
 
 
 def test_a_master_whose_api_server_is_down_hides_no_uid_that_another_returns():
-    assert marked(m1=None, m2="uid-1", m3="uid-1") == ClusterMark(b"CA", "uid-1")
+    assert marked(m1=None, m2="uid-1", m3="uid-1") == ClusterMark(b"CA", "uid-1", ("m1", "m2", "m3"))
 
 
 def test_without_an_api_server_the_ca_is_known_and_without_a_master_nothing():
-    assert marked(m2=None, m3=None) == ClusterMark(b"CA", None)
+    assert marked(m2=None, m3=None) == ClusterMark(b"CA", None, ("m2", "m3"))
     assert marked() == ClusterMark(None, None)
+
+
+def test_one_master_decides_of_no_snapshot():
+    assert marked(m1="another", m2="uid-1", m3="uid-1").uid == "uid-1"
+    assert marked(m1="another", m2=None, m3=None).uid is None
+    assert marked(m1="another") == ClusterMark(None, None)
