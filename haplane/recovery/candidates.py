@@ -101,7 +101,7 @@ def _catalog(context: RestoreContext) -> SnapshotCatalog:
         return SnapshotCatalog((), {}, context.now)
     required_signing_keys(context.inventory, context.executor)
     remedy = "check the credentials for the bucket, or give a copied snapshot with --file"
-    return catalog_of(context.inventory, context.executor, remedy=remedy)
+    return catalog_of(context.inventory, context.executor, remedy=remedy, without=context.request.without)
 
 
 def _all_revisions(catalog: SnapshotCatalog) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from haplane.agent.manifest import MANIFEST, SIGNATURE, Manifest
@@ -23,10 +24,11 @@ from haplane.snapshots.signatures import SigningKeys, authentic_manifest
 REMEDY = "check that the members are on, and the credentials for the bucket"
 
 
-def places_of(inventory: Inventory, executor: Executor) -> list[Place]:
-    """Every member, then the bucket if there is one."""
+def places_of(inventory: Inventory, executor: Executor, without: Collection[str] = ()) -> list[Place]:
+    """Every member that is not left out, then the bucket if there is one."""
     settings = settings_of(inventory)
-    members: list[Place] = [executor.stored_snapshots(host, settings.directory) for host in inventory.etcd]
+    hosts = [host for host in inventory.etcd if host.name not in without]
+    members: list[Place] = [executor.stored_snapshots(host, settings.directory) for host in hosts]
     return [*members, Bucket(bucket_of(inventory))] if settings.s3 else members
 
 
@@ -37,14 +39,17 @@ def catalog_of(
     most: int | None = None,
     only: str | None = None,
     remedy: str = REMEDY,
+    without: Collection[str] = (),
 ) -> SnapshotCatalog:
-    """The catalog of members and bucket; ``most``, ``only`` and ``remedy`` as :func:`read_catalog` has them.
+    """The catalog of members, but for those ``without``, and bucket; the rest is as :func:`read_catalog` has it.
 
     Raises Unreachable when no place responds.
     """
-    places = places_of(inventory, executor)
+    places = places_of(inventory, executor, without)
     executor.progress("snapshots", "reading the members and the bucket")
-    standard = Standard(known_signing_keys(inventory, executor), inventory.cluster.name, executor.now())
+    keys = known_signing_keys(inventory, executor)
+    why = "" if keys else why_no_keys(inventory, executor)
+    standard = Standard(keys, inventory.cluster.name, executor.now(), why)
     return read_catalog(places, standard, remedy=remedy, most=most, only=only)
 
 
@@ -113,7 +118,7 @@ def known_signing_keys(inventory: Inventory, executor: Executor) -> SigningKeys 
     previous, revoked = settings.previous_signing_keys, frozenset(settings.revoked_signing_keys)
     if settings.signing_key is not None:
         return SigningKeys((settings.signing_key, *previous), revoked)
-    held = _held_by_masters(inventory, executor)
+    held, _ = _held_by_masters(inventory, executor)
     if len(set(held.values())) > 1:
         raise Refused(
             "masters hold different signing keys",
@@ -129,7 +134,15 @@ def refuse_key_not_in(keys: SigningKeys, inventory: Inventory, executor: Executo
     taken for unsigned.
     """
     known = {*keys.trusted, *keys.revoked}
-    others = {name: key for name, key in _held_by_masters(inventory, executor).items() if key not in known}
+    held, unread = _held_by_masters(inventory, executor)
+    if damaged := {name: error.brief for name, error in unread.items() if isinstance(error, Refused)}:
+        raise Refused(
+            "a master's signing key cannot be compared with the inventory's; nothing was removed",
+            where=", ".join(damaged),
+            why="; ".join(damaged.values()),
+            next_step=f"copy {host_paths.SIGNING_PUB} there from another master",
+        )
+    others = {name: key for name, key in held.items() if key not in known}
     if others:
         raise Refused(
             "the cluster's signing key is not the one in the inventory; nothing was removed",
@@ -140,16 +153,24 @@ def refuse_key_not_in(keys: SigningKeys, inventory: Inventory, executor: Executo
         )
 
 
-def _held_by_masters(inventory: Inventory, executor: Executor) -> dict[str, str]:
-    """The public half that each reachable master holds, by its name."""
-    held = {}
+def _held_by_masters(inventory: Inventory, executor: Executor) -> tuple[dict[str, str], dict[str, HaplaneError]]:
+    """The public half that each master holds, by its name, and why that of others is not known: Refused for one that
+    is damaged.
+    """
+    held, unread = {}, {}
     for master in inventory.masters:
         try:
             content = executor.run(master, "cat", host_paths.SIGNING_PUB)
             held[master.name] = raw_public_key(content, f"{master.name}:{host_paths.SIGNING_PUB}")
-        except HaplaneError:
-            continue
-    return held
+        except HaplaneError as error:
+            unread[master.name] = error
+    return held, unread
+
+
+def why_no_keys(inventory: Inventory, executor: Executor) -> str:
+    """Where the inventory has none and :func:`known_signing_keys` finds none."""
+    _, unread = _held_by_masters(inventory, executor)
+    return "; ".join(["the inventory has no signing_key", *(f"{name}: {one.brief}" for name, one in unread.items())])
 
 
 def required_signing_keys(inventory: Inventory, executor: Executor) -> SigningKeys:
@@ -159,7 +180,7 @@ def required_signing_keys(inventory: Inventory, executor: Executor) -> SigningKe
         raise Unreachable(
             "without the cluster's signing key no snapshot can be verified",
             where=f'{inventory.path}: cluster["snapshots"]["signing_key"]',
-            why="the inventory has none, and no master is reachable",
+            why=why_no_keys(inventory, executor),
             next_step="write the key that `haplane up` printed there",
         )
     return keys

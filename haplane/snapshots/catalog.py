@@ -11,13 +11,14 @@ from typing import TypeVar
 from haplane.agent.manifest import Manifest
 from haplane.domain.history import latest
 from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
-from haplane.snapshots.entries import CatalogEntry, Copies, Standard, assess_copies, read_signed
-from haplane.snapshots.places import Bucket, Place, Signed
-from haplane.snapshots.signatures import SigningKeys
+from haplane.snapshots.entries import CatalogEntry, Copies, Copy, Standard, assess_copies, read_signed
+from haplane.snapshots.places import Bucket, Place
 from haplane.threads import Threads
 
 LATEST = "latest"
 PROBLEMS_SHOWN = 5
+MOST_IDS = 20_000
+"""Of one place: one an hour for two years."""
 
 Answer = TypeVar("Answer")
 
@@ -110,22 +111,22 @@ def read_catalog(
     asked = [place for place in places if place.name in ids]
     every = {each for found in ids.values() for each in found}
     ordered = sorted(every & {only} if only else every, reverse=True)
-    signed: dict[str, dict[str, Signed]] = {place.name: {} for place in asked}
+    read: dict[str, dict[str, Copy]] = {place.name: {} for place in asked}
     entries: tuple[CatalogEntry, ...] = ()
     failed: dict[str, str] = {}
     for start, end in _batches(len(ordered), most):
         batch = ordered[start:end]
-        found, failed_now = _ask_all(asked, partial(_signed_in, ids=ids, batch=batch, keys=standard.keys))
+        found, failed_now = _ask_all(asked, partial(_read_of, ids=ids, batch=batch, standard=standard))
         failed |= failed_now
         for name, some in found.items():
-            signed[name] |= some
-        read = set(ordered[:end])
+            read[name] |= some
+        asked_of = set(ordered[:end])
         complete = {
-            name: {each: whole for each, whole in some.items() if each in read}
+            name: {each: whole for each, whole in some.items() if each in asked_of}
             for name, some in ids.items()
             if name not in failed
         }
-        entries = assess_copies(Copies(asked, complete, signed), standard)
+        entries = assess_copies(Copies(asked, complete, read), standard)
         if most is not None and sum(one.verified for one in entries) >= most:
             break
     return SnapshotCatalog(entries, unread | failed, standard.now)
@@ -139,15 +140,19 @@ def _batches(count: int, most: int | None) -> Iterator[tuple[int, int]]:
         start, size = start + size, 2 * size
 
 
-def _signed_in(
-    place: Place, ids: Mapping[str, Mapping[str, bool]], batch: Sequence[str], keys: SigningKeys | None
-) -> dict[str, Signed]:
-    return read_signed(place, [one for one in batch if ids[place.name].get(one)], keys)
+def _read_of(
+    place: Place, ids: Mapping[str, Mapping[str, bool]], batch: Sequence[str], standard: Standard
+) -> dict[str, Copy]:
+    return read_signed(place, [one for one in batch if ids[place.name].get(one)], standard)
 
 
 def _ids_in(places: Sequence[Place], *, remedy: str) -> tuple[dict[str, Mapping[str, bool]], dict[str, str]]:
-    """The ids in each place that responds, and why the others cannot be read."""
+    """The newest ids in each place that responds, and why the others cannot be read."""
     ids, unread = _ask_all(places, lambda place: place.ids())
+    for name, some in ids.items():
+        if len(some) > MOST_IDS:
+            ids[name] = {each: some[each] for each in sorted(some, reverse=True)[:MOST_IDS]}
+            unread[name] = f"it has {len(some)} snapshots, of which the newest {MOST_IDS} were read"
     for place in places:
         if isinstance(place, Bucket) and place.store.unlisted is not None:
             unread[place.name] = f"only a part of it was listed: {place.store.unlisted}"

@@ -7,17 +7,20 @@ shown with the reason and never restored.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from haplane.agent.manifest import Manifest
 from haplane.domain.history import contradicted, why_incredible, why_not_yet
-from haplane.errors import HaplaneError
+from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.snapshots.places import Place, Signed
 from haplane.snapshots.signatures import SigningKeys, authentic_manifest, was_ours
 
 READ_AT_ONCE = 200
+READ_SECONDS = 900.0
+"""For all manifests of a place: 20 000 small files are read in a tenth of that."""
 
 
 @dataclass(frozen=True)
@@ -48,31 +51,58 @@ class CatalogEntry:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """One place's manifest of a snapshot, or what is wrong with it. ``ours``: a key of the cluster signed it as that
+    snapshot of this cluster, be the key revoked.
+    """
+
+    manifest: Manifest | None
+    problem: str | None = None
+    ours: bool = True
+
+
+@dataclass(frozen=True)
 class Copies:
-    """What was read of ``places``, by their names: which ids each has and whether complete, and signed manifests."""
+    """What was read of ``places``, by their names: which ids each has and whether complete, and their manifests."""
 
     places: Sequence[Place]
     complete: Mapping[str, Mapping[str, bool]]
-    signed: Mapping[str, Mapping[str, Signed]]
+    read: Mapping[str, Mapping[str, Copy]]
 
 
 @dataclass(frozen=True)
 class Standard:
-    """What copies are checked against. Without ``keys`` no snapshot is usable."""
+    """What copies are checked against. Without ``keys`` no snapshot is usable, and ``why`` there are none."""
 
     keys: SigningKeys | None
     cluster: str
     now: datetime
+    why: str = "the inventory has no signing_key and no master is reachable"
 
 
-def read_signed(place: Place, ids: Sequence[str], keys: SigningKeys | None) -> dict[str, Signed]:
-    """The manifests that ``place`` has of ``ids``, in bounded memory: unsigned ones are read and not kept."""
-    found = {}
+def read_signed(place: Place, ids: Sequence[str], standard: Standard) -> dict[str, Copy]:
+    """What is wrong with the manifests that ``place`` has of ``ids``, and those that are right, in bounded memory.
+
+    Raises DeadlinePassed when it is not through after READ_SECONDS.
+    """
+    found, deadline = {}, time.monotonic() + READ_SECONDS
     for start in range(0, len(ids), READ_AT_ONCE):
+        if time.monotonic() > deadline:
+            raise DeadlinePassed(f"{place.name} did not send its manifests within {READ_SECONDS} s")
         for each, one in place.signed(ids[start : start + READ_AT_ONCE]).items():
-            ours = keys is None or was_ours(one.manifest, one.signature, keys)
-            found[each] = one if ours else Signed(b"", b"")
+            found[each] = _checked(one, standard, each, f"{place.name}: {each}")
     return found
+
+
+def _checked(one: Signed, standard: Standard, snapshot: str, where: str) -> Copy:
+    """Only what was parsed is kept: whoever signed one manifest can pad it, and store it under any number of ids."""
+    try:
+        return Copy(_manifest(one, standard, snapshot, where))
+    except HaplaneError as error:
+        ours = standard.keys is None or was_ours(
+            one.manifest, one.signature, standard.keys, snapshot, standard.cluster
+        )
+        return Copy(None, error.what, ours=ours)
 
 
 def assess_copies(copies: Copies, standard: Standard) -> tuple[CatalogEntry, ...]:
@@ -90,29 +120,26 @@ def _assess(snapshot: str, copies: Copies, standard: Standard) -> CatalogEntry:
     where, signed_in, problems, read = [], [], [], []
     manifest: Manifest | None = None
     for place in (place for place in copies.places if snapshot in copies.complete.get(place.name, {})):
-        copy = copies.signed.get(place.name, {}).get(snapshot)
+        copy = copies.read.get(place.name, {}).get(snapshot)
         if copy is None:
             problems.append(f"incomplete ({place.name})")
             continue
         read.append(copy)
         where.append(place.name)
-        try:
-            manifest = _manifest(copy, standard, snapshot, f"{place.name}: {snapshot}")
-        except HaplaneError as error:
-            problems.append(f"{error.what} ({place.name})")
+        if copy.manifest is None:
+            problems.append(f"{copy.problem} ({place.name})")
             continue
+        manifest = copy.manifest
         signed_in += [place] if standard.keys is not None else []
     if standard.keys is None:
-        problems.append(
-            "its signature cannot be checked: the inventory has no signing_key and no master is reachable"
-        )
+        problems.append(f"its signature cannot be checked: {standard.why}")
     entry = CatalogEntry(
         snapshot,
         tuple(where),
         manifest,
         "; ".join(problems) or None,
         signed_in=tuple(signed_in),
-        unsigned=bool(read) and not any(copy.manifest for copy in read),
+        unsigned=bool(read) and not any(copy.ours for copy in read),
     )
     why = None
     if manifest is not None:

@@ -55,13 +55,18 @@ def authentic_manifest(
     return manifest
 
 
-def was_ours(content: bytes, signature: bytes, keys: SigningKeys) -> bool:
-    """Whether a key of the cluster signed these bytes, a revoked one included."""
+def was_ours(content: bytes, signature: bytes, keys: SigningKeys, snapshot: str, cluster: str) -> bool:
+    """Whether a key of the cluster, a revoked one included, signed these bytes as that snapshot of that cluster."""
     try:
         _refuse_unsigned(content, signature, keys, "")
     except Refused as error:
-        return error.what == REVOKED
-    return True
+        if error.what != REVOKED:
+            return False
+    try:
+        manifest = Manifest.from_bytes(content, "")
+    except Refused:
+        return False
+    return (manifest.id, manifest.cluster) == (snapshot, cluster)
 
 
 def _refuse_unsigned(content: bytes, signature: bytes, keys: SigningKeys, where: str) -> SignerStatement | None:

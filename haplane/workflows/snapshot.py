@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -39,8 +39,6 @@ SHARED = "signed with a shared key"
 """Kept as one history: in older versions every member could sign as any other."""
 
 ABANDONED_AFTER = timedelta(days=1)
-FORMER = "former members"
-"""Kept as one history: no member of the inventory adds to it any more."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def plan_pruning(inventory: Inventory, progress: Progress, *, executor: Executor
     catalog = read_catalog([Bucket(store)], standard, remedy=REMEDY)
     unsigned = {one.id: one.problem or "it is not signed" for one in catalog.entries if one.unsigned}
     signed = [one for one in catalog.entries if one.id not in unsigned and one.id not in unfinished]
-    usable, left_alone = _usable(signed, listed, [host.name for host in inventory.etcd])
+    usable, left_alone = _usable(signed, listed)
     verdict = retention.keep(usable, keep_policy(settings.keep_remote))
     kept, removed = retention.by_signer(verdict.kept), retention.by_signer(verdict.removable)
     return Pruning(
@@ -147,7 +145,7 @@ def plan_pruning(inventory: Inventory, progress: Progress, *, executor: Executor
 
 
 def _usable(
-    entries: Sequence[CatalogEntry], listed: Mapping[str, ListedSnapshot], members: Collection[str]
+    entries: Sequence[CatalogEntry], listed: Mapping[str, ListedSnapshot]
 ) -> tuple[list[Taken], dict[str, str]]:
     """What retention may count, and why it may not count the others: a manifest alone restores nothing."""
     usable, left_alone = [], {}
@@ -162,14 +160,13 @@ def _usable(
             there = f"has {size} bytes" if size is not None else "is missing"
             left_alone[one.id] = f"its {PAYLOAD} {there}, {one.manifest.payload_bytes} were signed"
             continue
-        usable.append(replace(one.manifest.taken, signer=_history(one.manifest, members)))
+        usable.append(replace(one.manifest.taken, signer=_history(one.manifest)))
     return usable, left_alone
 
 
-def _history(manifest: Manifest, members: Collection[str]) -> str:
-    if manifest.signer is None:
-        return SHARED
-    return manifest.member if manifest.member in members else FORMER
+def _history(manifest: Manifest) -> str:
+    """A member that is no more keeps its own: its key is certified still, and displaces nobody else's."""
+    return SHARED if manifest.signer is None else manifest.member
 
 
 def prune(inventory: Inventory, pruning: Pruning, progress: Progress, *, unsigned: bool = False) -> Pruning:

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyrage
 import pytest
@@ -36,7 +37,7 @@ from haplane.recovery.same_cluster import ClusterMark
 from haplane.recovery.scratch.etcd import scratch_etcd
 from haplane.snapshots.catalog import SnapshotCatalog
 from haplane.snapshots.directory import Directory
-from haplane.snapshots.entries import Copies, Standard, assess_copies
+from haplane.snapshots.entries import Copies, Standard, assess_copies, read_signed
 from haplane.snapshots.places import Signed
 from haplane.snapshots.signatures import SigningKeys
 from haplane.workflows import verify_snapshot
@@ -321,8 +322,10 @@ def test_copies_that_nobody_signed_are_problems(made):
 
 
 def catalog(place, copies, now=datetime(2026, 11, 28, tzinfo=UTC)):
-    read = Copies([place], {place.name: dict.fromkeys(copies, True)}, {place.name: copies})
-    return SnapshotCatalog(assess_copies(read, Standard(SigningKeys((PUBLIC,)), "test", now)), {}, now)
+    standard = Standard(SigningKeys((PUBLIC,)), "test", now)
+    read = read_signed(SimpleNamespace(name=place.name, signed=lambda _: copies), list(copies), standard)
+    found = Copies([place], {place.name: dict.fromkeys(copies, True)}, {place.name: read})
+    return SnapshotCatalog(assess_copies(found, standard), {}, now)
 
 
 def another(of, taken_at, revision, **changes):

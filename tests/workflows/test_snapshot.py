@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import pickle
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +23,8 @@ from haplane.errors import BadInput, ExitCode, HaplaneError, Refused, Unreachabl
 from haplane.pki.keys import SigningPair, signing_key_pem
 from haplane.pki.member_signing import member_signing_files
 from haplane.recovery import places as recovery_places
-from haplane.snapshots.entries import read_signed
+from haplane.snapshots import catalog, entries
+from haplane.snapshots.entries import Standard, read_signed
 from haplane.snapshots.places import Signed
 from haplane.snapshots.signatures import SigningKeys
 from haplane.workflows import snapshot as workflow
@@ -350,11 +352,14 @@ def test_a_revoked_key_counts_for_nothing_and_one_more_edit_brings_nothing_back(
     assert list(planned(given).left_alone) == [first.id]
 
 
-def test_members_that_are_no_more_are_one_history(places, planned):
+def test_a_member_that_is_no_more_displaces_no_other_former_members_history(places, planned):
+    """A decommissioned host's key is still certified: its flood was one history with what the others had left."""
     _, bucket = places
-    put(bucket, *(manifest(minutes, member=f"old{minutes}") for minutes in range(10, 20)))
+    put(bucket, *(manifest(minutes, member="old1") for minutes in (20, 21)))
+    put(bucket, *(manifest(10 - seconds / 60, member="old2") for seconds in range(60)))
     members = planned().members
-    assert members["former members"] == {"kept": 2, "removed": 8}
+    assert members["old1"] == {"kept": 2, "removed": 0}
+    assert members["old2"] == {"kept": 2, "removed": 58}
 
 
 def test_unsigned_ones_hide_no_real_one(places, listed, verified):
@@ -416,9 +421,42 @@ def test_nothing_is_pruned_while_the_inventory_lacks_the_clusters_key(places, ex
     assert executor.signing_key in str(refusal.value)
 
 
-def test_nothing_is_kept_in_memory_of_what_is_not_signed():
-    junk = manifest(1)
-    place = MemoryPlace("bucket", manifest(2))
-    place.manifests[junk.id] = Signed(b"x" * (64 << 10), b"y" * 64)
-    read = read_signed(place, [junk.id, manifest(2).id], SigningKeys((INVENTORY.cluster.snapshots.signing_key,)))
-    assert read == {junk.id: Signed(b"", b""), manifest(2).id: place.manifests[manifest(2).id]}
+def test_nothing_is_pruned_while_a_masters_key_cannot_be_compared_with_the_inventorys(executor, planned):
+    """A damaged signing.pub was a master that is not reachable, and nothing of it was compared."""
+    honest = executor.run
+    executor.run = lambda host, *words: b"-----BEGIN" if host.name == "m2" else honest(host, *words)
+    with pytest.raises(Refused, match=r"nothing was removed[\s\S]*m2"):
+        planned()
+    executor.run = lambda host, *words: b"-----BEGIN"
+    snapshots = INVENTORY.cluster.snapshots.model_copy(update={"signing_key": None})
+    given = INVENTORY.model_copy(update={"cluster": INVENTORY.cluster.model_copy(update={"snapshots": snapshots})})
+    with pytest.raises(Unreachable, match="no snapshot can be verified") as unknown:
+        planned(given)
+    assert "m1: not a usable public key" in unknown.value.why
+
+
+def test_nothing_is_kept_in_memory_but_what_was_parsed_of_signed_ones():
+    """One signed manifest, padded to 64 KiB and stored under any number of ids, counted for all of them."""
+    junk, padded = manifest(1), manifest(2)
+    private, signer = member_key("m3")
+    content = replace(padded, signer=signer).to_bytes().ljust(64 << 10)
+    place = MemoryPlace("bucket")
+    place.manifests = {junk.id: Signed(b"x" * (64 << 10), b"y" * 64)} | {
+        manifest(minutes).id: Signed(content, private.sign(content)) for minutes in range(2, 9)
+    }
+    revoked = SignerStatement.parse(signer.statement).key
+    for gone in (frozenset(), frozenset({revoked})):
+        keys = SigningKeys((INVENTORY.cluster.snapshots.signing_key,), gone)
+        read = read_signed(place, list(place.manifests), Standard(keys, "test", NOW))
+        assert len(pickle.dumps(read)) < 32 << 10
+        assert [one.ours for one in read.values()] == [False, True, *[False] * 6]
+
+
+def test_a_place_is_read_within_bounds(places, listed, monkeypatch):
+    _, bucket = places
+    monkeypatch.setattr(catalog, "MOST_IDS", 5)
+    put(bucket, *(manifest(minutes, member="m3") for minutes in range(20, 40)))
+    found = listed()
+    assert "the newest 5 were read" in found.unread["bucket"]
+    monkeypatch.setattr(entries, "READ_SECONDS", -1)
+    assert "within -1 s" in listed().unread["bucket"]
