@@ -74,13 +74,13 @@ class Etcd:
             if member.get("name") and member.get("clientURLs")
         }
         names = {member["ID"]: member["name"] for member in listed["members"] if member.get("name")}
-        others = [url for name, url in sorted(urls.items()) if name != self._member]
-        answers = self._statuses([self._paths.etcd_endpoint, *others])
-        by_name = {names.get(status["header"]["member_id"], ""): status for status in answers}
+        asked = {url: name for name, url in urls.items() if name != self._member}
+        asked[self._paths.etcd_endpoint] = self._member
+        by_name = by_whom_was_asked(self._statuses(list(asked)), asked, names)
         if self._member not in by_name:
             raise Unreachable("etcd on this host does not respond", where=self._paths.etcd_endpoint)
         own = by_name[self._member]
-        led = any(status.get("leader") for status in answers)
+        led = 2 * sum(bool(status.get("leader")) for status in by_name.values()) > len(names)
         return View(
             candidates=tuple(candidate(name, number, by_name.get(name), led) for number, name in names.items()),
             version=own["version"],
@@ -155,16 +155,20 @@ class Etcd:
         except (ValueError, LookupError, TypeError):  # then nothing is announced
             return None
 
-    def _statuses(self, endpoints: list[str]) -> list[dict[str, Any]]:
+    def _statuses(self, endpoints: list[str]) -> list[tuple[str, dict[str, Any]]]:
         command = self._etcdctl(
             "endpoint", "status", "--write-out=json", "--command-timeout=2s", endpoints=",".join(endpoints)
         )
         done = processes.attempt(command, seconds=COMMAND_SECONDS + 3 * len(endpoints))
         try:
-            found = [answer["Status"] for answer in json.loads(done.stdout) or ()]
+            found = [(answer["Endpoint"], answer["Status"]) for answer in json.loads(done.stdout) or ()]
         except (ValueError, LookupError, TypeError):
             return []
-        return [status for status in found if isinstance(status, dict) and isinstance(status.get("header"), dict)]
+        return [
+            (endpoint, status)
+            for endpoint, status in found
+            if isinstance(status, dict) and isinstance(status.get("header"), dict)
+        ]
 
     def _ask(self, *words: str) -> Any:
         return json.loads(self._run(*words, "--write-out=json", "--command-timeout=5s", seconds=COMMAND_SECONDS))
@@ -195,8 +199,23 @@ def scratch_restore(saved: Path, scratch: Path) -> Database:
         return Database(int(status["revision"]), int(status["totalKey"]))
 
 
+def by_whom_was_asked(
+    answers: list[tuple[str, dict[str, Any]]], asked: dict[str, str], names: dict[int, str]
+) -> dict[str, dict[str, Any]]:
+    """Statuses by member, of ``answers`` by endpoint. One that answers as another member is none of either's.
+
+    ``asked``: whose endpoints are which; ``names`` by the member's ID.
+    """
+    found = {}
+    for endpoint, status in answers:
+        name = asked.get(endpoint)
+        if name is not None and names.get(status["header"].get("member_id")) == name:
+            found[name] = status
+    return found
+
+
 def candidate(name: str, number: int, status: dict[str, Any] | None, led: bool) -> Candidate:
-    """A member that sees no leader is healthy only if no other member sees one either: then there is no quorum."""
+    """A member that sees no leader is healthy only if most members see none either: then there is no quorum."""
     if status is None:
         return Candidate(name, healthy=False)
     corrupt = any(f"memberID:{number} alarm:CORRUPT" in error for error in status.get("errors") or ())

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from haplane.domain.history import latest, why_not_yet
+from haplane.domain.history import WITNESSES, latest, why_not_yet
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.problem import Problem, on, problem
+from haplane.domain.problem import Problem, journal, on, problem
 from haplane.domain.snapshot_report import INTERVALS, LastSnapshot
 from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.errors import INVENTORY
 
+AGENT_UNIT = TIMER_UNIT.replace(".timer", ".service")
 
 @dataclass(frozen=True, kw_only=True)
 class MemberSnapshots:
@@ -136,12 +137,31 @@ def _overdue(snapshots: Snapshots, names: Sequence[str], observation: Observatio
         what = f"no verified snapshot has been taken yet, {due}"
         return [problem(what, why=_last_error(snapshots), fix=TAKE)]
     if snapshots.age_seconds <= allowed:
-        return []
+        return _unwitnessed(snapshots, names, observation, now)
     what = (
         f"the last verified snapshot is {snapshots.age_seconds:.0f} s old, "
         f"which is over {INTERVALS} intervals of {snapshots.interval_seconds} s"
     )
     return [problem(what, why=_last_error(snapshots), fix=TAKE)]
+
+
+def _unwitnessed(
+    snapshots: Snapshots, names: Sequence[str], observation: Observation, now: datetime
+) -> list[Problem]:
+    """Members that do not lead take turns, so two of three have a recent one: the word of one is not enough there."""
+    allowed = INTERVALS * (snapshots.interval_seconds or 0)
+    recent = with_recent(allowed, names, observation, now)
+    serving = [name for name in names if _serves(observation.reports.get(name))]
+    if len(recent) >= min(WITNESSES, len(serving) - 1):
+        return []
+    others = [name for name in serving if name not in recent]
+    what = f"only {', '.join(recent) or 'nobody'} reports a verified snapshot of the last {allowed} s"
+    why = _last_error(snapshots) or "members take turns, and no other one has taken its own"
+    return [problem(what, why=why, fix=f"{journal(others[0], AGENT_UNIT)} shows what it did")]
+
+
+def _serves(report: HostReport | None) -> bool:
+    return report is not None and report.etcd.reads_through_quorum
 
 
 def _last_error(snapshots: Snapshots) -> str | None:

@@ -105,3 +105,19 @@ def test_what_silent_members_may_know_is_not_missing():
     assert judged(member(None), member(None), member(None))[1] == [
         f"no verified snapshot has been taken yet, though one is due every 60 s{TAKE}"
     ]
+
+
+def serving(state: dict[str, Any] | None) -> HostReport:
+    report = member(state)
+    return report.model_copy(update={"etcd": report.etcd.model_copy(update={"reads_through_quorum": True})})
+
+
+def test_one_member_that_claims_a_recent_one_hides_not_that_there_is_none():
+    """Backups had stopped, and `status` reported them as fresh by one member."""
+    forged = serving({"last_good": good(5) | {"revision": 10**9}})
+    stopped = serving({"last_good": good(9999)})
+    [problem] = judged(stopped, stopped, forged)[1]
+    assert problem.startswith("only m3 reports a verified snapshot of the last 180 s")
+    assert "on m1: `journalctl -u haplane-snapshot.service" in problem
+    assert judged(stopped, serving({"last_good": good(170)}), forged)[1] == []
+    assert judged(forged)[1] == [], "where there is one member it is believed"
