@@ -13,6 +13,8 @@ from haplane.domain.answers import AtRest
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError
 from haplane.observation import decide
+from haplane.phases.rotate import rotate_encryption
+from haplane.pki.encryption import EncryptionKey, render_encryption
 from haplane.pki.keys import raw_public_key
 from haplane.snapshots.packaging import AgentArchive
 from haplane.workflows import prepare
@@ -92,6 +94,39 @@ def test_afterwards_snapshots_and_keys_are_sealed_to_the_new_recipients(cluster)
     settings = {cluster.files[host.name][host_paths.SNAPSHOT_SETTINGS_JSON] for host in cluster.inventory.etcd}
     assert all(RECIPIENTS[1].encode() in each and RECIPIENTS[0].encode() not in each for each in settings)
     nothing_is_left(cluster)
+
+
+@pytest.mark.parametrize("liar", ["m1", "m3"])
+def test_keys_that_one_master_has_staged_are_not_taken(cluster, liar):
+    """Whoever holds a single master chose the cluster's next signing key, and that of its Secrets."""
+    planted = samples.ClusterIdentity.generate("test", samples.NOW)
+    key, public = host_paths.ROTATION_FILES["signing"]
+    cluster.files[liar] |= {key: planted.signing.private_key, public: planted.signing.public_key}
+    new = run(rotate, cluster, "signing").rotated.signing_key
+    assert new != raw_public_key(planted.signing.public_key, "planted")
+    theirs = EncryptionKey.generate()
+    cluster.files[liar] |= {host_paths.ROTATION_ENCRYPTION_YAML: render_encryption([theirs])}
+    done = run(rotate, cluster, "encryption").rotated
+    assert done.encryption_key != theirs.name
+    only_one_key(cluster, done.encryption_key)
+    nothing_is_left(cluster)
+
+
+def test_a_master_that_is_never_rid_of_the_old_key_ends_the_rotation(cluster, monkeypatch):
+    """Each turn restarts its API server, and there was no end of them."""
+    monkeypatch.setattr(rotate_encryption, "MOST_ACTIONS", 12)
+    honest = cluster.read_files
+    old = cluster.files["m2"][host_paths.ENCRYPTION_YAML]
+
+    def read_files(host, paths):
+        found = honest(host, paths)
+        lies = host.name == "m2" and host_paths.ENCRYPTION_YAML in found
+        return found | ({host_paths.ENCRYPTION_YAML: old} if lies else {})
+
+    cluster.read_files = read_files
+    with pytest.raises(HaplaneError, match="still not exchanged after 12 steps") as error:
+        run(rotate, cluster, "encryption")
+    assert error.value.where == "m2"
 
 
 @pytest.mark.parametrize("kind", ["encryption", "signing"])

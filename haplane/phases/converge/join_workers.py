@@ -15,7 +15,7 @@ from haplane.phases.converge.push_bundle import wait_for_images
 from haplane.scripts import script
 
 JOIN_COMMAND = re.compile(
-    r"kubeadm join (?P<endpoint>\S+) --token (?P<token>[a-z0-9]{6}\.[a-z0-9]{16}) "
+    r"kubeadm join \S+ --token (?P<token>[a-z0-9]{6}\.[a-z0-9]{16}) "
     r"--discovery-token-ca-cert-hash (?P<hash>sha256:[0-9a-f]{64})"
 )
 
@@ -53,8 +53,12 @@ def join_workers(context: Context) -> None:
 
 
 def print_join_command(context: Context) -> None:
-    """For the summary: what a further worker runs in the next 24 hours."""
-    context.result.join_command = new_join_command(context, PRINTED).group(0)
+    """For the summary: what a further worker runs in the next 24 hours. A master's words are no part of it."""
+    made = new_join_command(context, PRINTED)
+    context.result.join_command = (
+        f"kubeadm join {context.inventory.cluster.endpoint} --token {made['token']} "
+        f"--discovery-token-ca-cert-hash {made['hash']}"
+    )
 
 
 def new_join_command(context: Context, purpose: TokenPurpose) -> re.Match[str]:
@@ -77,12 +81,14 @@ def new_join_command(context: Context, purpose: TokenPurpose) -> re.Match[str]:
 
 def _delete_token(context: Context, token: str) -> None:
     identifier = token.partition(".")[0]
-    master = context.some_master()
+    where = "any master"
     try:
+        master = context.some_master()
+        where = master.name
         context.executor.run(master, "kubeadm", "token", "delete", identifier)
     except HaplaneError as error:
         context.result.warnings.append(
-            f"{master.name}: the workers' bootstrap token {identifier} could not be deleted ({error.why}); "
+            f"{where}: the workers' bootstrap token {identifier} could not be deleted ({error.why or error.what}); "
             f"it is valid for {FOR_WORKERS.lifetime}; delete it there: kubeadm token delete {identifier}"
         )
 

@@ -25,6 +25,9 @@ from haplane.phases.rotate.rotation import (
 from haplane.pki.encryption import EncryptionKey, merge_encryption, parse_encryption, render_encryption
 
 ATTEMPTS = 5
+MOST_ACTIONS = 60
+"""More than any inventory can need, three for each master and the Secrets': each restarts an API server."""
+
 PLAN = (
     "masters, one at a time: restart the API server so that it reads the new key as well",
     "members: seal the cluster's keys anew, the old and the new one",
@@ -43,7 +46,10 @@ def rotate_encryption(context: Context) -> None:
     write_on_masters(context, found)
     [new] = parse_encryption(found[host_paths.ROTATION_ENCRYPTION_YAML], host_paths.ROTATION_ENCRYPTION_YAML)
     sealed = False
-    while action := next_action(new.name, _states(context), lambda: _left(context, new.name) == 0):
+    for _ in range(MOST_ACTIONS):
+        action = next_action(new.name, _states(context), lambda: _left(context, new.name) == 0)
+        if action is None:
+            break
         context.progress(action.master or "Secrets", action.stage.value)
         if action.master is None:
             _rewrite(context, new.name)
@@ -52,6 +58,13 @@ def rotate_encryption(context: Context) -> None:
             seal_anew(context)  # before anything is written with a key that no snapshot has
             sealed = True
         _serve_with(context, context.inventory.host(action.master), action, new)
+    else:
+        raise HaplaneError(
+            f"the key of Secrets at rest is still not exchanged after {MOST_ACTIONS} steps",
+            why=f"a host undoes what this run does, or reports it wrongly; the next step was: {action.stage.value}",
+            where=action.master,
+            next_step=f"check that host, then re-run `haplane keys rotate {context.inventory.path} encryption`",
+        )
     follow(context)
     total = context.executor.secrets_at_rest(context.inventory.etcd[0], new.name).total
     remove_staged_keys(context)

@@ -23,7 +23,7 @@ def rotate_signing(context: Context) -> None:
     """Carried on from where an earlier run was interrupted."""
     previous = held_signing_key(context) if context.inventory.cluster.snapshots is not None else None
     found = staged(context, "signing")
-    if not found:
+    if not found or SigningPair(found[PUBLIC], found[KEY]).disagreement("the staged signing key"):
         pair = SigningPair.generate(Ed25519PrivateKey.generate())
         found = {KEY: pair.private_key, PUBLIC: pair.public_key}
     write_on_masters(context, found)

