@@ -120,7 +120,7 @@ class Webhook(Observed):
     answers. ``namespaces`` and ``objects`` are its selectors; ``conditional``: it has matchConditions besides.
     """
 
-    kind: FullName
+    kind: Literal["validatingwebhookconfiguration", "mutatingwebhookconfiguration"]
     name: FullName
     webhook: FullName
     target: FullName | Literal[""] = ""

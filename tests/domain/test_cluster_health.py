@@ -2,6 +2,7 @@
 
 import pytest
 import samples
+from pydantic import ValidationError
 
 from haplane.domain import host_paths
 from haplane.domain.decide import decide
@@ -137,6 +138,13 @@ def test_one_master_that_reports_much_hides_nothing_that_the_others_see():
         )
 
 
+@pytest.mark.parametrize("kind", ["namespace", "nodes", "validatingwebhookconfigurations"])
+def test_no_command_deletes_another_kind_of_object_than_a_webhook(kind):
+    """`kubectl delete namespace kube-system` was the next step."""
+    with pytest.raises(ValidationError):
+        with_workloads(webhooks=[HOOK | {"kind": kind, "name": "kube-system"}])
+
+
 def test_masters_that_count_differently_report_one_problem():
     observation = CONVERGED
     for name, ready in (("m1", 1), ("m2", 2), ("m3", 2)):
@@ -207,9 +215,11 @@ def test_a_component_cut_off_on_one_master_is_named_while_another_leads():
         ),
         ("https://192.0.2.1:6443: timed out", "`haplane up inventories/test.py`"),
         ("/etc/kubernetes/scheduler.conf is missing", "`haplane up inventories/test.py`"),
+        ("-K/tmp/x//10.0.0.22:6443: timed out", "`haplane up inventories/test.py`"),
+        ("https://evil/-K//10.0.0.22:6443: timed out", "`haplane up inventories/test.py`"),
         (
             "https://10.0.0.22:6443: timed out",
-            "see what drops packets there: `curl -k https://10.0.0.22:6443/readyz`",
+            "see what drops packets there: `curl -k -- https://10.0.0.22:6443/readyz`",
         ),
     ],
 )
@@ -435,10 +445,12 @@ def test_a_key_that_was_replaced_on_one_master_is_named(path):
 def test_keys_that_differ_because_they_are_being_rotated_are_no_second_problem():
     """Copying the file from another master would undo the rotation's stage."""
     observation = with_file("m3", host_paths.ENCRYPTION_YAML, "f" * 64)
-    files = observation.reports["m1"].model_dump()["files"]
     staged = host_paths.ROTATION_FILES["encryption"][0]
-    files[staged] = {"sha256": samples.SHA256, "mode": 0o600, "user_id": 0, "changed_at": 1}
-    (found,) = problems(samples.altered(observation, "m1", files=files))
+    for name in ("m1", "m2"):
+        files = observation.reports[name].model_dump()["files"]
+        files[staged] = {"sha256": samples.SHA256, "mode": 0o600, "user_id": 0, "changed_at": 1}
+        observation = samples.altered(observation, name, files=files)
+    (found,) = problems(observation)
     assert found.startswith("the rotation of the encryption keys is not finished")
 
 

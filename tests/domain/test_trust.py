@@ -10,6 +10,7 @@ from liars import lies
 from pydantic import ValidationError
 
 from haplane.desired.hosts import roles_of
+from haplane.domain import host_paths
 from haplane.domain.assessment import restore_under_way
 from haplane.domain.cluster_health import Components, Workloads
 from haplane.domain.decide import decide
@@ -211,6 +212,19 @@ def outage(observation=CONVERGED):
 def test_the_journal_of_one_host_is_no_restore(liar):
     observation = seen(samples.altered(outage(), liar, leftovers={"journal": journal().model_dump()}))
     assert restore_under_way(names(INVENTORY.etcd), names(INVENTORY.masters), observation.reports) is None
+
+
+def test_neither_a_journal_nor_staged_keys_of_one_master_hide_that_anothers_keys_differ():
+    def held(observation, name, path):
+        files = observation.reports[name].model_dump()["files"]
+        return samples.altered(observation, name, files=files | {path: {"sha256": "6" * 64, "mode": 0, "user_id": 0}})
+
+    differing = held(CONVERGED, "m2", host_paths.KUBERNETES_CA_CRT)
+    for lying in (
+        samples.altered(differing, "m3", leftovers={"journal": journal().model_dump()}),
+        held(differing, "m3", host_paths.ROTATION_FILES["signing"][0]),
+    ):
+        assert any("m2: /etc/kubernetes/pki/ca.crt differs from" in one for one in status_of(lying).problems)
 
 
 @pytest.mark.parametrize("liar", ["w1", "m3"])

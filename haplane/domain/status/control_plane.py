@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from haplane.domain.cluster_health import REFUSALS, Pod
@@ -13,6 +14,8 @@ from haplane.domain.status.model import Roster
 from haplane.domain.steps.leaders import leaderless
 from haplane.domain.steps.nodes import ended_static_pods, static_pods, unread_certificates
 
+SERVER = re.compile(r"https://[\w.:\[\]-]+(?=: )", re.ASCII)
+"""What ``unserved`` begins with."""
 EFFECTS = {"kube-scheduler": "new pods are not scheduled", "kube-controller-manager": "no controller acts"}
 
 
@@ -88,8 +91,10 @@ def _fix_of(why: str, own: list[str]) -> str:
         return "`kubectl get flowschemas,prioritylevelconfigurations` shows what rejects it, unless it passes"
     if any(words in why for words in REFUSALS) or not any(f"//{address}:" in why for address in own):
         return UP
-    readyz = word(f"{why.split(': ', maxsplit=1)[0]}/readyz")
-    return f"see what drops packets there: `curl -k {readyz}`"
+    server = SERVER.match(why)
+    if server is None:
+        return UP
+    return f"see what drops packets there: `curl -k -- {word(f'{server.group()}/readyz')}`"
 
 
 def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str, str], Pod]) -> list[Problem]:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from haplane.domain import host_paths
 from haplane.domain.answers import TOO_LATE
+from haplane.domain.assessment import restore_under_way
 from haplane.domain.observed import UNUSABLE, Observation, Unit
 from haplane.domain.plan import few
 from haplane.domain.preflight import is_pushed_again
@@ -13,7 +14,7 @@ from haplane.domain.problem import UP, Problem, on, problem, word
 from haplane.domain.status.causes import does_not_answer, let_in
 from haplane.domain.status.model import Roster
 from haplane.domain.status.own_files import spoiled
-from haplane.domain.status.rotation import rotation_problems
+from haplane.domain.status.rotation import is_rotating
 
 
 def failed_probes(observation: Observation) -> list[Problem]:
@@ -84,8 +85,8 @@ def identity_problems(roster: Roster, observation: Observation) -> list[Problem]
 
     While keys are rotated or restored they differ for a time, and that is a problem of its own.
     """
-    restoring = any(report.leftovers.journal for report in observation.of(roster.masters))
-    if restoring or rotation_problems(roster, observation):
+    restoring = restore_under_way(roster.etcd, roster.masters, observation.reports)
+    if restoring is not None or is_rotating(roster, observation):
         return []
     found: dict[str, list[str]] = {}
     for path in roster.identity:

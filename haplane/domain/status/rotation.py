@@ -11,7 +11,7 @@ from haplane.domain.status.model import Roster
 
 def rotation_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """One for each kind of keys of which masters still hold staged ones: while most do, `up` refuses."""
-    files = {name: observation.reports[name].files for name in roster.masters if name in observation.reports}
+    _, unfinished = _unfinished(roster, observation)
     return [
         problem(
             f"the rotation of the {kind} keys is not finished",
@@ -19,5 +19,17 @@ def rotation_problems(roster: Roster, observation: Observation) -> list[Problem]
             fix=f"`haplane keys rotate {roster.inventory} {kind}`",
             ends=Ends.BY_ITS_FIX,
         )
-        for kind, holders in unfinished_rotations(ROTATION_FILES, files).items()
+        for kind, holders in unfinished.items()
     ]
+
+
+def is_rotating(roster: Roster, observation: Observation) -> bool:
+    """Whether most masters hold staged keys, so that those in use may differ for a time."""
+    masters, unfinished = _unfinished(roster, observation)
+    return any(2 * len(holders) > masters for holders in unfinished.values())
+
+
+def _unfinished(roster: Roster, observation: Observation) -> tuple[int, dict[str, tuple[str, ...]]]:
+    """How many masters answered, and by kind of keys those that hold staged ones."""
+    files = {name: observation.reports[name].files for name in roster.masters if name in observation.reports}
+    return len(files), unfinished_rotations(ROTATION_FILES, files)
