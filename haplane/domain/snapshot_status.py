@@ -19,6 +19,7 @@ from haplane.errors import INVENTORY
 
 AGENT_UNIT = TIMER_UNIT.replace(".timer", ".service")
 
+
 @dataclass(frozen=True, kw_only=True)
 class MemberSnapshots:
     """What one member reports; all None where it reports nothing. Times are ISO 8601 in UTC."""

@@ -46,10 +46,11 @@ def rotate_encryption(context: Context) -> None:
     write_on_masters(context, found)
     [new] = parse_encryption(found[host_paths.ROTATION_ENCRYPTION_YAML], host_paths.ROTATION_ENCRYPTION_YAML)
     sealed = False
-    for _ in range(MOST_ACTIONS):
-        action = next_action(new.name, _states(context), lambda: _left(context, new.name) == 0)
-        if action is None:
-            break
+    turns = 0
+    while action := next_action(new.name, _states(context), lambda: _left(context, new.name) == 0):
+        turns += 1
+        if turns > MOST_ACTIONS:
+            raise _no_end(context, action)
         context.progress(action.master or "Secrets", action.stage.value)
         if action.master is None:
             _rewrite(context, new.name)
@@ -58,17 +59,19 @@ def rotate_encryption(context: Context) -> None:
             seal_anew(context)  # before anything is written with a key that no snapshot has
             sealed = True
         _serve_with(context, context.inventory.host(action.master), action, new)
-    else:
-        raise HaplaneError(
-            f"the key of Secrets at rest is still not exchanged after {MOST_ACTIONS} steps",
-            why=f"a host undoes what this run does, or reports it wrongly; the next step was: {action.stage.value}",
-            where=action.master,
-            next_step=f"check that host, then re-run `haplane keys rotate {context.inventory.path} encryption`",
-        )
     follow(context)
     total = context.executor.secrets_at_rest(context.inventory.etcd[0], new.name).total
     remove_staged_keys(context)
     context.result.rotated = Rotated(encryption_key=new.name, secrets=total)
+
+
+def _no_end(context: Context, action: Action) -> HaplaneError:
+    return HaplaneError(
+        f"the key of Secrets at rest is still not exchanged after {MOST_ACTIONS} steps",
+        where=action.master,
+        why=f"a host undoes what this run does, or reports it wrongly; the next step was: {action.stage.value}",
+        next_step=f"check that host, then re-run `haplane keys rotate {context.inventory.path} encryption`",
+    )
 
 
 def _states(context: Context) -> dict[str, MasterKeys]:
