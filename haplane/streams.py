@@ -134,17 +134,16 @@ def _unfit(code: int, take: AfterMark, most: int) -> str | None:
 
 
 class Tail:
-    """The end of a process's standard error (a pipe), read as it comes for as long as the process lives.
+    """The end of what a process writes to a pipe, read as it comes for as long as the process lives.
 
-    One that writes more than STDERR_BYTES is killed.
+    That of its standard error, unless another is given. One that writes more than STDERR_BYTES is killed.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        if process.stderr is None:
+    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None = None) -> None:
+        if (pipe := pipe or process.stderr) is None:
             raise ValueError("the process has no pipe for its standard error")
-        self._process = process
-        self._pipe: IO[bytes] = process.stderr
-        self._kept = _Kept()
+        self._process, self._pipe = process, pipe
+        self._kept, self._turn, self._ended = _Kept(), threading.Lock(), False
         self._reader = threading.Thread(target=self._follow, daemon=True)
         self._reader.start()
 
@@ -153,14 +152,29 @@ class Tail:
         self._reader.join(seconds)
         return self._kept.content.rpartition(MARK)[2]
 
+    def so_far(self) -> bytes:
+        """What is kept of all that was written before this call."""
+        with self._turn:
+            while self._take_if_any():
+                pass
+            return self._kept.content
+
     def _follow(self) -> None:
-        try:
-            while data := _read(self._pipe.fileno()):
-                if not self._kept.take(data):
-                    self._process.kill()
-                    break
-        finally:
-            self._pipe.close()
+        while not self._ended:
+            select.select([self._pipe], [], [])  # gevent knows it, and reads that wait it does not
+            with self._turn:
+                self._take_if_any()
+        self._pipe.close()
+
+    def _take_if_any(self) -> bool:
+        """Whether there was something, which :meth:`so_far` may have taken."""
+        if self._ended or not select.select([self._pipe], [], [], 0)[0]:
+            return False
+        data = os.read(self._pipe.fileno(), CHUNK)
+        self._ended = not data or not self._kept.take(data)
+        if self._ended and data:
+            self._process.kill()
+        return not self._ended
 
 
 class _Kept:
@@ -194,12 +208,6 @@ def tail_of(path: Path) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
         return file.read(TAIL_BYTES)
-
-
-def _read(descriptor: int) -> bytes:
-    """The next piece; empty at the end. It waits in select, which gevent knows, not in read, which it does not."""
-    select.select([descriptor], [], [])
-    return os.read(descriptor, CHUNK)
 
 
 def _run(

@@ -26,6 +26,7 @@ from haplane.remote import host_keys
 from haplane.remote.first_command import run_a_first_command
 from haplane.remote.ssh_failures import NoConnection, TurnedAway, no_connection, own_words
 from haplane.remote.target import options, target
+from haplane.streams import Tail
 
 AGAIN_SECONDS = 3
 """For a host that was reached before to accept a connection once more."""
@@ -39,11 +40,10 @@ TURNED_AWAY_TIMES, TURNED_AWAY_SECONDS = 4, (0.5, 3.0)
 """From ten unauthenticated connections on sshd drops three in ten by default: a host among many behind a jump host
 meets that five times in a row once in 400 times."""
 POLL_SECONDS = 0.01
-LOG_BYTES = 1 << 18
 SOCKET_DIRECTORY = re.compile(r"[\w./+-]{1,70}", re.ASCII)
 """The kernel takes 107 bytes of a path, of which ssh wants some for itself; %, $, blanks and quotes are ssh's own."""
 
-UNTIL_WE_END = 'exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec "$@" </dev/null 3<&-'
+UNTIL_WE_END = 'exec 3<&0; (cat <&3; kill $$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
 """Run a command that ends as soon as standard input does, which it does when this process ends."""
 
 Identity = tuple[object, ...]
@@ -51,12 +51,15 @@ Identity = tuple[object, ...]
 
 @dataclass
 class Connection:
-    """A connection under way or made. ``first_contact``: the fingerprint of a key that no known_hosts file had."""
+    """A connection under way or made. ``first_contact``: the fingerprint of a key that no known_hosts file had.
+
+    ``log`` is ssh's own; ``errors`` is what it passes on: a server's banner, jump hosts.
+    """
 
     process: subprocess.Popen[bytes]
     socket: Path
-    log: Path
-    errors: Path
+    log: Tail
+    errors: Tail
     first_contact: str | None = None
 
     @property
@@ -70,13 +73,12 @@ class Connection:
         self.process.wait()
         if self.process.stdin is not None:
             self.process.stdin.close()
-        for path in (self.socket, self.log, self.errors):
-            path.unlink(missing_ok=True)
+        self.socket.unlink(missing_ok=True)
 
     def words(self) -> str:
         """What ssh reported, the reason last."""
-        texts = [path.read_text(errors="replace") for path in (self.errors, self.log) if path.exists()]
-        return "\n".join(own_words(text) for text in texts if text)
+        texts = [own_words(tail.read().decode(errors="replace")) for tail in (self.errors, self.log)]
+        return "\n".join(text for text in texts if text)
 
 
 _connections: dict[Identity, Connection] = {}
@@ -100,7 +102,7 @@ def connect(host: Host, seconds: float = CONNECT_SECONDS) -> Connection:
         raise NoConnection(GONE)
     with _turns.setdefault(identity, threading.Lock()):
         known = _connections.get(identity)
-        if known is not None and _is_usable(known):
+        if known is not None and known.alive:
             return known
         if known is not None:
             known.close()
@@ -156,21 +158,19 @@ def _dial(host: Host, seconds: float, *, met: bool) -> Connection:
 
 def _start(host: Host, *, met: bool) -> Connection:
     socket = _directory() / str(next(_numbers))
-    log, errors = socket.with_suffix(".log"), socket.with_suffix(".err")
     # ssh takes the first value that it is given: what is ours comes before the shared options.
-    ours = ["-v", "-E", str(log), "-N", "-o", "ControlMaster=yes", "-o", f"ControlPath={socket}"]
+    ours = ["-E", "/dev/stdout", "-N", "-o", "ControlMaster=yes", "-o", f"ControlPath={socket}"]
     ours += ["-o", "ControlPersist=no"]  # the user's own would make it go to the background, out of our reach
+    ours += [word for option in host_keys.LOGGED for word in ("-o", option)]
     patience = ["-o", f"ConnectTimeout={AGAIN_SECONDS}"] if met else []
-    command = ["ssh", *ours, *patience, *options(host, ALIVE), *target(host.ssh)]
-    with errors.open("wb") as noise:
-        process = subprocess.Popen(
-            ["sh", "-c", UNTIL_WE_END, "sh", *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=noise,
-            start_new_session=True,  # ^C is for us alone
-        )
-    return Connection(process, socket, log, errors)
+    process = subprocess.Popen(
+        ["sh", "-c", UNTIL_WE_END, "sh", "ssh", *ours, *patience, *options(host, ALIVE), *target(host.ssh)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # ^C is for us alone
+    )
+    return Connection(process, socket, Tail(process, process.stdout), Tail(process))
 
 
 def _forget(identity: Identity) -> None:
@@ -179,20 +179,12 @@ def _forget(identity: Identity) -> None:
         failed.close()
 
 
-def _is_usable(known: Connection) -> bool:
-    if not known.alive:
-        return False
-    if known.log.exists() and known.log.stat().st_size > LOG_BYTES:
-        os.truncate(known.log, 0)
-    return True
-
-
 def _first_contact(ssh: Ssh, made: Connection) -> str | None:
     """The fingerprint of a key that no known_hosts file had. Raises NoConnection for another than earlier."""
-    text = made.log.read_text(errors="replace")
+    text = made.log.so_far().decode(errors="replace")
     if host_keys.is_another(ssh, fingerprint := host_keys.fingerprint(text)):
         raise NoConnection(host_keys.change(ssh))
-    return fingerprint if any(words in text for words in host_keys.FIRST_CONTACT) else None
+    return fingerprint if host_keys.is_first_contact(text) else None
 
 
 def hang_up(host: Host) -> None:

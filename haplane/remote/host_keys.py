@@ -9,7 +9,14 @@ from pathlib import Path
 from haplane.config.model import Ssh
 from haplane.remote.target import configured
 
-SERVER_KEY = re.compile(r"Server host (?:key|certificate): \S+ (SHA256:\S+?)(?:,|\s|$)")
+LOGGED = ("LogLevel=INFO", "LogVerbose=sshconnect.c:verify_host_key():*")
+"""What ssh logs: of all that explains a connection, the key alone. More (-v) would have text of the server's in it,
+of as many lines as it likes, before its key is known."""
+SERVER_KEY = re.compile(
+    r"^debug1: (?:sshconnect\.c:verify_host_key\(\)\S* \([^)\n]*\): )?"
+    r"Server host (?:key|certificate): \S+ (SHA256:[\w+/]+)(?=[,\s]|$)",
+    re.M,
+)
 KEY_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
 FIRST_CONTACT = ("Warning: Permanently added ", "Failed to add the host to the list of known hosts ")
 """The second where the file cannot be written: then every contact is the first one."""
@@ -20,8 +27,13 @@ _keys: dict[str, str] = {}
 
 def fingerprint(text: str) -> str:
     """Of the key in ssh's log, as ssh-keygen prints it."""
-    found: list[str] = SERVER_KEY.findall(text)
-    return found[-1] if found else ""
+    found = SERVER_KEY.search(text)  # the first: a certificate has words of its own after its key
+    return found[1] if found else ""
+
+
+def is_first_contact(text: str) -> bool:
+    """Whether no known_hosts file had the key, by ssh's log."""
+    return any(line.startswith(FIRST_CONTACT) for line in text.splitlines())
 
 
 def is_another(ssh: Ssh, found: str) -> bool:
