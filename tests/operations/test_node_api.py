@@ -3,11 +3,13 @@
 import json
 import socket
 import struct
+import time
 
 import pytest
 import zoo
 
 from haplane.domain.drain.cluster import parse_workloads
+from haplane.facts.on_host import kubelet_sizes
 from haplane.operations.on_host import hand_over_address, node_api
 from haplane.operations.run import on_host
 from haplane.phases.node.node_api import CORDONED
@@ -137,7 +139,52 @@ def test_a_list_is_read_to_its_end_page_by_page():
 
 def test_sizes_are_of_pods_volumes():
     volumes = [{"name": "cache", "usedBytes": 7}, {"name": "unknown"}]
-    assert node_api.used_bytes({"pods": [{"podRef": {"uid": "u"}, "volume": volumes}]}) == {"u/cache": 7}
+    assert kubelet_sizes.used_bytes({"pods": [{"podRef": {"uid": "u"}, "volume": volumes}]}, 1) == {"u/cache": 7}
+
+
+def summary(*volumes, uid="u"):
+    return {"pods": [{"podRef": {"uid": uid}, "volume": list(volumes)}]}
+
+
+def sizes(count):
+    return [{"name": str(number), "usedBytes": 1} for number in range(count)]
+
+
+ODD = {
+    "hello": "hello",
+    "a list": [],
+    "pods that are none": {"pods": ["x"]},
+    "a long uid": summary(*sizes(1), uid="u" * 500),
+    "many volumes": summary(*sizes(50_001)),
+    "a large size": summary({"name": "x", "usedBytes": 1 << 80}),
+    "an endless one": summary({"name": "x", "usedBytes": float("inf")}),
+    "a negative one": summary({"name": "x", "usedBytes": -1}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_a_kubelet_that_reports_anything_is_drained_all_the_same(odd):
+    """Its own drain, patch and removal ended, and a master was named."""
+    server = Server({})
+    server.items = lambda *_, **__: []
+    server.sizes = lambda node, _, most: kubelet_sizes.used_bytes(odd if node == "w1" else summary(*sizes(1)), most)
+    found = parse_workloads("m1", json.dumps(node_api.everything(server, "w1", "w2")).encode())
+    assert list(found.unknown) == ["sizes on w1"] and found.used_bytes == {"u/0": 1}
+
+
+class Trickle:
+    def __init__(self, piece):
+        self.piece = piece
+
+    def read1(self, _):
+        return self.piece
+
+
+def test_a_kubelet_s_report_is_read_to_its_bounds_only():
+    with pytest.raises(OSError, match="more than 1 MiB"):
+        kubelet_sizes.whole(Trickle(b"x" * 1000), 1 << 20, time.monotonic() + 60)
+    with pytest.raises(OSError, match="in time"):
+        kubelet_sizes.whole(Trickle(b"x"), 1 << 20, time.monotonic() - 1)
 
 
 def frame(sender, address):

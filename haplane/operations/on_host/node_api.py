@@ -21,12 +21,14 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
+from haplane.facts.on_host.kubelet_sizes import sizes_of_volumes
 from haplane.facts.on_host.kubernetes import credentials
 from haplane.facts.on_host.probe import read
 
 CONFIG = "/etc/kubernetes/admin.conf"
 REQUEST_SECONDS = 20
 STATISTICS_SECONDS = 3
+MOST_VOLUMES = 10_000
 PAGE = 500
 MOST_PAGES = 100
 MOST_BYTES = 64 << 20
@@ -137,8 +139,9 @@ class Api:
     """One connection; every answer is read whole, and bounded."""
 
     def __init__(self, port: int, config: str) -> None:
+        self._port, self._context = port, credentials(config)
         self._connection = http.client.HTTPSConnection(
-            "127.0.0.1", port, context=credentials(config), timeout=REQUEST_SECONDS
+            "127.0.0.1", port, context=self._context, timeout=REQUEST_SECONDS
         )
 
     def request(
@@ -159,6 +162,10 @@ class Api:
         with contextlib.suppress(ValueError):
             return response.status, json.loads(answer)
         return response.status, None
+
+    def sizes(self, node: str, deadline: float, most: int) -> dict[str, int]:
+        """:func:`sizes_of_volumes`, over a connection of its own."""
+        return sizes_of_volumes(self._port, self._context, node, deadline, most)
 
     def get(self, path: str, accept: str = JSON_TYPE) -> Any:  # noqa: ANN401 - JSON
         """What is there. Raises OSError for any status but 200."""
@@ -208,20 +215,10 @@ def everything(api: Api, *nodes: str) -> dict[str, Any]:
             found["unknown"][f"sizes on {node}"] = f"not read: the kubelets before took {STATISTICS_SECONDS} s"
             continue
         try:
-            found["used_bytes"].update(used_bytes(api.get(f"/api/v1/nodes/{quoted(node)}/proxy/stats/summary")))
-        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
-            found["unknown"][f"sizes on {node}"] = str(error)[:200]
+            found["used_bytes"].update(api.sizes(node, deadline, MOST_VOLUMES - len(found["used_bytes"])))
+        except Exception as error:  # noqa: BLE001 - a kubelet may return anything
+            found["unknown"][f"sizes on {node}"] = (str(error) or type(error).__name__)[:200]
     return found
-
-
-def used_bytes(summary: dict[str, Any]) -> dict[str, int]:
-    """Of what a kubelet reports: bytes by "POD UID/VOLUME"."""
-    return {
-        f"{pod['podRef']['uid']}/{volume['name']}": int(volume["usedBytes"])
-        for pod in summary.get("pods", ())
-        for volume in pod.get("volume", ())
-        if "usedBytes" in volume
-    }
 
 
 def look(api: Api, node: str) -> dict[str, Any]:
