@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from haplane.domain.balancer_report import Server
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import Node
-from haplane.domain.reported import Observed
+from haplane.domain.reported import Count, Observed
 from haplane.domain.validation import first_error
 from haplane.host_programs import packed, parts, program
 from haplane.streams import last_line
@@ -44,7 +44,7 @@ class UnitState(Observed):
 class Stat(Observed):
     """A file or directory; ``mode`` holds the permission bits."""
 
-    mode: int
+    mode: Count
     owner: str
     group: str
     directory: bool
@@ -56,7 +56,7 @@ class HttpAnswer(Observed):
     ``served`` is the hex SHA-256 of the server's certificate, ``refused`` whether a TLS alert ended the connection.
     """
 
-    status: int | None
+    status: Count | None
     served: str | None
     refused: bool
     error: str | None

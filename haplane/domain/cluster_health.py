@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from haplane.domain.drain.api import ApiObject, Labels, Selector
-from haplane.domain.reported import Observed, Text
+from haplane.domain.reported import Count, Number, Observed, Text
 
 FULL_NAME = r"^[a-z0-9]([a-z0-9./:-]{0,500}[a-z0-9])?$"
 FullName = Annotated[str, Field(pattern=FULL_NAME)]
@@ -39,7 +39,7 @@ class Component(Observed):
     unserved: Text | None = None
     server: Text = ""
     differing: tuple[Text, ...] = ()
-    started_at: float = 0
+    started_at: Number = 0
 
 
 class Components(Observed):
@@ -89,8 +89,8 @@ class DaemonSet(Observed):
     """
 
     name: FullName
-    desired: int
-    ready: int
+    desired: Count
+    ready: Count
     pods: tuple[Pod, ...] = ()
     warning: Text | None = None
     selects: dict[LabelKey, Text] = Field(default_factory=dict)
@@ -101,7 +101,7 @@ class Lease(Observed):
     """Who leads, and how long ago it said so."""
 
     holder: Text
-    age_seconds: float | None
+    age_seconds: Number | None
 
 
 class Rule(ApiObject):

@@ -11,7 +11,7 @@ from pydantic import (
 
 from haplane.domain.etcd_failure import Failure, FailureKind, failure
 from haplane.domain.names import HexId, Id, MemberName, MemberUrl, Revision
-from haplane.domain.reported import Observed
+from haplane.domain.reported import Count, Observed
 
 
 class EtcdMember(Observed):
@@ -40,11 +40,11 @@ class EtcdStatus(Observed):
     header: EtcdHeader
     version: str = ""
     storage_version: Annotated[str, Field(alias="storageVersion")] = ""
-    db_size: Annotated[int, Field(alias="dbSize")] = 0
-    db_size_in_use: Annotated[int, Field(alias="dbSizeInUse")] = 0
-    db_size_quota: Annotated[int, Field(alias="dbSizeQuota")] = 0
-    raft_index: Annotated[int, Field(alias="raftIndex")] = 0
-    raft_applied_index: Annotated[int, Field(alias="raftAppliedIndex")] = 0
+    db_size: Annotated[Count, Field(alias="dbSize")] = 0
+    db_size_in_use: Annotated[Count, Field(alias="dbSizeInUse")] = 0
+    db_size_quota: Annotated[Count, Field(alias="dbSizeQuota")] = 0
+    raft_index: Annotated[Count, Field(alias="raftIndex")] = 0
+    raft_applied_index: Annotated[Count, Field(alias="raftAppliedIndex")] = 0
     leader: Id = 0
     is_learner: Annotated[bool, Field(alias="isLearner")] = False
     errors: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from haplane.domain.reported import Observed, ShortText
+from haplane.domain.reported import Count, Number, Observed, ShortText
 
 Path = Annotated[str, Field(pattern=r"^/[\w./-]{0,200}$")]
 Name = Annotated[str, Field(pattern=r"^[\w@.:-]{1,100}$")]
@@ -17,10 +17,10 @@ class FileSystem(Observed):
     """One below ``path``; sizes in bytes, ``free`` is what others than root may take. Some have no ``inodes``."""
 
     path: Path
-    size: int
-    free: int
-    inodes: int = 0
-    inodes_free: int = 0
+    size: Count
+    free: Count
+    inodes: Count = 0
+    inodes_free: Count = 0
     read_only: bool = False
 
 
@@ -28,7 +28,7 @@ class Stopped(Observed):
     """A process that a signal or a debugger keeps from going on, and the service or container it belongs to."""
 
     program: Name
-    process: Annotated[int, Field(gt=0)]
+    process: Annotated[Count, Field(gt=0)]
 
 
 class HostCondition(Observed):
@@ -41,11 +41,11 @@ class HostCondition(Observed):
 
     filesystems: Annotated[tuple[FileSystem, ...], Field(max_length=20)] = ()
     unread: dict[ShortText, ShortText] = Field(default_factory=dict)
-    mtus: dict[Name, int] = Field(default_factory=dict)
-    pod_mtu: int = 0
+    mtus: dict[Name, Count] = Field(default_factory=dict)
+    pod_mtu: Count = 0
     stopped_time_services: tuple[Name, ...] = ()
     synchronised: bool | None = None
-    slow_writes: Annotated[tuple[float, ...], Field(max_length=1000)] = ()
+    slow_writes: Annotated[tuple[Number, ...], Field(max_length=1000)] = ()
     stopped: Annotated[tuple[Stopped, ...], Field(max_length=20)] = ()
 
     def stopped_process(self, program: str) -> Stopped | None:

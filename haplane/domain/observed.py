@@ -26,7 +26,7 @@ from haplane.domain.etcd_report import Etcd, EtcdMember
 from haplane.domain.findings import Findings
 from haplane.domain.host_condition import HostCondition, Kubelet
 from haplane.domain.names import NodeName, ProgramName, UnitName
-from haplane.domain.reported import Observed, Sha256, ShortText
+from haplane.domain.reported import Count, Number, Observed, Sha256, ShortText
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
 from haplane.domain.surroundings import Surroundings
@@ -44,12 +44,12 @@ class Machine(Observed):
     os_version: str
     architecture: str
     init: str
-    user_id: int
-    memory_bytes: int
-    swap_bytes: int
-    disk_free_bytes: int
-    disk_bytes: int = 0
-    programs_free_bytes: int | None = None
+    user_id: Count
+    memory_bytes: Count
+    swap_bytes: Count
+    disk_free_bytes: Count
+    disk_bytes: Count = 0
+    programs_free_bytes: Count | None = None
     disk: Annotated[str, Field(pattern=r"^/var/lib(/[a-z]+)?$")] = "/var/lib"
     cgroups: str
     missing_commands: tuple[str, ...]
@@ -63,9 +63,9 @@ class File(Observed):
     """
 
     sha256: Sha256
-    mode: int
-    user_id: int
-    changed_at: float = 0
+    mode: Count
+    user_id: Count
+    changed_at: Number = 0
     owner: Annotated[str, Field(max_length=64)] = ""
 
 
@@ -82,10 +82,10 @@ class Unit(Observed):
     active: bool
     enabled: bool
     needs_reload: bool
-    since: float = 0
+    since: Number = 0
     binary_replaced: bool = False
     missing_program: ShortText = ""
-    active_since: float = 0
+    active_since: Number = 0
     starting: bool = False
     drop_ins: tuple[str, ...] = ()
     masked: bool = False
@@ -160,7 +160,7 @@ class Kubernetes(Observed):
     nodes: tuple[Node, ...]
     objects: tuple[str, ...] = ()
     applied: str | None = None
-    coredns_ready: int = 0
+    coredns_ready: Count = 0
     coredns_why: str = ""
     serving_requests: tuple[ServingRequest, ...] = ()
 
@@ -183,7 +183,7 @@ class HostReport(Observed):
 
     machine: Machine
     addresses: dict[str, tuple[str, ...]]
-    listening: dict[int, str]
+    listening: dict[Count, str]
     files: dict[str, File]
     made: dict[str, Sha256] = Field(default_factory=dict)
     servers: dict[str, ShortText] = Field(default_factory=dict)
@@ -208,8 +208,8 @@ class HostReport(Observed):
     findings: Findings | None = None
     failed: dict[str, str] = Field(default_factory=dict)
     lacks: dict[str, ProgramName] = Field(default_factory=dict)
-    started_at: float
-    finished_at: float
+    started_at: Number
+    finished_at: Number
 
     @property
     def fresh(self) -> bool:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from haplane.domain import host_paths
 from haplane.domain.names import MemberName
 from haplane.domain.quorum import majority
+from haplane.domain.reported import Count
 
 Timestamp = Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")]
 Stage = Literal["preparing", "replacing", "serving"]
@@ -36,8 +37,8 @@ class Journal(BaseModel):
     stage: Stage
     source: Annotated[str, Field(max_length=300)]
     database: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    revision: Annotated[int, Field(ge=0)]
-    bump: Annotated[int, Field(ge=0)]
+    revision: Annotated[Count, Field(ge=0)]
+    bump: Annotated[Count, Field(ge=0)]
     uid: Annotated[str, Field(pattern=r"^[0-9a-f-]{0,36}$")]
     members: tuple[MemberName, ...] = ()
 
@@ -78,7 +79,7 @@ class MovedData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     path: str
-    size: int
+    size: Count
 
 
 class Leftovers(BaseModel):
@@ -93,7 +94,7 @@ class Leftovers(BaseModel):
     journal: Journal | None = None
     previous_data: tuple[MovedData, ...] = ()
     staged: tuple[Annotated[str, Field(max_length=100)], ...] = ()
-    etcd_free_bytes: int = 0
+    etcd_free_bytes: Count = 0
     etcd_unmounted: bool = False
 
 

@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from haplane.domain.reported import Observed, Sha256
+from haplane.domain.reported import Count, Number, Observed, Sha256
 
 INTERVALS = 3
 """A verified snapshot that is older than so many intervals is too old: newer ones are missing."""
@@ -25,8 +25,8 @@ class LastSnapshot(Observed):
     id: str
     taken_at: AwareDatetime
     verified_at: AwareDatetime
-    seconds: float
-    revision: int = 0
+    seconds: Number
+    revision: Count = 0
 
 
 class LastAttempt(Observed):
@@ -51,8 +51,8 @@ class SnapshotState(Observed):
     last_verified: LastSnapshot | None = Field(default=None, alias="last_good")
     last_attempt: LastAttempt | None = None
     last_error: LastError | None = None
-    without_quorum: int = 0
-    skipped: int = 0
+    without_quorum: Count = 0
+    skipped: Count = 0
 
 
 class Sealed(Observed):
@@ -78,7 +78,7 @@ class SnapshotReport(Observed):
     state: SnapshotState | None = None
     sealed: Sealed | None = None
     signer: MemberSigner | None = None
-    local: int = 0
+    local: Count = 0
 
     @field_validator("state", "sealed", "signer", mode="wrap")
     @classmethod

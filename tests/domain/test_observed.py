@@ -6,7 +6,10 @@ import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haplane.checks.host_facts import HostFacts
+from haplane.domain.drain.cluster import Workloads
 from haplane.domain.observed import HostReport, Observation, parse_report
+from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError
 
 JSON = st.recursive(
@@ -79,3 +82,34 @@ def test_the_cluster_is_as_a_majority_of_the_api_servers_reports_it():
     found = Observation(reports=reports).kubernetes()
     assert (found.uid, [node.name for node in found.nodes]) == (None, ["m1"])
     assert Observation(reports={"lb1": samples.report()}).kubernetes() is None
+
+
+def unbounded(schema, place=""):
+    """Numbers of a JSON schema that have no least or no largest value."""
+    if isinstance(schema, list):
+        return [found for each in schema for found in unbounded(each, place)]
+    if not isinstance(schema, dict):
+        return []
+    least, most = {"minimum", "exclusiveMinimum"}, {"maximum", "exclusiveMaximum"}
+    is_number = schema.get("type") in ("integer", "number") and "const" not in schema
+    here = [place] if is_number and not (least & schema.keys() and most & schema.keys()) else []
+    return here + [found for key, each in schema.items() for found in unbounded(each, f"{place}/{key}")]
+
+
+@pytest.mark.parametrize("model", [HostReport, Workloads, DryRuns, HostFacts])
+def test_every_number_that_a_host_reports_has_bounds(model):
+    """A size of 400 digits ended `status` with a traceback, and no host was named."""
+    assert unbounded(model.model_json_schema(mode="validation")) == []
+
+
+@pytest.mark.parametrize("number", [1 << 64, 10**400, -(10**400), 1e300], ids=["64", "400", "-400", "float"])
+@pytest.mark.parametrize("path", [("machine", "memory_bytes"), ("condition", "pod_mtu"), ("started_at",)])
+def test_a_number_that_is_none_of_a_host_s_is_refused_by_its_name(path, number):
+    report = copy.deepcopy(WHOLE)
+    place = report
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = number
+    with pytest.raises(HaplaneError) as refusal:
+        parse_report("m1", json.dumps(report))
+    assert ".".join(path) in refusal.value.why

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from haplane.domain.reported import ShortText
+from haplane.domain.reported import Count, ShortText
 
 QUANTITY = re.compile(r"^([+-]?[0-9]{1,30}(?:\.[0-9]{0,12})?)(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?[0-9]{1,2}))?$")
 FACTORS = {"": Fraction(1), "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000)}
@@ -43,7 +43,7 @@ def _quantities(value: Any) -> Any:  # noqa: ANN401 - whatever the API server se
     return {key: thousandths(str(each)) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-Quantities = Annotated[dict[ShortText, int], Field(max_length=64), BeforeValidator(_quantities)]
+Quantities = Annotated[dict[ShortText, Count], Field(max_length=64), BeforeValidator(_quantities)]
 """By resource, in thousandths."""
 
 
@@ -81,7 +81,7 @@ class Metadata(ApiObject):
     name: Name
     namespace: Name = "default"
     uid: Uid = "0"
-    generation: int = 0
+    generation: Count = 0
     labels: Labels = Field(default_factory=dict)
     annotations: Annotated[dict[ShortText, Long], Field(max_length=500)] = Field(default_factory=dict)
     finalizers: Annotated[tuple[ShortText, ...], Field(max_length=100)] = ()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from haplane.domain.drain.api import ApiObject, Long, NodeAffinity, Object, Quantities, Selector, Taint
 from haplane.domain.drain.pod import Condition, HostPath, Pod
-from haplane.domain.reported import ShortText
+from haplane.domain.reported import Count, ShortText
 from haplane.domain.validation import first_error
 from haplane.errors import HaplaneError
 
@@ -28,11 +28,11 @@ class BudgetSpec(ApiObject):
 class BudgetStatus(ApiObject):
     """As the disruption controller last counted."""
 
-    observed_generation: int = 0
-    disruptions_allowed: int = 0
-    current_healthy: int = 0
-    desired_healthy: int = 0
-    expected_pods: int = 0
+    observed_generation: Count = 0
+    disruptions_allowed: Count = 0
+    current_healthy: Count = 0
+    desired_healthy: Count = 0
+    expected_pods: Count = 0
     conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
 
     @property
@@ -144,15 +144,15 @@ class FailurePolicy(ApiObject):
 class JobSpec(ApiObject):
     """How often a Job may fail, and each of its indexes."""
 
-    backoff_limit: int = 6
-    backoff_limit_per_index: int | None = None
+    backoff_limit: Count = 6
+    backoff_limit_per_index: Count | None = None
     pod_failure_policy: FailurePolicy = FailurePolicy()
 
 
 class JobStatus(ApiObject):
     """How often it has."""
 
-    failed: int = 0
+    failed: Count = 0
 
 
 class Job(Object):
@@ -190,7 +190,7 @@ class Workloads(BaseModel):
     jobs: Annotated[tuple[Job, ...], Many] = ()
     claims: Annotated[tuple[Claim, ...], Many] = ()
     volumes: Annotated[tuple[PersistentVolume, ...], Many] = ()
-    used_bytes: Annotated[dict[ShortText, int], Many] = Field(default_factory=dict)
+    used_bytes: Annotated[dict[ShortText, Count], Many] = Field(default_factory=dict)
     unknown: Annotated[dict[ShortText, ShortText], Field(max_length=1000)] = Field(default_factory=dict)
 
     @cached_property

@@ -16,7 +16,7 @@ from haplane.domain.drain.api import (
     Selector,
     Toleration,
 )
-from haplane.domain.reported import ShortText
+from haplane.domain.reported import Count, ShortText
 
 
 class PodTerm(ApiObject):
@@ -37,8 +37,8 @@ class PodAffinity(ApiObject):
 class Spread(ApiObject):
     """How evenly pods are spread over the values of a label of nodes."""
 
-    max_skew: int = 1
-    min_domains: int = 1
+    max_skew: Count = 1
+    min_domains: Count = 1
     topology_key: ShortText = ""
     when_unsatisfiable: ShortText = ""
     label_selector: Selector | None = None
@@ -107,7 +107,7 @@ class Mount(ApiObject):
 class Port(ApiObject):
     """Of a container; ``host_port`` 0 is none."""
 
-    host_port: int = 0
+    host_port: Count = 0
     protocol: ShortText = "TCP"
 
 
@@ -140,7 +140,7 @@ class PodSpec(ApiObject):
     resources: Resources = Resources()
     topology_spread_constraints: Annotated[tuple[Spread, ...], Field(max_length=100)] = ()
     restart_policy: ShortText = "Always"
-    termination_grace_period_seconds: int = 30
+    termination_grace_period_seconds: Count = 30
 
 
 class Condition(ApiObject):
@@ -156,7 +156,7 @@ class Condition(ApiObject):
 class ContainerStatus(ApiObject):
     """``container_id`` is another one after each restart."""
 
-    restart_count: int = 0
+    restart_count: Count = 0
     container_id: ShortText = Field("", alias="containerID")
 
 
