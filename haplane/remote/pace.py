@@ -53,19 +53,27 @@ class PacedPipe:
         self._room = threading.Condition()
         self._ended = False
         self.moved_at = time.monotonic()
-        """When the host last reported to have got further."""
+        """When the host last reported to have got further, or, once it was sent all of it, last reported at all."""
+        self.closed_at: float | None = None
 
     @property
     def arrived(self) -> int:
         """Bytes that the host has."""
         return self._pace.arrived
 
-    def report(self, arrived: int) -> None:
-        """The host has so many bytes, perhaps still: it says so too while it imports what it has."""
+    def report(self, arrived: int) -> bool:
+        """The host has so many bytes, perhaps still: it reports that too while it imports what it has.
+
+        False where that is more than it was sent.
+        """
         with self._room:
-            self.moved_at = time.monotonic()
+            if arrived > self._sent:
+                return False
+            if arrived > self.arrived or self.closed_at is not None:
+                self.moved_at = time.monotonic()
             self._pace.report(arrived)
             self._room.notify_all()
+        return True
 
     def end(self) -> None:
         """No more reports come: whoever writes meets the broken pipe."""
@@ -79,11 +87,12 @@ class PacedPipe:
             piece = data[start : start + PIECE_BYTES]
             with self._room:
                 self._room.wait_for(lambda: self._ended or self._sent - self._pace.arrived < self._pace.window)
+                self._sent += len(piece)
             self._pipe.write(piece)
             self._pipe.flush()
-            self._sent += len(piece)
         return len(data)
 
     def close(self) -> None:
         """The end of the stream."""
         self._pipe.close()
+        self.closed_at = self.moved_at = time.monotonic()

@@ -28,6 +28,8 @@ from haplane.streams import Tail, last_line
 
 STALL_SECONDS = 120
 """Without a word from the host: it tells what arrives and, every 5 s, that it still imports images."""
+END_SECONDS = 45 * 60
+"""From the end of the stream: the receiver gives up by itself, after its turn (30 min) and an import (10 min)."""
 POLL_SECONDS = 0.05
 MOST_REPORT = 64
 """Of a line of the receiver, which is a number; what a login shell prints before is longer and none."""
@@ -79,11 +81,11 @@ class Push:
             if is_gone(self.host):  # ssh notices that much later
                 self._kill()
                 break
-            if time.monotonic() - self._pipe.moved_at > stall_seconds:
+            if late := self._late(stall_seconds):
                 self._kill()
                 self._execution.end(None)
                 raise DeadlinePassed(
-                    f"pushing files to {self.host.name}: nothing more arrived for {stall_seconds:.0f} s",
+                    f"pushing files to {self.host.name}: {late}",
                     where=self.host.name,
                     next_step="check the network to it and re-run (files that arrived are kept)",
                 )
@@ -100,6 +102,14 @@ class Push:
                 next_step=f"{MAKE_ROOM if full else FIX_AND_RERUN} (files that arrived are kept)",
             )
 
+    def _late(self, stall_seconds: float) -> str:
+        now = time.monotonic()
+        if now - self._pipe.moved_at > stall_seconds:
+            return f"nothing more arrived for {stall_seconds:.0f} s"
+        if self._pipe.closed_at is not None and now - self._pipe.closed_at > END_SECONDS:
+            return f"it had everything, and did not end within {END_SECONDS / 60:.0f} minutes"
+        return ""
+
     def _kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -114,7 +124,10 @@ class Push:
         shown = -1
         while line := self._reports.readline(MOST_REPORT):
             if line.strip().isdigit():
-                self._pipe.report(int(line))
+                if not self._pipe.report(int(line)):
+                    self._cut = "it reported more bytes than it was sent"
+                    self._process.kill()
+                    break
                 percent = min(100, 100 * self._pipe.arrived // max(self._total, 1))
                 if percent != shown:
                     self._progress(self.host.name, "pushing", percent / 100)
@@ -132,7 +145,7 @@ class Push:
                         stream.addfile(_member(file), content)
             self._pipe.close()
         except OSError as error:  # the other end is gone and has reported why, or the bundle cannot be read
-            self._cut = f"the stream was cut: {error}"
+            self._cut = self._cut or f"the stream was cut: {error}"
             self._process.terminate()
             with suppress(OSError):
                 self._pipe.close()

@@ -6,8 +6,10 @@ import pytest
 import samples
 
 from haplane.agent.manifest import KEYS, PAYLOAD
+from haplane.bundle.manifest import BundleFile
+from haplane.domain.progress import silent
 from haplane.errors import HaplaneError
-from haplane.remote import database
+from haplane.remote import database, push
 from haplane.remote.database import fetch_output, send_database
 from haplane.remote.holder import Holder, Owner
 from haplane.remote.member_snapshots import MemberSnapshots
@@ -91,3 +93,34 @@ def test_what_a_member_keeps(ssh_that, tmp_path, part):
     download = MemberSnapshots(HOST, "/kept").download
     assert refused(download, ID, part, tmp_path / "out", 1 << 20).why == "it sent more than 1 MiB"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def sent(tmp_path):
+    """A file of a bundle that waits for no report."""
+    (tmp_path / "stored").write_bytes(bytes(1 << 16))
+    return BundleFile(
+        component="any", path="/x", sha256="0" * 64, size=1 << 16, mode=0o755, stored="stored", stored_size=1 << 16,
+        compression="none", roles=("master",),
+    )  # fmt: skip
+
+
+STUCK = {
+    "it takes nothing": ("yes 0", "nothing more arrived"),
+    "it takes everything, and never ends": ("cat >/dev/null; while sleep 0.01; do echo 1; done", "did not end"),
+}
+
+
+@pytest.mark.parametrize("stuck", STUCK.values(), ids=STUCK)
+def test_a_push_ends_whatever_the_host_reports(ssh_that, sent, tmp_path, monkeypatch, stuck):
+    """Every report counted as progress, one without any as well."""
+    script, late = stuck
+    monkeypatch.setattr(push, "END_SECONDS", 0.5)
+    ssh_that(script)
+    assert late in refused(push.Push(HOST, tmp_path, [sent], silent).wait, 1).what
+
+
+def test_a_host_has_no_more_than_it_was_sent(ssh_that, sent, tmp_path):
+    ssh_that("echo 99999999999; exec cat >/dev/null")
+    why = refused(push.Push(HOST, tmp_path, [sent], silent).wait, 30).why
+    assert why == "it reported more bytes than it was sent"

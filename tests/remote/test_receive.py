@@ -1,6 +1,7 @@
 """How archives are handed to containerd: a ctr that does what a test says, and the script as a host runs it."""
 
 import contextlib
+import fcntl
 import io
 import json
 import os
@@ -43,6 +44,7 @@ def receiver(tmp_path):
         archive=ARCHIVE,
         others="",
         report_seconds=5,
+        turn_seconds=60,
     ) -> subprocess.Popen:
         if serving:
             serve()
@@ -53,7 +55,7 @@ def receiver(tmp_path):
         text = text.replace("/var/lib/haplane/stamps.json", str(tmp_path / "stamps.json"))
         text = text.replace("/run/haplane-import", str(tmp_path / "turn"))
         text = text.replace("/etc/kubernetes/kubelet.conf", str(programs if node else tmp_path / "absent"))
-        given = {"IMPORT": seconds, "CONTAINERD": containerd_seconds, "REPORT": report_seconds}
+        given = {"IMPORT": seconds, "CONTAINERD": containerd_seconds, "REPORT": report_seconds, "TURN": turn_seconds}
         for name, value in ((f"{name}_SECONDS", value) for name, value in given.items()):
             text, found = re.subn(rf"^{name} = \d+$", f"{name} = {value}", text, flags=re.MULTILINE)
             assert found == 1
@@ -205,3 +207,13 @@ def test_beside_pods_at_work_one_archive_is_imported_after_the_other(receiver, t
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert (tmp_path / "overlapped").exists() is not node
+
+
+def test_an_import_that_never_gets_its_turn_is_named(receiver, tmp_path):
+    """It waited for ever: what holds the lock need not be an import of ours."""
+    with (tmp_path / "turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        _, said = receiver("true", node=True, turn_seconds=1).communicate(timeout=30)
+    assert said.decode().strip() == (
+        f"containerd did not import {ARCHIVE}: another import on this host did not end within 1 s"
+    )

@@ -37,6 +37,9 @@ KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 does that at their own priority. The first container of each image waits for it: that of an API server while it is
 out of service anyway."""
 TURN = "/run/haplane-import"
+TURN_SECONDS = 1800
+NO_TURN = 75
+"""What flock ends with when the import before has taken all of that time."""
 REPORT_SECONDS = 5
 BEHIND_OTHERS = 10
 """Of nice: what serves on the host goes first. Files of the next version are staged beside an API server at work."""
@@ -101,9 +104,12 @@ def main() -> None:
                 imports.append((path, *import_image(path)))
     failed = []
     for path, process, said in imports:
-        if ended(process, stream) != 0:
+        if (code := ended(process, stream)) != 0:
             said.seek(0)
-            failed.append(": ".join((path, *said.read().decode(errors="replace").splitlines()[-1:])))
+            words = said.read().decode(errors="replace").splitlines()[-1:]
+            if code == NO_TURN:
+                words = [f"another import on this host did not end within {TURN_SECONDS} s"]
+            failed.append(": ".join((path, *words)))
     if failed:
         place = [NO_SPACE + " " + file_system(CONTAINERD)] if NO_SPACE in "".join(failed).lower() else []
         sys.exit("containerd did not import " + "; ".join(failed + place))
@@ -237,7 +243,7 @@ def import_image(path: str, unless_known: str = "") -> tuple[subprocess.Popen[by
     """
     said = os.fdopen(os.memfd_create("said"), "w+b")
     at_work = os.path.exists(KUBELET_CONF)
-    turn = ["flock", TURN] if at_work else []
+    turn = ["flock", "-w", str(TURN_SECONDS), "-E", str(NO_TURN), TURN] if at_work else []
     limits = str(CONTAINERD_SECONDS), str(IMPORT_SECONDS)
     words = [path, unless_known, *limits, "--no-unpack" if at_work else "", *images_in(path)]
     command = [*turn, "sh", "-c", IMPORT, "sh", *words]
