@@ -6,23 +6,28 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from haplane.bundle.image_program import extract_program
 from haplane.bundle.manifest import BundleFile, Manifest, cache_directory, load_manifest
 from haplane.bundle.unpack import unpack_program
-from haplane.errors import HaplaneError
+from haplane.errors import DeadlinePassed, HaplaneError
+from haplane.file_limits import writing_at_most
 from haplane.private import make_private, refuse_shared
-from haplane.streams import capture, last_line
+from haplane.streams import Start, last_line, stream
 from haplane.threads import Threads
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SECONDS = 20
 """A program that only prints needs a second, on a busy machine some."""
 
+ALL_SECONDS = 300
 MOST_BYTES = 4 << 20
+FILE_BYTES = 1 << 20
 
 REFUSAL = re.compile(r"unknown flag: --[\w-]+|unrecognized feature gate: \w+|cannot set feature gate [^\"\n]{1,200}")
 HAS_EVERY_GATE = "kube-apiserver"
@@ -44,27 +49,48 @@ def helps(bundle: Path, programs: Sequence[str]) -> dict[str, str]:
         return dict(zip(programs, texts, strict=True))
 
 
-def refusal(bundle: Path, program: str, argument: str, *, gate: bool = False) -> str | None:
-    """What the program says of an argument like ``--name=`` or ``--feature-gates=Name=true``, or None if it takes it.
+class Question(NamedTuple):
+    """An argument like ``--name=`` or ``--feature-gates=Name=true``, and whether it is a gate."""
 
-    A flag's value is not looked at. Raises as :func:`helps`.
+    program: str
+    argument: str
+    gate: bool = False
+
+
+def refusals(bundle: Path, questions: Iterable[Question]) -> dict[Question, str]:
+    """What the programs say of arguments that they refuse. A flag's value is not looked at.
+
+    Each program is unpacked once and asked each question once. Raises as :func:`helps`, and DeadlinePassed where all
+    of them take longer than ALL_SECONDS.
     """
-    manifest = load_manifest(bundle)
+    manifest, found = load_manifest(bundle), {}
+    deadline = time.monotonic() + ALL_SECONDS
+    unpacked: dict[str, Path] = {}
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
-        path = _unpacked(bundle, manifest, HAS_EVERY_GATE if gate else program, Path(directory))
-        found = REFUSAL.search(_printed(bundle, path, argument, "--version"))
-    return found.group() if found else None
+        for one in dict.fromkeys(questions):
+            if time.monotonic() > deadline:
+                what = f"programs of the bundle were not asked about every flag within {ALL_SECONDS} s"
+                raise DeadlinePassed(what, where=f"{bundle}: {one.program} {one.argument}")
+            name = HAS_EVERY_GATE if one.gate else one.program
+            if name not in unpacked:
+                unpacked[name] = _unpacked(bundle, manifest, name, Path(directory))
+            said = _printed(bundle, unpacked[name], one.argument, "--version")
+            if refused := REFUSAL.search(said.text):
+                found[one] = refused.group()
+    return found
 
 
 def _help(bundle: Path, manifest: Manifest, name: str, directory: Path) -> str:
-    kept = cache_directory() / "help" / f"{_file_of(bundle, manifest, name).sha256}-{name}"
+    kept = cache_directory() / "program-help" / f"{_file_of(bundle, manifest, name).sha256}-{name}"
     make_private(kept.parent)
     refuse_shared(kept.parent)
     if kept.exists():
         return kept.read_text()
     directory.mkdir()
     program = _unpacked(bundle, manifest, name, directory)
-    text = _printed(bundle, program, "--help")
+    code, text = _printed(bundle, program, "--help")
+    if code != 0:  # killed, or crashed: what it printed is not its help, and would be kept
+        raise HaplaneError(f"{name} --help failed (exit status {code})", where=str(bundle), why=last_line(text))
     program.unlink()
     new = kept.with_name(f"{kept.name}.{os.getpid()}")
     new.write_text(text)
@@ -89,12 +115,30 @@ def _unpacked(bundle: Path, manifest: Manifest, name: str, directory: Path) -> P
     return directory / name
 
 
-def _printed(bundle: Path, program: Path, *words: str) -> str:
+class Printed(NamedTuple):
+    """``text`` is standard output, and then the end of standard error."""
+
+    code: int
+    text: str
+
+
+def _printed(bundle: Path, program: Path, *words: str) -> Printed:
+    """It gets nothing of ours: no environment, no directory but an empty one, no file that it could fill."""
     asked = " ".join((program.name, *words))
+    output = bytearray()
     try:
-        done = capture([str(program), *words], b"", deadline_seconds=SECONDS, most=MOST_BYTES)
+        with tempfile.TemporaryDirectory(prefix="haplane-") as empty:
+            done = stream(
+                writing_at_most(FILE_BYTES, [str(program), *words]),
+                output.extend,
+                deadline_seconds=SECONDS,
+                most=MOST_BYTES,
+                start=Start(Path(empty), {"PATH": "/usr/bin:/bin", "HOME": empty}, own_group=True),
+            )
     except TimeoutError:
         raise HaplaneError(f"{asked} did not end within {SECONDS} s", where=str(bundle)) from None
-    if not done.stdout and not done.stderr:
-        raise HaplaneError(f"{asked} prints nothing", where=str(bundle), why=last_line(done.stderr))
-    return (done.stdout + done.stderr).decode(errors="replace")
+    if done.cut is not None:
+        raise HaplaneError(f"{asked} was ended", where=str(bundle), why=done.cut)
+    if not output and not done.stderr:
+        raise HaplaneError(f"{asked} prints nothing", where=str(bundle))
+    return Printed(done.code, (output + done.stderr).decode(errors="replace"))

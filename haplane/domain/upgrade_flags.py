@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from haplane.errors import HaplaneError
+
 FLAG_IN_HELP = re.compile(r"^ {0,8}(?:-\w, )?--([a-z][a-z0-9-]*)", re.M)
 GATE_IN_HELP = re.compile(r"\b([A-Z][A-Za-z0-9]+)=true\|false \(")
 FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]+)")
@@ -24,6 +26,9 @@ COMPONENTS = {
     "scheduler": "kube-scheduler",
 }
 """By their names in kubeadm's configuration."""
+
+MOST_BYTES, MOST_FLAGS = 64 << 10, 200
+"""Of a file on a host: kubeadm's has three flags, a kubelet knows 150."""
 
 COMMENT = re.compile(r"^\s*#.*$", re.M)
 
@@ -64,6 +69,21 @@ def in_command_line(program: str, text: str, where: str) -> Iterator[Written]:
     yield from (Written(program, name, where) for name in dict.fromkeys(FLAG.findall(text)))
     for gates in GATES.findall(text):
         yield from _gates(program, gates, where)
+
+
+def in_file_of_host(program: str, content: bytes, host: str, path: str) -> list[Written]:
+    """The same, in a file that a host has by itself. Raises HaplaneError for one that is none of flags.
+
+    What no help names is tried on programs one by one.
+    """
+    found = list(in_command_line(program, content[:MOST_BYTES].decode(errors="replace"), f"{host}: {path}"))
+    if len(content) > MOST_BYTES or len(found) > MOST_FLAGS:
+        raise HaplaneError(
+            f"{host}: the flags in {path} cannot be checked",
+            why=f"it has more than {MOST_BYTES >> 10} KiB or {MOST_FLAGS} flags",
+            next_step="find out what wrote it, and remove what is not needed",
+        )
+    return found
 
 
 def in_kubeadm_configuration(text: str, where: str) -> Iterator[Written]:

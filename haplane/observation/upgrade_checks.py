@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from haplane.bundle.manifest import load_manifest
-from haplane.bundle.program_help import helps, refusal
+from haplane.bundle.program_help import Question, helps, refusals
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
@@ -24,6 +24,7 @@ from haplane.domain.upgrade_flags import (
     Written,
     accepted,
     in_command_line,
+    in_file_of_host,
     in_kubeadm_configuration,
     unnamed,
 )
@@ -185,15 +186,15 @@ def _written(context: Context) -> list[Written]:
 
 def _refused(bundle: Path, unverified: Iterable[Written]) -> dict[Written, str]:
     """Of what no help names, that with which the programs themselves do not start, and what they say."""
-    found = {}
+    found, asked = {}, {}
     for one in unverified:
         if one.program == "etcd":  # hides nothing, and starts to serve at once
             found[one] = "its `--help` does not name it"
-            continue
-        argument = f"--feature-gates={one.name}={one.value}" if one.gate else f"--{one.name}="
-        if why := refusal(bundle, one.program, argument, gate=one.gate):
-            found[one] = why
-    return found
+        else:
+            argument = f"--feature-gates={one.name}={one.value}" if one.gate else f"--{one.name}="
+            asked[one] = Question(one.program, argument, one.gate)
+    said = refusals(bundle, asked.values()) if asked else {}
+    return found | {one: said[question] for one, question in asked.items() if question in said}
 
 
 def _on(context: Context, host: Host) -> Iterator[Written]:
@@ -201,7 +202,7 @@ def _on(context: Context, host: Host) -> Iterator[Written]:
     units = context.report(host).units
     paths = {path: name for name in UNITS if name in units for path in units[name].drop_ins}
     for path, content in context.executor.read_files(host, list(paths)).items() if paths else ():
-        yield from in_command_line(paths[path], content.decode(errors="replace"), f"{host.name}: {path}")
+        yield from in_file_of_host(paths[path], content, host.name, path)
 
 
 CHECK_UPGRADE = Look("Check what would keep the cluster from being upgraded", check_upgrade)

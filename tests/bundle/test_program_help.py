@@ -5,7 +5,7 @@ import samples
 
 from haplane.bundle import program_help
 from haplane.bundle.manifest import default_directory
-from haplane.bundle.program_help import helps, refusal
+from haplane.bundle.program_help import Question, helps, refusals
 from haplane.desired.files import etcd_unit, kubeadm_configuration, node_files
 from haplane.domain import host_paths
 from haplane.domain.upgrade_flags import accepted, in_command_line, in_kubeadm_configuration, unnamed
@@ -42,12 +42,13 @@ def test_what_help_leaves_out_is_asked_of_the_program():
         "MadeUp=true": "unrecognized feature gate: MadeUp",
     }
     for program in ("kubelet", "kube-apiserver", "kube-proxy"):
-        for pair, words in gates.items():
-            said = refusal(bundle, program, f"--feature-gates={pair}", gate=True)
-            assert said is None if words is None else words in said, (program, pair, said)
+        asked = {Question(program, f"--feature-gates={pair}", gate=True): words for pair, words in gates.items()}
+        found = refusals(bundle, asked)
+        for one, words in asked.items():
+            assert one not in found if words is None else words in found[one], (one, found)
     for program in ("kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"):
-        assert refusal(bundle, program, "--made-up=") == "unknown flag: --made-up", program
-        assert refusal(bundle, program, "--v=") is None, program
+        made_up = Question(program, "--made-up=")
+        assert refusals(bundle, [made_up, Question(program, "--v=")]) == {made_up: "unknown flag: --made-up"}
 
 
 def test_the_api_servers_help_names_every_gate_of_the_node_as_well():
@@ -64,5 +65,5 @@ def test_what_a_program_printed_is_not_asked_for_again(monkeypatch, tmp_path):
     helps.cache_clear()
     monkeypatch.setattr(program_help, "_unpacked", pytest.fail)
     assert helps(bundle, ("kubelet",)) == first
-    assert (tmp_path / "haplane" / "help").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "haplane" / "program-help").stat().st_mode & 0o077 == 0
     helps.cache_clear()

@@ -1,9 +1,18 @@
 """What programs are started with, compared with what their own `--help` names."""
 
+import pytest
 import samples
 
 from haplane.desired.files import etcd_unit, kubeadm_configuration
-from haplane.domain.upgrade_flags import Written, accepted, in_command_line, in_kubeadm_configuration, unnamed
+from haplane.domain.upgrade_flags import (
+    Written,
+    accepted,
+    in_command_line,
+    in_file_of_host,
+    in_kubeadm_configuration,
+    unnamed,
+)
+from haplane.errors import HaplaneError
 
 KUBELET = """
       --node-ip string                                           IP address of the node.
@@ -66,3 +75,10 @@ def test_only_what_a_known_program_does_not_name_is_doubtful():
     ]
     found = unnamed(written, {"kubelet": accepted(KUBELET)})
     assert [str(one) for one in found] == ["--gone", "feature gate Gone"]
+
+
+@pytest.mark.parametrize("content", [b"#" * 70_000, b" ".join(b"--flag-%d" % number for number in range(300))])
+def test_a_file_of_a_host_that_is_none_of_flags_is_one_problem_of_that_host(content):
+    """Each flag in it was tried on a program that was unpacked for it, for hours."""
+    with pytest.raises(HaplaneError, match=r"w1: the flags in /etc/x cannot be checked"):
+        in_file_of_host("kubelet", content, "w1", "/etc/x")
