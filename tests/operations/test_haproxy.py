@@ -13,6 +13,7 @@ from haplane.domain import host_paths
 from haplane.operations import haproxy
 
 UNIT = "/system.slice/haproxy.service"
+MINE = "/user.slice/user-1000.slice/user@1000.service/system.slice/haproxy.service"
 CLIENT = """
 import socket, sys, time
 port, seconds = sys.argv[1:]
@@ -70,7 +71,12 @@ def test_who_never_stops_is_waited_for_no_longer_than_that(tmp_path):
 
 @pytest.mark.parametrize(
     ("by", "seconds"),
-    [(UNIT, 0), ("/user.slice/user-1000.slice", 1000), ("/kubepods/pod1/haproxy.service-of-a-pod", 1000)],
+    [
+        (UNIT, 0),
+        ("/user.slice/user-1000.slice", 1000),
+        ("/kubepods/pod1/haproxy.service-of-a-pod", 1000),
+        (MINE, 1000),
+    ],
 )
 def test_nobody_else_is_waited_for(tmp_path, by, seconds):
     with asked_often(tmp_path, by=by, seconds=seconds) as port:

@@ -18,6 +18,9 @@ STOPPED = ("T", "t")
 AGAIN_SECONDS = 0.3
 """Whoever traces a program stops it for moments."""
 MOST_STOPPED = 20
+USERS = "/user.slice/"
+"""What is below it is a user's, who may give control groups any name."""
+SERVICE = re.compile(rf"/system\.slice/({'|'.join(UNITS)})\.service(?:/|$)", re.M)
 CONTAINER = re.compile(r"(?:cri-containerd-)?([0-9a-f]{64})(?:\.scope)?")
 
 
@@ -49,11 +52,14 @@ def state_of(process: int) -> str:
 def owner_of(process: int) -> str:
     """The name of the service or of the container that it belongs to, "" for any other's, by its control group."""
     with contextlib.suppress(OSError):
-        for part in re.split(r"[/\n]", read(f"{PROC}/{process}/cgroup") or ""):
-            if part.endswith(".service") and part.removesuffix(".service") in UNITS:
-                return part.removesuffix(".service")
+        groups = read(f"{PROC}/{process}/cgroup") or ""
+        if USERS in groups:
+            return ""
+        for part in re.split(r"[/\n]", groups):
             if container := CONTAINER.fullmatch(part):
                 notes = container_annotations(f"{TASKS}/{container.group(1)}")
                 ours = notes.get("io.kubernetes.cri.sandbox-namespace") in OWN_NAMESPACES
                 return str(notes.get("io.kubernetes.cri.container-name", "")) if ours else ""
+        if service := SERVICE.search(groups):
+            return service[1]
     return ""

@@ -15,7 +15,7 @@ import time
 
 OFTEN = 2
 QUIET_SECONDS = 2
-UNIT = "/haproxy.service"
+UNIT, USERS = "/system.slice/haproxy.service", "/user.slice/"
 PROC = "/proc"
 CONNECTION = re.compile(r"(\S+:\d+) +\S+:\d+ .*users:\(")
 PROCESS = re.compile(r"\bpid=(\d+)")
@@ -51,7 +51,8 @@ def is_of_the_unit(process: str) -> bool:
     """Whether systemd runs it in haproxy's unit: any program may be called haproxy."""
     try:
         with open(f"{PROC}/{process}/cgroup", encoding="utf-8", errors="replace") as file:
-            return any(line.rstrip().endswith(UNIT) for line in file)
+            groups = file.read()
+        return USERS not in groups and any(line.endswith(UNIT) for line in groups.splitlines())
     except OSError:  # it has ended
         return False
 

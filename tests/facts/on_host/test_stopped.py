@@ -12,6 +12,7 @@ from haplane.waiting import wait_until
 
 CONTAINER = "ab" * 32
 SYSTEM = {"io.kubernetes.cri.sandbox-namespace": "kube-system", "io.kubernetes.cri.container-name": "kube-scheduler"}
+USERS_OWN = "0::/user.slice/user-1000.slice/user@1000.service"
 TENANT = {"io.kubernetes.cri.sandbox-namespace": "shop", "io.kubernetes.cri.container-name": "etcd"}
 
 
@@ -41,7 +42,11 @@ def test_a_process_is_found_while_it_is_stopped_alone(sleeper, monkeypatch):
         (f"0::/kubepods/burstable/pod1/{CONTAINER}\n", SYSTEM, "kube-scheduler"),
         (f"0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{CONTAINER}.scope\n", SYSTEM, "kube-scheduler"),
         (f"0::/kubepods/pod1/{CONTAINER}\n", TENANT, ""),
+        ("0::/lxc/m1/system.slice/etcd.service/inner\n", {}, "etcd"),
         ("0::/user.slice/session-1.scope\n", {}, ""),
+        (f"{USERS_OWN}/app.slice/etcd.service\n", {}, ""),
+        (f"{USERS_OWN}/system.slice/etcd.service\n", {}, ""),
+        (f"{USERS_OWN}/app.slice/{CONTAINER}\n", SYSTEM, ""),
     ],
 )
 def test_whose_it_is(group, notes, owner, tmp_path, monkeypatch):
