@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 HEADER_BYTES = 1 << 20
 """Of one extended header, which tarfile holds in memory."""
@@ -16,6 +22,26 @@ MEMBERS = 10_000
 
 NO_ARCHIVE = (ValueError, LookupError, ArithmeticError, RecursionError)
 """What tarfile lets through for headers that are none."""
+
+
+GZIP = b"\x1f\x8b"
+
+
+@contextmanager
+def unpacked(path: Path, *, most: int) -> Iterator[tarfile.TarFile]:
+    """A tar archive, plain or packed with gzip, of which no more than ``most`` bytes are unpacked.
+
+    Raises as :func:`opened`, and OSError.
+    """
+    with path.open("rb", buffering=0) as file:
+        packed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        plain = Counted(gzip.GzipFile(fileobj=file), most) if packed else file
+        try:
+            with opened(Headers(plain)) as archive:
+                yield archive
+        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+            raise tarfile.ReadError(str(error)) from error
 
 
 @contextmanager
@@ -54,3 +80,36 @@ class Headers(io.BufferedReader):
         if size is None or not 0 <= size <= HEADER_BYTES:
             raise tarfile.ReadError(f"a header of {size} bytes")
         return super().read(size)
+
+
+class Counted(io.RawIOBase):
+    """The content of a packed file, up to ``most`` bytes from its beginning."""
+
+    def __init__(self, file: gzip.GzipFile, most: int) -> None:
+        self._file = file
+        self._most = most
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """As a file's, from the beginning or from here. Raises tarfile.ReadError."""
+        target = offset + (self.tell() if whence == io.SEEK_CUR else 0)
+        if whence == io.SEEK_END or target > self._most:
+            raise tarfile.ReadError(f"it is larger than {self._most} bytes")
+        return self._file.seek(target)
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """As a file's. Raises tarfile.ReadError."""
+        view = memoryview(buffer).cast("B")
+        data = self._file.read(len(view))
+        if self.tell() > self._most:
+            raise tarfile.ReadError(f"it is larger than {self._most} bytes")
+        view[: len(data)] = data
+        return len(data)

@@ -1,5 +1,6 @@
 """Whatever an archive is made of: it is read, or it is refused as one that cannot be."""
 
+import gzip
 import io
 import tarfile
 from contextlib import suppress
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.archives import members, opened
+from haplane.archives import members, opened, unpacked
 
 
 def packed(**headers):
@@ -55,3 +56,56 @@ def test_bytes_that_somebody_changed_raise_nothing_else(changes):
         content[place] = byte
     with suppress(tarfile.TarError):
         read(with_checksums(content))
+
+
+def gzipped(path, *files, claimed=None):
+    """Members by name and size, all of zeros; of the last the header alone, with this size and type."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, size in files:
+            member = tarfile.TarInfo(name)
+            member.size = size
+            archive.addfile(member, io.BytesIO(bytes(size)))
+        if claimed is not None:
+            content.write(claimed.tobuf(tarfile.GNU_FORMAT))
+    path.write_bytes(gzip.compress(content.getvalue(), 1))
+    return path
+
+
+def test_a_packed_archive_is_read_as_a_plain_one(tmp_path):
+    path = gzipped(tmp_path / "x.tgz", ("a", 3_000_000), ("b", 5))
+    with unpacked(path, most=4 << 20) as archive:
+        read = {one.name: len(archive.extractfile(one).read(5)) for one in members(archive, most=4 << 20)}
+    assert read == {"a": 5, "b": 5}
+
+
+def claims(kind, size):
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, size
+    return member
+
+
+BOMBS = {
+    "a long name": {"claimed": claims(tarfile.GNUTYPE_LONGNAME, 300 << 20)},
+    "a pax header": {"claimed": claims(tarfile.XHDTYPE, 300 << 20)},
+    "one file": {"members": [("a", 3 << 20)]},
+    "many files": {"members": [(str(number), 500_000) for number in range(5)]},
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_a_packed_archive_is_unpacked_to_its_bounds_only(tmp_path, bomb):
+    """A download of 1340 KiB took 1.8 GiB of memory."""
+    path = gzipped(tmp_path / "x.tgz", *bomb.get("members", ()), claimed=bomb.get("claimed"))
+    with pytest.raises(tarfile.ReadError), unpacked(path, most=1 << 20) as archive:
+        for _ in members(archive, most=10 << 20):
+            pass
+
+
+@pytest.mark.parametrize("change", [lambda content: content[:200], lambda content: content[:200] + bytes(500)])
+def test_a_packed_archive_that_is_damaged_is_refused(tmp_path, change):
+    path = gzipped(tmp_path / "x.tgz", ("a", 300_000), ("b", 5))
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(tarfile.ReadError), unpacked(path, most=1 << 20) as archive:
+        for _ in members(archive, most=1 << 20):
+            pass

@@ -6,8 +6,9 @@ import json
 import shutil
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from haplane.archives import members, unpacked
 from haplane.bundle.compress import file_sha256
 from haplane.bundle.manifest import BundleFile
 from haplane.bundle.process import run
@@ -17,6 +18,7 @@ from haplane.file_limits import writing_at_most
 
 LAYER_BYTES = 1 << 30
 """Of an unpacked layer: kube-apiserver's, the largest, has 90 MiB."""
+LAYER_MEMBERS = 100_000
 
 
 def extract_program(bundle: Path, image: BundleFile, program: str, target: Path) -> None:
@@ -27,55 +29,62 @@ def extract_program(bundle: Path, image: BundleFile, program: str, target: Path)
     archive = bundle / image.stored
     if file_sha256(archive) != image.sha256:
         raise HaplaneError("a file of the bundle is damaged", where=str(archive), next_step="haplane bundle verify")
-    with tarfile.open(archive) as members:
-        index = _json(members, "index.json")
-        manifest = _json(members, _blob(index["manifests"][0]["digest"]))
-        for layer in reversed(manifest["layers"]):
-            packed = target.with_name(f"{target.name}.layer")
-            _save(members, _blob(layer["digest"]), packed)
-            found = _out_of_layer(packed, str(layer.get("mediaType", "")), program, target)
-            packed.unlink()
-            if found:
-                make_executable(target)
-                return
+    try:
+        with unpacked(archive, most=image.size) as image_layout:
+            found = any(
+                _out_of_layer(image_layout, layer, program, target) for layer in reversed(_layers(image_layout))
+            )
+    except tarfile.TarError as error:
+        raise HaplaneError("an image of the bundle cannot be read", where=str(archive), why=str(error)) from error
+    if found:
+        make_executable(target)
+        return
     raise HaplaneError(f"the image holds no {program}", where=str(archive), next_step="haplane bundle build")
+
+
+def _layers(image: tarfile.TarFile) -> list[dict[str, str]]:
+    index = _json(image, "index.json")
+    return list(_json(image, _blob(index["manifests"][0]["digest"]))["layers"])
 
 
 def _blob(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
 
 
-def _json(members: tarfile.TarFile, name: str) -> Any:  # noqa: ANN401 - any JSON
-    file = members.extractfile(name)
-    if file is None:
-        raise HaplaneError("the image archive is incomplete", where=name)
-    return json.loads(file.read())
+def _json(image: tarfile.TarFile, name: str) -> Any:  # noqa: ANN401 - any JSON
+    return json.loads(_content(image, name).read())
 
 
-def _save(members: tarfile.TarFile, name: str, target: Path) -> None:
-    content = members.extractfile(name)
+def _content(archive: tarfile.TarFile, member: str | tarfile.TarInfo) -> IO[bytes]:
+    """Raises tarfile.ReadError where it is no file, LookupError where it is not there."""
+    content = archive.extractfile(member)
     if content is None:
-        raise HaplaneError("the image archive is incomplete", where=name)
+        raise tarfile.ReadError(f"{member} is no file")
+    return content
+
+
+def _out_of_layer(image: tarfile.TarFile, layer: dict[str, str], program: str, target: Path) -> bool:
+    """Whether the layer has the program, which is at ``target`` then."""
+    packed = target.with_name(f"{target.name}.layer")
+    plain = packed.with_suffix(".tar")
+    try:
+        _save(_content(image, _blob(layer["digest"])), packed)
+        if layer.get("mediaType", "").endswith("zstd"):
+            command = ["zstd", "--quiet", "--force", "--decompress", str(packed), "-o", str(plain)]
+            run(writing_at_most(LAYER_BYTES, command), what=f"unpacking {packed.name}")
+        else:
+            packed.rename(plain)
+        with unpacked(plain, most=LAYER_BYTES) as files:
+            for member in members(files, most=LAYER_BYTES, count=LAYER_MEMBERS):
+                if member.isfile() and Path(member.name).name == program:
+                    _save(_content(files, member), target)
+                    return True
+    finally:
+        packed.unlink(missing_ok=True)
+        plain.unlink(missing_ok=True)
+    return False
+
+
+def _save(content: IO[bytes], target: Path) -> None:
     with target.open("wb") as file:
         shutil.copyfileobj(content, file)
-
-
-def _out_of_layer(packed: Path, kind: str, program: str, target: Path) -> bool:
-    plain = packed
-    if kind.endswith("zstd"):
-        plain = packed.with_suffix(".tar")
-        command = ["zstd", "--quiet", "--force", "--decompress", str(packed), "-o", str(plain)]
-        run(writing_at_most(LAYER_BYTES, command), what=f"unpacking {packed.name}")
-    try:
-        with tarfile.open(plain) as layer:
-            for member in layer:
-                if member.isfile() and Path(member.name).name == program:
-                    content = layer.extractfile(member)
-                    if content is not None:
-                        with target.open("wb") as file:
-                            shutil.copyfileobj(content, file)
-                        return True
-    finally:
-        if plain is not packed:
-            plain.unlink()
-    return False
