@@ -5,9 +5,8 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
-import urllib.request
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -105,10 +104,11 @@ class SshExecutor:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # only "is it ready" is asked; nothing that is answered is trusted
-        url = f"https://{inventory.cluster.endpoint}/readyz"
-        direct = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)  # no proxy has a way
+        endpoint = str(inventory.cluster.endpoint)
         try:
-            with urllib.request.build_opener(*direct).open(url, timeout=ENDPOINT_SECONDS) as answer:
-                return int(answer.status) == 200
+            # No proxy has a way to it, and a redirect is no answer: it would lead to wherever it likes, from here.
+            with closing(http.client.HTTPSConnection(endpoint, timeout=ENDPOINT_SECONDS, context=context)) as direct:
+                direct.request("GET", "/readyz")
+                return direct.getresponse().status == 200
         except (OSError, ValueError, http.client.HTTPException):
             return False
