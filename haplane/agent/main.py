@@ -169,8 +169,13 @@ def report_failure(agent: Agent, state: State, failure: HaplaneError) -> None:
         due = True
     with suppress(Exception):
         state.write_textfile(len(agent.local.all()))
-    if due:
-        alarm.sound(agent.settings, failure)
+    if due:  # once a run at most, which the timer's interval keeps apart
+        sounded = alarm.sound(agent.settings, failure)
+        for line in sounded.failures:
+            print(json.dumps({"alarm": line}), file=sys.stderr, flush=True)  # noqa: T201
+        if sounded.heard:
+            with suppress(Exception):
+                state.told(datetime.now(UTC))
 
 
 def until_unlocked(attempt: Callable[[], T], seconds: float) -> T:

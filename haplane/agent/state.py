@@ -94,17 +94,18 @@ class State:
         self._local_only = manifest.id
 
     def failed(self, error: HaplaneError, now: datetime) -> bool:
-        """Record that a run ended with ``error``. Returns whether the alarm is due: at first, then once an hour."""
-        alarm_at = self.document["told_at"]
-        since = _unix(alarm_at)
-        due = since is None or not 0 <= now.timestamp() - since < ALARM_AGAIN_SECONDS
+        """Record that a run ended with ``error``. Returns whether the alarm is due: hourly, once it was raised."""
         self._write(
             running=None,
             last_attempt=_attempt(now, "local-only" if self._local_only else "failed", self._local_only),
             last_error={"at": now.isoformat(), "message": str(error)[:2000]},
-            told_at=now.isoformat() if due else alarm_at,
         )
-        return due
+        since = _unix(self.document["told_at"])
+        return since is None or not 0 <= now.timestamp() - since < ALARM_AGAIN_SECONDS
+
+    def told(self, now: datetime) -> None:
+        """Record that the alarm was raised, and reached somebody."""
+        self._write(told_at=now.isoformat())
 
     def write_textfile(self, local_count: int) -> None:
         """Write the metrics for Prometheus' node exporter, into the first of its directories that exists."""

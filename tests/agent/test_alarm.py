@@ -40,7 +40,8 @@ def posted() -> Iterator[tuple[str, list[dict[str, str]]]]:
 def test_command_and_webhook_hear_the_same(tmp_path: Path, posted: tuple[str, list[dict[str, str]]]) -> None:
     url, found = posted
     command = ("tee", str(tmp_path / "heard"))
-    alarm.sound(AgentSettings("prod", "m1", (), on_failure=FailureSettings(command, url)), ERROR)
+    sounded = alarm.sound(AgentSettings("prod", "m1", (), on_failure=FailureSettings(command, url)), ERROR)
+    assert sounded.heard
     expected = f"snapshot of prod on m1 failed\n{ERROR}\n"
     assert (tmp_path / "heard").read_text() == expected
     assert found == [{"cluster": "prod", "member": "m1", "text": expected}]
@@ -49,4 +50,15 @@ def test_command_and_webhook_hear_the_same(tmp_path: Path, posted: tuple[str, li
 @pytest.mark.parametrize("command", [("false",), ("/not/there",), ("sleep", "60")])
 def test_nobody_listens(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alarm, "ALARM_SECONDS", 0.2)
-    alarm.sound(AgentSettings("prod", "m1", (), on_failure=FailureSettings(command, "http://127.0.0.1:1/")), ERROR)
+    """It counted as raised, and was not raised again for an hour."""
+    settings = FailureSettings(command, "http://127.0.0.1:1/T0KEN")
+    sounded = alarm.sound(AgentSettings("prod", "m1", (), on_failure=settings), ERROR)
+    assert not sounded.heard
+    assert [line.partition(" ")[0] for line in sounded.failures] == ["on_failure.command", "on_failure.webhook"]
+    assert "T0KEN" not in str(sounded.failures)
+
+
+def test_one_way_that_works_is_enough() -> None:
+    settings = FailureSettings(("true",), "http://127.0.0.1:1/")
+    sounded = alarm.sound(AgentSettings("prod", "m1", (), on_failure=settings), ERROR)
+    assert (sounded.heard, len(sounded.failures)) == (True, 1)

@@ -201,3 +201,17 @@ def test_main_ends_with_a_line_whatever_is_raised(
     if not isinstance(error, Stopped):
         assert "where" in line
         assert type(error).__name__ in line["why"]
+
+
+def test_an_alarm_that_reaches_nobody_is_raised_again(agent: Agent, capsys: pytest.CaptureFixture[str]) -> None:
+    """A dead webhook counted as heard, and the alarm stayed silent for an hour."""
+    agent.etcd.view = raising(KeyError("x"))  # type: ignore[method-assign]
+    root, state = Path(agent.settings.directory).parent, Path(agent.settings.paths.state)
+    working = (root / "alarm").read_text()
+    for alarm, told_at in (("#!/bin/sh\nexit 3\n", False), (working, True)):
+        (root / "alarm").write_text(alarm)
+        with pytest.raises(Exception, match="unexpected"):
+            take_now(agent)
+        assert (json.loads(state.read_bytes())["told_at"] is not None) is told_at
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["alarm"] for line in lines] == ["on_failure.command did not work: OSError: exit status 3"]
