@@ -15,6 +15,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any, Self
 
+from pydantic import BaseModel, ValidationError
+
 from haplane.config.model import Host
 from haplane.domain import host_paths
 from haplane.errors import HaplaneError
@@ -35,6 +37,13 @@ MOST_LINE_BYTES = 1 << 16
 AFTER_ITS_END = (
     f"test ! -e {host_paths.FAULT_UNDO} || {{ sh {host_paths.FAULT_UNDO} && rm {host_paths.FAULT_UNDO}; }}"
 )
+
+
+class Outcome(BaseModel):
+    """What it reports: of a command how it ended and what it printed, and only that it is armed before."""
+
+    code: int | None = None
+    output: str = ""
 
 
 class Watchdog:
@@ -91,8 +100,8 @@ class Watchdog:
     def apply(self) -> None:
         self._send("apply")
         done = self._answer(APPLY_SECONDS, "the fault could not be caused")
-        if done["code"] != 0:
-            raise HaplaneError("the fault could not be caused", where=self._where, why=last_line(str(done["output"])))
+        if done.code != 0:
+            raise HaplaneError("the fault could not be caused", where=self._where, why=last_line(done.output))
 
     def undo(self) -> None:
         self._undo(UNDO_SECONDS)
@@ -102,11 +111,11 @@ class Watchdog:
         early = self._process.poll() is not None
         self._send("undo")
         done = self._answer(seconds, "the fault may still be in place")
-        if done["code"] != 0:
+        if done.code != 0:
             raise HaplaneError(
                 "the fault could not be undone",
                 where=self._where,
-                why=last_line(str(done["output"])),
+                why=last_line(done.output),
                 next_step=self._by_hand,
             )
         if early:
@@ -128,7 +137,7 @@ class Watchdog:
         except (OSError, ValueError):  # it has ended: no answer will come, which _answer reports
             return
 
-    def _answer(self, seconds: float, failure: str) -> dict[str, Any]:
+    def _answer(self, seconds: float, failure: str) -> Outcome:
         """The next line of it that is JSON (a login script may print others)."""
         deadline = time.monotonic() + seconds
         descriptor = _pipe(self._process.stdout).fileno()
@@ -138,7 +147,11 @@ class Watchdog:
             if newline:
                 self._received = rest
                 if line.startswith(b"{"):
-                    return dict(json.loads(line))
+                    try:
+                        return Outcome.model_validate_json(line)
+                    except ValidationError:
+                        why = "its watchdog's answer cannot be read"
+                        break
                 continue
             if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 break
@@ -184,7 +197,12 @@ def on_host(host: Host, apply: str, undo: str, seconds: float) -> Watchdog:
     return Watchdog(host.name, argv, settings, f"on {host.name}: `sh {host_paths.FAULT_UNDO}`")
 
 
-def beside_us(where: str, apply: Sequence[str], undo: Sequence[str], seconds: float) -> Watchdog:
-    """A fault made by a command on this machine: power. Its keeper outlives this process, not this machine."""
+def beside_us(
+    where: str, apply: Sequence[str], undo: Sequence[str], seconds: float, by_hand: str | None = None
+) -> Watchdog:
+    """A fault made by a command on this machine: power. Its keeper outlives this process, not this machine.
+
+    ``by_hand``: what is shown of ``undo``, where that may have a password in it.
+    """
     settings = {"apply": list(apply), "undo": list(undo), "seconds": seconds, "keep": None}
-    return Watchdog(where, [sys.executable, "-I", "-c", PROGRAM], settings, f"`{shlex.join(undo)}`")
+    return Watchdog(where, [sys.executable, "-I", "-c", PROGRAM], settings, by_hand or f"`{shlex.join(undo)}`")

@@ -94,3 +94,15 @@ def test_the_undo_is_kept_as_a_file_until_it_has_run(files, tmp_path):
         assert kept.stat().st_mode & 0o777 == 0o600
     assert not kept.exists()
     assert files[1].exists()
+
+
+@pytest.mark.parametrize("answer", ["{nothing", '{"code": "x"}', '{"output": "done"}', "{}"])
+@pytest.mark.parametrize("step", ["undo", "apply"])
+def test_an_answer_that_is_none_is_an_error_that_ends_with_the_undo(answer, step):
+    """JSONDecodeError and KeyError ended the drill with a traceback, and nobody learned how to end the fault."""
+    talk = (
+        f"read settings; echo '{{\"armed\": true}}'; while read line; do test -z \"$line\" || echo '{answer}'; done"
+    )
+    with pytest.raises(HaplaneError) as caught, Watchdog("m1", ["sh", "-c", talk], {}, "pull the plug") as fault:
+        getattr(fault, step)()
+    assert "pull the plug" in str(caught.value)
