@@ -17,7 +17,10 @@ WAIT = "n=0; until {condition}; do n=$((n+1)); test $n -lt {seconds} || exit 1; 
 
 
 class CommandMachines:
-    """A :class:`haplane.machines.protocol.Machines`. ``{host}`` in a command is the host's name of the inventory."""
+    """A :class:`haplane.machines.protocol.Machines`. ``{host}`` in a command is the host's name of the inventory.
+
+    Messages name the settings: a command may have a password in it.
+    """
 
     driver = "command"
     disposable = False
@@ -36,8 +39,9 @@ class CommandMachines:
         off, on = self.commands.power_off, self.commands.power_on
         cut = " && ".join([*self._each(off, hosts), *self._wait(hosts, "! {is_on}", OFF_SECONDS)])
         restore = self._restored(on, hosts)
+        by_hand = f"the command `drills.power.power_on` of {self.inventory.path} for {', '.join(hosts)}"
         return lambda seconds: beside_us(
-            ", ".join(hosts), ["/bin/sh", "-c", cut], ["/bin/sh", "-c", restore], seconds
+            ", ".join(hosts), ["/bin/sh", "-c", cut], ["/bin/sh", "-c", restore], seconds, by_hand
         )
 
     def _restored(self, on: str, hosts: Sequence[str]) -> str:
@@ -59,7 +63,7 @@ class CommandMachines:
             return capture(["/bin/sh", "-c", command], b"", deadline_seconds=ASK_SECONDS).code == 0
         except TimeoutError:
             raise DeadlinePassed(
-                f"`is_on` did not end within {ASK_SECONDS:g} s for {host}", where=self.inventory.path, why=command
+                f"`drills.power.is_on` did not end within {ASK_SECONDS:g} s for {host}", where=self.inventory.path
             ) from None
 
     def _each(self, command: str, hosts: Sequence[str]) -> list[str]:

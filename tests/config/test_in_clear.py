@@ -26,3 +26,9 @@ def test_each_setting_that_is_sent_in_clear_is_named(scheme, warnings):
     )
     assert len(found) == warnings
     assert all("http://" in sentence and "Use https" in sentence for sentence in found)
+
+
+def test_a_webhook_s_token_is_not_shown():
+    [found] = sent_in_clear(snapshots(on_failure={"webhook": "http://hook.test:8080/services/T0KEN"}))
+    assert "is http://hook.test:8080: anyone" in found
+    assert "T0KEN" not in found

@@ -6,7 +6,8 @@ from contexts import FakeExecutor
 
 from haplane.config.drills import DrillSettings
 from haplane.config.model import Lab
-from haplane.errors import Refused
+from haplane.errors import HaplaneError, Refused
+from haplane.machines import command, watchdog
 from haplane.machines.command import CommandMachines
 from haplane.machines.drivers import driver_for
 from haplane.machines.lab import LabMachines
@@ -68,3 +69,29 @@ def test_the_users_commands_switch_the_power_and_a_host_counts_as_off_when_is_on
         with pytest.raises(Refused, match="reports m1 as off"):
             machines.power_cut(["m1"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m1", "m2"]
+
+
+def test_passwords_in_power_commands_reach_no_message(tmp_path, monkeypatch):
+    (tmp_path / "m1").touch()
+    secret = ": ipmitool -P s3cret; "
+    power = {
+        "power_off": f"{secret} rm {tmp_path}/{{host}}; sleep 5",
+        "power_on": f"{secret} test -z {{host}}",
+        "is_on": f"{secret} test -e {tmp_path}/{{host}}",
+    }
+    machines = driver_for(samples.inventory(drills=DrillSettings(power=power)), FakeExecutor())
+    slow = watchdog.PROGRAM.replace("APPLY_SECONDS = 60.0", "APPLY_SECONDS = 0.5")
+    monkeypatch.setattr(watchdog, "PROGRAM", slow.replace("UNDO_ATTEMPTS = 30", "UNDO_ATTEMPTS = 1"))
+    said = []
+    with pytest.raises(HaplaneError) as undo, machines.power_cut(["m1"])(30) as armed:
+        with pytest.raises(HaplaneError) as apply:
+            armed.apply()
+        said.append(apply.value)
+    armed._process.wait(30)
+    monkeypatch.setattr(command, "ASK_SECONDS", 0.1)
+    slow_switch = {**power, "is_on": f"{secret} sleep 5; test {{host}}"}
+    with pytest.raises(HaplaneError) as asked:
+        driver_for(samples.inventory(drills=DrillSettings(power=slow_switch)), FakeExecutor()).power_cut(["m1"])
+    said += [undo.value, asked.value]
+    assert ["did not end" in str(said[0]), "power_on" in str(said[1]), "is_on" in str(said[2])] == [True] * 3, said
+    assert not any("s3cret" in str(error) or "ipmitool" in str(error) for error in said)

@@ -102,6 +102,8 @@ def outcome(command: object, seconds: float) -> dict[str, object]:
             timeout=seconds,
             check=False,
         )
+    except subprocess.TimeoutExpired:  # its own words have the whole command in them, passwords and all
+        return {"code": 1, "output": f"it did not end within {seconds:g} s"}
     except (OSError, subprocess.SubprocessError) as error:
         return {"code": 1, "output": str(error)[-OUTPUT_BYTES:]}
     return {"code": done.returncode, "output": done.stdout[-OUTPUT_BYTES:].decode(errors="replace")}
