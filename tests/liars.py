@@ -8,6 +8,7 @@ from haplane.domain.cluster_health import DaemonSet, Lease, Pod, Webhook, Worklo
 from haplane.domain.etcd_report import Etcd
 from haplane.domain.observed import Apiserver, File, HostReport, Kubernetes, Node
 from haplane.domain.plan import CONTROL_PLANE_LABEL, CONTROL_PLANE_LABELS, MADE_LABEL
+from haplane.domain.reported import MOST
 from haplane.domain.restoration import Journal, Leftovers
 from haplane.domain.snapshot_report import Sealed, SnapshotReport
 
@@ -158,7 +159,7 @@ SETTINGS = (
     st.sampled_from(["dns_domain", "pod_network", "name", "address", "apiserver_version"]),
     st.sampled_from(["m2", "10.0.0.22", "1.99.0", "evil"]),
 )
-MACHINE = st.sampled_from(["swap_bytes", "user_id", "disk_free_bytes"]), st.just(1)
+MACHINE = st.sampled_from(["swap_bytes", "user_id", "disk_free_bytes", "disk_bytes"]), st.sampled_from([1, -MOST, MOST])
 
 
 @st.composite
