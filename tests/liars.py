@@ -159,7 +159,10 @@ SETTINGS = (
     st.sampled_from(["dns_domain", "pod_network", "name", "address", "apiserver_version"]),
     st.sampled_from(["m2", "10.0.0.22", "1.99.0", "evil"]),
 )
-MACHINE = st.sampled_from(["swap_bytes", "user_id", "disk_free_bytes", "disk_bytes"]), st.sampled_from([1, -MOST, MOST])
+MACHINE = (
+    st.sampled_from(["swap_bytes", "user_id", "disk_free_bytes", "disk_bytes"]),
+    st.sampled_from([1, -MOST, MOST]),
+)
 
 
 @st.composite
