@@ -24,7 +24,7 @@ from haplane.domain import host_paths
 from haplane.host_programs import parts, program
 from haplane.threads import Threads
 
-POD_PROBE = (*parts("facts", "probe", "dns"), *parts("checks", "pod_probe"))
+POD_PROBE = (*parts("facts", "probe", "dns", "namespaces"), *parts("checks", "pod_probe"))
 PREFIX = "haplane-verify-"
 START_SECONDS = 60
 REMOVE_SECONDS = 60

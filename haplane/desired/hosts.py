@@ -25,6 +25,8 @@ from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.domain.trust import Roles
 from haplane.pki.ca import certificate_fingerprint
 
+DNS_NUMBER = 10
+"""Of cluster DNS in the services' network (kubeadm's GetDNSIP)."""
 UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived", Part.VRRP_FILTER.value, "nftables")
 
 
@@ -215,6 +217,8 @@ def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, ob
         "endpoint_port": inventory.cluster.endpoint.port,
         "pod_network": str(inventory.cluster.pod_network),
         "node_labels": sorted({name for host in inventory.nodes for name, _ in host.labels}),
+        "dns_name": f"kubernetes.default.svc.{inventory.cluster.dns_domain}",
+        "dns_address": str(inventory.cluster.service_network[DNS_NUMBER]),
         "ping_endpoint": not inventory.cluster.endpoint_is_external,
     }
 

@@ -26,6 +26,7 @@ from haplane.domain.etcd_report import Etcd, EtcdMember
 from haplane.domain.findings import Findings
 from haplane.domain.host_condition import HostCondition, Kubelet
 from haplane.domain.names import NodeName, ProgramName, UnitName
+from haplane.domain.pod_network_report import PodNetwork
 from haplane.domain.reported import Count, Number, Observed, Sha256, ShortText
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
@@ -129,7 +130,8 @@ class Node(Observed):
     ``chosen`` are those labels that the inventory sets anywhere, as NAME=VALUE.
     ``addresses`` are all that it has of itself, names among them; ``unverified`` is why an API server cannot verify
     its kubelet's serving certificate, ``closed`` that it gets no connection to it. ``cordoned_by`` is the verb of
-    haplane's that cordoned it, "" for none.
+    haplane's that cordoned it, "" for none. ``pod_network`` is where its pods' addresses are from, "" while that is
+    not known; ``unannounced``: it lacks what flannel notes there when it starts, for the other nodes.
     """
 
     name: NodeName
@@ -147,6 +149,8 @@ class Node(Observed):
     unverified: str | None = None
     closed: bool = False
     cordoned_by: str = ""
+    pod_network: Annotated[str, Field(pattern=r"^(\d{1,3}(\.\d{1,3}){3}/\d{1,2})?$")] = ""
+    unannounced: bool = False
 
 
 class Kubernetes(Observed):
@@ -206,6 +210,7 @@ class HostReport(Observed):
     kubelet: Kubelet = Kubelet()
     condition: HostCondition = HostCondition()
     findings: Findings | None = None
+    pod_network: PodNetwork = PodNetwork()
     failed: dict[str, str] = Field(default_factory=dict)
     lacks: dict[str, ProgramName] = Field(default_factory=dict)
     started_at: Number

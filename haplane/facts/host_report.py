@@ -19,7 +19,7 @@ MODULES = (
     *("probe", "systemd", "network", "certificates", "haproxy", "machine", "etcd", "kubernetes", "kubelet"),
     *("apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence", "webhooks"),
     *("trials", "rights", "workloads", "surroundings", "stopped", "condition", "corefile", "findings"),
-    *("kubeconfigs", "observe"),
+    *("dns", "namespaces", "pod_network", "kubeconfigs", "observe"),
 )
 """Of the observer, each after those that it uses."""
 RECORDER = ("probe", "systemd", "kubernetes", "leftovers", "webhooks", "trials", "rights", "workloads", "record")

@@ -129,6 +129,7 @@ def roster(inventory: Inventory, manifest: Manifest | None = None) -> Roster:
         tables=nftables(inventory),
         apiserver_port=cluster.apiserver_port,
         inventory=inventory.path,
+        dns_domain=cluster.dns_domain,
         snapshot_interval=cluster.snapshots.interval_seconds if cluster.snapshots else None,
         without_swap=() if cluster.tuning.tolerates_swap else tuple(host.name for host in inventory.nodes),
         api_servers={host.name: api_servers(inventory, host) for host in inventory.nodes},

@@ -15,7 +15,7 @@ from haplane.errors import Unreachable
 
 BY_OPTION = LeftOut("by --without", "make sure that it can be trusted")
 
-WORKLOAD_PARTS = ("components", "workloads", "precedence", "kubelet", "condition", "findings")
+WORKLOAD_PARTS = ("components", "workloads", "precedence", "kubelet", "condition", "findings", "pod_network")
 """Of a report: what only status and the plan need. A guard does without, for clients' sake: looking costs CPU."""
 
 

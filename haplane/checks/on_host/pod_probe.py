@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
-import ctypes
 import glob
 import http.client
 import json
-import os
 import signal
 import sys
 import time
@@ -23,9 +21,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from haplane.facts.on_host.dns import resolve
+from haplane.facts.on_host.namespaces import enter_network, network_of
 from haplane.facts.on_host.probe import read
 
-CLONE_NEWNET = 0x40000000  # linux/sched.h
 REQUEST_SECONDS = 3
 PAUSE_SECONDS = 0.3
 WHOLE_SECONDS = 120
@@ -35,7 +33,7 @@ def main() -> None:
     """Enter the pod's network and run every probe."""
     signal.alarm(WHOLE_SECONDS)
     request = json.loads(base64.b64decode(sys.argv[1]))
-    enter_network(request["container"])
+    enter_network(network_of(process_of(request["container"])))
     deadline = time.monotonic() + request["seconds"]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:  # its threads are in the network of this one
         pending = {name: pool.submit(until_answered, get, deadline, url) for name, url in request["http"].items()}
@@ -45,15 +43,11 @@ def main() -> None:
     json.dump(report, sys.stdout)
 
 
-def enter_network(container: str) -> None:
-    """Move this thread into the network namespace of the container's first process."""
-    process = min(
+def process_of(container: str) -> int:
+    """The container's first process."""
+    return min(
         int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*/cgroup") if container in (read(path) or "")
     )
-    namespace = os.open(f"/proc/{process}/ns/net", os.O_RDONLY)
-    # os.setns came with Python 3.12; hosts have older ones.
-    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def until_answered(probe: Callable[..., tuple[str, list[str]]], deadline: float, *arguments: Any) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class Roster:
     tables: tuple[str, ...] = ()
     apiserver_port: int = 6443
     inventory: str = INVENTORY
+    dns_domain: str = "cluster.local"
     without_swap: tuple[str, ...] = ()
     api_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

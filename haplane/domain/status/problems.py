@@ -18,6 +18,7 @@ from haplane.domain.status.clocks import clock_problems
 from haplane.domain.status.condition import condition_problems
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.cordons import cordon_problems
+from haplane.domain.status.dns import dns_path_problems
 from haplane.domain.status.etcd_failures import failed_members
 from haplane.domain.status.findings import agreed_findings, finding_problems
 from haplane.domain.status.hosts import (
@@ -117,6 +118,7 @@ def _workloads(known: Known) -> Iterable[Problem]:
         *control_plane_problems(roster, observation, known.offsets),
         *workload_problems(roster, observation, kubernetes),
         *dns_problems(roster, kubernetes, findings.corefile if findings else ""),
+        *dns_path_problems(roster, observation, kubernetes, findings),
         *finding_problems(roster, observation, kubernetes, known.offsets),
         *precedence_problems(roster, observation),
         *pod_network_problems(roster, observation, kubernetes),

@@ -34,6 +34,7 @@ DNS_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%3Dkube-dns&limit=20"
 PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure", "NetworkUnavailable")
 CORDONED = "haplane/cordoned"
 """The annotation of a Node that haplane cordoned: the verb that did."""
+BY_FLANNEL = "flannel.alpha.coreos.com/public-ip"
 BACK_OFF_SECONDS = 600.0
 """After so long a kubelet forgets that a container crashed (twice its longest back-off)."""
 LABEL_WORDS = ("node-role", "exclude-from", "haplane")
@@ -166,6 +167,8 @@ def node(item: dict[str, Any], chosen: Iterable[str] = ()) -> dict[str, Any]:
         "kubelet_version": item["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
         "address": next((a["address"] for a in item["status"].get("addresses", []) if a["type"] == "InternalIP"), ""),
         "addresses": [a["address"] for a in item["status"].get("addresses", [])][:20],
+        "pod_network": str(item["spec"].get("podCIDR") or ""),
+        "unannounced": BY_FLANNEL not in (item["metadata"].get("annotations") or {}),
         "port": item["status"].get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port", 10250),
     }
 
@@ -239,9 +242,7 @@ def seconds_since(written: str) -> float:
 def with_serving(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each with why an API server cannot verify its kubelet's certificate, or that its port is ``closed``.
 
-    None where it can or that is unknown.
-
-    Of the first MOST_NODES that are Ready: so many take 4 s if none of them answers.
+    None where it can or that is unknown. Of the first MOST_NODES that are Ready: 4 s if none of them answers.
     """
     ready_nodes = [one for one in nodes if one["ready"]][:MOST_NODES]
     with concurrent.futures.ThreadPoolExecutor(HANDSHAKES) as pool:

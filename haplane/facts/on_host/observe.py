@@ -27,6 +27,7 @@ from haplane.facts.on_host.kubernetes import kubernetes
 from haplane.facts.on_host.leftovers import leftovers, settings, snapshots
 from haplane.facts.on_host.machine import bundle_files, files, images, machine, made
 from haplane.facts.on_host.network import addresses, listening
+from haplane.facts.on_host.pod_network import pod_network
 from haplane.facts.on_host.precedence import precedence
 from haplane.facts.on_host.probe import NotRunnable
 from haplane.facts.on_host.surroundings import surroundings
@@ -63,6 +64,7 @@ NOTHING: dict[str, Any] = {
     "kubelet": {},
     "condition": {},
     "findings": None,
+    "pod_network": {},
 }  # fmt: skip
 
 
@@ -101,6 +103,7 @@ def main() -> None:
         "kubelet": kubelet,
         "condition": condition,
         "findings": lambda: findings(request["apiserver_port"]),
+        "pod_network": lambda: pod_network(request["dns_address"], request["dns_name"]),
     }
     probes = {name: probe for name, probe in probes.items() if name not in request.get("without", ())}
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:

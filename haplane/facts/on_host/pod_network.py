@@ -1,0 +1,132 @@
+"""Whether this node, and pods on it, reach cluster DNS: each of its pods, and its service.
+
+That goes through everything that carries pods' packets: a bridge, routes or a tunnel, packet filters of both hosts,
+and kube-proxy's rules.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import glob
+import os
+import re
+import socket
+import time
+from typing import Any
+
+from haplane.facts.on_host.dns import DNS_PORT, resolve
+from haplane.facts.on_host.forwarding import listed_chains
+from haplane.facts.on_host.kubelet import KUBELET_CONF
+from haplane.facts.on_host.namespaces import enter_network, network_of
+from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.static_pods import PROC, TASKS, container_annotations
+
+OF_COREDNS = re.compile(r"endpoint-[^/]+-kube-system/kube-dns/udp/dns__([0-9.]{7,15})/53")
+"""kube-proxy's chain for a ready endpoint (pkg/proxy/nftables, servicePortEndpointChainNameBase)."""
+MOST_SERVERS, MOST_ASKING = 4, 3
+"""Pods of CoreDNS that are asked, and pods of this node that ask: a policy may keep one of those from it."""
+FIRST_SECONDS, AGAIN_SECONDS_AFTER, LONGER_SECONDS = 1.0, 0.2, 2.0
+"""Who is asked is a busy host's pod at times: what is late once is asked again, for longer."""
+
+DnsAnswer = tuple[bool, str]
+"""Whether the server was reached, and why it gave no address; "" when it did."""
+
+
+def pod_network(service: str, name: str) -> dict[str, Any]:
+    """Empty on a host that is no node. ``service`` is cluster DNS' address, ``name`` one that it knows by itself."""
+    if not os.path.exists(KUBELET_CONF):
+        return {}
+    servers = coredns_addresses(listed_chains() or [])
+    return {"dns": [*asked_by_host(servers, service, name), *asked_by_pods(servers, service, name)]}
+
+
+def coredns_addresses(chains: list[dict[str, Any]]) -> list[str]:
+    """Of its ready pods, as kube-proxy knows them here; none where it does not use nftables."""
+    names = (str(one.get("name")) for one in chains if one.get("table") == "kube-proxy")
+    return sorted({found.group(1) for name in names if (found := OF_COREDNS.fullmatch(name))})[:MOST_SERVERS]
+
+
+def asked_by_host(servers: list[str], service: str, name: str) -> list[dict[str, Any]]:
+    """The answers to this host's own network."""
+    return in_report(dns_answers(None, [*servers, service], name), service, from_pod=False)
+
+
+def asked_by_pods(servers: list[str], service: str, name: str) -> list[dict[str, Any]]:
+    """The best answers that any of some pods of this node gets; nothing where none has a network of its own."""
+    processes = own_networks()[:MOST_ASKING]
+    with concurrent.futures.ThreadPoolExecutor(MOST_ASKING) as pool:
+        each = list(pool.map(lambda process: dns_answers(process, [*servers, service], name), processes))
+    best: dict[str, DnsAnswer] = {}
+    for address, answer in [one for answers in each for one in answers.items()]:
+        best[address] = min(best.get(address, answer), answer, key=lambda one: (bool(one[1]), not one[0]))
+    return in_report(best, service, from_pod=True)
+
+
+def in_report(answers: dict[str, DnsAnswer], service: str, *, from_pod: bool) -> list[dict[str, Any]]:
+    """As :class:`haplane.domain.pod_network_report.DnsAnswer` has them."""
+    return [
+        {"address": address, "service": address == service, "from_pod": from_pod, "reached": reached, "why": why}
+        for address, (reached, why) in answers.items()
+    ]
+
+
+def own_networks() -> list[int]:
+    """The first process of each running pod with a network of its own, those of the cluster's own pods first."""
+    found = []
+    for bundle in sorted(glob.glob(f"{TASKS}/*")):
+        notes = container_annotations(bundle)
+        with contextlib.suppress(OSError, ValueError):
+            process = int(read(f"{bundle}/init.pid") or "")
+            theirs = os.stat(f"{PROC}/{process}/ns/net").st_ino
+            if is_sandbox(notes) and theirs != os.stat(f"{PROC}/self/ns/net").st_ino:
+                found.append((notes.get("io.kubernetes.cri.sandbox-namespace") != "kube-system", process))
+    return [process for _, process in sorted(found)]
+
+
+def is_sandbox(notes: dict[str, str]) -> bool:
+    """Whether a container is the one that holds its pod's network."""
+    return notes.get("io.kubernetes.cri.container-type") == "sandbox"
+
+
+def dns_answers(process: int | None, servers: list[str], name: str) -> dict[str, DnsAnswer]:
+    """What each server answers to the network of that process, to our own without one.
+
+    Nothing for a process that has ended meanwhile: its network is taken down.
+    """
+    with contextlib.ExitStack() as opened, contextlib.suppress(OSError, concurrent.futures.BrokenExecutor):
+        inside: dict[str, Any] = {}
+        if process is not None:
+            namespace = network_of(process)
+            opened.callback(os.close, namespace)
+            inside = {"initializer": enter_network, "initargs": (namespace,)}
+        with concurrent.futures.ThreadPoolExecutor(len(servers), **inside) as pool:
+            found = dict(zip(servers, pool.map(lambda server: dns_answer(server, name), servers), strict=True))
+        return found if process is None or os.path.exists(f"{PROC}/{process}") else {}
+    return {}
+
+
+def dns_answer(server: str, name: str) -> DnsAnswer:
+    """The second where the first one was no good."""
+    reached, why = dns_tried(server, name, FIRST_SECONDS)
+    if why:
+        time.sleep(AGAIN_SECONDS_AFTER)
+        reached, why = dns_tried(server, name, LONGER_SECONDS)
+    if not reached:
+        with contextlib.suppress(OSError):
+            socket.create_connection((server, DNS_PORT), FIRST_SECONDS).close()
+            return True, "no answer"
+    return reached, why
+
+
+def dns_tried(server: str, name: str, seconds: float) -> DnsAnswer:
+    """One question."""
+    try:
+        resolve(server, name, seconds)
+    except TimeoutError:
+        return False, "no answer"
+    except OSError as error:
+        return False, str(error.strerror or error)[:200]
+    except ValueError as error:
+        return True, str(error)[:200]
+    return True, ""

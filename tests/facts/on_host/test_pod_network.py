@@ -1,0 +1,118 @@
+"""Cluster DNS as a node, and a pod on it, reach it: a server that is late once is asked again."""
+
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from haplane.facts.on_host import dns, pod_network
+
+NAME = "kubernetes.default.svc.cluster.local"
+ADDRESS = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 5, 4) + bytes([10, 96, 0, 1])
+
+
+@contextmanager
+def server(monkeypatch, *answers):
+    """Answers one question after the other, by UDP: with an address, an error's number, or not at all (None)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening, socket.socket() as connections:
+        listening.bind(("127.0.0.1", 0))
+        connections.bind(listening.getsockname())
+        monkeypatch.setattr(pod_network, "DNS_PORT", listening.getsockname()[1])
+        monkeypatch.setattr(dns, "DNS_PORT", listening.getsockname()[1])
+
+        def answer():
+            for one in answers:
+                question, client = listening.recvfrom(512)
+                head = question[:2] + struct.pack("!5H", 0x8400 | (one or 0), 1, one == 0, 0, 0)
+                if one is not None:
+                    listening.sendto(head + question[12:] + (ADDRESS if one == 0 else b""), client)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield connections
+        thread.join(10)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr(pod_network, "FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(pod_network, "LONGER_SECONDS", 0.4)
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [((0,), (True, "")), ((None, 0), (True, "")), ((3, 0), (True, "")), ((3, 3), (True, "DNS error 3"))],
+)
+def test_only_what_fails_twice_is_wrong(answers, found, monkeypatch):
+    with server(monkeypatch, *answers):
+        assert pod_network.dns_answer("127.0.0.1", NAME) == found
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_one_that_is_silent_is_reached_where_it_takes_connections(listens, monkeypatch):
+    """CoreDNS that forwards the question to a server that is gone is silent as well as one behind a firewall."""
+    with server(monkeypatch, None, None) as connections:
+        if listens:
+            connections.listen()
+        assert pod_network.dns_answer("127.0.0.1", NAME) == (listens, "no answer")
+
+
+def test_nobody_there_is_not_reached(monkeypatch):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setattr(pod_network, "DNS_PORT", port)
+    monkeypatch.setattr(dns, "DNS_PORT", port)
+    assert pod_network.dns_answer("127.0.0.1", NAME) == (False, "Connection refused")
+
+
+def test_corednss_addresses_are_in_the_names_of_kube_proxys_chains():
+    names = (
+        "endpoint-5OJB2KTY-kube-system/kube-dns/udp/dns__10.244.1.2/53",
+        "endpoint-AAAAAAAA-kube-system/kube-dns/tcp/dns-tcp__10.244.9.9/53",
+        "endpoint-BBBBBBBB-shop/kube-dns/udp/dns__10.244.9.9/53",
+        "service-NWBZK7IH-kube-system/kube-dns/udp/dns",
+    )
+    chains = [{"family": "ip", "table": "kube-proxy", "name": name} for name in names]
+    other = {"family": "ip", "table": "mine", "name": names[0].replace("1.2", "1.3")}
+    assert pod_network.coredns_addresses([*chains, other]) == ["10.244.1.2"]
+
+
+@pytest.fixture
+def in_a_network_of_its_own():
+    """A process in a network where nothing but a loopback that is down is."""
+    command = ["unshare", "--net", sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        if process.stdout.readline() != b"\n":
+            pytest.skip("no rights to make a network namespace")
+        yield process.pid
+        process.kill()
+
+
+def test_a_pod_asks_from_its_own_network_and_the_host_from_its_own(in_a_network_of_its_own, monkeypatch):
+    ours = Path("/proc/self/ns/net").stat().st_ino
+    with server(monkeypatch, 0):
+        (lost,) = pod_network.dns_answers(in_a_network_of_its_own, ["127.0.0.1"], NAME).values()
+        assert lost == (False, "Network is unreachable")
+        assert pod_network.dns_answers(None, ["127.0.0.1"], NAME) == {"127.0.0.1": (True, "")}
+    assert Path("/proc/thread-self/ns/net").stat().st_ino == ours
+
+
+def test_a_pod_that_has_ended_knows_nothing():
+    with subprocess.Popen(["/bin/true"]) as process:
+        process.wait()
+    assert pod_network.dns_answers(process.pid, ["127.0.0.1"], NAME) == {}
+
+
+def test_one_pod_that_gets_an_answer_is_enough(monkeypatch):
+    """A policy may keep pods of a user from cluster DNS."""
+    answers = {1: (False, "no answer"), 2: (True, ""), 3: (True, "DNS error 5")}
+    monkeypatch.setattr(pod_network, "own_networks", lambda: [1, 2, 3, 4])
+    monkeypatch.setattr(pod_network, "dns_answers", lambda process, servers, name: {"10.96.0.10": answers[process]})
+    (found,) = pod_network.asked_by_pods([], "10.96.0.10", NAME)
+    assert found == {"address": "10.96.0.10", "service": True, "from_pod": True, "reached": True, "why": ""}
