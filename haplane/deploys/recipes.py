@@ -50,7 +50,9 @@ drain_server = single(haproxy.drain, "Take {server} out of service", timeouts.SE
 undrain_server = single(
     haproxy.undrain, "Put {server} back into service", timeouts.SERVER_ANSWER, name="undrain_server"
 )
-replace_pods = single(cluster.replace_pods, "Replace {daemonset} on {node}", timeouts.NODES)
+replace_pods = single(cluster.replace_pods, "Replace {daemonset} on {node}", timeouts.REPLACED_PODS)
+forget_subnet = single(cluster.forget_subnet, "Have flannel write its subnet anew", timeouts.LOCAL)
+connect_pods = single(cluster.connect_pods, "Connect pods to their network", timeouts.NODES)
 bind_kubelet_admin = single(cluster.bind_kubelet_admin, "Bind API servers' role for kubelets", timeouts.REQUEST)
 serve_kubelet = single(
     kubeadm.serve_with_new_certificate,

@@ -106,6 +106,7 @@ def cluster_wants(inventory: Inventory, manifest: Manifest, *, verify_kubelets: 
         masters_run_pods=inventory.cluster.masters_run_pods,
         labels=node_labels(inventory),
         tables=nftables(inventory),
+        pod_tunnel=inventory.cluster.flannel_backend == "vxlan",
         applied=hashlib.sha256("\n".join(applied).encode()).hexdigest(),
     )
 

@@ -126,8 +126,8 @@ class Wants:
 class ClusterWants:
     """What the cluster as a whole should be. ``applied`` is the fingerprint of the once-only objects.
 
-    ``tables`` are those that nftables has on every node. ``labels`` by node, as NAME=VALUE: what else a node has
-    stays.
+    ``tables`` are those that nftables has on every node. ``pod_tunnel``: flannel has one. ``labels`` by node, as
+    NAME=VALUE: what else a node has stays.
     """
 
     masters: tuple[str, ...]
@@ -136,6 +136,7 @@ class ClusterWants:
     masters_run_pods: bool
     applied: str
     tables: tuple[str, ...] = ()
+    pod_tunnel: bool = False
     leaving: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

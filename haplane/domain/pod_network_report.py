@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from haplane.domain.host_condition import Word
+from haplane.domain.host_condition import Name, Word
 from haplane.domain.reported import Observed
 
+NETWORK = r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}"
 Address = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}$")]
 
 
@@ -27,6 +28,16 @@ class DnsAnswer(Observed):
 
 
 class PodNetwork(Observed):
-    """Empty for a host that is no node."""
+    """Empty for a host that is no node.
 
+    ``subnet``: its bridge's address with a prefix, as flannel wrote it at ``subnet_since`` (seconds since the epoch).
+    ``links``: whether those that there are of the bridge and the tunnel are up; ``detached``: how many pods' ends are
+    in no bridge. ``routes``: networks of nodes that there is a route to.
+    """
+
+    subnet: Annotated[str, Field(pattern=f"^({NETWORK})?$")] = ""
+    subnet_since: float = 0
+    links: dict[Name, bool] = Field(default_factory=dict)
+    detached: int = 0
+    routes: Annotated[tuple[Annotated[str, Field(pattern=f"^{NETWORK}$")], ...], Field(max_length=5000)] = ()
     dns: Annotated[tuple[DnsAnswer, ...], Field(max_length=20)] = ()

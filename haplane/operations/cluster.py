@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
+from haplane.domain import host_paths
 from haplane.facts.host_report import recorder
 from haplane.operations.run import on_host, shell
 
@@ -109,6 +110,18 @@ def replace_pods(node: str, namespace: str, daemonset: str, selector: str) -> Ge
     + selector: of its pods, by their labels
     """
     yield shell("replace_pods", node=node, namespace=namespace, daemonset=daemonset, selector=selector)
+
+
+@operation()
+def forget_subnet() -> Generator[StringCommand, None, None]:
+    """Have the next flannel write where this node's pods are: until then no pod is given a network."""
+    yield StringCommand("rm", "-f", host_paths.FLANNEL_SUBNET)
+
+
+@operation()
+def connect_pods() -> Generator[StringCommand, None, None]:
+    """Wait until flannel has written that, and connect pods that are elsewhere, or nowhere."""
+    yield shell("connect_pods")
 
 
 @operation()

@@ -25,6 +25,9 @@ REQUEST = 90
 NODES = 200
 """Two waits of 90 s for nodes and their pods."""
 
+REPLACED_PODS = 280
+"""60 s for a node to register, then two waits of 90 s for its pods."""
+
 PACKAGES = 600
 """A package manager that waits 300 s for its lock, then fetches and installs."""
 

@@ -1,10 +1,12 @@
-# Replace the pods of a DaemonSet on one node, and wait until they are back.
+# Replace the pods of a DaemonSet on one node, and wait until they are back. The node may be registering just now.
 # $node: its name
 # $namespace: the DaemonSet's
 # $daemonset: its name
 # $selector: of its pods, by their labels
-# uses: api
+# uses: wait_for api
 
+registered() { api 20 get "node/$node" -o name; }
+wait_for 60 "node $node is registered" registered
 api 0 --namespace="$namespace" delete pods --selector="$selector" --field-selector="spec.nodeName=$node" --timeout=90s
 
 # What failed for long is tried again only minutes later, unless the object changes.

@@ -18,7 +18,7 @@ from haplane.domain.pod_network_report import DnsAnswer
 from haplane.domain.problem import Problem, on, problem
 from haplane.domain.status.findings import DNS
 from haplane.domain.status.model import Roster
-from haplane.domain.steps.pod_network import lost_by, ready_nodes
+from haplane.domain.steps.pod_network import lost_on, ready_nodes
 
 COREDNS = "coredns"
 EDIT_COREFILE = "`kubectl --namespace=kube-system edit configmap coredns`"
@@ -40,7 +40,7 @@ def dns_path_problems(
     """By CoreDNS' pod, then by node; those that depend on each other are one line."""
     listed = findings.endpoints.get(DNS, ()) if findings else ()
     names = ready_nodes((*roster.masters, *roster.workers), observation.reports, kubernetes)
-    fit = [name for name in names if not _is_explained(roster, observation.reports[name])]
+    fit = [name for name in names if not _is_explained(name, roster, observation.reports, kubernetes)]
     where = _nodes_of(listed, kubernetes)
     asked = [
         Asked(name, where.get(answer.address, ""), answer)
@@ -63,10 +63,12 @@ def dns_path_problems(
     ]
 
 
-def _is_explained(roster: Roster, report: HostReport) -> bool:
-    seen = report.precedence
-    lost = lost_by(roster.tables, seen)
-    return bool(lost or seen.forward or seen.kernel or report.condition.stopped_process(COREDNS))
+def _is_explained(
+    name: str, roster: Roster, reports: Mapping[str, HostReport], kubernetes: Kubernetes | None
+) -> bool:
+    seen = reports[name].precedence
+    lost = lost_on(name, roster.tables, reports, kubernetes, tunnel=roster.pod_tunnel)
+    return bool(lost or seen.forward or seen.kernel or reports[name].condition.stopped_process(COREDNS))
 
 
 def _nodes_of(addresses: tuple[str, ...], kubernetes: Kubernetes | None) -> Mapping[str, str]:

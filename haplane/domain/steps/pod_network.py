@@ -6,11 +6,12 @@ Pure. Nodes without it are Ready, and so are their pods.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from haplane.domain.cluster_health import Precedence
-from haplane.domain.observed import HostReport, Kubernetes
-from haplane.domain.plan import ClusterWants, Kind, Step
-from haplane.domain.steps.nodes import is_registered
+from haplane.domain.observed import HostReport, Kubernetes, Node
+from haplane.domain.plan import ClusterWants, Kind, Step, few
+from haplane.domain.steps.nodes import REGISTRATION_SECONDS, is_registered
 
 KUBE_PROXY, FLANNEL = "kube-proxy", "flannel-ipv4"
 """Their tables of nftables."""
@@ -27,8 +28,13 @@ def pod_network_steps(
 ) -> list[Step]:
     """One for each Ready node that lacks something, with the pods to replace there."""
     steps = []
+    known = {node.name for node in kubernetes.nodes} if kubernetes else set()
+    for name in (*cluster.masters, *cluster.workers):
+        gone = kubernetes is not None and name not in known and name in reports and is_registered(reports[name])
+        if gone and FLANNEL in cluster.tables:
+            steps.append(Step(Kind.REPLACE_PODS, name, "flannel notes its way on its new Node", (PODS[FLANNEL],)))
     for name in ready_nodes((*cluster.masters, *cluster.workers), reports, kubernetes):
-        if lost := lost_by(cluster.tables, reports[name].precedence):
+        if lost := lost_on(name, cluster.tables, reports, kubernetes, tunnel=cluster.pod_tunnel):
             whys = "; ".join(dict.fromkeys(lost.values()))
             steps.append(Step(Kind.REPLACE_PODS, name, whys, tuple(PODS[one] for one in lost)))
     return steps
@@ -51,3 +57,62 @@ def lost_by(tables: Collection[str], seen: Precedence) -> dict[str, str]:
     if FLANNEL in tables and seen.no_subnet:
         found[FLANNEL] = "/run/flannel/subnet.env is gone"
     return found
+
+
+def lost_on(
+    name: str,
+    tables: Collection[str],
+    reports: Mapping[str, HostReport],
+    kubernetes: Kubernetes | None,
+    *,
+    tunnel: bool,
+) -> dict[str, str]:
+    """The same of one node, with what connects its pods. ``tunnel``: flannel's packets go through one."""
+    found = lost_by(tables, reports[name].precedence)
+    nodes = {node.name: node for node in kubernetes.nodes} if kubernetes else {}
+    if FLANNEL not in tables or name not in nodes or subnet_of(reports[name]) is None:
+        return found
+    why = _not_its_nodes(nodes[name], reports[name]) or _disconnected(reports[name], tunnel=tunnel)
+    if why is None:
+        others = (node for node in nodes.values() if node.name != name and node.pod_network)
+        there = (node for node in others if node.name in reports and _announced(node, reports[node.name]))
+        lost = [node.name for node in there if node.pod_network not in reports[name].pod_network.routes]
+        why = f"no route to the pods of {few(lost)}" if lost else None
+    return found | ({FLANNEL: why} if why and FLANNEL not in found else {})
+
+
+def subnet_of(report: HostReport) -> IPv4Interface | None:
+    """What flannel gave its bridge, once it has run for long enough to have told the others; None before."""
+    seen = report.pod_network
+    settled = report.started_at - seen.subnet_since > REGISTRATION_SECONDS
+    try:
+        return IPv4Interface(seen.subnet) if seen.subnet and settled and is_registered(report) else None
+    except ValueError:
+        return None
+
+
+def _announced(node: Node, report: HostReport) -> bool:
+    return subnet_of(report) is not None and _not_its_nodes(node, report) is None
+
+
+def _not_its_nodes(node: Node, report: HostReport) -> str | None:
+    """Why others do not find its pods: its Node is not the one that flannel started with."""
+    subnet, bridge = subnet_of(report), report.addresses.get("cni0", ())
+    if node.unannounced:
+        return "its Node was made anew, and lacks what flannel notes there when it starts"
+    if subnet is None or not node.pod_network:
+        return None
+    if subnet.network != IPv4Network(node.pod_network):
+        return f"its pods' network is {node.pod_network}, flannel started with {subnet.network}"
+    if bridge and not any(IPv4Address(one) in subnet.network for one in bridge):
+        return f"cni0 has {bridge[0]}, which is not in {subnet.network}"
+    return None
+
+
+def _disconnected(report: HostReport, *, tunnel: bool) -> str | None:
+    seen = report.pod_network
+    if tunnel and not seen.links.get("flannel.1"):
+        return f"the tunnel flannel.1 is {'down' if 'flannel.1' in seen.links else 'gone'}"
+    if seen.links.get("cni0") is False:
+        return "the bridge cni0 is down"
+    return f"{seen.detached} of its pods are connected to no bridge" if seen.detached else None

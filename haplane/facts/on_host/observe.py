@@ -103,7 +103,7 @@ def main() -> None:
         "kubelet": kubelet,
         "condition": condition,
         "findings": lambda: findings(request["apiserver_port"]),
-        "pod_network": lambda: pod_network(request["dns_address"], request["dns_name"]),
+        "pod_network": lambda: pod_network(request["pod_network"], request["dns_address"], request["dns_name"]),
     }
     probes = {name: probe for name, probe in probes.items() if name not in request.get("without", ())}
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:

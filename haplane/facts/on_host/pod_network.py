@@ -1,7 +1,7 @@
-"""Whether this node, and pods on it, reach cluster DNS: each of its pods, and its service.
+"""What connects this node's pods, and whether they and the node reach cluster DNS: its pods, and its service.
 
-That goes through everything that carries pods' packets: a bridge, routes or a tunnel, packet filters of both hosts,
-and kube-proxy's rules.
+The latter goes through everything that carries pods' packets: a bridge, routes or a tunnel, packet filters of both
+hosts, and kube-proxy's rules.
 """
 
 from __future__ import annotations
@@ -9,21 +9,29 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import glob
+import json
 import os
 import re
 import socket
 import time
 from typing import Any
 
+from haplane.facts.on_host.condition import SUBNET
 from haplane.facts.on_host.dns import DNS_PORT, resolve
 from haplane.facts.on_host.forwarding import listed_chains
 from haplane.facts.on_host.kubelet import KUBELET_CONF
 from haplane.facts.on_host.namespaces import enter_network, network_of
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import output_of, read
 from haplane.facts.on_host.static_pods import PROC, TASKS, container_annotations
 
 OF_COREDNS = re.compile(r"endpoint-[^/]+-kube-system/kube-dns/udp/dns__([0-9.]{7,15})/53")
 """kube-proxy's chain for a ready endpoint (pkg/proxy/nftables, servicePortEndpointChainNameBase)."""
+LINKS = ("cni0", "flannel.1")
+END_OF_POD = re.compile(r"veth[0-9a-f]{8}")
+"""As the bridge plugin names them."""
+ATTACHED_SECONDS = 0.3
+"""For a pod that is just being connected."""
+MOST_ROUTES = 5000
 MOST_SERVERS, MOST_ASKING = 4, 3
 """Pods of CoreDNS that are asked, and pods of this node that ask: a policy may keep one of those from it."""
 FIRST_SECONDS, AGAIN_SECONDS_AFTER, LONGER_SECONDS = 1.0, 0.2, 2.0
@@ -33,12 +41,52 @@ DnsAnswer = tuple[bool, str]
 """Whether the server was reached, and why it gave no address; "" when it did."""
 
 
-def pod_network(service: str, name: str) -> dict[str, Any]:
-    """Empty on a host that is no node. ``service`` is cluster DNS' address, ``name`` one that it knows by itself."""
+def pod_network(pods: str, service: str, name: str) -> dict[str, Any]:
+    """Empty on a host that is no node. ``pods`` is their network.
+
+    ``service`` is cluster DNS' address, ``name`` one that it knows by itself.
+    """
     if not os.path.exists(KUBELET_CONF):
         return {}
     servers = coredns_addresses(listed_chains() or [])
-    return {"dns": [*asked_by_host(servers, service, name), *asked_by_pods(servers, service, name)]}
+    return {
+        **links(),
+        "subnet": subnet(),
+        "subnet_since": os.stat(SUBNET).st_mtime if os.path.exists(SUBNET) else 0,
+        "routes": routes_into(pods),
+        "dns": [*asked_by_host(servers, service, name), *asked_by_pods(servers, service, name)],
+    }
+
+
+def subnet() -> str:
+    """The address of this node's bridge, with its prefix, as flannel last wrote it; "" without."""
+    found = re.search(r"^FLANNEL_SUBNET=([0-9./]{9,18})$", read(SUBNET) or "", re.M)
+    return found.group(1) if found else ""
+
+
+def links() -> dict[str, Any]:
+    """Which of LINKS there are, and whether each is up; how many pods' ends are in no bridge for a while.
+
+    Raises OSError where ip does not report them.
+    """
+    first = json.loads(output_of("ip", "-j", "link") or "[]")
+    detached = unbridged(first)
+    if detached:
+        time.sleep(ATTACHED_SECONDS)
+        detached &= unbridged(json.loads(output_of("ip", "-j", "link") or "[]"))
+    up = {str(one["ifname"]): "UP" in one.get("flags", []) for one in first if one.get("ifname") in LINKS}
+    return {"links": up, "detached": len(detached)}
+
+
+def unbridged(found: list[dict[str, Any]]) -> set[str]:
+    """The hosts' ends of pods' connections that belong to no bridge."""
+    return {one["ifname"] for one in found if END_OF_POD.fullmatch(one.get("ifname", "")) and not one.get("master")}
+
+
+def routes_into(pods: str) -> list[str]:
+    """Networks of single nodes in the pods' that this host has a route to. Raises OSError as :func:`links`."""
+    found = json.loads(output_of("ip", "-j", "-4", "route", "show", "root", pods) or "[]")
+    return [str(one["dst"]) for one in found if "dst" in one and "/" in str(one["dst"])][:MOST_ROUTES]
 
 
 def coredns_addresses(chains: list[dict[str, Any]]) -> list[str]:

@@ -54,3 +54,79 @@ def test_a_kubelet_that_has_just_started_has_its_pods_still_to_start():
     units["kubelet"] |= {"active_since": started}
     observation = samples.altered(CONVERGED, "m2", precedence={"tables": []}, units=units)
     assert status_of(INVENTORY, observation).lines == ()
+
+
+def connected(name="w1", tunnel=False, node=None, report=None, **changes):
+    """Where every node is connected, but for this one: as `seen`. ``node`` is changed on its Node."""
+    inventory = samples.inventory(workers=1, flannel_backend="vxlan" if tunnel else "host-gw")
+    observation = samples.converged(inventory)
+    networks = {host.name: f"10.244.{number}" for number, host in enumerate(inventory.nodes)}
+    for host in inventory.nodes:
+        told = observation.reports[host.name].kubernetes
+        view = told.model_dump() if told else None
+        for one in view["nodes"] if view else ():
+            one["pod_network"] = f"{networks[one['name']]}.0/24"
+            one.update(node or {} if one["name"] == name else {})
+        own = {
+            "subnet": f"{networks[host.name]}.1/24",
+            "links": {"cni0": True} | ({"flannel.1": True} if tunnel else {}),
+            "routes": [f"{network}.0/24" for network in networks.values()],
+        }
+        mine = changes if host.name == name else {}
+        addresses = {"eth1": [str(host.address)], "cni0": [f"{networks[host.name]}.1"]}
+        changed = {"pod_network": own | mine, "kubernetes": view, "addresses": addresses}
+        changed |= (report or {}) if host.name == name else {}
+        observation = samples.altered(observation, host.name, **changed)
+    wants = samples.wants(inventory, dict(observation.reports))
+    plan = decide(samples.cluster_of(inventory), wants, observation)
+    replaced = [(step.host, [item.split("/")[1] for item in step.items]) for step in plan.of(Kind.REPLACE_PODS)]
+    return status_of(inventory, observation).lines, replaced
+
+
+@pytest.mark.parametrize(
+    ("why", "changes"),
+    [
+        ("its Node was made anew", {"node": {"unannounced": True}}),
+        ("its pods' network is 10.244.9.0/24, flannel started with 10.244.3.0/24",
+         {"node": {"pod_network": "10.244.9.0/24"}}),
+        ("cni0 has 10.244.7.1, which is not in 10.244.3.0/24", {"report": {"addresses": {"cni0": ["10.244.7.1"]}}}),
+        ("the bridge cni0 is down", {"links": {"cni0": False}}),
+        ("the tunnel flannel.1 is down", {"tunnel": True, "links": {"flannel.1": False}}),
+        ("the tunnel flannel.1 is gone", {"tunnel": True, "links": {}}),
+        ("2 of its pods are connected to no bridge", {"links": {}, "detached": 2}),
+        ("no route to the pods of m2", {"routes": ["10.244.0.0/24", "10.244.2.0/24"]}),
+    ],
+)  # fmt: skip
+def test_what_no_longer_connects_a_nodes_pods_is_named_and_up_makes_it_again(why, changes):
+    """Nodes and pods are Ready all the same: flannel makes it when it starts, and looks at most of it never again."""
+    (problem,), replaced = connected(**changes)
+    assert problem.startswith("w1: its pods do not reach what is on other nodes or outside of the cluster, or")
+    assert why in problem
+    assert replaced == [("w1", ["flannel"])]
+
+
+@pytest.mark.parametrize("tunnel", [True, False])
+def test_nothing_is_amiss_where_all_is_connected_or_a_node_has_no_pods_yet(tunnel):
+    assert connected(tunnel=tunnel) == ((), [])
+    assert connected(tunnel=tunnel, links={"flannel.1": True}) == ((), [])
+
+
+def test_flannel_that_has_just_started_has_the_rest_still_to_make():
+    at = CONVERGED.reports["w1"].started_at
+    assert connected(subnet_since=at - 5, routes=[], node={"unannounced": True}) == ((), [])
+    assert connected(subnet_since=at - 60, routes=[])[1] == [("w1", ["flannel"])]
+
+
+def test_a_node_without_its_object_gets_flannel_anew_with_it():
+    """Flannel notes its way on the Node when it starts: on the new one nobody would find its pods."""
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        view = CONVERGED.reports[name].kubernetes.model_dump()
+        view["nodes"] = [node for node in view["nodes"] if node["name"] != "w1"]
+        observation = samples.altered(observation, name, kubernetes=view)
+    wants = samples.wants(INVENTORY, dict(observation.reports))
+    plan = decide(samples.cluster_of(INVENTORY), wants, observation)
+    assert [step.host for step in plan.of(Kind.KUBELET)] == ["w1"]
+    assert [(step.host, step.items) for step in plan.of(Kind.REPLACE_PODS)] == [
+        ("w1", ("kube-flannel/flannel/app=flannel",))
+    ]

@@ -1,5 +1,6 @@
 """Cluster DNS as a node, and a pod on it, reach it: a server that is late once is asked again."""
 
+import json
 import socket
 import struct
 import subprocess
@@ -116,3 +117,42 @@ def test_one_pod_that_gets_an_answer_is_enough(monkeypatch):
     monkeypatch.setattr(pod_network, "dns_answers", lambda process, servers, name: {"10.96.0.10": answers[process]})
     (found,) = pod_network.asked_by_pods([], "10.96.0.10", NAME)
     assert found == {"address": "10.96.0.10", "service": True, "from_pod": True, "reached": True, "why": ""}
+
+
+LINKS = [
+    {"ifname": "lo", "flags": ["LOOPBACK", "UP"]},
+    {"ifname": "cni0", "flags": ["BROADCAST"]},
+    {"ifname": "veth0a1b2c3d", "flags": ["UP"], "master": "cni0"},
+    {"ifname": "veth4e5f6a7b", "flags": ["UP"]},
+    {"ifname": "vethdocker", "flags": ["UP"]},
+]
+
+
+def test_links_that_are_down_and_ends_of_pods_that_are_in_no_bridge_for_longer_than_a_moment(monkeypatch):
+    looks = []
+
+    def listed(*found):
+        looks[:] = found
+        monkeypatch.setattr(pod_network, "output_of", lambda *command: json.dumps(looks.pop(0)))
+        return pod_network.links()
+
+    monkeypatch.setattr(pod_network, "ATTACHED_SECONDS", 0)
+    assert listed(LINKS, LINKS) == {"links": {"cni0": False}, "detached": 1}
+    assert listed(LINKS, LINKS[:3]) == {"links": {"cni0": False}, "detached": 0}
+    assert listed(LINKS[:3]) == {"links": {"cni0": False}, "detached": 0}
+
+
+def test_routes_into_pods_networks(monkeypatch):
+    found = [{"dst": "10.244.1.0/24", "dev": "flannel.1"}, {"dst": "default"}, {"dst": "10.244.9.9"}]
+    monkeypatch.setattr(pod_network, "output_of", lambda *command: json.dumps(found))
+    assert pod_network.routes_into("10.244.0.0/16") == ["10.244.1.0/24"]
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [("FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n", "10.244.1.1/24"), ("FLANNEL_SUBNET=$(x)", "")],
+)
+def test_what_flannel_wrote(written, found, tmp_path, monkeypatch):
+    (tmp_path / "subnet.env").write_text(written)
+    monkeypatch.setattr(pod_network, "SUBNET", str(tmp_path / "subnet.env"))
+    assert pod_network.subnet() == found
