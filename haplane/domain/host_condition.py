@@ -36,7 +36,8 @@ class HostCondition(Observed):
 
     ``stopped_time_services`` are enabled, and none runs; ``synchronised``: the kernel's clock follows a time source,
     None where that is not known. ``slow_writes``: seconds of writes to etcd's log in the last 5 minutes, over 1 each.
-    ``stopped``: processes of the cluster that exist and do nothing.
+    ``stopped``: processes of the cluster that exist and do nothing. ``connections``: how many the packet filter
+    remembers, and how many it may, or nothing.
     """
 
     filesystems: Annotated[tuple[FileSystem, ...], Field(max_length=20)] = ()
@@ -47,6 +48,7 @@ class HostCondition(Observed):
     synchronised: bool | None = None
     slow_writes: Annotated[tuple[Number, ...], Field(max_length=1000)] = ()
     stopped: Annotated[tuple[Stopped, ...], Field(max_length=20)] = ()
+    connections: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=2)] = ()
 
     def stopped_process(self, program: str) -> Stopped | None:
         """One of this service or container."""

@@ -520,6 +520,17 @@ def test_a_kernel_setting_that_was_undone_is_named_and_set_again():
     assert [file.path for file in changed_files(wanted, observation.reports["w1"])] == [host_paths.SYSCTL_CONF]
 
 
+def test_a_module_that_was_unloaded_is_loaded_again_with_its_settings():
+    told = {"kernel": {"net.bridge.bridge-nf-call-iptables": "not there, as the module br_netfilter is not loaded"}}
+    observation = samples.altered(CONVERGED, "w1", precedence=told)
+    (found,) = problems(observation)
+    assert found.startswith("w1: the kernel's net.bridge.bridge-nf-call-iptables is not there, as the module br_net")
+    assert "fix: `haplane up" in found
+    wanted = samples.wants(INVENTORY, observation.reports)["w1"].files
+    changed = {file.path for file in changed_files(wanted, observation.reports["w1"])}
+    assert changed == {host_paths.SYSCTL_CONF, host_paths.KERNEL_MODULES_CONF}
+
+
 def test_a_kubeconfig_that_leads_to_another_cluster_is_named():
     """Its node is NotReady because its kubelet reports to somebody else: "stopped posting node status" was all."""
     servers = {"/etc/kubernetes/kubelet.conf": "https://192.0.2.1:6443"}

@@ -14,6 +14,7 @@ from haplane.domain.status.model import Roster
 FREE_SHARE, FREE_BYTES = 0.05, 2 << 30
 """Less than both is nearly full: 5 % of a large disk is room enough."""
 FREE_INODES = 0.02
+MOST_CONNECTIONS = 0.9
 TUNNEL, TUNNEL_BYTES = "flannel.1", 50
 """VXLAN's headers over IPv4."""
 SLOW_WRITES = 5
@@ -41,6 +42,7 @@ def condition_problems(roster: Roster, observation: Observation) -> list[Problem
         found += [
             *_stopped(name, report),
             *_time(name, report),
+            *_connections(name, report),
             *_packets(name, report, roster),
             *_older(name, report, roster),
         ]
@@ -105,6 +107,20 @@ def _time(name: str, report: HostReport) -> list[Problem]:
             why=why,
             fix=on(name, f"systemctl restart {stopped[0]}"),
             ends=Ends.BY_ITS_FIX,
+        )
+    ]
+
+
+def _connections(name: str, report: HostReport) -> list[Problem]:
+    seen = report.condition.connections
+    if len(seen) < 2 or not seen[1] or seen[0] < MOST_CONNECTIONS * seen[1]:
+        return []
+    raised = on(name, f"sysctl -w net.netfilter.nf_conntrack_max={max(2 * seen[0], 131072)}")
+    return [
+        problem(
+            f"{name}: its table of connections is nearly full: the kernel drops new ones",
+            why=f"{seen[0]} of {seen[1]}",
+            fix=f"{raised}, and the same in a file of /etc/sysctl.d; /proc/net/nf_conntrack shows whose they are",
         )
     ]
 

@@ -84,7 +84,13 @@ def changed_files(files: Iterable[WantedFile], report: HostReport) -> tuple[Want
         if file.path not in found
         or (found[file.path].sha256, found[file.path].mode) != (file.sha256, file.mode)
         or (file.path == host_paths.SYSCTL_CONF and report.precedence.kernel)
+        or (file.path == host_paths.KERNEL_MODULES_CONF and is_module_missing(report))
     )
+
+
+def is_module_missing(report: HostReport) -> bool:
+    """Whether the kernel lacks a setting of haplane's because nobody loaded its module since the boot."""
+    return any("not loaded" in value for value in report.precedence.kernel.values())
 
 
 def unfit_keys(paths: Iterable[str], report: HostReport) -> dict[str, str]:

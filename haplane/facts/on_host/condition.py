@@ -23,6 +23,7 @@ DIRECTORIES = (
 )  # fmt: skip
 """All but the last, which may be an image, have to be writable."""
 TIME_SERVICES = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
+CONNTRACK = "/proc/sys/net/netfilter/nf_conntrack"
 SUBNET = "/run/flannel/subnet.env"
 """Flannel writes it when it starts; its plugin reads it for each new pod."""
 MOST_INTERFACES = 100
@@ -59,7 +60,14 @@ def condition() -> dict[str, Any]:
         "synchronised": None if in_container() else is_synchronised(),
         "slow_writes": slow,
         "stopped": stopped_processes(),
+        "connections": tracked_connections(),
     }
+
+
+def tracked_connections() -> list[int]:
+    """How many the packet filter remembers, and how many it may; nothing where it remembers none."""
+    found = [read(f"{CONNTRACK}_{which}") for which in ("count", "max")]
+    return [int(one) for one in found if one] if all(found) else []
 
 
 def filesystems(directories: tuple[str, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from haplane.facts.on_host.condition import SUBNET
 from haplane.facts.on_host.forwarding import dropped_forwarding, listed_chains, present_tables
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import read, run_if_installed
 from haplane.facts.on_host.systemd import UNIT_SETTINGS, loaded_unit
 
 MOST_NAME = 400
@@ -18,6 +18,7 @@ FLANNEL = "/etc/cni/net.d/10-flannel.conflist"
 OUR_SYSCTL = "/etc/sysctl.d/99-haplane.conf"
 SYSCTL_FILES = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/run/sysctl.d/*.conf", "/usr/lib/sysctl.d/*.conf")
 PROC_SYS = "/proc/sys"
+MODULE_OF_BRIDGES = "br_netfilter"
 SETTING = re.compile(r"^([a-z0-9_.-]+) *= *(\S+)$", re.M)
 SETTINGS_THAT_COUNT = {
     "kubelet": ("ExecStart", "Environment", "EnvironmentFile", "RootDirectory", "User"),
@@ -42,17 +43,28 @@ def precedence(pod_network: str) -> dict[str, Any]:
 def changed_kernel_settings() -> dict[str, str]:
     """Settings of haplane's file that the kernel has otherwise -> its value, and which other file sets it so.
 
-    Those that this kernel does not have are left out.
+    Those that this kernel does not have are left out, unless it has the module that brings them.
     """
     found = {}
     for name, wanted in SETTING.findall(read(OUR_SYSCTL) or ""):
         value = (read(f"{PROC_SYS}/{name.replace('.', '/')}") or "").strip()
-        if value and value != wanted:
+        if not value and is_unloaded(name):
+            found[name] = f"not there, as the module {MODULE_OF_BRIDGES} is not loaded"
+        elif value and value != wanted:
             setting = re.compile(rf"^\s*-?{re.escape(name)}\s*=\s*{re.escape(value)}\s*$", re.M)
             others = (path for pattern in SYSCTL_FILES for path in sorted(glob.glob(pattern)) if path != OUR_SYSCTL)
             by = next((path for path in others if setting.search(read(path) or "")), None)
             found[name] = f"{value}, set by {by}"[:MOST_NAME] if by else value[:MOST_NAME]
     return found
+
+
+def is_unloaded(setting: str) -> bool:
+    """Whether a module would bring the setting that is not there: some kernels have none, nor has a container."""
+    try:
+        dry_run = "modprobe", "--dry-run", "--quiet", MODULE_OF_BRIDGES
+        return setting.startswith("net.bridge.") and run_if_installed(*dry_run) is not None
+    except OSError:
+        return False
 
 
 def overridden_units() -> dict[str, list[str]]:

@@ -157,3 +157,16 @@ def test_a_member_that_lags_is_named_and_one_that_claims_too_much_costs_nobody()
     (slow,) = with_raft(m1=(90_000, 90_000), m2=(90_500, 80_500), m3=(90_000, 90_000))
     assert slow.startswith("etcd member m2: it does not keep up (10000 entries wait")
     assert with_raft(m1=(90_000, 90_000), m2=(90_500, 90_500), m3=(1 << 50, 1 << 50)) == ()
+
+
+@pytest.mark.parametrize(
+    ("connections", "named"), [([], False), ([0, 0], False), ([200, 262144], False), ([262000, 262144], True)]
+)
+def test_a_table_of_connections_is_named_before_it_is_full(connections, named):
+    found = problems(connections=connections)
+    assert len(found) == named
+    if named:
+        assert found[0].startswith(
+            "m2: its table of connections is nearly full: the kernel drops new ones (262000 of "
+        )
+        assert "fix: on m2: `sysctl -w net.netfilter.nf_conntrack_max=524000`" in found[0]

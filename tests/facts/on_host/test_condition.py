@@ -97,3 +97,11 @@ def test_a_time_service_counts_as_stopped_only_where_it_should_run(units, stoppe
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PATH", f"{tmp_path}:{path}")
         assert condition.stopped_time_services() == stopped
+
+
+def test_connections_that_the_packet_filter_remembers(tmp_path, monkeypatch):
+    monkeypatch.setattr(condition, "CONNTRACK", str(tmp_path / "nf_conntrack"))
+    assert condition.tracked_connections() == []
+    (tmp_path / "nf_conntrack_count").write_text("17\n")
+    (tmp_path / "nf_conntrack_max").write_text("262144\n")
+    assert condition.tracked_connections() == [17, 262144]

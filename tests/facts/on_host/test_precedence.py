@@ -52,3 +52,17 @@ def test_a_kernel_setting_that_another_file_or_hand_undid_is_found(tmp_path, mon
     monkeypatch.setattr(precedence, "PROC_SYS", str(tmp_path))
     expected = {name: text.format(other=others) for name, text in found.items()}
     assert precedence.changed_kernel_settings() == expected
+
+
+@pytest.mark.parametrize(("code", "missing"), [(0, True), (1, False)])
+def test_a_setting_whose_module_could_be_loaded_and_is_not(code, missing, tmp_path, monkeypatch):
+    """`modprobe -r br_netfilter`; a kernel without that module lacks the setting for good, as a container does."""
+    name = "net.bridge.bridge-nf-call-iptables"
+    (tmp_path / "ours.conf").write_text(f"{name} = 1\n")
+    (tmp_path / "modprobe").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "modprobe").chmod(0o755)
+    monkeypatch.setattr(precedence, "OUR_SYSCTL", str(tmp_path / "ours.conf"))
+    monkeypatch.setattr(precedence, "PROC_SYS", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    expected = {name: "not there, as the module br_netfilter is not loaded"} if missing else {}
+    assert precedence.changed_kernel_settings() == expected
