@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
-from haplane.domain.observed import Kubernetes, Node, Observation
-from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
-from haplane.domain.problem import UP, Problem, filling, journal, on, problem
+from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
+from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL, few
+from haplane.domain.problem import UP, Problem, filling, journal, on, problem, word
 from haplane.domain.refusals import remedy
 from haplane.domain.status.causes import end_of, not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
@@ -195,14 +197,44 @@ def lacks_dns(kubernetes: Kubernetes | None) -> bool:
     return kubernetes is not None and kubernetes.coredns_ready < min(2, len(kubernetes.nodes))
 
 
-def dns_problems(roster: Roster, kubernetes: Kubernetes | None, corefile: str = "") -> list[Problem]:
+OF_RESOLV_CONF = re.compile(r"plugin/loop: |plugin/forward: no |no nameservers found")
+"""What CoreDNS makes of the file that the Corefile's `forward` names: its node's own, and right in the Corefile."""
+
+
+def _fix_of_corefile(corefile: str, reports: Mapping[str, HostReport]) -> str:
+    """The file of a node without a name server for pods, or one that leads back to CoreDNS, where that is why."""
+    if not OF_RESOLV_CONF.search(corefile):
+        return EDIT_COREFILE
+    wrong = [name for name, report in sorted(reports.items()) if _has_no_server(report.surroundings.name_servers)]
+    name = next(iter(wrong), "its node")
+    path = word(reports[name].surroundings.resolv_conf) if wrong else "/etc/resolv.conf"
+    pods = "pods --selector=k8s-app=kube-dns"
+    where = f"{pods} --field-selector=spec.nodeName={name}" if wrong else pods
+    return (
+        f"on {few(wrong) if wrong else name}: give {path} a name server that is not the node itself, "
+        f"then `kubectl --namespace=kube-system delete {where}`"
+    )
+
+
+def _has_no_server(servers: Sequence[str]) -> bool:
+    return not servers or any(one.startswith("127.") or one == "::1" for one in servers)
+
+
+def dns_problems(
+    roster: Roster,
+    kubernetes: Kubernetes | None,
+    corefile: str = "",
+    reports: Mapping[str, HostReport] = MappingProxyType({}),
+) -> list[Problem]:
     """What pods that resolve names lack, or would once CoreDNS restarts. ``corefile``: why it does not take it.
 
     Where one of two pods is ready, the other one may have been on any host.
     """
+    nodes = {name: reports[name] for name in (*roster.masters, *roster.workers) if name in reports}
+    fix = _fix_of_corefile(corefile, nodes)
     if kubernetes is None or not lacks_dns(kubernetes):
         what = "CoreDNS runs with an older Corefile, and does not start with the one that there is now"
-        return [problem(what, why=corefile, fix=EDIT_COREFILE)] if corefile else []
+        return [problem(what, why=corefile, fix=fix)] if corefile else []
     why = kubernetes.coredns_why
     needs: tuple[str, ...] = ()
     what = "no CoreDNS pod is ready: pods cannot resolve names"
@@ -210,5 +242,5 @@ def dns_problems(roster: Roster, kubernetes: Kubernetes | None, corefile: str = 
         what = "only 1 CoreDNS pod is ready: without it pods cannot resolve names"
         needs = (*roster.addresses, *roster.leaving)
     if corefile:
-        return [problem(what, why=corefile, fix=EDIT_COREFILE, needs=needs)]
+        return [problem(what, why=corefile, fix=fix, needs=needs)]
     return [problem(what, why=why or None, fix=_fix_of_dns(why), needs=needs, ends=end_of(why))]

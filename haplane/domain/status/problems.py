@@ -117,7 +117,7 @@ def _workloads(known: Known) -> Iterable[Problem]:
     return (
         *control_plane_problems(roster, observation, known.offsets),
         *workload_problems(roster, observation, kubernetes),
-        *dns_problems(roster, kubernetes, findings.corefile if findings else ""),
+        *dns_problems(roster, kubernetes, findings.corefile if findings else "", observation.reports),
         *dns_path_problems(roster, observation, kubernetes, findings),
         *finding_problems(roster, observation, kubernetes, known.offsets),
         *precedence_problems(roster, observation),

@@ -52,6 +52,26 @@ def test_coredns_that_crashes_by_its_corefile_is_named_with_the_line():
 
 
 @pytest.mark.parametrize(
+    "why",
+    [
+        "[FATAL] plugin/loop: Loop (127.0.0.1:38414 -> :53) detected for zone .",
+        "/etc/coredns/Corefile:11 - Error during parsing: plugin/forward: no nameservers found",
+    ],
+)
+@pytest.mark.parametrize("servers", [("127.0.0.1",), ()])
+def test_coredns_that_ends_by_its_nodes_resolv_conf_is_sent_there_and_not_to_the_corefile(why, servers):
+    observation = CONVERGED
+    for name in (*MASTERS, "w1"):
+        surroundings = {"name_servers": servers if name == "m2" else ("10.0.0.2",)}
+        observation = samples.altered(observation, name, surroundings=surroundings)
+    (found,) = problems(observation=observation, corefile=why)
+    assert found.endswith(
+        "fix: on m2: give /etc/resolv.conf a name server that is not the node itself, then `kubectl "
+        "--namespace=kube-system delete pods --selector=k8s-app=kube-dns --field-selector=spec.nodeName=m2`"
+    )
+
+
+@pytest.mark.parametrize(
     ("why", "fix"),
     [
         ("no IP addresses available in range set", "on w1: `journalctl -u containerd -n 50`"),
