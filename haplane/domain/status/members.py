@@ -122,6 +122,41 @@ def lagging_members(roster: Roster, observation: Observation) -> list[Problem]:
     return found
 
 
+CONNECTED_SECONDS = 30.0
+"""What members that have started have to connect to each other, and to take a connection for lost."""
+
+
+def separate_members(roster: Roster, observation: Observation) -> list[Problem]:
+    """Members that have no connection to each other: both serve by way of a third one, and without that one neither.
+
+    One that does not serve, or has just started, has a line of its own or needs a moment.
+    """
+    serving = {name: observation.reports[name] for name in roster.etcd if _has_served(name, observation)}
+    ids = {name: format(one.etcd.status.header.member_id, "x") for name, one in serving.items() if one.etcd.status}
+    pairs = {
+        tuple(sorted((name, other)))
+        for name, report in serving.items()
+        for other in ids
+        if other != name and report.etcd.active_peers is not None and ids[other] not in report.etcd.active_peers
+    }
+    return [
+        problem(
+            f"etcd member {one}: it has no connection to {other}",
+            why="both serve by way of others: if those fail, these two have no quorum",
+            fix=f"see what drops packets to port 2380: {on(one, 'nft list ruleset')}, and the same on {other}",
+        )
+        for one, other in sorted(pairs)
+    ]
+
+
+def _has_served(name: str, observation: Observation) -> bool:
+    report = observation.reports.get(name)
+    unit = report.units.get("etcd") if report else None
+    if report is None or unit is None or not report.etcd.reads_through_quorum:
+        return False
+    return report.etcd.status is not None and report.started_at - unit.active_since > CONNECTED_SECONDS
+
+
 def etcd_problems(roster: Roster, observation: Observation, etcd: EtcdCluster, recovery: str) -> list[Problem]:
     """Unhealthy members whose failure is not known, a lost quorum, and voters that the inventory does not name.
 

@@ -54,3 +54,25 @@ def test_a_learner_that_somebody_left_behind_is_named():
     (found,) = status_of(INVENTORY, observation).lines
     assert found.startswith("etcd lists a learner that is not in the inventory: https://10.0.0.99:2380")
     assert found.endswith("fix: `haplane up inventories/test.py`")
+
+
+def separated(*, peers, started=0.0, down=()):
+    observation = samples.stopped(CONVERGED, *down)
+    for name, active in peers.items():
+        etcd = observation.reports[name].etcd.model_dump(by_alias=True) | {"active_peers": active}
+        units = observation.reports[name].model_dump()["units"]
+        units["etcd"] |= {"active_since": started}
+        observation = samples.altered(observation, name, etcd=etcd, units=units)
+    return [one for one in status_of(INVENTORY, observation).problems if "no connection" in one]
+
+
+def test_members_that_serve_by_way_of_a_third_alone_are_named():
+    """m3 leads, and both read through it: with it gone there is no quorum, and all was healthy."""
+    assert separated(peers={"m1": ("2", "3"), "m2": ("1", "3"), "m3": ("1", "2")}) == []
+    assert separated(peers=dict.fromkeys(("m1", "m2", "m3"))) == []
+    parted = {"m1": ("3",), "m2": ("3",), "m3": ("1", "2")}
+    (found,) = separated(peers=parted)
+    assert found.startswith("etcd member m1: it has no connection to m2 (both serve by way of others")
+    assert "port 2380: on m1: `nft list ruleset`, and the same on m2" in found
+    assert separated(peers=parted, started=CONVERGED.reports["m1"].started_at - 10) == []
+    assert separated(peers=parted, down=("m2",)) == [], "m2 is stopped, which is named"
