@@ -25,10 +25,14 @@ class FileSystem(Observed):
 
 
 class Stopped(Observed):
-    """A process that a signal or a debugger keeps from going on, and the service or container it belongs to."""
+    """A process that a signal or a debugger keeps from going on, and the service or container it belongs to.
+
+    ``frozen``: the file of the control group that keeps it from that instead, "" without.
+    """
 
     program: Name
     process: Annotated[Count, Field(gt=0)]
+    frozen: Annotated[str, Field(pattern=r"^(/sys/fs/cgroup/[A-Za-z0-9_./@:\\-]+)?$", max_length=500)] = ""
 
 
 class HostCondition(Observed):

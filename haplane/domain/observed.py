@@ -26,7 +26,7 @@ from haplane.domain.etcd_report import Etcd, EtcdMember
 from haplane.domain.findings import Findings
 from haplane.domain.host_condition import HostCondition, Kubelet
 from haplane.domain.names import NodeName, ProgramName, UnitName
-from haplane.domain.pod_network_report import PodNetwork
+from haplane.domain.pod_network_report import NodeNetwork, PodNetwork
 from haplane.domain.reported import Count, Number, Observed, Sha256, ShortText
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
@@ -149,7 +149,7 @@ class Node(Observed):
     unverified: str | None = None
     closed: bool = False
     cordoned_by: str = ""
-    pod_network: Annotated[str, Field(pattern=r"^(\d{1,3}(\.\d{1,3}){3}/\d{1,2})?$")] = ""
+    pod_network: NodeNetwork = ""
     unannounced: bool = False
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from haplane.domain.host_condition import Name, Word
 from haplane.domain.reported import Observed
 
 NETWORK = r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}"
+
+
+def _as_network(text: str) -> str:
+    """As Python writes it; "" for what is none of IPv4."""
+    try:
+        return str(IPv4Network(text, strict=False))
+    except ValueError:
+        return ""
+
+
+NodeNetwork = Annotated[str, Field(max_length=64), AfterValidator(_as_network)]
+"""What a Node's pods get addresses from, "" where that is not known."""
 Address = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}$")]
 
 

@@ -86,8 +86,12 @@ def end_of(reported: str | None) -> Ends:
 
 
 def continuing(one: Stopped) -> str:
-    """What has a process go on that was stopped."""
-    return f"kill -CONT {one.process}"
+    """What has a process go on that was stopped, or everything that was frozen with it."""
+    if not one.frozen:
+        return f"kill -CONT {one.process}"
+    service = one.frozen.rpartition("/")[0].rpartition("/")[2]
+    thaw = f"systemctl thaw {word(service)}; " if service.endswith(".service") else ""
+    return f"{thaw}echo {'THAWED' if one.frozen.endswith('freezer.state') else 0} > {word(one.frozen)}"
 
 
 def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haplane.domain import host_paths
-from haplane.domain.host_condition import FileSystem
+from haplane.domain.host_condition import FileSystem, Stopped
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import few
 from haplane.domain.preflight import executable
@@ -86,14 +86,25 @@ def _no_exec(name: str, report: HostReport) -> list[Problem]:
 
 
 def _stopped(name: str, report: HostReport) -> list[Problem]:
-    return [
+    """Those that were frozen together are one line."""
+    found = [
         problem(
             f"{name}: {one.program} does nothing: its process {one.process} is stopped",
             why="by SIGSTOP or a debugger",
             fix=on(name, continuing(one)),
         )
         for one in report.condition.stopped
+        if not one.frozen
     ]
+    together: dict[str, list[Stopped]] = {}
+    for one in report.condition.stopped:
+        if one.frozen:
+            together.setdefault(one.frozen, []).append(one)
+    for those in together.values():
+        programs = sorted({one.program for one in those})
+        what = f"{name}: {few(programs)} do{'es' if len(programs) == 1 else ''} nothing: frozen by a control group"
+        found.append(problem(what, why=those[0].frozen, fix=on(name, continuing(those[0]))))
+    return found
 
 
 def _time(name: str, report: HostReport) -> list[Problem]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network
 
 from haplane.domain.findings import Findings
 from haplane.domain.observed import HostReport, Kubernetes, Observation
@@ -18,7 +18,7 @@ from haplane.domain.pod_network_report import DnsAnswer
 from haplane.domain.problem import Problem, on, problem
 from haplane.domain.status.findings import DNS
 from haplane.domain.status.model import Roster
-from haplane.domain.steps.pod_network import lost_on, ready_nodes
+from haplane.domain.steps.pod_network import is_in, lost_on, ready_nodes
 
 COREDNS = "coredns"
 EDIT_COREFILE = "`kubectl --namespace=kube-system edit configmap coredns`"
@@ -75,8 +75,8 @@ def _nodes_of(addresses: tuple[str, ...], kubernetes: Kubernetes | None) -> Mapp
     """Address of a pod -> the node that it is on."""
     found: dict[str, str] = {}
     for node in kubernetes.nodes if kubernetes else ():
-        network = ip_network(node.pod_network, strict=False) if node.pod_network else None
-        found |= {one: node.name for one in addresses if network and ip_address(one) in network}
+        network = IPv4Network(node.pod_network) if node.pod_network else None
+        found |= {one: node.name for one in addresses if network and is_in(one, network)}
     return found
 
 

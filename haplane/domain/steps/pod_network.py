@@ -104,9 +104,17 @@ def _not_its_nodes(node: Node, report: HostReport) -> str | None:
         return None
     if subnet.network != IPv4Network(node.pod_network):
         return f"its pods' network is {node.pod_network}, flannel started with {subnet.network}"
-    if bridge and not any(IPv4Address(one) in subnet.network for one in bridge):
+    if bridge and not any(is_in(one, subnet.network) for one in bridge):
         return f"cni0 has {bridge[0]}, which is not in {subnet.network}"
     return None
+
+
+def is_in(address: str, network: IPv4Network) -> bool:
+    """Whether a host's text is an address of that network."""
+    try:
+        return IPv4Address(address) in network
+    except ValueError:
+        return False
 
 
 def _disconnected(report: HostReport, *, tunnel: bool) -> str | None:

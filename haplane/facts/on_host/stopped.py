@@ -1,4 +1,4 @@
-"""Processes of services and of the cluster's own pods that somebody stopped, and that nothing lets go on."""
+"""Processes of services and of the cluster's own pods that somebody stopped or froze, and that nothing lets go on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from haplane.facts.on_host.static_pods import PROC, TASKS, container_annotations
 
 UNITS = ("etcd", "kubelet", "containerd", "haproxy", "keepalived")
 OWN_NAMESPACES = ("kube-system", "kube-flannel")
+CGROUPS = "/sys/fs/cgroup"
 STOPPED = ("T", "t")
 """By a signal or by a debugger: /proc/PID/stat of proc(5)."""
 AGAIN_SECONDS = 0.3
@@ -21,6 +22,7 @@ MOST_STOPPED = 20
 USERS = "/user.slice/"
 """What is below it is a user's, who may give control groups any name."""
 SERVICE = re.compile(rf"/system\.slice/({'|'.join(UNITS)})\.service(?:/|$)", re.M)
+PLAIN_PATH = re.compile(r"/[A-Za-z0-9_./@:\\-]{1,400}")
 CONTAINER = re.compile(r"(?:cri-containerd-)?([0-9a-f]{64})(?:\.scope)?")
 
 
@@ -29,7 +31,10 @@ def stopped_processes() -> list[dict[str, Any]]:
     found = {process: owner for process in stopped(processes()) if (owner := owner_of(process))}
     if found:
         time.sleep(AGAIN_SECONDS)
-    return [{"program": found[process], "process": process} for process in stopped(list(found))][:MOST_STOPPED]
+    return [
+        {"program": found[process], "process": process, "frozen": plain(frozen_by(process))}
+        for process in stopped(list(found))
+    ][:MOST_STOPPED]
 
 
 def processes() -> list[int]:
@@ -38,8 +43,8 @@ def processes() -> list[int]:
 
 
 def stopped(among: list[int]) -> list[int]:
-    """Those of them that are stopped."""
-    return [process for process in among if state_of(process) in STOPPED]
+    """Those of them that are stopped or frozen."""
+    return [process for process in among if state_of(process) in STOPPED or frozen_by(process)]
 
 
 def state_of(process: int) -> str:
@@ -47,6 +52,41 @@ def state_of(process: int) -> str:
     with contextlib.suppress(OSError, LookupError):
         return (read(f"{PROC}/{process}/stat") or "").rpartition(")")[2].split()[0]
     return ""
+
+
+def frozen_by(process: int) -> str:
+    """The file that keeps a process frozen: of its control group, or of one above it; "" where none does.
+
+    cgroup.freeze of version 2, whose processes look as if they slept; freezer.state of version 1.
+    """
+    for line in (read(f"{PROC}/{process}/cgroup") or "").splitlines():
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if path in ("", "/"):
+            continue
+        if controllers == "freezer":
+            state, asked, frozen, here = "freezer.state", "freezer.self_freezing", "FROZEN", f"{CGROUPS}/freezer"
+        elif not controllers:
+            state, asked, frozen, here = "cgroup.events", "cgroup.freeze", "frozen 1", CGROUPS
+        else:
+            continue
+        if frozen in (read(f"{here}{path}/{state}") or "").splitlines():
+            return asking(here, path, asked).replace(asked, "cgroup.freeze" if not controllers else "freezer.state")
+    return ""
+
+
+def plain(path: str) -> str:
+    """The path, "" where it could not be a word of a command."""
+    return path if PLAIN_PATH.fullmatch(path) else ""
+
+
+def asking(here: str, path: str, asked: str) -> str:
+    """The file of the highest group on a path that somebody had frozen itself."""
+    group = here
+    for part in path.strip("/").split("/"):
+        group = f"{group}/{part}"
+        if (read(f"{group}/{asked}") or "").strip() == "1":
+            break
+    return f"{group}/{asked}"
 
 
 def owner_of(process: int) -> str:

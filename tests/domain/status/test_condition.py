@@ -170,3 +170,25 @@ def test_a_table_of_connections_is_named_before_it_is_full(connections, named):
             "m2: its table of connections is nearly full: the kernel drops new ones (262000 of "
         )
         assert "fix: on m2: `sysctl -w net.netfilter.nf_conntrack_max=524000`" in found[0]
+
+
+FROZEN = {
+    "program": "keepalived",
+    "process": 7,
+    "frozen": "/sys/fs/cgroup/system.slice/keepalived.service/cgroup.freeze",
+}
+PODS = "/sys/fs/cgroup/kubepods.slice/cgroup.freeze"
+
+
+def test_what_was_frozen_is_thawed_by_one_command_for_all_of_it():
+    (found,) = problems(stopped=[FROZEN])
+    assert found == (
+        f"m2: keepalived does nothing: frozen by a control group ({FROZEN['frozen']}); fix: on m2: "
+        f"`systemctl thaw keepalived.service; echo 0 > {FROZEN['frozen']}`"
+    )
+    pods = [{"program": name, "process": 8, "frozen": PODS} for name in ("kube-proxy", "flannel")]
+    (found,) = problems(stopped=pods)
+    assert found.startswith("m2: flannel, kube-proxy do nothing: frozen by a control group")
+    assert found.endswith(f"on m2: `echo 0 > {PODS}`")
+    (found,) = problems(stopped=[pods[0] | {"frozen": "/sys/fs/cgroup/freezer/kubepods/freezer.state"}])
+    assert found.endswith("on m2: `echo THAWED > /sys/fs/cgroup/freezer/kubepods/freezer.state`")

@@ -130,3 +130,11 @@ def test_a_node_without_its_object_gets_flannel_anew_with_it():
     assert [(step.host, step.items) for step in plan.of(Kind.REPLACE_PODS)] == [
         ("w1", ("kube-flannel/flannel/app=flannel",))
     ]
+
+
+@pytest.mark.parametrize("network", ["fd00::/64", "999.1.1.1/24", "10.244.0.0/99", "`x`"])
+def test_what_is_no_network_is_not_known(network):
+    """Neither the text of an API server nor of a host is taken for one before it is parsed."""
+    assert connected(node={"pod_network": network}) == ((), [])
+    assert connected(report={"addresses": {"cni0": ["none"]}})[1] == [("w1", ["flannel"])]
+    assert connected(subnet="300.0.0.1/24") == ((), [])

@@ -28,7 +28,7 @@ def test_a_process_is_found_while_it_is_stopped_alone(sleeper, monkeypatch):
     assert stopped.stopped_processes() == []
     os.kill(sleeper, signal.SIGSTOP)
     wait_until(lambda: stopped.state_of(sleeper) == "T", 5, "it is stopped")
-    assert stopped.stopped_processes() == [{"program": "haproxy", "process": sleeper}]
+    assert stopped.stopped_processes() == [{"program": "haproxy", "process": sleeper, "frozen": ""}]
     os.kill(sleeper, signal.SIGCONT)
     wait_until(lambda: stopped.stopped_processes() == [], 5, "it goes on")
 
@@ -60,3 +60,32 @@ def test_whose_it_is(group, notes, owner, tmp_path, monkeypatch):
 def test_one_that_has_gone_is_nobodys(tmp_path, monkeypatch):
     monkeypatch.setattr(stopped, "PROC", str(tmp_path))
     assert (stopped.state_of(7), stopped.owner_of(7)) == ("", "")
+
+
+def group(directory, **files):
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (directory / name.replace("__", ".")).write_text(text)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_process_that_was_frozen_with_all_of_a_group_above_it(version, frozen, sleeper, tmp_path, monkeypatch):
+    """`echo 1 > /sys/fs/cgroup/kubepods.slice/cgroup.freeze`: a process of it looks as if it slept."""
+    path = f"/kubepods/pod1/{CONTAINER}"
+    (tmp_path / "proc" / str(sleeper)).mkdir(parents=True)
+    lines = f"6:freezer:{path}\n0::/\n" if version == 1 else f"0::{path}\n"
+    (tmp_path / "proc" / str(sleeper) / "cgroup").write_text(lines)
+    base = tmp_path / "groups" / ("freezer" if version == 1 else "")
+    for place, own in ((base / "kubepods", frozen), (base / "kubepods/pod1", False), (base / path[1:], False)):
+        if version == 1:
+            state = "FROZEN" if frozen else "THAWED"
+            group(place, freezer__state=f"{state}\n", freezer__self_freezing=f"{int(own)}\n")
+        else:
+            group(place, cgroup__events=f"populated 1\nfrozen {int(frozen)}\n", cgroup__freeze=f"{int(own)}\n")
+    monkeypatch.setattr(stopped, "PROC", str(tmp_path / "proc"))
+    monkeypatch.setattr(stopped, "CGROUPS", str(tmp_path / "groups"))
+    monkeypatch.setattr(stopped, "container_annotations", lambda bundle: SYSTEM)
+    file = f"{base}/kubepods/{'freezer.state' if version == 1 else 'cgroup.freeze'}"
+    expected = [{"program": "kube-scheduler", "process": sleeper, "frozen": file}] if frozen else []
+    assert stopped.stopped_processes() == expected
