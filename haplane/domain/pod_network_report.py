@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from haplane.domain.host_condition import Name, Word
-from haplane.domain.reported import Observed
+from haplane.domain.host_condition import Name
+from haplane.domain.reported import Observed, ShortText
 
 NETWORK = r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}"
 
@@ -37,7 +37,7 @@ class DnsAnswer(Observed):
     service: bool
     from_pod: bool
     reached: bool
-    why: Word = ""
+    why: ShortText = ""
 
 
 class PodNetwork(Observed):

@@ -17,12 +17,30 @@ NAME = "kubernetes.default.svc.cluster.local"
 ADDRESS = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 5, 4) + bytes([10, 96, 0, 1])
 
 
+def bound_alike():
+    """A UDP and a TCP socket at one port that is free for both."""
+    while True:
+        listening, connections = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        try:
+            connections.bind(listening.getsockname())
+        except OSError:
+            listening.close()
+            connections.close()
+        else:
+            return listening, connections
+
+
 @contextmanager
 def server(monkeypatch, *answers):
-    """Answers one question after the other, by UDP: with an address, an error's number, or not at all (None)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening, socket.socket() as connections:
-        listening.bind(("127.0.0.1", 0))
-        connections.bind(listening.getsockname())
+    """Answers one question after the other, by UDP: with an address, an error's number, or not at all (None).
+
+    Only what is never answered is waited for briefly.
+    """
+    monkeypatch.setattr(pod_network, "FIRST_SECONDS", 0.2 if answers[0] is None else 20)
+    monkeypatch.setattr(pod_network, "LONGER_SECONDS", 0.4 if answers[-1] is None else 20)
+    listening, connections = bound_alike()
+    with listening, connections:
         monkeypatch.setattr(pod_network, "DNS_PORT", listening.getsockname()[1])
         monkeypatch.setattr(dns, "DNS_PORT", listening.getsockname()[1])
 
@@ -37,12 +55,6 @@ def server(monkeypatch, *answers):
         thread.start()
         yield connections
         thread.join(10)
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
-    monkeypatch.setattr(pod_network, "FIRST_SECONDS", 0.2)
-    monkeypatch.setattr(pod_network, "LONGER_SECONDS", 0.4)
 
 
 @pytest.mark.parametrize(
