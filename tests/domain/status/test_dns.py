@@ -39,7 +39,7 @@ def problems(wrong, listed=tuple(COREDNS), changes=None, **cluster):
             findings={"endpoints": endpoints} if view else None,
             **(changes or {}).get(name, {}),
         )
-    return status_of(inventory, observation).problems
+    return status_of(inventory, observation).lines
 
 
 def lost(*, by=None, at=None, from_pod=None):

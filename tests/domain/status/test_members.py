@@ -63,7 +63,7 @@ def separated(*, peers, started=0.0, down=()):
         units = observation.reports[name].model_dump()["units"]
         units["etcd"] |= {"active_since": started}
         observation = samples.altered(observation, name, etcd=etcd, units=units)
-    return [one for one in status_of(INVENTORY, observation).problems if "no connection" in one]
+    return [one for one in status_of(INVENTORY, observation).lines if "no connection" in one]
 
 
 def test_members_that_serve_by_way_of_a_third_alone_are_named():
