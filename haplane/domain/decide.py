@@ -42,8 +42,10 @@ def decide(
     deleted = delete_node_steps(cluster, observation)
     steps += [*member_steps(changes), *deleted, *decommission_steps(cluster, reports, kubernetes, changes)]
     once = cluster_steps(cluster, reports, kubernetes, {step.host for step in deleted})
-    steps += node_steps(cluster, wants, reports, without_node(cluster, reports))
-    steps += pod_network_steps(cluster, reports, kubernetes)
+    joined = {node.name for node in kubernetes.nodes} if kubernetes else set()
+    deregistered = without_node(cluster, reports)
+    steps += node_steps(cluster, wants, reports, with_node=joined, without_node=deregistered)
+    steps += pod_network_steps(cluster, reports, kubernetes, deregistered)
     busy = {step.host for step in steps if step.kind in STARTS_CONTROLLERS}
     steps += leader_steps(cluster.masters, observation, offsets or {}, busy)
     if kubernetes is not None or any(step.kind is Kind.CLUSTER for step in once):

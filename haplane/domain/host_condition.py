@@ -52,7 +52,7 @@ class HostCondition(Observed):
     synchronised: bool | None = None
     slow_writes: Annotated[tuple[Number, ...], Field(max_length=1000)] = ()
     stopped: Annotated[tuple[Stopped, ...], Field(max_length=20)] = ()
-    connections: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=2)] = ()
+    connections: Annotated[tuple[Annotated[Count, Field(ge=0)], ...], Field(max_length=2)] = ()
 
     def stopped_process(self, program: str) -> Stopped | None:
         """One of this service or container."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from haplane.domain.host_condition import Name
-from haplane.domain.reported import Observed, ShortText
+from haplane.domain.reported import Count, Number, Observed, ShortText
 
 NETWORK = r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}"
 
@@ -49,8 +49,8 @@ class PodNetwork(Observed):
     """
 
     subnet: Annotated[str, Field(pattern=f"^({NETWORK})?$")] = ""
-    subnet_since: float = 0
+    subnet_since: Number = 0
     links: dict[Name, bool] = Field(default_factory=dict)
-    detached: int = 0
+    detached: Count = 0
     routes: Annotated[tuple[Annotated[str, Field(pattern=f"^{NETWORK}$")], ...], Field(max_length=5000)] = ()
     dns: Annotated[tuple[DnsAnswer, ...], Field(max_length=20)] = ()

@@ -77,7 +77,8 @@ def test_a_webhook_is_called_for_what_its_rules_and_selectors_leave(case):
 
 
 def test_a_namespace_of_which_no_labels_are_known_counts_as_selected():
-    hook = Webhook(kind="v", name="v", webhook="w", why="gone", rules=[PODS], namespaces=TEAM)
+    kind = "validatingwebhookconfiguration"
+    hook = Webhook(kind=kind, name="v", webhook="w", why="gone", rules=[PODS], namespaces=TEAM)
     assert called(hook, Workloads()) is Called.YES
 
 
@@ -109,7 +110,14 @@ def test_it_is_called_where_both_selectors_select_and_nowhere_else(of_namespace,
     rule = PODS | {"apiGroups": ["example.org"], "resources": ["things"]}
     selectors = {"namespaces": namespaces, "objects": objects}
     hook = Webhook.model_validate(
-        {"kind": "v", "name": "v", "webhook": "w", "why": "gone", "rules": [rule], **selectors}
+        {
+            "kind": "validatingwebhookconfiguration",
+            "name": "v",
+            "webhook": "w",
+            "why": "gone",
+            "rules": [rule],
+            **selectors,
+        }
     )
     seen = called(hook, Workloads.model_validate({"own": own, "namespaces": {"n": of_namespace}}))
     expected = kubernetes_selects(namespaces, of_namespace) and kubernetes_selects(objects, of_object)

@@ -35,11 +35,14 @@ def node_steps(
     cluster: ClusterWants,
     wants: Mapping[str, Wants],
     reports: Mapping[str, HostReport],
+    *,
+    with_node: Collection[str] = (),
     without_node: Collection[str] = (),
 ) -> list[Step]:
     """Kubeadm's phases where they have not run; a restart where their input changed; the kubelet where it is down.
 
-    ``without_node``: whose Node was deleted. Their kubelets are restarted: only then they register.
+    ``with_node``: whose Node is known. ``without_node``: whose Node was deleted. Their kubelets are restarted: only
+    then they register.
     """
     steps: list[Step | None] = []
     for name in cluster.masters + cluster.workers:
@@ -48,7 +51,7 @@ def node_steps(
             continue
         evidence = WORKER_EVIDENCE if name in cluster.workers else MASTER_EVIDENCE
         missing = tuple(path for path in evidence if path not in report.files)
-        is_member = name in cluster.workers and name in (known or ())
+        is_member = name in cluster.workers and name in with_node
         if missing and not _only_moved(missing, report) and not _written_without_join(missing, is_member=is_member):
             kind = Kind.JOIN if name in cluster.workers else Kind.INITIALISE
             steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))

@@ -24,13 +24,15 @@ PODS = {
 
 
 def pod_network_steps(
-    cluster: ClusterWants, reports: Mapping[str, HostReport], kubernetes: Kubernetes | None
+    cluster: ClusterWants,
+    reports: Mapping[str, HostReport],
+    kubernetes: Kubernetes | None,
+    without_node: Collection[str] = (),
 ) -> list[Step]:
-    """One for each Ready node that lacks something, with the pods to replace there."""
+    """One for each Ready node that lacks something and each ``without_node``, with the pods to replace there."""
     steps = []
-    known = {node.name for node in kubernetes.nodes} if kubernetes else set()
     for name in (*cluster.masters, *cluster.workers):
-        gone = kubernetes is not None and name not in known and name in reports and is_registered(reports[name])
+        gone = name in without_node and name in reports and is_registered(reports[name])
         if gone and FLANNEL in cluster.tables:
             steps.append(Step(Kind.REPLACE_PODS, name, "flannel notes its way on its new Node", (PODS[FLANNEL],)))
     for name in ready_nodes((*cluster.masters, *cluster.workers), reports, kubernetes):

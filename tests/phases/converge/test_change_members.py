@@ -50,7 +50,8 @@ class Members(FakeExecutor):
 
     def run(self, host, *command, deadline_seconds=60):
         self.deployed.append((command[5], [host.name], {}))
-        return json.dumps({"pods": [], "nodes": [zoo.node(name) for name in CONVERGED.reports]}).encode()
+        nodes = command[6:] if command[5] == "look" else CONVERGED.reports
+        return json.dumps({"pods": [], "nodes": [zoo.node(name) for name in nodes]}).encode()
 
     def sleep(self, seconds):
         self.clock += 60 * seconds
@@ -255,7 +256,7 @@ def leaving(name):
 def test_who_leaves_serves_until_the_others_have_its_clients_and_is_clean_in_the_end(cluster, name):
     context = cluster(leaving(name))
     decommission.decommission(context)
-    assert context.executor.recipes == [
+    assert list(dict.fromkeys(context.executor.recipes)) == [  # several masters are asked
         "cordon", "read", "look", "stop_control_plane", "hand_over", "remove_member", "delete_node", "reset_host",
     ]  # fmt: skip
     others = [hosts for one, hosts, _ in context.executor.deployed if one in ("cordon", "remove_member")]
