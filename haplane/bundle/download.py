@@ -187,7 +187,7 @@ class Site:
                 "a download failed",
                 where=shown(url),
                 why=str(error),
-                next_step="run the command again to resume, or use --mirror or --source modules",
+                next_step="run the command again to resume, or use --mirror; `bundle build` has --source modules too",
             )
         seconds = self.patience.seconds(failures, error.retry_after)
         self.on_wait(f"{urllib3.util.parse_url(url).host}: {error}; next attempt in {seconds:.0f} s")

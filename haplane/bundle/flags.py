@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from haplane.bundle.image_program import extract_program
-from haplane.bundle.manifest import Manifest
+from haplane.bundle.manifest import Manifest, verify_command
 from haplane.domain.arguments import flags_in
 from haplane.domain.platform import architecture
 from haplane.errors import HaplaneError
@@ -48,6 +48,6 @@ def _flags_of(bundle: Path, manifest: Manifest, component: str) -> frozenset[str
             f"{component} of the bundle does not list its flags",
             where=str(bundle),
             why=last_line(done.stderr) or f"exit code {done.code}",
-            next_step="haplane bundle verify",
+            next_step=verify_command(bundle),
         )
     return found

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from haplane.archives import members, unpacked
 from haplane.bundle.compress import file_sha256
-from haplane.bundle.manifest import BundleFile
+from haplane.bundle.manifest import BundleFile, verify_command
 from haplane.bundle.process import run
 from haplane.bundle.unpack import make_executable
 from haplane.errors import HaplaneError
@@ -28,7 +28,7 @@ def extract_program(bundle: Path, image: BundleFile, program: str, target: Path)
     """
     archive = bundle / image.stored
     if file_sha256(archive) != image.sha256:
-        raise HaplaneError("a file of the bundle is damaged", where=str(archive), next_step="haplane bundle verify")
+        raise HaplaneError("a file of the bundle is damaged", where=str(archive), next_step=verify_command(bundle))
     try:
         with unpacked(archive, most=image.size) as image_layout:
             found = any(
@@ -39,7 +39,11 @@ def extract_program(bundle: Path, image: BundleFile, program: str, target: Path)
     if found:
         make_executable(target)
         return
-    raise HaplaneError(f"the image holds no {program}", where=str(archive), next_step="haplane bundle build")
+    raise HaplaneError(
+        f"the image holds no {program}",
+        where=str(archive),
+        next_step=f"move {bundle} away and re-run: the command that builds it anew is named then",
+    )
 
 
 def _layers(image: tarfile.TarFile) -> list[dict[str, str]]:

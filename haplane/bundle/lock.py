@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from haplane import supported
 from haplane.bundle.manifest import Frozen, Sha256, Source, VersionText
 from haplane.bundle.recipe import PINNED, Destination, Download, Image, Modules, Recipe, recipes_of
 from haplane.domain.validation import first_error
+from haplane.domain.versions import is_version
 from haplane.errors import BadInput
 
 RECIPE_FORMAT = 2  # raised when the same lock would give other bytes: every component is then made anew
@@ -158,6 +160,10 @@ def versions_of(source: Source) -> tuple[str, ...]:
 
 def load_lock(kubernetes_version: str) -> Lock:
     """Haplane's own lock for that version. Raises BadInput when there is none."""
+    if not is_version(kubernetes_version):
+        raise BadInput(
+            f"{kubernetes_version!r} is not a version", next_step=f"choose one of {', '.join(supported.VERSIONS)}"
+        )
     if kubernetes_version not in supported.VERSIONS:
         raise BadInput(
             f"there is no lock for Kubernetes {kubernetes_version}",
@@ -168,7 +174,7 @@ def load_lock(kubernetes_version: str) -> Lock:
 
 def read_lock(path: Path) -> Lock:
     """The lock in a file. Raises BadInput when it cannot be read or is no complete lock."""
-    next_step = "generate it again: haplane bundle pin VERSION"
+    next_step = f"move it away, then generate it again: haplane bundle pin VERSION --output {shlex.quote(str(path))}"
     try:
         with path.open("rb") as file:
             content = file.read(LOCK_BYTES + 1)
@@ -176,16 +182,21 @@ def read_lock(path: Path) -> Lock:
             raise BadInput("this lock is too large", where=str(path), next_step=next_step)
         lock = Lock.model_validate(tomllib.loads(content.decode()))
     except OSError as error:
-        raise BadInput("the lock cannot be read", where=str(path), why=str(error), next_step=next_step) from error
+        raise BadInput(
+            "the lock cannot be read",
+            where=str(path),
+            why=error.strerror,
+            next_step="give the path of a lock; `haplane bundle pin VERSION` writes one",
+        ) from error
     except ValidationError as error:
         raise BadInput("not a valid lock", where=str(path), why=first_error(error), next_step=next_step) from error
     except ValueError as error:
         raise BadInput("not a valid lock", where=str(path), why=str(error), next_step=next_step) from error
-    _require_every_component(lock, path)
+    _require_every_component(lock, path, next_step)
     return lock
 
 
-def _require_every_component(lock: Lock, path: Path) -> None:
+def _require_every_component(lock: Lock, path: Path, next_step: str) -> None:
     pinned: tuple[tuple[Source, OfficialPins | ModulePins | None], ...] = (
         ("official", lock.official),
         ("modules", lock.modules),
@@ -195,6 +206,4 @@ def _require_every_component(lock: Lock, path: Path) -> None:
         missing = [name for name in needed if pins and name not in pins.versions]
         if missing:
             why = f"{source}.versions has no {', '.join(missing)}"
-            raise BadInput(
-                "this lock is incomplete", where=str(path), why=why, next_step="haplane bundle pin VERSION"
-            )
+            raise BadInput("this lock is incomplete", where=str(path), why=why, next_step=next_step)

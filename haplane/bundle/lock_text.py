@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from haplane.bundle.lock import Lock
-from haplane.errors import HaplaneError
+from haplane.errors import BadInput, HaplaneError
 
 
 def write_lock(target: Path, lock: Lock, origin: str) -> None:
@@ -18,6 +19,20 @@ def write_lock(target: Path, lock: Lock, origin: str) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise HaplaneError("the lock cannot be written", where=str(target), why=str(error)) from error
+
+
+def refuse_unwritable(target: Path) -> None:
+    """Raises BadInput where a lock cannot be written: its checksums would be fetched for nothing."""
+    try:
+        with TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise BadInput(
+            "the lock could not be written here",
+            where=str(target),
+            why=error.strerror,
+            next_step="name another file with --output",
+        ) from None
 
 
 def lock_text(lock: Lock, origin: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ The directory and this manifest are the same whatever source the bundle came fro
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -17,10 +18,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from haplane.domain.validation import first_error
-from haplane.errors import BadInput
+from haplane.errors import INVENTORY, BadInput
 from haplane.private import refuse_shared, refuse_shared_files
 
 MANIFEST = "manifest.json"
+BUILD = f"haplane bundle build {INVENTORY}"
+ARCHITECTURE = "amd64"
+"""The default."""
 
 Role = Literal["master", "etcd", "worker", "load-balancer"]
 Source = Literal["official", "modules"]
@@ -103,8 +107,7 @@ class Manifest(Frozen):
 
     def build_command(self, directory: Path) -> str:
         """The command that makes this bundle again."""
-        version = f"--kubernetes-version {self.kubernetes_version}"
-        return f"haplane bundle build --source {self.source} {version} --directory {directory}"
+        return build_command(self.source, self.kubernetes_version, self.architecture, directory)
 
     def needed_by(self, roles: Iterable[str]) -> tuple[BundleFile, ...]:
         """The files and image archives that a host with these roles gets."""
@@ -122,20 +125,36 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "haplane"
 
 
-def default_directory(kubernetes_version: str, architecture: str = "amd64") -> Path:
+def default_directory(kubernetes_version: str, architecture: str = ARCHITECTURE) -> Path:
     """Where a bundle lives unless the user says otherwise: in $XDG_CACHE_HOME, or ~/.cache."""
     return cache_directory() / "bundles" / f"{kubernetes_version}-{architecture}"
 
 
-def load_manifest(directory: Path, inventory: str | None = None) -> Manifest:
+def build_command(source: Source, kubernetes_version: str, architecture: str, directory: Path) -> str:
+    """The command that makes a bundle there."""
+    options = ["--kubernetes-version", kubernetes_version]
+    if source != "official":
+        options = ["--source", source, *options]
+    if architecture != ARCHITECTURE:
+        options += ["--architecture", architecture]
+    if directory != default_directory(kubernetes_version, architecture):
+        options += ["--directory", str(directory)]
+    return shlex.join(("haplane", "bundle", "build", *options))
+
+
+def verify_command(directory: Path) -> str:
+    """The command that hashes the bundle in a directory, whatever its version."""
+    return f"haplane bundle verify --directory {shlex.quote(str(directory))}"
+
+
+def load_manifest(directory: Path, build: str = BUILD) -> Manifest:
     """The manifest of a bundle whose files are all there (sizes are checked; ``verify`` hashes).
 
-    Raises BadInput, with the command that makes it (for ``inventory``, where that is given), when the bundle is
-    absent, unreadable or incomplete, Refused when others can change it.
+    Raises BadInput, with ``build`` as the command that makes it, when the bundle is absent, unreadable or incomplete,
+    Refused when others can change it.
     """
     path = directory / MANIFEST
     refuse_shared(directory)
-    build = f"haplane bundle build {inventory or f'--directory {directory}'}"
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
@@ -149,9 +168,16 @@ def load_manifest(directory: Path, inventory: str | None = None) -> Manifest:
     for file in manifest.everything():
         if not is_stored(directory, file):
             where = str(directory / file.stored)
-            remedy = build if inventory else manifest.build_command(directory)
-            raise BadInput("a file of this bundle is missing or cut short", where=where, next_step=remedy)
+            raise BadInput("a file of this bundle is missing or cut short", where=where, next_step=build)
     return manifest
+
+
+def parsed_manifest(directory: Path) -> Manifest | None:
+    """What a directory claims to be, complete or not; None where nothing there can be read as a manifest."""
+    try:
+        return Manifest.model_validate_json((directory / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _parts(directory: Path, manifest: Manifest) -> set[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -26,8 +26,11 @@ class Mirrors:
     sites: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, values: Iterable[str]) -> Mirrors:
-        """From what the user gave, each ``URL`` or ``SITE=URL``. Raises BadInput."""
+    def parse(cls, values: Iterable[str], known: Collection[str] = ()) -> Mirrors:
+        """From what the user gave, each ``URL`` or ``SITE=URL``, of the sites that are ``known``, where any are.
+
+        Raises BadInput.
+        """
         tree: str | None = None
         sites: dict[str, str] = {}
         for value in values:
@@ -35,6 +38,12 @@ class Mirrors:
             parts = _checked(address if separator else value)
             text = parts.geturl().rstrip("/")
             if separator:
+                if known and site not in known:
+                    raise BadInput(
+                        f'there is no site "{site}" to mirror',
+                        where=f"--mirror {site}={shown(address)}",
+                        next_step=f"use one of {', '.join(sorted(known))}",
+                    )
                 sites[API_HOSTS.get(site, site)] = text
             elif tree is not None:
                 raise BadInput(

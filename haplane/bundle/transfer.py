@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from haplane.archives import Headers, members, opened
 from haplane.bundle.compress import file_sha256
-from haplane.bundle.manifest import MANIFEST, BundleFile, Manifest, load_manifest
+from haplane.bundle.manifest import BUILD, MANIFEST, BundleFile, Manifest, load_manifest
 from haplane.bundle.store import Store
 from haplane.bundle.verify import verify_files
 from haplane.domain.progress import Progress
@@ -26,13 +26,13 @@ MANIFEST_BYTES = 1 << 20
 SUBJECT = "bundle"
 
 
-def export_bundle(directory: Path, target: Path, progress: Progress) -> str:
+def export_bundle(directory: Path, target: Path, progress: Progress, build: str = BUILD) -> str:
     """Write the bundle to a file, which appears complete; returns the SHA-256 of its manifest.
 
-    Raises BadInput when there is no complete bundle or the file is there already, HaplaneError when it cannot be
-    written.
+    ``build`` is the command that makes it. Raises BadInput when there is no complete bundle or the file is there
+    already, HaplaneError when it cannot be written.
     """
-    manifest = load_manifest(directory)
+    manifest = load_manifest(directory, build)
     if target.exists():
         raise BadInput("this file exists already", where=str(target), next_step="give another name")
     partial = target.with_name(f".{target.name}.partial")

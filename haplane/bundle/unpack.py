@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from haplane.bundle.compress import file_sha256
-from haplane.bundle.manifest import Manifest
+from haplane.bundle.manifest import Manifest, verify_command
 from haplane.bundle.process import run
 from haplane.errors import BadInput, HaplaneError
 from haplane.file_limits import writing_at_most
@@ -21,7 +21,9 @@ def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path)
     """
     file = next((each for each in manifest.files if each.path == path), None)
     if file is None:
-        raise BadInput("the bundle has no such program", where=f"{bundle}: {path}", next_step="haplane bundle build")
+        raise BadInput(
+            "the bundle has no such program", where=f"{bundle}: {path}", next_step=manifest.build_command(bundle)
+        )
     target = directory / Path(path).name
     if file.compression == "zstd":
         command = ["zstd", "--quiet", "--decompress", str(bundle / file.stored), "-o", str(target)]
@@ -30,7 +32,7 @@ def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path)
         shutil.copyfile(bundle / file.stored, target)
     if file_sha256(target) != file.sha256:
         raise HaplaneError(
-            "a file of the bundle is damaged", where=f"{bundle / file.stored}", next_step="haplane bundle verify"
+            "a file of the bundle is damaged", where=f"{bundle / file.stored}", next_step=verify_command(bundle)
         )
     make_executable(target)
     return target

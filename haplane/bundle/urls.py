@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
-from haplane.bundle.lock import Component
+from haplane.bundle.lock import ARCHITECTURES, Component, load_lock, versions_of
+from haplane.bundle.pin import CONSTANTS
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,14 @@ def needed(components: Iterable[Component]) -> Iterator[Needed]:
                 yield Needed("checksum", download.published, None)
         for image in component.images:
             yield Needed("image", image.reference, image.digest)
+
+
+def sites() -> frozenset[str]:
+    """The hosts that building and pinning contact, as a mirror names them."""
+    components = load_lock(versions_of("official")[-1]).components("official", ARCHITECTURES[0])
+    addresses = [CONSTANTS]
+    for component in components:
+        addresses += [f"https://{image.reference}" for image in component.images]
+        for download in component.downloads:
+            addresses += [url for url in (download.url, download.published) if url is not None]
+    return frozenset(urlsplit(address).netloc for address in addresses)

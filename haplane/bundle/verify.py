@@ -6,19 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from haplane.bundle.compress import decompressed_sha256, file_sha256
-from haplane.bundle.manifest import BundleFile, Manifest, load_manifest
+from haplane.bundle.manifest import BUILD, BundleFile, Manifest, load_manifest
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, HaplaneError
 from haplane.threads import Threads
 
 
-def verify(directory: Path, progress: Progress) -> list[HaplaneError]:
+def verify(directory: Path, progress: Progress, build: str = BUILD) -> list[HaplaneError]:
     """Hash every file as hosts would get it; returns a problem for each that does not match the manifest.
 
-    Raises BadInput when there is no complete bundle to hash.
+    ``build`` is the command that makes it. Raises BadInput when there is no complete bundle to hash.
     """
-    manifest = load_manifest(directory)
-    return verify_files(directory, manifest, manifest.build_command(directory), progress)
+    return verify_files(directory, load_manifest(directory, build), build, progress)
 
 
 def verify_files(directory: Path, manifest: Manifest, remedy: str, progress: Progress) -> list[HaplaneError]:

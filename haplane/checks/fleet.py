@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from haplane.bundle.command import build_for
 from haplane.bundle.manifest import BundleFile, Manifest, bundle_directory, load_manifest
 from haplane.checks.connection import Attempt, connect
 from haplane.checks.host_facts import Connection, HostFacts, NoAnswer, gather_facts
@@ -87,7 +88,7 @@ def bundle_of(inventory: Inventory) -> Manifest | BadInput:
     """The bundle's manifest, or why there is none on this machine: the cluster may have been made from another."""
     directory = bundle_directory(inventory.cluster.bundle, inventory.cluster.kubernetes_version)
     try:
-        return load_manifest(directory)
+        return load_manifest(directory, build_for(inventory))
     except BadInput as error:
         return error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,20 +13,30 @@ import click
 
 from haplane import supported
 from haplane.bundle.build import build as build_bundle
+from haplane.bundle.command import build_for, refuse_another_bundle, source_of
 from haplane.bundle.credentials import Credentials
 from haplane.bundle.download import Site
 from haplane.bundle.lock import ARCHITECTURES, Lock, load_lock, read_lock
-from haplane.bundle.lock_text import write_lock
-from haplane.bundle.manifest import Manifest, Source, bundle_directory, default_directory, load_manifest
+from haplane.bundle.lock_text import refuse_unwritable, write_lock
+from haplane.bundle.manifest import (
+    Manifest,
+    Source,
+    build_command,
+    bundle_directory,
+    default_directory,
+    load_manifest,
+    parsed_manifest,
+)
 from haplane.bundle.mirrors import Mirrors
 from haplane.bundle.pin import Pinner
 from haplane.bundle.transfer import export_bundle, import_bundle, read_manifest
 from haplane.bundle.transport import Transport
-from haplane.bundle.urls import needed
+from haplane.bundle.urls import needed, sites
 from haplane.bundle.verify import verify as verify_bundle
 from haplane.cli.output import Output
 from haplane.cli.run import json_option, reports_errors
 from haplane.config.load import load_inventory
+from haplane.config.model import Inventory
 from haplane.errors import BadInput, ExitCode, Problems
 
 MEGABYTE = 1_000_000
@@ -33,13 +45,13 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True)
 class Which:
-    """The bundle that a command is about; ``inventory`` is the file that says so, if any."""
+    """The bundle that a command is about; ``inventory`` is the one that says so, if any."""
 
     version: str
     architecture: str
     directory: Path
     lock_file: Path | None
-    inventory: str | None
+    inventory: Inventory | None
 
     def lock(self) -> Lock:
         """Its lock. Raises BadInput when there is none, or one for another version."""
@@ -51,6 +63,19 @@ class Which:
                 next_step=f"haplane bundle pin {self.version} --output {self.lock_file}",
             )
         return lock
+
+    @property
+    def build(self) -> str:
+        """The command that makes it."""
+        if self.inventory is not None:
+            return build_for(self.inventory)
+        lock = f" --lock {shlex.quote(str(self.lock_file))}" if self.lock_file else ""
+        if (there := parsed_manifest(self.directory)) is not None:
+            return there.build_command(self.directory) + lock
+        source: Source = "official"
+        with contextlib.suppress(BadInput):  # which building it explains
+            source = source_of(self.lock())
+        return build_command(source, self.version, self.architecture, self.directory) + lock
 
 
 def which_bundle(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,14 +117,15 @@ def _which(
         return Which(version, architecture, directory or default_directory(version, architecture), lock_file, None)
     if version is not None or directory is not None or lock_file is not None:
         raise BadInput(
-            "an inventory and options that choose a bundle",
-            next_step=f"leave out the options, and write into {inventory}: kubernetes_version, bundle, bundle_lock",
+            f"{inventory} already says which bundle",
+            next_step="leave out --kubernetes-version, --directory and --lock",
         )
-    cluster = load_inventory(inventory).cluster
+    loaded = load_inventory(inventory)
+    cluster = loaded.cluster
     named = cluster.bundle or str(default_directory(cluster.kubernetes_version, architecture))
     lock = Path(cluster.bundle_lock) if cluster.bundle_lock else None
     place = bundle_directory(named, cluster.kubernetes_version)
-    return Which(cluster.kubernetes_version, architecture, place, lock, str(inventory))
+    return Which(cluster.kubernetes_version, architecture, place, lock, loaded)
 
 
 def from_sites(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,7 +149,7 @@ def from_sites(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _site(output: Output, mirrors: tuple[str, ...], ca_file: Path | None, netrc: Path | None) -> Site:
     transport = Transport(ca_file=ca_file, credentials=Credentials.find(netrc))
-    return Site(Mirrors.parse(mirrors), transport, on_wait=lambda text: output.progress("download", text))
+    return Site(Mirrors.parse(mirrors, sites()), transport, on_wait=lambda text: output.progress("download", text))
 
 
 @click.group()
@@ -160,7 +186,9 @@ def build(output: Output, *, which: Which, source: Source, **where: Any) -> None
 @which_bundle
 def verify(output: Output, *, which: Which) -> ExitCode:
     """Hash every file and compare it with the manifest."""
-    problems = verify_bundle(which.directory, output.progress)
+    if which.inventory is not None:
+        refuse_another_bundle(which.inventory, which.directory, load_manifest(which.directory, which.build))
+    problems = verify_bundle(which.directory, output.progress, which.build)
     if problems:
         raise Problems(f"{len(problems)} of this bundle's files do not match the manifest", problems)
     output.document({"directory": str(which.directory), "verified": True})
@@ -172,7 +200,7 @@ def verify(output: Output, *, which: Which) -> ExitCode:
 @which_bundle
 def list_(output: Output, *, which: Which) -> None:
     """Show what is in the bundle."""
-    manifest = load_manifest(which.directory)
+    manifest = load_manifest(which.directory, which.build)
     output.document({"directory": str(which.directory), **manifest.model_dump(mode="json")})
     output.table(("component", "version", "size", "source", "checksums"), _rows(manifest))
     output.line(f"{_megabytes(manifest)} in {which.directory}")
@@ -181,8 +209,14 @@ def list_(output: Output, *, which: Which) -> None:
 @command.command()
 @which_bundle
 def urls(output: Output, *, which: Which) -> None:
-    """List what `bundle build` downloads: addresses of files, references of images, with their pins."""
-    found = list(needed(which.lock().components("official", which.architecture)))
+    """List what `bundle build` downloads: addresses of files, references of images; --json has their pins."""
+    lock = which.lock()
+    if lock.official is None:
+        raise BadInput(
+            f"nothing is downloaded for Kubernetes {which.version}: its bundle is built from Go modules",
+            next_step=f"`{which.build}`, with GOPROXY set to a mirror of Go modules where there is one",
+        )
+    found = list(needed(lock.components("official", which.architecture)))
     output.document([{"kind": one.kind, "address": one.address, "pin": one.pin} for one in found])
     for one in found:
         output.line(str(one))
@@ -207,6 +241,7 @@ def pin(output: Output, *, version: str, target: Path | None, components: tuple[
     Keep it beside the inventory and name it there: "bundle_lock": "FILE".
     """
     target = target or Path(f"kubernetes-{version}.lock.toml")
+    refuse_unwritable(target)
     chosen = dict(_named_version(text) for text in components)
     own = tuple(load_lock(each) for each in supported.VERSIONS)
     earlier = (read_lock(target),) if target.exists() else ()
@@ -228,7 +263,7 @@ def pin(output: Output, *, version: str, target: Path | None, components: tuple[
 @which_bundle
 def export_(output: Output, *, which: Which, target: Path) -> None:
     """Write the bundle to one file, for sites without Internet."""
-    sha256 = export_bundle(which.directory, target, output.progress)
+    sha256 = export_bundle(which.directory, target, output.progress, which.build)
     output.document({"file": str(target), "manifest_sha256": sha256})
     output.line(f"wrote {target}; the SHA-256 of its manifest is {sha256}")
     output.line(f"on the other machine: haplane bundle import {target.name}")

@@ -19,8 +19,7 @@ def refuse_unwritable(directory: Path | None, junit: Path | None) -> None:
     places = [*([directory] if directory else []), *([junit.parent] if junit else [])]
     try:
         for place in places:
-            place.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=place):
+            with TemporaryFile(dir=next(each for each in (place, *place.absolute().parents) if each.exists())):
                 pass
     except OSError as error:
         raise BadInput(

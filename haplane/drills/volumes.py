@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from haplane.bundle.command import build_for
 from haplane.bundle.manifest import BundleFile, bundle_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.domain import host_paths
@@ -41,13 +42,13 @@ PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
 def programs(inventory: Inventory) -> Sequence[BundleFile]:
     """The bundle's files for volumes. Raises BadInput or Refused with the reason where it has none."""
     cluster = inventory.cluster
-    manifest = load_manifest(bundle_directory(cluster.bundle, cluster.kubernetes_version), inventory.path)
+    manifest = load_manifest(bundle_directory(cluster.bundle, cluster.kubernetes_version), build_for(inventory))
     found = [file for file in manifest.files if file.path in PROGRAMS]
     if len(found) == len(PROGRAMS):
         return found
     if manifest.source == "official":
         raise Refused("nobody publishes csi-attacher as a file, so a bundle from the official source has none")
-    raise Refused("this bundle is older than the drills with volumes; `haplane bundle build` completes it")
+    raise Refused(f"this bundle is older than the drills with volumes; `{build_for(inventory)}` completes it")
 
 
 def why_none(inventory: Inventory) -> str:

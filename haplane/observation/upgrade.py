@@ -8,7 +8,7 @@ from pathlib import Path
 
 from haplane.bundle.installed import built_versions
 from haplane.bundle.lock import versions_of
-from haplane.bundle.manifest import Manifest, load_manifest
+from haplane.bundle.manifest import Manifest, build_command, default_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.context.context import Context
 from haplane.context.phase import Look
@@ -65,7 +65,9 @@ def choose_hop(context: Context) -> None:
         replace(
             context.request,
             inventory=with_version(inventory, first),
-            manifest=upgrade.manifest if first == upgrade.version else load_manifest(directory),
+            manifest=upgrade.manifest
+            if first == upgrade.version
+            else load_manifest(directory, build_of_hop(upgrade, first)),
             bundle=directory,
             upgrade=replace(upgrade, hops=rest),
         )
@@ -86,7 +88,7 @@ def _missing(upgrade: Upgrade, version: str, minor: str, running: tuple[Running,
         f"there is no bundle of Kubernetes {minor}, which is between {oldest.version} and {upgrade.version}",
         where=str(oldest),
         why="a cluster goes through every minor version",
-        next_step=f"haplane bundle build --source {upgrade.manifest.source} --kubernetes-version {version}",
+        next_step=build_of_hop(upgrade, version),
     )
 
 
@@ -175,7 +177,7 @@ def _headline(context: Context, plan: Plan) -> Iterator[str]:
     yield f"{' -> '.join(dict.fromkeys((str(first), *upgrade.hops)))}; the steps below are those to {upgrade.hops[0]}"
     before = context.manifest
     for version in upgrade.hops[1:]:
-        after = load_manifest(bundle_of(upgrade, version))
+        after = load_manifest(bundle_of(upgrade, version), build_of_hop(upgrade, version))
         yield f"then {version} in the same steps: {', '.join(_differences(before, after)) or 'nothing else changes'}"
         before = after
     if len(context.inventory.masters) == 1 and plan.of(Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_ETCD):
@@ -194,6 +196,12 @@ def _differences(before: Manifest, after: Manifest) -> list[str]:
 def bundle_of(upgrade: Upgrade, hop: str) -> Path:
     """Where the bundle of one of its hops lies."""
     return upgrade.bundle if hop == upgrade.version else built_versions(upgrade.manifest.architecture)[hop]
+
+
+def build_of_hop(upgrade: Upgrade, hop: str) -> str:
+    """The command that makes the bundle of one of its hops."""
+    source, architecture = upgrade.manifest.source, upgrade.manifest.architecture
+    return build_command(source, hop, architecture, default_directory(hop, architecture))
 
 
 def _kubelets(context: Context) -> dict[str, str]:

@@ -31,7 +31,7 @@ from haplane.domain.upgrade_flags import (
 from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError, UnfitHosts
 from haplane.host_programs import packed, parts, program
-from haplane.observation.upgrade import bundle_of, snapshots_needed, upgrade_of, with_recent_snapshots
+from haplane.observation.upgrade import build_of_hop, bundle_of, snapshots_needed, upgrade_of, with_recent_snapshots
 from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
@@ -106,7 +106,7 @@ def _etcd_problems(upgrade: Upgrade, running: Mapping[str, EtcdStatus]) -> Itera
     """Of every hop, each from what the one before leaves: the first is not made where a later one cannot be."""
     members = dict(running)
     for hop in upgrade.hops:
-        wanted = load_manifest(bundle_of(upgrade, hop)).etcd_version
+        wanted = load_manifest(bundle_of(upgrade, hop), build_of_hop(upgrade, hop)).etcd_version
         if found := list(checks.etcd_problems(members, hop, wanted)):
             yield from found
             return

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from haplane.bundle.manifest import BundleFile
+from haplane.bundle.manifest import BundleFile, verify_command
 from haplane.config.model import Host
 from haplane.domain.progress import Progress
 from haplane.errors import FIX_AND_RERUN, DeadlinePassed, HaplaneError
@@ -35,6 +35,7 @@ MOST_REPORT = 64
 """Of a line of the receiver, which is a number; what a login shell prints before is longer and none."""
 MEBIBYTE = 1 << 20
 NO_SPACE = "no space left on"
+ANOTHER_FILE = "is not the file of the bundle's manifest"
 MAKE_ROOM = "make room on that file system and re-run the same command"
 
 
@@ -94,12 +95,16 @@ class Push:
         self._execution.end(self._process.returncode, self._errors.read().decode(errors="replace"))
         if self._process.returncode != 0:
             why = self._reason()
-            full = NO_SPACE in why.lower()
+            again = FIX_AND_RERUN
+            if NO_SPACE in why.lower():
+                again = MAKE_ROOM
+            elif ANOTHER_FILE in why:
+                again = f"`{verify_command(self._bundle)}` shows what is damaged; then re-run"
             raise HaplaneError(
                 f"pushing files to {self.host.name} failed",
                 where=f"{self.host.name}: {self._total / MEBIBYTE:.0f} MiB in {len(self._files)} files",
                 why=why,
-                next_step=f"{MAKE_ROOM if full else FIX_AND_RERUN} (files that arrived are kept)",
+                next_step=f"{again} (files that arrived are kept)",
             )
 
     def _late(self, stall_seconds: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from haplane.bundle.command import build_for, refuse_another_bundle
 from haplane.bundle.flags import unknown_flags
 from haplane.bundle.manifest import Manifest, bundle_directory, load_manifest
 from haplane.config.model import Host, Inventory
@@ -33,13 +34,8 @@ def prepare(inventory: Inventory) -> Request:
     """A request with its bundle. Raises BadInput, before any host is contacted, for a wrong file of the user's."""
     cluster = inventory.cluster
     directory = bundle_directory(cluster.bundle, cluster.kubernetes_version)
-    manifest = load_manifest(directory, inventory.path)
-    if manifest.kubernetes_version != cluster.kubernetes_version:
-        raise BadInput(
-            "the bundle is of another Kubernetes version",
-            where=f"{directory}: {manifest.kubernetes_version}, the inventory wants {cluster.kubernetes_version}",
-            next_step=f"haplane bundle build {inventory.path}",
-        )
+    manifest = load_manifest(directory, build_for(inventory))
+    refuse_another_bundle(inventory, directory, manifest)
     if manifest.source == "modules" and cluster.proxy_mode != "nftables":
         raise BadInput(
             f"this bundle's kube-proxy has no tools for the mode {cluster.proxy_mode}",

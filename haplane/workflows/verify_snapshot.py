@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from haplane.agent.manifest import KEYS, MOST_BYTES, PAYLOAD, Manifest
+from haplane.bundle.command import build_for
 from haplane.bundle.image_program import extract_program
 from haplane.bundle.manifest import Manifest as BundleManifest
 from haplane.bundle.manifest import bundle_directory, load_manifest
@@ -87,7 +88,7 @@ def verify_snapshot(
     if identity is not None and complete:
         stored = StoredSnapshot(chosen.manifest, tuple(complete))
         bundle = bundle_directory(inventory.cluster.bundle, inventory.cluster.kubernetes_version)
-        manifest = load_manifest(bundle)
+        manifest = load_manifest(bundle, build_for(inventory))
         with etcd_tools(bundle, manifest) as tools:
             opened = _open(inventory, stored, identity, tools, executor)
             proof = _prove(opened, bundle, manifest, tools, progress) if deep else None

@@ -258,7 +258,7 @@ def test_verify_finds_damage_and_names_the_cure(lock: Mirror, tmp_path: Path, da
     result = invoke("verify", "--directory", str(place))
     assert result.exit_code == 2
     assert str(stored) in result.stderr
-    cure = f"haplane bundle build --source official --kubernetes-version 1.0.0 --directory {place}"
+    cure = f"haplane bundle build --kubernetes-version 1.0.0 --directory {place}"
     assert cure in result.stderr
     stored.unlink(missing_ok=True)
     assert invoke("build", "--mirror", lock.url, "--directory", str(place)).exit_code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from haplane.bundle.mirrors import Mirrors, shown
+from haplane.bundle.urls import sites
 from haplane.errors import BadInput
 
 FILE = "https://dl.k8s.io/release/v1/kubelet"
@@ -108,3 +109,10 @@ def test_secrets_in_addresses_are_not_shown() -> None:
     assert shown("https://me:secret@h.test:8443/p?X-Signature=secret#secret") == "https://h.test:8443/p"
     assert shown("http://[::1]:80/p") == "http://[::1]:80/p"
     assert "secret" not in shown("https://me:secret@h.test:port/")
+
+
+def test_a_mistyped_site_is_refused_rather_than_its_real_one_contacted() -> None:
+    with pytest.raises(BadInput, match='there is no site "nosuch" to mirror') as refused:
+        Mirrors.parse(["nosuch=https://m.test"], sites())
+    assert "dl.k8s.io" in str(refused.value.next_step)
+    Mirrors.parse([f"{site}=https://m.test" for site in sites()], sites())

@@ -190,4 +190,4 @@ def test_an_inventory_says_which_bundle(bundle: Path, tmp_path: Path) -> None:
     assert "none.toml" in invoke("urls", str(inventory)).stderr
     both = invoke("list", str(inventory), "--kubernetes-version", "1.36.3")
     assert both.exit_code == 2
-    assert "leave out the options" in both.stderr
+    assert "leave out --kubernetes-version" in both.stderr

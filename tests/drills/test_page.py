@@ -172,6 +172,7 @@ def test_junit_is_not_green_where_a_drill_broke_off(tmp_path):
 def test_an_outage_whose_report_could_not_be_written_is_refused_first(tmp_path):
     (tmp_path / "file").write_text("")
     refuse_unwritable(tmp_path / "new" / "reports", tmp_path / "junit.xml")
+    assert not (tmp_path / "new").exists(), "a drill that is refused leaves nothing"
     for places in ((tmp_path / "file" / "x", None), (None, tmp_path / "file" / "x" / "junit.xml")):
         with pytest.raises(BadInput, match="could not be written") as refused:
             refuse_unwritable(*places)

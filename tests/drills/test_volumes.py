@@ -134,8 +134,8 @@ def test_a_left_driver_stays_as_long_as_it_has_to_unmount():
     ("source", "files", "reason"),
     [
         ("official", (), "official source has none"),
-        ("modules", (), "`haplane bundle build` completes it"),
-        ("modules", programs()[:1], "`haplane bundle build` completes it"),
+        ("modules", (), f"`haplane bundle build {INVENTORY.path}` completes it"),
+        ("modules", programs()[:1], f"`haplane bundle build {INVENTORY.path}` completes it"),
         ("modules", programs(), ""),
     ],
 )

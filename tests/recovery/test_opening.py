@@ -194,7 +194,7 @@ class Stored:
     def __init__(self, directory, identity, tools, monkeypatch):
         self.inventory = samples.inventory(snapshots=SNAPSHOTS)
         self.identity, self.tools, self.executor = identity, tools, Keeping(directory)
-        monkeypatch.setattr(verify_snapshot, "load_manifest", lambda _: None)
+        monkeypatch.setattr(verify_snapshot, "load_manifest", lambda *_: None)
         monkeypatch.setattr(verify_snapshot, "etcd_tools", lambda *_: nullcontext(tools))
 
     def running(self, ca=None, uid=None):

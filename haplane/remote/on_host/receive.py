@@ -27,7 +27,7 @@ STAMPS = "/var/lib/haplane/stamps.json"
 IMAGE_DIRECTORY = "/var/lib/haplane/images/"
 CHUNK = 1 << 20
 PIECE = 1 << 16
-DIFFERS = "{} is not the file of the bundle's manifest: {}; `haplane bundle verify` finds out why"
+DIFFERS = "{} is not the file of the bundle's manifest: {}"
 CONTAINERD_SECONDS = 1800
 """Until containerd serves, from an archive's arrival: its start is a step of the run, which gives up by itself."""
 IMPORT_SECONDS = 600
