@@ -1,6 +1,12 @@
-"""The entry point. gevent must patch before anything imports ssl or socket, hence the first line."""
+"""The entry point. Streams must be open before any file is, and gevent must patch before anything imports ssl or
+socket, hence the first lines.
+"""
 
-from gevent import monkey
+from haplane.open_streams import open_missing
+
+open_missing()
+
+from gevent import monkey  # noqa: E402
 
 monkey.patch_all()
 

@@ -6,6 +6,8 @@ translated into these at the seam where they arise and nowhere else.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -26,6 +28,15 @@ class ExitCode(IntEnum):
 INVENTORY = "INVENTORY"
 """Stands for the inventory's path in a next step: what decides knows hosts, not files."""
 FIX_AND_RERUN = "fix the cause and re-run; completed steps are not repeated"
+
+
+_PLACEHOLDER = re.compile(rf"(?<![^\s`]){INVENTORY}(?![\w/-]|\.\w)")
+"""That word alone: not a part of a path which a next step names already."""
+
+
+def with_inventory(text: str, path: str) -> str:
+    """Commands that name this file where they say INVENTORY, quoted for a shell."""
+    return _PLACEHOLDER.sub(lambda _: shlex.quote(path), text)
 
 
 CONTINUED = " " * 7
@@ -72,7 +83,7 @@ class HaplaneError(Exception):
 
     def name_inventory(self, path: str) -> None:
         """Have the commands of the next step name this file, where they say INVENTORY."""
-        self.next_step = self.next_step and self.next_step.replace(INVENTORY, path)
+        self.next_step = self.next_step and with_inventory(self.next_step, path)
 
     def document(self) -> dict[str, object]:
         """The fields for --json; one that is not known is None."""

@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import agree, inventory_argument, json_option, load, refuse_to_ask, reports_errors, yes_option
+from haplane.cli.run import (
+    agree_or_end,
+    inventory_argument,
+    json_option,
+    load,
+    refuse_to_ask,
+    reports_errors,
+    yes_option,
+)
 from haplane.drills.catalog import DRILLS
 from haplane.drills.compare import compared, read_report
 from haplane.drills.drill import Drill
@@ -147,7 +155,7 @@ def carried_out(
 
     def confirm(announcement: str) -> bool:
         output.line(announcement)
-        return options.assume_yes or agree("Go ahead?")
+        return options.assume_yes or agree_or_end(output, "Go ahead?")
 
     refuse_unwritable(options.report, options.junit)
     context = context_of(loaded, output.progress, forced=options.force)

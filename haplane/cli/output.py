@@ -6,6 +6,7 @@ What is printed is in the log of the run as well.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -19,6 +20,7 @@ from rich.table import Table
 
 from haplane.cli.progress import LiveProgress, PlainProgress, terminal_is_live
 from haplane.cli.run_log import RunLog, open_log
+from haplane.cli.streams import remark, say, written
 from haplane.cli.text import one_line, printable
 from haplane.cli.verbose import Verbose
 from haplane.errors import ExitCode, HaplaneError
@@ -37,7 +39,10 @@ class Terminal(Console):
 
 
 class Output:
-    """Where one command's messages go. ``verbosity`` is the number of ``-v``."""
+    """Where one command's messages go. ``verbosity`` is the number of ``-v``.
+
+    ``declined``: the user did not agree to what was asked.
+    """
 
     def __init__(self, *, as_json: bool = False, verbosity: int = 0) -> None:
         self.as_json = as_json
@@ -47,6 +52,7 @@ class Output:
         self._errors = Terminal(stderr=True, **PLAIN)
         live = not as_json and terminal_is_live()
         self._progress = LiveProgress(self._errors, began) if live else PlainProgress(began)
+        self.declined = False
         self._log: RunLog | None = None
         self._verbose = Verbose(verbosity, self._progress.print) if verbosity else None
 
@@ -57,14 +63,14 @@ class Output:
         try:
             self._log = RunLog(*open_log(name, datetime.now(UTC)), self.warn)
         except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows the home directory
-            self.warn(f"warning: this run has no log: {error}")
+            self.warn(f"warning: this run has no log: {error}; set XDG_STATE_HOME to a directory that can be written")
 
     def end(self, code: ExitCode | None) -> None:
         """Take progress off the screen, close the log, and name it if the run did not succeed."""
         self._progress.pause()
         if self._log is not None:
             if code and not self.as_json:
-                click.echo(f"log: {self._log.path}", err=True)
+                remark(f"log: {self._log.path}")
             self._log.end(code)
         if self._verbose is not None:
             self._verbose.end()
@@ -73,13 +79,13 @@ class Output:
         """One line for people, also where a host has put a line break into it; silent with --json."""
         if not self.as_json:
             self._progress.pause()
-            click.echo(one_line(text))
+            say(one_line(text))
             self._note(text)
 
     def warn(self, text: str) -> None:
         """A line on stderr, also with --json."""
         self._progress.pause()
-        click.echo(one_line(text), err=True)
+        remark(one_line(text))
         self._note(text)
 
     def clear(self) -> None:
@@ -90,7 +96,7 @@ class Output:
     def document(self, value: object) -> None:
         """The one JSON document of a --json run."""
         if self.as_json:
-            click.echo(json.dumps(value, indent=2, default=str))
+            say(json.dumps(value, indent=2, default=str))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table for people; silent with --json."""
@@ -102,7 +108,8 @@ class Output:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*("" if cell is None else one_line(str(cell)) for cell in row))
-        self._console.print(table)
+        with written():
+            self._console.print(table)
 
     def progress(self, subject: str, message: str, fraction: float | None = None) -> None:
         """A :class:`haplane.domain.progress.Progress` that writes to stderr."""
@@ -114,10 +121,11 @@ class Output:
     def error(self, error: HaplaneError, cause: BaseException) -> None:
         """A failed command's last message; ``cause`` is the exception whose traceback is logged."""
         self._progress.pause()
-        click.echo(printable(f"haplane: {error}"), err=True)
+        remark(printable(f"haplane: {error}"))
         if self.as_json:
             path = None if self._log is None else str(self._log.path)
-            self.document({"error": error.document(), "exit_code": int(error.exit_code), "log": path})
+            with contextlib.suppress(HaplaneError):  # where stdout is what failed
+                self.document({"error": error.document(), "exit_code": int(error.exit_code), "log": path})
         if self._log is not None:
             self._log.error(error, cause)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haplane.cli.output import Output
-from haplane.cli.run import agree, ask
+from haplane.cli.run import NOT_AGREED, agree_or_end, ask
 from haplane.errors import BadInput
 from haplane.workflows.engine import Confirm, Outcome
 
@@ -25,12 +25,14 @@ def show_what_is_left(output: Output, outcome: Outcome) -> None:
         output.warn(f"warning: {warning}")
 
 
-def agreement(output: Output, *, assume_yes: bool, question: str = "Go ahead?") -> Confirm:
-    """Shows a plan and asks, unless the answer was given with --yes."""
+def agreement(
+    output: Output, *, assume_yes: bool, question: str = "Go ahead?", declined: str = NOT_AGREED
+) -> Confirm:
+    """Shows a plan and asks, unless the answer was given with --yes. ``declined`` is printed after a no."""
 
     def confirm(lines: tuple[str, ...]) -> bool:
         show_plan(output, lines)
-        return assume_yes or agree(question)
+        return assume_yes or agree_or_end(output, question, declined=declined)
 
     return confirm
 

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from haplane.cli.streams import remark
 from haplane.cli.text import one_line, printable
 from haplane.domain.progress import Activity
 
@@ -49,7 +49,7 @@ class PlainProgress:
 
     def print(self, line: str) -> None:
         """A line of its own."""
-        click.echo(printable(line), err=True)
+        remark(printable(line))
 
     def expect(self, hosts: Sequence[str]) -> None:
         """Lines need no names of hosts beforehand."""

@@ -15,6 +15,7 @@ from haplane.config.load import load_inventory
 from haplane.config.model import Inventory
 from haplane.errors import BadInput, ExitCode, HaplaneError
 
+NOT_AGREED = "Not agreed: nothing was changed."
 RERUN = "re-run the same command; completed steps are not repeated"
 inventory_argument = click.argument("inventory", type=click.Path(dir_okay=False))
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -48,13 +49,29 @@ def _verb() -> str:
 def refuse_to_ask(output: Output, *, assume_yes: bool) -> None:
     """With --json the plan is not shown, so nobody can agree to it. Raises BadInput without --yes."""
     if output.as_json and not assume_yes:
-        raise BadInput("--json needs --yes: it asks no questions", next_step="check with --dry-run, then add --yes")
+        raise BadInput("--json needs --yes: it asks no questions", next_step=_answer_beforehand())
+
+
+def _answer_beforehand() -> str:
+    """How to agree without being asked."""
+    context = click.get_current_context(silent=True)
+    shows_plan = context is not None and any(one.name == "dry_run" for one in context.command.params)
+    return "check the plan with --dry-run, then add --yes" if shows_plan else "add --yes"
 
 
 def agree(question: str) -> bool:
     """The answer to a yes-or-no question, printed on stderr. Raises click.Abort for Ctrl-C and the end of input."""
     with ended_at_once():
         return click.confirm(question, err=True)
+
+
+def agree_or_end(output: Output, question: str, *, declined: str = NOT_AGREED) -> bool:
+    """The same where the run ends with a no, as one that is incomplete."""
+    if agree(question):
+        return True
+    output.declined = True
+    output.warn(declined)
+    return False
 
 
 def ask(question: str) -> str:
@@ -76,6 +93,8 @@ def reports_errors(function: Callable[..., ExitCode | None]) -> Callable[..., No
             if "inventory" not in kwargs:
                 output.begin(_verb(), None, ())
             code = function(output, *args, **kwargs) or ExitCode.DONE
+            if output.declined and code is ExitCode.DONE:
+                code = ExitCode.INCOMPLETE
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # click's own; a closed pipe ends quietly
         except (Exception, KeyboardInterrupt) as cause:
@@ -103,7 +122,9 @@ def _presentable(cause: BaseException) -> HaplaneError:
     """What a user is shown of an exception: no traceback."""
     if isinstance(cause, HaplaneError):
         return cause
-    if isinstance(cause, KeyboardInterrupt | click.Abort):  # Abort: Ctrl-C or the end of input at a question
+    if isinstance(cause, click.Abort) and isinstance(cause.__context__, EOFError):
+        return BadInput("nobody answered; nothing was changed", next_step=_answer_beforehand())
+    if isinstance(cause, KeyboardInterrupt | click.Abort):  # Abort: Ctrl-C at a question
         return HaplaneError("interrupted", next_step=RERUN)
     return HaplaneError(
         f"unexpected {type(cause).__name__}: {cause}",

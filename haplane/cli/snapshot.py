@@ -11,7 +11,16 @@ import click
 
 from haplane.agent.manifest import Manifest, SnapshotId
 from haplane.cli.output import Output
-from haplane.cli.run import agree, inventory_argument, json_option, load, refuse_to_ask, reports_errors, yes_option
+from haplane.cli.run import (
+    agree,
+    agree_or_end,
+    inventory_argument,
+    json_option,
+    load,
+    refuse_to_ask,
+    reports_errors,
+    yes_option,
+)
 from haplane.errors import ExitCode, Refused
 from haplane.snapshots.entries import CatalogEntry
 from haplane.workflows.snapshot import Pruning, list_snapshots, plan_pruning, prune, take
@@ -137,7 +146,7 @@ def prune_command(
     pruning = plan_pruning(loaded, output.progress)
     show(output, pruning)
     going = bool(pruning.removable or pruning.abandoned) and not dry_run
-    if going and not agreed(pruning, loaded.path, assume_yes=assume_yes, remove_most=remove_most):
+    if going and not agreed(output, pruning, loaded.path, assume_yes=assume_yes, remove_most=remove_most):
         going, pruning = False, replace(pruning, removable=(), abandoned=())
     junk = bool(pruning.unsigned) and not dry_run and junk_may_go(pruning, assume_yes=assume_yes, unsigned=unsigned)
     if going or junk:
@@ -149,7 +158,7 @@ def prune_command(
     return pruning.exit_code
 
 
-def agreed(pruning: Pruning, path: str, *, assume_yes: bool, remove_most: bool) -> bool:
+def agreed(output: Output, pruning: Pruning, path: str, *, assume_yes: bool, remove_most: bool) -> bool:
     """Whether to remove them; asked twice when more are removed than kept.
 
     Raises Refused where --yes alone is not enough.
@@ -164,7 +173,8 @@ def agreed(pruning: Pruning, path: str, *, assume_yes: bool, remove_most: bool) 
         )
     if assume_yes:
         return True
-    return agree("Remove them?") and (not pruning.removes_most or agree(f"{count}. Are you sure?"))
+    sure = f"{count}. Are you sure?"
+    return agree_or_end(output, "Remove them?") and (not pruning.removes_most or agree_or_end(output, sure))
 
 
 def junk_may_go(pruning: Pruning, *, assume_yes: bool, unsigned: bool) -> bool:

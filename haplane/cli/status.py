@@ -65,6 +65,8 @@ def show(output: Output, found: Status) -> None:
     for note in found.notes:
         output.line(f"note: {note}")
     show_problems(output, found)
+    for old in found.recovery.previous_data if found.recovery else ():
+        output.line(f"old etcd data: {old.host}:{old.path}, {old.size / (1 << 20):.0f} MiB")
 
 
 def show_problems(output: Output, found: Status) -> None:
@@ -134,11 +136,9 @@ def show_load_balancers(output: Output, found: Status) -> None:
 
 
 def show_recovery(output: Output, recovery: Recovery) -> None:
-    """The least destructive way to recover etcd, and the old data that is kept on hosts."""
+    """The least destructive way to recover etcd, if it has to be."""
     if recovery.action is not RecoveryAction.NOTHING:
         output.line(f"recovery: {recovery.action} ({recovery.reason}); next: {recovery.command}")
-    for old in recovery.previous_data:
-        output.line(f"old etcd data: {old.host}:{old.path}, {old.size / (1 << 20):.0f} MiB")
 
 
 def show_snapshots(output: Output, snapshots: Snapshots) -> None:

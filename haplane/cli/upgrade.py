@@ -49,7 +49,7 @@ def command(
     refuse_to_ask(output, assume_yes=assume_yes or dry_run)
     outcome = upgrade(
         loaded,
-        confirm=agreement(output, assume_yes=assume_yes),
+        confirm=agreement(output, assume_yes=assume_yes, declined="Not agreed: nothing more was changed."),
         dry_run=dry_run,
         progress=output.progress,
         without_snapshot=without_snapshot,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import runpy
 import shlex
 import stat
@@ -15,7 +16,9 @@ from pathlib import Path
 from haplane.config.problem import ABSENT, Problem, unknown, without_secrets
 from haplane.errors import BadInput
 
+STDOUT, STDERR = 1, 2
 GROUPS = ("masters", "load_balancers", "etcd", "workers", "leaving")
+GIVE_ONE = "give the path of an inventory file"
 EXAMPLE = 'write hosts as ("m1", {"address": "10.0.0.11"})'
 
 Data = Mapping[object, object]
@@ -67,23 +70,52 @@ def read(path: Path) -> Source:
 def _run(path: Path) -> dict[str, object]:
     where = str(path)
     try:
-        if not path.is_file():
-            raise BadInput(
-                "there is no such inventory file", where=where, next_step="give the path of an inventory file"
-            )
+        _refuse_unreadable(path)
         _refuse_others(path)
         # What the file prints must not reach stdout: with --json that holds one document and nothing else.
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _stdout_as_stderr():
             return runpy.run_path(where)
-    except BadInput:
+    except (BadInput, KeyboardInterrupt):
         raise
     except SyntaxError as error:
-        message = f"{where} is not valid Python, line {error.lineno or '?'}: {error.msg}"
+        if error.lineno is None:  # not even text
+            raise BadInput(f"{where} is not valid Python: {error.msg}", where=where, next_step=GIVE_ONE) from None
+        message = f"{where} is not valid Python, line {error.lineno}: {error.msg}"
         raise BadInput(message, where=where, next_step="correct that line") from None
     except OSError as error:
         raise _failed(path, error, "cannot be read or run") from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the file is a program of the user's and may raise anything
+    except BaseException as error:  # noqa: BLE001 - the file is a program of the user's and may raise anything
         raise _failed(path, error, "ended with an error") from None
+
+
+@contextlib.contextmanager
+def _stdout_as_stderr() -> Iterator[None]:
+    """The same for what writes past Python's stream, be it a program that the file starts."""
+    sys.stdout.flush()
+    kept = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STDOUT)
+        os.close(kept)
+
+
+def _refuse_unreadable(path: Path) -> None:
+    """Raises BadInput for what is no file, or not the user's to read."""
+    if not path.exists():
+        raise BadInput("there is no such inventory file", where=str(path), next_step=GIVE_ONE)
+    if not path.is_file():
+        raise BadInput("an inventory is a file, and this is none", where=str(path), next_step=GIVE_ONE)
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise BadInput(
+            "this inventory cannot be read",
+            where=str(path),
+            why=error.strerror,
+            next_step="make it readable for the user who runs haplane",
+        ) from None
 
 
 def _refuse_others(path: Path) -> None:

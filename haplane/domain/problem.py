@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from haplane.errors import INVENTORY
+from haplane.errors import INVENTORY, with_inventory
 
 UP = f"`haplane up {INVENTORY}`"
 FIX = "; fix: "
@@ -61,7 +61,7 @@ def _reported(text: str) -> str:
 
 def named(one: Problem, inventory: str) -> Problem:
     """With the path of the inventory in its command."""
-    return replace(one, fix=one.fix.replace(INVENTORY, inventory))
+    return replace(one, fix=with_inventory(one.fix, inventory))
 
 
 def on(host: str, command: str) -> str:

@@ -15,9 +15,8 @@ def run(*arguments):
 def an_inventory(tmp_path, **settings):
     masters = [(f"m{number}", {"address": f"10.0.0.2{number}"}) for number in (1, 2, 3)]
     path = tmp_path / "inventory.py"
-    path.write_text(
+    cluster = {"name": "c", "endpoint": "10.0.0.9:6443", "endpoint_is_external": True} | settings
     path.write_text(f"masters = {masters!r}\ncluster = {cluster!r}\n")
-    )
     return path
 
 

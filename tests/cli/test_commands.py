@@ -173,3 +173,22 @@ def test_status_check_prints_the_problems_alone(inventory):
     assert all(line.startswith("log: ") for line in done.stderr.splitlines())
     assert done.stdout
     assert all(line.startswith(("problem: ", "recovery: ", "  next: ")) for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code", "words"),
+    [
+        (">&-", 0, ""),
+        (">/dev/full", 1, "haplane: the output cannot be written: No space left on device"),
+        ("--json >/dev/full", 1, "haplane: the output cannot be written: No space left on device"),
+        ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+        ("--kubernetes-version foo 2>&-", 2, ""),
+        ("--kubernetes-version foo 2>/dev/full", 2, ""),
+    ],
+)
+def test_streams_that_take_nothing_are_no_traceback(redirected, code, words):
+    command = f"exec {sys.executable} -m haplane bundle urls {redirected}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert words in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, reports_errors
+from haplane.cli.run import agree_or_end, inventory_argument, json_option, reports_errors
 from haplane.errors import (
     BadInput,
     DeadlinePassed,
@@ -109,11 +109,16 @@ def test_an_interrupted_command_says_how_to_carry_on():
     assert "re-run the same command" in result.stderr
 
 
-def test_the_end_of_input_at_a_question_is_an_interruption():
-    result = invoke(lambda _: click.confirm("Go ahead?", err=True), input="")
-    assert result.exit_code == 1
-    assert "haplane: interrupted" in result.stderr
-    assert "unexpected" not in result.stderr
+def test_the_end_of_input_at_a_question_is_no_interruption():
+    result = invoke(lambda output: agree_or_end(output, "Go ahead?"), input="")
+    assert result.exit_code == 2
+    assert "haplane: nobody answered; nothing was changed\n  next: add --yes" in result.stderr
+
+
+def test_a_no_is_not_done():
+    result = invoke(lambda output: agree_or_end(output, "Go ahead?") and None, input="n\n")
+    assert result.exit_code == 6
+    assert "Not agreed: nothing was changed." in result.stderr
 
 
 def test_clicks_own_errors_stay_its_own():
@@ -185,3 +190,10 @@ def test_for_people_progress_is_on_stderr_and_the_rest_on_stdout():
     assert result.exit_code == 0
     assert [line.split("s  ", 1)[1] for line in result.stderr.splitlines()] == ["m1: pushing  50%", "m1: pushed"]
     assert [line.split() for line in result.stdout.splitlines()] == [["HOST", "STATE"], ["m1"], ["m2", "True"]]
+
+
+def test_the_inventorys_name_replaces_its_placeholder_alone():
+    step = "`haplane up INVENTORY`, or see /srv/INVENTORY.py and INVENTORY-old"
+    error = HaplaneError("x", next_step=step)
+    error.name_inventory("my INVENTORY.py")
+    assert error.next_step == "`haplane up 'my INVENTORY.py'`, or see /srv/INVENTORY.py and INVENTORY-old"

@@ -3,6 +3,7 @@
 import pytest
 
 from haplane.cli import snapshot
+from haplane.cli.output import Output
 from haplane.errors import Refused
 from haplane.workflows.snapshot import Pruning
 
@@ -11,7 +12,7 @@ FEW = Pruning(kept=("a", "b"), removable=("c",), abandoned=())
 
 
 def agreed(pruning, *, assume_yes=False, remove_most=False):
-    return snapshot.agreed(pruning, "i.py", assume_yes=assume_yes, remove_most=remove_most)
+    return snapshot.agreed(Output(), pruning, "i.py", assume_yes=assume_yes, remove_most=remove_most)
 
 
 def test_a_script_has_to_name_it_when_more_go_than_stay():
@@ -27,10 +28,10 @@ def test_a_script_has_to_name_it_when_more_go_than_stay():
 def test_a_person_is_asked_again_when_more_go_than_stay(monkeypatch, answers, result):
     asked = []
 
-    def answer(question):
+    def answer(_, question):
         asked.append(question)
         return answers[len(asked) - 1]
 
-    monkeypatch.setattr(snapshot, "agree", answer)
+    monkeypatch.setattr(snapshot, "agree_or_end", answer)
     assert agreed(MOST, remove_most=True) is result
     assert len(asked) == len(answers)

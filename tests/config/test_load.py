@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -98,6 +99,16 @@ def test_what_the_file_prints_stays_off_stdout(
     path.write_text(path.read_text() + "\nprint('hello')")
     load_inventory(path)
     assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_what_it_writes_past_pythons_stream_stays_off_stdout_too(
+    write: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write()
+    path.write_text(path.read_text() + "\nimport os\nos.write(1, b'hello')")
+    load_inventory(path)
+    os.write(1, b"after")
+    assert capfd.readouterr() == ("after", "hello")
 
 
 def test_one_master_when_asked_for(write: Callable[..., Path]) -> None:

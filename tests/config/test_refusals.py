@@ -1,5 +1,6 @@
 """Each refusal names file, field, value and remedy, and ends with exit code 2."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -383,6 +384,9 @@ def test_refused(name: str, write: Callable[..., Path]) -> None:
         ("\n\nraise RuntimeError('broken')", "line 3: RuntimeError: broken"),
         ("import nowhere_to_be_found", "line 1: ModuleNotFoundError"),
         ("raise SystemExit('stop')", "SystemExit: stop"),
+        ("raise GeneratorExit", "line 1: GeneratorExit"),
+        ("class Own(BaseException): pass\nraise Own('x')", "line 2: Own: x"),
+        ("\0\1", "is not valid Python: source code"),
         ("def again(): again()\nagain()", "line 1: RecursionError"),
         ("x = '\udcff'", "not valid Python"),
         ("raise ValueError('postgres://me:hunter2@db')", "line 1: ValueError: (its message looks secret"),
@@ -441,3 +445,10 @@ def test_nothing_that_looks_secret_is_echoed(write: Callable[..., Path]) -> None
         load_inventory(path)
     assert "hunter2" not in str(caught.value)
     assert IDENTITY not in str(caught.value)
+
+
+def test_what_is_no_file_is_no_inventory(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in ("", tmp_path, tmp_path / "fifo"):
+        with pytest.raises(BadInput, match="an inventory is a file"):
+            load_inventory(path)

@@ -18,7 +18,7 @@ from haplane.domain.status.known import Known
 from haplane.domain.status.model import ClusterStatus, Roster, Status
 from haplane.domain.status.problems import problems_of
 from haplane.domain.status.space import drop_in_notes
-from haplane.errors import INVENTORY
+from haplane.errors import with_inventory
 
 
 def summarise(
@@ -56,7 +56,7 @@ def summarise(
 def _notes(known: Known) -> tuple[str, ...]:
     roster, observation = known.roster, known.observation
     found = (*drop_in_notes(roster, observation), *cordon_notes(roster, known.kubernetes), *clock_notes(observation))
-    return tuple(one.replace(INVENTORY, roster.inventory) for one in found)
+    return tuple(with_inventory(one, roster.inventory) for one in found)
 
 
 def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[Problem, ...]:
