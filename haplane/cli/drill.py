@@ -27,6 +27,7 @@ from haplane.drills.limits import Limits
 from haplane.drills.report import Report
 from haplane.errors import BadInput, ExitCode, HaplaneError
 from haplane.workflows.drill import Skipped, carry_out, context_of, series
+from haplane.workflows.prepare import hosts_named
 
 SERIES = "This causes real outages, one after the other:"
 OPTIONS = (
@@ -127,7 +128,7 @@ def chosen(names: Sequence[str], *, everything: bool) -> list[Drill]:
     if unknown := [name for name in names if name not in DRILLS]:
         raise BadInput(f"there is no drill {', '.join(unknown)}", where="NAME", next_step="haplane drill list")
     if everything == bool(names):
-        raise BadInput("name the drills to run, or give --all", next_step="haplane drill list")
+        raise BadInput("name the drills to run, or give --all, and not both", next_step="haplane drill list")
     return [DRILLS[name] for name in names] if names else list(DRILLS.values())
 
 
@@ -152,6 +153,7 @@ def carried_out(
     several = len(drills) * options.repeat > 1
     if several and host is not None:
         raise BadInput("a HOST is for one run of one drill", where="HOST", next_step="leave out HOST or --repeat")
+    hosts_named(loaded, [host] if host is not None else [])
 
     def confirm(announcement: str) -> bool:
         output.line(announcement)

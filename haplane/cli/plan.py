@@ -40,19 +40,23 @@ def agreement(
 def agreement_by_name(output: Output, name: str, *, typed: str | None, assume_yes: bool) -> Confirm:
     """Shows a plan and asks for the cluster's name, unless ``typed`` holds it or the answer was given with --yes.
 
-    What it returns raises BadInput for another name.
+    Raises BadInput for another name than the cluster's: at once where it was given, else once it was typed.
     """
+    if typed is not None:
+        _refuse_another_name(typed, name)
 
     def confirm(lines: tuple[str, ...]) -> bool:
         show_plan(output, lines)
-        if typed is None and assume_yes:
-            return True
-        answer = typed if typed is not None else ask(f"Type the cluster's name ({name}) to continue")
-        if answer != name:
-            raise BadInput(
-                f"{answer!r} is not the cluster's name; nothing was changed",
-                next_step=f"type {name}, or add --confirm {name}",
-            )
+        if typed is None and not assume_yes:
+            _refuse_another_name(ask(f"Type the cluster's name ({name}) to continue"), name)
         return True
 
     return confirm
+
+
+def _refuse_another_name(typed: str, name: str) -> None:
+    if typed != name:
+        raise BadInput(
+            f"{typed!r} is not the cluster's name; nothing was changed",
+            next_step=f"type {name}, or add --confirm {name}",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from haplane.bundle.manifest import Manifest
@@ -10,6 +11,8 @@ from haplane.config.model import Inventory
 from haplane.errors import BadInput
 from haplane.render import render
 
+OBJECT = re.compile(r"""(^|[\s{,"'])kind["']?\s*:""")
+"""In YAML and in JSON."""
 COREDNS_PATCH = json.dumps(
     {
         "spec": {
@@ -51,11 +54,14 @@ def cluster_manifest(inventory: Inventory, manifest: Manifest) -> str:
             endpoint=inventory.cluster.endpoint,
         )
     try:
-        return Path(own).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = Path(own).read_text(encoding="utf-8")
+        if not OBJECT.search(text):
+            raise ValueError("it holds no Kubernetes object: no kind")
+        return text
+    except (OSError, ValueError) as error:
         raise BadInput(
             "the pod network's manifest cannot be read",
             where=f"{inventory.path}: cluster.pod_network_manifest = {own}",
-            why=str(error),
+            why=error.strerror if isinstance(error, OSError) else str(error),
             next_step="give the path of a YAML file, or leave the setting out to get flannel",
         ) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from haplane.agent.manifest import MANIFEST
 from haplane.domain.assessment import Assessment, Candidate, RecoveryAction, loss
-from haplane.errors import BadInput, HaplaneError, Refused
+from haplane.errors import HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.context import RestoreContext, names
 from haplane.recovery.database import Database, take_in
@@ -156,8 +156,6 @@ def _unless_a_member_has_more(context: RestoreContext, assessment: Assessment, c
 
 def _from_file(context: RestoreContext, file: Path) -> Source:
     request = context.request
-    if not file.exists():
-        raise BadInput("there is no such file or directory", where=f"--file {file}")
     if (file / MANIFEST).exists():
         stored = copied_snapshot(file, context.inventory, context.executor, unsigned=request.unsigned)
         refuse_unreadable(context.inventory, stored, accept_old=context.request.accept_loss)

@@ -25,7 +25,6 @@ from haplane.recovery.preconditions import (
     refuse_left_out_that_serve,
     refuse_missing_hosts,
     refuse_more_than_needed,
-    refuse_unknown_hosts,
 )
 from haplane.recovery.survivors import fetch_staged
 
@@ -62,7 +61,6 @@ def choose_source(context: RestoreContext) -> Choice:
     """Raises Refused when the cluster can be recovered with less or the source is not usable, Unreachable for hosts
     that are missing and were not left out. Nothing has been changed then.
     """
-    refuse_unknown_hosts(context)
     journal = interrupted_restore(context)
     if journal is not None and journal.stage != "preparing":
         return _complete(context, journal)

@@ -7,7 +7,7 @@ from haplane.domain import host_paths
 from haplane.domain.assessment import Assessment, RecoveryAction, assess, members_of, restore_under_way
 from haplane.domain.members import members_besides
 from haplane.domain.restoration import Journal
-from haplane.errors import BadInput, HaplaneError, Refused, UnfitHosts, Unreachable
+from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.recovery.context import RestoreContext, names
 
 FREE_BYTES = 64 << 20
@@ -38,17 +38,6 @@ def known_revisions(context: RestoreContext) -> list[int]:
     """The revisions of the members whose etcd runs."""
     members = members_of(names(context.members), context.observation.reports)
     return [member.revision for member in members if member.revision is not None]
-
-
-def refuse_unknown_hosts(context: RestoreContext) -> None:
-    """Raises BadInput for a ``--without`` that takes part in no restore of this inventory."""
-    known = set(names(context.inventory.masters + context.members))
-    if unknown := [name for name in context.request.without if name not in known]:
-        raise BadInput(
-            f"{', '.join(unknown)}: not a master, etcd host or leaving host of this inventory",
-            where="--without",
-            next_step=f"use some of {', '.join(sorted(known))}",
-        )
 
 
 def refuse_more_than_needed(context: RestoreContext, assessment: Assessment) -> None:

@@ -51,7 +51,12 @@ def new_identity(file: Path, now: datetime) -> str:
             next_step="give the name of a new file",
         ) from None
     except OSError as error:
-        raise BadInput("the file cannot be written", where=str(file), why=str(error)) from None
+        raise BadInput(
+            "the file cannot be written",
+            where=str(file),
+            why=error.strerror,
+            next_step="give a file in a directory that exists and is yours",
+        ) from None
     return recipient
 
 
@@ -66,7 +71,12 @@ def read_identities(file: Path) -> tuple[pyrage.x25519.Identity, ...]:
             text = reading.read(LONGEST_FILE).decode()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not a text file"
-        raise BadInput("the identity cannot be read", where=str(file), why=why) from None
+        raise BadInput(
+            "the identity cannot be read",
+            where=str(file),
+            why=why,
+            next_step="give the file that `haplane keys new` wrote",
+        ) from None
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     try:

@@ -46,7 +46,7 @@ def discard(
 
     Raises BadInput for a name that is not in the inventory, and Refused while the data may still be needed.
     """
-    hosts = hosts_named(inventory, names)
+    hosts = hosts_named(inventory, names, or_all=True)
     request = replace(prepare(inventory), named=tuple(names), dry_run=dry_run)
     context = Context(request, executor or over_ssh(progress))
     command = engine.as_typed("node", "discard", inventory.path, *names)

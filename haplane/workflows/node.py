@@ -148,6 +148,8 @@ def node(
     hosts_named(inventory, names)
     if verb not in ("drain", "uncordon"):
         _refuse_leaving(inventory, names)
+    else:
+        _refuse_without_pods(inventory, names)
     if verb == "remove":
         left = without(inventory, tuple(names))
         leave_etcd = any(host.name in names for host in left.leaving)
@@ -169,6 +171,17 @@ def node(
         seconds=context.result.seconds,
         patched=context.result.patched,
     )
+
+
+def _refuse_without_pods(inventory: Inventory, names: Sequence[str]) -> None:
+    nodes = [host.name for host in inventory.nodes + inventory.leaving]
+    if others := [name for name in names if name not in nodes]:
+        raise BadInput(
+            f"{', '.join(others)}: not a node of the cluster, so there is nothing to drain or uncordon",
+            where=inventory.path,
+            why="only masters and workers run pods",
+            next_step=f"use one of {', '.join(nodes)}",
+        )
 
 
 def _refuse_leaving(inventory: Inventory, names: Sequence[str]) -> None:

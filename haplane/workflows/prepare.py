@@ -75,14 +75,16 @@ def prepare_to_converge(inventory: Inventory) -> Request:
     return replace(prepare(inventory), s3_files=read_s3_files(inventory), agent=agent)
 
 
-def hosts_named(inventory: Inventory, names: Sequence[str]) -> list[Host]:
-    """The hosts of those names, or all. Raises BadInput for a name that no host has."""
+def hosts_named(inventory: Inventory, names: Sequence[str], *, or_all: bool = False) -> list[Host]:
+    """The hosts of those names, or all. Raises BadInput for a name that no host has.
+
+    ``or_all``: the command takes no HOST at all for all of them.
+    """
     known = {host.name: host for host in inventory.everyone}
     if unknown := [name for name in names if name not in known]:
         raise BadInput(
             f"{', '.join(unknown)}: not in the inventory",
             where=inventory.path,
-            why=f"its hosts are {', '.join(known)}",
-            next_step="name hosts of the inventory, or none for all of them",
+            next_step=f"use one of {', '.join(known)}{', or no HOST for all of them' if or_all else ''}",
         )
     return [known[name] for name in names] if names else list(known.values())

@@ -49,7 +49,7 @@ def reset(
     Raises BadInput for a name that is not in the inventory and Refused when a part of the cluster that goes on needs
     a named host.
     """
-    hosts_named(inventory, names)
+    hosts_named(inventory, names, or_all=True)
     request = replace(prepare(inventory), named=tuple(names), dry_run=dry_run)
     context = Context(request, executor or over_ssh(progress))
     command = engine.as_typed("reset", inventory.path, *names)

@@ -29,6 +29,7 @@ from haplane.phases.restore.restore_data import (
     restoration,
 )
 from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_SIGNING_ROTATION
+from haplane.recovery.input import refuse_wrong_request
 from haplane.recovery.request import RestoreRequest
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
@@ -104,6 +105,7 @@ def restore(
 
     A restore that was interrupted is completed. ``dry_run`` opens and verifies the source as well.
     """
+    refuse_wrong_request(inventory, request)
     asked = replace(prepare_to_converge(inventory), restore=request, dry_run=dry_run)
     context = Context(asked, executor or over_ssh(progress))
     command = _command(inventory, request)

@@ -20,6 +20,7 @@ from haplane.errors import BadInput, ExitCode, HaplaneError, Refused
 from haplane.executor import Executor
 from haplane.recovery.age import why_too_old
 from haplane.recovery.database import Database
+from haplane.recovery.input import refuse_wrong_snapshot
 from haplane.recovery.opening import Opened, open_and_verify, refuse_unreadable
 from haplane.recovery.places import catalog_of, places_of, required_signing_keys
 from haplane.recovery.same_cluster import read_cluster_mark, refuse_other_cluster
@@ -79,6 +80,7 @@ def verify_snapshot(
     """
     if deep and identity is None:
         raise BadInput("--deep reads what is encrypted", next_step="give the operator's age identity with --identity")
+    refuse_wrong_snapshot(wanted, identity)
     executor = executor or over_ssh(progress)
     keys = required_signing_keys(inventory, executor)
     catalog = catalog_of(inventory, executor, only=None if wanted == LATEST else wanted)

@@ -192,3 +192,23 @@ def test_streams_that_take_nothing_are_no_traceback(redirected, code, words):
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "advised"),
+    [
+        (("drill", "kill-master", None, "nosuch", "--yes"), "use one of m1, m2, m3\n"),
+        (("up", None, "--without", "nosuch"), "use one of m1, m2, m3\n"),
+        (("node", "reboot", None, "nosuch"), "use one of m1, m2, m3\n"),
+        (("reset", None, "nosuch"), "use one of m1, m2, m3, or no HOST for all of them\n"),
+        (("reset", None, "--confirm", "wrong"), "type test, or add --confirm test\n"),
+        (("restore", None, "--file", "/nowhere"), "give an etcd snapshot"),
+        (("snapshot", "verify", None, "nosuch"), "use latest, or one that `haplane snapshot list"),
+        (("drill", "kill-master", None, "--json"), "add --yes\n"),
+    ],
+)
+def test_what_is_named_wrongly_is_bad_input_before_any_host_is_contacted(inventory, words, advised):
+    done = run(*(inventory if word is None else word for word in words))
+    assert done.exit_code == 2, done.stderr
+    assert f"\n  next: {advised}" in done.stderr
+    assert "connecting" not in done.stderr

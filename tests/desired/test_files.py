@@ -212,6 +212,9 @@ def test_a_pod_network_of_the_users_own(tmp_path):
     with pytest.raises(BadInput, match="cannot be read") as refusal:
         cluster_manifest(inventory, samples.manifest())
     assert str(own) in refusal.value.where
+    own.write_text("not a manifest\n")
+    with pytest.raises(BadInput, match="cannot be read"):
+        cluster_manifest(inventory, samples.manifest())
     own.write_text("kind: List\n")
     assert cluster_manifest(inventory, samples.manifest()) == "kind: List\n"
     assert "/etc/cni/net.d/10-flannel.conflist" not in Case(inventory, "m1").files()

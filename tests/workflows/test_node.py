@@ -435,3 +435,8 @@ def test_up_drains_nothing_that_can_never_be_drained(leaving):
     with pytest.raises(Refused, match="m4 cannot be drained"):
         converge()
     assert cluster.locks == cluster.log == []
+
+
+def test_a_load_balancer_runs_no_pods(inventory):
+    with pytest.raises(BadInput, match="lb1: not a node of the cluster"):
+        node(inventory, "drain", ["lb1"], NodeRequest(), confirm=pytest.fail, progress=silent, executor=None)
