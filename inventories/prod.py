@@ -1,6 +1,7 @@
 """An example for real machines: copy it, and change names, addresses and keys.
 
-Check it without contacting any host: `haplane up THIS_FILE --dry-run` refuses a wrong setting before it connects.
+Check it with `haplane up THIS_FILE --dry-run`: a wrong setting is refused before any host is contacted. With a
+correct file the hosts are inspected and the plan is shown. Nothing is changed.
 It is a plain pyinfra inventory: a group is a list of hosts, or a list and the data its hosts share.
 """
 

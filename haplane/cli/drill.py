@@ -128,7 +128,7 @@ def chosen(names: Sequence[str], *, everything: bool) -> list[Drill]:
     if unknown := [name for name in names if name not in DRILLS]:
         raise BadInput(f"there is no drill {', '.join(unknown)}", where="NAME", next_step="haplane drill list")
     if everything == bool(names):
-        raise BadInput("name the drills to run, or give --all, and not both", next_step="haplane drill list")
+        raise BadInput("name the drills to run, or give --all, not both", next_step="haplane drill list")
     return [DRILLS[name] for name in names] if names else list(DRILLS.values())
 
 

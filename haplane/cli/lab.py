@@ -37,7 +37,7 @@ def up(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
     loaded = load(output, inventory)
     lifecycle.up(loaded, output.progress, hosts)
     first = plan(loaded).select(hosts)[0]
-    output.line(f"{len(plan(loaded).select(hosts))} hosts are up. To log in to one:")
+    output.line(f"{_up(len(plan(loaded).select(hosts)))}. To log in to one:")
     output.line(f"  {login_command(first)}")
 
 
@@ -82,7 +82,7 @@ def start(output: Output, inventory: str, hosts: tuple[str, ...], days_later: in
 @command.command()
 @inventory_argument
 @click.argument("host")
-@click.option("--lines", default=40, show_default=True, help="How many lines to show, from the end.")
+@click.option("--lines", type=click.IntRange(1), default=40, show_default=True, help="Lines to show, from the end.")
 @reports_errors
 def console(output: Output, inventory: str, host: str, lines: int) -> None:
     """Show what a host printed on its console since it was powered on."""
@@ -121,6 +121,10 @@ def wipe(output: Output, inventory: str, hosts: tuple[str, ...], only: str | Non
     """Destroy the disks of hosts that are off."""
     lifecycle.wipe(load(output, inventory), hosts, only)
     output.line(f"{_named(hosts)}: {only or 'disk'} wiped")
+
+
+def _up(number: int) -> str:
+    return "1 host is up" if number == 1 else f"{number} hosts are up"
 
 
 def _named(hosts: tuple[str, ...]) -> str:

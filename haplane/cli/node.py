@@ -17,7 +17,7 @@ from haplane.workflows.discard import discard
 
 @click.group()
 def command() -> None:
-    """Repair, drain or reboot hosts, or delete the old etcd data that they keep."""
+    """Drain, uncordon, reboot, patch, remove or repair hosts; discard the old etcd data that they keep."""
 
 
 @command.command("repair", epilog=examples("haplane node repair inventories/prod.py m2 --dry-run"))
@@ -39,8 +39,7 @@ def repair(
         raise BadInput(
             f"{host} is not in the inventory",
             where=inventory,
-            why=f"its hosts are {', '.join(names)}",
-            next_step="choose one of these; add a replacement to the inventory first",
+            next_step=f"use one of {', '.join(names)}; a replacement is added to the inventory first",
         )
     if host in without:
         raise BadInput(f"{host} cannot be both repaired and left out", next_step=f"remove `--without {host}`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -20,11 +21,21 @@ from haplane.workflows import node
 
 DEFAULTS = NodeRequest()
 PAST = {"drain": "drained", "reboot": "rebooted", "remove": "drained"}
+
+
+def _number(option: click.Parameter, value: float) -> float:
+    """Click's range lets nan pass: it is neither too small nor too large."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number of seconds.", param=option)
+    return value
+
+
 force_option = click.option("--force", is_flag=True, help="Go on even if pods or data are lost or disturbed.")
 timeout_option = click.option(
     "--timeout",
     "seconds",
     type=click.FloatRange(1, LONGEST_SECONDS),
+    callback=lambda _, option, value: _number(option, value),
     default=DEFAULTS.drain_seconds,
     show_default=True,
     help="Seconds in which the pods of one node have to be gone.",
@@ -150,7 +161,7 @@ def remove(
 
 def _lines_of(inventory: str, hosts: tuple[str, ...]) -> str:
     """Where the file names them, as FILE:LINE."""
-    text = Path(inventory).read_text(encoding="utf-8").splitlines()
+    text = Path(inventory).read_text(encoding="utf-8", errors="replace").splitlines()
     found = [str(at) for at, line in enumerate(text, 1) if any(f'"{name}"' in line for name in hosts)]
     return ", ".join(f"{inventory}:{at}" for at in found) or inventory
 
@@ -159,9 +170,9 @@ def _chosen(inventory: str, hosts: tuple[str, ...], *, everyone: bool) -> tuple[
     """The hosts, none for all. Raises BadInput unless either was given."""
     if everyone == bool(hosts):
         raise BadInput(
-            "name hosts, or give --all, and not both",
+            "give either HOSTS or --all",
             where=inventory,
-            next_step="give HOST..., or --all",
+            next_step="name the hosts, or add --all for all of them, one at a time",
         )
     return hosts
 

@@ -18,14 +18,16 @@ from haplane.workflows.restore import Outcome, restore
 @inventory_argument
 @click.option("--snapshot", metavar="ID|latest", help="A stored snapshot, or the latest verified one.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="An etcd snapshot, or a copy of /var/lib/etcd.")
-@click.option("--identity", type=click.Path(path_type=Path), help="The operator's age identity.")
+@click.option(
+    "--identity", type=click.Path(path_type=Path), metavar="FILE", help="The age identity that decrypts the snapshot."
+)
 @click.option("--unsigned", is_flag=True, help="Accept a file without a signature; asks for the cluster's name.")
 @click.option("--pki", type=click.Path(path_type=Path), help="A copy of a master's /etc/kubernetes, for its keys.")
 @click.option("--without", multiple=True, metavar="HOST", help="Leave out an unreachable host; repeatable.")
 @click.option(
     "--accept-loss",
     is_flag=True,
-    help="Restore even if less than a restore would do, or newer data is lost.",
+    help="Restore although a smaller repair would be enough, or newer data is lost.",
 )
 @click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, instead of typing it.")
 @by_a_plan

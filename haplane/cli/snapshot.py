@@ -89,7 +89,9 @@ def list_command(output: Output, inventory: str, all_of_them: bool) -> ExitCode:
     help="Also decrypt it with this age identity and restore it on a scratch etcd on this machine.",
 )
 @click.option(
-    "--deep", is_flag=True, help="Also serve it with a scratch API server on this machine and read every object."
+    "--deep",
+    is_flag=True,
+    help="With --identity: also serve it with a scratch API server on this machine and read every object.",
 )
 @json_option
 @reports_errors

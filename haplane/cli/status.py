@@ -37,7 +37,9 @@ def command(output: Output, inventory: str, *, watch: bool, check: bool) -> Exit
     Exits with 0 when the cluster is healthy and with 6 when it is not.
     """
     if watch and (output.as_json or check):
-        raise BadInput("--watch is for people: it cannot be combined with --json or --check")
+        raise BadInput(
+            "--watch is for people: it cannot be combined with --json or --check", next_step="leave out --watch"
+        )
     loaded = load(output, inventory)
     found = status(loaded, silent if check else output.progress)
     output.document(found.document())

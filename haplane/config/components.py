@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from haplane.config.problem import looks_secret, printable
 from haplane.config.values import many, refusal
 
 Scalar = str | int | float | bool
@@ -44,7 +45,13 @@ def _component(value: object) -> object:
 
 def _check_name(names: re.Pattern[str], name: object) -> None:
     if not isinstance(name, str) or not names.fullmatch(name):
-        raise refusal("has a name that is not a field's", "use the component's own field names, like maxPods")
+        raise refusal(
+            f"has a name that is not a field's: {_named(name)}", "use the component's own field names, like maxPods"
+        )
+
+
+def _named(name: object) -> str:
+    return printable(name) if isinstance(name, str) and not looks_secret(name) else type(name).__name__
 
 
 def _check_setting(name: str, setting: object, depth: int) -> None:

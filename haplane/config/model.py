@@ -8,6 +8,7 @@ Every string has a pattern of its own that allows neither newlines nor character
 
 from __future__ import annotations
 
+import shlex
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal, Self
 
@@ -24,6 +25,7 @@ from haplane.config.values import (
     AlternativeName,
     CheckName,
     DnsName,
+    DomainName,
     EndpointText,
     FilePath,
     HostName,
@@ -65,9 +67,10 @@ class Ssh(Settings):
     shell: str | None = None
 
     def __str__(self) -> str:
-        """As on ssh's command line."""
-        port = f"-p {self.port} " if self.port is not None else ""
-        return f"{port}{self.user}@{self.hostname}" if self.user is not None else f"{port}{self.hostname}"
+        """As on ssh's command line, quoted for a shell."""
+        options = {"-F": self.config_file, "-i": self.key, "-p": self.port}
+        words = [word for name, value in options.items() if value is not None for word in (name, str(value))]
+        return shlex.join([*words, f"{self.user}@{self.hostname}" if self.user is not None else self.hostname])
 
 
 class Host(Settings):
@@ -214,7 +217,7 @@ class Cluster(Settings):
     apiserver_names: Annotated[tuple[AlternativeName, ...], many] = ()
     pod_network: Network = IPv4Network("10.244.0.0/16")
     service_network: Network = IPv4Network("10.96.0.0/16")
-    dns_domain: DnsName = "cluster.local"
+    dns_domain: DomainName = "cluster.local"
     allow_single_master: bool = False
     masters_run_pods: bool = False
     node_monitor_grace_seconds: Annotated[int, between(5, 3600)] = 50

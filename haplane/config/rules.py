@@ -18,7 +18,7 @@ from haplane.config.values import reaches
 from haplane.domain.arguments import COMPONENTS, OIDC, OWNED_FIELDS, refused_flags
 
 LEASE_SECONDS = 40
-"""nodeLeaseDurationSeconds, where the inventory does not set it."""
+"""nodeLeaseDurationSeconds of the kubelet, where the inventory does not set it."""
 MASTERS_ALLOWED = (3, 5)
 ETCD_ALLOWED = (3, 5, 7)
 SSH_PORT = 22
@@ -167,7 +167,8 @@ def _ports(draft: Draft) -> Iterator[Problem]:
 def _kubernetes_version(draft: Draft) -> Iterator[Problem]:
     version = draft.cluster.kubernetes_version
     if version not in supported.VERSIONS and draft.cluster.bundle_lock is None:
-        remedy = f"use {', '.join(supported.VERSIONS)}, or a lock of your own (haplane bundle pin): bundle_lock"
+        own = f"a lock of your own: `haplane bundle pin {version}`, and bundle_lock"
+        remedy = f"use {', '.join(supported.VERSIONS)}, or {own}"
         yield Problem('cluster["kubernetes_version"]', version, "haplane has no lock for this version", remedy)
 
 

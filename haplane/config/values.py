@@ -141,9 +141,13 @@ def _resolved(text: str, info: ValidationInfo) -> str:
 
 def _interval(seconds: int) -> int:
     """What a calendar can say alike on every host: slots that begin and have their middles at the same moments."""
-    divides_an_hour = HOUR_SECONDS % seconds == 0 if seconds else False
+    if seconds < MINIMUM_INTERVAL:
+        raise refusal("too short", f"use {MINIMUM_INTERVAL} or more, like 30, 60 or 300")
+    if seconds % 2:
+        raise refusal("the interval must be even: each has a slot in its middle", "use one like 30, 60, 300 or 21600")
+    divides_an_hour = HOUR_SECONDS % seconds == 0
     divides_a_day = seconds >= LONG_INTERVAL and DAY_SECONDS % seconds == 0
-    if seconds < MINIMUM_INTERVAL or seconds % 2 or not (divides_an_hour or divides_a_day):
+    if not (divides_an_hour or divides_a_day):
         raise refusal(
             "the interval must divide an hour or a day evenly",
             f"use an even number from {MINIMUM_INTERVAL} that divides 3600, or from {LONG_INTERVAL} one that divides "
@@ -169,7 +173,7 @@ def _not_empty(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _endpoint(value: object) -> object:
-    if isinstance(value, int | float | list | tuple):
+    if value is None or isinstance(value, int | float | list | tuple):
         raise refusal("not ADDRESS:PORT", 'write it in quotes, like "10.0.0.10:6443"')
     if not isinstance(value, str):
         return value
@@ -181,6 +185,12 @@ def _endpoint(value: object) -> object:
     if not re.fullmatch(r"[0-9]{1,5}", port):
         raise refusal("its port is not a number", "write it like 10.0.0.10:6443")
     return {"address": address, "port": int(port)}
+
+
+def _domain_name(text: str) -> str:
+    if re.fullmatch(r"[0-9.]+", text):
+        raise refusal("not a DNS domain", "write a name like cluster.local")
+    return text
 
 
 def _alternative_name(text: str) -> str:
@@ -251,6 +261,7 @@ DnsName = Annotated[
     ),
     AfterValidator(_dns_name),
 ]
+DomainName = Annotated[DnsName, AfterValidator(_domain_name)]
 UserName = Annotated[str, AfterValidator(_ssh_user)]
 SshHostName = Annotated[
     str,

@@ -61,7 +61,7 @@ def cluster_manifest(inventory: Inventory, manifest: Manifest) -> str:
     except (OSError, ValueError) as error:
         raise BadInput(
             "the pod network's manifest cannot be read",
-            where=f"{inventory.path}: cluster.pod_network_manifest = {own}",
+            where=f'{inventory.path}: cluster["pod_network_manifest"] = {own}',
             why=error.strerror if isinstance(error, OSError) else str(error),
             next_step="give the path of a YAML file, or leave the setting out to get flannel",
         ) from None

@@ -102,7 +102,7 @@ def host_problems(
             yield HaplaneError(
                 f"{name} is not healthy: its {'API server is not ready' if name in masters else 'etcd member fails'}",
                 why=None if name in masters else "it does not read through quorum",
-                next_step="haplane status shows why; fix it, then run again",
+                next_step="`haplane status INVENTORY` shows why; fix it, then run again",
             )
 
 
@@ -245,7 +245,8 @@ def etcd_problems(members: Mapping[str, EtcdStatus], kubernetes: str, wanted: st
 
 def _newer_data(name: str, version: str, kubernetes: str, wanted: Version) -> HaplaneError:
     old, minor = parse(version), f"{wanted.major}.{wanted.minor}"
-    keep = f"keep this etcd: `haplane bundle pin {kubernetes} --component etcd={version}`, and build that bundle"
+    keep = f"keep this etcd: `haplane bundle pin {kubernetes} --component etcd={version}`, name that lock as "
+    keep += "bundle_lock in the inventory, then `haplane bundle build INVENTORY`"
     if (old.major, old.minor - 1) != wanted[:2]:
         return HaplaneError(
             f"{name}: etcd {version} is newer than the bundle's {wanted}",

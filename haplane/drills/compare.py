@@ -54,7 +54,7 @@ def read_report(path: Path) -> ReportFile:
             "not the report of one drill",
             where=str(path),
             why=first_error(error),
-            next_step="name a .json or .html file that `haplane drill --report` wrote",
+            next_step="name a .json or .html file that `haplane drill NAME INVENTORY --report DIR` wrote",
         ) from None
 
 

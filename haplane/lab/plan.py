@@ -120,7 +120,7 @@ def plan(inventory: Inventory) -> Plan:
     if lab is None:
         raise BadInput(
             "this inventory has no lab",
-            where=f"{inventory.path}: cluster.lab",
+            where=f'{inventory.path}: cluster["lab"]',
             why="its hosts are real machines, which haplane does not make",
             next_step="use inventories/lab.py",
         )

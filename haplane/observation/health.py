@@ -130,6 +130,7 @@ def roster(inventory: Inventory, manifest: Manifest | None = None) -> Roster:
         apiserver_port=cluster.apiserver_port,
         inventory=inventory.path,
         dns_domain=cluster.dns_domain,
+        ssh={host.name: str(host.ssh) for host in inventory.everyone},
         snapshot_interval=cluster.snapshots.interval_seconds if cluster.snapshots else None,
         without_swap=() if cluster.tuning.tolerates_swap else tuple(host.name for host in inventory.nodes),
         api_servers={host.name: api_servers(inventory, host) for host in inventory.nodes},

@@ -63,7 +63,8 @@ def cluster_exists(context: Context) -> bool:
 
 def unreachable(context: Context) -> Unreachable:
     """Which hosts did not answer, and why."""
-    lost = context.observation.unreachable
+    given = context.request.without
+    lost = {name: why for name, why in context.observation.unreachable.items() if name not in given}
     untouched = "" if context.result.changed else "; nothing was changed"
     return Unreachable(
         f"{', '.join(sorted(lost))} cannot be reached{untouched}",

@@ -14,12 +14,13 @@ from haplane.scripts import script
 
 def packages_in(directory: str, *suffixes: str) -> list[Path]:
     """The files there with one of these suffixes. Raises BadInput when there is none."""
-    packages = sorted(path for path in Path(directory).expanduser().glob("*") if path.suffix in suffixes)
+    place = Path(directory).expanduser()
+    packages = sorted(path for path in place.glob("*") if path.suffix in suffixes)
     if not packages:
         raise BadInput(
             "there are no packages to install",
-            where=f"cluster.package_directory = {directory}",
-            why=f"the directory holds no {' and no '.join(suffixes)} file",
+            where=f'cluster["package_directory"]: {directory}',
+            why=f"it holds no {' and no '.join(suffixes)} file" if place.is_dir() else "there is no such directory",
             next_step="copy the packages haproxy, keepalived and nftables and their dependencies there",
         )
     return packages

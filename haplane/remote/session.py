@@ -112,14 +112,14 @@ class _Session:
         return (DeadlinePassed if late else HaplaneError)(
             f"{failures[0][1]}: failed on {', '.join(name for name, _, _ in failures)}",
             where="; ".join(f"{name}: {operation}" for name, operation, _ in failures),
-            why="\n       ".join(f"{name}: {tail(output)}" for name, _, output in failures),
+            why="\n".join(f"{name}: {tail(output)}" for name, _, output in failures),
             next_step=FIX_AND_RERUN,
         )
 
 
 def tail(text: str, lines: int = 12) -> str:
     """The last lines of what a command printed, each shortened."""
-    return "\n         ".join(shortened(line) for line in text.strip().splitlines()[-lines:])
+    return "\n  ".join(shortened(line) for line in text.strip().splitlines()[-lines:])
 
 
 @contextmanager

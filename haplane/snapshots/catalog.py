@@ -159,7 +159,7 @@ def _ids_in(places: Sequence[Place], *, remedy: str) -> tuple[dict[str, Mapping[
     if not ids:
         raise Unreachable(
             "neither a member nor the bucket responds",
-            why="; ".join(f"{name}: {why}" for name, why in unread.items()),
+            why="; ".join(f"{name}: {why.removeprefix(f'{name} ')}" for name, why in unread.items()),
             next_step=remedy,
         )
     return ids, unread

@@ -87,7 +87,9 @@ def read_identities(file: Path) -> tuple[pyrage.x25519.Identity, ...]:
         raise BadInput(
             "not an age identity",
             where=str(file),
-            why=f"a line of such a file starts with {PREFIX}",
+            why="a line of it is damaged, or of another kind"
+            if any(line.startswith(PREFIX) for line in lines)
+            else f"it has no line that starts with {PREFIX}",
             next_step="give the file that `haplane keys new` wrote; remove a passphrase from it with `age -d`",
         )
     return found

@@ -18,7 +18,7 @@ from haplane.domain.signer import SignerStatement
 from haplane.errors import Refused
 
 REVOKED = "the key that signed this snapshot is revoked"
-NEXT_STEP = "use the next older snapshot (`haplane snapshot list`), and find out who wrote this one"
+NEXT_STEP = "use the next older snapshot (`haplane snapshot list INVENTORY`), and find out who wrote this one"
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _revoked(key: str, whose: str, where: str) -> Refused:
         REVOKED,
         where=where,
         why=f"{key}, {whose}, is in the inventory's revoked_signing_keys",
-        next_step="use another snapshot (`haplane snapshot list`)",
+        next_step="use another snapshot (`haplane snapshot list INVENTORY`)",
     )
 
 

@@ -39,7 +39,7 @@ def prepare(inventory: Inventory) -> Request:
     if manifest.source == "modules" and cluster.proxy_mode != "nftables":
         raise BadInput(
             f"this bundle's kube-proxy has no tools for the mode {cluster.proxy_mode}",
-            where=f"{inventory.path}: cluster.proxy_mode; {directory}",
+            where=f'{inventory.path}: cluster["proxy_mode"]; {directory}',
             why="images built from Go modules hold nft and neither iptables nor ipset",
             next_step='set it to "nftables", or use a bundle of the official images',
         )

@@ -35,6 +35,7 @@ ROSTER = Roster(
     addresses={host.name: str(host.address) for host in INVENTORY.hosts},
     units={host.name: units(INVENTORY, host) for host in INVENTORY.hosts},
     identity=IDENTITY_PATHS,
+    ssh={"m2": "-i /root/key -p 2222 admin@10.1.0.2"},
 )
 UP = "fix: `haplane up INVENTORY`"
 CONVERGED = samples.converged(INVENTORY)

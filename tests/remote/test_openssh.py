@@ -90,7 +90,7 @@ def test_a_closed_port_is_unreachable(host, closed_port):
     with pytest.raises(Unreachable) as failure:
         openssh.run(reached(host, port=closed_port), "true")
     assert "refused" in failure.value.why
-    assert failure.value.next_step == f"try `ssh -p {closed_port} 127.0.0.1 true`"
+    assert failure.value.next_step == f"try `ssh -i {host.ssh.key} -p {closed_port} 127.0.0.1 true`"
 
 
 def test_a_wrong_key_is_unreachable(host, stranger):

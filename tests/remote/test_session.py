@@ -110,7 +110,7 @@ def test_one_host_out_of_reach_means_that_nothing_is_done_anywhere(run, hosts, o
     said = run("deploy", f"touch {tmp_path}/done", hosts=(hosts[0], off))
     assert said["error"] == "Unreachable"
     assert said["what"] == "m2 cannot be reached"
-    assert said["where"] == f"-p {off.ssh.port} 127.0.0.1"
+    assert said["where"] == f"-i {off.ssh.key} -p {off.ssh.port} 127.0.0.1"
     assert said["why"]
     assert "ssh" in said["next_step"]
     assert not (tmp_path / "done").exists()

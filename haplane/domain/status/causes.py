@@ -30,8 +30,9 @@ def not_ready(what: str, name: str, nodes: Mapping[str, Node], roster: Roster, o
     if one := observation.left_out.get(name):
         return problem(what, why=observation.unreachable[name], fix=let_in(one), needs=[name])
     if report is None:
+        login = f"`ssh {roster.ssh.get(name, name)}`"
         away = "its host is unreachable" if name in observation.unreachable else message
-        fix = f"power {name} on, or find out why `ssh {name}` fails, then {UP}"
+        fix = f"power {name} on, or find out why {login} fails, then {UP}"
         return problem(what, why=away, fix=fix, needs=[name])
     why, fix = _of_its_host(name, report, roster) or _of_its_message(name, message)
     return problem(what, why=why or None, fix=fix)

@@ -51,7 +51,7 @@ def _way_out(name: str, program: str | None = None) -> str:
     return on(name, "uptime; df -h; dmesg | tail") + " shows whether it is overloaded, full or broken"
 
 
-def unreachable_hosts(observation: Observation) -> list[Problem]:
+def unreachable_hosts(roster: Roster, observation: Observation) -> list[Problem]:
     """Nothing else is known of them, or it was not to be used."""
     found = []
     for name, why in sorted(observation.unreachable.items()):
@@ -60,7 +60,7 @@ def unreachable_hosts(observation: Observation) -> list[Problem]:
         elif why.startswith(TOO_LATE):
             found.append(problem(f"{name}: too slow", why=why, fix=_way_out(name), needs=[name]))
         else:
-            fix = f"power it on; `ssh -v {name}` shows how far a connection gets"
+            fix = f"power it on; `ssh -v {roster.ssh.get(name, name)}` shows how far a connection gets"
             found.append(problem(f"{name}: unreachable", why=why, fix=fix, needs=[name]))
     return found
 

@@ -50,6 +50,7 @@ class Roster:
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ssh: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def node_problems(
         ready = ", ".join(one.name for one in masters if one.apiserver_ready)
         unresponsive = problem(
             "the cluster's nodes are unknown",
-            why=f"the API servers of {ready} are ready, but did not answer an administrator's request in time",
+            why=f"the API servers of {ready} are ready, but returned no usable answer to an administrator's request",
             fix=UP,
         )
         return [*found, unresponsive] if ready else found

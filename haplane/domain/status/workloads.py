@@ -148,7 +148,7 @@ def _unknown(masters: list[HostReport]) -> list[Problem]:
     return [
         problem(
             "no API server reports pods, webhooks and leases: their state is unknown",
-            why="those that are ready did not answer an administrator's request in time",
+            why="those that are ready returned no usable answer to an administrator's request",
             fix="on a master: `kubectl get --raw '/readyz?verbose'`",
         )
     ]

@@ -43,7 +43,7 @@ def change_members(context: Context) -> None:
         CARRY_OUT[change.act](context, change)
     else:
         raise HaplaneError(
-            "etcd's members do not reach the planned state", next_step="run `haplane status`, then again"
+            "etcd's members do not reach the planned state", next_step="see `haplane status INVENTORY`, then re-run"
         )
     for host in out.values():
         put_back(context, host)

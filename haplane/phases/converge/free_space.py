@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from haplane.config.model import Host
@@ -49,11 +50,12 @@ def _what_is_left(context: Context, full: Mapping[str, EtcdStatus]) -> str:
     wanted = context.inventory.cluster.etcd.quota_backend_bytes
     units = {name: context.observation.reports[name].units.get("etcd") for name in full}
     drop_ins = sorted({path for unit in units.values() if unit is not None for path in unit.foreign_drop_ins})
+    up = f"haplane up {shlex.quote(context.inventory.path)}"
     still = f"etcd is still at its quota after it was defragmented ({', '.join(full)}): its live data fills it"
     if drop_ins and any(quota_of(status) < wanted for status in full.values()):
-        return f"{still}; remove {', '.join(drop_ins)}, which sets a smaller quota, then `haplane up`"
+        return f"{still}; remove {', '.join(drop_ins)}, which sets a smaller quota, then `{up}`"
     raise_it = 'raise cluster["etcd"]["quota_backend_bytes"] in the inventory'
-    return f"{still}; delete objects, or {raise_it}, then `haplane up`"
+    return f"{still}; delete objects, or {raise_it}, then `{up}`"
 
 
 def _refuse_without_scratch(context: Context, host: Host) -> None:

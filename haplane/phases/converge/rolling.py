@@ -196,7 +196,7 @@ def refuse_unless(context: Context, host: Host, group: tuple[Host, ...], guard: 
         raise Refused(
             f"{host.name} must not be taken out of service now",
             why=verdict().arithmetic,
-            next_step="bring the others back first (`haplane status` names them), then run again",
+            next_step="bring the others back first (`haplane status INVENTORY` names them), then run again",
         )
 
 

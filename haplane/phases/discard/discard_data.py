@@ -59,7 +59,7 @@ def discardable(recovery: Recovery, names: set[str]) -> tuple[PreviousData, ...]
             "the old data may still be needed; nothing was deleted",
             where=", ".join(sorted({one.host for one in found})),
             why=recovery.reason if not recovery.restore_under_way else str(recovery.problems[0]),
-            next_step="bring every member back first: `haplane status` shows how",
+            next_step="bring every member back first: `haplane status INVENTORY` shows how",
         )
     return found
 

@@ -88,4 +88,4 @@ def _lines(found: Sequence[tuple[str, Cost]]) -> str:
     more = (
         [f"and {len(found) - MOST_SHOWN} more: --dry-run --force lists them all"] if len(found) > MOST_SHOWN else []
     )
-    return "\n       ".join([*(f"{node}: {line(cost)}" for node, cost in found[:MOST_SHOWN]), *more])
+    return "\n".join([*(f"{node}: {line(cost)}" for node, cost in found[:MOST_SHOWN]), *more])

@@ -68,7 +68,7 @@ def _required_nodes(context: Context) -> list[str]:
         raise Refused(
             f"{', '.join(others)}: not a node of the cluster, so there is nothing to drain or uncordon",
             why="only masters and workers run pods",
-            next_step="name masters or workers; `haplane status` lists them",
+            next_step="name masters or workers; `haplane status INVENTORY` lists them",
         )
     return [host.name for host in nodes]
 
@@ -159,7 +159,7 @@ def _late(context: Context, host: Host, left: Sequence[Pod], refused: dict[str, 
     return DeadlinePassed(
         f"{host.name} was not drained within {context.request.node.drain_seconds:g} s; it stays cordoned",
         where=f"{host.name}: {few([pod.name for pod in left])}",
-        why="\n       ".join(f"{pod.name}: {why}" for pod, why in list(zip(left, whys, strict=True))[:3]),
+        why="\n".join(f"{pod.name}: {why}" for pod, why in list(zip(left, whys, strict=True))[:3]),
         next_step="fix the cause and re-run; if pods end slowly, "
         f"`haplane node drain {context.inventory.path} {host.name} --timeout SECONDS` first; "
         f"or give up: `haplane node uncordon {context.inventory.path} {host.name}`",

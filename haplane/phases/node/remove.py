@@ -55,7 +55,8 @@ def without(inventory: Inventory, names: tuple[str, ...]) -> Inventory:
             f"{len(masters)} masters would be left; there have to be 3 or 5",
             where=inventory.path,
             why=f"{', '.join(host.name for host in leaving)} of {len(inventory.masters)} masters",
-            next_step="to replace a master: move its line to `leaving`, add a new one to `masters`, `haplane up`",
+            next_step="to replace a master: move its line to `leaving`, add a new one to `masters`, then "
+            "`haplane up INVENTORY`",
         )
     members = tuple(host for host in inventory.etcd if host not in leaving)
     return inventory.model_copy(

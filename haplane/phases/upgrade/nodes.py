@@ -75,7 +75,7 @@ def _refuse_while_another_is_away(context: Context, host: Host) -> None:
         raise Refused(
             f"{host.name} is not upgraded while another node is away",
             why=found.message.removeprefix("waiting: "),
-            next_step="bring it back (`haplane status` says why it is not Ready), then run again",
+            next_step="bring it back (`haplane status INVENTORY` shows why it is not Ready), then run again",
         )
 
 
