@@ -32,7 +32,12 @@ def build(
         with store.locked():
             return _complete(store, lock, components, maker, progress)
     except OSError as error:
-        raise HaplaneError("the bundle cannot be written", where=str(directory), why=str(error)) from error
+        raise HaplaneError(
+            "the bundle cannot be written",
+            where=str(error.filename or directory),
+            why=error.strerror,
+            next_step="make room there, or name another directory: --directory, or `bundle` in the inventory",
+        ) from error
 
 
 def _complete(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from haplane.errors import BadInput, Refused
 
+GIVE = "correct it, or give another file with --netrc; a line is like: machine HOST login USER password PASSWORD"
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -37,10 +39,12 @@ class Credentials:
             entry = netrc.netrc(self.path).hosts.get(host)
             mode = self.path.stat().st_mode
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput("the netrc file cannot be read", where=str(self.path), why=str(error)) from None
+            why = error.strerror if isinstance(error, OSError) else "it is not a text file"
+            raise BadInput("the netrc file cannot be read", where=str(self.path), why=why, next_step=GIVE) from None
         except netrc.NetrcParseError as error:  # its text may quote what is in the file
             where = f"{self.path}, line {error.lineno}"
-            raise BadInput("the netrc file cannot be read", where=where, why="this line is not an entry") from None
+            why = "this line is not an entry"
+            raise BadInput("the netrc file cannot be read", where=where, why=why, next_step=GIVE) from None
         if entry is None:
             return None
         if mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -18,7 +18,12 @@ def write_lock(target: Path, lock: Lock, origin: str) -> None:
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise HaplaneError("the lock cannot be written", where=str(target), why=str(error)) from error
+        raise HaplaneError(
+            "the lock cannot be written",
+            where=str(target),
+            why=error.strerror,
+            next_step="make room there, or name another file with --output",
+        ) from error
 
 
 def refuse_unwritable(target: Path) -> None:

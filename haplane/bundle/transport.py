@@ -179,7 +179,12 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except OSError as error:  # ssl.SSLError is one
-        raise BadInput("the CA file cannot be used", where=str(ca_file), why=str(error)) from error
+        raise BadInput(
+            "the CA file cannot be used",
+            where=str(ca_file),
+            why=error.strerror or str(error),
+            next_step="give a file of PEM certificates with --ca-file",
+        ) from error
 
 
 def _proxied(proxy: str, context: ssl.SSLContext) -> urllib3.ProxyManager:

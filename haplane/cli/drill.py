@@ -36,7 +36,9 @@ OPTIONS = (
         "--report", type=click.Path(file_okay=False, path_type=Path), help="Write HTML and JSON files here."
     ),
     click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit file for CI."),
-    click.option("--repeat", type=click.IntRange(1, 100), default=1, help="Run each drill this many times."),
+    click.option(
+        "--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run each drill this often."
+    ),
     click.option("--force", is_flag=True, help="Allow a drill that destroys data, on hosts that are not a lab's."),
     yes_option,
     json_option,

@@ -24,7 +24,7 @@ def command() -> None:
     """Create and check the age identity that decrypts snapshots; rotate the cluster's keys."""
 
 
-@command.command(epilog=examples("haplane keys new ~/haplane-identity.txt"))
+@command.command(epilog=examples("haplane keys new ~/snapshots.age"))
 @file_argument
 @json_option
 @reports_errors

@@ -23,7 +23,7 @@ between_option = click.option("--between", is_flag=True, help="Only the link bet
 
 @click.group()
 def command() -> None:
-    """Make real hosts on this machine from an inventory, and cut their power and cables. No HOST means all."""
+    """Make hosts (containers or virtual machines) on this machine, cut their power and cables. No HOST means all."""
 
 
 def verb(function: Callable[..., Any]) -> click.Command:

@@ -20,7 +20,11 @@ def command() -> None:
     """Drain, uncordon, reboot, patch, remove or repair hosts; discard the old etcd data that they keep."""
 
 
-@command.command("repair", epilog=examples("haplane node repair inventories/prod.py m2 --dry-run"))
+@command.command(
+    "repair",
+    short_help="Repair a host that was reinstalled or has damaged data.",
+    epilog=examples("haplane node repair inventories/prod.py m2 --dry-run"),
+)
 @inventory_argument
 @click.argument("host")
 @without_option
@@ -46,7 +50,11 @@ def repair(
     return converge(output, loaded, without=without, dry_run=dry_run, assume_yes=assume_yes, repaired=host)
 
 
-@command.command("discard", epilog=examples("haplane node discard inventories/prod.py"))
+@command.command(
+    "discard",
+    short_help="Delete old etcd data that hosts keep.",
+    epilog=examples("haplane node discard inventories/prod.py"),
+)
 @inventory_argument
 @click.argument("hosts", nargs=-1)
 @by_a_plan

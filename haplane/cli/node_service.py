@@ -46,7 +46,11 @@ keep_option = click.option(
 all_option = click.option("--all", "everyone", is_flag=True, help="All hosts of INVENTORY, one at a time.")
 
 
-@click.command("drain", epilog=examples("haplane node drain inventories/prod.py w1 --dry-run"))
+@click.command(
+    "drain",
+    short_help="List what a drain costs, then evict the pods of hosts.",
+    epilog=examples("haplane node drain inventories/prod.py w1 --dry-run"),
+)
 @inventory_argument
 @click.argument("hosts", nargs=-1, required=True)
 @force_option
@@ -111,6 +115,7 @@ def _run_in_turn(output: Output, inventory: str, verb: str, hosts: tuple[str, ..
 
 @click.command(
     "reboot",
+    short_help="Reboot hosts one at a time, drained before.",
     epilog=examples(
         "haplane node reboot inventories/prod.py m2 --dry-run", "haplane node reboot inventories/prod.py --all"
     ),
@@ -125,7 +130,11 @@ def reboot(output: Output, inventory: str, hosts: tuple[str, ...], **options: Un
     return _run_in_turn(output, inventory, "reboot", hosts, options)
 
 
-@click.command("patch", epilog=examples("haplane node patch inventories/prod.py --all"))
+@click.command(
+    "patch",
+    short_help="Upgrade packages of hosts one at a time.",
+    epilog=examples("haplane node patch inventories/prod.py --all"),
+)
 @in_turn
 def patch(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unpack[InTurn]) -> ExitCode:
     """Upgrade the packages of HOSTS one at a time, and reboot those that need it as `node reboot` does.
@@ -135,7 +144,11 @@ def patch(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unp
     return _run_in_turn(output, inventory, "patch", hosts, options)
 
 
-@click.command("remove", epilog=examples("haplane node remove inventories/prod.py w3 --dry-run"))
+@click.command(
+    "remove",
+    short_help="Take workers or masters out for good.",
+    epilog=examples("haplane node remove inventories/prod.py w3 --dry-run"),
+)
 @inventory_argument
 @click.argument("hosts", nargs=-1, required=True)
 @force_option

@@ -79,13 +79,15 @@ def cluster_problems(error: ValidationError) -> Iterator[Problem]:
             yield _problem(field, details)
 
 
-def host_problems(error: ValidationError, label: str, data: Container[object]) -> Iterator[Problem]:
-    """Everything wrong in one host's data; ``label`` is ``GROUP: NAME``."""
+def host_problems(
+    error: ValidationError, label: str, data: Container[object], of_group: Mapping[object, str]
+) -> Iterator[Problem]:
+    """Everything wrong in one host's data; ``label`` is ``GROUP: NAME``, ``of_group`` that of what is its group's."""
     for details in error.errors(include_url=False):
         setting = _SETTING_AT.get(tuple(map(str, details["loc"])))
         if setting == "ssh_hostname" and setting not in data:
             continue  # it stands for the address, about which there is a problem of its own
-        yield _problem(f"{label}: {setting}" if setting else label, details)
+        yield _problem(f"{of_group.get(setting, label)}: {setting}" if setting else label, details)
 
 
 def _problem(field: str, details: ErrorDetails) -> Problem:

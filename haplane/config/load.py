@@ -75,7 +75,11 @@ def _hosts(written: source.Source, context: Context) -> tuple[dict[str, Host], l
         try:
             hosts[name] = Host.model_validate(_arranged(name, data), context=context)
         except ValidationError as error:
-            mistakes += explain.host_problems(error, label, data)
+            own = {key for _, member in places for key in member.own}
+            of_group = {
+                key: f"{group}: group data" for group, member in places for key in member.shared if key not in own
+            }
+            mistakes += explain.host_problems(error, label, data, of_group)
         problems += mistakes
     return hosts, problems
 

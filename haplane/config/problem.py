@@ -76,7 +76,8 @@ def unknown(field: str, name: object, value: object, known: Iterable[str], *, ki
     names = sorted(known)
     nearest = difflib.get_close_matches(str(name).lower(), names, 1, 0.6) if isinstance(name, str) else []
     if isinstance(name, str) and looks_secret(name):
-        remedy = "remove it: an inventory holds no secrets; use ssh_key, an ssh agent and passwordless sudo"
+        instead = "" if field.startswith("cluster") else "; use ssh_key, an ssh agent and passwordless sudo"
+        remedy = f"remove it: an inventory holds no secrets{instead}"
     elif nearest:
         remedy = f"did you mean {nearest[0]}?"
     else:

@@ -42,11 +42,11 @@ OWN_BELOW = ("/media", "/mnt", "/srv")
 
 def _url(text: str) -> str:
     if USER.search(text):
-        raise refusal("holds a user name or password", "write the URL without; credentials have files of their own")
+        raise refusal("holds a user name or password", "write the URL without: an inventory holds no secrets")
     found = URL.fullmatch(text)
     if found is None or not _is_host(found["host"]):
         raise refusal(
-            "not an http or https URL", "write it like https://s3.example.org:9000 or https://[2001:db8::1]"
+            "not an http or https URL", "write it like https://host.example.org:9000 or https://[2001:db8::1]"
         )
     if found["port"] and not 1 <= int(found["port"]) <= 65535:
         raise refusal("its port is not one", "use a number from 1 to 65535")

@@ -471,3 +471,12 @@ def test_what_is_no_file_is_no_inventory(tmp_path: Path) -> None:
     for path in ("", tmp_path, tmp_path / "fifo"):
         with pytest.raises(BadInput, match="an inventory is a file"):
             load_inventory(path)
+
+
+def test_a_mistake_of_a_group_is_named_once(write: Callable[..., Path]) -> None:
+    path = write(masters=(hosts(1, 2, 3), {"ssh_port": 70000}))
+    with pytest.raises(Problems) as caught:
+        load_inventory(path)
+    assert [one.what for one in caught.value.problems if "70000" in one.what] == [
+        "masters: group data: ssh_port = 70000: out of range"
+    ]
