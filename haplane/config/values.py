@@ -148,11 +148,10 @@ def _interval(seconds: int) -> int:
     divides_an_hour = HOUR_SECONDS % seconds == 0
     divides_a_day = seconds >= LONG_INTERVAL and DAY_SECONDS % seconds == 0
     if not (divides_an_hour or divides_a_day):
-        raise refusal(
-            "the interval must divide an hour or a day evenly",
-            f"use an even number from {MINIMUM_INTERVAL} that divides 3600, or from {LONG_INTERVAL} one that divides "
-            "86400, like 30, 60, 300 or 21600",
+        remedy = (
+            f"use one that divides 3600, or from {LONG_INTERVAL} one that divides 86400, like 30, 60, 300 or 21600"
         )
+        raise refusal("the interval must divide an hour or a day evenly", remedy)
     return seconds
 
 
@@ -185,12 +184,6 @@ def _endpoint(value: object) -> object:
     if not re.fullmatch(r"[0-9]{1,5}", port):
         raise refusal("its port is not a number", "write it like 10.0.0.10:6443")
     return {"address": address, "port": int(port)}
-
-
-def _domain_name(text: str) -> str:
-    if re.fullmatch(r"[0-9.]+", text):
-        raise refusal("not a DNS domain", "write a name like cluster.local")
-    return text
 
 
 def _alternative_name(text: str) -> str:
@@ -261,7 +254,7 @@ DnsName = Annotated[
     ),
     AfterValidator(_dns_name),
 ]
-DomainName = Annotated[DnsName, AfterValidator(_domain_name)]
+DomainName = Annotated[DnsName, text_of(r"(?![0-9.]+\Z).*", "write a name like cluster.local", "not a DNS domain")]
 UserName = Annotated[str, AfterValidator(_ssh_user)]
 SshHostName = Annotated[
     str,
