@@ -136,7 +136,8 @@ def test_one_master_down_leaves_quorum_and_says_what_is_lost():
     assert not status.healthy
     assert status.etcd.quorum.can_lose == 0
     said = "\n".join(status.lines)
-    assert "m2: unreachable (timed out); fix: power it on; `ssh -v m2` shows how far a connection gets" in said
+    login = "`ssh -v -i /root/key -p 2222 admin@10.1.0.2`"
+    assert f"m2: unreachable (timed out); fix: power it on; {login} shows how far a connection gets" in said
     assert "etcd member m2: not healthy (its host is unreachable); fix: power m2 on; if it is lost for good: " in said
     assert "no quorum" not in said
     assert status.cluster.uid == "cluster-1"

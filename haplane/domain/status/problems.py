@@ -62,7 +62,7 @@ def problems_of(known: Known) -> tuple[Problem, ...]:
 def _hosts(known: Known) -> Iterable[Problem]:
     roster, observation = known.roster, known.observation
     return (
-        *unreachable_hosts(observation),
+        *unreachable_hosts(roster, observation),
         *failed_probes(observation),
         *clock_problems(known.offsets),
         *expired_certificates(known.certificates),

@@ -36,8 +36,8 @@ def without(inventory: Inventory, names: tuple[str, ...]) -> Inventory:
         raise Refused(
             f"{', '.join(others)}: neither a master nor a worker",
             where=inventory.path,
-            next_step="a load balancer: delete its line, `haplane up`, then reset the host; "
-            "an etcd host: move its line to `leaving`, then `haplane up`",
+            next_step="a load balancer: delete its line, `haplane up INVENTORY`, then reset the host; "
+            "an etcd host: move its line to `leaving`, then `haplane up INVENTORY`",
         )
     leaving = tuple(host for host in inventory.masters if host.name in names)
     if not leaving:
