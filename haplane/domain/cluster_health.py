@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from haplane.domain import host_paths
 from haplane.domain.drain.api import ApiObject, Labels, Selector
 from haplane.domain.reported import Count, Number, Observed, Text
 
@@ -65,6 +66,13 @@ class Precedence(Observed):
     tables: tuple[Text, ...] | None = None
     no_subnet: bool = False
     forward: tuple[Annotated[str, Field(pattern=r"^[\w .-]{1,200}$")], ...] = ()
+
+    @property
+    def overriding_cni(self) -> str | None:
+        """The path of what the runtime takes in place of flannel's configuration."""
+        configurations = [f"{host_paths.CNI_CONFIG}/{name}" for name in self.cni]
+        there = host_paths.FLANNEL_CONFLIST in configurations
+        return configurations[0] if there and configurations[0] != host_paths.FLANNEL_CONFLIST else None
 
 
 class Pod(Observed):

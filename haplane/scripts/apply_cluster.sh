@@ -15,7 +15,7 @@
 # $with_token: operations/on_host/with_token.py
 # $recorder: what records the objects that were applied
 # $@: node/NAME of those that must have registered, with a pod network, before the pods start
-# uses: api persistent_api
+# uses: api persistent_api wait_for bind_kubelet_admin
 
 to_restart() { case " $restart " in *" $1 "*) ;; *) return 1 ;; esac; }
 recorded() {
@@ -88,6 +88,7 @@ apply_network
 start_network
 if ! exists deployment/coredns || [ "$(recorded dns)" != "$dns" ] || to_restart dns; then apply_dns; fi
 wait $bootstrap
+wait_for 60 "API servers' right to use kubelets is bound" bind_kubelet_admin
 persistent_api 20 --namespace=kube-system delete secret "bootstrap-token-$token_id" --ignore-not-found
 wait $proxy_addon
 persistent_api 20 get -f "$network" -o json > "$record"

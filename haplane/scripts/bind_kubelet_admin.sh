@@ -1,11 +1,4 @@
-# Bind API servers' right to use kubelets to the name in their certificate, whatever groups it has. kubeadm 1.35.5 and
-# newer give apiserver-kubelet-client no group and bind its right by this. In a cluster that an older one made nobody
-# has: without it logs and exec are forbidden (kubernetes#138957).
-# uses: wait_for api
+# Bind API servers' right to use kubelets.
+# uses: wait_for bind_kubelet_admin
 
-bind() {
-    api 20 create clusterrolebinding kubeadm:apiserver-kubelet-client --clusterrole=system:kubelet-api-admin \
-        --user=kube-apiserver-kubelet-client --dry-run=client -o json |
-        api 20 apply --server-side --force-conflicts --field-manager=haplane -f -
-}
-wait_for 60 "API servers' right to use kubelets is bound" bind
+wait_for 60 "API servers' right to use kubelets is bound" bind_kubelet_admin

@@ -34,7 +34,7 @@ def not_ready(what: str, name: str, nodes: Mapping[str, Node], roster: Roster, o
         away = "its host is unreachable" if name in observation.unreachable else message
         fix = f"power {name} on, or find out why {login} fails, then {UP}"
         return problem(what, why=away, fix=fix, needs=[name])
-    why, fix = _of_its_host(name, report, roster) or _of_its_message(name, message)
+    why, fix = _of_its_host(name, report, roster) or _of_its_message(name, message, report)
     return problem(what, why=why or None, fix=fix)
 
 
@@ -71,8 +71,10 @@ def does_not_answer(report: HostReport) -> bool:
     return unit is not None and unit.active and (late or "ctr did not end" in report.failed.get("images", ""))
 
 
-def _of_its_message(name: str, message: str) -> tuple[str, str]:
+def _of_its_message(name: str, message: str, report: HostReport) -> tuple[str, str]:
     """The same by what the kubelet wrote into the Node."""
+    if NO_NETWORK.search(message) and (path := report.precedence.overriding_cni):
+        return f"{path} is no network that its runtime can use", on(name, f"mv {word(path)} /root/")
     if NO_NETWORK.search(message):
         return message, UP
     if RUNTIME_FAILS.search(message):

@@ -10,7 +10,6 @@ from haplane.domain.status.model import Roster
 from haplane.domain.status.own_files import absent_files, absent_programs
 from haplane.domain.steps.nodes import WORKER_EVIDENCE, edited_files
 
-FLANNEL = "10-flannel.conflist"
 MANIFESTS = host_paths.CONTROL_PLANE_MANIFESTS
 """Those that are missing are named with what they define."""
 MADE_BY_KUBEADM = (*MANIFESTS, host_paths.KUBELET_CONFIG_YAML)
@@ -36,8 +35,8 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[Proble
         found += [
             _unit(name, unit, paths) for unit, paths in seen.units.items() if unit in roster.units.get(name, ())
         ]
-        if roster.own_pod_network and seen.cni and FLANNEL in seen.cni and seen.cni[0] != FLANNEL:
-            found.append(_cni(name, seen.cni[0]))
+        if roster.own_pod_network and (path := seen.overriding_cni):
+            found.append(_cni(name, path))
         found += [
             problem(f"{name}: the kernel's {setting} is {value}: pods do not reach each other", fix=_remedy(value))
             for setting, value in seen.kernel.items()
@@ -61,11 +60,11 @@ def _unit(name: str, unit: str, paths: tuple[str, ...]) -> Problem:
     )
 
 
-def _cni(name: str, first: str) -> Problem:
+def _cni(name: str, path: str) -> Problem:
     return problem(
-        f"{name}: pods get the network of {host_paths.CNI_CONFIG}/{first}, not flannel's",
-        why=f"it sorts before {FLANNEL}",
-        fix=f"on {name}: `mv {word(f'{host_paths.CNI_CONFIG}/{first}')} /root/`",
+        f"{name}: pods get the network of {path}, not flannel's",
+        why=f"it sorts before {host_paths.FLANNEL_CONFLIST.rpartition('/')[2]}",
+        fix=f"on {name}: `mv {word(path)} /root/`",
     )
 
 

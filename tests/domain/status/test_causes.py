@@ -42,6 +42,13 @@ def test_a_nodes_own_message_is_the_cause(message, fix):
     assert found.endswith(fix)
 
 
+def test_a_configuration_in_the_place_of_flannels_is_the_cause():
+    cni = {"cni": ["05-other.conflist", "10-flannel.conflist"]}
+    message = "container runtime network not ready: NetworkReady=false message:cni plugin not initialized"
+    found = not_ready("w1", message, precedence=cni)
+    assert found.endswith("fix: on w1: `mv /etc/cni/net.d/05-other.conflist /root/`")
+
+
 SILENT = "Kubelet stopped posting node status."
 
 

@@ -39,6 +39,24 @@ persistent_api() (
     test -z "$said" || printf '%s\n' "$said" >&2
 )
 
+wait_for() (
+    seconds=$1 what=$2 deadline=$(($(date +%s) + $1))
+    shift 2
+    until output=$("$@" 2>&1); do
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            echo "$DEADLINE_MARK not within $seconds s: $what: $(printf '%s' "$output" | tail -n 1)" >&2
+            exit 1
+        fi
+        sleep 0.3
+    done
+)
+
+bind_kubelet_admin() {
+    api 20 create clusterrolebinding kubeadm:apiserver-kubelet-client --clusterrole=system:kubelet-api-admin \
+        --user=kube-apiserver-kubelet-client --dry-run=client -o json |
+        api 20 apply --server-side --force-conflicts --field-manager=haplane -f -
+}
+
 to_restart() { case " $restart " in *" $1 "*) ;; *) return 1 ;; esac; }
 recorded() {
     persistent_api 20 --namespace=kube-system get configmap/haplane --ignore-not-found -o jsonpath="{.data.$1}"
@@ -110,6 +128,7 @@ apply_network
 start_network
 if ! exists deployment/coredns || [ "$(recorded dns)" != "$dns" ] || to_restart dns; then apply_dns; fi
 wait $bootstrap
+wait_for 60 "API servers' right to use kubelets is bound" bind_kubelet_admin
 persistent_api 20 --namespace=kube-system delete secret "bootstrap-token-$token_id" --ignore-not-found
 wait $proxy_addon
 persistent_api 20 get -f "$network" -o json > "$record"

@@ -20,9 +20,10 @@ api() (
     kubectl --kubeconfig="$ADMIN_KUBECONFIG" --request-timeout="${seconds}s" "$@"
 )
 
-bind() {
+bind_kubelet_admin() {
     api 20 create clusterrolebinding kubeadm:apiserver-kubelet-client --clusterrole=system:kubelet-api-admin \
         --user=kube-apiserver-kubelet-client --dry-run=client -o json |
         api 20 apply --server-side --force-conflicts --field-manager=haplane -f -
 }
-wait_for 60 "API servers' right to use kubelets is bound" bind
+
+wait_for 60 "API servers' right to use kubelets is bound" bind_kubelet_admin
