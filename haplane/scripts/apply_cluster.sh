@@ -26,21 +26,21 @@ exists() { test -n "$(persistent_api 20 --namespace=kube-system get "$1" --ignor
 # An operator's manifest may define a kind and use it: what the API does not know yet is applied once it is established.
 apply_network() {
     deadline=$(($(date +%s) + 120))
-    until api 20 apply --server-side --force-conflicts --field-manager=haplane -f "$network" > "$output" 2>&1; do
-        if ! grep -qE "no matches for kind|namespaces .* not found|$broken_off" "$output"; then
-            cat "$output" >&2
+    until api 20 apply --server-side --force-conflicts --field-manager=haplane -f "$network" > "$printed" 2>&1; do
+        if ! grep -qE "no matches for kind|namespaces .* not found|$broken_off" "$printed"; then
+            cat "$printed" >&2
             return 1
         fi
         if [ "$(date +%s)" -ge "$deadline" ]; then
-            echo "$DEADLINE_MARK not within 120 s: the pod network's kinds are there: $(tail -n 1 "$output")" >&2
+            echo "$DEADLINE_MARK not within 120 s: the pod network's kinds are there: $(tail -n 1 "$printed")" >&2
             return 1
         fi
-        definitions=$(grep -o '^customresourcedefinition[^ ]*' "$output" || test $? = 1)
+        definitions=$(grep -o '^customresourcedefinition[^ ]*' "$printed" || test $? = 1)
         # shellcheck disable=SC2086 # one word each
         test -z "$definitions" || persistent_api 0 wait --for=condition=Established --timeout=30s $definitions >&2
         sleep 1
     done
-    cat "$output"
+    cat "$printed"
 }
 
 apply_proxy() {
@@ -71,9 +71,9 @@ apply_dns() {
 
 network=$(mktemp /run/haplane.XXXXXX)
 configuration=$(mktemp /run/haplane.XXXXXX)
-output=$(mktemp /run/haplane.XXXXXX)
+printed=$(mktemp /run/haplane.XXXXXX)
 record=$(mktemp /run/haplane.XXXXXX)
-trap 'rm -f "$network" "$configuration" "$output" "$record"' EXIT
+trap 'rm -f "$network" "$configuration" "$printed" "$record"' EXIT
 cat > "$network"
 python3 -I -c "$with_token" "$token_id" < "$KUBEADM_CONFIG_YAML" > "$configuration"
 kubeadm init phase upload-config all --config "$KUBEADM_CONFIG_YAML"
@@ -92,8 +92,8 @@ wait_for 60 "API servers' right to use kubelets is bound" bind_kubelet_admin
 persistent_api 20 --namespace=kube-system delete secret "bootstrap-token-$token_id" --ignore-not-found
 wait $proxy_addon
 persistent_api 20 get -f "$network" -o json > "$record"
-python3 -I -c "$recorder" "$port" "$watched" < "$record" > "$output"
+python3 -I -c "$recorder" "$port" "$watched" < "$record" > "$printed"
 api 20 --namespace=kube-system create configmap haplane --from-literal=applied="$applied" \
-    --from-literal=proxy="$proxy" --from-literal=dns="$dns" --from-file=objects="$output" \
+    --from-literal=proxy="$proxy" --from-literal=dns="$dns" --from-file=objects="$printed" \
     --dry-run=client -o json > "$record"
 persistent_api 20 apply --server-side --force-conflicts --field-manager=haplane -f "$record"
