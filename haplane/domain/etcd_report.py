@@ -56,7 +56,7 @@ class Etcd(Observed):
     ``data_cluster_id`` is of the cluster whose data is on the disk, whether etcd runs or not.
     ``outsiders`` says of members that the inventory does not name, by their IDs in hexadecimal, whether they serve;
     ``cut_off``: connections to its port are dropped on its own host, so that nothing is known of it.
-    ``active_peers`` are the IDs of members that it is connected to, None where that is not known.
+    ``reached_peers`` are the IDs of other members that answer there, None where that is not known.
     ``last_words`` are lines of the journal of a member that does not answer, oldest first.
     """
 
@@ -68,7 +68,7 @@ class Etcd(Observed):
     data_cluster_id: Id | None = None
     outsiders: dict[HexId, bool] = Field(default_factory=dict)
     cut_off: bool = False
-    active_peers: Annotated[tuple[HexId, ...], Field(max_length=100)] | None = None
+    reached_peers: Annotated[tuple[HexId, ...], Field(max_length=100)] | None = None
     last_words: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=100)] = ()
 
     @cached_property

@@ -16,7 +16,7 @@ NO_PYTHON = "python3 is not installed: install that package"
 
 
 MODULES = (
-    *("probe", "systemd", "network", "certificates", "haproxy", "machine", "etcd", "kubernetes", "kubelet"),
+    *("probe", "systemd", "network", "certificates", "haproxy", "machine", "peers", "etcd", "kubernetes", "kubelet"),
     *("apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence", "webhooks"),
     *("trials", "rights", "workloads", "surroundings", "stopped", "condition", "corefile", "findings"),
     *("dns", "namespaces", "pod_network", "kubeconfigs", "observe"),

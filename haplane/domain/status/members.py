@@ -137,7 +137,7 @@ def separate_members(roster: Roster, observation: Observation) -> list[Problem]:
         tuple(sorted((name, other)))
         for name, report in serving.items()
         for other in ids
-        if other != name and report.etcd.active_peers is not None and ids[other] not in report.etcd.active_peers
+        if other != name and report.etcd.reached_peers is not None and ids[other] not in report.etcd.reached_peers
     }
     return [
         problem(

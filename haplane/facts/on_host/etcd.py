@@ -5,13 +5,13 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import glob
-import http.client
 import json
 import os
 import re
 import socket
 from typing import Any
 
+from haplane.facts.on_host.peers import reached_peers
 from haplane.facts.on_host.probe import is_directory, protobuf, run
 from haplane.facts.on_host.systemd import loaded_unit
 
@@ -27,7 +27,7 @@ NO_MEMBER: dict[str, Any] = {
     "outsiders": {},
     "last_words": [],
     "cut_off": False,
-    "active_peers": None,
+    "reached_peers": None,
 }
 CLIENTS = (
     ("/etc/etcd/pki/ca.crt", "/etc/etcd/pki/healthcheck-client.crt", "/etc/etcd/pki/healthcheck-client.key"),
@@ -42,9 +42,6 @@ CLIENTS = (
 
 CLIENT_PORT = ("127.0.0.1", 2379)
 CONNECT_SECONDS = 2.0
-METRICS_PORT, MOST_METRICS = 2381, 8 << 20
-ACTIVE_PEER = re.compile(r'^etcd_network_active_peers\{[^}]*Remote="([0-9a-f]{1,16})"[^}]*\} 1$', re.M)
-"""A member to which messages can be sent, by a connection that is open (rafthttp/peer_status.go)."""
 JOURNAL_LINES, LAST_WORDS, WORDS_LENGTH = 300, 40, 400
 WITHOUT_LOG = re.compile(r"^panic: |^fatal error: |^unexpected fault|^flag provided|^invalid value |etcd\.service: ")
 """What Go and systemd write where etcd logs nothing."""
@@ -81,27 +78,15 @@ def etcd(known: list[str]) -> dict[str, Any]:
     with contextlib.suppress(ValueError, LookupError, TypeError):
         found["members"] = json.loads(members.result() or "{}")["members"]
     found["reads_through_quorum"] = read_back.result() is not None
-    found["active_peers"] = active_peers(METRICS_PORT)
     if found["status"] is None:
         found["last_words"] = last_words()
         found["cut_off"] = drops_connections(CLIENT_PORT)
     with contextlib.suppress(LookupError, TypeError):
+        own = found["status"]["header"]["member_id"]
+        found["reached_peers"] = reached_peers(found["members"], own)
+    with contextlib.suppress(LookupError, TypeError):
         found["outsiders"] = outsiders(client, known, found["members"] or [])
     return found
-
-
-def active_peers(port: int) -> list[str] | None:
-    """The IDs of other members that this one is connected to, by its own metrics; None where those are not to be had.
-
-    To connect to their port of ours would fill their log.
-    """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CONNECT_SECONDS)
-    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        text = answer.read(MOST_METRICS).decode(errors="replace")
-        return ACTIVE_PEER.findall(text) if answer.status == 200 and "etcd_server_has_leader" in text else None
-    return None
 
 
 def drops_connections(place: tuple[str, int]) -> bool:

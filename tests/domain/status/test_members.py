@@ -58,8 +58,8 @@ def test_a_learner_that_somebody_left_behind_is_named():
 
 def separated(*, peers, started=0.0, down=()):
     observation = samples.stopped(CONVERGED, *down)
-    for name, active in peers.items():
-        etcd = observation.reports[name].etcd.model_dump(by_alias=True) | {"active_peers": active}
+    for name, reached in peers.items():
+        etcd = observation.reports[name].etcd.model_dump(by_alias=True) | {"reached_peers": reached}
         units = observation.reports[name].model_dump()["units"]
         units["etcd"] |= {"active_since": started}
         observation = samples.altered(observation, name, etcd=etcd, units=units)

@@ -2,13 +2,11 @@
 
 import json
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from observing import observe
 
-from haplane.facts.on_host.etcd import active_peers, drops_connections
+from haplane.facts.on_host.etcd import drops_connections
 
 
 def varint(number):
@@ -130,28 +128,3 @@ def test_a_port_that_drops_packets_is_told_from_a_member_that_does_not_answer(tm
             one.connect_ex(queue.getsockname())
         assert drops_connections(queue.getsockname())
     assert not drops_connections(("127.0.0.1", 1)), "refused"
-
-
-METRICS = """# TYPE etcd_network_active_peers gauge
-etcd_network_active_peers{Local="8211f1d0f64f3269",Remote="91bc3c398fb3c146"} 1
-etcd_network_active_peers{Local="8211f1d0f64f3269",Remote="fd422379fda50e48"} 0
-etcd_server_has_leader 1
-"""
-
-
-@pytest.mark.parametrize(("text", "found"), [(METRICS, ["91bc3c398fb3c146"]), ("something else", None)])
-def test_which_members_it_is_connected_to(text, found):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *words):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.handle_request, daemon=True).start()
-        port = server.server_port
-        assert active_peers(port) == found
-    assert active_peers(port) is None
