@@ -158,14 +158,19 @@ def _of_service(asked: list[Asked], pods: list[Asked]) -> Iterator[Problem]:
         )
         if not one.answer.service or not one.answer.why or named or told_by_host:
             continue
-        logs = f"logs --selector=k8s-app=kube-proxy --field-selector=spec.nodeName={one.node} --tail=50"
         yield problem(
             f"{one.node}: cluster DNS does not answer {_who({one.answer.from_pod})} at its service address "
             f"{one.answer.address}",
             why=f"{one.answer.why}{', though CoreDNS pods answer' if resolved else ''}",
-            fix=f"see what kube-proxy does there: `kubectl --namespace=kube-system {logs}`, "
-            f"and {on(one.node, 'nft list table ip kube-proxy')}",
+            fix=_look_at(one.node) if one.answer.from_pod else _ask_kube_proxy(one.node),
         )
+
+
+def _ask_kube_proxy(node: str) -> str:
+    """Where the host itself does not reach a service; what is in the way of its pods alone is before that."""
+    logs = f"logs --selector=k8s-app=kube-proxy --field-selector=spec.nodeName={node} --tail=50"
+    shown = on(node, "nft list table ip kube-proxy")
+    return f"see what kube-proxy does there: `kubectl --namespace=kube-system {logs}`, and {shown}"
 
 
 def _who(from_pods: set[bool]) -> str:

@@ -86,6 +86,13 @@ def test_a_service_address_behind_which_nothing_is_though_pods_answer():
     assert "--selector=k8s-app=kube-proxy --field-selector=spec.nodeName=w1" in found
 
 
+def test_what_only_pods_do_not_reach_is_no_fault_of_kube_proxy():
+    """The host reaches it by the same rules: a filter is between the pods and them."""
+    (found,) = problems(lost(by=["w1"], at=[SERVICE], from_pod=True))
+    assert found.startswith("w1: cluster DNS does not answer its pods at its service address 10.96.0.10 (no answer")
+    assert found.endswith(f"on w1: {LOOK}")
+
+
 def test_a_corefile_without_the_clusters_own_zone():
     """CoreDNS takes it, and is Ready."""
     (found,) = problems(lambda *asked: (True, "DNS error 3"), dns_domain="a.example")
