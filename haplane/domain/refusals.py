@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from haplane.domain.cluster_health import Workloads
+from haplane.domain.cluster_health import DaemonSet, Workloads
 from haplane.domain.drain.api import thousandths
 from haplane.domain.problem import UP
 
@@ -65,6 +65,16 @@ def fix_of_refusal(name: str, why: str) -> str:
     namespace = name.partition("/")[0]
     shown = f"`kubectl describe namespace {namespace}` shows its quotas, limits and labels"
     return remedy(namespace, why) or shown
+
+
+def waits_to_create(one: DaemonSet, view: Workloads) -> bool:
+    """Whether a webhook kept its pods from being made that answers now, or is gone, and its controller waits.
+
+    For up to 16 minutes (k8s.io/client-go, DefaultTypedControllerRateLimiter), unless the object changes.
+    """
+    why = one.warning or ""
+    kept = why.startswith("FailedCreate: ") and "failed calling webhook" in why and len(one.pods) < one.desired
+    return kept and one.name not in view.refused and not any(hook.webhook in why for hook in view.webhooks)
 
 
 def irreplaceable(view: Workloads) -> Mapping[str, str]:

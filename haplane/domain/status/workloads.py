@@ -12,7 +12,13 @@ from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
 from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
-from haplane.domain.refusals import fix_of_refusal, irreplaceable, remedy, without_silent_webhooks
+from haplane.domain.refusals import (
+    fix_of_refusal,
+    irreplaceable,
+    remedy,
+    waits_to_create,
+    without_silent_webhooks,
+)
 from haplane.domain.status.causes import end_of
 from haplane.domain.status.model import Roster
 from haplane.domain.status.nodes import lacks_dns
@@ -71,7 +77,7 @@ def _problems_in(view: Workloads, roster: Roster, kubernetes: Kubernetes | None)
         hook = next((hook for hook in view.webhooks if one.warning and hook.webhook in one.warning), None)
         if lacking := _lacking(one, ready, kubernetes):
             reported |= {hook.name} if hook else set()
-            fix, stuck = removal(hook) if hook else _fix(one, ready), _stuck(one, ready)
+            fix, stuck = removal(hook) if hook else _fix(one, ready, view), _stuck(one, ready)
             ends = end_of(stuck.reason if stuck else None)
             found.append(problem(f"{one.name}: {lacking}", why=_why(one, ready), fix=fix, ends=ends))
     found += _hindered(view)
@@ -199,9 +205,11 @@ def _stuck(one: DaemonSet, ready: Collection[str]) -> Pod | None:
     return next((pod for pod in one.pods if not pod.ready and pod.node in ready), None)
 
 
-def _fix(one: DaemonSet, ready: Collection[str]) -> str:
+def _fix(one: DaemonSet, ready: Collection[str], view: Workloads) -> str:
     """One command for what keeps its pods from being made, or one of them from being ready."""
     namespace, _, name = one.name.partition("/")
+    if waits_to_create(one, view):
+        return UP
     if stuck := _stuck(one, ready):
         return fix_of_pod(namespace, stuck.name, stuck.reason)
     shown = f"`kubectl --namespace={namespace} describe daemonset {name}` shows why"

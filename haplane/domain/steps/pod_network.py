@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from haplane.domain.cluster_health import Precedence
 from haplane.domain.observed import HostReport, Kubernetes, Node
 from haplane.domain.plan import ClusterWants, Kind, Step, few
+from haplane.domain.refusals import waits_to_create
 from haplane.domain.steps.nodes import REGISTRATION_SECONDS, is_registered
 
 KUBE_PROXY, FLANNEL = "kube-proxy", "flannel-ipv4"
@@ -36,10 +37,28 @@ def pod_network_steps(
         if gone and FLANNEL in cluster.tables:
             steps.append(Step(Kind.REPLACE_PODS, name, "flannel notes its way on its new Node", (PODS[FLANNEL],)))
     for name in ready_nodes((*cluster.masters, *cluster.workers), reports, kubernetes):
-        if lost := lost_on(name, cluster.tables, reports, kubernetes, tunnel=cluster.pod_tunnel):
+        lost = lost_on(name, cluster.tables, reports, kubernetes, tunnel=cluster.pod_tunnel)
+        lost |= {table: UNMADE for table in cluster.tables if table not in lost and _is_unmade(name, table, reports)}
+        if lost:
             whys = "; ".join(dict.fromkeys(lost.values()))
             steps.append(Step(Kind.REPLACE_PODS, name, whys, tuple(PODS[one] for one in lost)))
     return steps
+
+
+UNMADE = "a webhook that is gone kept its pod from being created, and its controller waits to try again"
+
+
+def _is_unmade(node: str, table: str, reports: Mapping[str, HostReport]) -> bool:
+    """By every master's word."""
+    name = PODS[table].rpartition("/")[0]
+    views = [report.workloads for report in reports.values() if report.workloads is not None]
+    return bool(views) and all(
+        any(
+            one.name == name and waits_to_create(one, view) and node not in [pod.node for pod in one.pods]
+            for one in view.daemon_sets
+        )
+        for view in views
+    )
 
 
 def ready_nodes(

@@ -138,3 +138,40 @@ def test_what_is_no_network_is_not_known(network):
     assert connected(node={"pod_network": network}) == ((), [])
     assert connected(report={"addresses": {"cni0": ["none"]}})[1] == [("w1", ["flannel"])]
     assert connected(subnet="300.0.0.1/24") == ((), [])
+
+
+REFUSED = 'FailedCreate: Internal error occurred: failed calling webhook "a.b": service "there" not found'
+
+
+def unmade(**changes):
+    """Problems and planned replacements while flannel has no pod on w1, by the word of all masters or of one."""
+    well = {"ready": True, "reason": "", "message": ""}
+    pods = [{"name": f"flannel-{name}", "node": name} | well for name in ("m1", "m2", "m3")]
+    one = {"name": "kube-flannel/flannel", "desired": 4, "ready": 3, "pods": pods, "warning": REFUSED}
+    observation = CONVERGED
+    for name in changes.pop("seen_by", ("m1", "m2", "m3")):
+        sets = [one, {"name": "kube-system/kube-proxy", "desired": 4, "ready": 4}]
+        told = samples.workloads(INVENTORY, daemon_sets=sets, **changes)
+        observation = samples.altered(observation, name, workloads=told)
+    wants = samples.wants(INVENTORY, observation.reports)
+    plan = decide(samples.cluster_of(INVENTORY), wants, observation)
+    lines = [one for one in status_of(INVENTORY, observation).lines if "kube-flannel/flannel" in one]
+    return lines, [(step.host, step.items) for step in plan.of(Kind.REPLACE_PODS)]
+
+
+def test_pods_that_were_refused_for_long_are_tried_again_by_up():
+    """The webhook is gone, and the DaemonSet's controller tries again in up to 16 minutes."""
+    (found,), steps = unmade()
+    assert found.endswith("fix: `haplane up inventories/test.py`")
+    assert steps == [("w1", ("kube-flannel/flannel/app=flannel",))]
+
+
+def test_pods_that_are_still_refused_are_not():
+    hook = {"kind": "validatingwebhookconfiguration", "name": "v", "webhook": "a.b", "why": "gone"}
+    (found, *_), steps = unmade(webhooks=[hook])
+    assert "`kubectl delete validatingwebhookconfiguration v`" in found
+    assert steps == []
+    _, steps = unmade(refused={"kube-flannel/flannel": "exceeded quota: q"})
+    assert steps == []
+    _, steps = unmade(seen_by=["m2"])
+    assert steps == [], "by one master's word nothing is replaced"
