@@ -48,6 +48,25 @@ def test_no_name_is_defined_twice_and_nothing_of_the_project_is_imported(text):
     assert not [module for module in imported if module.startswith("haplane")]
 
 
+@pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
+def test_every_name_that_is_used_is_in_the_program(text):
+    """A module that another one came to need is missing on hosts, where nobody imports it."""
+    ruff = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--select",
+        "F821",
+        "--output-format",
+        "concise",
+        "-",
+    ]
+    done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_packed_program_is_one_line_that_runs():
     line = packed('import sys\nprint("\\N{SNOWMAN}", sys.argv[1])')
     done = subprocess.run([sys.executable, "-I", "-c", line, "x"], capture_output=True, text=True, check=True)

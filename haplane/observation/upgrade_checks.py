@@ -36,7 +36,8 @@ from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
 TRIES = program(
-    *parts("facts", "probe", "systemd", "kubernetes", "leftovers", "webhooks", "trials", "workloads", "dry_runs")
+    *parts("facts", "probe", "systemd", "pods", "kubernetes", "leftovers", "webhooks", "trials", "rights"),
+    *parts("facts", "workloads", "dry_runs"),
 )
 SWITCHES = (Kind.UPGRADE_ETCD, Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_NODE)
 UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
@@ -138,7 +139,7 @@ def _bytes_switched(context: Context) -> dict[str, int]:
 def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
     """Of every API server that is ready: each counts its own requests."""
     port = str(context.inventory.cluster.apiserver_port)
-    text = program(*parts("facts", "probe", "kubernetes", "deprecated_apis"))
+    text = program(*parts("facts", "probe", "pods", "kubernetes", "deprecated_apis"))
     ready = [host for host in context.reachable(context.inventory.masters) if context.report(host).apiserver.ready]
 
     def ask(host: Host) -> list[DeprecatedApi]:

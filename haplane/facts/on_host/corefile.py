@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, crashes, credentials, seconds_since
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, credentials
+from haplane.facts.on_host.pods import crashes, seconds_since
 
 COREFILE = f"{KUBE_SYSTEM}/configmaps/coredns"
 LOG_SECONDS = 3.0

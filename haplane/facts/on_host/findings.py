@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from haplane.facts.on_host.corefile import COREFILE, Log, corefile_error, log_reader
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask, seconds_since
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask
+from haplane.facts.on_host.pods import seconds_since
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.trials import full_name
 from haplane.facts.on_host.webhooks import ready_addresses, slices_path

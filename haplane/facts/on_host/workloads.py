@@ -9,17 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from haplane.facts.on_host.kubernetes import (
-    KUBE_SYSTEM,
-    KUBE_SYSTEM_OBJECTS,
-    LEASES,
-    METADATA_ONLY,
-    MOST_TEXT,
-    ask,
-    held_up,
-    is_pod_ready,
-    seconds_since,
-)
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, KUBE_SYSTEM_OBJECTS, LEASES, METADATA_ONLY, MOST_TEXT, ask
+from haplane.facts.on_host.pods import held_up, is_pod_ready, seconds_since
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.rights import lost_rights
 from haplane.facts.on_host.trials import Attempt, full_name, hindered, refused_pods, trials

@@ -11,7 +11,7 @@ import samples
 from observing import observe
 
 from haplane.domain import host_paths
-from haplane.facts.on_host.kubernetes import why_dns_lacks
+from haplane.facts.on_host.pods import why_dns_lacks
 
 PEM = samples.identity().etcd.certificate.decode()
 SERVER = f"{host_paths.ETCD_PKI}/server"
