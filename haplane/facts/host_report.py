@@ -17,31 +17,13 @@ NO_PYTHON = "python3 is not installed: install that package"
 
 MODULES = (
     *("probe", "systemd", "network", "certificates", "haproxy", "machine", "peers", "etcd", "pods", "kubernetes"),
-    *(
-        "kubelet",
-        "apiserver",
-        "balancer",
-        "leftovers",
-        "static_pods",
-        "components",
-        "forwarding",
-        "precedence",
-        "webhooks",
-    ),
-    *("trials", "rights", "workloads", "surroundings", "stopped", "condition", "corefile", "findings"),
+    *("kubelet", "apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence"),
+    *("webhooks", "trials", "rights", "workloads", "surroundings", "stopped", "condition", "corefile", "findings"),
     *("dns", "namespaces", "pod_network", "kubeconfigs", "observe"),
 )
 """Of the observer, each after those that it uses."""
 RECORDER = (
-    "probe",
-    "systemd",
-    "pods",
-    "kubernetes",
-    "leftovers",
-    "webhooks",
-    "trials",
-    "rights",
-    "workloads",
+    *("probe", "systemd", "pods", "kubernetes", "leftovers", "webhooks", "trials", "rights", "workloads"),
     "record",
 )
 
