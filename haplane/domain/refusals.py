@@ -11,6 +11,10 @@ from haplane.domain.problem import UP
 
 SYSTEM_CRITICAL = 2 * 1_000_000_000
 """Twice what users may define (pkg/apis/scheduling/types.go); system-node-critical is 1000 more."""
+RESTART_APISERVER = (
+    "cd /etc/kubernetes; mv manifests/kube-apiserver.yaml .; sleep 20; mv kube-apiserver.yaml manifests/"
+)
+"""Of one master: it makes anew what is missing of Kubernetes' own roles and their bindings."""
 REMEDIES = (
     (r"(?:exceeded|failed) quota: ([a-z0-9.-]+)", "`kubectl --namespace={namespace} delete resourcequota {0}`"),
     (
@@ -34,8 +38,7 @@ REMEDIES = (
     ),
     (
         r'User "system:serviceaccount:kube-system:[a-z-]+" cannot',
-        "on a master: `cd /etc/kubernetes; mv manifests/kube-apiserver.yaml .; sleep 20; mv kube-apiserver.yaml "
-        "manifests/`: an API server restores these rights when it starts",
+        f"on a master: `{RESTART_APISERVER}`: an API server restores these rights when it starts",
     ),
     (r"serviceaccount \"[a-z0-9.-]+\" not found", UP),
     (

@@ -19,8 +19,8 @@ from haplane.domain.restoration import Journal
 from haplane.domain.steps.cluster import (
     api_servers_are_down,
     api_servers_report_nothing,
-    binding_administrators,
     forbidding,
+    restoring_administrators,
 )
 from haplane.errors import Refused
 from haplane.observation.observe import leave_out, unreachable
@@ -108,7 +108,7 @@ def _without_rights(name: str, answer: str) -> Refused:
         "the API servers forbid administrators to look; nothing was changed",
         where=f"{name}: {host_paths.ADMIN_KUBECONFIG}",
         why=f"{answer}: the ClusterRoleBinding kubeadm:cluster-admins or its ClusterRole is not what kubeadm makes",
-        next_step=f"{on(name, binding_administrators())}, then run again",
+        next_step=f"{on(name, restoring_administrators(answer))}, then run again",
     )
 
 

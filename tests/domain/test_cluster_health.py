@@ -539,12 +539,23 @@ def test_a_kubeconfig_that_leads_to_another_cluster_is_named():
     assert "haplane up" in found
 
 
-def test_administrators_without_rights_are_the_cause_and_get_them_again():
+def forbidden(answer):
     observation = CONVERGED
     for name in ("m1", "m2", "m3"):
-        forbids = {"ready": True, "forbids": "/api/v1/namespaces/kube-system: HTTP 403"}
+        forbids = {"ready": True, "forbids": answer}
         observation = samples.altered(observation, name, kubernetes=None, workloads=None, apiserver=forbids)
     (found,) = problems(observation)
+    return found
+
+
+def test_administrators_whose_role_is_gone_get_it_from_an_api_server_that_starts():
+    role = 'RBAC: clusterrole.rbac.authorization.k8s.io "cluster-admin" not found'
+    found = forbidden(f"/api/v1/namespaces/kube-system: HTTP 403: namespaces is forbidden: {role}")
+    assert "fix: on m1: `cd /etc/kubernetes; mv manifests/kube-apiserver.yaml .; sleep 20; mv kube-api" in found
+
+
+def test_administrators_without_rights_are_the_cause_and_get_them_again():
+    found = forbidden("/api/v1/namespaces/kube-system: HTTP 403")
     assert found.startswith(
         "the cluster's nodes are unknown (the API servers forbid administrators to look: /api/v1/namespaces/"
         "kube-system: HTTP 403); fix: on m1: `kubeadm init phase kubeconfig super-admin --config=/etc/kubernetes/"

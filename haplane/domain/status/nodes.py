@@ -12,7 +12,7 @@ from haplane.domain.problem import UP, Problem, filling, journal, on, problem, w
 from haplane.domain.refusals import remedy
 from haplane.domain.status.causes import end_of, not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
-from haplane.domain.steps.cluster import binding_administrators, forbidding
+from haplane.domain.steps.cluster import forbidding, restoring_administrators
 
 
 def master_status(name: str, roster: Roster, observation: Observation, nodes: Mapping[str, Node]) -> MasterStatus:
@@ -97,7 +97,9 @@ def _runs_kubelet(name: str, observation: Observation) -> bool:
 
 def _no_rights(name: str, answer: str) -> Problem:
     why = f"the API servers forbid administrators to look: {answer}"
-    return problem("the cluster's nodes are unknown", why=why, fix=f"{on(name, binding_administrators())}, then {UP}")
+    return problem(
+        "the cluster's nodes are unknown", why=why, fix=f"{on(name, restoring_administrators(answer))}, then {UP}"
+    )
 
 
 def _unknown_node(name: str, observation: Observation) -> Problem:

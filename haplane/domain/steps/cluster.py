@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from haplane.domain import host_paths
@@ -17,7 +18,10 @@ from haplane.domain.plan import (
     Kind,
     Step,
 )
+from haplane.domain.refusals import RESTART_APISERVER
 
+NO_ROLE = re.compile(r'clusterrole\S* "cluster-admin" not found')
+"""In an API server's refusal (plugin/pkg/auth/authorizer/rbac)."""
 ONCE_ONLY_OBJECTS = ("haplane", "kubeadm-config", "coredns", "kube-proxy")
 
 
@@ -109,8 +113,13 @@ def forbidding(masters: Sequence[str], reports: Mapping[str, HostReport]) -> tup
     return None
 
 
-def binding_administrators() -> str:
-    """What gives administrators their rights on a master: credentials that need none, and are not kept."""
+def restoring_administrators(answer: str) -> str:
+    """What gives administrators their rights back on a master, by what it answers them.
+
+    Credentials that need none, and are not kept, bind them to their role; the role itself comes with an API server.
+    """
+    if NO_ROLE.search(answer):
+        return RESTART_APISERVER
     config, made = host_paths.KUBEADM_CONFIG_YAML, host_paths.SUPER_ADMIN_KUBECONFIG
     return (
         f"kubeadm init phase kubeconfig super-admin --config={config}; kubectl --kubeconfig={made} create "

@@ -125,8 +125,10 @@ def ask(
             connection.sock.settimeout(max(deadline - time.monotonic(), 0.01))
             with connection.getresponse() as answer:
                 text = answer.read()
+            if answer.status == 403:
+                raise Forbidden(f"{path}: HTTP 403: {json.loads(text).get('message')}"[:MOST_TEXT])
             if answer.status not in (200, 404):
-                raise (Forbidden if answer.status == 403 else OSError)(f"{path}: HTTP {answer.status}")
+                raise OSError(f"{path}: HTTP {answer.status}")
             if answer.status == 200:
                 found[path] = json.loads(text)
     return found
