@@ -15,7 +15,9 @@ RECIPIENT = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z"
 
 
 @pytest.fixture
-def cluster():
+def cluster(monkeypatch, tmp_path):
+    """Without a bundle, whatever this machine has built."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return PoweredCluster(samples.inventory(workers=1))
 
 
