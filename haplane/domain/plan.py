@@ -188,6 +188,11 @@ def few(names: Sequence[str], most: int = 3) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def are(names: Sequence[str]) -> str:
+    """The same as the beginning of a sentence about them."""
+    return f"{few(names)} {'is' if len(names) == 1 else 'are'}"
+
+
 def reasons(keys: Mapping[str, str]) -> str:
     """What is due, those with the same reason together."""
     grouped: dict[str, list[str]] = {}

@@ -18,10 +18,10 @@ from haplane.domain.pod_network_report import DnsAnswer
 from haplane.domain.problem import Problem, on, problem
 from haplane.domain.status.findings import DNS
 from haplane.domain.status.model import Roster
+from haplane.domain.status.nodes import EDIT_COREFILE
 from haplane.domain.steps.pod_network import is_in, lost_on, ready_nodes
 
 COREDNS = "coredns"
-EDIT_COREFILE = "`kubectl --namespace=kube-system edit configmap coredns`"
 LOGS = "logs --selector=k8s-app=kube-dns --prefix --tail=50"
 
 

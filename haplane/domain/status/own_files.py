@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport
-from haplane.domain.plan import MASTER_EVIDENCE, few
+from haplane.domain.plan import MASTER_EVIDENCE, are
 from haplane.domain.status.model import Roster
 from haplane.domain.steps.nodes import WORKER_EVIDENCE
 
@@ -33,19 +33,22 @@ def spoiled(name: str, roster: Roster, report: HostReport, of: str) -> str | Non
     ]
     lost = set(absent_files(name, roster, report))
     if absent := [path for path in mine if path in lost]:
-        return f"{few(absent)} {'is' if len(absent) == 1 else 'are'} missing"
+        return f"{are(absent)} missing"
     changed = [path for path in mine if path in roster.changed.get(name, ())]
-    return f"{few(changed)} {'is' if len(changed) == 1 else 'are'} not as haplane writes it" if changed else None
+    return f"{are(changed)} not as haplane writes it" if changed else None
+
+
+def node_evidence(name: str, roster: Roster) -> tuple[str, ...]:
+    """Files that a host has once it is a node; none for a host that is to be none."""
+    if name in roster.masters:
+        return MASTER_EVIDENCE
+    return WORKER_EVIDENCE if name in roster.workers else ()
 
 
 def absent_files(name: str, roster: Roster, report: HostReport) -> list[str]:
     """Of what haplane puts on a host, and kubeadm's keys: once something of that host has been set up with them."""
-    made = {
-        **dict.fromkeys(roster.balancers, BALANCER_EVIDENCE),
-        **dict.fromkeys(roster.workers, WORKER_EVIDENCE),
-        **dict.fromkeys(roster.masters, MASTER_EVIDENCE),
-    }
-    is_set_up = report.etcd.bootstrapped or any(path in report.files for path in made.get(name, ()))
+    evidence = node_evidence(name, roster) or (BALANCER_EVIDENCE if name in roster.balancers else ())
+    is_set_up = report.etcd.bootstrapped or any(path in report.files for path in evidence)
     if not is_set_up or "files" in report.failed:
         return []
     return [path for path in roster.files.get(name, ()) if path not in report.files]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.plan import MASTER_EVIDENCE, few
+from haplane.domain.plan import are, few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
-from haplane.domain.status.own_files import absent_files, absent_programs
-from haplane.domain.steps.nodes import WORKER_EVIDENCE, edited_files
+from haplane.domain.status.own_files import absent_files, absent_programs, node_evidence
+from haplane.domain.steps.nodes import edited_files
 
 MANIFESTS = host_paths.CONTROL_PLANE_MANIFESTS
 """Those that are missing are named with what they define."""
@@ -25,13 +25,11 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[Proble
         if lost := _lost(name, roster, report):
             found.append(problem(f"{name}: {few(lost)} is missing", why="kubeadm made it for haplane", fix=UP))
         if absent := absent_files(name, roster, report):
-            verb = "is" if len(absent) == 1 else "are"
             why = "what needs it may run on, but does not start again"
-            found.append(problem(f"{name}: {few(absent)} {verb} missing", why=why, fix=UP))
+            found.append(problem(f"{name}: {are(absent)} missing", why=why, fix=UP))
         if gone := absent_programs(name, roster, report):
-            verb = "is" if len(gone) == 1 else "are"
             why = "haplane brings it with the bundle"
-            found.append(problem(f"{name}: {few(gone)} {verb} missing or not executable", why=why, fix=UP))
+            found.append(problem(f"{name}: {are(gone)} missing or not executable", why=why, fix=UP))
         found += [
             _unit(name, unit, paths) for unit, paths in seen.units.items() if unit in roster.units.get(name, ())
         ]
@@ -47,8 +45,7 @@ def precedence_problems(roster: Roster, observation: Observation) -> list[Proble
 
 def _lost(name: str, roster: Roster, report: HostReport) -> list[str]:
     """Kubeconfigs and settings that a node had: one that never had any is no node yet."""
-    made = {**dict.fromkeys(roster.workers, WORKER_EVIDENCE), **dict.fromkeys(roster.masters, MASTER_EVIDENCE)}
-    evidence = () if "files" in report.failed else made.get(name, ())
+    evidence = () if "files" in report.failed else node_evidence(name, roster)
     missing = [path for path in evidence if path not in report.files]
     return [] if len(missing) == len(evidence) else [path for path in missing if path not in MANIFESTS]
 
