@@ -51,18 +51,8 @@ def test_no_name_is_defined_twice_and_nothing_of_the_project_is_imported(text):
 @pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
 def test_every_name_that_is_used_is_in_the_program(text):
     """A module that another one came to need is missing on hosts, where nobody imports it."""
-    ruff = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "check",
-        "--isolated",
-        "--select",
-        "F821",
-        "--output-format",
-        "concise",
-        "-",
-    ]
+    ruff = [sys.executable, "-m", "ruff", "check", "-"]
+    ruff += ["--isolated", "--select=F821", "--output-format=concise"]
     done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

@@ -10,8 +10,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import credentials
-
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 REVIEWS_SECONDS = 3.0
 """For all of them."""
@@ -35,10 +33,10 @@ k8s.io/kubernetes 1.36, plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controll
 """
 
 
-def lost_rights(port: int, config: str) -> dict[str, str]:
+def lost_rights(port: int, context: ssl.SSLContext) -> dict[str, str]:
     """Account -> what it may not do, in the API server's words; empty where the API server on this host is late."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError):
-        return refusals(port, credentials(config), {})
+        return refusals(port, context, {})
     return {}
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, credentials
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM
 
 DRY_RUN = "dryRun=All&timeout=5s"
 TRIALS_SECONDS = 6.0
@@ -46,9 +46,9 @@ def trial(port: int, context: ssl.SSLContext, write: Write, seconds: float) -> t
     return answer.status, str(json.loads(text).get("message")) if answer.status >= 400 else ""
 
 
-def trials(port: int, config: str) -> Attempt:
+def trials(port: int, context: ssl.SSLContext) -> Attempt:
     """The same within TRIALS_SECONDS from now on; status 0 where it does not answer."""
-    context, deadline = credentials(config), time.monotonic() + TRIALS_SECONDS
+    deadline = time.monotonic() + TRIALS_SECONDS
 
     def attempt(write: Write) -> tuple[int, str]:
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, KUBE_SYSTEM_OBJECTS, LEASES, METADATA_ONLY, MOST_TEXT, ask
+from haplane.facts.on_host.kubernetes import (
+    KUBE_SYSTEM,
+    KUBE_SYSTEM_OBJECTS,
+    LEASES,
+    METADATA_ONLY,
+    MOST_TEXT,
+    ask,
+    credentials,
+)
 from haplane.facts.on_host.pods import held_up, is_pod_ready, seconds_since
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.rights import lost_rights
@@ -45,8 +53,9 @@ def workloads(port: int) -> dict[str, Any] | None:
     if config is None:
         return None
     try:
-        found = from_api(lambda paths, **how: ask(port, config, paths, **how), trials(port, config))
-        return {**found, "hindered": {**found["hindered"], **lost_rights(port, config)}}
+        context = credentials(config)
+        found = from_api(lambda paths, **how: ask(port, config, paths, **how), trials(port, context))
+        return {**found, "hindered": {**found["hindered"], **lost_rights(port, context)}}
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
         return None
 
