@@ -15,13 +15,13 @@ from typing import NamedTuple
 from haplane.bundle.image_program import extract_program
 from haplane.bundle.manifest import BundleFile, Manifest, cache_directory, load_manifest
 from haplane.bundle.unpack import unpack_program
+from haplane.domain.platform import architecture
 from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.file_limits import writing_at_most
 from haplane.private import make_private, refuse_shared
 from haplane.streams import Start, last_line, stream
 from haplane.threads import Threads
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SECONDS = 20
 """A program that only prints needs a second, on a busy machine some."""
 
@@ -42,7 +42,7 @@ def helps(bundle: Path, programs: Sequence[str]) -> dict[str, str]:
     Raises HaplaneError for one that the bundle does not have, that is damaged, or that prints nothing.
     """
     manifest = load_manifest(bundle)
-    if ARCHITECTURES.get(platform.machine()) != manifest.architecture:
+    if architecture(platform.machine()) != manifest.architecture:
         return {}
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory, Threads() as pool:
         texts = pool.map(lambda name: _help(bundle, manifest, name, Path(directory) / name), programs)

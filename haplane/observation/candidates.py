@@ -12,8 +12,6 @@ def candidates(inventory: Inventory, observation: Observation) -> list[Candidate
     found = []
     for host in inventory.etcd:
         report = observation.reports.get(host.name)
-        status = report.etcd.status if report else None
         healthy = bool(report and report.etcd.reads_through_quorum and report.snapshots and report.snapshots.agent)
-        leads = bool(status and status.leader == status.header.member_id)
-        found.append(Candidate(host.name, healthy=healthy, leader=leads))
+        found.append(Candidate(host.name, healthy=healthy, leader=bool(report and report.etcd.leads)))
     return found

@@ -44,7 +44,7 @@ def _member(name: str, roster: Roster, observation: Observation, listed: EtcdMem
         id=format(listed.id, "x") if listed else None,
         address=roster.addresses[name],
         healthy=bool(status and serves and mine not in alarms["CORRUPT"]),
-        leader=bool(status and not stale and status.leader == status.header.member_id),
+        leader=bool(report and not stale and report.etcd.leads),
         learner=bool(listed and listed.is_learner),
         db_bytes=status.db_size if status else None,
         revision=status.header.revision if status else None,
