@@ -14,7 +14,7 @@ from haplane.errors import DeadlinePassed, HaplaneError
 def unpacked(monkeypatch, tmp_path):
     """Makes every program this script; a list of those that were unpacked."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    manifest = SimpleNamespace(architecture=program_help.ARCHITECTURES[program_help.platform.machine()])
+    manifest = SimpleNamespace(architecture=program_help.architecture(program_help.platform.machine()))
     monkeypatch.setattr(program_help, "load_manifest", lambda _: manifest)
     monkeypatch.setattr(program_help, "_file_of", lambda *_: SimpleNamespace(sha256="0" * 64))
     names = []
