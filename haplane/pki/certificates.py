@@ -5,6 +5,7 @@ Certificates come from hosts, so every field is untrusted: whatever is malformed
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -51,22 +52,26 @@ class CertificateFacts:
         """The facts of the first certificate in ``pem``. Raises Refused naming ``source`` when malformed."""
         certificate = parse_certificate(pem, source)
         try:
-            return cls(
-                subject=certificate.subject.rfc4514_string(),
-                common_name=next(iter(_attributes(certificate, NameOID.COMMON_NAME)), ""),
-                organizations=_attributes(certificate, NameOID.ORGANIZATION_NAME),
-                issuer=certificate.issuer.rfc4514_string(),
-                dns_names=tuple(_alternative_names(certificate).get_values_for_type(x509.DNSName)),
-                addresses=_addresses(certificate),
-                not_before=certificate.not_valid_before_utc,
-                not_after=certificate.not_valid_after_utc,
-                usages=_usages(certificate),
-                is_ca=is_ca(certificate),
-                subject_key_id=_subject_key_id(certificate),
-                authority_key_id=_ca_key_id(certificate),
-                fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
-                certificate=certificate,
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", UserWarning
+                )  # of a name with a part that is too long: it is shown as it is
+                return cls(
+                    subject=certificate.subject.rfc4514_string(),
+                    common_name=next(iter(_attributes(certificate, NameOID.COMMON_NAME)), ""),
+                    organizations=_attributes(certificate, NameOID.ORGANIZATION_NAME),
+                    issuer=certificate.issuer.rfc4514_string(),
+                    dns_names=tuple(_alternative_names(certificate).get_values_for_type(x509.DNSName)),
+                    addresses=_addresses(certificate),
+                    not_before=certificate.not_valid_before_utc,
+                    not_after=certificate.not_valid_after_utc,
+                    usages=_usages(certificate),
+                    is_ca=is_ca(certificate),
+                    subject_key_id=_subject_key_id(certificate),
+                    authority_key_id=_ca_key_id(certificate),
+                    fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+                    certificate=certificate,
+                )
         except MALFORMED as error:
             raise Refused("a malformed certificate", where=source, why=f"{error}") from error
 

@@ -146,6 +146,13 @@ def test_a_damaged_certificate_is_ours_to_refuse(data):
     read.days_left(NOW)
 
 
+def test_a_name_that_is_none_is_shown_without_a_warning_of_the_librarys():
+    """A host shows its certificates, and the warning came with a path of this machine on the operator's screen."""
+    country = bytes.fromhex("0603550406")  # in place of the issuer's organizationName (2.5.4.10), "demo"
+    read = facts(armour(DER.replace(bytes.fromhex("060355040a"), country, 1)))
+    assert "C=demo" in read.issuer
+
+
 @given(st.one_of(st.binary(), st.binary().map(armour)))
 def test_anything_else_is_refused(pem):
     with pytest.raises(Refused, match="not a certificate"):
