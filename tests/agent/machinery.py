@@ -25,6 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from ports import free_port
 
 from haplane.agent.s3 import client
 from haplane.agent.settings import S3Settings
@@ -34,13 +35,6 @@ from haplane.supported import DEFAULT_VERSION
 DEADLINE = 60.0
 ACCESS_DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>no</Message></Error>"
 INTERNAL = b"<?xml version='1.0'?><Error><Code>InternalError</Code><Message>sorry</Message></Error>"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from haplane.agent.manifest import MANIFEST, PAYLOAD
 from haplane.agent.settings import S3Settings
@@ -24,7 +25,7 @@ from haplane.agent.store import Store
 from haplane.errors import HaplaneError, Unreachable
 from haplane.snapshots.places import controller_store
 
-from .machinery import Server, free_port, process, wait_until
+from .machinery import Server, process, wait_until
 from .stub import Quiet, Request, stub
 
 ID = "20261122T184500Z-m2-r12345"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from ports import free_port
 
-from .machinery import Cluster, Server, free_port, process, wait_until
+from .machinery import Cluster, Server, process, wait_until
 from .members import Members
 
 pytestmark = pytest.mark.bundle

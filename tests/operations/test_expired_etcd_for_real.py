@@ -1,12 +1,12 @@
 """A real etcd whose certificates have expired serves as soon as new ones lie in their place, without a restart."""
 
-import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 
 import pytest
 from agent.machinery import unpack_programs
+from ports import free_port
 
 from haplane.errors import BadInput
 from haplane.pki.ca import new_ca
@@ -30,15 +30,6 @@ def programs(tmp_path_factory):
     return directory
 
 
-def free_ports(count):
-    sockets = [socket.create_server((str(LOOPBACK), 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
 def place(directory, authority, when, days=365.0):
     """Server, peer and client certificate of a member, each replaced by a rename, as haplane does."""
     for name in ("server", "peer", "client"):
@@ -56,7 +47,7 @@ def place(directory, authority, when, days=365.0):
 def members(programs, tmp_path):
     """Three of them, started with certificates that ended two minutes ago."""
     authority = new_ca("etcd-ca", now=NOW - timedelta(minutes=10))
-    ports = free_ports(6)
+    ports = [free_port() for _ in range(6)]
     peers = ",".join(f"{name}=https://127.0.0.1:{port}" for name, port in zip(NAMES, ports[3:], strict=True))
     running = {}
     for name, client, peer in zip(NAMES, ports[:3], ports[3:], strict=True):

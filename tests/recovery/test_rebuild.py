@@ -2,22 +2,15 @@
 
 import contextlib
 import os
-import socket
 import subprocess
+
+from ports import free_port
 
 from haplane.errors import HaplaneError
 from haplane.scripts import script
 from haplane.waiting import wait_until
 
 BUMP = 1_000_000_000
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def rebuild(tools, directory, snapshot, *, name, cluster, url):
@@ -34,7 +27,7 @@ def rebuild(tools, directory, snapshot, *, name, cluster, url):
 
 
 def test_members_that_were_rebuilt_apart_are_one_cluster_beyond_every_old_revision(tools, snapshot, tmp_path):
-    urls = {f"m{number}": f"http://127.0.0.1:{port}" for number, port in enumerate(free_ports(3), start=1)}
+    urls = {name: f"http://127.0.0.1:{free_port()}" for name in ("m1", "m2", "m3")}
     cluster = ",".join(f"{name}={url}" for name, url in urls.items())
     started = []
     try:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import samples
+from ports import free_port
 from prepared import Prepared, prepared
 
 from haplane.config.model import Host, Inventory
@@ -124,13 +125,6 @@ def _start(sshd: str, keys: Path, name: str) -> FakeHost:
         init = subprocess.Popen([*apart, "sh", "-c", START, "sh", sshd, str(config)], stderr=log)
     wait_until_it_listens(init, port, keys / f"{name}.log")
     return FakeHost(init, port)
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def wait_until_it_listens(init: subprocess.Popen[bytes], port: int, log: Path) -> None:

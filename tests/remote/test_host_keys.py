@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import samples
+from ports import free_port
 
 from haplane.config.model import Host
 from haplane.errors import Unreachable
@@ -35,9 +35,7 @@ class Sshd:
     def __init__(self, directory: Path, keys: Path) -> None:
         self.directory, self.keys = directory, keys
         directory.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     def command(self, key: str) -> str:
         """A shell's, that ends the one that runs and starts one with this key."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import samples
+from ports import free_port
 
 from haplane.config.model import Host
 from haplane.drills.probes import requests_of
@@ -28,7 +29,7 @@ from haplane.login_shell import for_any_shell
 from haplane.remote import connection, environment, openssh
 from haplane.remote.holder import Holder, Owner
 
-from .conftest import free_port, wait_until_it_listens
+from .conftest import wait_until_it_listens
 
 SHELLS = ("sh", "bash", "zsh", "csh", "tcsh", "fish")
 """Debian packages of the ones that are not always there: TEST_PACKAGES in the Makefile."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
@@ -27,9 +28,7 @@ def reached(host: Host, **ssh: object) -> Host:
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from haplane.config.model import Host
 from haplane.errors import DEADLINE_MARK, FIX_AND_RERUN
@@ -29,9 +30,7 @@ def reached(host: Host, **ssh: object) -> Host:
 @pytest.fixture
 def off(hosts) -> Host:
     """The second master, at a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return reached(hosts[1], port=free.getsockname()[1])
+    return reached(hosts[1], port=free_port())
 
 
 @pytest.fixture

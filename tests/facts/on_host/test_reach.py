@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 import haplane.facts
 
@@ -35,9 +36,7 @@ def hosts(request, *addresses):
 
 @pytest.fixture
 def port():
-    with socket.socket() as free:
-        free.bind((ONE, 0))
-        return free.getsockname()[1]
+    return free_port()
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
