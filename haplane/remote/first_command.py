@@ -25,16 +25,19 @@ REFUSED_CODE = 1
 LONG = "x" * 4200
 """An argument longer than a page, as our programs are. Where sudo logs or checks what commands start, sudo 1.9.13
 takes a command with one for another one: it prints both and kills it."""
+OUTPUT = "readlink /proc/self/fd/1"
+"""Prints where its standard output goes."""
 
 
 def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
     """``shared``: the words that make ssh use the host's connection.
 
-    Where sudo wants a terminal (requiretty) it gets one from now on. Raises NoConnection if the login runs no
-    commands, or sudo or doas needs a password: that would be on the host's command lines.
+    Where sudo wants a terminal (requiretty) it gets one from now on, and where it logs what commands print: without
+    one, sudo 1.9.13 loses the end of what a reader does not take at once, with exit status 0. Raises NoConnection if
+    the login runs no commands, or sudo or doas needs a password: that would be on the host's command lines.
     """
     done = _attempt(host, shared)
-    if host.ssh.sudo and done.code != 0 and WANTS_TERMINAL in done.stderr:
+    if host.ssh.sudo and (WANTS_TERMINAL in done.stderr if done.code != 0 else _comes_through_sudo(done.stdout)):
         give_terminal(host.ssh)
         done = _attempt(host, shared)
     words = last_line(own_words(done.stderr.rpartition(MARK)[2].decode(errors="replace")))
@@ -48,13 +51,19 @@ def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
 
 
 def _attempt(host: Host, shared: Sequence[str]) -> Completed:
-    command = at_login(shlex.join((*as_root(host), "true", LONG)))
+    as_user = ("sh", "-c", f'{OUTPUT}; exec "$@"', "sh")
+    command = at_login(shlex.join((*as_user, *as_root(host), "sh", "-c", OUTPUT, "sh", LONG)))
     words = ["ssh", *shared, *options(host), *target(host.ssh), command]
     try:
         return capture(words, b"", deadline_seconds=SECONDS, most=MOST_BYTES)
     except TimeoutError:
         late = " or ".join(("its login", *_program(host.ssh)))
         raise NoConnection(f"{late} did not answer within {SECONDS} s") from None
+
+
+def _comes_through_sudo(printed: bytes) -> bool:
+    """Whether what root prints goes to sudo, which passes it on."""
+    return len(set(printed.rpartition(MARK)[2].split())) > 1
 
 
 def _program(ssh: Ssh) -> tuple[str, ...]:

@@ -254,6 +254,15 @@ def test_sudo_that_lets_commands_start_no_others_is_found_at_once(logins):
         openssh.run(logins.host("user-tcsh", sudo=True), "true")
 
 
+@pytest.mark.parametrize("defaults", ["Defaults log_output", "Defaults log_output, log_input, use_pty"])
+def test_sudo_that_logs_what_commands_print_loses_nothing_of_it(logins, defaults):
+    """It lost the end of one answer in ten, and the exit status was 0."""
+    logins.sudoers(defaults)
+    host = logins.host("user-tcsh", sudo=True)
+    most = 3 * len(EVERY_BYTE)
+    assert [len(openssh.run(host, "head", "-c", str(most), "/dev/zero")) for _ in range(30)] == [most] * 30
+
+
 def test_sudo_that_kills_commands_with_long_arguments_is_named_with_the_line_that_cures_it(logins):
     logins.sudoers("Defaults log_subcmds")
     host = logins.host("user-tcsh", sudo=True)
