@@ -55,6 +55,7 @@ class Etcd(Observed):
 
     ``data_cluster_id`` is of the cluster whose data is on the disk, whether etcd runs or not.
     ``outsiders`` says of members that the inventory does not name, by their IDs in hexadecimal, whether they serve;
+    ``denies``: it reads through quorum, but for users alone; etcd's authentication is enabled.
     ``cut_off``: connections to its port are dropped on its own host, so that nothing is known of it.
     ``reached_peers`` are the IDs of other members that answer there, None where that is not known.
     ``last_words`` are lines of the journal of a member that does not answer, oldest first.
@@ -65,6 +66,7 @@ class Etcd(Observed):
     status: EtcdStatus | None
     members: tuple[EtcdMember, ...] | None
     reads_through_quorum: bool
+    denies: bool = False
     data_cluster_id: Id | None = None
     outsiders: dict[HexId, bool] = Field(default_factory=dict)
     cut_off: bool = False

@@ -11,9 +11,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from haplane.domain import host_paths
 from haplane.errors import INVENTORY, with_inventory
 
 UP = f"`haplane up {INVENTORY}`"
+ETCDCTL = (
+    f"etcdctl --endpoints=https://127.0.0.1:2379 --cacert={host_paths.ETCD_MEMBER_CA_CRT} "
+    f"--cert={host_paths.ETCD_HEALTHCHECK_CLIENT_STEM}.crt --key={host_paths.ETCD_HEALTHCHECK_CLIENT_STEM}.key"
+)
+"""As a member's own host asks it."""
 FIX = "; fix: "
 
 

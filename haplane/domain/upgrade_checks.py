@@ -13,6 +13,7 @@ from haplane.domain import host_paths
 from haplane.domain.cluster_health import Webhook
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import HostReport, Node, Observation
+from haplane.domain.problem import ETCDCTL
 from haplane.domain.refusals import fix_of_refusal, irreplaceable
 from haplane.domain.status.workloads import removal, views_of
 from haplane.domain.upgrade_flags import Written
@@ -24,11 +25,6 @@ from haplane.errors import HaplaneError
 
 OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
 """etcd's documentation of the upgrade to 3.7 needs every member at least there."""
-
-ETCDCTL = (
-    f"etcdctl --endpoints=https://127.0.0.1:2379 --cacert={host_paths.ETCD_MEMBER_CA_CRT} "
-    f"--cert={host_paths.ETCD_HEALTHCHECK_CLIENT_STEM}.crt --key={host_paths.ETCD_HEALTHCHECK_CLIENT_STEM}.key"
-)
 
 SUFFIX = re.compile(r"[+-].*")
 """What vendors add to a version: v1.33.5+k3s1, v1.33.5-eks-1234."""

@@ -10,7 +10,7 @@ from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.members import corrupt, differ, is_corrupt
 from haplane.domain.observed import HostReport, Observation, listed_members
 from haplane.domain.plan import few
-from haplane.domain.problem import UP, Problem, journal, on, problem
+from haplane.domain.problem import ETCDCTL, UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
 from haplane.domain.status.causes import let_in
 from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
@@ -164,7 +164,7 @@ def etcd_problems(roster: Roster, observation: Observation, etcd: EtcdCluster, r
     ``recovery`` is the command that brings etcd back.
     """
     unhealthy = [member for member in etcd.members if not member.healthy]
-    unknown = [member for member in unhealthy if member.unknown]
+    unknown = [member for member in unhealthy if member.unknown or _denies(member.name, observation)]
     found = [_unhealthy(one, roster, observation, recovery) for one in unhealthy if not one.failure]
     found += _stray_learners(observation, {member.address for member in etcd.members})
     quorum = etcd.quorum
@@ -178,6 +178,11 @@ def etcd_problems(roster: Roster, observation: Observation, etcd: EtcdCluster, r
             problem(f"etcd has {quorum.voters} voters, the inventory has {len(etcd.members)}", why=why, fix=UP)
         )
     return found
+
+
+def _denies(name: str, observation: Observation) -> bool:
+    report = observation.reports.get(name)
+    return report is not None and report.etcd.denies
 
 
 def _stray_learners(observation: Observation, known: Collection[str]) -> list[Problem]:
@@ -206,15 +211,23 @@ def _unhealthy(member: MemberStatus, roster: Roster, observation: Observation, r
     if member.unknown:
         again = "run `haplane status INVENTORY` again once its host can be inspected"
         return problem(f"etcd member {name}: unknown", why="its host could not query it", fix=again)
+    why, fix = _why_unhealthy(name, roster, report, recovery)
+    return problem(f"etcd member {name}: not healthy", why=why, fix=fix)
+
+
+def _why_unhealthy(name: str, roster: Roster, report: HostReport, recovery: str) -> tuple[str, str]:
+    """Cause and next step for a member that its host asked."""
     if report.etcd.cut_off:
-        why = "its own host drops what is sent to port 2379"
-        fix = f"see what drops packets: {on(name, 'nft list ruleset')}"
-        return problem(f"etcd member {name}: not healthy", why=why, fix=fix)
+        return (
+            "its own host drops what is sent to port 2379",
+            f"see what drops packets: {on(name, 'nft list ruleset')}",
+        )
+    if report.etcd.denies:
+        why = "etcd's authentication is enabled, and no API server is a user of etcd's"
+        return why, f"with the password of etcd's root: {on(name, f'{ETCDCTL} --user=root auth disable')}"
     if report.etcd.status is None:
-        why, fix = _unresponsive(name, roster, report, recovery)
-        return problem(f"etcd member {name}: not healthy", why=why, fix=fix)
-    why = "it responds, but cannot read through quorum"
-    return problem(f"etcd member {name}: not healthy", why=why, fix=journal(name, "etcd"))
+        return _unresponsive(name, roster, report, recovery)
+    return "it responds, but cannot read through quorum", journal(name, "etcd")
 
 
 def _unresponsive(name: str, roster: Roster, report: HostReport, recovery: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import socket
 from typing import Any
 
 from haplane.facts.on_host.peers import reached_peers
-from haplane.facts.on_host.probe import is_directory, protobuf, run
+from haplane.facts.on_host.probe import completed, is_directory, protobuf, run
 from haplane.facts.on_host.systemd import loaded_unit
 
 MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
@@ -23,6 +23,7 @@ NO_MEMBER: dict[str, Any] = {
     "status": None,
     "members": None,
     "reads_through_quorum": False,
+    "denies": False,
     "data_cluster_id": None,
     "outsiders": {},
     "last_words": [],
@@ -39,6 +40,9 @@ CLIENTS = (
     ("/etc/etcd/pki/ca.crt", "/etc/etcd/pki/peer.crt", "/etc/etcd/pki/peer.key"),
 )
 """CA, certificate and key of who may ask: a member is not unwell because somebody removed one of them."""
+
+DENIED = "etcdserver: permission denied"
+"""Said after a read through quorum where somebody has enabled etcd's authentication: no certificate is a user's."""
 
 CLIENT_PORT = ("127.0.0.1", 2379)
 CONNECT_SECONDS = 2.0
@@ -72,12 +76,13 @@ def etcd(known: list[str]) -> dict[str, Any]:
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         status = pool.submit(run, *common, "endpoint", "status")
         members = pool.submit(run, *common, "member", "list", "--consistency=s")
-        read_back = pool.submit(run, *common, "get", "haplane-health")
+        read_back = pool.submit(completed, *common, "get", "haplane-health")
     with contextlib.suppress(ValueError, LookupError, TypeError):
         found["status"] = json.loads(status.result() or "[]")[0]["Status"]
     with contextlib.suppress(ValueError, LookupError, TypeError):
         found["members"] = json.loads(members.result() or "{}")["members"]
-    found["reads_through_quorum"] = read_back.result() is not None
+    found["reads_through_quorum"] = read_back.result().returncode == 0
+    found["denies"] = not found["reads_through_quorum"] and DENIED in read_back.result().stderr
     if found["status"] is None:
         found["last_words"] = last_words()
         found["cut_off"] = drops_connections(CLIENT_PORT)

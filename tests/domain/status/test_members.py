@@ -45,6 +45,19 @@ def test_a_member_whose_own_host_drops_its_packets_is_not_told_to_be_restarted()
     ]
 
 
+def test_members_that_ask_for_users_have_their_quorum_and_nothing_to_restore():
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        etcd = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
+        etcd |= {"reads_through_quorum": False, "denies": True}
+        observation = samples.altered(observation, name, etcd=etcd)
+    found = [one for one in status_of(INVENTORY, observation).lines if "etcd" in one]
+    assert [one.partition(" (")[0] for one in found] == [
+        f"etcd member m{number}: not healthy" for number in (1, 2, 3)
+    ]
+    assert all("authentication is enabled" in one and " --user=root auth disable`" in one for one in found)
+
+
 def test_a_learner_that_somebody_left_behind_is_named():
     observation = CONVERGED
     for name in ("m1", "m2", "m3"):

@@ -117,6 +117,14 @@ def test_of_members_that_nobody_asked_about_the_others_tell_whether_they_serve(m
     assert found.outsiders == {"1e": True, "1f": False}
 
 
+def test_a_member_that_asks_for_a_user_is_told_from_one_without_quorum(member):
+    """The words are etcd 3.6.16's, after `etcdctl auth enable`, to a client with a certificate."""
+    denied = "case \"$*\" in *get*) echo 'Error: etcdserver: permission denied' >&2; exit 1 ;; *) echo '[]' ;; esac"
+    assert (member(denied).denies, member(denied).reads_through_quorum) == (True, False)
+    assert not member("exit 1").denies
+    assert not member("echo '[]'").denies
+
+
 def test_a_port_that_drops_packets_is_told_from_a_member_that_does_not_answer(tmp_path):
     """A queue that is full drops what comes, as a packet filter does."""
     with socket.socket() as queue, socket.socket() as first, socket.socket() as second:
