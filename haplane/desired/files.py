@@ -213,7 +213,8 @@ def kubelet_configuration(inventory: Inventory) -> dict[str, object]:
         "readOnlyPort": 0,
         "streamingConnectionIdleTimeout": "5m0s",
         "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
-        "authorization": {"mode": "Webhook"},
+        # an API server that has just started may refuse once what it allows a moment later; the default is 30 s
+        "authorization": {"mode": "Webhook", "webhook": {"cacheUnauthorizedTTL": "1s"}},
         **inventory.cluster.tuning.kubelet,
     }
 
