@@ -31,7 +31,8 @@ class Balancer(Observed):
     another reason.
     ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``endpoint_unreached``:
     why no connection to it can be made from here. ``adverts_filtered``: the packet filter for VRRP is loaded; None
-    where there is none to load.
+    where there is none to load. ``accepts``: haproxy takes connections to the
+    endpoint's port; None where it is not to.
 
     From the files of haproxy and keepalived: ``other_sections`` are not haplane's, ``balanced`` the masters'
     addresses, ``addresses`` those that keepalived holds.
@@ -44,6 +45,7 @@ class Balancer(Observed):
     endpoint_ready: bool = False
     endpoint_unreached: Text = ""
     adverts_filtered: bool | None = None
+    accepts: bool | None = None
     servers: tuple[Server, ...] | None
     other_sections: tuple[ShortText, ...] = ()
     balanced: tuple[ShortText, ...] = ()

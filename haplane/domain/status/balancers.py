@@ -32,6 +32,7 @@ def balancer_problems(
     unknown = {name for name, report in observation.reports.items() if "balancer" in report.failed}
     known = [one for one in balancers if one.reachable and one.name not in unknown]
     found = [_not_responding(one.name, observation) for one in known if not one.haproxy]
+    found += [_closed(one.name, roster) for one in known if one.haproxy and _is_closed(one.name, observation)]
     holders = [one.name for one in balancers if one.holds_endpoint]
     found += [
         problem(
@@ -69,6 +70,20 @@ def _not_responding(name: str, observation: Observation) -> Problem:
     why = "it is running, but its admin socket does not respond" if runs else "it is not running"
     return problem(
         f"{name}: haproxy is not responding", why=why, fix=on(name, "systemctl restart haproxy") if runs else UP
+    )
+
+
+def _is_closed(name: str, observation: Observation) -> bool:
+    return observation.reports[name].balancer.accepts is False
+
+
+def _closed(name: str, roster: Roster) -> Problem:
+    """Haproxy itself runs: somebody has disabled its frontend, or a packet filter is before it."""
+    port = roster.endpoint.rpartition(":")[2]
+    return problem(
+        f"{name}: its haproxy takes no connections to the endpoint's port",
+        why="its frontend was disabled, or a packet filter drops them: it cannot take over the address",
+        fix=on(name, f"systemctl restart haproxy && curl -k https://127.0.0.1:{port}/readyz"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from typing import Any
 
 from haplane.facts.on_host.haproxy import haproxy_servers
@@ -15,6 +16,8 @@ from haplane.facts.on_host.probe import NotInstalled, read, run
 VRRP_FILTER = "/etc/haplane/vrrp.nft"
 HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+ACCEPT_SECONDS = 1.0
+"""What keepalived gives its own check."""
 OUR_SECTIONS = ("frontend endpoint", "backend apiservers", "frontend etcd", "backend etcd")
 MOST_SECTIONS = 20
 
@@ -33,6 +36,7 @@ def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
         "endpoint_ready": ready,
         "endpoint_unreached": why_unserved(f"https://{endpoint}:{port}") if may_exist and not ready else "",
         "adverts_filtered": adverts_filtered(),
+        "accepts": accepts(port),
         "servers": haproxy_servers(),
         **configured(),
     }
@@ -49,6 +53,17 @@ def answers_pings(address: str) -> tuple[bool, str, str]:
         return False, str(error), error.program
     except OSError as error:
         return False, str(error), ""
+
+
+def accepts(port: int) -> bool | None:
+    """Whether haproxy takes connections, as keepalived's check asks it; None where it has no endpoint to serve."""
+    if "frontend endpoint" not in (read(HAPROXY_CFG) or ""):
+        return None
+    try:
+        socket.create_connection(("127.0.0.1", port), ACCEPT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def configured() -> dict[str, Any]:

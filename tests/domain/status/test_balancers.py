@@ -40,6 +40,16 @@ def test_one_that_was_left_out_has_its_own_remedy_and_may_hold_the_address():
         assert list(found) == [f"lb1: left out ({why}); fix: {fix}"]
 
 
+@pytest.mark.parametrize(("accepts", "named"), [(None, False), (True, False), (False, True)])
+def test_a_load_balancer_that_takes_no_connections_could_not_take_over(accepts, named):
+    """`disable frontend endpoint` on the one without the address: all was healthy."""
+    balancer = CONVERGED.reports["lb2"].balancer.model_dump() | {"accepts": accepts}
+    lines = status_of(INVENTORY, samples.altered(CONVERGED, "lb2", balancer=balancer)).lines
+    assert [line.partition(" (")[0] for line in lines] == [
+        "lb2: its haproxy takes no connections to the endpoint's port"
+    ] * named
+
+
 @pytest.mark.parametrize(
     ("known", "missing"),
     [
