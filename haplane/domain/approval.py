@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from haplane.domain.observed import Node, ServingRequest
 
@@ -40,14 +40,27 @@ class Reserved:
 
     def holds(self, one: str) -> bool:
         """Whether that name or address is reserved. A wildcard is: it stands for names of others."""
+        name = as_verified(one)
         try:
-            address = ip_address(one)
+            address = ip_address(name)
         except ValueError:
-            name = one.lower().rstrip(".")
             below = any(f".{name}".endswith(f".{domain}") for domain in (*CLUSTER_DOMAINS, *self.domains))
             return below or "*" in name or name in CLUSTER_NAMES | self.names
         networks = [ip_network(network) for network in (*NOWHERE, *self.networks)]
-        return one in self.names or any(address in network for network in networks)
+        return name in self.names or any(address in network for network in networks)
+
+
+def as_verified(one: str) -> str:
+    """A name or an address as clients compare it: without case, a final dot, or IPv6's way to write an IPv4 address.
+
+    Go takes ::ffff:10.0.0.10 in a certificate for 10.0.0.10 (crypto/x509, (*Certificate).VerifyHostname).
+    """
+    try:
+        address = ip_address(one)
+    except ValueError:
+        return one.lower().rstrip(".")
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
 
 
 @dataclass(frozen=True)
@@ -94,16 +107,22 @@ def _names(
     node = next((one for one in nodes if one.name == name), None)
     if node is None:
         return f"there is no Node {name}"
-    wanted = {*asked.dns_names, *asked.addresses}
+    wanted = _all_verified(*asked.dns_names, *asked.addresses)
     if not asked.addresses:
         return "it names no address"
-    if others := wanted - {name, node.address, *node.addresses}:
+    if others := wanted - _all_verified(name, node.address, *node.addresses):
         return f"{', '.join(sorted(others))} is not {name}'s"
-    taken = {one for other in nodes if other.name != name for one in (other.name, other.address, *other.addresses)}
-    taken |= {one for host, address in inventory.items() if host != name for one in (host, address)}
+    taken = _all_verified(
+        *(one for other in nodes if other.name != name for one in (other.name, other.address, *other.addresses)),
+        *(one for host, address in inventory.items() if host != name for one in (host, address)),
+    )
     for stolen, owner in (wanted & taken, "another host"), (reserved.among(wanted), "the cluster, not to a node"):
         if stolen:
             return f"{', '.join(sorted(stolen))} belongs to {owner}"
-    if name in inventory and set(asked.addresses) != {inventory[name]}:
+    if name in inventory and _all_verified(*asked.addresses) != {inventory[name]}:
         return f"the inventory has {name} at {inventory[name]}"
     return None
+
+
+def _all_verified(*several: str) -> set[str]:
+    return set(map(as_verified, several))

@@ -66,14 +66,21 @@ def test_what_is_not_its_own_is_not_approved(one, wanted, why):
     assert why in verdict(one, wanted)
 
 
-@pytest.mark.parametrize("stolen", ["10.0.0.21", "10.0.0.11", "10.0.0.61", "m2"])
-def test_what_a_kubelet_writes_into_its_own_node_gets_it_nothing_of_anothers(stolen):
-    names, addresses = ((NAME, stolen), (ADDRESS,)) if stolen == "m2" else ((NAME,), (ADDRESS, stolen))
+@pytest.mark.parametrize(
+    ("stolen", "owned"),
+    [
+        *((one, one) for one in ("10.0.0.21", "10.0.0.11", "10.0.0.61", "m2")),
+        *(("::ffff:10.0.0.21", "10.0.0.21"), ("::ffff:a00:15", "10.0.0.21"), ("M2", "m2"), ("m2.", "m2")),
+    ],
+)
+def test_what_a_kubelet_writes_into_its_own_node_gets_it_nothing_of_anothers(stolen, owned):
+    names, addresses = ((NAME, stolen), (ADDRESS,)) if "m2" in stolen.lower() else ((NAME,), (ADDRESS, stolen))
     lying = (*NODES[:-1], node(NAME, ADDRESS, stolen))
-    assert f"{stolen} belongs to another host" in verdict(None, asked(dns_names=names, addresses=addresses), lying)
+    assert f"{owned} belongs to another host" in verdict(None, asked(dns_names=names, addresses=addresses), lying)
 
 
 OF_THE_CLUSTER = (
+    *(f"::ffff:{ENDPOINT}", "::ffff:a60:1", "::ffff:7f00:1"),
     *(ENDPOINT, "api.example.org", "API.example.org", "10.96.0.1", "10.244.1.7", "127.0.0.1", "169.254.169.254"),
     *("kubernetes", "kubernetes.default", "kubernetes.default.svc", "Kubernetes.Default.SVC.cluster.local"),
     *("x.kube-system.svc.cluster.local.", "*.default.svc", "*", "localhost"),
@@ -83,7 +90,7 @@ OF_THE_CLUSTER = (
 @pytest.mark.parametrize("stolen", OF_THE_CLUSTER)
 def test_what_the_cluster_is_called_is_no_nodes_whether_it_claims_an_address_or_is_named_so(stolen):
     """Pods trust the CA that signs it: with this certificate the node would be the API server to them."""
-    is_address = stolen[0].isdigit()
+    is_address = stolen[0].isdigit() or ":" in stolen
     names, addresses = ((NAME,), (ADDRESS, stolen)) if is_address else ((NAME, stolen), (ADDRESS,))
     claiming = (*NODES[:-1], node(NAME, ADDRESS, stolen))
     assert "belongs to the cluster" in verdict(None, asked(dns_names=names, addresses=addresses), claiming)
@@ -98,8 +105,11 @@ def test_a_host_of_the_inventory_has_the_address_that_is_there():
     assert "the inventory has w1 at" in verdict(request("w1"), asked("w1", addresses=("10.0.0.99",)), moved)
 
 
-WORDS = st.sampled_from((NAME, "m1", "m2", "w1", "lb1", "kubernetes")) | st.text(string.ascii_lowercase, max_size=3)
-ADDRESSES = st.sampled_from((ADDRESS, ENDPOINT, *INVENTORY.values(), "10.0.0.99", "127.0.0.1"))
+WORDS = st.sampled_from((NAME, "m1", "m2", "w1", "lb1", "kubernetes", "M1", "m2.")) | st.text(
+    string.ascii_lowercase, max_size=3
+)
+OTHERS = (ENDPOINT, *INVENTORY.values(), "10.0.0.99", "127.0.0.1")
+ADDRESSES = st.sampled_from((ADDRESS, *OTHERS, *(f"::ffff:{one}" for one in OTHERS)))
 
 
 ASKED = st.builds(
@@ -117,9 +127,9 @@ def test_whatever_a_compromised_kubelet_asks_and_claims_no_other_host_is_named(g
     lying = (*NODES[:-1], node(NAME, ADDRESS, *claimed))
     if why_not(request(user, usages=tuple(usages)), wanted, lying, INVENTORY, RESERVED) is None:
         own = next(each for each in lying if each.name == user)
-        names = {*wanted.dns_names, *wanted.addresses}
+        names = {one.lower().rstrip(".").removeprefix("::ffff:") for one in (*wanted.dns_names, *wanted.addresses)}
         assert not names & ({*INVENTORY, *INVENTORY.values(), ENDPOINT} - {user, INVENTORY.get(user)})
-        assert names <= {user, own.address, *own.addresses}
+        assert names <= {one.removeprefix("::ffff:") for one in (user, own.address, *own.addresses)}
         assert "client auth" not in usages
         assert not wanted.others
 
