@@ -33,13 +33,14 @@ def wait_for_connection_drain(address: str, port: int, seconds: int) -> Generato
 
 @operation()
 def undrain(server: str) -> Generator[StringCommand, None, None]:
-    """Give a drained server new connections again.
+    """Give a drained server new connections again, whichever way it was drained.
 
     + server: BACKEND/NAME
     """
     yield python(
         "haproxy_admin",
         f"set server {server} health up",
+        f"set server {server} weight 100%",
         f"set server {server} state ready",
         f"enable health {server}",
     )
