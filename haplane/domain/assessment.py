@@ -106,7 +106,7 @@ def _member(name: str, reports: Mapping[str, HostReport]) -> Member:
         name,
         reachable=True,
         has_data=etcd.has_data,
-        serves=etcd.reads_through_quorum and not stale,
+        serves=etcd.has_quorum and not stale,
         revision=revision,
         damaged=damaged,
     )

@@ -79,6 +79,11 @@ class Etcd(Observed):
         return failure(self.last_words) if self.status is None else None
 
     @property
+    def has_quorum(self) -> bool:
+        """Whether a read through quorum succeeds for somebody."""
+        return self.reads_through_quorum or self.denies
+
+    @property
     def leads(self) -> bool:
         """Whether it is etcd's leader."""
         return self.status is not None and self.status.leader == self.status.header.member_id

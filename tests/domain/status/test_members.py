@@ -1,6 +1,7 @@
 import samples
 from statuses import status_of
 
+from haplane.domain.assessment import RecoveryAction
 from haplane.drills.drill import why_fatal
 
 INVENTORY = samples.inventory()
@@ -51,7 +52,9 @@ def test_members_that_ask_for_users_have_their_quorum_and_nothing_to_restore():
         etcd = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
         etcd |= {"reads_through_quorum": False, "denies": True}
         observation = samples.altered(observation, name, etcd=etcd)
-    found = [one for one in status_of(INVENTORY, observation).lines if "etcd" in one]
+    status = status_of(INVENTORY, observation)
+    assert status.recovery.action is RecoveryAction.NOTHING
+    found = [one for one in status.lines if "etcd" in one]
     assert [one.partition(" (")[0] for one in found] == [
         f"etcd member m{number}: not healthy" for number in (1, 2, 3)
     ]
