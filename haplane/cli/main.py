@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 import haplane
+from haplane.cli.output import Output
+from haplane.errors import BadInput
 
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "Cluster": {
@@ -47,6 +52,14 @@ Exit codes: 0 done, 1 unexpected failure, 2 bad input, 3 host unreachable,
 class Verbs(click.Group):
     """Imports a verb's module (and with it boto3, pytest, ...) only when that verb is called."""
 
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> click.Context:
+        with usage_error_as_document(tuple(args)):
+            return super().make_context(info_name, args, *others, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with usage_error_as_document(tuple(ctx.args)):
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for verbs in GROUPS.values() for name in verbs]
 
@@ -68,6 +81,20 @@ class Verbs(click.Group):
         summaries = {name: summary for verbs in GROUPS.values() for name, summary in verbs.items()}
         verbs = [CompletionItem(name, help=text) for name, text in summaries.items() if name.startswith(incomplete)]
         return [*verbs, *options]
+
+
+@contextlib.contextmanager
+def usage_error_as_document(args: Sequence[str]) -> Iterator[None]:
+    """Print a usage error as a document too where --json is among ``args``; click shows it to people, and exits."""
+    try:
+        yield
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else None
+        shown = BadInput(
+            error.format_message(), where=command, next_step=f"see `{command} --help`" if command else None
+        )
+        Output(as_json="--json" in itertools.takewhile(lambda word: word != "--", args)).failure(shown)
+        raise
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)

@@ -122,12 +122,15 @@ class Output:
         """A failed command's last message; ``cause`` is the exception whose traceback is logged."""
         self._progress.pause()
         remark(printable(f"haplane: {error}"))
-        if self.as_json:
-            path = None if self._log is None else str(self._log.path)
-            with contextlib.suppress(HaplaneError):  # where stdout is what failed
-                self.document({"error": error.document(), "exit_code": int(error.exit_code), "log": path})
+        self.failure(error)
         if self._log is not None:
             self._log.error(error, cause)
+
+    def failure(self, error: HaplaneError) -> None:
+        """The JSON document of a run that failed."""
+        path = None if self._log is None else str(self._log.path)
+        with contextlib.suppress(HaplaneError):  # where stdout is what failed
+            self.document({"error": error.document(), "exit_code": int(error.exit_code), "log": path})
 
     def _note(self, text: str) -> None:
         if self._log is not None and text:

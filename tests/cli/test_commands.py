@@ -102,6 +102,32 @@ def test_an_unknown_verb_is_bad_input():
     assert run("teleport").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "what", "where"),
+    [
+        ("status --json", "Missing argument 'INVENTORY'.", "haplane status"),
+        ("certs renew x.py --teleport --json", "No such option '--teleport'.", "haplane certs renew"),
+        ("--json certs", "No such option '--json'.", "haplane"),
+        ("teleport --json", "No such command 'teleport'.", "haplane"),
+        ("node drain --json x.py m1 --timeout nan", "Invalid value for '--timeout'", "haplane node drain"),
+    ],
+)
+def test_with_json_a_command_line_that_cannot_be_parsed_is_one_document_too(words, what, where):
+    done = haplane_process(*words.split())
+    assert done.returncode == 2
+    said = json.loads(done.stdout)
+    assert said["error"].pop("what").startswith(what)
+    assert said["error"] == {"where": where, "why": None, "next": f"see `{where} --help`", "problems": []}
+    assert (said["exit_code"], said["log"]) == (2, None)
+    assert f"Error: {what}" in done.stderr, "and people see what they always have"
+
+
+@pytest.mark.parametrize("words", ["status", "status x.py y.py -- --json"])
+def test_without_json_a_command_line_that_cannot_be_parsed_prints_no_document(words):
+    done = haplane_process(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 @pytest.mark.parametrize("verb", WITH_INVENTORY, ids=" ".join)
 def test_an_inventory_that_is_not_there_is_bad_input(verb, tmp_path):
     result = run(*verb, tmp_path / "missing.py")
