@@ -8,6 +8,7 @@ from typing import Any, cast
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Cluster, Host, Inventory, Ssh
 from haplane.desired.hosts import cluster_wants, needed_paths, request_for, wants_of
+from haplane.desired.user_files import read_user_files
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABELS, MADE_LABEL, MASTER_EVIDENCE, ClusterWants, Wants
@@ -118,7 +119,7 @@ def report(name: str = "m1", address: str = "10.0.0.21", **changes: Any) -> Host
 
 
 def cluster_of(given: Inventory) -> ClusterWants:
-    return cluster_wants(given, manifest())
+    return cluster_wants(given, manifest(), read_user_files(given))
 
 
 def wants(
@@ -136,6 +137,7 @@ def wants(
             kubernetes_ca=kubernetes,
             now=now,
             renew=renew,
+            user_files=read_user_files(given),
         )
         for each in given.hosts
         if each.name in reports

@@ -8,6 +8,7 @@ from pathlib import Path
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Inventory
 from haplane.desired.snapshots import S3Files
+from haplane.desired.user_files import UserFiles
 from haplane.errors import HaplaneError
 from haplane.recovery.request import RestoreRequest
 from haplane.snapshots.packaging import AgentArchive
@@ -59,6 +60,7 @@ class Request:
     bundle: Path = Path()
     agent: AgentArchive | None = None
     s3_files: S3Files = S3Files()
+    user_files: UserFiles = UserFiles()
     dry_run: bool = False
     repaired: str | None = None
     renew: bool = False

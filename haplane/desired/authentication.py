@@ -6,33 +6,48 @@ Defaults are those of the flags (pkg/kubeapiserver/options/authentication.go).
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from haplane.config.model import Inventory
 from haplane.domain.arguments import OIDC, texts
-from haplane.errors import BadInput
+from haplane.errors import HaplaneError
 from haplane.render import render
 
 DEFAULT_AUDIENCE = "kubernetes"
 NO_PREFIX = "-"
-MOST_BYTES = 1 << 20
+CA_FILE = "ca-file"
 
 
-def authentication_configuration(inventory: Inventory) -> str:
-    """The file's text. Raises BadInput for an ``oidc-ca-file`` that cannot be read."""
-    return render("authentication.yaml.j2", issuers=_issuers(inventory))
+def authentication_configuration(inventory: Inventory, oidc_ca: str | None) -> str:
+    """The file's text. ``oidc_ca`` is what the file holds that an ``oidc-ca-file`` names."""
+    return render("authentication.yaml.j2", issuers=_issuers(inventory, oidc_ca))
 
 
-def _issuers(inventory: Inventory) -> list[dict[str, object]]:
+def ca_file(inventory: Inventory) -> str | None:
+    """The path that an ``oidc-ca-file`` gives."""
+    return _last(_flags(inventory)).get(CA_FILE)
+
+
+def _flags(inventory: Inventory) -> dict[str, list[str]]:
+    """Every value of each ``oidc-*`` flag, by its name without that."""
     flags = inventory.cluster.tuning.kube_apiserver
-    given = {name.removeprefix(OIDC): texts(value) for name, value in flags.items() if name.startswith(OIDC)}
+    return {name.removeprefix(OIDC): texts(value) for name, value in flags.items() if name.startswith(OIDC)}
+
+
+def _last(given: dict[str, list[str]]) -> dict[str, str]:
+    """The value that counts of a flag that takes one."""
+    return {name: values[-1] for name, values in given.items() if values}
+
+
+def _issuers(inventory: Inventory, oidc_ca: str | None) -> list[dict[str, object]]:
+    given = _flags(inventory)
     if not given:
         return []
-    one = {name: values[-1] for name, values in given.items() if values}
+    one = _last(given)
     url = one.get("issuer-url", "")
     issuer: dict[str, object] = {"url": url, "audiences": [one.get("client-id", DEFAULT_AUDIENCE)]}
-    if "ca-file" in one:
-        issuer["certificateAuthority"] = _ca(inventory, one["ca-file"])
+    if CA_FILE in one:
+        if oidc_ca is None:
+            raise HaplaneError("internal error: oidc-ca-file was not read", next_step="please report it")
+        issuer["certificateAuthority"] = oidc_ca
     claim = one.get("username-claim", "sub")
     prefix = one.get("username-prefix", "" if claim == "email" else f"{url}#")
     mappings: dict[str, object] = {"username": {"claim": claim, "prefix": "" if prefix == NO_PREFIX else prefix}}
@@ -43,23 +58,3 @@ def _issuers(inventory: Inventory) -> list[dict[str, object]]:
     if rules:
         found["claimValidationRules"] = [{"claim": name, "requiredValue": value} for name, _, value in rules]
     return [found]
-
-
-def _ca(inventory: Inventory, named: str) -> str:
-    path = Path(inventory.path).parent / Path(named).expanduser()
-    try:
-        text = path.read_text("ascii") if path.stat().st_size <= MOST_BYTES else ""
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"oidc-ca-file cannot be read: {path}",
-            where=f'{inventory.path}: cluster["tuning"]["kube_apiserver"]',
-            why=str(error),
-            next_step="give the path of a PEM file on this machine",
-        ) from None
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        raise BadInput(
-            f"oidc-ca-file holds no certificate: {path}",
-            where=f'{inventory.path}: cluster["tuning"]["kube_apiserver"]',
-            next_step="give the path of a PEM file on this machine",
-        )
-    return text

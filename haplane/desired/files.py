@@ -41,12 +41,13 @@ def wanted_files(
     etcd_token: str,
     pause_image: str,
     resolv_conf: str = RESOLV_CONF,
+    oidc_ca: str | None = None,
     verify_kubelets: bool = True,
 ) -> tuple[WantedFile, ...]:
     """Every file of ``host``. ``interface`` is the one that has its address, ``etcd_token`` etcd's identity.
 
     ``pause_image`` is the bundle's, for containerd's sandboxes, ``resolv_conf`` where the host has name servers that
-    pods can ask.
+    pods can ask. ``oidc_ca`` is what the inventory's oidc-ca-file holds.
 
     ``verify_kubelets``: API servers verify kubelets' serving certificates.
     """
@@ -57,7 +58,7 @@ def wanted_files(
     if "etcd" in roles:
         files.append(etcd_unit(host, etcd_token, inventory.cluster.etcd.quota_backend_bytes))
     if "master" in roles:
-        files += master_files(inventory, host, verify_kubelets=verify_kubelets)
+        files += master_files(inventory, host, oidc_ca, verify_kubelets=verify_kubelets)
     if runs_haproxy(inventory, host):
         files += haproxy_files(inventory, host)
     if "load-balancer" in roles:
@@ -120,10 +121,11 @@ def peer_url(host: Host) -> str:
     return f"https://{host.address}:2380"
 
 
-def master_files(inventory: Inventory, host: Host, *, verify_kubelets: bool = True) -> list[WantedFile]:
+def master_files(inventory: Inventory, host: Host, oidc_ca: str | None, *, verify_kubelets: bool) -> list[WantedFile]:
     """Kubeadm's configuration and the files its API server reads besides."""
+    authentication = authentication_configuration(inventory, oidc_ca)
     return [
-        _file(host_paths.AUTHENTICATION_YAML, authentication_configuration(inventory), Part.CONTROL_PLANE, 0o600),
+        _file(host_paths.AUTHENTICATION_YAML, authentication, Part.CONTROL_PLANE, 0o600),
         _file(host_paths.AUDIT_POLICY_YAML, audit_policy(), Part.CONTROL_PLANE, 0o600),
         _file(
             host_paths.KUBEADM_CONFIG_YAML,

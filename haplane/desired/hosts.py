@@ -15,6 +15,7 @@ from haplane.desired.keys import api_servers, ca_of_worker, due_certificates, du
 from haplane.desired.kubelets import why_replace_client
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.desired.snapshots import NO_FILES, OWN_FILES, S3Files, snapshot_directory, snapshot_files
+from haplane.desired.user_files import NO_USER_FILES, UserFiles
 from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport
@@ -40,6 +41,7 @@ def wants_of(
     kubernetes_ca: bytes,
     now: datetime,
     s3_files: S3Files = NO_FILES,
+    user_files: UserFiles = NO_USER_FILES,
     renew: bool = False,
     verify_kubelets: bool = True,
 ) -> Wants:
@@ -56,6 +58,7 @@ def wants_of(
         etcd_token=etcd_token(inventory, etcd_ca),
         pause_image=manifest.reference("pause"),
         resolv_conf=report.surroundings.resolv_conf,
+        oidc_ca=user_files.oidc_ca,
         verify_kubelets=verify_kubelets,
     )
     return Wants(
@@ -94,10 +97,12 @@ def units(inventory: Inventory, host: Host) -> tuple[str, ...]:
     return (*found, Part.VRRP_FILTER.value, "keepalived") if host in inventory.balancer_hosts else tuple(found)
 
 
-def cluster_wants(inventory: Inventory, manifest: Manifest, *, verify_kubelets: bool = True) -> ClusterWants:
+def cluster_wants(
+    inventory: Inventory, manifest: Manifest, user_files: UserFiles = NO_USER_FILES, *, verify_kubelets: bool = True
+) -> ClusterWants:
     """What exists once. ``verify_kubelets`` as for :func:`wants_of`."""
     shared = shared_configuration(inventory, verify_kubelets=verify_kubelets)
-    applied = (cluster_manifest(inventory, manifest), COREDNS_PATCH, shared)
+    applied = (cluster_manifest(inventory, manifest, user_files.pod_network), COREDNS_PATCH, shared)
     return ClusterWants(
         masters=tuple(host.name for host in inventory.masters),
         etcd=tuple(host.name for host in inventory.etcd),
@@ -173,7 +178,7 @@ def has_joined(report: HostReport) -> bool:
 
 def needed_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
     """Every file of haplane's, and every key of kubeadm's, without which something on the host would not start."""
-    placeholder = wanted_files(inventory, host, interface="", etcd_token="", pause_image="")  # noqa: S106
+    placeholder = wanted_files(inventory, host, interface="", etcd_token="", pause_image="", oidc_ca="")  # noqa: S106
     keys = (*key_paths(inventory, host), *kubeadm_pairs(inventory, host), *ca_of_worker(inventory, host))
     keys += (host_paths.KUBELET_CLIENT_PEM,) if host in inventory.nodes else ()
     return (*keys, *(file.path for file in placeholder))

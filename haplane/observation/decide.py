@@ -53,7 +53,7 @@ def decide(request: Request, view: View, before: Decision, changes: Sequence[Cha
         host.name: _wants(request, view, decision, host, replaced=origin is Origin.NEW)
         for host in view.reachable(inventory.hosts)
     }
-    cluster = cluster_wants(inventory, request.required_manifest, verify_kubelets=verify_kubelets)
+    cluster = cluster_wants(inventory, request.required_manifest, request.user_files, verify_kubelets=verify_kubelets)
     offsets = clock_offsets(view.observation, view.window)
     steps = decide_on_hosts(cluster, wants, view.observation, changes, offsets).steps
     approved, _ = approvals(inventory, kubernetes)
@@ -116,6 +116,7 @@ def _wants(request: Request, view: View, decision: Decision, host: Host, *, repl
         kubernetes_ca=decision.kubernetes_ca,
         now=view.seen_at,
         s3_files=request.s3_files,
+        user_files=request.user_files,
         renew=request.renew,
         verify_kubelets=decision.verify_kubelets,
     )

@@ -11,9 +11,8 @@ from haplane.bundle.flags import unknown_flags
 from haplane.bundle.manifest import Manifest, bundle_directory, load_manifest
 from haplane.config.model import Host, Inventory
 from haplane.context.request import Request
-from haplane.desired.authentication import authentication_configuration
-from haplane.desired.manifests import cluster_manifest
 from haplane.desired.snapshots import read_s3_files
+from haplane.desired.user_files import read_user_files
 from haplane.domain.arguments import COMPONENTS
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, Problems
@@ -43,12 +42,11 @@ def prepare(inventory: Inventory) -> Request:
             why="images built from Go modules hold nft and neither iptables nor ipset",
             next_step='set it to "nftables", or use a bundle of the official images',
         )
-    cluster_manifest(inventory, manifest)  # the user's own must be readable
-    authentication_configuration(inventory)  # so must the CA that an oidc-ca-file names
+    user_files = read_user_files(inventory)
     _refuse_unknown_flags(inventory, directory, manifest)
     if cluster.package_directory is not None:
         packages_in(cluster.package_directory, *(platform.package_suffix for platform in PLATFORMS.known))
-    return Request(inventory=inventory, manifest=manifest, bundle=directory)
+    return Request(inventory=inventory, manifest=manifest, bundle=directory, user_files=user_files)
 
 
 def _refuse_unknown_flags(inventory: Inventory, bundle: Path, manifest: Manifest) -> None:

@@ -17,7 +17,7 @@ from haplane.desired.manifests import cluster_manifest
 from haplane.desired.snapshots import NO_FILES, snapshot_files
 from haplane.domain import host_paths
 from haplane.domain.files import Part
-from haplane.errors import BadInput
+from haplane.errors import HaplaneError
 from haplane.render import render
 
 PAUSE = samples.manifest().reference("pause")
@@ -206,18 +206,19 @@ def test_hosts_are_asked_for_every_file_they_should_have(inventory):
         assert set(Case(inventory, host.name).files()) <= set(asked)
 
 
-def test_a_pod_network_of_the_users_own(tmp_path):
-    own = tmp_path / "network.yaml"
-    inventory = samples.inventory(pod_network_manifest=str(own))
-    with pytest.raises(BadInput, match="cannot be read") as refusal:
-        cluster_manifest(inventory, samples.manifest())
-    assert str(own) in refusal.value.where
-    own.write_text("not a manifest\n")
-    with pytest.raises(BadInput, match="cannot be read"):
-        cluster_manifest(inventory, samples.manifest())
-    own.write_text("kind: List\n")
-    assert cluster_manifest(inventory, samples.manifest()) == "kind: List\n"
+def test_a_pod_network_of_the_users_own():
+    inventory = samples.inventory(pod_network_manifest="network.yaml")
+    assert cluster_manifest(inventory, samples.manifest(), "kind: List\n") == "kind: List\n"
     assert "/etc/cni/net.d/10-flannel.conflist" not in Case(inventory, "m1").files()
+
+
+def test_what_a_file_of_the_users_holds_is_never_left_out():
+    """Without what was read a cluster would get an empty pod network, or no CA for logins."""
+    flags = {"oidc-issuer-url": "https://sso.example.org", "oidc-ca-file": "ca.crt"}
+    with pytest.raises(HaplaneError, match="internal error"):
+        cluster_manifest(samples.inventory(pod_network_manifest="network.yaml"), samples.manifest())
+    with pytest.raises(HaplaneError, match="internal error"):
+        Case(samples.inventory(tuning={"kube_apiserver": flags}), "m1").files()
 
 
 def test_haproxys_socket_and_memory_are_where_its_user_cannot_get_at_them():

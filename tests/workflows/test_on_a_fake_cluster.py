@@ -20,6 +20,7 @@ from haplane.phases.restore import choose_source
 from haplane.recovery import candidates
 from haplane.recovery.database import Database
 from haplane.recovery.request import RestoreRequest
+from haplane.workflows import prepare
 from haplane.workflows import status as looking
 from haplane.workflows.certs import list_certificates
 from haplane.workflows.discard import discard
@@ -50,6 +51,28 @@ def test_a_cluster_is_made_from_nothing_and_then_there_is_nothing_to_do(inventor
     before = len(cluster.deployed)
     again = run_up(cluster)
     assert (again.changed, again.plan, len(cluster.deployed)) == (False, (), before)
+
+
+def test_the_users_files_are_read_once_before_any_host_is_contacted(inventory, tmp_path, monkeypatch):
+    """They may change, or be gone, while a run decides, and decides again."""
+    monkeypatch.setattr(prepare, "unknown_flags", lambda *_: ())  # the bundle has no programs
+    network, ca = tmp_path / "network.yaml", tmp_path / "ca.crt"
+    network.write_text("kind: List\n")
+    ca.write_text("-----BEGIN CERTIFICATE-----\n")
+    flags = {"oidc-issuer-url": "https://sso.example.org", "oidc-ca-file": str(ca)}
+    settings = {"pod_network_manifest": str(network), "tuning": {"kube_apiserver": flags}}
+    given = samples.inventory(workers=1, bundle=str(tmp_path), proxy_mode="nftables", **settings)
+    cluster = FakeCluster(given)
+    honest = cluster.observe
+
+    def gone(hosts, request):
+        network.unlink(missing_ok=True)
+        ca.unlink(missing_ok=True)
+        return honest(hosts, request)
+
+    cluster.observe = gone
+    assert run_up(cluster).changed
+    assert "apply_cluster" in cluster.recipes
 
 
 def test_a_dry_run_deploys_nothing(inventory):

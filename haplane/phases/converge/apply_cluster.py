@@ -14,14 +14,16 @@ from haplane.domain.plan import THE_CLUSTER, Kind
 
 def apply_cluster(context: Context) -> None:
     """Kubeadm's configuration, bootstrap rules, add-ons and the pod network."""
+    user_files = context.request.user_files
+    wants = cluster_wants(
+        context.inventory, context.manifest, user_files, verify_kubelets=context.decision.verify_kubelets
+    )
     context.deploy(
         [context.some_master()],
         recipes.apply_cluster,
-        manifest=cluster_manifest(context.inventory, context.manifest),
+        manifest=cluster_manifest(context.inventory, context.manifest, user_files.pod_network),
         patch=COREDNS_PATCH,
-        applied=cluster_wants(
-            context.inventory, context.manifest, verify_kubelets=context.decision.verify_kubelets
-        ).applied,
+        applied=wants.applied,
         proxy=proxy_fingerprint(context.inventory),
         dns=dns_fingerprint(context.inventory, context.manifest),
         port=context.inventory.cluster.apiserver_port,

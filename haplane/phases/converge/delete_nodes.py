@@ -17,10 +17,8 @@ def delete_nodes(context: Context) -> None:
     Looked at again first: one whose host has come back since the plan was made stays.
     """
     observe(context)
-    due = {
-        step.host
-        for step in delete_node_steps(cluster_wants(context.inventory, context.manifest), context.observation)
-    }
+    wants = cluster_wants(context.inventory, context.manifest, context.request.user_files)
+    due = {step.host for step in delete_node_steps(wants, context.observation)}
     for name in context.plan.hosts(Kind.DELETE_NODE):
         if name not in due:
             context.progress(name, "its Node is not deleted: a majority of the masters no longer reports it as gone")
