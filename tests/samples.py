@@ -118,6 +118,13 @@ def report(name: str = "m1", address: str = "10.0.0.21", **changes: Any) -> Host
     return HostReport.model_validate(document(name, address, **changes))
 
 
+def holding(**digests: Any) -> HostReport:
+    """A report whose files have these digests, by path; ``data`` says that etcd has been used."""
+    used = digests.pop("data", False)
+    files = {path: {"sha256": digest * 64, "mode": 0o600, "user_id": 0} for path, digest in digests.items()}
+    return report(files=files, etcd=document()["etcd"] | {"has_data": used})
+
+
 def cluster_of(given: Inventory) -> ClusterWants:
     return cluster_wants(given, manifest(), read_user_files(given))
 

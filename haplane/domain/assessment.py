@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from haplane.domain.agreement import stale_members
 from haplane.domain.durations import in_words
 from haplane.domain.members import is_corrupt, members_besides, with_known_etcd
 from haplane.domain.observed import HostReport
@@ -19,6 +18,7 @@ from haplane.domain.problem import Problem, problem
 from haplane.domain.quorum import majority
 from haplane.domain.restoration import Journal, under_way
 from haplane.domain.snapshot_report import INTERVALS
+from haplane.domain.stale_members import stale_members
 from haplane.errors import INVENTORY
 
 

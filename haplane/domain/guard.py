@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from haplane.domain.agreement import may_be_one_cluster, stale_members
 from haplane.domain.balancer_report import APISERVERS
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.observed import HostReport, listed_members
 from haplane.domain.quorum import MemberState, Verdict, may_stop
+from haplane.domain.stale_members import may_be_one_cluster, stale_members
 
 Guard = Callable[[dict[str, HostReport | None], str], Verdict]
 """Whether the one of that name may go out of service, of a group with what each reports."""

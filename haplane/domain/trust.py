@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from haplane.domain.agreement import stale_members
 from haplane.domain.balancer_report import Balancer
 from haplane.domain.cluster_health import Components
 from haplane.domain.etcd_report import Etcd
 from haplane.domain.observed import Apiserver, HostReport, Observation
 from haplane.domain.quorum import majority
+from haplane.domain.stale_members import stale_members
 
 NO_ETCD = Etcd(bootstrapped=False, has_data=False, status=None, members=None, reads_through_quorum=False)
 NO_APISERVER = Apiserver(ready=False)

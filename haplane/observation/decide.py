@@ -19,9 +19,9 @@ from haplane.desired.kubelets import approvals, verifies_kubelets
 from haplane.desired.signers import why_new_signer
 from haplane.desired.snapshots import OWN_FILES
 from haplane.domain import host_paths
-from haplane.domain.agreement import Origin, origin_of_identity
 from haplane.domain.clocks import clock_offsets
 from haplane.domain.decide import decide as decide_on_hosts
+from haplane.domain.identity_origin import Origin, origin_of_identity
 from haplane.domain.membership import Change
 from haplane.domain.plan import MASTER_EVIDENCE, Kind, Plan, Step, Wants
 from haplane.domain.steps.snapshots import SnapshotWants, keys_fingerprint, snapshot_steps

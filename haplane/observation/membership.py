@@ -8,13 +8,13 @@ from dataclasses import replace
 from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.desired.hosts import cluster_wants
-from haplane.domain.agreement import stale_members
 from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.members import is_corrupt, membership
 from haplane.domain.membership import NO_QUORUM, Act, Blocked, Change, Membership
 from haplane.domain.membership_forecast import foresee
 from haplane.domain.observed import listed_members
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
+from haplane.domain.stale_members import stale_members
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.steps.etcd_space import lacks_room
 from haplane.domain.steps.membership import not_made_by_haplane

@@ -10,7 +10,7 @@ from haplane.context.phase import Look
 from haplane.desired.certificates import expired_paths
 from haplane.desired.hosts import lasting_settings
 from haplane.domain import assessment, host_paths, versions
-from haplane.domain.agreement import changed_settings
+from haplane.domain.changed_settings import changed_settings
 from haplane.domain.members import is_late
 from haplane.domain.observed import LeftOut
 from haplane.domain.plan import MASTER_EVIDENCE

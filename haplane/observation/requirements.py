@@ -8,10 +8,12 @@ from haplane.config.model import Host, Inventory
 from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.domain import host_paths, preflight
-from haplane.domain.agreement import etcd_of_another_cluster, moved_hosts, stale_etcd, workers_of_another_cluster
+from haplane.domain.moved_hosts import moved_hosts
 from haplane.domain.observed import LeftOut
+from haplane.domain.other_clusters import etcd_of_another_cluster, workers_of_another_cluster
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.site import Site, site_problems
+from haplane.domain.stale_members import stale_etcd
 from haplane.errors import HaplaneError, UnfitHosts
 from haplane.observation.observe import cluster_exists, leave_out, observe
 from haplane.platforms import PLATFORMS

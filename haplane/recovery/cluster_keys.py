@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 
 from haplane.domain import host_paths
-from haplane.domain.agreement import etcd_of_another_cluster
+from haplane.domain.other_clusters import etcd_of_another_cluster
 from haplane.errors import Refused, UnfitHosts
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.recovery.candidates import Source, newest_stored

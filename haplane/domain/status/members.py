@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from haplane.domain.agreement import other_cluster, stale_members
 from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.members import corrupt, differ, is_corrupt
@@ -12,6 +11,7 @@ from haplane.domain.observed import HostReport, Observation, listed_members
 from haplane.domain.plan import few
 from haplane.domain.problem import ETCDCTL, UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
+from haplane.domain.stale_members import other_cluster, stale_members
 from haplane.domain.status.causes import let_in
 from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
 from haplane.domain.status.own_files import spoiled
