@@ -62,5 +62,5 @@ def _refuse(path: Path, *, sticky_will_do: bool) -> None:
         "what hosts run as root would be read from a place that others can change",
         where=str(path),
         why=why,
-        next_step=f"check what is in it, then: {remedy}",
+        next_step=f"check what is in it, then: `{remedy}`",
     )

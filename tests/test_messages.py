@@ -9,12 +9,17 @@ import os
 import re
 from pathlib import Path
 
+from haplane.cli.main import GROUPS
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 GOLDEN = TESTS / "golden" / "messages.txt"
 TWO_WORDS = re.compile(r"[a-z]+ [a-z]")
 NOT_FOR_PEOPLE = re.compile(r"\\|\(\?|\n.*\n.*\n|;\w|;$|<\w")
 """Patterns, programs and pages."""
+
+VERBS = "|".join(verb for verbs in GROUPS.values() for verb in verbs)
+COMMAND = re.compile(rf"(^|[ :])(haplane ({VERBS}) |(kubectl|systemctl|journalctl|chmod|chown|apt-get) [a-z0-9-])")
 
 PRIVATE = (
     "stranger|mend|mended|aside(?!-)|good-bye|told|silent|leaf|strike|struck|sound|condemned|"
@@ -71,6 +76,16 @@ def test_every_message_is_as_in_the_golden_copy():
 
 def test_no_message_uses_a_word_of_our_own():
     assert [line for line in collected() if re.search(rf"\b({PRIVATE})\b", line.partition(": ")[2])] == []
+
+
+def test_a_command_in_a_next_step_is_in_backquotes():
+    bare = []
+    for path in (ROOT / "haplane").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "next_step":
+                outside = [re.sub("`.*?`", "", text) for text in texts_in(node.value)]
+                bare += [f"{path.name}: {text}" for text in outside if COMMAND.search(text)]
+    assert bare == []
 
 
 def test_the_steps_that_faults_wait_for_are_those_of_the_code():

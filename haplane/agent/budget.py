@@ -25,10 +25,10 @@ def refuse_to_fill(database_bytes: int, *, free: int, used: int, max_bytes: int 
         )
     if max_bytes is not None and used + database_bytes > max_bytes:
         raise Refused(
-            "another snapshot may exceed the limit for local snapshots (max_bytes)",
+            'another snapshot may exceed the limit for local snapshots, cluster["snapshots"]["max_bytes"]',
             where=where,
             why=f"{mebibytes(used)} of {mebibytes(max_bytes)} are used, {mebibytes(database_bytes)} may be needed",
-            next_step="raise max_bytes, or keep fewer snapshots; none was removed",
+            next_step='raise cluster["snapshots"]["max_bytes"], or keep fewer snapshots; none was removed',
         )
 
 

@@ -31,7 +31,7 @@ def refuse_another_bundle(inventory: Inventory, directory: Path, manifest: Manif
         raise BadInput(
             "the bundle is of another Kubernetes version",
             where=f"{directory}: {manifest.kubernetes_version}, the inventory wants {wanted}",
-            next_step=build_for(inventory),
+            next_step=f"`{build_for(inventory)}`",
         )
 
 

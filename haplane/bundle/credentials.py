@@ -49,7 +49,7 @@ class Credentials:
             return None
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise Refused(
-                f"others can read the password of {host}", where=str(self.path), next_step=f"chmod 600 {self.path}"
+                f"others can read the password of {host}", where=str(self.path), next_step=f"`chmod 600 {self.path}`"
             )
         user, _, password = entry
         return user, password or ""

@@ -48,6 +48,6 @@ def _flags_of(bundle: Path, manifest: Manifest, component: str) -> frozenset[str
             f"{component} of the bundle does not list its flags",
             where=str(bundle),
             why=last_line(done.stderr) or f"exit code {done.code}",
-            next_step=verify_command(bundle),
+            next_step=f"`{verify_command(bundle)}`",
         )
     return found

@@ -28,7 +28,8 @@ def extract_program(bundle: Path, image: BundleFile, program: str, target: Path)
     """
     archive = bundle / image.stored
     if file_sha256(archive) != image.sha256:
-        raise HaplaneError("a file of the bundle is damaged", where=str(archive), next_step=verify_command(bundle))
+        next_step = f"`{verify_command(bundle)}`"
+        raise HaplaneError("a file of the bundle is damaged", where=str(archive), next_step=next_step)
     try:
         with unpacked(archive, most=image.size) as image_layout:
             found = any(

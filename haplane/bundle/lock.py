@@ -167,14 +167,15 @@ def load_lock(kubernetes_version: str) -> Lock:
     if kubernetes_version not in supported.VERSIONS:
         raise BadInput(
             f"there is no lock for Kubernetes {kubernetes_version}",
-            next_step=f"choose one of {', '.join(supported.VERSIONS)}, or: haplane bundle pin {kubernetes_version}",
+            next_step=f"choose one of {', '.join(supported.VERSIONS)}, or: `haplane bundle pin {kubernetes_version}`",
         )
     return read_lock(supported.LOCKS / f"{kubernetes_version}.toml")
 
 
 def read_lock(path: Path) -> Lock:
     """The lock in a file. Raises BadInput when it cannot be read or is no complete lock."""
-    next_step = f"move it away, then generate it again: haplane bundle pin VERSION --output {shlex.quote(str(path))}"
+    pin = f"haplane bundle pin VERSION --output {shlex.quote(str(path))}"
+    next_step = f"move it away, then generate it again: `{pin}`"
     try:
         with path.open("rb") as file:
             content = file.read(LOCK_BYTES + 1)

@@ -153,22 +153,22 @@ def load_manifest(directory: Path, build: str = BUILD) -> Manifest:
     Raises BadInput, with ``build`` as the command that makes it, when the bundle is absent, unreadable or incomplete,
     Refused when others can change it.
     """
-    path = directory / MANIFEST
+    path, next_step = directory / MANIFEST, f"`{build}`"
     refuse_shared(directory)
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise BadInput("there is no bundle here", where=str(directory), next_step=build) from error
+        raise BadInput("there is no bundle here", where=str(directory), next_step=next_step) from error
     except ValidationError as error:
         why = first_error(error)
-        raise BadInput("this bundle's manifest is damaged", where=str(path), why=why, next_step=build) from error
+        raise BadInput("this bundle's manifest is damaged", where=str(path), why=why, next_step=next_step) from error
     except OSError as error:
-        raise BadInput("this bundle cannot be read", where=str(path), why=str(error), next_step=build) from error
+        raise BadInput("this bundle cannot be read", where=str(path), why=str(error), next_step=next_step) from error
     refuse_shared_files(_parts(directory, manifest))
     for file in manifest.everything():
         if not is_stored(directory, file):
             where = str(directory / file.stored)
-            raise BadInput("a file of this bundle is missing or cut short", where=where, next_step=build)
+            raise BadInput("a file of this bundle is missing or cut short", where=where, next_step=next_step)
     return manifest
 
 

@@ -103,7 +103,8 @@ def _file_of(bundle: Path, manifest: Manifest, name: str) -> BundleFile:
     files = [file for file in manifest.files if Path(file.path).name == name]
     images = [one.file for one in manifest.images if f"/{name}:" in one.reference]
     if not files and not images:
-        raise HaplaneError(f"the bundle has no {name}", where=str(bundle), next_step=manifest.build_command(bundle))
+        next_step = f"`{manifest.build_command(bundle)}`"
+        raise HaplaneError(f"the bundle has no {name}", where=str(bundle), next_step=next_step)
     return (files or images)[0]
 
 

@@ -117,7 +117,7 @@ def _manifest(archive: tarfile.TarFile, source: Path) -> tuple[bytes, Manifest]:
 
 
 def _damaged(source: Path, why: str) -> BadInput:
-    return BadInput("not a complete bundle", where=str(source), why=why, next_step="haplane bundle export FILE")
+    return BadInput("not a complete bundle", where=str(source), why=why, next_step="`haplane bundle export FILE`")
 
 
 def _add(archive: tarfile.TarFile, directory: Path, name: str) -> None:

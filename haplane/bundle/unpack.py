@@ -22,7 +22,9 @@ def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path)
     file = next((each for each in manifest.files if each.path == path), None)
     if file is None:
         raise BadInput(
-            "the bundle has no such program", where=f"{bundle}: {path}", next_step=manifest.build_command(bundle)
+            "the bundle has no such program",
+            where=f"{bundle}: {path}",
+            next_step=f"`{manifest.build_command(bundle)}`",
         )
     target = directory / Path(path).name
     if file.compression == "zstd":
@@ -32,7 +34,9 @@ def unpack_program(bundle: Path, manifest: Manifest, path: str, directory: Path)
         shutil.copyfile(bundle / file.stored, target)
     if file_sha256(target) != file.sha256:
         raise HaplaneError(
-            "a file of the bundle is damaged", where=f"{bundle / file.stored}", next_step=verify_command(bundle)
+            "a file of the bundle is damaged",
+            where=f"{bundle / file.stored}",
+            next_step=f"`{verify_command(bundle)}`",
         )
     make_executable(target)
     return target

@@ -34,7 +34,7 @@ def verify_files(directory: Path, manifest: Manifest, remedy: str, progress: Pro
 
 def _check(directory: Path, remedy: str, file: BundleFile) -> HaplaneError | None:
     stored = directory / file.stored
-    next_step = f"delete it and run: {remedy}"
+    next_step = f"delete it and run: `{remedy}`"
     try:
         actual = decompressed_sha256(stored, file.size) if file.compression == "zstd" else file_sha256(stored)
     except (HaplaneError, OSError) as error:

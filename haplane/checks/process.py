@@ -164,7 +164,7 @@ def _child(
             child.communicate(timeout=CLEANUP_SECONDS)
         except subprocess.TimeoutExpired:
             if suite.own:
-                progress("verify", "still removing it; see: kubectl get namespaces -l haplane.io/verify")
+                progress("verify", "still removing it; see: `kubectl get namespaces -l haplane.io/verify`")
             else:
                 child.kill()
         raise

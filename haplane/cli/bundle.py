@@ -145,7 +145,7 @@ def urls(output: Output, *, which: Which) -> None:
 def pin(output: Output, *, version: str, target: Path | None, components: tuple[str, ...], **where: Any) -> None:
     """Write a lock for a Kubernetes version from the checksums that the projects publish.
 
-    Keep it beside the inventory and name it there: "bundle_lock": "FILE".
+    Keep it beside the inventory and name it there: cluster["bundle_lock"] = "FILE".
     """
     target = target or Path(f"kubernetes-{version}.lock.toml")
     refuse_unwritable(target)
@@ -162,7 +162,7 @@ def pin(output: Output, *, version: str, target: Path | None, components: tuple[
         output.line(f"{published} checksums are published by the projects; these were trusted on first use:")
         for name in pins.first_use:
             output.line(f"  {name}  {pins.sha256.get(name) or pins.digests.get(name)}")
-    output.line(f'wrote {target}; use it with "bundle_lock": "{target}" in the inventory')
+    output.line(f'wrote {target}; use it with cluster["bundle_lock"] = "{target}" in the inventory')
 
 
 @command.command(name="export")
@@ -173,7 +173,7 @@ def export_(output: Output, *, which: Which, target: Path) -> None:
     sha256 = export_bundle(which.directory, target, output.progress, which.build)
     output.document({"file": str(target), "manifest_sha256": sha256})
     output.line(f"wrote {target}; the SHA-256 of its manifest is {sha256}")
-    output.line(f"on the other machine: haplane bundle import {target.name}")
+    output.line(f"on the other machine: `haplane bundle import {target.name}`")
 
 
 @command.command(name="import")

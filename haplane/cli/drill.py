@@ -101,7 +101,7 @@ def allowed(limits: Limits) -> str:
 
 @command.command("run")
 @inventory_argument
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Every drill that can run on this cluster.")
 @with_options
 @reports_errors
@@ -128,9 +128,9 @@ def compare(output: Output, one: Path, other: Path) -> None:
 def chosen(names: Sequence[str], *, everything: bool) -> list[Drill]:
     """The drills of these names. Raises BadInput for unknown ones, and for none."""
     if unknown := [name for name in names if name not in DRILLS]:
-        raise BadInput(f"there is no drill {', '.join(unknown)}", where="NAME", next_step="haplane drill list")
+        raise BadInput(f"there is no drill {', '.join(unknown)}", where="NAME", next_step="`haplane drill list`")
     if everything == bool(names):
-        raise BadInput("name the drills to run, or give --all, not both", next_step="haplane drill list")
+        raise BadInput("name the drills to run, or give --all, not both", next_step="`haplane drill list`")
     return [DRILLS[name] for name in names] if names else list(DRILLS.values())
 
 

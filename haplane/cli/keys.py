@@ -101,20 +101,20 @@ def _advice(kind: str, rotated: Rotated, inventory: str) -> list[str]:
     return [
         f"New snapshots can be decrypted by {', '.join(rotated.recipients)} only.",
         *([f"  Older ones can still be decrypted by {former}, until they are deleted."] if former else []),
-        f"  take one for the new recipients: haplane snapshot take {inventory}",
+        f"  take one for the new recipients: `haplane snapshot take {inventory}`",
         "  then delete the older ones, or re-encrypt copies: docs/snapshots.md, Rotating keys",
     ]
 
 
 def _signing_advice(rotated: Rotated, inventory: str) -> list[str]:
-    setting, old = f'{inventory}: cluster["snapshots"]', rotated.previous_signing_key
+    setting, old = 'cluster["snapshots"]', rotated.previous_signing_key
     earlier = [
-        f'  and "previous_signing_keys": ["{old}"], so that older snapshots stay valid;',
-        f'  or, if the old key is compromised, "revoked_signing_keys": ["{old}"], so that they are rejected.',
+        f'  and {setting}["previous_signing_keys"] = ["{old}"], so that older snapshots stay valid;',
+        f'  or, if the old key is compromised, {setting}["revoked_signing_keys"] = ["{old}"], which rejects them.',
     ]
     return [
         f"The cluster's signing key is now {rotated.signing_key}; every member has a new key certified by it.",
-        f'  {setting}: "signing_key": "{rotated.signing_key}"',
+        f'  in {inventory}: {setting}["signing_key"] = "{rotated.signing_key}"',
         *(earlier if old else []),
-        f"  then: haplane snapshot take {inventory}",
+        f"  then: `haplane snapshot take {inventory}`",
     ]

@@ -10,14 +10,20 @@ from typing import Any
 import click
 
 from haplane.cli.output import Output
-from haplane.cli.run import inventory_argument, json_option, load, reports_errors
+from haplane.cli.run import (
+    hosts_argument,
+    inventory_argument,
+    json_option,
+    load,
+    reports_errors,
+    required_hosts_argument,
+)
 from haplane.lab import lifecycle
 from haplane.lab.disk import PARTS
 from haplane.lab.identity import login_command
 from haplane.lab.plan import plan
 from haplane.lab.status import status as host_states
 
-hosts_argument = click.argument("hosts", nargs=-1, metavar="[HOST]...")
 between_option = click.option("--between", is_flag=True, help="Only the link between the two named hosts.")
 
 
@@ -114,7 +120,7 @@ def heal(output: Output, inventory: str, hosts: tuple[str, ...], between: bool) 
 
 @command.command()
 @inventory_argument
-@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+@required_hosts_argument
 @click.option("--only", type=click.Choice(sorted(PARTS)), help="Only this part of the disk.")
 @reports_errors
 def wipe(output: Output, inventory: str, hosts: tuple[str, ...], only: str | None) -> None:

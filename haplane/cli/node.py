@@ -9,7 +9,15 @@ import click
 from haplane.cli.node_service import drain, patch, reboot, remove, uncordon
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, show_plan, show_what_is_left
-from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask, without_option
+from haplane.cli.run import (
+    by_a_plan,
+    examples,
+    hosts_argument,
+    inventory_argument,
+    load,
+    refuse_to_ask,
+    without_option,
+)
 from haplane.cli.up import converge
 from haplane.errors import BadInput, ExitCode
 from haplane.workflows.discard import discard
@@ -56,12 +64,12 @@ def repair(
     epilog=examples("haplane node discard inventories/prod.py"),
 )
 @inventory_argument
-@click.argument("hosts", nargs=-1)
+@hosts_argument
 @by_a_plan
 def discard_kept(
     output: Output, inventory: str, hosts: tuple[str, ...], *, dry_run: bool, assume_yes: bool
 ) -> ExitCode:
-    """Delete the old etcd data that restores and repairs have kept on HOSTS, or on all hosts of INVENTORY.
+    """Delete the old etcd data that restores and repairs have kept on each HOST, or on all hosts of INVENTORY.
 
     Refused until every etcd member is healthy. `haplane status` lists the data.
     """

@@ -12,7 +12,15 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, show_plan, show_what_is_left
-from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
+from haplane.cli.run import (
+    by_a_plan,
+    examples,
+    hosts_argument,
+    inventory_argument,
+    load,
+    refuse_to_ask,
+    required_hosts_argument,
+)
 from haplane.context.request import NodeRequest
 from haplane.context.result import Patched
 from haplane.domain.drain.grace import LONGEST_SECONDS
@@ -52,7 +60,7 @@ all_option = click.option("--all", "everyone", is_flag=True, help="All hosts of 
     epilog=examples("haplane node drain inventories/prod.py w1 --dry-run"),
 )
 @inventory_argument
-@click.argument("hosts", nargs=-1, required=True)
+@required_hosts_argument
 @force_option
 @timeout_option
 @by_a_plan
@@ -66,7 +74,7 @@ def drain(
     dry_run: bool,
     assume_yes: bool,
 ) -> ExitCode:
-    """List what draining HOSTS costs, then cordon them and evict their pods, one node at a time.
+    """List what draining each HOST costs, then cordon it and evict its pods, one node at a time.
 
     Respects PodDisruptionBudgets; refused at once where one of them can never be met.
     """
@@ -76,13 +84,13 @@ def drain(
 
 @click.command("uncordon", epilog=examples("haplane node uncordon inventories/prod.py w1"))
 @inventory_argument
-@click.argument("hosts", nargs=-1)
+@hosts_argument
 @all_option
 @by_a_plan
 def uncordon(
     output: Output, inventory: str, hosts: tuple[str, ...], *, everyone: bool, dry_run: bool, assume_yes: bool
 ) -> ExitCode:
-    """Let new pods onto HOSTS again."""
+    """Let new pods onto each HOST again."""
     chosen = _chosen(inventory, hosts, everyone=everyone)
     return _run(output, inventory, "uncordon", chosen, DEFAULTS, dry_run=dry_run, assume_yes=assume_yes)
 
@@ -103,7 +111,7 @@ def in_turn(command: Callable[..., ExitCode]) -> Callable[..., None]:
     wrapped = by_a_plan(command)
     for option in (timeout_option, force_option, keep_option, all_option):
         wrapped = option(wrapped)
-    return inventory_argument(click.argument("hosts", nargs=-1)(wrapped))
+    return inventory_argument(hosts_argument(wrapped))
 
 
 def _run_in_turn(output: Output, inventory: str, verb: str, hosts: tuple[str, ...], options: InTurn) -> ExitCode:
@@ -122,7 +130,7 @@ def _run_in_turn(output: Output, inventory: str, verb: str, hosts: tuple[str, ..
 )
 @in_turn
 def reboot(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unpack[InTurn]) -> ExitCode:
-    """Reboot HOSTS one at a time, each drained before and back in full before the next.
+    """Reboot each HOST, one at a time, each drained before and back in full before the next.
 
     Lists first what that costs. Load balancers hand the endpoint's address over; masters go while etcd keeps quorum
     without them.
@@ -137,7 +145,7 @@ def reboot(output: Output, inventory: str, hosts: tuple[str, ...], **options: Un
 )
 @in_turn
 def patch(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unpack[InTurn]) -> ExitCode:
-    """Upgrade the packages of HOSTS one at a time, and reboot those that need it as `node reboot` does.
+    """Upgrade the packages of each HOST, one at a time, and reboot those that need it as `node reboot` does.
 
     The distribution's packages; Kubernetes, etcd and containerd are of the bundle and stay.
     """
@@ -150,7 +158,7 @@ def patch(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unp
     epilog=examples("haplane node remove inventories/prod.py w3 --dry-run"),
 )
 @inventory_argument
-@click.argument("hosts", nargs=-1, required=True)
+@required_hosts_argument
 @force_option
 @timeout_option
 @by_a_plan
@@ -164,7 +172,7 @@ def remove(
     dry_run: bool,
     assume_yes: bool,
 ) -> ExitCode:
-    """Take HOSTS, workers or masters, out of the cluster for good: drained, Node deleted, keys and data moved.
+    """Take each HOST, a worker or master, out of the cluster for good: drained, Node deleted, keys and data moved.
 
     Then delete their lines from INVENTORY. 3 or 5 masters have to be left.
     """
@@ -183,7 +191,7 @@ def _chosen(inventory: str, hosts: tuple[str, ...], *, everyone: bool) -> tuple[
     """The hosts, none for all. Raises BadInput unless either was given."""
     if everyone == bool(hosts):
         raise BadInput(
-            "give either HOSTS or --all",
+            "give either HOST or --all",
             where=inventory,
             next_step="name the hosts, or add --all for all of them, one at a time",
         )

@@ -6,7 +6,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement_by_name, show_plan, show_what_is_left
-from haplane.cli.run import by_a_plan, examples, inventory_argument, load, refuse_to_ask
+from haplane.cli.run import by_a_plan, examples, hosts_argument, inventory_argument, load, refuse_to_ask
 from haplane.errors import ExitCode
 from haplane.workflows.reset import reset
 
@@ -18,13 +18,13 @@ NOTHING = "Nothing to reset: none of these hosts is reachable."
     epilog=examples("haplane reset inventories/prod.py --dry-run", "haplane reset inventories/prod.py m3"),
 )
 @inventory_argument
-@click.argument("hosts", nargs=-1)
+@hosts_argument
 @click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, instead of typing it.")
 @by_a_plan
 def command(
     output: Output, inventory: str, hosts: tuple[str, ...], *, typed: str | None, dry_run: bool, assume_yes: bool
 ) -> ExitCode:
-    """Remove the cluster from HOSTS, or from all hosts of INVENTORY.
+    """Remove the cluster from each HOST, or from all hosts of INVENTORY.
 
     etcd's data and all keys are moved to /var/lib/haplane-reset on each host, not deleted. Asks for the cluster's
     name.

@@ -90,7 +90,7 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool) 
     )
     show_what_is_left(output, outcome)
     for name in outcome.skipped:
-        output.warn(f"before {name} serves again, run: haplane node repair {inventory} {name}")
+        output.warn(f"before {name} serves again, run: `haplane node repair {inventory} {name}`")
     for disproof in outcome.disproofs:
         output.warn(f"verification failed: {disproof}")
     if outcome.status is None or outcome.disproofs:

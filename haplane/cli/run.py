@@ -18,6 +18,8 @@ from haplane.errors import BadInput, ExitCode, HaplaneError
 NOT_AGREED = "Not agreed: nothing was changed."
 RERUN = "re-run the same command; completed steps are not repeated"
 inventory_argument = click.argument("inventory", type=click.Path(dir_okay=False))
+hosts_argument = click.argument("hosts", nargs=-1, metavar="[HOST]...")
+required_hosts_argument = click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 yes_option = click.option("--yes", "-y", "assume_yes", is_flag=True, help="Do not ask before acting.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")

@@ -10,6 +10,7 @@ import click
 from haplane.cli.output import Output
 from haplane.cli.run import examples, inventory_argument, json_option, load, reports_errors
 from haplane.domain.assessment import Recovery, RecoveryAction
+from haplane.domain.problem import in_code
 from haplane.domain.progress import silent
 from haplane.domain.snapshot_status import Snapshots
 from haplane.domain.status import MasterStatus, MemberStatus, NodeStatus, Status, validity
@@ -140,7 +141,7 @@ def show_load_balancers(output: Output, found: Status) -> None:
 def show_recovery(output: Output, recovery: Recovery) -> None:
     """The least destructive way to recover etcd, if it has to be."""
     if recovery.action is not RecoveryAction.NOTHING:
-        output.line(f"recovery: {recovery.action} ({recovery.reason}); next: {recovery.command}")
+        output.line(f"recovery: {recovery.action} ({recovery.reason}); next: {in_code(recovery.command)}")
 
 
 def show_snapshots(output: Output, snapshots: Snapshots) -> None:

@@ -80,8 +80,8 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, 
     )
     show_what_is_left(output, outcome)
     if outcome.signing_key:
-        setting = f'"signing_key": "{outcome.signing_key}"'
-        output.line(f'Add {setting} to cluster["snapshots"] so that forged snapshots are rejected.')
+        setting = f'cluster["snapshots"]["signing_key"] = "{outcome.signing_key}"'
+        output.line(f"Add {setting} to the inventory so that forged snapshots are rejected.")
     if not outcome.plan and not dry_run:
         output.line(NOTHING)
     if outcome.status is None:
@@ -92,7 +92,7 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, 
     if snapshots.pipeline_is_slow:
         output.warn(
             f"warning: the last snapshot took {snapshots.pipeline_seconds:.0f} s, more than half of the interval of "
-            f"{snapshots.interval_seconds} s: increase interval_seconds, or shrink the database"
+            f'{snapshots.interval_seconds} s: raise cluster["snapshots"]["interval_seconds"], or shrink the database'
         )
     if outcome.changed and outcome.status.healthy:
         summarise(output, outcome, outcome.status, inventory, in_lab=in_lab)

@@ -41,7 +41,7 @@ def command(
     without_snapshot: bool,
     without: tuple[str, ...],
 ) -> ExitCode:
-    """Bring a cluster to the kubernetes_version of INVENTORY, one minor version after the other.
+    """Bring a cluster to the Kubernetes version of INVENTORY, one minor version after the other.
 
     Checks everything first, shows its plan and asks. Can be re-run at any time: completed steps are not repeated.
     """

@@ -41,7 +41,7 @@ class Which:
             raise BadInput(
                 f"this lock is for Kubernetes {lock.kubernetes_version}, the inventory wants {self.version}",
                 where=str(self.lock_file),
-                next_step=f"haplane bundle pin {self.version} --output {self.lock_file}",
+                next_step=f"`haplane bundle pin {self.version} --output {self.lock_file}`",
             )
         return lock
 

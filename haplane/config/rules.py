@@ -120,7 +120,7 @@ def _endpoint(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             'cluster["endpoint_is_external"]',
             True,
-            "means that the load balancer is not haplane's, but the group load_balancers has hosts",
+            "means that the load balancer is not haplane's, but the group `load_balancers` has hosts",
             "remove one of the two",
         )
     floating = as_address(address)
@@ -167,7 +167,7 @@ def _ports(draft: Draft) -> Iterator[Problem]:
 def _kubernetes_version(draft: Draft) -> Iterator[Problem]:
     version = draft.cluster.kubernetes_version
     if version not in supported.VERSIONS and draft.cluster.bundle_lock is None:
-        own = f"a lock of your own: `haplane bundle pin {version}`, and bundle_lock"
+        own = f'a lock of your own: `haplane bundle pin {version}`, and cluster["bundle_lock"]'
         remedy = f"use {', '.join(supported.VERSIONS)}, or {own}"
         yield Problem('cluster["kubernetes_version"]', version, "haplane has no lock for this version", remedy)
 

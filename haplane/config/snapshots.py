@@ -71,14 +71,15 @@ class S3(Settings):
     def _fits_together(self) -> Self:
         if self.kms_key_id is not None and not (self.server_side_encryption or "").startswith("aws:kms"):
             raise refusal(
-                "kms_key_id without server_side_encryption by KMS", 'add "server_side_encryption": "aws:kms"'
+                'cluster["snapshots"]["s3"]["kms_key_id"] without encryption by KMS',
+                'set cluster["snapshots"]["s3"]["server_side_encryption"] = "aws:kms"',
             )
         host = (self.endpoint_url or "").partition("//")[2].partition("/")[0]
         address = host.startswith("[") or re.fullmatch(r"[0-9.]+(:[0-9]+)?", host)
         if not self.path_style and (address or not DNS_BUCKET.fullmatch(self.bucket)):
             raise refusal(
-                "path_style is False, and the bucket's name cannot stand before the endpoint's",
-                'remove "path_style"; only DNS names of endpoint and bucket can be joined',
+                'cluster["snapshots"]["s3"]["path_style"] is False, which needs DNS names of endpoint and bucket',
+                'remove cluster["snapshots"]["s3"]["path_style"]',
             )
         return self
 

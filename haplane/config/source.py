@@ -127,7 +127,7 @@ def _refuse_others(path: Path) -> None:
                 "everybody on this machine can change this inventory, which is a program that you run",
                 where=str(place),
                 why=f"its mode is {stat.S_IMODE(mode):04o}",
-                next_step=f"check what is in it, then: chmod o-w {shlex.quote(str(place))}",
+                next_step=f"check what is in it, then: `chmod o-w {shlex.quote(str(place))}`",
             )
 
 

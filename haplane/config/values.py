@@ -119,7 +119,7 @@ def _recipient(text: str) -> str:
     if text.upper().startswith("AGE-SECRET-KEY-"):
         raise refusal(
             "a private age identity; never put one in an inventory",
-            "use its public half, which starts with age1, and create a new identity: haplane keys new",
+            "use its public half, which starts with age1, and create a new identity: `haplane keys new FILE`",
         )
     try:
         return str(pyrage.x25519.Recipient.from_str(text))
@@ -161,7 +161,7 @@ def _public_key(text: str) -> str:
     except (ValueError, binascii.Error):
         raw = b""
     if len(raw) != PUBLIC_KEY_BYTES:
-        raise refusal("not an Ed25519 public key", "use the signing_key that `haplane up` printed: 44 characters")
+        raise refusal("not an Ed25519 public key", "use the key that `haplane up` printed: 44 characters")
     return base64.b64encode(raw).decode()  # one key is one text
 
 

@@ -242,7 +242,7 @@ def etcd_problems(members: Mapping[str, EtcdStatus], kubernetes: str, wanted: st
 def _newer_data(name: str, version: str, kubernetes: str, wanted: Version) -> HaplaneError:
     old, minor = parse(version), f"{wanted.major}.{wanted.minor}"
     keep = f"keep this etcd: `haplane bundle pin {kubernetes} --component etcd={version}`, name that lock as "
-    keep += "bundle_lock in the inventory, then `haplane bundle build INVENTORY`"
+    keep += 'cluster["bundle_lock"] in the inventory, then `haplane bundle build INVENTORY`'
     if (old.major, old.minor - 1) != wanted[:2]:
         return HaplaneError(
             f"{name}: etcd {version} is newer than the bundle's {wanted}",

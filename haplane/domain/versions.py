@@ -71,7 +71,7 @@ def refuse_another_version(running: Sequence[Running], wanted: str, inventory: s
         f"this cluster runs Kubernetes {', '.join(versions)}, the inventory wants {wanted}; nothing was changed",
         where="; ".join(map(str, other[:6])),
         why="`up` would restart every kubelet at once, before the API servers",
-        next_step=f"haplane upgrade {inventory}",
+        next_step=f"`haplane upgrade {inventory}`",
     )
 
 
@@ -94,7 +94,7 @@ def refuse_unreadable_data(
         f"this snapshot is of Kubernetes {stored_by}, and the inventory wants {wanted}; nothing was changed",
         where=name,
         why="an API server reads what its own and the minor version before it stored",
-        next_step=f'write "kubernetes_version": "{stored_by}" into {inventory}, restore, then `haplane upgrade`'
+        next_step=f'set cluster["kubernetes_version"] = "{stored_by}" in {inventory}, restore, then `haplane upgrade`'
         f"{otherwise}",
     )
 
@@ -107,7 +107,7 @@ def refuse_another_etcd(running: Mapping[str, str], wanted: str, inventory: str)
             f"these members run another etcd version than the bundle's {wanted}; nothing was changed",
             where="; ".join(f"{name} etcd {version}" for name, version in minors.items()),
             why="another minor version changes how etcd stores its data: that takes an upgrade",
-            next_step=f"haplane upgrade {inventory}, or name the bundle that this cluster was made from in it",
+            next_step=f"`haplane upgrade {inventory}`, or name the bundle that this cluster was made from in it",
         )
 
 

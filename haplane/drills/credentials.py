@@ -39,7 +39,7 @@ def administrator(inventory: Inventory, executor: Executor) -> Target:
         "the administrator's credentials could not be read from any master",
         where=", ".join(host.name for host in inventory.masters),
         why="; ".join(error.why or error.what for error in reasons),
-        next_step=f"haplane status {inventory.path}",
+        next_step=f"`haplane status {inventory.path}`",
     )
 
 

@@ -104,5 +104,5 @@ def image_of(client: Client, node: str, name: str) -> str:
     images = request_until_answered(client, "GET", f"/api/v1/nodes/{node}").document()["status"]["images"]
     found = [each for image in images for each in image.get("names") or () if f"/{name}:" in each]
     if not found:
-        raise HaplaneError(f"{node} has no {name} image to run pods from", next_step="haplane up INVENTORY")
+        raise HaplaneError(f"{node} has no {name} image to run pods from", next_step="`haplane up INVENTORY`")
     return str(found[0])

@@ -20,7 +20,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     path, masters = context.inventory.path, context.inventory.masters
     if pending := json.loads(context.haplane("up", path, "--dry-run", "--json"))["plan"]:
         raise Refused(
-            "`haplane up` has other things to do here", why="; ".join(pending[:3]), next_step=f"haplane up {path}"
+            "`haplane up` has other things to do here", why="; ".join(pending[:3]), next_step=f"`haplane up {path}`"
         )
     names = ", ".join(host.name for host in masters)
     return Fault(

@@ -35,7 +35,7 @@ def healthy_status(drill: Drill, context: DrillContext) -> Status:
             f"{drill.name}: the cluster is not healthy; a second fault could take it down",
             where=context.inventory.cluster.name,
             why="; ".join(status.lines),
-            next_step=f"haplane status {context.inventory.path}",
+            next_step=f"`haplane status {context.inventory.path}`",
         )
     return status
 

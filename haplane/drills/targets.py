@@ -33,7 +33,7 @@ def the_leader(context: DrillContext, status: Status, wanted: str | None) -> str
         raise Refused(
             "etcd has no leader",
             where=context.inventory.cluster.name,
-            next_step=f"haplane status {context.inventory.path}",
+            next_step=f"`haplane status {context.inventory.path}`",
         )
     if wanted is not None and host_of(context.inventory.etcd, wanted, "an etcd host") != leader:
         raise Refused(

@@ -52,7 +52,7 @@ def require_machine(more: Mapping[str, str]) -> None:
         packages = sorted({tools[tool] for tool in missing})
         raise Refused(
             f"the lab needs {', '.join(missing)}, not found on the PATH of this machine",
-            next_step=f"apt-get install {' '.join(packages)}",
+            next_step=f"`apt-get install {' '.join(packages)}`",
         )
 
 
@@ -65,7 +65,7 @@ def run(*argv: str | Path, stdin: str | None = None, timeout: float = 30.0) -> s
         raise DeadlinePassed(f"{words[0]} did not end within {timeout:.0f} s", where=shlex.join(words)) from error
     except FileNotFoundError as error:
         package = TOOLS.get(words[0])
-        next_step = f"apt-get install {package}" if package else "`haplane lab up` names the package that brings it"
+        next_step = f"`apt-get install {package}`" if package else "`haplane lab up` names the package that brings it"
         raise Refused(f"{words[0]} is not installed", next_step=next_step) from error
     stdout, stderr = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     if done.cut is not None or done.code != 0:

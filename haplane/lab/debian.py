@@ -182,7 +182,7 @@ def logged(command: list[str], progress: Progress = silent) -> None:
             f"the lab's base image could not be made: {command[0]} failed",
             where=str(log),
             why=done.cut or tail,
-            next_step="check that apt-get update works on this machine, then run the same command again",
+            next_step="check that `apt-get update` works on this machine, then run the same command again",
         )
 
 
@@ -217,7 +217,7 @@ def mirror(suite: str) -> str:
         raise Refused(
             "this machine's apt has no Debian archive to make the lab's hosts from",
             where="/etc/apt/sources.list*",
-            next_step=f"add a Debian source for {suite} there, then: apt-get update",
+            next_step=f"add a Debian source for {suite} there, then: `apt-get update`",
         )
     return found
 

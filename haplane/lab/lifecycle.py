@@ -94,7 +94,7 @@ def cut(inventory: Inventory, hosts: Sequence[str] = (), *, between: bool = Fals
     off = [host.name for host in chosen if not _running(lab, host)]
     if off:
         raise Refused(
-            f"{', '.join(off)}: off, so there is no cable to cut", next_step=f"haplane lab start {inventory.path}"
+            f"{', '.join(off)}: off, so there is no cable to cut", next_step=f"`haplane lab start {inventory.path}`"
         )
     if between:
         links.cut_between(lab, chosen)
@@ -192,13 +192,13 @@ def _strays(lab: Plan) -> Sequence[LabHost]:
 def _refuse_unmade(lab: Plan, hosts: Sequence[LabHost], inventory: str) -> None:
     unmade = [host.name for host in hosts if not paths.host_directory(lab.name, host.name).exists()]
     if unmade:
-        raise BadInput(f"{', '.join(unmade)}: does not exist yet", next_step=f"haplane lab up {inventory}")
+        raise BadInput(f"{', '.join(unmade)}: does not exist yet", next_step=f"`haplane lab up {inventory}`")
 
 
 def _refuse_running(lab: Plan, hosts: Sequence[LabHost], inventory: str, why: str) -> None:
     on = [host.name for host in hosts if _running(lab, host)]
     if on:
-        raise Refused(f"{', '.join(on)}: running; {why}", next_step=f"haplane lab kill {inventory} {' '.join(on)}")
+        raise Refused(f"{', '.join(on)}: running; {why}", next_step=f"`haplane lab kill {inventory} {' '.join(on)}`")
 
 
 def _each(hosts: Sequence[LabHost], action: Callable[[LabHost], None]) -> None:

@@ -95,7 +95,7 @@ def _refuse_taken(plan: Plan) -> None:
             f"the link {plan.bridge} exists and does not belong to this lab",
             where="cluster.lab.bridge",
             why=f"its alias is {alias.read_text().strip()!r}, this lab's would be {plan.owner!r}",
-            next_step="choose another bridge in the inventory, or remove the lab that uses it: haplane lab down",
+            next_step="choose another bridge in the inventory, or remove the lab that uses it: `haplane lab down`",
         )
     for link, network in machine_networks(run("ip", "-json", "-4", "address", "show")):
         if link != plan.bridge and network.overlaps(plan.network):

@@ -107,7 +107,8 @@ def refuse_living_masters(context: Context) -> None:
     inventory = context.inventory
     wants = cluster_wants(inventory, context.manifest, context.request.user_files)
     for node in not_made_by_haplane(wants, kubernetes):
-        context.progress(node.name, f"not made by haplane, left alone; to remove it: kubectl delete node {node.name}")
+        remove = f"`kubectl delete node {node.name}`"
+        context.progress(node.name, f"not made by haplane, left alone; to remove it: {remove}")
     ours = {host.name for host in (*inventory.nodes, *context.reachable(inventory.leaving))}
     leaving = {host.name for host in inventory.leaving}
     living = [

@@ -43,7 +43,7 @@ def choose_hop(context: Context) -> None:
             f"this cluster cannot become {upgrade.version}; nothing was changed",
             where="; ".join(map(str, running[:6])),
             why=why,
-            next_step=f"correct kubernetes_version in {inventory.path}{REPLACE}",
+            next_step=f'correct cluster["kubernetes_version"] in {inventory.path}{REPLACE}',
         )
     built = built_versions(upgrade.manifest.architecture)
     route, missing = hops(
@@ -88,7 +88,7 @@ def _missing(upgrade: Upgrade, version: str, minor: str, running: tuple[Running,
         f"there is no bundle of Kubernetes {minor}, which is between {oldest.version} and {upgrade.version}",
         where=str(oldest),
         why="a cluster goes through every minor version",
-        next_step=build_of_hop(upgrade, version),
+        next_step=f"`{build_of_hop(upgrade, version)}`",
     )
 
 
@@ -118,7 +118,8 @@ def decide_hop(context: Context) -> None:
                 HaplaneError(
                     f"{step.host}: {step.kind.value} is due",
                     why=step.why,
-                    next_step=f"set kubernetes_version in {path} to the version that runs, and `haplane up {path}`",
+                    next_step=f'set cluster["kubernetes_version"] in {path} to the version that runs, '
+                    f"and `haplane up {path}`",
                 )
                 for step in steps
             ],

@@ -59,7 +59,8 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     begun = any(path.startswith(host_paths.VERSIONS) for report in reports.values() for path in report.bundle)
     kubernetes = context.observation.kubernetes()
     if kubernetes is None:
-        yield HaplaneError("no API server reports the cluster's nodes", next_step=f"haplane status {inventory.path}")
+        next_step = f"`haplane status {inventory.path}`"
+        yield HaplaneError("no API server reports the cluster's nodes", next_step=next_step)
     else:
         nodes = [node for node in kubernetes.nodes if node.name not in context.request.without]
         yield from checks.node_problems(nodes, version, begun)
@@ -99,7 +100,7 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
         yield HaplaneError(
             "no snapshot can be taken first: too few members can take one now",
             why=f"{snapshots_needed(context)} members have to read through quorum and run the agent",
-            next_step=f"haplane status {path}",
+            next_step=f"`haplane status {path}`",
         )
 
 

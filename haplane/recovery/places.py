@@ -82,7 +82,8 @@ def bucket_of(inventory: Inventory) -> Store:
         raise BadInput(
             "the inventory names no bucket",
             where=f'{inventory.path}: cluster["snapshots"]["s3"]',
-            next_step="members prune their own snapshots by keep_local; there is nothing else to prune",
+            next_step='members prune their own snapshots by cluster["snapshots"]["keep_local"]; '
+            "there is nothing else to prune",
         )
     return controller_store(s3_settings(s3, s3.ca_file, s3.credentials_file), inventory.cluster.name)
 
@@ -148,8 +149,8 @@ def refuse_key_not_in(keys: SigningKeys, inventory: Inventory, executor: Executo
             "the cluster's signing key is not the one in the inventory; nothing was removed",
             where=", ".join(others),
             why="snapshots that it signed would be removed as unsigned",
-            next_step=f'{inventory.path}: cluster["snapshots"]: make "signing_key" {next(iter(others.values()))}, '
-            'and add the present one to "previous_signing_keys"',
+            next_step=f'in {inventory.path}: cluster["snapshots"]["signing_key"] = "{next(iter(others.values()))}", '
+            'and add the present one to cluster["snapshots"]["previous_signing_keys"]',
         )
 
 
@@ -170,7 +171,7 @@ def _held_by_masters(inventory: Inventory, executor: Executor) -> tuple[dict[str
 def why_no_keys(inventory: Inventory, executor: Executor) -> str:
     """Where the inventory has none and :func:`known_signing_keys` finds none."""
     _, unread = _held_by_masters(inventory, executor)
-    return "; ".join(["the inventory has no signing_key", *(f"{name}: {one.brief}" for name, one in unread.items())])
+    return "; ".join(["the inventory has no signing key", *(f"{name}: {one.brief}" for name, one in unread.items())])
 
 
 def required_signing_keys(inventory: Inventory, executor: Executor) -> SigningKeys:

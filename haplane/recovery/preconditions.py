@@ -6,6 +6,7 @@ from haplane.desired.certificates import expired_paths
 from haplane.domain import host_paths
 from haplane.domain.assessment import Assessment, RecoveryAction, assess, members_of, restore_under_way
 from haplane.domain.members import members_besides
+from haplane.domain.problem import in_code
 from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.recovery.context import RestoreContext, names
@@ -53,7 +54,7 @@ def refuse_more_than_needed(context: RestoreContext, assessment: Assessment) -> 
         where=assessment.reason,
         why="a restore discards every write after its snapshot"
         + (f"; the members are at revision {highest}" if highest else ""),
-        next_step=f"{assessment.action.value} ({assessment.command(context.inventory.path)}); "
+        next_step=f"{assessment.action.value} ({in_code(assessment.command(context.inventory.path))}); "
         "to go back in time on purpose: name the snapshot or file and add --accept-loss",
     )
 

@@ -77,7 +77,7 @@ class Standard:
     keys: SigningKeys | None
     cluster: str
     now: datetime
-    why: str = "the inventory has no signing_key and no master is reachable"
+    why: str = "the inventory has no signing key and no master is reachable"
 
 
 def read_signed(place: Place, ids: Sequence[str], standard: Standard) -> dict[str, Copy]:

@@ -101,8 +101,8 @@ def _refuse_readable(file: Path, mode: int) -> None:
             "others can read this identity",
             where=str(file),
             why=f"its mode is {stat.S_IMODE(mode):04o}: whoever has it decrypts every snapshot and the keys in it",
-            next_step=f"chmod 600 {shlex.quote(str(file))}; if others may have copied it, make a new one "
-            "(`haplane keys new`) and put its recipient into the inventory",
+            next_step=f"`chmod 600 {shlex.quote(str(file))}`; if others may have copied it, make a new one "
+            "(`haplane keys new FILE`) and put its recipient into the inventory",
         )
 
 

@@ -120,7 +120,7 @@ def _revoked(key: str, whose: str, where: str) -> Refused:
     return Refused(
         REVOKED,
         where=where,
-        why=f"{key}, {whose}, is in the inventory's revoked_signing_keys",
+        why=f'{key}, {whose}, is in cluster["snapshots"]["revoked_signing_keys"]',
         next_step="use another snapshot (`haplane snapshot list INVENTORY`)",
     )
 

@@ -98,7 +98,7 @@ def take(inventory: Inventory, progress: Progress, *, executor: Executor | None 
             "no member can take a snapshot now",
             where=", ".join(host.name for host in inventory.etcd),
             why="none of them both reads through quorum and has the snapshot agent",
-            next_step=f"haplane status {inventory.path}",
+            next_step=f"`haplane status {inventory.path}`",
         )
     member = inventory.host(names[0])
     progress(member.name, "taking a snapshot")

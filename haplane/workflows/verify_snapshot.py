@@ -156,7 +156,8 @@ def _prove(opened: Opened, bundle: Path, manifest: BundleManifest, tools: Tools,
     """Serve the opened database with the API server of the bundle, and read every object of it."""
     image = next((one.file for one in manifest.images if f"/{APISERVER}:" in one.reference), None)
     if image is None:
-        raise BadInput(f"the bundle has no {APISERVER}", where=str(bundle), next_step=manifest.build_command(bundle))
+        next_step = f"`{manifest.build_command(bundle)}`"
+        raise BadInput(f"the bundle has no {APISERVER}", where=str(bundle), next_step=next_step)
     program = tools.directory / APISERVER
     extract_program(bundle, image, APISERVER, program)
     progress(APISERVER, "serving the snapshot on a scratch etcd and API server here, and reading every object")

@@ -64,7 +64,7 @@ def test_a_damaged_one_is_refused_with_the_cure(tmp_path: Path, text: str, words
     with pytest.raises(BadInput) as caught:
         load_manifest(tmp_path, "haplane bundle build inventory.py")
     assert words in str(caught.value)
-    assert caught.value.next_step == "haplane bundle build inventory.py"
+    assert caught.value.next_step == "`haplane bundle build inventory.py`"
 
 
 def test_the_default_place_follows_the_cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

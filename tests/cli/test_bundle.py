@@ -40,12 +40,12 @@ def cache(tmp_path, monkeypatch):
 def test_what_is_absent_is_built_by_the_command_that_is_named(verb, given, advised):
     found = run(verb, *given)
     assert found.exit_code == 2
-    assert f"next: haplane bundle build {advised}\n" in found.stderr
+    assert f"next: `haplane bundle build {advised}`\n" in found.stderr
 
 
 def test_with_an_inventory_its_path_says_which(tmp_path):
     path = an_inventory(tmp_path, kubernetes_version="1.37.2")
-    assert f"next: haplane bundle build --source modules {path}\n" in run("verify", path).stderr
+    assert f"next: `haplane bundle build --source modules {path}`\n" in run("verify", path).stderr
 
 
 def test_a_bundle_of_another_version_than_the_inventory_wants_is_not_called_fine(tmp_path):

@@ -98,6 +98,20 @@ def test_every_verb_explains_itself(name):
     assert "Usage:" in result.output
 
 
+def helps(command, *words):
+    """The help of a command, and of those below it."""
+    yield run(*words, "--help").output
+    for name in getattr(command, "commands", ()):
+        yield from helps(command.commands[name], *words, name)
+
+
+def test_one_or_more_hosts_are_called_HOST_everywhere():  # noqa: N802
+    found = [text for name in cli.list_commands(None) for text in helps(cli.get_command(None, name), name)]
+    assert len(found) > 60
+    assert sum("INVENTORY [HOST]..." in text for text in found) > 8
+    assert not [text for text in found if "HOSTS" in text or "NAMES" in text]
+
+
 def test_an_unknown_verb_is_bad_input():
     assert run("teleport").exit_code == 2
 

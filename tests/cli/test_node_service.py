@@ -78,5 +78,5 @@ def test_options_reach_the_workflow_and_the_list_is_in_the_document(asked, path)
 def test_either_hosts_or_all_are_named(asked, path, words):
     done = run("reboot", path, *words, "--yes")
     assert done.exit_code == 2
-    assert "give either HOSTS or --all" in done.output
+    assert "give either HOST or --all" in done.output
     assert asked == []

@@ -215,7 +215,7 @@ def test_an_inventory_that_everybody_can_write_is_not_run(tmp_path):
         place.chmod(mode)
         with pytest.raises(BadInput, match="everybody on this machine can change this inventory") as refused:
             load_inventory(file)
-        assert refused.value.next_step.endswith(f"chmod o-w {place}")
+        assert refused.value.next_step.endswith(f"`chmod o-w {place}`")
         place.chmod(before)
     assert not ran.exists()
     file.parent.chmod(0o1777)

@@ -75,8 +75,8 @@ def test_nothing_in_a_tree_of_the_system_is_taken(path):
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"kms_key_id": "k"}, "without server_side_encryption"),
-        ({"kms_key_id": "k", "server_side_encryption": "AES256"}, "without server_side_encryption"),
+        ({"kms_key_id": "k"}, "without encryption by KMS"),
+        ({"kms_key_id": "k", "server_side_encryption": "AES256"}, "without encryption by KMS"),
         ({"server_side_encryption": "rot13"}, "AES256"),
         ({"path_style": False, "endpoint_url": "https://10.0.0.1:9000"}, "path_style"),
         ({"path_style": False, "endpoint_url": "https://[::1]:9000"}, "path_style"),

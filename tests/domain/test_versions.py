@@ -48,7 +48,7 @@ def test_another_version_than_runs_is_refused_with_both(wanted: str) -> None:
     with pytest.raises(Refused, match=f"runs Kubernetes 1.35.4, the inventory wants {wanted}") as refusal:
         versions.refuse_another_version(running(m1="1.35.4", m2=wanted), wanted, "inventories/x.py")
     assert refusal.value.where == "m1 kubelet 1.35.4"
-    assert refusal.value.next_step == "haplane upgrade inventories/x.py"
+    assert refusal.value.next_step == "`haplane upgrade inventories/x.py`"
 
 
 def test_the_same_version_and_none_yet_are_not_refused() -> None:

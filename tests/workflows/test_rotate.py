@@ -102,8 +102,8 @@ def test_new_recipients_are_themselves_what_up_would_do(look):
 def test_the_edits_that_are_left_are_printed():
     signing = Rotated(signing_key="NEW", previous_signing_key="OLD")
     text = "\n".join(_advice("signing", signing, "i.py"))
-    assert '"signing_key": "NEW"' in text
-    assert '"previous_signing_keys": ["OLD"]' in text
-    assert '"revoked_signing_keys": ["OLD"]' in text
+    assert 'cluster["snapshots"]["signing_key"] = "NEW"' in text
+    assert 'cluster["snapshots"]["previous_signing_keys"] = ["OLD"]' in text
+    assert 'cluster["snapshots"]["revoked_signing_keys"] = ["OLD"]' in text
     recipients = Rotated(recipients=("age1new",), previous_recipients=("age1old",))
     assert "can still be decrypted by age1old" in "\n".join(_advice("recipients", recipients, "i.py"))

@@ -100,7 +100,7 @@ def test_without_the_bundle_in_between_nothing_is_changed(inventory, tmp_path):
     cluster = UpgradedCluster(inventory)
     with pytest.raises(Problems) as error:
         run(cluster)
-    assert str(error.value).endswith("haplane bundle build --source modules --kubernetes-version 1.36.3"), (
+    assert str(error.value).endswith("`haplane bundle build --source modules --kubernetes-version 1.36.3`"), (
         "one that can be built"
     )
     assert cluster.count == 0
@@ -180,7 +180,7 @@ def test_up_refuses_another_version_and_names_the_verb(inventory):
     cluster = UpgradedCluster(inventory)
     with pytest.raises(Refused) as error:
         up(inventory, confirm=pytest.fail, dry_run=False, progress=silent, executor=cluster)
-    assert error.value.next_step == f"haplane upgrade {inventory.path}"
+    assert error.value.next_step == f"`haplane upgrade {inventory.path}`"
 
 
 def test_back_to_the_old_version_while_an_api_server_still_runs_it(inventory):
@@ -203,7 +203,7 @@ def test_back_to_an_older_patch_release_at_any_time(inventory, tmp_path):
     cluster = UpgradedCluster(with_version(inventory, "1.36.3"), version="1.36.4")
     with pytest.raises(Refused) as error:
         up(cluster.inventory, confirm=pytest.fail, dry_run=False, progress=silent, executor=cluster)
-    assert error.value.next_step == f"haplane upgrade {inventory.path}"
+    assert error.value.next_step == f"`haplane upgrade {inventory.path}`"
     assert run(cluster).hops == ("1.36.3",)
     assert cluster.versions == {"apiservers": {"1.36.3"}, "etcd": {"3.6.16"}, "kubelets": {"1.36.3"}}
     assert [kind for kind, *_ in cluster.history] == ["control plane"] * 3 + ["cluster"] + ["node"] * 4

@@ -33,5 +33,5 @@ def test_taints(node: Machine, fleet: Fleet, inventory: Inventory) -> None:
     taints = node_of(node, fleet).taints
     wanted = "master" in node.roles and not inventory.cluster.masters_run_pods
     assert (CONTROL_PLANE_TAINT in taints) == wanted, f"the taint {CONTROL_PLANE_TAINT} is " + (
-        "missing" if wanted else "set, although masters_run_pods is true"
+        "missing" if wanted else 'set, although cluster["masters_run_pods"] is True'
     )

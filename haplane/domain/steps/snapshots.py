@@ -133,7 +133,7 @@ def refuse_another_signing_key(wanted_digest: str | None, digest: str | None, in
         return
     why = "the cluster has another one" if digest else "this cluster does not exist yet, nor does its key"
     raise Refused(
-        "the inventory's signing_key is not this cluster's; nothing was changed",
+        "the inventory's signing key is not this cluster's; nothing was changed",
         where=f'{inventory}: cluster["snapshots"]["signing_key"]',
         why=why,
         next_step="remove it; `haplane up` prints the right one. If you expected this one, check which cluster it is",

@@ -90,7 +90,7 @@ def layers(plan: Plan, host: LabHost) -> Sequence[Path]:
         raise HaplaneError(
             f"{host.name}: the base image its disk was made on is gone",
             where=str(paths.image_directory(key)),
-            next_step="haplane lab down INVENTORY, then haplane lab up INVENTORY",
+            next_step="`haplane lab down INVENTORY`, then `haplane lab up INVENTORY`",
         )
     return found
 

@@ -84,7 +84,7 @@ class Nspawn:
         raise Refused(
             f"{host.name} has no clock of its own",
             why="it is a container: its clock is this machine's",
-            next_step='make the lab of virtual machines: "machines": "qemu" in cluster["lab"]',
+            next_step='make the lab of virtual machines: cluster["lab"]["machines"] = "qemu"',
         )
 
     def wipe(self, plan: Plan, host: LabHost, part: str | None) -> None:

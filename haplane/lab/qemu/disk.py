@@ -110,7 +110,7 @@ def ensure_disk(plan: Plan, host: LabHost) -> None:
         raise HaplaneError(
             f"{host.name}: the image its disk is made of is gone",
             where=str(template),
-            next_step="haplane lab up INVENTORY",
+            next_step="`haplane lab up INVENTORY`",
         )
     partial = directory / "disk.partial"
     run("cp", "--sparse=always", "--reflink=auto", template, partial, timeout=WRITE_SECONDS)

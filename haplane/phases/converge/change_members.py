@@ -130,7 +130,7 @@ def any_healthy_voter(context: Context, without: int = 0) -> Host:
         voter = etcd.status is not None and not etcd.status.is_learner and etcd.status.header.member_id != without
         if voter and etcd.reads_through_quorum and host.name not in context.decision.data_to_discard:
             return host
-    raise HaplaneError("no other etcd member serves", next_step=f"haplane status {context.inventory.path}")
+    raise HaplaneError("no other etcd member serves", next_step=f"`haplane status {context.inventory.path}`")
 
 
 CHANGE_MEMBERS = Phase("Change etcd's members, one at a time", (Kind.MEMBERS,), change_members)

@@ -81,7 +81,7 @@ def require_nodes(context: Context) -> None:
         return Obstacle("cluster", "waiting: no API server reports nodes") if found is None else None
 
     if look_until_clear(context, unknown, LATE_SECONDS):
-        raise Unreachable("no API server reports nodes", next_step=f"haplane status {context.inventory.path}")
+        raise Unreachable("no API server reports nodes", next_step=f"`haplane status {context.inventory.path}`")
 
 
 def drain_nodes(context: Context) -> None:

@@ -38,7 +38,7 @@ def look(context: Context, node: str) -> Workloads:
     known = [view for view in views if [one.metadata.name for one in view.nodes] == [node]]
     if not known:
         raise HaplaneError(
-            f"no API server returned the Node {node}", next_step=f"haplane status {context.inventory.path}"
+            f"no API server returned the Node {node}", next_step=f"`haplane status {context.inventory.path}`"
         )
     return agreed_look(known)
 
@@ -105,7 +105,7 @@ def _ask_all(context: Context, verb: str, *words: str, seconds: float = STEP_SEC
 def _none_ready(context: Context) -> Unreachable:
     return Unreachable(
         "no API server is ready, so pods can neither be listed nor moved",
-        next_step=f"haplane status {context.inventory.path}",
+        next_step=f"`haplane status {context.inventory.path}`",
     )
 
 

@@ -34,7 +34,7 @@ def take_snapshots(context: Context) -> None:
         else:
             missing -= 1
     if missing > 0:
-        raise failure or HaplaneError("too few members can take a snapshot", next_step="haplane status INVENTORY")
+        raise failure or HaplaneError("too few members can take a snapshot", next_step="`haplane status INVENTORY`")
 
 
 def _take(context: Context, name: str) -> None:
@@ -42,7 +42,7 @@ def _take(context: Context, name: str) -> None:
     taken = Manifest.from_bytes(json.dumps(answer).encode(), f"{name}: snapshot agent, take")
     if taken.member != name or not taken.with_quorum:
         raise HaplaneError(
-            f"{name} has taken no snapshot with quorum", where=taken.id, next_step="haplane status INVENTORY"
+            f"{name} has taken no snapshot with quorum", where=taken.id, next_step="`haplane status INVENTORY`"
         )
 
 

@@ -62,7 +62,7 @@ def switching(
                 f"{host.name} became ready neither as {version} nor in its old version",
                 where=error.where,
                 why=f"{why}; then {second.brief}",
-                next_step=f"haplane status {context.inventory.path}",
+                next_step=f"`haplane status {context.inventory.path}`",
             ) from error
         raise type(error)(
             f"{host.name} did not become ready as {version}: it runs its old version again, and the run ends here",
