@@ -69,7 +69,7 @@ class UpgradedCluster(FakeCluster):
                 report["kubernetes"]["applied"] = cluster_wants(began, manifest).applied
             if host in began.etcd:
                 report["etcd"] = deepcopy(report["etcd"])
-                report["etcd"]["status"]["version"] = ETCD[version]
+                report["etcd"]["status"] |= {"version": ETCD[version], "storageVersion": "3.6.0"}
         super().__init__(inventory, now=reports, wanted=deepcopy(reports))
         self.broken, self.broken_members = set(broken), set()
         self.staged_files = {host.name: {} for host in inventory.hosts}
@@ -160,8 +160,17 @@ class UpgradedCluster(FakeCluster):
         report = self.now_reported[name]
         digest = report["bundle"]["/usr/local/bin/etcd"]
         version = next(one for one in ETCD.values() if f"{one.replace('.', ''):0>64}" == digest)
-        report["etcd"]["status"]["version"] = version
         self.history.append(("etcd", name, version))
+        statuses = [self.now_reported[host.name]["etcd"]["status"] for host in self.inventory.etcd]
+        if any(parse(version)[:2] < parse(one["storageVersion"])[:2] for one in statuses):
+            report["etcd"] = report["etcd"] | {"reads_through_quorum": False}
+            raise HaplaneError(
+                "Restart etcd: failed", why="invalid downgrade; server version is lower than determined"
+            )
+        report["etcd"]["status"]["version"] = version
+        lowest = min(parse(one["version"]) for one in statuses)
+        for one in statuses:  # etcd raises the version of the cluster by itself
+            one["storageVersion"] = f"{lowest.major}.{lowest.minor}.0"
         if (name, version) in self.broken_members:
             raise HaplaneError("Wait until it reads through quorum: failed", why="it exits")
 

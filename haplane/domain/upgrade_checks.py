@@ -11,20 +11,15 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import Webhook
-from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import HostReport, Node, Observation
-from haplane.domain.problem import ETCDCTL
 from haplane.domain.refusals import fix_of_refusal, irreplaceable
 from haplane.domain.status.workloads import removal, views_of
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
 from haplane.domain.validation import first_error
-from haplane.domain.versions import Version, is_version, parse
+from haplane.domain.versions import is_version, parse
 from haplane.domain.webhooks import Called, DryRuns, called, subject
 from haplane.errors import HaplaneError
-
-OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
-"""etcd's documentation of the upgrade to 3.7 needs every member at least there."""
 
 SUFFIX = re.compile(r"[+-].*")
 """What vendors add to a version: v1.33.5+k3s1, v1.33.5-eks-1234."""
@@ -215,42 +210,3 @@ def room_for_programs(switched: Mapping[str, int], reports: Mapping[str, HostRep
                 why=f"{free >> 20} MiB free, {bytes_needed >> 20} needed while the old programs run",
                 next_step=f"make room on {name}, then run again",
             )
-
-
-def etcd_problems(members: Mapping[str, EtcdStatus], kubernetes: str, wanted: str) -> Iterator[HaplaneError]:
-    """Etcd goes through every minor version as well, and to 3.7 only from a late 3.6.
-
-    A minor version back as well, where the data have the older one's format: while one member runs it, and once
-    `etcdctl downgrade` has converted them.
-    """
-    for name, status in members.items():
-        version = status.version
-        if not is_version(version) or not is_version(wanted) or version == wanted:
-            continue
-        old, new = parse(version), parse(wanted)
-        if new < old and new[:2] != old[:2]:
-            if status.storage_version != f"{new.major}.{new.minor}.0":
-                yield _newer_data(name, version, kubernetes, new)
-        elif new.minor - old.minor > 1 or (new[:2] == (3, 7) and old < OLDEST_ETCD_FOR_37):
-            yield HaplaneError(
-                f"{name}: etcd {version} cannot become {wanted} in one step",
-                why=f"etcd 3.7 needs every member at {OLDEST_ETCD_FOR_37} first, and no minor version is skipped",
-                next_step="use a bundle of the running Kubernetes version with a newer etcd first, then run again",
-            )
-
-
-def _newer_data(name: str, version: str, kubernetes: str, wanted: Version) -> HaplaneError:
-    old, minor = parse(version), f"{wanted.major}.{wanted.minor}"
-    keep = f"keep this etcd: `haplane bundle pin {kubernetes} --component etcd={version}`, name that lock as "
-    keep += 'cluster["bundle_lock"] in the inventory, then `haplane bundle build INVENTORY`'
-    if (old.major, old.minor - 1) != wanted[:2]:
-        return HaplaneError(
-            f"{name}: etcd {version} is newer than the bundle's {wanted}",
-            why="it goes back by one minor version at a time",
-            next_step=keep,
-        )
-    return HaplaneError(
-        f"{name}: etcd {version} is newer than the bundle's {wanted}",
-        why=f"its data have the format of {old.major}.{old.minor}, which {minor} does not read",
-        next_step=f"{keep}; or on a master `{ETCDCTL} downgrade enable {minor}`, then run again",
-    )

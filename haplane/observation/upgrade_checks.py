@@ -14,7 +14,7 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.context.request import Upgrade
-from haplane.domain import host_paths
+from haplane.domain import host_paths, upgrade_etcd
 from haplane.domain import upgrade_checks as checks
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.plan import Kind
@@ -31,7 +31,14 @@ from haplane.domain.upgrade_flags import (
 from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError, UnfitHosts
 from haplane.host_programs import packed, parts, program
-from haplane.observation.upgrade import build_of_hop, bundle_of, snapshots_needed, upgrade_of, with_recent_snapshots
+from haplane.observation.upgrade import (
+    build_of_hop,
+    bundle_of,
+    running_on,
+    snapshots_needed,
+    upgrade_of,
+    with_recent_snapshots,
+)
 from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
@@ -57,6 +64,8 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     upgrade = upgrade_of(context)
     yield from checks.host_problems(masters, members, context.observation, version)
     begun = any(path.startswith(host_paths.VERSIONS) for report in reports.values() for path in report.bundle)
+    between = begun or len({one.version for one in running_on(context)}) > 1
+    yield from upgrade_etcd.alarm_problems(members, reports, between=between)
     kubernetes = context.observation.kubernetes()
     if kubernetes is None:
         next_step = f"`haplane status {inventory.path}`"
@@ -109,7 +118,7 @@ def _etcd_problems(upgrade: Upgrade, running: Mapping[str, EtcdStatus]) -> Itera
     members = dict(running)
     for hop in upgrade.hops:
         wanted = load_manifest(bundle_of(upgrade, hop), build_of_hop(upgrade, hop)).etcd_version
-        if found := list(checks.etcd_problems(members, hop, wanted)):
+        if found := list(upgrade_etcd.etcd_problems(members, hop, wanted)):
             yield from found
             return
         after = {"version": wanted, "storage_version": ""}

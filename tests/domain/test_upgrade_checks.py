@@ -7,7 +7,6 @@ import samples
 
 from haplane.domain import host_paths
 from haplane.domain import upgrade_checks as checks
-from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import LeftOut, Node
 from haplane.domain.upgrade_checks import DeprecatedApi
 from haplane.domain.upgrade_flags import Written
@@ -148,37 +147,6 @@ def test_programs_that_are_copied_to_another_file_system_need_room_there(free, n
     reports = observed(m1={"machine": machine}).reports
     found = list(checks.room_for_programs({"m1": 100 << 20, "m2": 100 << 20}, reports))
     assert [error.what for error in found] == ["m1: too little disk to switch to the new version"] * named
-
-
-NEWER = "m1: etcd 3.7.3 is newer than the bundle's 3.6.16"
-
-
-@pytest.mark.parametrize(
-    ("running", "stored", "wanted", "problem"),
-    [
-        ("3.6.11", "3.6.0", "3.7.3", None),
-        ("3.6.16", "3.6.0", "3.6.14", None),
-        ("3.6.10", "3.6.0", "3.7.3", "m1: etcd 3.6.10 cannot become 3.7.3 in one step"),
-        ("3.5.32", "", "3.7.3", "m1: etcd 3.5.32 cannot become 3.7.3 in one step"),
-        ("3.7.3", "3.7.0", "3.6.16", NEWER),
-        ("3.7.3", "", "3.6.16", NEWER),
-        ("3.7.3", "3.6.0", "3.6.16", None),
-        ("3.8.0", "3.7.0", "3.6.16", "m1: etcd 3.8.0 is newer than the bundle's 3.6.16"),
-    ],
-)
-def test_etcd_has_a_route_of_its_own(running, stored, wanted, problem):
-    """It was refused to go back although one member had never left 3.6, and after `etcdctl downgrade` too."""
-    status = EtcdStatus.model_validate({"header": {}, "version": running, "storageVersion": stored})
-    found = [error.what for error in checks.etcd_problems({"m1": status}, "1.36.3", wanted)]
-    assert found == ([problem] if problem else [])
-
-
-def test_the_refusal_of_an_older_etcd_names_both_ways_and_no_way_that_etcd_refuses():
-    statuses = [EtcdStatus.model_validate({"header": {}, "version": one}) for one in ("3.7.3", "3.8.0")]
-    one, two = (next(checks.etcd_problems({"m1": status}, "1.36.3", "3.6.16")).next_step for status in statuses)
-    assert "`haplane bundle pin 1.36.3 --component etcd=3.7.3`" in one
-    assert "downgrade enable 3.6`" in one
-    assert "downgrade" not in two
 
 
 def test_a_list_of_apis_is_read_as_an_api_server_writes_it():

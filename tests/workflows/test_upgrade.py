@@ -95,6 +95,82 @@ def test_a_member_that_does_not_serve_runs_its_old_version_again(inventory):
     assert cluster.versions == NEWEST
 
 
+def late_on(cluster, name):
+    """That master's API server is not ready in time once the etcd beside it is new."""
+
+    def wait(host, arguments):
+        if host == name and cluster.now_reported[host]["etcd"]["status"]["version"] == ETCD["1.37.2"]:
+            raise HaplaneError("Wait until the API server is ready: failed", why="late")
+
+    cluster._wait_for_apiserver = wait
+
+
+@pytest.mark.parametrize("masters", [3, 1])
+def test_the_last_member_keeps_its_new_etcd_where_an_older_one_would_not_start(inventory, masters):
+    """It got the old one back because its API server was slow, and etcd refuses to start as less than its cluster."""
+    given = inventory.model_copy(update={"masters": inventory.masters[:masters], "etcd": inventory.etcd[:masters]})
+    cluster = UpgradedCluster(given)
+    late_on(cluster, "m1")
+    with pytest.raises(HaplaneError, match="m1 did not become ready as 1.37.2: it keeps the new files") as error:
+        run(cluster)
+    assert error.value.why.endswith(
+        "late; no other member runs an older etcd than 3.7.3, so an older one would not start"
+    )
+    assert error.value.next_step.startswith(f"`haplane status {inventory.path}`")
+    assert cluster.now_reported["m1"]["etcd"]["reads_through_quorum"]
+    assert cluster.versions["etcd"] == {"3.7.3"}
+    del cluster._wait_for_apiserver
+    run(cluster)
+    assert cluster.versions == NEWEST
+
+
+def test_a_member_gets_its_old_etcd_back_while_another_runs_it(inventory):
+    cluster = UpgradedCluster(inventory)
+    late_on(cluster, "m3")
+    with pytest.raises(HaplaneError, match="m3 did not become ready as 1.37.2: it runs its old version again"):
+        run(cluster)
+    assert [one for one in cluster.history if one[:2] == ("etcd", "m3")][-1][2] == "3.6.16"
+    assert cluster.now_reported["m3"]["etcd"]["reads_through_quorum"]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "named"),
+    [
+        ("memberID:2 alarm:NOSPACE ", "etcd is out of space (alarm NOSPACE)"),
+        ("memberID:2 alarm:CORRUPT ", "m2: etcd has found its member's data damaged (alarm CORRUPT)"),
+        ("alarm:CORRUPT ", "etcd members' data differ"),
+    ],
+)
+def test_no_upgrade_begins_while_etcd_refuses_writes(inventory, alarm, named):
+    """Its members read through quorum all the same, and the first write of the upgrade failed on a drained master."""
+    cluster = UpgradedCluster(inventory)
+    for name in ("m1", "m2", "m3"):
+        cluster.now_reported[name]["etcd"]["status"]["errors"] = [alarm]
+    with pytest.raises(UnfitHosts) as refused:
+        run(cluster)
+    [problem] = refused.value.problems
+    assert problem.what.startswith(named)
+    assert problem.next_step.startswith(
+        'set cluster["kubernetes_version"] in INVENTORY to the version that runs, and `haplane '
+    )
+    assert cluster.count == 0
+
+
+def test_an_alarm_between_two_versions_is_ended_by_hand(inventory):
+    """`up` was named, which refuses a cluster of two versions."""
+    cluster = UpgradedCluster(inventory, broken={("m3", "1.36.3")})
+    with pytest.raises(HaplaneError, match="m3 did not become ready"):
+        run(cluster)
+    cluster.broken.clear()
+    for name in ("m1", "m2", "m3"):
+        cluster.now_reported[name]["etcd"]["status"]["errors"] = ["memberID:2 alarm:NOSPACE "]
+    with pytest.raises(UnfitHosts) as refused:
+        run(cluster)
+    [problem] = refused.value.problems
+    assert problem.next_step.startswith("on m1: `etcdctl ")
+    assert problem.next_step.endswith("then `defrag --cluster` and `alarm disarm` the same way")
+
+
 def test_without_the_bundle_in_between_nothing_is_changed(inventory, tmp_path):
     (tmp_path / "haplane" / "bundles" / "1.36.3-amd64" / "manifest.json").unlink()
     cluster = UpgradedCluster(inventory)

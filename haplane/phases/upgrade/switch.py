@@ -32,12 +32,18 @@ def switch(context: Context, host: Host, group: Group, part: Part | None = None)
 
 @contextmanager
 def switching(
-    context: Context, host: Host, group: Group, again: Callable[[], None], part: Part | None = None
+    context: Context,
+    host: Host,
+    group: Group,
+    again: Callable[[], None],
+    part: Part | None = None,
+    *,
+    stays: Callable[[], str | None] = lambda: None,
 ) -> Iterator[Callable[[], None]]:
     """Gives what switches the group. If the block fails after that, its files are put back and ``again`` starts them.
 
     Raises HaplaneError with why it failed, and whether the host serves as before. A host that cannot be reached any
-    more is left as it is.
+    more is left as it is, and one of which ``stays`` returns why its old files would not start.
     """
     begun = False
 
@@ -52,8 +58,15 @@ def switching(
     except HaplaneError as error:
         if not begun or isinstance(error, Unreachable | LockLost):
             raise
-        context.progress(host.name, f"does not become ready as {version}: rolling back")
         why = error.brief
+        if kept := stays():
+            raise type(error)(
+                f"{host.name} did not become ready as {version}: it keeps the new files, and the run ends here",
+                where=error.where,
+                why=f"{why}; {kept}",
+                next_step=f"`haplane status {context.inventory.path}` shows what it lacks; fix it, then run again",
+            ) from error
+        context.progress(host.name, f"does not become ready as {version}: rolling back")
         try:
             _switch_back(context, host, group, part)
             again()
