@@ -125,6 +125,8 @@ class ServingRequest(Observed):
 class Node(Observed):
     """A Node object. ``taints`` are KEY:EFFECT; ``why`` is what its kubelet says where it is not ready.
 
+    ``runtime_version`` is NAME://VERSION, or "" for one that has never started.
+
     ``pressures`` are the conditions that are true and keep pods away: DiskPressure, NetworkUnavailable, and so on.
 
     ``chosen`` are those labels that the inventory sets anywhere, as NAME=VALUE.
@@ -142,6 +144,7 @@ class Node(Observed):
     taints: tuple[str, ...]
     unschedulable: bool
     kubelet_version: str
+    runtime_version: ShortText = ""
     address: str
     why: str = ""
     pressures: tuple[str, ...] = ()

@@ -27,6 +27,16 @@ SUFFIX = re.compile(r"[+-].*")
 IMAGE_FACTOR = 6
 """Bytes that an image takes for each of its archive: that, containerd's copy of it, and its content unpacked."""
 
+CONTAINERD = re.compile(r"containerd://v?(\d{1,6})\.(\d{1,6})\b")
+
+OLDEST_CONTAINERD = ((38, (2, 0)), (0, (1, 6)))
+"""By the first minor version of kubelets that needs it, the newest first.
+
+Kubelets speak CRI v1 alone (cri-client of 1.37.2, pkg/remote_runtime.go), which containerd has since 1.6. Up to 1.37
+they take their own cgroup driver where the runtime has no RuntimeConfig, which containerd has since 2.0; that ends
+with 1.38 (CRILosingSupport "1.38.0" in cmd/kubelet/app/server.go of 1.37.2, KEP-4033).
+"""
+
 DISK_LEFT_BYTES = 1 << 30
 """What stays free: a full disk stops etcd."""
 
@@ -107,20 +117,58 @@ def _has_begun(report: HostReport, version: str) -> bool:
     return any(path.startswith(host_paths.staged(version, "/")) for path in report.bundle)
 
 
-def node_problems(nodes: Iterable[Node], apiserver: str, begun: bool) -> Iterator[HaplaneError]:
-    """Nodes that are not Ready, and kubelets too old for API servers of that version, in the inventory or not."""
+def unready_nodes(nodes: Iterable[Node]) -> Iterator[HaplaneError]:
+    """Nodes that are not Ready, in the inventory or not."""
     for node in nodes:
-        if not node.ready and not begun:
+        if not node.ready:
             yield HaplaneError(
                 f"{node.name} is not Ready", why=node.why or None, next_step="bring it back, or delete its Node"
             )
-        kubelet = SUFFIX.sub("", node.kubelet_version)
-        if is_version(kubelet) and parse(apiserver).minor - parse(kubelet).minor > OLDEST_KUBELET:
+
+
+def kubelet_problems(nodes: Iterable[Node], apiserver: str) -> Iterator[HaplaneError]:
+    """Kubelets too old for API servers of that version, in the inventory or not."""
+    for node in nodes:
+        if is_too_old(node.kubelet_version, apiserver):
             yield HaplaneError(
                 f"{node.name}: kubelet {node.kubelet_version} would be too old for {apiserver}",
                 why=f"a kubelet is at most {OLDEST_KUBELET} minor versions older than the API servers",
                 next_step="upgrade that node's kubelet first, or remove the node",
             )
+
+
+def is_too_old(kubelet: str, apiserver: str) -> bool:
+    """Whether the skew policy forbids it beside API servers of that version; not where it cannot be read."""
+    kubelet = SUFFIX.sub("", kubelet)
+    if not is_version(kubelet):
+        return False
+    old, new = parse(kubelet), parse(apiserver)
+    return old.major == new.major and new.minor - old.minor > OLDEST_KUBELET
+
+
+def runtime_problems(nodes: Iterable[Node], version: str) -> Iterator[HaplaneError]:
+    """Of nodes that are not in the inventory: their kubelets could not follow to that version."""
+    for node in nodes:
+        yield from _old_containerd(
+            node.name, node.runtime_version, version, "install a newer one there first, or remove the node"
+        )
+
+
+def bundle_problems(containerd: str, version: str) -> Iterator[HaplaneError]:
+    """Of the containerd that the bundle of ``version`` brings with the kubelet; "" for none."""
+    name, next_step = f"the bundle of {version}", f"`haplane bundle pin {version}` with a newer one (docs/bundle.md)"
+    yield from _old_containerd(name, f"containerd://{containerd}", version, next_step)
+
+
+def _old_containerd(name: str, runtime: str, version: str, next_step: str) -> Iterator[HaplaneError]:
+    needed = next(oldest for minor, oldest in OLDEST_CONTAINERD if parse(version).minor >= minor)
+    found = CONTAINERD.match(runtime)
+    if found and (int(found[1]), int(found[2])) < needed:
+        yield HaplaneError(
+            f"{name}: containerd {found[1]}.{found[2]} is too old for a kubelet of {version}",
+            why=f"it needs containerd {needed[0]}.{needed[1]} or newer",
+            next_step=next_step,
+        )
 
 
 def undecided(reports: Iterable[HostReport]) -> list[str]:

@@ -176,9 +176,8 @@ def _headline(context: Context, plan: Plan) -> Iterator[str]:
     every = [parse(one.version) for one in running_on(context)]
     first = min(every) if parse(upgrade.version) >= max(every) else max(every)
     yield f"{' -> '.join(dict.fromkeys((str(first), *upgrade.hops)))}; the steps below are those to {upgrade.hops[0]}"
-    before = context.manifest
-    for version in upgrade.hops[1:]:
-        after = load_manifest(bundle_of(upgrade, version), build_of_hop(upgrade, version))
+    before, *later = manifests_of(context).values()
+    for version, after in zip(upgrade.hops[1:], later, strict=True):
         yield f"then {version} in the same steps: {', '.join(_differences(before, after)) or 'nothing else changes'}"
         before = after
     if len(context.inventory.masters) == 1 and plan.of(Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_ETCD):
@@ -197,6 +196,12 @@ def _differences(before: Manifest, after: Manifest) -> list[str]:
 def bundle_of(upgrade: Upgrade, hop: str) -> Path:
     """Where the bundle of one of its hops lies."""
     return upgrade.bundle if hop == upgrade.version else built_versions(upgrade.manifest.architecture)[hop]
+
+
+def manifests_of(context: Context) -> dict[str, Manifest]:
+    """By hop, in their order. Raises as :func:`load_manifest`."""
+    upgrade = upgrade_of(context)
+    return {hop: load_manifest(bundle_of(upgrade, hop), build_of_hop(upgrade, hop)) for hop in upgrade.hops}
 
 
 def build_of_hop(upgrade: Upgrade, hop: str) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from haplane.bundle.manifest import load_manifest
 from haplane.bundle.program_help import Question, helps, refusals
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
-from haplane.context.request import Upgrade
 from haplane.domain import host_paths, upgrade_etcd
 from haplane.domain import upgrade_checks as checks
 from haplane.domain.etcd_report import EtcdStatus
+from haplane.domain.observed import Node
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_checks import DeprecatedApi, parse_deprecated_apis
 from haplane.domain.upgrade_flags import (
@@ -28,17 +27,20 @@ from haplane.domain.upgrade_flags import (
     in_kubeadm_configuration,
     unnamed,
 )
+from haplane.domain.upgrade_route import APISERVER
+from haplane.domain.versions import parse
 from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError, UnfitHosts
 from haplane.host_programs import packed, parts, program
 from haplane.observation.upgrade import (
-    build_of_hop,
     bundle_of,
+    manifests_of,
     running_on,
     snapshots_needed,
     upgrade_of,
     with_recent_snapshots,
 )
+from haplane.observation.upgrade_room import bytes_needed, bytes_switched
 from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
@@ -46,7 +48,6 @@ TRIES = program(
     *parts("facts", "probe", "systemd", "pods", "kubernetes", "leftovers", "webhooks", "trials", "rights"),
     *parts("facts", "workloads", "dry_runs"),
 )
-SWITCHES = (Kind.UPGRADE_ETCD, Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_NODE)
 UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
 
 
@@ -71,15 +72,14 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
         next_step = f"`haplane status {inventory.path}`"
         yield HaplaneError("no API server reports the cluster's nodes", next_step=next_step)
     else:
-        nodes = [node for node in kubernetes.nodes if node.name not in context.request.without]
-        yield from checks.node_problems(nodes, version, begun)
+        yield from _node_problems(context, kubernetes.nodes, begun=begun)
     yield from _snapshot_problems(context)
     yield from checks.webhook_problems(reports.values(), _dry_runs(context))
     yield from checks.pod_problems(reports.values())
-    yield from checks.disk_problems(_bytes_needed(context), reports)
-    yield from checks.room_for_programs(_bytes_switched(context), reports)
+    yield from checks.disk_problems(bytes_needed(context), reports)
+    yield from checks.room_for_programs(bytes_switched(context), reports)
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
-    yield from _etcd_problems(upgrade, {name: status for name, status in statuses.items() if status})
+    yield from _etcd_problems(context, {name: status for name, status in statuses.items() if status})
     with Threads() as pool:
         apis, written = pool.submit(_deprecated_apis, context), pool.submit(_written, context)
         texts = {hop: pool.submit(helps, bundle_of(upgrade, hop), PROGRAMS) for hop in upgrade.hops}
@@ -88,6 +88,27 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
             known = {name: accepted(one) for name, one in text.result().items()}
             refused = _refused(bundle_of(upgrade, hop), unnamed(written.result(), known))
             yield from checks.flag_problems(refused, hop)
+
+
+def _node_problems(context: Context, nodes: Sequence[Node], *, begun: bool) -> Iterator[HaplaneError]:
+    """Nodes that follow are judged beside the first hop's API servers; later ones find them one minor version behind.
+
+    The others stay as they are until the end. One that is left out and too old already is passed over: it does not
+    become so by this, and a worker that lies must not keep the others from being upgraded.
+    """
+    left_out, hops = set(context.request.without), upgrade_of(context).hops
+    known = {host.name for host in context.inventory.nodes}
+    follow = known & context.observation.reports.keys()
+    now = max((one.version for one in running_on(context) if one.program == APISERVER), key=parse, default=hops[0])
+    old = {node.name for node in nodes if checks.is_too_old(node.kubelet_version, now)}
+    stay = [node for node in nodes if node.name not in follow and node.name not in left_out & old]
+    if not begun:
+        yield from checks.unready_nodes(node for node in nodes if node.name not in left_out)
+    yield from checks.kubelet_problems((node for node in nodes if node.name in follow), hops[0])
+    yield from checks.kubelet_problems(stay, hops[-1])
+    yield from checks.runtime_problems((node for node in nodes if node.name not in known), hops[-1])
+    for hop, manifest in manifests_of(context).items():
+        yield from checks.bundle_problems(manifest.versions.get("containerd", ""), hop)
 
 
 def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
@@ -113,37 +134,16 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
         )
 
 
-def _etcd_problems(upgrade: Upgrade, running: Mapping[str, EtcdStatus]) -> Iterator[HaplaneError]:
+def _etcd_problems(context: Context, running: Mapping[str, EtcdStatus]) -> Iterator[HaplaneError]:
     """Of every hop, each from what the one before leaves: the first is not made where a later one cannot be."""
     members = dict(running)
-    for hop in upgrade.hops:
-        wanted = load_manifest(bundle_of(upgrade, hop), build_of_hop(upgrade, hop)).etcd_version
+    for hop, manifest in manifests_of(context).items():
+        wanted = manifest.etcd_version
         if found := list(upgrade_etcd.etcd_problems(members, hop, wanted)):
             yield from found
             return
         after = {"version": wanted, "storage_version": ""}
         members = {f"{name} after {hop}": status.model_copy(update=after) for name, status in running.items()}
-
-
-def _bytes_needed(context: Context) -> dict[str, int]:
-    """In /var/lib, by host: the binaries that are staged, and images with all that containerd makes of them."""
-    sizes = {file.path: file.size for file in context.manifest.files}
-    for image in context.manifest.images:
-        sizes[image.reference] = sizes[image.file.path] = image.file.size * checks.IMAGE_FACTOR
-    needed = {}
-    for host in context.hosts(Kind.STAGE):
-        items = context.plan.items(host.name, Kind.STAGE)
-        archives = {image.reference: image.file.path for image in context.manifest.images}
-        needed[host.name] = sum(sizes[item] for item in {archives.get(item, item) for item in items})
-    return needed
-
-
-def _bytes_switched(context: Context) -> dict[str, int]:
-    """By host, of the programs that its steps put in their places."""
-    sizes = {file.path: file.size for file in context.manifest.files}
-    names = [host.name for host in context.hosts(*SWITCHES)]
-    switched = {name: {path for kind in SWITCHES for path in context.plan.items(name, kind)} for name in names}
-    return {name: sum(sizes.get(path, 0) for path in paths) for name, paths in switched.items()}
 
 
 def _deprecated_apis(context: Context) -> list[DeprecatedApi]:

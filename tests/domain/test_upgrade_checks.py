@@ -42,21 +42,46 @@ def test_one_on_which_an_upgrade_was_interrupted_is_completed_and_a_second_one_i
     assert hosts(observed(m2={**OUT, **begun}, m3=OUT)) == ["m3 is not healthy: its API server is not ready"]
 
 
+def node(name="w9", ready=True, **changes):
+    fields = {"uid": "", "labels": (), "taints": (), "unschedulable": False, "kubelet_version": "", "address": ""}
+    return Node.model_validate({"name": name, "ready": ready, **fields, **changes})
+
+
 @pytest.mark.parametrize(
-    ("kubelet", "ready", "problem"),
+    ("kubelet", "named"),
+    [("v1.34.0", False), ("v1.33.9", True), ("v1.33.9+vendor.1", True), ("v9.9.9", False), ("unknown", False)],
+)
+def test_a_kubelet_is_at_most_three_minor_versions_behind(kubelet, named):
+    found = [error.what for error in checks.kubelet_problems([node(kubelet_version=kubelet)], "1.37.2")]
+    assert found == [f"w9: kubelet {kubelet} would be too old for 1.37.2"] * named
+
+
+def test_nodes_that_are_not_ready():
+    found = checks.unready_nodes([node(), node("w8", ready=False, why="gone")])
+    assert [(error.what, error.why) for error in found] == [("w8 is not Ready", "gone")]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "target", "needed"),
     [
-        ("v1.34.0", True, None),
-        ("v1.33.9", True, "w9: kubelet v1.33.9 would be too old for 1.37.2"),
-        ("v1.33.9+vendor.1", True, "w9: kubelet v1.33.9+vendor.1 would be too old for 1.37.2"),
-        ("v1.36.3", False, "w9 is not Ready"),
+        ("containerd://1.7.24", "1.37.2", None),
+        ("containerd://1.7.24~ds1", "1.38.0", "2.0"),
+        ("containerd://2.0.0-rc.1", "1.38.0", None),
+        ("containerd://1.5.18", "1.37.2", "1.6"),
+        ("cri-o://1.29.1", "1.38.0", None),
+        ("", "1.38.0", None),
     ],
 )
-def test_nodes_of_the_inventory_or_not(kubelet, ready, problem):
-    node = Node(
-        name="w9", uid="", ready=ready, labels=(), taints=(), unschedulable=False, kubelet_version=kubelet, address=""
-    )
-    found = [error.what for error in checks.node_problems([node], "1.37.2", begun=False)]
-    assert found == ([problem] if problem else [])
+def test_a_containerd_that_the_target_kubelet_does_not_start_with(runtime, target, needed):
+    """Up to 1.37 containerd 1.7 is no more than a warning of kubeadm's."""
+    found = list(checks.runtime_problems([node(runtime_version=runtime)], target))
+    assert [error.why for error in found] == ([f"it needs containerd {needed} or newer"] if needed else [])
+
+
+def test_the_containerd_of_a_bundle_is_compared_with_its_kubelet():
+    [error] = checks.bundle_problems("1.7.24", "1.38.0")
+    assert error.what == "the bundle of 1.38.0: containerd 1.7 is too old for a kubelet of 1.38.0"
+    assert [*checks.bundle_problems("2.3.7", "1.38.0"), *checks.bundle_problems("", "1.38.0")] == []
 
 
 NOT_TRIED = DryRuns()

@@ -1,5 +1,6 @@
 """`haplane upgrade` from its first look to its last, on hosts in memory."""
 
+import json
 import shutil
 
 import pytest
@@ -332,6 +333,94 @@ def test_a_worker_that_lies_about_its_kubelet_is_named_with_the_command_that_goe
     run(cluster)
     assert cluster.versions == NEWEST
     assert {name for kind, name, _ in cluster.history if kind != "cluster"} == {"w1"}, "nothing else goes back for it"
+
+
+@pytest.mark.parametrize(
+    ("name", "kubelet", "without", "named"),
+    [
+        ("old", "v1.33.0", (), True),
+        ("old", "v1.34.0", (), False),
+        ("w1", "v1.33.0", ("w1",), True),
+        ("w1", "v1.33.0", (), False),
+    ],
+)
+def test_a_kubelet_that_stays_is_judged_beside_the_last_hops_api_servers(inventory, name, kubelet, without, named):
+    """It was found between the hops, or never: a node that nobody upgrades was left four minor versions behind."""
+    cluster = UpgradedCluster(inventory)
+    honest = cluster._joined
+    cluster._joined = lambda: [
+        *(node | ({"kubelet_version": kubelet} if node["name"] == name else {}) for node in honest()),
+        *([honest()[-1] | {"name": name, "kubelet_version": kubelet}] if name != "w1" else []),
+    ]
+    if not named:
+        assert run(cluster, dry_run=True, without=without).plan
+        return
+    with pytest.raises(UnfitHosts) as refused:
+        run(cluster, without=without)
+    assert [error.what for error in refused.value.problems] == [
+        f"{name}: kubelet {kubelet} would be too old for 1.37.2"
+    ]
+    assert cluster.count == 0
+
+
+def test_containerd_of_nodes_outside_the_inventory_alone_is_what_they_report(inventory, monkeypatch):
+    """Hosts of the inventory get that of each bundle, together with its kubelet."""
+    monkeypatch.setattr(upgrade_checks.checks, "OLDEST_CONTAINERD", ((37, (2, 0)), (0, (1, 6))))
+    cluster = UpgradedCluster(inventory)
+    honest, old = cluster._joined, {"runtime_version": "containerd://1.7.24"}
+    cluster._joined = lambda: [*(node | old for node in honest()), honest()[-1] | old | {"name": "theirs"}]
+    with pytest.raises(UnfitHosts) as refused:
+        run(cluster)
+    assert [error.what for error in refused.value.problems] == [
+        "theirs: containerd 1.7 is too old for a kubelet of 1.37.2"
+    ]
+
+
+def resized(tmp_path, version, **sizes):
+    """In the bundle of that version, the sizes of files whose name is a key."""
+    path = tmp_path / "haplane" / "bundles" / f"{version}-amd64" / "manifest.json"
+    document = json.loads(path.read_text())
+    for file in (*document["files"], *(image["file"] for image in document["images"])):
+        file["size"] = sizes.get(file["path"].rpartition("/")[2].partition(".")[0], file["size"])
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [
+        ({"0": 4 << 30}, {"0": 3 << 30}, ["m1", "m2", "m3"]),
+        ({"0": 3 << 30}, {"0": 3 << 30}, []),
+        ({"kubelet": 30 << 30}, {"kubelet": 30 << 30}, []),
+        ({}, {"kubelet": 39 << 30}, ["m1", "m2", "m3", "w1"]),
+    ],
+)
+def test_room_is_looked_for_that_all_hops_take(inventory, tmp_path, first, second, refused):
+    """40 GiB are free. Images of the first hop stay, its staged programs go: the second found the disk full."""
+    resized(tmp_path, "1.36.3", **first)
+    resized(tmp_path, "1.37.2", **second)
+    cluster = UpgradedCluster(inventory)
+    if not refused:
+        assert run(cluster, dry_run=True).plan
+        return
+    with pytest.raises(UnfitHosts) as error:
+        run(cluster)
+    assert [one.what for one in error.value.problems] == [
+        f"{name}: too little disk to stage the new version" for name in refused
+    ]
+    assert cluster.count == 0, "before the first hop"
+
+
+def test_programs_of_a_later_hop_need_room_in_their_places_too(inventory, tmp_path):
+    resized(tmp_path, "1.37.2", kubelet=200 << 20)
+    cluster = UpgradedCluster(inventory)
+    for report in cluster.now_reported.values():
+        report["machine"] = report["machine"] | {"programs_free_bytes": 100 << 20}
+    with pytest.raises(UnfitHosts) as error:
+        run(cluster)
+    assert {one.what for one in error.value.problems} == {
+        f"{name}: too little disk to switch to the new version" for name in ("m1", "m2", "m3", "w1")
+    }
+    assert cluster.count == 0, "before the first hop"
 
 
 def test_a_worker_that_is_left_out_stops_no_other_node(inventory, monkeypatch):

@@ -165,6 +165,7 @@ def node(item: dict[str, Any], chosen: Iterable[str] = ()) -> dict[str, Any]:
         "unschedulable": bool(item["spec"].get("unschedulable")),
         "cordoned_by": str((item["metadata"].get("annotations") or {}).get(CORDONED, ""))[:40],
         "kubelet_version": item["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
+        "runtime_version": item["status"].get("nodeInfo", {}).get("containerRuntimeVersion", "")[:MOST_TEXT],
         "address": next((a["address"] for a in item["status"].get("addresses", []) if a["type"] == "InternalIP"), ""),
         "addresses": [a["address"] for a in item["status"].get("addresses", [])][:20],
         "pod_network": str(item["spec"].get("podCIDR") or ""),

@@ -149,6 +149,13 @@ def test_who_cordoned_a_node_is_reported(told, metadata, verb):
     assert (found.unschedulable, found.cordoned_by) == (True, verb)
 
 
+def test_what_runs_a_nodes_containers_is_reported(told):
+    info = {"kubeletVersion": "v1.35.4", "containerRuntimeVersion": "containerd://1.7.24"}
+    node = {"metadata": {"name": "m1", "uid": "1"}, "spec": {}, "status": {"nodeInfo": info}}
+    (found,) = told({NODES: {"items": [node]}, SYSTEM: KUBE_SYSTEM}).nodes
+    assert (found.kubelet_version, found.runtime_version) == ("v1.35.4", "containerd://1.7.24")
+
+
 def test_a_node_without_a_status_is_one_node_and_not_the_end_of_the_report(told):
     odd = {"metadata": {"name": "odd", "uid": "1"}, "spec": {}, "status": {}}
     found = told({NODES: {"items": [odd]}, SYSTEM: KUBE_SYSTEM})
