@@ -15,8 +15,15 @@ from haplane.errors import HaplaneError
 
 FLAG_IN_HELP = re.compile(r"^ {0,8}(?:-\w, )?--([a-z][a-z0-9-]*)", re.M)
 GATE_IN_HELP = re.compile(r"\b([A-Z][A-Za-z0-9]+)=true\|false \(")
-FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]+)")
-GATES = re.compile(r"(?:--feature-gates|FEATURE_GATES)=\"?([A-Za-z0-9=,:]+)")
+FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
+BLANK, PAIR = r"[^\S\n]", r"[A-Za-z0-9:]+=\w+"
+GATES = re.compile(
+    rf"(?:--feature[-_]gates(?:=|{BLANK}+)|FEATURE_GATES=)[\\\"']*({PAIR}(?:{BLANK}*,{BLANK}*{PAIR})*)"
+)
+ENVIRONMENT_FILE = re.compile(rf"^{BLANK}*EnvironmentFile{BLANK}*={BLANK}*-?(/\S+)", re.M)
+AS_WRITTEN = "etcd"
+"""The program to which `--a_b` and `--a-b` are two flags; those of Kubernetes take either (WordSepNormalizeFunc)."""
+
 SECTION = re.compile(r"^([a-zA-Z]+):")
 ARGUMENT = re.compile(r"^    - \{name: ([a-z0-9-]+), value: (.*)\}$")
 COMPONENTS = {
@@ -30,7 +37,7 @@ COMPONENTS = {
 MOST_BYTES, MOST_FLAGS = 64 << 10, 200
 """Of a file on a host: kubeadm's has three flags, a kubelet knows 150."""
 
-COMMENT = re.compile(r"^\s*#.*$", re.M)
+COMMENT = re.compile(r"^\s*[#;].*$", re.M)
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,16 @@ def accepted(text: str) -> Accepted:
 
 def in_command_line(program: str, text: str, where: str) -> Iterator[Written]:
     """Flags and gates in a unit, a drop-in or a file of environment variables."""
-    text = COMMENT.sub("", text)
-    yield from (Written(program, name, where) for name in dict.fromkeys(FLAG.findall(text)))
+    text = COMMENT.sub("", text).replace("\\\n", " ")
+    names = (name if program == AS_WRITTEN else name.replace("_", "-") for name in FLAG.findall(text))
+    yield from (Written(program, name, where) for name in dict.fromkeys(names))
     for gates in GATES.findall(text):
         yield from _gates(program, gates, where)
+
+
+def environment_files(content: bytes) -> list[str]:
+    """The files of environment variables that a unit's drop-in names."""
+    return list(dict.fromkeys(ENVIRONMENT_FILE.findall(content[:MOST_BYTES].decode(errors="replace"))))
 
 
 def in_file_of_host(program: str, content: bytes, host: str, path: str) -> list[Written]:
@@ -111,7 +124,7 @@ def in_settings(program: str, settings: Mapping[str, object], where: str) -> Ite
 
 def _gates(program: str, pairs: str, where: str) -> Iterator[Written]:
     for pair in pairs.split(","):
-        name, _, value = pair.partition("=")
+        name, _, value = pair.strip().partition("=")
         if name:
             yield Written(program, name.rpartition(":")[2], where, gate=True, value=value)
 

@@ -22,6 +22,7 @@ from haplane.domain.upgrade_flags import (
     COMPONENTS,
     Written,
     accepted,
+    environment_files,
     in_command_line,
     in_file_of_host,
     in_kubeadm_configuration,
@@ -209,11 +210,17 @@ def _refused(bundle: Path, unverified: Iterable[Written]) -> dict[Written, str]:
 
 
 def _on(context: Context, host: Host) -> Iterator[Written]:
-    """What somebody added on the host: drop-ins of the units."""
+    """What somebody added on the host: drop-ins of the units, and the files of variables that these name."""
     units = context.report(host).units
-    paths = {path: name for name in UNITS if name in units for path in units[name].drop_ins}
-    for path, content in context.executor.read_files(host, list(paths)).items() if paths else ():
-        yield from in_file_of_host(paths[path], content, host.name, path)
+    for name in UNITS:
+        drop_ins = _read(context, host, units[name].drop_ins if name in units else ())
+        named = {path for content in drop_ins.values() for path in environment_files(content)}
+        for path, content in {**drop_ins, **_read(context, host, sorted(named - drop_ins.keys()))}.items():
+            yield from in_file_of_host(name, content, host.name, path)
+
+
+def _read(context: Context, host: Host, paths: Sequence[str]) -> dict[str, bytes]:
+    return context.executor.read_files(host, paths) if paths else {}
 
 
 CHECK_UPGRADE = Look("Check what would keep the cluster from being upgraded", check_upgrade)

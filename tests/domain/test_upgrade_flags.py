@@ -7,6 +7,7 @@ from haplane.desired.files import etcd_unit, kubeadm_configuration
 from haplane.domain.upgrade_flags import (
     Written,
     accepted,
+    environment_files,
     in_command_line,
     in_file_of_host,
     in_kubeadm_configuration,
@@ -64,6 +65,34 @@ def test_a_unit_and_a_drop_in_name_flags_and_gates_but_not_in_comments():
     text = '# --not-this\nKUBELET_KUBEADM_ARGS="--housekeeping-interval=10s --feature-gates=A=true,B=false"\n'
     named = [str(one) for one in in_command_line("kubelet", text, "x")]
     assert named == ["--housekeeping-interval", "--feature-gates", "feature gate A", "feature gate B"]
+
+
+@pytest.mark.parametrize(
+    ("program", "text", "named"),
+    [
+        ("kubelet", 'Environment="X=--feature-gates A=true,B=false"', ["--feature-gates", "A=true", "B=false"]),
+        ("kubelet", "ExecStart=/x --feature-gates \\\n  A=true", ["--feature-gates", "A=true"]),
+        ("kubelet", "X='--feature-gates=\"A=true, kube:B=false\"'", ["--feature-gates", "A=true", "B=false"]),
+        ("kubelet", "X=--feature_gates=A=true", ["--feature-gates", "A=true"]),
+        ("kubelet", "X=--feature-gates $GATES\nB=true", ["--feature-gates"]),
+        ("kubelet", "X=--feature-gates\nB=true", ["--feature-gates"]),
+        ("kubelet", "X=--foo_bar=1 --foo-bar --v=4", ["--foo-bar", "--v"]),
+        ("kubelet", "; X=--not-this\n  # --nor-this", []),
+        ("etcd", "X=--foo_bar=1", ["--foo_bar"]),
+        ("etcd", "Environment=FEATURE_GATES=A=true", ["A=true"]),
+    ],
+)
+def test_flags_and_gates_are_read_as_the_program_reads_them(program, text, named):
+    """Gates after a blank were not read, and `--foo_bar` was read as `--foo`, which no program has."""
+    found = [f"{one.name}={one.value}" if one.gate else str(one) for one in in_command_line(program, text, "x")]
+    assert found == named
+
+
+def test_files_of_variables_that_a_drop_in_names():
+    text = (
+        b"EnvironmentFile=-/etc/default/kubelet\n EnvironmentFile = /run/a\n#EnvironmentFile=/no\nEnvironmentFile=\n"
+    )
+    assert environment_files(text) == ["/etc/default/kubelet", "/run/a"]
 
 
 def test_only_what_a_known_program_does_not_name_is_doubtful():

@@ -363,6 +363,28 @@ def test_a_kubelet_that_stays_is_judged_beside_the_last_hops_api_servers(invento
     assert cluster.count == 0
 
 
+def test_flags_in_a_file_that_a_drop_in_names_are_checked(inventory, monkeypatch):
+    """Where people put them: /etc/default/kubelet. A kubelet of the new version did not start with them."""
+    cluster = UpgradedCluster(inventory)
+    files = {
+        "/etc/systemd/system/kubelet.service.d/10-more.conf": b"[Service]\nEnvironmentFile=-/etc/default/kubelet\n",
+        "/etc/default/kubelet": b"KUBELET_EXTRA_ARGS=--gone_flag=1\n",
+    }
+    unit = cluster.now_reported["w1"]["units"]["kubelet"]
+    cluster.now_reported["w1"]["units"]["kubelet"] = unit | {"drop_ins": tuple(files)[:1]}
+    monkeypatch.setattr(cluster, "read_files", lambda host, paths: {path: files[path] for path in paths if path in files})
+    monkeypatch.setattr(upgrade_checks, "helps", lambda *_: {"kubelet": "      --node-ip string\n"})
+    monkeypatch.setattr(
+        upgrade_checks, "refusals", lambda _, asked: {one: "unknown flag" for one in asked if "gone" in one.argument}
+    )
+    with pytest.raises(UnfitHosts) as refused:
+        run(cluster)
+    assert {(one.what, one.where) for one in refused.value.problems} == {
+        (f"kubelet of {version} does not accept the flag --gone-flag", "w1: /etc/default/kubelet")
+        for version in ("1.36.3", "1.37.2")
+    }
+
+
 def test_containerd_of_nodes_outside_the_inventory_alone_is_what_they_report(inventory, monkeypatch):
     """Hosts of the inventory get that of each bundle, together with its kubelet."""
     monkeypatch.setattr(upgrade_checks.checks, "OLDEST_CONTAINERD", ((37, (2, 0)), (0, (1, 6))))
