@@ -372,7 +372,9 @@ def test_flags_in_a_file_that_a_drop_in_names_are_checked(inventory, monkeypatch
     }
     unit = cluster.now_reported["w1"]["units"]["kubelet"]
     cluster.now_reported["w1"]["units"]["kubelet"] = unit | {"drop_ins": tuple(files)[:1]}
-    monkeypatch.setattr(cluster, "read_files", lambda host, paths: {path: files[path] for path in paths if path in files})
+    monkeypatch.setattr(
+        cluster, "read_files", lambda host, paths: {path: files[path] for path in paths if path in files}
+    )
     monkeypatch.setattr(upgrade_checks, "helps", lambda *_: {"kubelet": "      --node-ip string\n"})
     monkeypatch.setattr(
         upgrade_checks, "refusals", lambda _, asked: {one: "unknown flag" for one in asked if "gone" in one.argument}

@@ -6,7 +6,10 @@ is gone through have to be there.
 
 import json
 import os
+import time
 from dataclasses import asdict
+from datetime import datetime
+from itertools import pairwise
 
 import pytest
 from drills.lab.a_lab import Lab
@@ -18,6 +21,7 @@ from upgrade_clients import kubeconfig, watched
 from haplane.bundle.installed import built_versions
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.bundle.unpack import unpack_program
+from haplane.cli import run_log
 from haplane.domain.progress import silent
 from haplane.domain.upgrade_route import hops
 from haplane.domain.versions import Running, parse
@@ -50,6 +54,7 @@ cluster = {{
     "keepalived": {{"advert_seconds": 0.3}},
     "package_directory": "~/.cache/haplane/lab/packages",
     "tuning": "nested",
+    "unreachable_toleration_seconds": {toleration},
     "lab": {{"network": "{network}.0/24", "gateway": "{network}.1", "bridge": "haplane61"}},
 }}
 """
@@ -90,7 +95,9 @@ STRUCK = [
 
 
 class Upgraded(Lab):
-    """``version`` of its inventory can be changed."""
+    """``version`` of its inventory can be changed, and ``toleration``, a flag of API servers."""
+
+    toleration = 300
 
     def __init__(self, directory):
         self.file = directory / "upgraded.py"
@@ -98,7 +105,9 @@ class Upgraded(Lab):
         super().__init__(self.file)
 
     def want(self, version):
-        text = INVENTORY.format(network=NETWORK, version=version, key=client_key(), known_hosts=known_hosts())
+        text = INVENTORY.format(
+            network=NETWORK, version=version, key=client_key(), known_hosts=known_hosts(), toleration=self.toleration
+        )
         self.file.write_text(text)
 
     def anew(self, version=OLD):
@@ -139,6 +148,26 @@ def restarts(lab):
     return {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods}
 
 
+def restart_control_planes(lab):
+    """All of them, for a changed flag; the seconds of that `up`."""
+    lab.toleration -= 1
+    lab.want(OLD)
+    began = time.monotonic()
+    assert json.loads(lab.haplane("up", lab.file, "--yes", "--json"))["changed"]
+    return time.monotonic() - began
+
+
+def seconds_of_hops():
+    """Of the last upgrade, from its log: a hop ends where its staged files are removed, and there the next begins."""
+    log = max(run_log.directory().glob("upgraded-upgrade-*.log"), key=lambda path: path.stat().st_mtime)
+    first, *lines = log.read_text(encoding="utf-8").splitlines()
+    ends = [line for line in lines if "Z  upgrade: Remove staged files" in line]
+    return [
+        (end - begin).total_seconds()
+        for begin, end in pairwise(datetime.fromisoformat(line[:24]) for line in (first, *ends))
+    ]
+
+
 @pytest.mark.skipif(not HOPS, reason="needs the bundle of a newer version")
 def test_every_minor_version_in_one_command_and_no_client_notices(upgraded, tmp_path):
     upgraded.anew()
@@ -146,16 +175,23 @@ def test_every_minor_version_in_one_command_and_no_client_notices(upgraded, tmp_
     bundle = default_directory(OLD)
     kubectl = unpack_program(bundle, load_manifest(bundle), "/usr/local/bin/kubectl", tmp_path)
     target = administrator(upgraded.inventory, over_ssh(silent))
+    config = kubeconfig(target, tmp_path / "config")
+    with sessions_held_back(upgraded.inventory), watched(target, "restarted", kubectl, config, list(pods)):
+        restart = restart_control_planes(upgraded)
     upgraded.want(HOPS[-1])
     shown = upgraded.haplane("upgrade", upgraded.file, "--dry-run", "--without-snapshot")  # as an operator does first
     assert "nothing is restarted" in shown
-    clients = watched(target, "upgraded", kubectl, kubeconfig(target, tmp_path / "config"), list(pods))
+    clients = watched(target, "upgraded", kubectl, config, list(pods))
     with sessions_held_back(upgraded.inventory), clients as seen:
         done = json.loads(
             upgraded.haplane("upgrade", upgraded.file, "--yes", "--json", "--without-snapshot", codes=(0, 6))
         )
     told = json.dumps({**seen, "read": asdict(seen["read"]), "write": asdict(seen["write"])}, indent=1)
     print(told)
+    print(f"a rolling restart of the same masters takes {restart:.0f} s;", *(
+        f"to {hop} {seconds:.0f} s, {seconds / restart:.1f} times as long;"
+        for hop, seconds in zip(done["hops"], seconds_of_hops(), strict=True)
+    ))  # fmt: skip
     assert done["hops"] == HOPS
     assert done["status"]["healthy"], done["status"]["problems"]
     assert upgraded.versions() == {f"v{HOPS[-1]}"}
