@@ -57,6 +57,8 @@ RICH = zoo.pod(
         zoo.volume("c", persistentVolumeClaim={"claimName": "data"}),
         zoo.volume("d", ephemeral={"volumeClaimTemplate": {"spec": {}}}),
         zoo.volume("e", secret={"secretName": "hidden"}),
+        zoo.volume("f", csi={"driver": "x", "readOnly": True, "nodePublishSecretRef": {"name": "hidden"}}),
+        zoo.volume("g", gitRepo={"repository": "https://hidden@git.example.com/x"}),
     ],
     container={
         "env": [{"name": "PASSWORD", "value": "s3cret"}],

@@ -7,7 +7,7 @@ import pytest
 import samples
 import zoo
 from contexts import write_bundle
-from serving_nodes import APP, Nodes, replicas
+from serving_nodes import APP, WEB, Nodes, replicas
 
 from haplane.context.request import NodeRequest
 from haplane.domain.progress import silent
@@ -130,6 +130,31 @@ def test_a_pod_that_takes_longer_than_the_drain_waits_is_named_before_and_after(
     with pytest.raises(DeadlinePassed) as late:
         carry_out(cluster, "drain", "w1")
     assert "default/web-w1: is terminating, and has until" in late.value.why
+
+
+@pytest.mark.parametrize("verb", ["drain", "reboot"])
+def test_a_pod_that_comes_back_to_the_cordoned_node_is_evicted_once_and_named(inventory, verb):
+    """It was evicted once a second for 300 s, and the drain failed."""
+    evicted = []
+
+    class Returning(Nodes):
+        def _api_evict(self, pods):
+            evicted.append(pods)
+            refused = super()._api_evict(pods)
+            again = zoo.pod(f"again-{len(evicted)}", WEB, on="w1", labels=APP, tolerations=[{"operator": "Exists"}])
+            late = [zoo.pod("late", WEB, on="w1", labels=APP)] if len(evicted) == 1 else []
+            self.pods = [*self.pods, again, *late]
+            return refused
+
+    cluster = Returning(inventory, replicas("w1", "w2", tolerations=[{"operator": "Exists"}]))
+    done = carry_out(cluster, verb, "w1")
+    assert "default/web-w1: interrupted" in done.plan[0]
+    assert "tolerates cordoned nodes: its replacement may come back here" in done.plan[0]
+    assert len(evicted) == 2  # the pod that was there, and one that was scheduled before the cordon was seen
+    left = {one["metadata"]["name"] for one in cluster.pods if one["spec"]["nodeName"] == "w1"}
+    assert left == {"net-w1", "again-1", "again-2"}
+    text = "drained; default/again-1, default/again-2 came back: they tolerate cordoned nodes, and stay"
+    assert ("w1", text) in cluster.said
 
 
 def test_no_pod_is_evicted_whose_replacement_a_silent_webhook_refuses(inventory):

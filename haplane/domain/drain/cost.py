@@ -17,9 +17,9 @@ from haplane.domain.drain.budgets import Eviction, evictions
 from haplane.domain.drain.cluster import Job, Workloads
 from haplane.domain.drain.data import (
     SAFE_TO_EVICT,
-    empty_dirs,
     lost_with_the_memory,
     lost_with_the_pod,
+    of_the_pod_alone,
     single_node_claims,
 )
 from haplane.domain.drain.grace import why_late
@@ -186,6 +186,8 @@ class _DrainedNode:
         ]
         if why := self._owners.why_interrupted(pod):
             found.append(why)
+        if pod.tolerates_cordons and self._owners.why_bare(pod) is None:
+            found.append("tolerates cordoned nodes: its replacement may come back here, and then stays")
         return found
 
 
@@ -226,7 +228,7 @@ def _staying(pod: Pod, workloads: Workloads, *, reboots: bool, leaves: bool = Fa
     if why is None:
         return None
     if leaves and not pod.ended:
-        return _cost(pod, Effect.ENDS, *empty_dirs(pod, workloads), why)
+        return _cost(pod, Effect.ENDS, *of_the_pod_alone(pod, workloads), why)
     lost = lost_with_the_memory(pod, workloads) if reboots and not pod.ended else ()
     return _cost(pod, Effect.LOST if lost else Effect.STAYS, *lost, why)
 

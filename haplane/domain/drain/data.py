@@ -22,9 +22,10 @@ def lost_with_the_memory(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
     return tuple(_empty_dir(pod, volume, workloads) for volume in in_memory)
 
 
-def empty_dirs(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
-    """All of them, but what its owner has called safe to evict."""
-    return tuple(_empty_dir(pod, volume, workloads) for volume in _not_called_safe(pod) if volume.empty_dir)
+def of_the_pod_alone(pod: Pod, workloads: Workloads) -> tuple[str, ...]:
+    """Volumes that were made for it and end with it, but what its owner has called safe to evict."""
+    found = (_of_the_pod_alone(pod, volume, workloads) for volume in _not_called_safe(pod))
+    return tuple(one for one in found if one is not None)
 
 
 def _not_called_safe(pod: Pod) -> list[Volume]:
@@ -47,14 +48,22 @@ def single_node_claims(pod: Pod, workloads: Workloads) -> tuple[Claim, ...]:
 
 
 def _lost(pod: Pod, volume: Volume, workloads: Workloads) -> str | None:
-    if volume.empty_dir is not None:
-        return _empty_dir(pod, volume, workloads)
     if volume.host_path is not None and volume.host_path.holds_data and _is_written(pod, volume):
         return f"hostPath {volume.host_path.path}: it stays on this host, a replacement elsewhere does not have it"
-    if volume.ephemeral is not None:
-        return f"volume {volume.name}: its claim is deleted with the pod"
     if volume.persistent_volume_claim is not None:
         return _claimed(pod, volume.persistent_volume_claim.claim_name, workloads)
+    return _of_the_pod_alone(pod, volume, workloads)
+
+
+def _of_the_pod_alone(pod: Pod, volume: Volume, workloads: Workloads) -> str | None:
+    if volume.empty_dir is not None:
+        return _empty_dir(pod, volume, workloads)
+    if volume.ephemeral is not None:
+        return f"volume {volume.name}: its claim is deleted with the pod"
+    if volume.git_repo is not None and _is_written(pod, volume):
+        return f"gitRepo {volume.name}: a replacement clones it anew"
+    if volume.csi is not None and not volume.csi.read_only and _is_written(pod, volume):
+        return f"inline CSI volume {volume.name} ({volume.csi.driver}): it is deleted with the pod"
     return None
 
 

@@ -14,9 +14,13 @@ from haplane.domain.drain.api import (
     Object,
     Quantities,
     Selector,
+    Taint,
     Toleration,
 )
 from haplane.domain.reported import Count, ShortText
+
+CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
+"""What the scheduler asks of a pod before it puts it onto a cordoned node."""
 
 
 class PodTerm(ApiObject):
@@ -87,14 +91,27 @@ class Ephemeral(ApiObject):
     """A claim of the pod's own, which is deleted with it."""
 
 
+class GitRepo(ApiObject):
+    """A clone that the kubelet makes for the pod."""
+
+
+class InlineCsi(ApiObject):
+    """A volume that a CSI driver makes for the pod alone."""
+
+    driver: ShortText = ""
+    read_only: bool = False
+
+
 class Volume(ApiObject):
-    """Of a pod: those that may hold data."""
+    """Of a pod: those that may hold data which ends with the pod, or stays on the host."""
 
     name: ShortText
     empty_dir: EmptyDir | None = None
     host_path: HostPath | None = None
     persistent_volume_claim: ClaimReference | None = None
     ephemeral: Ephemeral | None = None
+    git_repo: GitRepo | None = None
+    csi: InlineCsi | None = None
 
 
 class Mount(ApiObject):
@@ -183,6 +200,11 @@ class Pod(Object):
     def ready(self) -> bool:
         """Whether it serves."""
         return self.condition("Ready") is not None
+
+    @property
+    def tolerates_cordons(self) -> bool:
+        """Whether the scheduler puts it onto a cordoned node all the same."""
+        return CORDON.tolerated_by(self.spec.tolerations)
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if it is true."""

@@ -21,6 +21,7 @@ from haplane.phases.node.node_api import CORDONED, cordon, evict, look, uncordon
 EVERY_SECONDS = 1.0
 """Between two looks at what is left on a node."""
 
+TOLERATES = "they tolerate cordoned nodes, and stay"
 LATE_SECONDS = 15.0
 BUDGET_SECONDS = 120.0
 """After one node, the pods that moved from it need a moment until budgets let the next one's go."""
@@ -104,7 +105,7 @@ def drain_node(context: Context, host: Host, verb: str, *, out: Collection[str],
 
     ``out`` as for :func:`costs_of`, ``agree`` as for :func:`refuse_losses`. Raises Refused, with the node as it was,
     when the list has become worse than what was agreed to; DeadlinePassed, with the node cordoned, when pods do not
-    go in time.
+    go in time. Replacements that tolerate cordoned nodes may have come back: they are left there, and named.
     """
     context.progress(host.name, "cordoning")
     cordon(context, host.name, verb)
@@ -115,12 +116,22 @@ def drain_node(context: Context, host: Host, verb: str, *, out: Collection[str],
         raise
     deadline = context.executor.monotonic() + context.request.node.drain_seconds
     refused: dict[str, str] = {}
-    while left := to_evict(look(context, host.name), host.name):
+    found = to_evict(look(context, host.name), host.name)
+    known = {pod.metadata.uid for pod in found}
+    while left := [pod for pod in found if not _came_back(pod, known)]:
         if context.executor.monotonic() >= deadline:
             raise _late(context, host, left, refused)
         refused = evict(context, [pod for pod in left if pod.metadata.deletion_timestamp is None])
         context.progress(host.name, _left(left, refused))
         context.executor.sleep(EVERY_SECONDS)
+        found = to_evict(look(context, host.name), host.name)
+    if found:
+        context.progress(host.name, f"drained; {few([pod.name for pod in found])} came back: {TOLERATES}")
+
+
+def _came_back(pod: Pod, known: Collection[str]) -> bool:
+    """Onto the cordoned node, as it may: evicted, its replacement would be back a second later, and so on."""
+    return pod.tolerates_cordons and pod.metadata.uid not in known
 
 
 def uncordon_own(context: Context, host: Host, verb: str) -> None:

@@ -67,6 +67,17 @@ ZOO = {
         beside(volumes=CLAIMED), {"claims": [BEING_DELETED]}, "lost", "default/data was deleted: it goes once"),
     "ephemeral claim": (
         beside(volumes=[volume("d", ephemeral={"volumeClaimTemplate": {}})]), {}, "lost", "deleted with the pod"),
+    "inline CSI volume": (
+        beside(volumes=[volume("d", csi={"driver": "scratch.example.com"})], container=MOUNTED), {}, "lost",
+        "inline CSI volume d (scratch.example.com): it is deleted with the pod"),
+    "inline CSI volume that is read": (
+        beside(volumes=[volume("d", csi={"driver": "secrets.example.com", "readOnly": True})], container=MOUNTED), {},
+        "moved", ""),
+    "inline CSI volume that is mounted to be read": (
+        beside(volumes=[volume("d", csi={"driver": "x"})], container=READ_ONLY), {}, "moved", ""),
+    "gitRepo": (
+        beside(volumes=[volume("d", gitRepo={"repository": "https://git.example.com/x"})], container=MOUNTED), {},
+        "lost", "gitRepo d: a replacement clones it anew"),
     "local volume": (
         beside(volumes=CLAIMED),
         {"claims": [claim("data", "ReadWriteOnce", volume="pv")], "volumes": [local_volume("pv", "n1")]},
@@ -83,6 +94,16 @@ ZOO = {
     "all replicas here": (
         [pod("it", WEB), pod("too", WEB)], {}, "interrupted", "all 2 ready pods of ReplicaSet web are on"),
     "two replicas": (beside(), {}, "moved", ""),
+    "two replicas that tolerate everything": (
+        beside(tolerations=[{"operator": "Exists"}]), {}, "interrupted",
+        "tolerates cordoned nodes: its replacement may come back here"),
+    "two replicas that tolerate cordons": (
+        beside(tolerations=[{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}]), {}, "interrupted",
+        "tolerates cordoned nodes"),
+    "two replicas that tolerate what evicts them": (
+        beside(tolerations=[{"operator": "Exists", "effect": "NoExecute"}]), {}, "moved", ""),
+    "bare, and tolerates everything": (
+        [pod("it", tolerations=[{"operator": "Exists"}])], {}, "lost", "no controller replaces it"),
     "one that does not serve": ([pod("it", WEB, ready=False)], {}, "moved", ""),
     "StatefulSet": (
         [pod("it", owner("StatefulSet", "db")), pod("db-1", owner("StatefulSet", "db"), on="n2")], {},
@@ -209,13 +230,20 @@ PODS = {"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}
 
 def test_what_stays_on_a_node_that_leaves_ends_with_it_and_so_does_its_data():
     volumes = [volume("shm", emptyDir={"medium": "Memory"}), volume("buffer", emptyDir={})]
-    pods = [pod("agent", NET, volumes=volumes), pod("net", NET), pod("over", NET, phase="Failed", ready=False)]
+    volumes += [volume("d", csi={"driver": "x"}), volume("host", hostPath={"path": "/srv"})]
+    pods = [
+        pod("agent", NET, volumes=volumes, container=MOUNTED),
+        pod("net", NET),
+        pod("over", NET, phase="Failed", ready=False),
+    ]
     costs = cost_of_drain(workloads(*pods), "n1", replace(HERE, leaves=True))
     assert [cost.effect for cost in costs] == [Effect.ENDS, Effect.ENDS, Effect.STAYS]
     stays, ends = NodeCost("n1", costs).lines()
     assert stays == "n1: 1 stays: default/over"
     assert ends.startswith("n1: 2 ends with the node: default/agent, default/net; default/agent: emptyDir shm in ")
     assert "emptyDir buffer on disk" in ends
+    assert "inline CSI volume d (x)" in ends
+    assert "/srv" not in ends
 
 
 REFUSING = {
