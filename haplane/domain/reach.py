@@ -57,7 +57,7 @@ class Blocked:
 
 
 def connections(layout: Layout, fresh: Collection[str]) -> dict[str, tuple[Target, ...]]:
-    """Address -> what it connects to. One end is ``fresh``; for UDP both, as flannel holds the port of the others.
+    """Address -> what it connects to. One end is ``fresh``; for UDP the target, as flannel holds the others' port.
 
     By VRRP the first of two load balancers asks, and the other does not: packet filters that remember connections
     know no ports of it, and take what comes back from where something was sent to for an answer.
@@ -80,10 +80,15 @@ def connections(layout: Layout, fresh: Collection[str]) -> dict[str, tuple[Targe
         for source in sources:
             here = found.setdefault(source, {})
             for target in targets:
-                new = sum(end in fresh for end in (source, target))
-                if target != source and new >= (1 if protocol == "tcp" else 2):
+                if target != source and _is_tried(protocol, source, target, fresh):
                     here[protocol, target, port] = None
     return {source: tuple(targets) for source, targets in found.items()}
+
+
+def _is_tried(protocol: str, source: str, target: str, fresh: Collection[str]) -> bool:
+    if protocol == "vrrp":
+        return source in fresh and target in fresh
+    return target in fresh or (protocol == "tcp" and source in fresh)
 
 
 def listening(layout: Layout, fresh: Collection[str]) -> dict[str, tuple[tuple[str, int], ...]]:
@@ -100,7 +105,8 @@ def listening(layout: Layout, fresh: Collection[str]) -> dict[str, tuple[tuple[s
 def blocked(answers: Mapping[str, Reach], asked: Mapping[str, Collection[Target]]) -> tuple[Blocked, ...]:
     """What hosts do not get to, of that which they were asked to try. ``answers`` and ``asked`` are by address.
 
-    A refusal counts only where the host did listen meanwhile: else nobody was there, and nothing in the way.
+    A refusal counts only where the host did listen meanwhile: else nobody was there, and nothing in the way. So does
+    no answer by UDP: the kernel holds flannel's port, and gives none, where an earlier cluster left its device.
     """
     sources: dict[Target, dict[str, str]] = {}
     for source, answer in answers.items():
@@ -109,7 +115,8 @@ def blocked(answers: Mapping[str, Reach], asked: Mapping[str, Collection[Target]
             heard = answers.get(address)
             if target not in asked.get(source, ()) or why == UNTRIED or heard is None:
                 continue
-            if why != "refused" or _listened(heard, answer, protocol, port):
+            unsure = why == "refused" or (protocol == "udp" and why == "no answer")
+            if not unsure or _listened(heard, answer, protocol, port):
                 sources.setdefault(target, {})[source] = why
     return tuple(Blocked(target, found) for target, found in sorted(sources.items()))
 

@@ -36,13 +36,26 @@ def test_every_connection_has_somebody_who_listens():
             assert (protocol, port) in ports[address]
 
 
-def test_a_new_master_is_connected_with_all_and_nobody_takes_flannels_packets():
+def test_a_new_master_is_connected_with_all_and_nobody_takes_flannels_packets_of_others():
     found = connections(LAYOUT, {M[0]})
     assert ("tcp", M[1], 2380) in found[M[0]]
     assert ("tcp", M[0], 2380) in found[M[1]]
     assert ("tcp", M[2], 2380) not in found[M[1]]
-    assert not [target for targets in found.values() for target in targets if target[0] == "udp"]
+    assert {target for targets in found.values() for target in targets if target[0] == "udp"} == {("udp", M[0], 8472)}
     assert listening(LAYOUT, {M[0]})[M[1]] == (("tcp", 2380), ("tcp", 10250))
+
+
+def test_a_firewall_of_a_worker_that_is_added_later_is_found_by_every_node():
+    """VXLAN was tried between new hosts only, and a single one passed with its firewall on."""
+    target = ("udp", W[0], 8472)
+    found = connections(LAYOUT, set(W))
+    assert {source for source, targets in found.items() if target in targets} == set(M)
+    assert ("udp", 8472) in listening(LAYOUT, set(W))[W[0]]
+    answers = {M[0]: Reach((), ((target, "no answer"),), (0, 6)), W[0]: Reach((("udp", 8472),), (), (0, 6))}
+    [problem] = [described(one, NAMES, LAYOUT) for one in blocked(answers, found)]
+    assert problem.what == "w1: udp port 8472 (flannel's VXLAN) cannot be reached from m1"
+    answers[W[0]] = Reach((), (), (0, 6))  # a device of an earlier cluster has the port
+    assert blocked(answers, found) == ()
 
 
 def test_load_balancers_try_vrrp_before_a_packet_filter_of_ours_is_there():
