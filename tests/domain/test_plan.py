@@ -390,8 +390,11 @@ def test_a_server_left_out_of_service_is_put_back(status):
     servers = [{"backend": "apiservers", "name": "m2", "status": status}]
     balancer = fields("lb1", "balancer") | {"servers": servers}
     assert drift("lb1", balancer=balancer) == [(Kind.UNDRAIN, "lb1", ("apiservers/m2",))]
-    others = [{"backend": "web", "name": "w", "status": status}]
+    others = [{"backend": "web", "name": name, "status": status} for name in ("w", "m2")]
     assert drift("lb1", balancer=balancer | {"servers": others}) == []
+    assert drift("lb1", balancer=balancer | {"servers": servers + others}) == [
+        (Kind.UNDRAIN, "lb1", ("apiservers/m2",))
+    ]
 
 
 def test_a_missing_key_is_issued_again():

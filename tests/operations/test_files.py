@@ -5,11 +5,17 @@ import logging
 import os
 import subprocess
 import tarfile
+import tomllib
+from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import samples
 from fake_hosts import commands
 
+from haplane.desired.files import wanted_files
+from haplane.domain import host_paths
 from haplane.domain.files import Part, WantedFile
 from haplane.operations import files
 from haplane.scripts import CONSTANTS, script
@@ -143,3 +149,24 @@ def test_what_the_kernel_did_not_take_up_is_not_there_for_the_next_run_either(tm
     done = subprocess.run(["sh", "-c", text([other, SYSCTL])], input=sent, check=False, env=environment)
     assert done.returncode == 41
     assert list(tmp_path.iterdir()) == [sysctl]
+
+
+@as_root
+def test_a_users_drop_in_of_containerd_survives_and_is_read(tmp_path, monkeypatch):
+    """haplane has no file in that directory, and its own configuration imports it."""
+    inventory = samples.inventory(workers=1)
+    found = wanted_files(inventory, inventory.host("w1"), interface="eth1", etcd_token="test-0", pause_image="pause")
+    directory = "/etc/containerd/conf.d"
+    assert not [file.path for file in found if file.path.startswith(f"{directory}/")]
+    [ours] = [file for file in found if file.path == host_paths.CONTAINERD_CONFIG_TOML]
+    imports = tomllib.loads(ours.content.decode())["imports"]
+    assert any(fnmatch(f"{directory}/99-gpu.toml", pattern) for pattern in imports)
+    drop_in = tmp_path / "etc/containerd/conf.d/99-gpu.toml"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("# the user's\n")
+    monkeypatch.setitem(CONSTANTS, "CONTAINERD_CONFIG_TOML", f"{tmp_path}{ours.path}")
+    placed = replace(ours, path=f"{tmp_path}{ours.path}")
+    for _ in range(2):
+        subprocess.run(["sh", "-c", text([placed])], input=base64.b64encode(files.archive([placed])), check=True)
+        assert drop_in.read_text() == "# the user's\n"
+    assert sorted(path.name for path in drop_in.parent.parent.iterdir()) == ["conf.d", "config.toml"]
