@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies
 
 import urllib3
 
@@ -21,6 +21,7 @@ from haplane.bundle.challenge import refusal_reason
 from haplane.bundle.credentials import Credentials
 from haplane.bundle.mirrors import is_loopback, parsed, shown
 from haplane.errors import BadInput, HaplaneError
+from haplane.proxies import is_exempt
 
 STALL_SECONDS = 30.0
 REDIRECTS = 5
@@ -121,8 +122,7 @@ class Transport:
         return {"Authorization": _basic(*found)}
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        parts = urlsplit(url)
-        proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+        proxy = None if is_exempt(url) else getproxies().get(urlsplit(url).scheme)
         if proxy not in self._pools:
             context = _context(self.ca_file)
             self._pools[proxy] = _proxied(proxy, context) if proxy else urllib3.PoolManager(ssl_context=context)

@@ -13,6 +13,7 @@ from haplane.agent.s3 import PARTS_AT_ONCE
 from haplane.agent.settings import S3Settings
 from haplane.agent.store import Store
 from haplane.errors import DeadlinePassed, HaplaneError, Refused
+from haplane.proxies import is_exempt
 from haplane.threads import Threads
 
 
@@ -89,4 +90,4 @@ def controller_store(settings: S3Settings, cluster: str) -> Store:
 
     own = boto3.Session().get_credentials() is not None
     used = dataclasses.replace(settings, credentials_file=None) if own else settings
-    return Store(used, cluster, environment=True)
+    return Store(used, cluster, environment=not is_exempt(settings.endpoint_url or ""))

@@ -229,7 +229,10 @@ def test_the_environment_names_a_proxy_for_the_controller_and_never_for_the_agen
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     Store(rclone_server.settings, "test").check("m1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")
+    controller_store(rclone_server.settings, "test").check("m1")
     assert seen == []
+    monkeypatch.setenv("NO_PROXY", "")
     controller_store(rclone_server.settings, "test").check("m1")
     assert seen != []
 

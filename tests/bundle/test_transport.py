@@ -70,9 +70,10 @@ def test_a_proxy_is_not_used_for_what_no_proxy_names(proxy, mirror: Mirror, monk
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.server_port}")
     assert site_of("http://mirror.test").document(ADDRESS) == b"{}"
     assert proxy.seen == [("http://mirror.test/site.test/v1/tool", None)]
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     mirror.add("site.test/v1/tool", b"direct")
-    assert mirror.site().document(ADDRESS) == b"direct"
+    for listed in ("127.0.0.1", "192.0.2.0/24,127.0.0.0/8"):
+        monkeypatch.setenv("NO_PROXY", listed)
+        assert mirror.site().document(ADDRESS) == b"direct"
 
 
 @pytest.mark.parametrize("proxy", ["socks5://me:secret@127.0.0.1:1080", "http://me:secret@proxy:port"])
