@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
+from pwd import getpwuid
+from tempfile import NamedTemporaryFile
 
 from haplane.config.model import Host, Ssh
 from haplane.ssh import ALIVE, ssh_words
@@ -15,6 +19,9 @@ UNDISTURBED = {"stdinnull": "no", "sessiontype": "default", "forkafterauthentica
 """What a command and its input need, where ssh_config has anything else: ssh before 8.7 knows none of these."""
 CONFIGURED_SECONDS = 20
 ROOT = "root"
+NOBODY = "haplane-nobody"
+"""Whom no ssh_config names."""
+SYSTEM_CONFIGURATION = Path("/etc/ssh/ssh_config")
 SSH_PORT = 22
 MOST = 1 << 20
 
@@ -48,21 +55,44 @@ def port_of(ssh: Ssh) -> int:
     return ssh.port if ssh.port is not None else int(configured(ssh).get("port", SSH_PORT))
 
 
+@cache
 def login(ssh: Ssh) -> str:
-    """The user to log in as: the inventory's, or ssh_config's, or root.
-
-    ssh does not say where a value is from: a user of ssh_config who is called as we are is taken for ssh's default.
-    """
+    """The user to log in as: the inventory's, or ssh_config's, or root."""
     if ssh.user is not None:
         return ssh.user
     found = configured(ssh).get("user", ROOT)
-    return ROOT if found == getpass.getuser() else found
+    return found if found == ROOT or _is_configured(ssh) else ROOT
+
+
+def _is_configured(ssh: Ssh) -> bool:
+    """Whether ssh's user is ssh_config's, and not its default, the name that we have here: it does not say which.
+
+    So it is asked with one more setting behind all others, of which the first counts.
+    """
+    with NamedTemporaryFile() as configuration:
+        for path in _configurations(ssh):
+            with suppress(OSError):
+                configuration.write(path.read_bytes() + b"\nMatch all\n")
+        configuration.write(f"Match final\nUser {NOBODY}\n".encode())
+        configuration.flush()
+        return _asked(ssh, configuration.name).get("user") != NOBODY
+
+
+def _configurations(ssh: Ssh) -> list[Path]:
+    """What ssh reads, in its order."""
+    if ssh.config_file:
+        return [Path(ssh.config_file)]
+    return [Path(getpwuid(os.getuid()).pw_dir) / ".ssh/config", SYSTEM_CONFIGURATION]
 
 
 @cache
 def configured(ssh: Ssh) -> dict[str, str]:
     """What ssh's configuration makes of the host, by lower-case keyword; empty where ssh does not take it."""
-    words = [*(("-F", ssh.config_file) if ssh.config_file else ()), *(("-p", str(ssh.port)) if ssh.port else ())]
+    return _asked(ssh, ssh.config_file)
+
+
+def _asked(ssh: Ssh, configuration: str | None) -> dict[str, str]:
+    words = [*(("-F", configuration) if configuration else ()), *(("-p", str(ssh.port)) if ssh.port else ())]
     # With a command, as we always have one: ssh takes some settings with or without it only.
     asked = ["ssh", "-G", *words, "-o", "RemoteCommand=none", "--", ssh.hostname, "true"]
     try:
