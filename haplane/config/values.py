@@ -75,6 +75,17 @@ def _ssh_user(text: str) -> str:
     return text
 
 
+def _ssh_host(text: str) -> str:
+    """What ssh takes (valid_hostname in its ssh.c) as a host's name alone: no user, no URI, no brackets."""
+    refused = re.search(r"[\s'\"`$\\;&<>|(){}@]|^-|^ssh://|^\[[0-9a-fA-F:.]*\]$", text)
+    if refused or not text.isprintable() or not 1 <= len(text) <= DNS_NAME_CHARACTERS:
+        raise refusal(
+            "not a host that ssh accepts",
+            "use a name of ssh_config, a DNS name or an address; IPv6 without brackets, like 2001:db8::11",
+        )
+    return text
+
+
 def _address(value: object) -> object:
     if isinstance(value, str):
         try:
@@ -256,14 +267,7 @@ DnsName = Annotated[
 ]
 DomainName = Annotated[DnsName, text_of(r"(?![0-9.]+\Z).*", "write a name like cluster.local", "not a DNS domain")]
 UserName = Annotated[str, AfterValidator(_ssh_user)]
-SshHostName = Annotated[
-    str,
-    text_of(
-        r"[\w:][\w.:%+~=,-]{0,252}",
-        "use a name of ssh_config, a DNS name or an address; IPv6 without brackets, like 2001:db8::11",
-        "not a host that ssh accepts",
-    ),
-]
+SshHostName = Annotated[str, AfterValidator(_ssh_host)]
 CheckName = Annotated[str, text_of(r"[A-Za-z0-9-]{1,100}", "use kubeadm's name of the check, like NumCPU")]
 InterfaceName = Annotated[str, text_of(r"[a-z0-9]{1,12}", "use 1-12 lower-case letters and digits, like haplane0")]
 FilePath = Annotated[

@@ -41,14 +41,20 @@ def test_a_user_that_ssh_refuses_is_refused(write, user):
 
 
 @pytest.mark.parametrize(
-    "alias", ["Prod_Master{}", "prod-{}", "fd00::1{}", "fe80::1{}%eth0", "::{}", "m{}.", "büro{}", "m{}+lan"]
+    "alias",
+    ["Prod_Master{}", "prod-{}", "fd00::1{}", "fe80::1{}%eth0", "::{}", "m{}.", "büro{}", "m{}+lan"]
+    + ["dc1/m{}", "m{}#a", "#m{}", "m{}!x", "m{}[a]", "m{}*", "=m{}", "dc1/../m{}"],
 )
 def test_a_host_is_reached_at_whatever_ssh_takes(write, alias):
     hosts = [(f"m{n}", {"address": f"10.0.0.2{n}", "ssh_hostname": alias.format(n)}) for n in (1, 2, 3)]
     assert loaded(write, masters=hosts).masters[0].ssh.hostname == alias.format(1)
 
 
-@pytest.mark.parametrize("alias", ["-oProxyCommand=x", "a b", "a;b", "a@b", "[fd00::1]", "", "a/b", "$(id)", "a\n"])
+@pytest.mark.parametrize(
+    "alias",
+    ["-oProxyCommand=x", "a b", "a;b", "a@b", "[fd00::1]", "", "ssh://a/b", "$(id)", "a\n", "`id`", "a|b", "a\x1b[0m"]
+    + ["a'b", 'a"b', "a\\b", "{a,b}", "a>b", "a\u00a0b", "a" * 254],
+)
 def test_a_host_that_ssh_would_take_for_something_else_is_refused(write, alias):
     with pytest.raises(Problems):
         loaded(write, masters=[*masters(("m1", "m2")), ("m3", {"address": "10.0.0.23", "ssh_hostname": alias})])

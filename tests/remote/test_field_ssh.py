@@ -52,13 +52,14 @@ def works(run: Callable[..., dict[str, Any]], one: Host) -> None:
     assert run("gather", hosts=(one,))["values"] == {"m1": ["/etc/passwd"]}
 
 
-def test_an_alias_of_ssh_config_gives_host_port_user_and_key(sshd, keys, run, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("alias", ["Prod_Master1", "dc1/m1", "m1#a"])
+def test_an_alias_of_ssh_config_gives_host_port_user_and_key(sshd, keys, run, tmp_path, alias):  # noqa: F811
     daemon = sshd("one")
     (tmp_path / "config").write_text(
-        f"Host Prod_Master1\n HostName 127.0.0.1\n Port {daemon.port}\n User root\n IdentityFile {keys}/user\n"
+        f"Host {alias}\n HostName 127.0.0.1\n Port {daemon.port}\n User root\n IdentityFile {keys}/user\n"
     )
     reached = host("m1", daemon, tmp_path / "known", config_file=str(tmp_path / "config"))
-    works(run, altered(reached, hostname="Prod_Master1", port=None, key=None))
+    works(run, altered(reached, hostname=alias, port=None, key=None))
 
 
 def test_an_ipv6_address(sshd, run, tmp_path):  # noqa: F811
