@@ -24,6 +24,14 @@ class Server(Observed):
         return self.status.startswith("UP")
 
 
+class OtherSections(Observed):
+    """What one file has that is not haplane's."""
+
+    program: Literal["haproxy", "keepalived"]
+    path: ShortText
+    sections: tuple[ShortText, ...]
+
+
 class Balancer(Observed):
     """``endpoint_answers``: somebody else answers pings at the floating address.
 
@@ -47,6 +55,6 @@ class Balancer(Observed):
     adverts_filtered: bool | None = None
     accepts: bool | None = None
     servers: tuple[Server, ...] | None
-    other_sections: tuple[ShortText, ...] = ()
+    other_sections: tuple[OtherSections, ...] = ()
     balanced: tuple[ShortText, ...] = ()
     addresses: tuple[ShortText, ...] = ()

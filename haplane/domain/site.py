@@ -5,20 +5,16 @@ Most of it is asked of hosts that are still fresh: what a running cluster has ma
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, ip_address
+from ipaddress import ip_address
 
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport
 from haplane.domain.platform import version
 from haplane.domain.problem import word
-from haplane.domain.surroundings import AttachedNetwork
 from haplane.errors import HaplaneError
 
-POD_DEVICES = ("cni", "flannel", "kube-", "veth", "cali", "cilium", "weave", "nodelocaldns")
-"""What pod networks make, also one that `kubeadm reset` has left behind."""
 NFTABLES_KERNEL = (5, 13)
 """Since when kube-proxy's nftables mode works (pkg/proxy/nftables, CanUseNFTablesProxier)."""
 
@@ -93,34 +89,13 @@ def _kernel(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]
 
 def _networks(name: str, report: HostReport, site: Site) -> Iterator[HaplaneError]:
     for setting, wanted in (("pod_network", site.pod_network), ("service_network", site.service_network)):
-        taken = [
-            f"{one.network} ({one.device})" if one.device else one.network
-            for one in report.surroundings.networks
-            if not one.device.startswith(POD_DEVICES)
-            and _overlaps(one.network, wanted)
-            and not (setting == "pod_network" and _is_pod_route(one, site))
-        ]
-        if taken:
+        gateways = site.hosts if setting == "pod_network" else ()
+        if taken := [str(one) for one in report.surroundings.of_others(wanted, gateways)]:
             yield HaplaneError(
                 f"{name}: {setting} {wanted} overlaps a network that it is in",
                 why=f"it has {', '.join(dict.fromkeys(taken))}",
                 next_step=f'choose another cluster["{setting}"], or remove that network from the host',
             )
-
-
-def _is_pod_route(one: AttachedNetwork, site: Site) -> bool:
-    """A route of flannel's host-gw to another node's pods, which `kubeadm reset` leaves behind."""
-    with contextlib.suppress(ValueError):
-        inside = IPv4Network(one.network).subnet_of(IPv4Network(site.pod_network))
-        return inside and one.gateway in site.hosts
-    return False
-
-
-def _overlaps(network: str, wanted: str) -> bool:
-    try:
-        return IPv4Network(network, strict=False).overlaps(IPv4Network(wanted))
-    except ValueError:
-        return False
 
 
 def _name_servers(name: str, report: HostReport) -> Iterator[HaplaneError]:
@@ -174,10 +149,11 @@ def _balancer(name: str, report: HostReport, site: Site) -> Iterator[HaplaneErro
             why=f"its haproxy balances {', '.join(seen.balanced)}" + (f" behind {', '.join(held)}" if held else ""),
             next_step=f"use other load balancers; or, if that cluster is gone: `haplane reset INVENTORY {name}`",
         )
-    if seen.other_sections:
+    for program in dict.fromkeys(one.program for one in seen.other_sections):
+        files = [f"{one.path}: {', '.join(one.sections)}" for one in seen.other_sections if one.program == program]
         yield HaplaneError(
-            f"{name}: its haproxy serves something else too",
-            where=f"{name}: {host_paths.HAPROXY_CFG}: {', '.join(seen.other_sections)}",
-            why="haplane replaces the whole file, and they would be lost",
+            f"{name}: its {program} serves something else too",
+            where=f"{name}: {'; '.join(files)}",
+            why=f"haplane replaces the whole configuration of {program}, and they would be lost",
             next_step="move them to another host; or keep a copy of the file, remove them from it and run again",
         )

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from ipaddress import IPv4Network
+
 from haplane.domain.host_condition import Path
 from haplane.domain.reported import Observed, ShortText
+
+POD_DEVICES = ("cni", "flannel", "kube-", "veth", "cali", "cilium", "weave", "nodelocaldns")
+"""What pod networks make, also one that `kubeadm reset` has left behind."""
 
 
 class AttachedNetwork(Observed):
@@ -12,6 +18,24 @@ class AttachedNetwork(Observed):
     network: ShortText
     device: ShortText
     gateway: ShortText = ""
+
+    def __str__(self) -> str:
+        """The network, and its device where it has one."""
+        return f"{self.network} ({self.device})" if self.device else self.network
+
+    def overlaps(self, wanted: str) -> bool:
+        """Whether they have addresses in common."""
+        try:
+            return IPv4Network(self.network, strict=False).overlaps(IPv4Network(wanted))
+        except ValueError:
+            return False
+
+    def is_inside(self, wanted: str) -> bool:
+        """Whether it has no other addresses than that network."""
+        try:
+            return IPv4Network(self.network, strict=False).subnet_of(IPv4Network(wanted))
+        except ValueError:
+            return False
 
 
 class Surroundings(Observed):
@@ -32,3 +56,16 @@ class Surroundings(Observed):
     cni: tuple[ShortText, ...] = ()
     kubelet_files: tuple[ShortText, ...] = ()
     no_exec: tuple[Path, ...] = ()
+
+    def of_others(self, wanted: str, gateways: Collection[str]) -> list[AttachedNetwork]:
+        """Its networks that overlap this one, but what a pod network makes, and routes into it by the ``gateways``.
+
+        Those are flannel's host-gw, to another node's pods, which `kubeadm reset` leaves behind.
+        """
+        return [
+            one
+            for one in self.networks
+            if one.overlaps(wanted)
+            and not one.device.startswith(POD_DEVICES)
+            and not (one.gateway in gateways and one.is_inside(wanted))
+        ]

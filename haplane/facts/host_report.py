@@ -17,7 +17,17 @@ NO_PYTHON = "python3 is not installed: install that package"
 
 MODULES = (
     *("probe", "systemd", "network", "certificates", "haproxy", "machine", "peers", "etcd", "pods", "kubernetes"),
-    *("kubelet", "apiserver", "balancer", "leftovers", "static_pods", "components", "forwarding", "precedence"),
+    *(
+        "kubelet",
+        "apiserver",
+        "other_sections",
+        "balancer",
+        "leftovers",
+        "static_pods",
+        "components",
+        "forwarding",
+        "precedence",
+    ),
     *("webhooks", "trials", "rights", "workloads", "surroundings", "stopped", "condition", "corefile", "findings"),
     *("dns", "namespaces", "pod_network", "kubeconfigs", "observe"),
 )

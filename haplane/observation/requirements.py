@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from haplane.config.model import Host, Inventory
 from haplane.context.context import Context
 from haplane.context.phase import Look
+from haplane.desired.files import runs_haproxy
 from haplane.domain import host_paths, preflight
 from haplane.domain.moved_hosts import moved_hosts
 from haplane.domain.observed import LeftOut
@@ -97,7 +98,7 @@ def _site(inventory: Inventory) -> Site:
         masters=tuple(str(host.address) for host in inventory.masters + inventory.leaving),
         hosts=frozenset(str(host.address) for host in inventory.hosts),
         nodes=frozenset(host.name for host in inventory.nodes),
-        balancers=frozenset(host.name for host in inventory.balancer_hosts),
+        balancers=frozenset(host.name for host in inventory.hosts if runs_haproxy(inventory, host)),
         endpoint=cluster.endpoint.address,
         pod_network=str(cluster.pod_network),
         service_network=str(cluster.service_network),

@@ -91,9 +91,16 @@ def test_hosts_that_were_cloned_are_named_together(field):
 
 
 def test_a_balancer_that_serves_something_else():
-    [problem] = found(host="lb1", balancer=BALANCER | {"other_sections": ["listen web"]})
-    assert problem.startswith("lb1: its haproxy serves something else too")
-    assert "listen web" in problem
+    files = [
+        {"program": "haproxy", "path": "/etc/haproxy/haproxy.cfg", "sections": ["listen web", "frontend mail"]},
+        {"program": "haproxy", "path": "/etc/haproxy/conf.d/x.cfg", "sections": ["listen ldap"]},
+        {"program": "keepalived", "path": "/etc/keepalived/keepalived.conf", "sections": ["vrrp_instance db"]},
+    ]
+    haproxy, keepalived = found(host="lb1", balancer=BALANCER | {"other_sections": files})
+    assert haproxy.startswith("lb1: its haproxy serves something else too")
+    assert "haproxy.cfg: listen web, frontend mail; /etc/haproxy/conf.d/x.cfg: listen ldap" in haproxy
+    assert keepalived.startswith("lb1: its keepalived serves something else too")
+    assert "keepalived.conf: vrrp_instance db" in keepalived
 
 
 def test_a_balancer_of_another_cluster_and_one_whose_masters_change():

@@ -11,15 +11,12 @@ from haplane.facts.on_host.haproxy import haproxy_servers
 from haplane.facts.on_host.kubelet import why_unserved
 from haplane.facts.on_host.kubernetes import is_ready
 from haplane.facts.on_host.network import addresses
+from haplane.facts.on_host.other_sections import HAPROXY_CFG, KEEPALIVED_CONF, MOST_SECTIONS, other_sections
 from haplane.facts.on_host.probe import NotInstalled, read, run
 
 VRRP_FILTER = "/etc/haplane/vrrp.nft"
-HAPROXY_CFG = "/etc/haproxy/haproxy.cfg"
-KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 ACCEPT_SECONDS = 1.0
 """What keepalived gives its own check."""
-OUR_SECTIONS = ("frontend endpoint", "backend apiservers", "frontend etcd", "backend etcd")
-MOST_SECTIONS = 20
 
 
 def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
@@ -69,13 +66,11 @@ def accepts(port: int) -> bool | None:
 def configured() -> dict[str, Any]:
     """What the files have: sections that are not haplane's, the masters behind it, the addresses that are held."""
     haproxy, keepalived = read(HAPROXY_CFG) or "", read(KEEPALIVED_CONF) or ""
-    sections = re.findall(r"^(frontend|backend|listen)\s+([\w.:-]{1,100})", haproxy, re.M)
-    named = [f"{kind} {name}" for kind, name in sections]
     masters = re.search(r"^backend apiservers$(.*?)(?=^\S|\Z)", haproxy, re.M | re.S)
     addresses = re.findall(r"^\s+server \S+ ([0-9.]{7,15}):", masters.group(1) if masters else "", re.M)
     held = re.findall(r"virtual_ipaddress\s*\{([^}]*)\}", keepalived)
     return {
-        "other_sections": [section for section in named if section not in OUR_SECTIONS][:MOST_SECTIONS],
+        "other_sections": other_sections(),
         "balanced": addresses[:MOST_SECTIONS],
         "addresses": [word for text in held for word in re.findall(r"\b[0-9.]{7,15}\b", text)][:MOST_SECTIONS],
     }
