@@ -222,6 +222,7 @@ def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, ob
         "endpoint_address": inventory.cluster.endpoint.address,
         "endpoint_port": inventory.cluster.endpoint.port,
         "pod_network": str(inventory.cluster.pod_network),
+        "networks": [str(inventory.cluster.pod_network), str(inventory.cluster.service_network)],
         "node_labels": sorted({name for host in inventory.nodes for name, _ in host.labels}),
         "dns_name": f"kubernetes.default.svc.{inventory.cluster.dns_domain}",
         "dns_address": str(inventory.cluster.service_network[DNS_NUMBER]),

@@ -124,6 +124,7 @@ def roster(inventory: Inventory, manifest: Manifest | None = None) -> Roster:
         identity=IDENTITY_PATHS,
         leaving=tuple(host.name for host in inventory.leaving),
         pod_network=str(cluster.pod_network),
+        service_network=str(cluster.service_network),
         pod_tunnel=cluster.flannel_backend == "vxlan",
         own_pod_network=cluster.pod_network_manifest is None,
         tables=nftables(inventory),

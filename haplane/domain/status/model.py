@@ -39,6 +39,7 @@ class Roster:
     leaving: tuple[str, ...] = ()
     etcd_quota_bytes: int | None = None
     pod_network: str = ""
+    service_network: str = ""
     own_pod_network: bool = True
     pod_tunnel: bool = True
     tables: tuple[str, ...] = ()

@@ -47,7 +47,7 @@ from haplane.domain.status.nodes import (
     pressure_problems,
     serving_problems,
 )
-from haplane.domain.status.pod_network import pod_network_problems
+from haplane.domain.status.pod_network import pod_network_problems, taken_networks
 from haplane.domain.status.precedence import precedence_problems
 from haplane.domain.status.rotation import rotation_problems
 from haplane.domain.status.space import space_problems
@@ -124,6 +124,7 @@ def _workloads(known: Known) -> Iterable[Problem]:
         *finding_problems(roster, observation, kubernetes, known.offsets),
         *precedence_problems(roster, observation),
         *pod_network_problems(roster, observation, kubernetes),
+        *taken_networks(roster, observation),
     )
 
 

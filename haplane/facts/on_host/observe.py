@@ -99,7 +99,7 @@ def main() -> None:
         "unusable": unusable_kubeconfigs,
         "workloads": lambda: workloads(request["apiserver_port"]),
         "precedence": lambda: precedence(request["pod_network"]),
-        "surroundings": surroundings,
+        "surroundings": lambda: surroundings(request["networks"]),
         "kubelet": kubelet,
         "condition": condition,
         "findings": lambda: findings(request["apiserver_port"]),

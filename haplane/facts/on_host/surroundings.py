@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import ipaddress
 import json
 import os
 import platform
@@ -15,6 +16,8 @@ from haplane.facts.on_host.systemd import UNIT_SETTINGS
 
 STUB_FREE = "/run/systemd/resolve/resolv.conf"
 MOST = 200
+MOST_NETWORKS = 2000
+"""A route to each node's pods is one of them."""
 FOREIGN_KUBELET_FILES = (
     "/usr/lib/systemd/system/kubelet.service.d/*.conf",
     "/lib/systemd/system/kubelet.service.d/*.conf",
@@ -24,8 +27,11 @@ EXECUTED = ("/usr/local/bin", "/opt/cni/bin", "/var/lib/containerd")
 """What runs programs that haplane brings: services, the kubelet and containers."""
 
 
-def surroundings() -> dict[str, Any]:
-    """All of it; files that cannot be read are empty. Raises OSError when a program does not answer."""
+def surroundings(networks: list[str]) -> dict[str, Any]:
+    """All of it, and of its networks those that overlap these; files that cannot be read are empty.
+
+    Raises OSError when a program does not answer.
+    """
     resolv_conf = STUB_FREE if resolves_by_systemd() else "/etc/resolv.conf"
     return {
         "machine_id": (read("/etc/machine-id") or "").strip()[:64],
@@ -33,7 +39,7 @@ def surroundings() -> dict[str, Any]:
         "kernel": platform.release()[:MOST],
         "resolv_conf": resolv_conf,
         "name_servers": re.findall(r"^\s*nameserver\s+(\S{1,60})", read(resolv_conf) or "", re.M)[:10],
-        "networks": attached_networks(),
+        "networks": attached_networks(networks),
         "manifests": names("/etc/kubernetes/manifests"),
         "cni": names("/etc/cni/net.d"),
         "kubelet_files": kubelet_files(),
@@ -51,8 +57,11 @@ def in_container() -> bool:
     return os.path.exists("/run/systemd/container") or os.path.exists("/run/host/container-manager")
 
 
-def attached_networks() -> list[dict[str, str]]:
-    """Every network of an address or a route, with device and gateway; not the default route, nor local ones."""
+def attached_networks(wanted: list[str]) -> list[dict[str, str]]:
+    """Networks of addresses and routes that overlap the wanted ones, with device and gateway.
+
+    Not the default route, nor local ones.
+    """
     found = set()
     for link in json.loads(output_of("ip", "-j", "-4", "address") or "[]"):
         for one in link.get("addr_info", []):
@@ -63,8 +72,15 @@ def attached_networks() -> list[dict[str, str]]:
     return [
         {"network": network, "device": device, "gateway": gateway}
         for network, device, gateway in sorted(found)
-        if network != "default"
-    ][:MOST]
+        if network != "default" and any(overlap(network, one) for one in wanted)
+    ][:MOST_NETWORKS]
+
+
+def overlap(network: str, wanted: str) -> bool:
+    """Whether they have addresses in common."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.IPv4Network(network, strict=False).overlaps(ipaddress.IPv4Network(wanted))
+    return False
 
 
 def names(directory: str) -> list[str]:

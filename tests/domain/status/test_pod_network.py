@@ -175,3 +175,41 @@ def test_pods_that_are_still_refused_are_not():
     assert steps == []
     _, steps = unmade(seen_by=["m2"])
     assert steps == [], "by one master's word nothing is replaced"
+
+
+def networks(name, *found, inventory=INVENTORY):
+    """The problems, with these networks of the host."""
+    seen = [dict(zip(("network", "device", "gateway"), one, strict=True)) for one in found]
+    return status_of(
+        inventory, samples.altered(samples.converged(inventory), name, surroundings={"networks": seen})
+    ).lines
+
+
+def test_a_network_that_a_node_got_later_and_that_takes_packets_of_the_cluster_is_named():
+    """Only new hosts were compared: a VPN that came later took a node's pods away from the others."""
+    [problem] = networks("w1", ("10.244.8.0/24", "tun0", ""), ("10.8.0.0/24", "tun0", ""))
+    assert problem.startswith("w1: 10.244.8.0/24 (tun0) is inside pod_network 10.244.0.0/16")
+    assert "`ip -4 route show table all root 10.244.0.0/16`" in problem
+    [problem] = networks("m1", ("10.96.7.0/24", "eth1", "192.0.2.1"))
+    assert "is inside service_network 10.96.0.0/" in problem
+
+
+def test_a_pod_network_of_the_users_may_have_any_route_into_it(tmp_path):
+    (tmp_path / "calico.yaml").write_text("kind: DaemonSet\n")
+    chosen = samples.inventory(workers=1, pod_network_manifest=str(tmp_path / "calico.yaml"))
+    assert networks("w1", ("10.244.1.0/26", "eth0", "10.0.0.22"), inventory=chosen) == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "network", "settings"),
+    [
+        ("w1", ("10.244.1.0/24", "flannel.1", "10.244.1.0"), {}),
+        ("w1", ("10.244.2.1/24", "cni0", ""), {}),
+        ("w1", ("10.0.0.0/8", "eth1", "10.0.0.1"), {}),
+        ("w1", ("10.244.1.0/24", "eth0", "10.0.0.99"), {"flannel_backend": "host-gw"}),
+        ("lb1", ("10.244.8.0/24", "tun0", ""), {}),
+    ],
+)
+def test_what_pod_networks_make_and_wider_routes_are_no_problem(host, network, settings):
+    """Nor anything of a load balancer, which has nothing to do with pods."""
+    assert networks(host, network, inventory=samples.inventory(workers=1, **settings)) == ()
