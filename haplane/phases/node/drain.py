@@ -21,7 +21,6 @@ from haplane.phases.node.node_api import CORDONED, cordon, evict, look, uncordon
 EVERY_SECONDS = 1.0
 """Between two looks at what is left on a node."""
 
-TOLERATES = "they tolerate cordoned nodes, and stay"
 LATE_SECONDS = 15.0
 BUDGET_SECONDS = 120.0
 """After one node, the pods that moved from it need a moment until budgets let the next one's go."""
@@ -126,7 +125,8 @@ def drain_node(context: Context, host: Host, verb: str, *, out: Collection[str],
         context.executor.sleep(EVERY_SECONDS)
         found = to_evict(look(context, host.name), host.name)
     if found:
-        context.progress(host.name, f"drained; {few([pod.name for pod in found])} came back: {TOLERATES}")
+        names = few([pod.name for pod in found])
+        context.progress(host.name, f"drained; {names} came back: they tolerate cordoned nodes, and stay")
 
 
 def _came_back(pod: Pod, known: Collection[str]) -> bool:
