@@ -432,6 +432,7 @@ def test_room_is_looked_for_that_all_hops_take(inventory, tmp_path, first, secon
         f"{name}: too little disk to stage the new version" for name in refused
     ]
     assert cluster.count == 0, "before the first hop"
+    assert cluster.count == 0, "before the first hop"
 
 
 def test_programs_of_a_later_hop_need_room_in_their_places_too(inventory, tmp_path):
@@ -444,6 +445,7 @@ def test_programs_of_a_later_hop_need_room_in_their_places_too(inventory, tmp_pa
     assert {one.what for one in error.value.problems} == {
         f"{name}: too little disk to switch to the new version" for name in ("m1", "m2", "m3", "w1")
     }
+    assert cluster.count == 0, "before the first hop"
     assert cluster.count == 0, "before the first hop"
 
 
