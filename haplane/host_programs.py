@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import base64
 import re
+import threading
 import zlib
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 AMONG_THEMSELVES = re.compile(r"^from haplane\.\w+\.on_host\.\w+ import (\([^)]*\)|[^(\n]*)\n", re.M)
 FUTURE = "from __future__ import annotations\n"
+_one_parser = threading.Lock()
+"""Python 3.11 counts the depth of syntax trees for all threads together: of two that parse at once one fails."""
 
 
 def parts(package: str, *names: str) -> tuple[Path, ...]:
@@ -33,7 +36,9 @@ def program(*files: Path) -> str:
 @cache
 def packed(text: str) -> str:
     """A program as one short line of Python that unpacks and runs it: the kernel limits the length of an argument."""
-    content = base64.b64encode(zlib.compress(_without_docstrings(text).encode(), 9)).decode()
+    with _one_parser:
+        short = _without_docstrings(text)
+    content = base64.b64encode(zlib.compress(short.encode(), 9)).decode()
     return f"import base64,zlib;exec(zlib.decompress(base64.b64decode('{content}')))"
 
 

@@ -31,6 +31,8 @@ STALL_SECONDS = 120
 END_SECONDS = 45 * 60
 """From the end of the stream: the receiver gives up by itself, after its turn (30 min) and an import (10 min)."""
 POLL_SECONDS = 0.05
+REPORTS_SECONDS = 5
+"""Until the last report is read of a process that has ended; what it left behind may keep the pipe open."""
 MOST_REPORT = 64
 """Of a line of the receiver, which is a number; what a login shell prints before is longer and none."""
 MEBIBYTE = 1 << 20
@@ -72,7 +74,8 @@ class Push:
         if self._process.stdin is None or self._process.stdout is None:
             raise HaplaneError("internal error: no pipes to ssh", next_step="please report it")
         self._pipe, self._reports = PacedPipe(self._process.stdin), self._process.stdout
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self._feeder = threading.Thread(target=self._feed, daemon=True)
         self._feeder.start()
 
@@ -92,8 +95,9 @@ class Push:
                 )
             time.sleep(POLL_SECONDS)
         self._feeder.join()
+        self._listener.join(REPORTS_SECONDS)
         self._execution.end(self._process.returncode, self._errors.read().decode(errors="replace"))
-        if self._process.returncode != 0:
+        if self._process.returncode != 0 or self._cut is not None:
             why = self._reason()
             again = FIX_AND_RERUN
             if NO_SPACE in why.lower():
