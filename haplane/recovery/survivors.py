@@ -36,7 +36,7 @@ def fetch_staged(host: Host, executor: Executor, path: str, target: Path, sha256
 
     Raises HaplaneError, with nothing at ``target``, when it is not there or no longer what it was.
     """
-    executor.fetch_output(host, script("print_file", file=path), target)
+    executor.fetch_output(host, script("print_staged", file=path), target)
     with target.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:

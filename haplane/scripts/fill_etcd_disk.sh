@@ -1,10 +1,11 @@
 # Put this etcd member on a small file system of its own and fill that. The member's data on its own disk are moved
 # away, so that it cannot start with what would be older than it has acknowledged: fill_etcd_disk_undo.sh copies back.
 # Loop device: a host in a container has none and uses memory.
-# uses: wait_for local_etcdctl
+# uses: wait_for local_etcdctl as_etcd
 
 test ! -e "$FAULT_DISK_UNDER" || { echo "$FAULT_DISK_UNDER is there: an earlier drill was not undone"; exit 1; }
 size=$(($(du -s --block-size=1M "$ETCD_DATA" | cut -f1) + 160))
+own_etcd_data
 mkdir -p "$FAULT_DISK_UNDER" "$FAULT_DISK_MOUNT"
 mount --bind "$ETCD_DATA" "$FAULT_DISK_UNDER"
 systemctl stop etcd.service
@@ -17,12 +18,12 @@ else
     mount -t tmpfs -o "size=${size}m,mode=700" tmpfs "$FAULT_DISK_MOUNT"
 fi
 cp -a "$ETCD_DATA/." "$FAULT_DISK_MOUNT/"
-touch "$FAULT_DISK_MOUNT/haplane-drill"
+rm -rf "$FAULT_DISK_MOUNT/haplane-fill"
 mount --move "$FAULT_DISK_MOUNT" "$ETCD_DATA" 2>/dev/null || mount --bind "$FAULT_DISK_MOUNT" "$ETCD_DATA"
-mv "$FAULT_DISK_UNDER/member" "$FAULT_DISK_UNDER/member.before-drill"
+mv -T "$FAULT_DISK_UNDER/member" "$FAULT_DISK_UNDER/member.before-drill"
 systemctl start --no-block etcd.service
 wait_for 40 "etcd serves from the small disk" local_etcdctl 2 get haplane-health
-if dd if=/dev/zero of="$ETCD_DATA/haplane-fill" bs=1M 2>/dev/null; then
+if as_etcd dd if=/dev/zero of="$ETCD_DATA/haplane-fill" conv=excl bs=1M 2>/dev/null; then
     echo "the disk did not become full"
     exit 1
 fi

@@ -1,20 +1,21 @@
-# Undo fill_etcd_disk.sh: what the member has written since is copied back to its own disk. May be run again.
+# Undo fill_etcd_disk.sh: what the member has written since is copied back to its own disk. May be run again. The small
+# disk is known by what it hides, not by a file on it, which etcd could have put anywhere.
 
 under=$FAULT_DISK_UNDER
 test -e "$under" || exit 0
 systemctl stop etcd.service
-if test -e "$ETCD_DATA/haplane-drill"; then
-    rm -f "$ETCD_DATA/haplane-fill"
+if mountpoint -q "$under" && test "$(stat -c %d:%i "$under")" != "$(stat -c %d:%i "$ETCD_DATA")"; then
+    rm -rf "$ETCD_DATA/haplane-fill"
     if test -e "$under/member.before-drill"; then
         rm -rf "$under/member.copied"
-        cp -a "$ETCD_DATA/member" "$under/member.copied"
+        cp -a -T "$ETCD_DATA/member" "$under/member.copied"
         sync
     fi
     umount "$ETCD_DATA"
 fi
 if test -e "$under/member.copied"; then
     rm -rf "$under/member.before-drill"
-    mv "$under/member.copied" "$under/member"
+    mv -T "$under/member.copied" "$under/member"
 fi
 if mountpoint -q "$FAULT_DISK_MOUNT"; then umount "$FAULT_DISK_MOUNT"; fi
 if mountpoint -q "$under"; then umount "$under"; fi

@@ -6,15 +6,21 @@
 # $cluster: every member, NAME=URL with commas between
 # $token: of the new cluster
 # $url: the member's peer URL
+# uses: as_etcd
 
 umask 077
-if [ -e "$staging/ready" ]; then exit 0; fi
-cd "$staging"
-rm -rf data member
-etcdutl snapshot restore snapshot.db --data-dir data --bump-revision "$bump" --mark-compacted \
-    --name "$name" --initial-cluster "$cluster" --initial-cluster-token "$token" \
-    --initial-advertise-peer-urls "$url" >log 2>&1 || { tail -n 3 log >&2; exit 1; }
-mv data/member member
-find member -exec sync {} +
-touch ready
-sync .
+# shellcheck disable=SC2016 # that shell's own variables
+as_etcd sh -euc '
+    cd "$1"
+    shift
+    if [ -e ready ]; then exit 0; fi
+    rm -rf data member log
+    set -C
+    etcdutl snapshot restore snapshot.db --data-dir data --mark-compacted "$@" >log 2>&1 ||
+        { tail -n 3 log >&2; exit 1; }
+    mv -T data/member member
+    find member -exec sync {} +
+    touch ready
+    sync .
+' sh "$staging" --bump-revision "$bump" --name "$name" --initial-cluster "$cluster" --initial-cluster-token "$token" \
+    --initial-advertise-peer-urls "$url"

@@ -12,7 +12,7 @@ import socket
 from typing import Any
 
 from haplane.facts.on_host.peers import reached_peers
-from haplane.facts.on_host.probe import completed, is_directory, protobuf, run
+from haplane.facts.on_host.probe import completed, is_directory, open_regular, protobuf, run
 from haplane.facts.on_host.systemd import loaded_unit
 
 MEMBER = "/var/lib/etcd/member/wal"  # etcd's unit tests the same
@@ -160,7 +160,7 @@ def data_cluster_id() -> int | None:
     padding to 8), then protobuf: 1 is the type, 3 the data; in metadata 2 is the cluster.
     """
     logs = sorted(glob.glob(f"{MEMBER}/*.wal"))
-    with contextlib.suppress(OSError, LookupError, TypeError), open(logs[-1], "rb") as log:
+    with contextlib.suppress(OSError, LookupError, TypeError), open_regular(logs[-1]) as log:
         for _ in range(2):
             length = int.from_bytes(log.read(8)[:7], "little")
             record = protobuf(log.read(min(length + -length % 8, 4096))[:length])

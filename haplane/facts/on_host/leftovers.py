@@ -60,7 +60,9 @@ def leftovers() -> dict[str, Any]:
     return {
         "journal": journal if isinstance(journal, dict) else None,
         "previous_data": [
-            {"path": path, "size": size_of(path)} for path in sorted(glob.glob(ETCD_DATA + "/aside-*"))
+            {"path": path, "size": size_of(path)}
+            for path in sorted(glob.glob(ETCD_DATA + "/aside-*"))
+            if not os.path.islink(path)
         ],
         "staged": sorted(os.path.basename(path)[:100] for path in glob.glob(VERSIONS + "/*"))[:20],
         "etcd_free_bytes": space.f_bavail * space.f_frsize,

@@ -10,7 +10,7 @@ import os
 import pwd
 import stat
 import subprocess
-from typing import Any
+from typing import Any, BinaryIO
 
 PROBE_SECONDS = 5
 PIECE_BYTES = 1 << 16
@@ -91,6 +91,15 @@ def read(path: str) -> str | None:
     except OSError:
         return None
     return content.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def open_regular(path: str) -> BinaryIO:
+    """A file in a directory that another user fills. Raises OSError for a link, a pipe or a device in its place."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(f"{path} is not a regular file")
+    return file
 
 
 def digest(path: str) -> str:

@@ -1,6 +1,7 @@
 """What a host reports of its etcd member."""
 
 import json
+import os
 import socket
 
 import pytest
@@ -35,6 +36,12 @@ def test_whose_data_is_on_the_disk_is_told_also_while_etcd_is_down(tmp_path, new
     (tmp_path / "0000000000000000-0000000000000000.wal").write_bytes(b"older")
     (tmp_path / "0000000000000001-0000000000000042.wal").write_bytes(newest)
     assert observe(moved={"/var/lib/etcd/member/wal": tmp_path}).etcd.data_cluster_id == cluster
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/tty")], ids=["pipe", "link"])
+def test_what_etcd_puts_in_the_place_of_its_log_keeps_no_report_waiting(tmp_path, put):
+    put(tmp_path / "0000000000000000-0000000000000000.wal")
+    assert observe(moved={"/var/lib/etcd/member/wal": tmp_path}).etcd.data_cluster_id is None
 
 
 @pytest.mark.parametrize(("path", "has_data"), [("member/snap", False), ("member/wal", True)])

@@ -45,6 +45,13 @@ def test_what_an_upgrade_staged_is_told(tmp_path):
     assert found.staged == ("1.36.3", "before-1.36.3")
 
 
+def test_a_link_that_etcd_has_put_beside_its_data_is_no_old_data_and_not_measured(tmp_path):
+    (tmp_path / "etcd" / "aside-20260701T110000Z").mkdir(parents=True)
+    (tmp_path / "etcd" / "aside-20260701T120000Z").symlink_to("/usr")
+    found = observe(moved={"/var/lib/etcd": tmp_path / "etcd"}).leftovers.previous_data
+    assert [one.path[-16:] for one in found] == ["20260701T110000Z"]
+
+
 def test_what_the_snapshot_agent_left_is_told_and_damage_hides_nothing_else(tmp_path):
     kept, half = tmp_path / "kept", tmp_path / "kept" / "20260701T120000Z-m2-r8"
     for name in ("20260701T110000Z-m2-r7", half.name):

@@ -3,6 +3,7 @@ DEADLINE_MARK='deadline passed:'
 ETCD_DATA='/var/lib/etcd'
 ETCD_HEALTHCHECK_CLIENT_STEM='/etc/etcd/pki/healthcheck-client'
 ETCD_MEMBER_CA_CRT='/etc/etcd/pki/ca.crt'
+ETCD_USER='etcd'
 FAULT_DISK_IMAGE='/var/lib/haplane/drill-disk'
 FAULT_DISK_MOUNT='/run/haplane-fault/disk'
 FAULT_DISK_UNDER='/run/haplane-fault/under'
@@ -26,8 +27,29 @@ local_etcdctl() (
         --cert="$ETCD_HEALTHCHECK_CLIENT_STEM.crt" --key="$ETCD_HEALTHCHECK_CLIENT_STEM.key" "$@"
 )
 
+ensure_etcd_user() {
+    getent group "$ETCD_USER" >/dev/null || /usr/sbin/groupadd --system "$ETCD_USER"
+    getent passwd "$ETCD_USER" >/dev/null || /usr/sbin/useradd --system --gid "$ETCD_USER" --no-create-home \
+        --home-dir "$ETCD_DATA" --shell /usr/sbin/nologin --comment "etcd, made by haplane" "$ETCD_USER"
+}
+
+own_etcd_data() {
+    ensure_etcd_user
+    install -d -m 700 -o "$ETCD_USER" -g "$ETCD_USER" "$ETCD_DATA"
+    for owned in "$@"; do
+        test ! -e "$owned" || chown -R -h "$ETCD_USER:$ETCD_USER" "$owned"
+    done
+}
+
+# as_etcd WORDS...: run them as the user etcd. It may have put a link wherever root is about to write, move or remove
+# something below its data directory; as itself it gets nowhere that it could not get before.
+as_etcd() {
+    setpriv --reuid="$ETCD_USER" --regid="$ETCD_USER" --clear-groups --inh-caps=-all --no-new-privs -- "$@"
+}
+
 test ! -e "$FAULT_DISK_UNDER" || { echo "$FAULT_DISK_UNDER is there: an earlier drill was not undone"; exit 1; }
 size=$(($(du -s --block-size=1M "$ETCD_DATA" | cut -f1) + 160))
+own_etcd_data
 mkdir -p "$FAULT_DISK_UNDER" "$FAULT_DISK_MOUNT"
 mount --bind "$ETCD_DATA" "$FAULT_DISK_UNDER"
 systemctl stop etcd.service
@@ -40,12 +62,12 @@ else
     mount -t tmpfs -o "size=${size}m,mode=700" tmpfs "$FAULT_DISK_MOUNT"
 fi
 cp -a "$ETCD_DATA/." "$FAULT_DISK_MOUNT/"
-touch "$FAULT_DISK_MOUNT/haplane-drill"
+rm -rf "$FAULT_DISK_MOUNT/haplane-fill"
 mount --move "$FAULT_DISK_MOUNT" "$ETCD_DATA" 2>/dev/null || mount --bind "$FAULT_DISK_MOUNT" "$ETCD_DATA"
-mv "$FAULT_DISK_UNDER/member" "$FAULT_DISK_UNDER/member.before-drill"
+mv -T "$FAULT_DISK_UNDER/member" "$FAULT_DISK_UNDER/member.before-drill"
 systemctl start --no-block etcd.service
 wait_for 40 "etcd serves from the small disk" local_etcdctl 2 get haplane-health
-if dd if=/dev/zero of="$ETCD_DATA/haplane-fill" bs=1M 2>/dev/null; then
+if as_etcd dd if=/dev/zero of="$ETCD_DATA/haplane-fill" conv=excl bs=1M 2>/dev/null; then
     echo "the disk did not become full"
     exit 1
 fi

@@ -1,3 +1,0 @@
-# $file: what is written to standard output
-
-cat -- "$file"

@@ -1,4 +1,0 @@
-set -eu
-file='the file'
-
-cat -- "$file"
