@@ -20,7 +20,7 @@ from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import MASTER_EVIDENCE, ClusterWants, Wants
-from haplane.domain.steps.nodes import WORKER_EVIDENCE
+from haplane.domain.steps.nodes import WORKER_EVIDENCE, runs_kubelet
 from haplane.domain.steps.pod_network import FLANNEL, KUBE_PROXY
 from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.domain.trust import Roles
@@ -173,7 +173,7 @@ def lasting_settings(inventory: Inventory) -> dict[str, str]:
 
 def has_joined(report: HostReport) -> bool:
     """Whether kubeadm has made a node of the host, whatever became of its files."""
-    return any(path in report.files for path in WORKER_EVIDENCE)
+    return runs_kubelet(report) or any(path in report.files for path in WORKER_EVIDENCE)
 
 
 def needed_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:

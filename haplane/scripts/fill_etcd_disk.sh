@@ -5,7 +5,7 @@
 
 test ! -e "$FAULT_DISK_UNDER" || { echo "$FAULT_DISK_UNDER is there: an earlier drill was not undone"; exit 1; }
 size=$(($(du -s --block-size=1M "$ETCD_DATA" | cut -f1) + 160))
-own_etcd_data
+own_etcd_data "$ETCD_MEMBER_DATA"
 mkdir -p "$FAULT_DISK_UNDER" "$FAULT_DISK_MOUNT"
 mount --bind "$ETCD_DATA" "$FAULT_DISK_UNDER"
 systemctl stop etcd.service

@@ -10,7 +10,7 @@ from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind
 from haplane.domain.status import Certificates, summarise
 from haplane.domain.steps.host import changed_files
-from haplane.domain.steps.nodes import control_plane_steps
+from haplane.domain.steps.nodes import WORKER_EVIDENCE, control_plane_steps
 from haplane.observation.health import roster
 
 MASTERS = ("m1", "m2", "m3")
@@ -347,7 +347,18 @@ def test_a_file_of_kubeadms_that_is_gone_is_named_on_a_host_that_is_a_node(name,
     files = {one: found for one, found in CONVERGED.reports[name].model_dump()["files"].items() if one != path}
     (found,) = problems(samples.altered(CONVERGED, name, files=files))
     assert found.startswith(f"{name}: {path} is missing")
-    assert not any("is missing (kubeadm" in line for line in problems(samples.altered(CONVERGED, name, files={})))
+    blank = samples.altered(CONVERGED, name, files={}, units={})
+    assert not any("missing (kubeadm" in line for line in problems(blank))
+
+
+@pytest.mark.parametrize("name", ["m2", "w1"])
+def test_files_that_a_running_kubelet_has_lost_are_named_with_the_run_that_puts_them_back(name):
+    files = CONVERGED.reports[name].model_dump()["files"]
+    lost = {path: file for path, file in files.items() if path not in WORKER_EVIDENCE}
+    found = problems(samples.altered(CONVERGED, name, files=lost))
+    [line] = [line for line in found if host_paths.KUBELET_CONFIG_YAML in line]
+    assert line.startswith(f"{name}: {', '.join(WORKER_EVIDENCE)} is missing")
+    assert line.endswith("fix: `haplane up inventories/test.py`")
 
 
 def test_a_second_manifest_of_a_component_is_named_with_what_removes_it():

@@ -119,6 +119,14 @@ def test_a_worker_that_lost_one_of_its_two_files_gets_it_back_without_joining_ag
     ]
 
 
+def test_a_worker_that_lost_both_while_its_kubelet_runs_on_gets_them_back_without_joining_again():
+    """It was taken for a host made anew: its Node was deleted, and its pods by force, while they ran."""
+    lost = {path: file for path, file in fields("w1", "files").items() if path not in WORKER_EVIDENCE}
+    assert drift("w1", files=lost) == [(Kind.KUBELET_CLIENT, "w1", ()), (Kind.KUBELET_CONFIG, "w1", ())]
+    stopped = fields("w1", "units") | {"kubelet": fields("w1", "units")["kubelet"] | {"active": False}}
+    assert {kind for kind, *_ in drift("w1", files=lost, units=stopped)} >= {Kind.DELETE_NODE, Kind.JOIN}
+
+
 def test_a_worker_whose_join_was_interrupted_joins_again():
     """The kubelet has its settings, and no API server knows it yet."""
     observation = samples.altered(CONVERGED, "w1", files=without("w1", "files", host_paths.KUBELET_KUBECONFIG))
@@ -133,7 +141,8 @@ def test_a_worker_that_lost_the_ca_gets_it_back_and_one_that_has_not_joined_has_
     ca = host_paths.KUBERNETES_CA_CRT
     assert drift("w1", files=without("w1", "files", ca)) == [(Kind.KEYS, "w1", (ca,))]
     joining = {path: file for path, file in fields("w1", "files").items() if path not in (ca, *WORKER_EVIDENCE)}
-    assert ca not in plan(INVENTORY, samples.altered(CONVERGED, "w1", files=joining)).items("w1", Kind.KEYS)
+    blank = samples.altered(CONVERGED, "w1", files=joining, units={})
+    assert ca not in plan(INVENTORY, blank).items("w1", Kind.KEYS)
 
 
 @pytest.mark.parametrize("filtered", [True, None])
@@ -514,7 +523,7 @@ def test_a_member_whose_data_are_damaged_is_not_started_again():
 
 
 def test_the_node_of_a_machine_that_was_made_anew_is_deleted_and_marked_again():
-    observation = samples.altered(CONVERGED, "m1", files={}, kubernetes=None)
+    observation = samples.altered(CONVERGED, "m1", files={}, units={}, kubernetes=None)
     found = plan(INVENTORY, observation)
     assert found.hosts(Kind.DELETE_NODE) == ("m1",)
     assert found.hosts(Kind.MARK) == ("m1",)

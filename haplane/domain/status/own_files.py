@@ -6,7 +6,7 @@ from haplane.domain import host_paths
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import MASTER_EVIDENCE, are
 from haplane.domain.status.model import Roster
-from haplane.domain.steps.nodes import WORKER_EVIDENCE
+from haplane.domain.steps.nodes import WORKER_EVIDENCE, runs_kubelet
 
 BALANCER_EVIDENCE = (host_paths.HAPROXY_REMEMBER_SERVERS, host_paths.KEEPALIVED_CHECK, host_paths.VRRP_FILTER_SERVICE)
 """Files that only haplane writes."""
@@ -48,7 +48,8 @@ def node_evidence(name: str, roster: Roster) -> tuple[str, ...]:
 def absent_files(name: str, roster: Roster, report: HostReport) -> list[str]:
     """Of what haplane puts on a host, and kubeadm's keys: once something of that host has been set up with them."""
     evidence = node_evidence(name, roster) or (BALANCER_EVIDENCE if name in roster.balancers else ())
-    is_set_up = report.etcd.bootstrapped or any(path in report.files for path in evidence)
+    is_node = bool(node_evidence(name, roster)) and runs_kubelet(report)
+    is_set_up = is_node or report.etcd.bootstrapped or any(path in report.files for path in evidence)
     if not is_set_up or "files" in report.failed:
         return []
     return [path for path in roster.files.get(name, ()) if path not in report.files]

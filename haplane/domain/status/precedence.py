@@ -8,7 +8,7 @@ from haplane.domain.plan import are, few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.model import Roster
 from haplane.domain.status.own_files import absent_files, absent_programs, node_evidence
-from haplane.domain.steps.nodes import edited_files
+from haplane.domain.steps.nodes import edited_files, runs_kubelet
 
 MANIFESTS = host_paths.CONTROL_PLANE_MANIFESTS
 """Those that are missing are named with what they define."""
@@ -47,7 +47,8 @@ def _lost(name: str, roster: Roster, report: HostReport) -> list[str]:
     """Kubeconfigs and settings that a node had: one that never had any is no node yet."""
     evidence = () if "files" in report.failed else node_evidence(name, roster)
     missing = [path for path in evidence if path not in report.files]
-    return [] if len(missing) == len(evidence) else [path for path in missing if path not in MANIFESTS]
+    was_none = len(missing) == len(evidence) and not runs_kubelet(report)
+    return [] if was_none else [path for path in missing if path not in MANIFESTS]
 
 
 def _unit(name: str, unit: str, paths: tuple[str, ...]) -> Problem:

@@ -16,7 +16,7 @@ from haplane.domain.plan import (
     Kind,
     Step,
 )
-from haplane.domain.steps.nodes import WORKER_EVIDENCE
+from haplane.domain.steps.nodes import WORKER_EVIDENCE, runs_kubelet
 from haplane.domain.trust import is_absent, is_gone
 
 MASTER_LABELS = frozenset({CONTROL_PLANE_LABEL, MADE_LABEL})
@@ -75,8 +75,13 @@ def entitled_masters(cluster: ClusterWants, reports: Mapping[str, HostReport]) -
 
 
 def _has_lost(node: Node, report: HostReport | None) -> bool:
-    """Whether the host at that Node's address reports that it is no node; elsewhere the Node has to be down."""
-    if report is None or any(path in report.files for path in WORKER_EVIDENCE):
+    """Whether the host at that Node's address reports that it is no node; elsewhere the Node has to be down.
+
+    A host whose kubelet runs is one, and gets its files back; one that could not look has reported nothing.
+    """
+    if report is None or {"files", "units"} & report.failed.keys() or runs_kubelet(report):
+        return False
+    if any(path in report.files for path in WORKER_EVIDENCE):
         return False
     return not node.ready or report.interface_of(node.address) is not None
 

@@ -52,7 +52,8 @@ def node_steps(
         evidence = WORKER_EVIDENCE if name in cluster.workers else MASTER_EVIDENCE
         missing = tuple(path for path in evidence if path not in report.files)
         is_member = name in cluster.workers and name in with_node
-        if missing and not _only_moved(missing, report) and not _written_without_join(missing, is_member=is_member):
+        without_join = (is_member and runs_kubelet(report)) or _written_without_join(missing, is_member=is_member)
+        if missing and not _only_moved(missing, report) and not without_join:
             kind = Kind.JOIN if name in cluster.workers else Kind.INITIALISE
             steps.append(Step(kind, name, f"{len(missing)} of {len(evidence)} files missing", missing))
             continue
@@ -63,10 +64,16 @@ def node_steps(
     return [step for step in steps if step is not None]
 
 
+def runs_kubelet(report: HostReport) -> bool:
+    """Whether the host is a node, whatever became of its files: a kubelet does not start without them."""
+    kubelet = report.units.get("kubelet")
+    return kubelet is not None and kubelet.active
+
+
 def is_registered(report: HostReport) -> bool:
     """Whether the kubelet has run for long enough to have registered."""
-    kubelet = report.units.get("kubelet")
-    return bool(kubelet and kubelet.active and report.started_at - kubelet.active_since > REGISTRATION_SECONDS)
+    since = report.units["kubelet"].active_since if runs_kubelet(report) else report.started_at
+    return report.started_at - since > REGISTRATION_SECONDS
 
 
 def static_pods(reports: Mapping[str, HostReport]) -> list[Pod]:
@@ -148,6 +155,8 @@ def kubelet_steps(
     why = _lost(config, report) or not_as_made((config,), report) or why_take_up(Part.KUBELET_CONFIG, wanted, report)
     client = wanted.kubelet_client or _lost(host_paths.KUBELET_KUBECONFIG, report)
     restart = "its client certificate is being replaced" if client else why_take_up(Part.KUBELET, wanted, report)
+    if config not in report.files:
+        restart = None  # it would not start; who writes it again restarts the kubelet
     serving = wanted.keys.get(host_paths.KUBELET_SERVING_CRT) or (
         None if host_paths.KUBELET_SERVING_CRT in report.files else "not present yet"
     )

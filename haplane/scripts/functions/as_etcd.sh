@@ -1,5 +1,5 @@
-# own_etcd_data PATH...: etcd's data directory and what is at these paths below it become the user etcd's, as before
-# each start of its unit. Links are changed, not followed.
+# own_etcd_data PATH...: etcd's data directory and what is at these paths in it become the user etcd's, as before each
+# start of its unit. Links are changed, not followed.
 # uses: ensure_etcd_user
 
 own_etcd_data() {

@@ -84,9 +84,19 @@ def test_nodes_of_the_inventory_get_the_label_by_the_next_up():
 )
 def test_a_blank_host_has_its_node_deleted_unless_another_host_is_that_node(address, ready, gone):
     """The inventory may lead to the wrong machine, while the node lives on at another address."""
-    blank = samples.altered(CONVERGED, "m2", files={}, kubernetes=None)
+    blank = samples.altered(CONVERGED, "m2", files={}, units={}, kubernetes=None)
     told = node("m2", ready=ready, address=address)
     assert forgotten(knowing(told, by=("m1", "m3"), observation=blank)) == gone
+
+
+@pytest.mark.parametrize("name", ["m2", "w1"])
+@pytest.mark.parametrize("reported", [{}, {"units": {}, "failed": {"files": "late"}}, {"failed": {"units": "late"}}])
+def test_no_node_is_deleted_whose_kubelet_runs_or_whose_host_could_not_look(name, reported):
+    """Its pods were deleted by force while they ran: kubelet.conf and config.yaml were not in the host's report."""
+    for ready in (True, False):
+        told = node(name, ready=ready, address=CONVERGED.reports[name].addresses["eth1"][0])
+        observation = samples.altered(CONVERGED, name, files={}, **reported)
+        assert forgotten(knowing(told, observation=observation)) == []
 
 
 def lacking(name, *, by, observation=CONVERGED):

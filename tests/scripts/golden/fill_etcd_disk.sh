@@ -3,6 +3,7 @@ DEADLINE_MARK='deadline passed:'
 ETCD_DATA='/var/lib/etcd'
 ETCD_HEALTHCHECK_CLIENT_STEM='/etc/etcd/pki/healthcheck-client'
 ETCD_MEMBER_CA_CRT='/etc/etcd/pki/ca.crt'
+ETCD_MEMBER_DATA='/var/lib/etcd/member'
 ETCD_USER='etcd'
 FAULT_DISK_IMAGE='/var/lib/haplane/drill-disk'
 FAULT_DISK_MOUNT='/run/haplane-fault/disk'
@@ -49,7 +50,7 @@ as_etcd() {
 
 test ! -e "$FAULT_DISK_UNDER" || { echo "$FAULT_DISK_UNDER is there: an earlier drill was not undone"; exit 1; }
 size=$(($(du -s --block-size=1M "$ETCD_DATA" | cut -f1) + 160))
-own_etcd_data
+own_etcd_data "$ETCD_MEMBER_DATA"
 mkdir -p "$FAULT_DISK_UNDER" "$FAULT_DISK_MOUNT"
 mount --bind "$ETCD_DATA" "$FAULT_DISK_UNDER"
 systemctl stop etcd.service
