@@ -38,7 +38,7 @@ class RecoveryAction(StrEnum):
 
 @dataclass(frozen=True)
 class Member:
-    """One member as observed. ``revision`` is None while its etcd does not run.
+    """One member as observed. ``revision`` is None while its etcd does not run; ``has_data``: of this cluster.
 
     ``leaves``: it is being decommissioned. ``damaged``: etcd reports its data as corrupt, or they are of another
     cluster. ``expired``: one of its etcd certificates has expired, which may be why it does not serve.
@@ -105,7 +105,7 @@ def _member(name: str, reports: Mapping[str, HostReport]) -> Member:
     return Member(
         name,
         reachable=True,
-        has_data=etcd.has_data,
+        has_data=etcd.has_data and not stale,
         serves=etcd.has_quorum and not stale,
         revision=revision,
         damaged=damaged,

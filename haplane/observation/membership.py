@@ -14,7 +14,7 @@ from haplane.domain.membership import NO_QUORUM, Act, Blocked, Change, Membershi
 from haplane.domain.membership_forecast import foresee
 from haplane.domain.observed import listed_members
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
-from haplane.domain.stale_members import stale_members
+from haplane.domain.stale_members import disagreement, stale_members
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.steps.etcd_space import lacks_room
 from haplane.domain.steps.membership import not_made_by_haplane
@@ -147,7 +147,7 @@ def data_to_discard(context: Context) -> frozenset[str]:
     if listed and not any(member.name == name for member in listed) and not reports[name].etcd.reads_through_quorum:
         return frozenset({name})  # taken off the list before, its data still there
     members = [host.name for host in context.inventory.etcd]
-    stale = name in stale_members(members, reports)
+    stale = name in stale_members(members, reports) and disagreement(members, reports) is None
     given_up = stale or is_corrupt(name, reports)
     if not given_up and name in members:
         refuse_intact(context, name)

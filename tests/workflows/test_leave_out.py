@@ -1,5 +1,7 @@
 """One host that lies, or is broken, is named with the command that goes on without it."""
 
+from functools import partial
+
 import pytest
 import samples
 from contexts import context_of, write_bundle
@@ -7,9 +9,11 @@ from fake_cluster import FakeCluster, converged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from liars import lies
+from statuses import status_of
 
 from haplane.context.phase import Look
 from haplane.desired.hosts import lasting_settings
+from haplane.domain.assessment import RecoveryAction
 from haplane.domain.clocks import Window
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.progress import silent
@@ -103,6 +107,41 @@ def test_the_first_masters_word_calls_no_other_member_a_foreign_one(inventory):
     assert "reset INVENTORY m2" not in str(error)
     assert "reset INVENTORY m3" not in str(error)
     assert "--without m1`" in str(error)
+
+
+def apart(inventory):
+    """m1 and m2 are down with their data, and m3 serves a cluster of another ID."""
+    reports = converged(inventory)
+    cluster = reports["m1"]["etcd"]["status"]["header"]["cluster_id"]
+    for name in ("m1", "m2"):
+        down = {"status": None, "members": None, "reads_through_quorum": False, "data_cluster_id": cluster}
+        reports[name]["etcd"] |= down
+        reports[name]["units"]["etcd"]["active"] = False
+        reports[name] |= {"apiserver": {"ready": False}, "kubernetes": None, "workloads": None}
+    reports["m3"]["etcd"]["status"]["header"]["cluster_id"] = cluster + 1
+    reports["m3"]["etcd"]["data_cluster_id"] = cluster + 1
+    return moved({name: HostReport.model_validate(one) for name, one in reports.items()})
+
+
+@pytest.mark.parametrize("repaired", [None, "m1", "m3"])
+def test_one_member_that_serves_another_cluster_does_not_cost_the_others_that_are_down_their_data(
+    inventory, repaired
+):
+    """`up` advised `node repair` for both: the intact majority of the cluster was to be discarded."""
+    reports = apart(inventory)
+    asked = {"confirm": lambda _: True, "dry_run": True, "progress": silent}
+    still = partial(StillHosts, Observation(reports=reports), Window(BEGAN, BEGAN + 2), FakeCluster(inventory))
+    with pytest.raises(HaplaneError) as error:
+        up(inventory, executor=still(), repaired=repaired, **asked)
+    assert "node repair INVENTORY" not in str(error.value)
+    assert "m3 responds as cluster" in str(error.value)
+    assert "`haplane up INVENTORY --without m3`" in str(error.value)
+    outcome = up(inventory, executor=still(), without=("m3",), **asked)
+    assert any("m1" in line and "etcd" in line for line in map(str, outcome.plan)), outcome.plan
+    status = status_of(inventory, Observation(reports=reports))
+    assert not any("node repair" in line for line in status.lines)
+    assert status.recovery.action is RecoveryAction.START
+    assert status.recovery.members == ("m1", "m2")
 
 
 def test_a_lock_that_one_host_does_not_give_is_worked_around(inventory):

@@ -11,7 +11,7 @@ from haplane.domain.observed import HostReport, Observation, listed_members
 from haplane.domain.plan import few
 from haplane.domain.problem import ETCDCTL, UP, Problem, journal, on, problem
 from haplane.domain.quorum import can_lose, majority
-from haplane.domain.stale_members import other_cluster, stale_members
+from haplane.domain.stale_members import WHY_DISAGREEMENT, disagreement, other_cluster, stale_members
 from haplane.domain.status.causes import let_in
 from haplane.domain.status.model import EtcdCluster, MemberStatus, Quorum, Roster
 from haplane.domain.status.own_files import spoiled
@@ -58,6 +58,8 @@ def _member(name: str, roster: Roster, observation: Observation, listed: EtcdMem
 
 def members_of_other_clusters(roster: Roster, observation: Observation) -> list[Problem]:
     """Members that serve a cluster of their own, or would: restored by hand, off during a restore, a copied disk."""
+    if apart := disagreement(roster.etcd, observation.reports):
+        return [problem(apart.what, why=WHY_DISAGREEMENT, fix=apart.next_step)]
     found = []
     for name, ours in stale_members(roster.etcd, observation.reports).items():
         etcd = observation.reports[name].etcd
