@@ -65,10 +65,11 @@ def find_source(context: RestoreContext, assessment: Assessment) -> Source:
     if best is not None and not any(one.manifest.revision > best.database.revision for one in catalog.usable):
         return replace(best, known=_all_revisions(catalog))
     if not catalog.usable and request.snapshot is None:
+        missed = "".join(f"; {name}: {why}" for name, why in catalog.unread.items())
         raise Refused(
             "there is nothing to restore from",
-            why=f"{assessment.reason}; no snapshot is stored where the inventory says, and no file was given",
-            next_step="give an etcd snapshot with --file",
+            why=f"{assessment.reason}; no snapshot is stored where the inventory says, and no file was given{missed}",
+            next_step="name one with --snapshot, or give an etcd snapshot with --file",
         )
     try:
         stored = _from_catalog(context, catalog)
@@ -101,7 +102,10 @@ def _catalog(context: RestoreContext) -> SnapshotCatalog:
         return SnapshotCatalog((), {}, context.now)
     required_signing_keys(context.inventory, context.executor)
     remedy = "check the credentials for the bucket, or give a copied snapshot with --file"
-    return catalog_of(context.inventory, context.executor, remedy=remedy, without=context.request.without)
+    request = context.request
+    return catalog_of(
+        context.inventory, context.executor, remedy=remedy, without=request.without, named=request.snapshot
+    )
 
 
 def _all_revisions(catalog: SnapshotCatalog) -> tuple[int, ...]:

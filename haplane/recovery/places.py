@@ -38,6 +38,7 @@ def catalog_of(
     *,
     most: int | None = None,
     only: str | None = None,
+    named: str | None = None,
     remedy: str = REMEDY,
     without: Collection[str] = (),
 ) -> SnapshotCatalog:
@@ -50,7 +51,7 @@ def catalog_of(
     keys = known_signing_keys(inventory, executor)
     why = "" if keys else why_no_keys(inventory, executor)
     standard = Standard(keys, inventory.cluster.name, executor.now(), why)
-    return read_catalog(places, standard, remedy=remedy, most=most, only=only)
+    return read_catalog(places, standard, remedy=remedy, most=most, only=only, named=named)
 
 
 def copied_snapshot(directory: Path, inventory: Inventory, executor: Executor, *, unsigned: bool) -> StoredSnapshot:

@@ -22,6 +22,7 @@ from haplane.errors import DEADLINE_MARK
 
 DIRECTORY = Path(__file__).parent
 CONSTANTS = {
+    "CGROUPS": "/sys/fs/cgroup",
     **{name: path for name, path in vars(host_paths).items() if name.isupper() and isinstance(path, str)},
     "CONTROL_PLANE_LABEL": CONTROL_PLANE_LABEL,
     "DEADLINE_MARK": DEADLINE_MARK,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from haplane.agent.manifest import Manifest
-from haplane.domain.history import latest
+from haplane.agent.manifest import Manifest, SnapshotId, is_snapshot_id
+from haplane.domain.history import latest, why_not_yet
 from haplane.errors import BadInput, HaplaneError, Refused, Unreachable
 from haplane.snapshots.entries import CatalogEntry, Copies, Copy, Standard, assess_copies, read_signed
 from haplane.snapshots.places import Bucket, Place
@@ -100,14 +101,21 @@ def _rank(snapshot: StoredSnapshot) -> tuple[int, datetime]:
 
 
 def read_catalog(
-    places: Sequence[Place], standard: Standard, *, remedy: str, most: int | None = None, only: str | None = None
+    places: Sequence[Place],
+    standard: Standard,
+    *,
+    remedy: str,
+    most: int | None = None,
+    only: str | None = None,
+    named: str | None = None,
 ) -> SnapshotCatalog:
     """Read every manifest in ``places`` and check it against ``standard``.
 
-    ``only`` reads that snapshot alone; ``most`` stops once so many verified ones were found. Raises Unreachable, with
-    ``remedy`` as the next step, when no place responds.
+    ``only`` reads that snapshot alone; ``most`` stops once so many verified ones were found. Whatever else a place
+    holds, the one that is ``named`` is read. Raises Unreachable, with ``remedy`` as the next step, when no place
+    responds.
     """
-    ids, unread = _ids_in(places, remedy=remedy)
+    ids, unread = _ids_in(places, standard.now, named=only or named, remedy=remedy)
     asked = [place for place in places if place.name in ids]
     every = {each for found in ids.values() for each in found}
     ordered = sorted(every & {only} if only else every, reverse=True)
@@ -146,16 +154,21 @@ def _read_of(
     return read_signed(place, [one for one in batch if ids[place.name].get(one)], standard)
 
 
-def _ids_in(places: Sequence[Place], *, remedy: str) -> tuple[dict[str, Mapping[str, bool]], dict[str, str]]:
-    """The newest ids in each place that responds, and why the others cannot be read."""
-    ids, unread = _ask_all(places, lambda place: place.ids())
+def _ids_in(
+    places: Sequence[Place], now: datetime, *, named: str | None, remedy: str
+) -> tuple[dict[str, dict[str, bool]], dict[str, str]]:
+    """The newest ids in each place that responds, the ``named`` one among them, and why the others cannot be read."""
+    ids, unread = _ask_all(places, lambda place: dict(place.ids()))
     for name, some in ids.items():
         if len(some) > MOST_IDS:
-            ids[name] = {each: some[each] for each in sorted(some, reverse=True)[:MOST_IDS]}
+            dated = sorted((each for each in some if not _is_to_come(each, now)), reverse=True)
+            ids[name] = {each: some[each] for each in (*dated[:MOST_IDS], named) if each in some}
             unread[name] = f"it has {len(some)} snapshots, of which the newest {MOST_IDS} were read"
     for place in places:
         if isinstance(place, Bucket) and place.store.unlisted is not None:
             unread[place.name] = f"only a part of it was listed: {place.store.unlisted}"
+            if place.name in ids and named and _is_in(place, named):
+                ids[place.name][named] = True
     if not ids:
         raise Unreachable(
             "neither a member nor the bucket responds",
@@ -163,6 +176,19 @@ def _ids_in(places: Sequence[Place], *, remedy: str) -> tuple[dict[str, Mapping[
             next_step=remedy,
         )
     return ids, unread
+
+
+def _is_to_come(snapshot: str, now: datetime) -> bool:
+    """Whether its id is of no time that there has been."""
+    return not is_snapshot_id(snapshot) or why_not_yet(SnapshotId.parse(snapshot).taken_at, now) is not None
+
+
+def _is_in(place: Place, named: str) -> bool:
+    """Whether a place has a manifest of that id, listed or not."""
+    if is_snapshot_id(named):
+        with contextlib.suppress(HaplaneError):
+            return named in place.signed([named])
+    return False
 
 
 def _ask_all(

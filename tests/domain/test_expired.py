@@ -118,10 +118,17 @@ def test_a_member_whose_key_is_not_its_certificates_gets_a_pair_and_is_started()
 
 def test_where_a_controller_manager_still_runs_the_control_plane_is_restarted_as_always():
     observation = off_for_long(CONVERGED, "m3")
-    observation = samples.altered(observation, "m3", listening={"10257": "kube-controller"})
-    found = plan(observation)
+    runs = samples.components(kube_controller_manager={"started_at": samples.NOW.timestamp()})
+    found = plan(samples.altered(observation, "m3", components=runs))
     assert not found.of(Kind.RECOVER)
     assert found.hosts(Kind.CONTROL_PLANE) == ("m3",)
+
+
+def test_a_program_of_a_tenant_that_is_called_like_a_scheduler_keeps_no_control_plane_from_being_recovered():
+    observation = off_for_long(CONVERGED, "m3")
+    found = plan(samples.altered(observation, "m3", listening={"31000": "kube-scheduler"}))
+    assert found.hosts(Kind.RECOVER) == ("m3",)
+    assert not found.of(Kind.CONTROL_PLANE)
 
 
 @pytest.mark.parametrize("name", ["m1", "w1"])

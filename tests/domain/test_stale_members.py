@@ -3,6 +3,8 @@ import samples
 
 from haplane.domain.stale_members import disagreement, stale_etcd, stale_members
 
+ALL = ("m1", "m2", "m3", "m4", "m5")
+
 
 def member(stored, serving=None):
     status = {"header": {"cluster_id": serving}} if serving else None
@@ -25,9 +27,6 @@ def member(stored, serving=None):
 )
 def test_data_of_another_cluster_is_told_by_those_who_serve_or_by_the_most(reports, stale):
     assert [problem.what.split()[0] for problem in stale_etcd(("m1", "m2", "m3"), reports)] == stale
-
-
-ALL = ("m1", "m2", "m3", "m4", "m5")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from haplane.recovery.context import RestoreContext
 from haplane.recovery.database import Database
 from haplane.recovery.preconditions import assess_cluster, refuse_more_than_needed
 from haplane.recovery.request import RestoreRequest
+from haplane.snapshots.catalog import SnapshotCatalog
 
 STAMP = "20261122T190000Z"
 OTHER_UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"
@@ -155,6 +156,15 @@ def test_a_newer_snapshot_that_cannot_be_used_hides_nothing_that_a_member_holds(
     accepting = replace(context, request=RestoreRequest(accept_loss=True))
     found = candidates.find_source(accepting, lost)
     assert (found.name, found.known) == ("member m1", (9,))
+
+
+def test_where_a_listing_was_cut_the_refusal_says_so_and_how_to_name_one(monkeypatch):
+    unread = {"bucket": "it has 30000 snapshots, of which the newest 20000 were read"}
+    monkeypatch.setattr(candidates, "_catalog", lambda _: SnapshotCatalog((), unread, NOW))
+    with pytest.raises(Refused, match="nothing to restore from") as refusal:
+        candidates.find_source(asked(samples.fresh(samples.inventory())), Assessment(RecoveryAction.REBUILD, (), "-"))
+    assert "bucket: it has 30000 snapshots, of which the newest 20000 were read" in refusal.value.why
+    assert "--snapshot" in refusal.value.next_step
 
 
 def without_masters(monkeypatch, authority_sha256, identity):

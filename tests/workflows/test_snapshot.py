@@ -25,7 +25,7 @@ from haplane.pki.member_signing import member_signing_files
 from haplane.recovery import places as recovery_places
 from haplane.snapshots import catalog, entries
 from haplane.snapshots.entries import Standard, read_signed
-from haplane.snapshots.places import Signed
+from haplane.snapshots.places import Bucket, Signed
 from haplane.snapshots.signatures import SigningKeys
 from haplane.workflows import snapshot as workflow
 from haplane.workflows import verify_snapshot as verifying
@@ -460,3 +460,41 @@ def test_a_place_is_read_within_bounds(places, listed, monkeypatch):
     assert "the newest 5 were read" in found.unread["bucket"]
     monkeypatch.setattr(entries, "READ_SECONDS", -1)
     assert "within -1 s" in listed().unread["bucket"]
+
+
+def read_flooded(monkeypatch, place, **asked):
+    monkeypatch.setattr(catalog, "MOST_IDS", 5)
+    keys = SigningKeys((INVENTORY.cluster.snapshots.signing_key,))
+    return catalog.read_catalog([place], Standard(keys, "test", NOW), remedy="-", **asked)
+
+
+@pytest.mark.parametrize("how", ["only", "named"])
+def test_any_number_of_fakes_hides_no_snapshot_that_is_named(monkeypatch, how):
+    """More than 20,000 ids hid the one that an operator knew by its id."""
+    real = manifest(40)
+    bucket = MemoryPlace("bucket", real)
+    fakes = [manifest(minutes, member="m3").id for minutes in range(30)]
+    bucket.parts |= dict.fromkeys(fakes, PARTS)
+    assert min(fakes) > real.id
+    assert read_flooded(monkeypatch, bucket).usable == ()
+    found = read_flooded(monkeypatch, bucket, **{how: real.id})
+    assert [one.manifest.id for one in found.usable] == [real.id]
+    assert "the newest 5 were read" in found.unread["bucket"]
+
+
+def test_fakes_of_the_future_hide_no_real_one(monkeypatch):
+    real = manifest(40)
+    bucket = MemoryPlace("bucket", real)
+    bucket.parts |= {f"2099010{day}T000000Z-m1-r1": PARTS for day in range(1, 10)}
+    found = read_flooded(monkeypatch, bucket)
+    assert [one.manifest.id for one in found.usable] == [real.id]
+    assert "it has 10 snapshots" in found.unread["bucket"]
+
+
+def test_one_that_is_named_is_found_in_a_bucket_that_lists_only_a_part(monkeypatch):
+    real = manifest(40)
+    bucket = Bucket(MemoryPlace("store", real))
+    bucket.signed = bucket.store.signed
+    bucket.store.unlisted, bucket.store.parts = "too much", {}
+    assert read_flooded(monkeypatch, bucket, named="../../x").usable == ()
+    assert [one.manifest.id for one in read_flooded(monkeypatch, bucket, named=real.id).usable] == [real.id]

@@ -11,9 +11,6 @@ from haplane.domain.observed import HostReport
 from haplane.domain.plan import EXPIRED, MASTER_EVIDENCE, ClusterWants, Kind, Step, Wants, few, reasons
 from haplane.domain.steps.host import step_on, taken_up_at, unit_step, why_take_up
 
-CONTROL_PLANE_LISTENERS = frozenset({"kube-apiserver", "kube-controller", "kube-scheduler"})
-"""As the kernel shortens their names."""
-
 WORKER_EVIDENCE = (host_paths.KUBELET_KUBECONFIG, host_paths.KUBELET_CONFIG_YAML)
 
 
@@ -105,10 +102,11 @@ def control_plane_steps(name: str, wanted: Wants, report: HostReport, ended: Seq
 def why_recover(wanted: Wants, report: HostReport) -> str | None:
     """Why nothing of the control plane runs, where certificates that have expired are the reason, or part of it.
 
-    There is nothing to drain or to guard then: it starts with the new ones.
+    There is nothing to drain or to guard then: it starts with the new ones. What runs is known by its containers:
+    anybody's program may have any name.
     """
     expired = {path for path in wanted.expired if host_paths.is_below(path, host_paths.KUBERNETES)}
-    if not expired or report.apiserver.ready or CONTROL_PLANE_LISTENERS & set(report.listening.values()):
+    if not expired or report.apiserver.ready or any(state.started_at for state in report.components.of.values()):
         return None
     return EXPIRED
 

@@ -1,6 +1,7 @@
 set -eu
 AGENT_ROOT='/opt/haplane'
 BINARIES='/usr/local/bin'
+CGROUPS='/sys/fs/cgroup'
 CNI_CONFIG='/etc/cni/net.d'
 CONTAINERD_CONFIG_TOML='/etc/containerd/config.toml'
 CONTAINERD_SERVICE='/etc/systemd/system/containerd.service'
@@ -50,7 +51,7 @@ nft delete table ip haplane_vrrp 2>/dev/null
 ctr -n k8s.io tasks list -q 2>/dev/null | xargs -r -n1 ctr -n k8s.io tasks kill --all --signal SIGKILL 2>/dev/null
 systemctl disable --quiet --now containerd 2>/dev/null
 pkill -KILL -u 0 -f "^$BINARIES/containerd-shim-runc-v2" 2>/dev/null
-for tree in /sys/fs/cgroup/kubepods* /sys/fs/cgroup/*/kubepods*; do
+for tree in "$CGROUPS"/kubepods* "$CGROUPS"/*/kubepods*; do
     test -d "$tree" || continue
     find "$tree" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs -r kill -KILL 2>/dev/null
 done
@@ -131,9 +132,15 @@ for tool in iptables ip6tables; do
     done
 done
 
-# What an operator would have to know, if anything is left.
-for name in kubelet containerd-shim kube-apiserver; do # anybody's program may be called so, root's are looked at
-    pgrep -u 0 -x "$(printf %.15s "$name")" >/dev/null && echo "still running: $name" >&2 && left=1
+# What an operator would have to know, if anything is left: by the control group, which systemd and the kubelet give.
+# Anybody's program may have any name.
+is_left_in() { # GROUP: or below it
+    # shellcheck disable=SC2231 # a pattern
+    for tree in "$CGROUPS"/$1 "$CGROUPS"/*/$1; do
+        test ! -d "$tree" || find "$tree" -name cgroup.procs -exec cat {} +
+    done 2>/dev/null | grep -q .
+}
+for group in system.slice/kubelet.service system.slice/containerd.service system.slice/etcd.service 'kubepods*'; do
+    is_left_in "$group" && echo "still running: processes in $group" >&2 && left=1
 done
-systemctl is-active --quiet etcd.service 2>/dev/null && echo "still running: etcd" >&2 && left=1
 exit $left
