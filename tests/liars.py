@@ -17,6 +17,9 @@ NAMES = ("m1", "m2", "m3", "m4", "m5", "e1", "e2", "e3", "w1", "lb1", "ghost")
 REVISIONS = st.sampled_from([0, 1, 100, 10**15, 1 << 53])
 SIZES = st.sampled_from([0, 1, 1 << 20, 1900 << 20, 1 << 50])
 IDS = st.integers(0, 8) | st.just((1 << 64) - 1)
+CLUSTER = 0xC1
+"""What the honest members' cluster is called (samples.py)."""
+CLUSTERS = st.sampled_from([0, CLUSTER, CLUSTER + 1, CLUSTER + 2])
 
 
 def members():
@@ -50,7 +53,8 @@ def forgers(draw, honest):
             "has_data": True,
             "reads_through_quorum": True,
             "members": told,
-            "status": {"header": {"member_id": draw(IDS), "revision": 10**15}},
+            "status": {"header": {"member_id": draw(IDS), "revision": 10**15, "cluster_id": draw(CLUSTERS)}},
+            "data_cluster_id": draw(st.none() | CLUSTERS),
             "outsiders": {f"{member['ID']:x}": True for member in told},
         }
     )
@@ -60,7 +64,7 @@ def forgers(draw, honest):
 def etcds(draw, honest=()):
     alarms = IDS.map(lambda number: f"memberID:{number} alarm:CORRUPT ") | st.just("alarm:CORRUPT ")
     status = {
-        "header": {"member_id": draw(IDS), "revision": draw(REVISIONS), "cluster_id": draw(IDS)},
+        "header": {"member_id": draw(IDS), "revision": draw(REVISIONS), "cluster_id": draw(CLUSTERS)},
         "leader": draw(IDS),
         "errors": draw(st.lists(alarms, max_size=2)),
         "dbSize": draw(SIZES),
@@ -73,7 +77,7 @@ def etcds(draw, honest=()):
             "reads_through_quorum": draw(st.booleans()),
             "members": draw(members() | subsets_of(honest)),
             "status": draw(st.none() | st.just(status)),
-            "data_cluster_id": draw(st.none() | IDS),
+            "data_cluster_id": draw(st.none() | CLUSTERS),
             "outsiders": draw(st.dictionaries(IDS.map(lambda number: f"{number:x}"), st.booleans(), max_size=3)),
             "last_words": draw(st.sampled_from([(), ("found data inconsistency with peers",)])),
         }
@@ -190,7 +194,7 @@ def lies(draw, report: HostReport, truth) -> HostReport:
             "files": files,
             "settings": draw(st.dictionaries(*SETTINGS, max_size=2)),
             "machine": report.machine.model_copy(update=draw(st.dictionaries(*MACHINE, max_size=1))),
-            "failed": draw(st.sampled_from([{}, {"etcd": "it hangs"}])),
+            "failed": draw(st.sampled_from([{}, {"etcd": "it hangs"}, {"files": "it hangs"}, {"units": "it hangs"}])),
             "addresses": {"eth0": tuple(f"10.0.0.{number}" for number in range(10, 70))},
         }
     )

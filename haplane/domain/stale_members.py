@@ -36,9 +36,9 @@ class Disagreement:
     def next_step(self) -> str:
         """What loses nothing, whichever side is right."""
         if not self.fewer:
-            return "bring the other members back: they decide; until then discard neither side's data"
+            return "bring the other members back, then `haplane status INVENTORY`; discard neither side's data before"
         options = "".join(f" --without {name}" for name in self.running)
-        return f"start the others first: `haplane up INVENTORY{options}`; until then discard neither side's data"
+        return f"start the others first: `haplane up INVENTORY{options}`; discard neither side's data before"
 
 
 WHY_DISAGREEMENT = "as many members or more stand for the cluster that does not run: it may be intact"

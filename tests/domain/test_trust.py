@@ -6,7 +6,7 @@ import pytest
 import samples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from liars import lies
+from liars import CLUSTER, lies
 from pydantic import ValidationError
 
 from haplane.desired.hosts import roles_of
@@ -21,6 +21,7 @@ from haplane.domain.membership_forecast import foresee
 from haplane.domain.observed import HostReport, Observation, listed_members
 from haplane.domain.plan import Kind
 from haplane.domain.restoration import Journal
+from haplane.domain.stale_members import stale_etcd, stale_members
 from haplane.domain.status import Certificates, summarise
 from haplane.domain.steps.snapshots import refuse_unproven
 from haplane.domain.trust import believed
@@ -239,26 +240,34 @@ def test_one_host_proves_no_recipient(liar):
 
 
 @cache
-def whole(masters, etcd):
-    """An inventory of that shape and the reports of a cluster as it says."""
-    inventory = samples.inventory(masters=masters, etcd=etcd, workers=1)
-    return inventory, samples.converged(inventory)
+def whole(masters, etcd, leaving=0):
+    """An inventory of that shape and the reports of a cluster as it says; ``leaving`` masters are members still."""
+    inventory = samples.inventory(masters=masters + leaving, etcd=etcd, workers=1)
+    staying = {"masters": inventory.masters[:masters], "leaving": inventory.masters[masters:]}
+    if leaving:
+        staying["etcd"] = inventory.etcd[:masters]
+    return inventory.model_copy(update=staying), samples.converged(inventory)
 
 
 @st.composite
 def worlds(draw):
-    """An honest cluster, some of it down or lost, and one liar: inventory, honest reports, all reports, its name."""
-    inventory, honest = whole(draw(st.sampled_from([3, 5])), draw(st.sampled_from([0, 3])))
+    """An honest cluster, some of it down or lost, and one liar: inventory, honest reports, all reports, its name.
+
+    A host that leaves is the liar.
+    """
+    shape = draw(st.sampled_from([(3, 0), (5, 0), (3, 3), (5, 3), (3, 0, 1)]))
+    inventory, honest = whole(*shape)
     truth = honest.reports[inventory.etcd[0].name].etcd.members
     reports = dict(honest.reports)
     for host in inventory.etcd:
         state = draw(st.sampled_from(["serves"] * 3 + ["down", "lost"]))
         if state != "serves":
-            etcd = reports[host.name].etcd.model_copy(update=DOWN | {"has_data": state == "down"})
+            lost = {"has_data": False, "data_cluster_id": None} if state == "lost" else {"data_cluster_id": CLUSTER}
+            etcd = reports[host.name].etcd.model_copy(update=DOWN | lost)
             reports[host.name] = reports[host.name].model_copy(update={"etcd": etcd})
     honest = Observation.model_construct(reports=reports, unreachable={})
     off = draw(st.lists(st.sampled_from(names(inventory.hosts)), max_size=2, unique=True))
-    liar = draw(st.sampled_from(names(inventory.hosts)))
+    liar = draw(st.sampled_from(names(inventory.leaving or inventory.hosts)))
     reports = {name: report for name, report in honest.reports.items() if name not in off or name == liar}
     lying = draw(lies(honest.reports[liar], truth))
     unreachable = dict.fromkeys({*off} - {liar}, "off")
@@ -287,6 +296,23 @@ def test_whatever_one_liar_reports_no_honest_member_is_removed_and_no_data_of_on
         assert 2 * len(left) > len(voters) - 1, "the others are a majority without it"
 
 
+@settings(max_examples=100, deadline=None)
+@given(worlds())
+def test_whatever_one_liar_reports_nobody_elses_data_is_said_to_be_discarded(world):
+    """`up` and `status` advised `node repair` for honest members that were down beside a liar of another cluster."""
+    inventory, honest, observation, liar = world
+    found = seen(observation, inventory)
+    voters = names(inventory.etcd)
+    whose = {name for name in voters if name != liar and honest.reports[name].etcd.has_data}
+    assert not whose & stale_members([*found.reports], found.reports).keys()
+    said = [str(error) for error in stale_etcd(voters, found.reports)]
+    said += status_of(observation, inventory).lines
+    for name in whose - observation.unreachable.keys():
+        assert not any(
+            f"node repair {path} {name}`" in line for line in said for path in ("INVENTORY", inventory.path)
+        )
+
+
 @settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_whatever_one_liar_reports_nobody_is_restarted_who_is_needed(world):
@@ -300,16 +326,32 @@ def test_whatever_one_liar_reports_nobody_is_restarted_who_is_needed(world):
             assert 2 * len(serving(honest, liar, voters) - {name}) > len(voters), verdict.arithmetic
 
 
+SPOILT = (
+    {},
+    {"files": {}},
+    {"files": {}, "failed": {"files": "it hangs"}},
+    {"files": {}, "units": {}, "failed": {"files": "it hangs"}},
+    {"files": {}, "units": {}, "failed": {"units": "it hangs"}},
+)
+"""What a living host may report of itself that makes it look as if it were no node."""
+
+
 @settings(max_examples=100, deadline=None)
-@given(worlds())
-def test_whatever_one_liar_reports_no_living_node_is_deleted(world):
+@given(worlds(), st.data())
+def test_whatever_one_liar_reports_no_living_node_is_deleted(world, data):
     inventory, honest, observation, liar = world
     assume({host.name for host in inventory.masters} - {liar} - set(observation.unreachable))
+    spoilt = data.draw(st.sampled_from(sorted({host.name for host in inventory.nodes} & observation.reports.keys())))
+    if spoilt != liar:
+        observation = samples.altered(observation, spoilt, **data.draw(st.sampled_from(SPOILT)))
     try:
         plan = plan_of(seen(observation, inventory), inventory)
     except HaplaneError:
         return
     assert set(plan.hosts(Kind.DELETE_NODE)) <= {liar}
+    for name in plan.hosts(Kind.DELETE_NODE):
+        assert not {"files", "units"} & observation.reports[name].failed.keys()
+        assert not observation.reports[name].units["kubelet"].active
 
 
 @settings(max_examples=60, deadline=None)
