@@ -31,7 +31,8 @@ def test_the_permission_to_form_a_cluster_lives_in_run_and_is_taken_away():
 
 def test_data_are_moved_before_the_mark_so_that_an_interrupted_member_refuses_to_start():
     [command] = commands(etcd.move_data, timestamp="20261122T190000Z")
-    assert command.index("systemctl stop etcd") < command.index('mv "$ETCD_MEMBER_DATA"') < command.index("rm -f")
+    moved, mark = command.index('mv -T "$ETCD_MEMBER_DATA"'), command.index('rm -f "$ETCD_BOOTSTRAPPED"')
+    assert command.index("systemctl stop etcd") < moved < mark
 
 
 @pytest.mark.parametrize(
