@@ -81,7 +81,7 @@ class Lab:
             **self.inventory.cluster.lab.extra_hosts,
         }
         return testinfra.get_host(
-            f"ssh://{ssh.user}@{address[name]}?timeout=10",
+            f"ssh://{ssh.user or 'root'}@{address[name]}?timeout=10",
             ssh_identity_file=ssh.key,
             ssh_extra_args=f"-o UserKnownHostsFile={ssh.known_hosts_file} -o StrictHostKeyChecking=yes",
         )

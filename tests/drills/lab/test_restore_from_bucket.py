@@ -80,7 +80,7 @@ def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(gua
             host_paths.ENCRYPTION_YAML,
             stdin=with_key(lab, name, new),
         )
-        lab.wait_until_healthy()
+        wait_until_ready(lab)
     assert lab.run("m1", REWRITE).returncode == 0
     for name in lab.masters:
         run(
@@ -92,7 +92,8 @@ def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(gua
             host_paths.ENCRYPTION_YAML,
             stdin=render_encryption([new]),
         )
-        lab.wait_until_healthy()
+        wait_until_ready(lab)
+    lab.wait_until_healthy()
     assert "can be recovered without losing data" in guarded_refusal(guarded, taken)
     guarded.restore("--snapshot", taken, "--accept-loss")
     assert lab.kubectl("get", "secret", f"older-{THIS_RUN}", "-o", "jsonpath={.data.word}") == "c3dvcmRmaXNo"
@@ -102,6 +103,13 @@ def test_secrets_of_an_older_key_are_read_after_an_older_snapshot_comes_back(gua
     }
     assert len(held) == 1
     assert next(iter(held))[0] == new
+
+
+def wait_until_ready(lab):
+    """Not healthy yet: masters have different keys until the last one has its own."""
+    wait_until(
+        lambda: all(master["apiserver_ready"] for master in lab.status()["masters"]), 180, "API servers are ready"
+    )
 
 
 def with_key(lab, name, key):
