@@ -22,7 +22,7 @@ DEBIAN_PACKAGES := \
 # What the tests look at reports and at vagrant/ with, and login shells that hosts have.
 TEST_PACKAGES := chromium ruby vagrant vagrant-libvirt tcsh fish zsh opendoas
 
-.PHONY: locks lab test check style unit measured timed lab-test bundle-tests stories bench soak-reset soak-safe soak-snapshots soak-members soak-restore soak-certs soak-nodes soak-trust soak-vm soak-upgrade clean environment system test-system bundle
+.PHONY: locks lab test check style unit measured timed lab-test bundle-tests stories bench soak-reset soak-safe soak-snapshots soak-members soak-restore soak-certs soak-nodes soak-trust soak-vm soak-upgrade soak-drills clean environment system test-system bundle
 
 lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)
@@ -30,7 +30,7 @@ lab: bundle  ## a real cluster of 3 masters on this machine
 
 test: style measured stories  ## everything: style, types, unit tests, then real masters that get killed
 
-check: environment test-system  ## the fast loop: no root, no lab; style and tests at the same time
+check: environment test-system  ## the fast loop: no lab, root for packages alone; style and tests at the same time
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style unit
 
 style: environment test-system

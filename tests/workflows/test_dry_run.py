@@ -8,13 +8,14 @@ from contexts import context_of
 
 from haplane.context.decision import Decision
 from haplane.context.phase import Look, Phase
-from haplane.workflows import discard, node, reset, restore, rotate, up
+from haplane.workflows import discard, node, reset, restore, rotate, up, upgrade
 from haplane.workflows.engine import CONFIRM, LOCK, Verb, carry_out
 
 VERBS = {
     "up": up.ENTRIES,
     "restore": restore.ENTRIES,
     "reset": reset.ENTRIES,
+    "upgrade": upgrade.ENTRIES,
     "discard": discard.ENTRIES,
     **rotate.ROTATIONS,
     **node.VERBS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from haplane.config.model import Host
 from haplane.context.context import Context
@@ -58,30 +59,35 @@ def switching(
     except HaplaneError as error:
         if not begun or isinstance(error, Unreachable | LockLost):
             raise
-        why = error.brief
         if kept := stays():
             raise type(error)(
                 f"{host.name} did not become ready as {version}: it keeps the new files, and the run ends here",
                 where=error.where,
-                why=f"{why}; {kept}",
+                why=f"{error.brief}; {kept}",
                 next_step=f"`haplane status {context.inventory.path}` shows what it lacks; fix it, then run again",
             ) from error
         context.progress(host.name, f"does not become ready as {version}: rolling back")
-        try:
-            _switch_back(context, host, group, part)
-            again()
-        except HaplaneError as second:
-            raise HaplaneError(
-                f"{host.name} became ready neither as {version} nor in its old version",
-                where=error.where,
-                why=f"{why}; then {second.brief}",
-                next_step=f"`haplane status {context.inventory.path}`",
-            ) from error
+        _roll_back(context, host, error, partial(_switch_back, context, host, group, part), again)
         raise type(error)(
             f"{host.name} did not become ready as {version}: it runs its old version again, and the run ends here",
             where=error.where,
-            why=why,
+            why=error.brief,
             next_step=FIX_AND_RERUN,
+        ) from error
+
+
+def _roll_back(context: Context, host: Host, error: HaplaneError, *steps: Callable[[], None]) -> None:
+    """Raises HaplaneError with both reasons when one of the steps fails as well."""
+    try:
+        for step in steps:
+            step()
+    except HaplaneError as second:
+        version = context.manifest.kubernetes_version
+        raise HaplaneError(
+            f"{host.name} became ready neither as {version} nor in its old version",
+            where=error.where,
+            why=f"{error.brief}; then {second.brief}",
+            next_step=f"`haplane status {context.inventory.path}`",
         ) from error
 
 
