@@ -100,7 +100,7 @@ FAILURES = {
     ),
     "no bundle": Failure(
         2,
-        ("there is no bundle here", "/nowhere", "next: haplane bundle build"),
+        ("there is no bundle here", "/nowhere", "next: `haplane bundle build"),
         inventory=lambda text, _: text.replace('"tuning"', '"bundle": "/nowhere", "tuning"'),
     ),
     "a file that is no text": Failure(
