@@ -53,7 +53,7 @@ undrain_server = single(
 replace_pods = single(cluster.replace_pods, "Replace {daemonset} on {node}", timeouts.REPLACED_PODS)
 forget_subnet = single(cluster.forget_subnet, "Have flannel write its subnet anew", timeouts.LOCAL)
 connect_pods = single(cluster.connect_pods, "Connect pods to their network", timeouts.NODES)
-bind_kubelet_admin = single(cluster.bind_kubelet_admin, "Bind API servers' role for kubelets", timeouts.REQUEST)
+bind_kubelet_admin = single(cluster.bind_kubelet_admin, "Bind API servers' role for kubelets", timeouts.BINDING)
 serve_kubelet = single(
     kubeadm.serve_with_new_certificate,
     "Wait until the kubelet serves its new certificate",
@@ -64,8 +64,6 @@ initialise_master = single(
     kubeadm.run_phases, "Run kubeadm's phases", timeouts.KUBEADM_INIT, name="initialise_master"
 )
 apply_cluster = single(cluster.apply_cluster, "Apply cluster-wide objects", timeouts.APPLY)
-label_masters = single(cluster.label_masters, "Label and taint masters", timeouts.REQUEST)
-label_made = single(cluster.label_made, "Label nodes as made by haplane", timeouts.REQUEST)
 remove_super_admin = single(kubeadm.absent, "Remove {path}", timeouts.LOCAL, name="remove_super_admin")
 reset_host = single(reset.reset, "Remove the cluster from the host", timeouts.MANY_FILES, name="reset_host")
 
@@ -222,6 +220,29 @@ def configure_kubelet() -> None:
     """From the configuration that the cluster keeps."""
     kubeadm.write_kubelet_config(name="Write the kubelet's configuration", _timeout=timeouts.KUBELET)
     kubeadm.restart_kubelet(name="Restart the kubelet", _timeout=timeouts.KUBELET)
+
+
+@deploy("Label and taint masters")
+def label_masters(nodes: Sequence[str], *, run_pods: bool, labels: Mapping[str, Sequence[str]]) -> None:
+    """All through one master; ``labels`` are the inventory's, by node."""
+    cluster.label_masters(
+        nodes=nodes,
+        run_pods=run_pods,
+        labels=labels,
+        name="Label and taint masters",
+        _timeout=timeouts.LABELS + timeouts.LABELS_OF_A_NODE * len(nodes),
+    )
+
+
+@deploy("Label nodes as made by haplane")
+def label_made(nodes: Sequence[str], labels: Mapping[str, Sequence[str]]) -> None:
+    """All through one master; ``labels`` are the inventory's, by node."""
+    cluster.label_made(
+        nodes=nodes,
+        labels=labels,
+        name="Label nodes as made by haplane",
+        _timeout=timeouts.LABELS + timeouts.LABELS_OF_A_NODE * len(nodes),
+    )
 
 
 @deploy("Wait for nodes")

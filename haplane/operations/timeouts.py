@@ -1,8 +1,8 @@
 """Seconds after which pyinfra gives an operation up, by what it has to do.
 
-Each is above every deadline in the script that the operation runs: the script says what it waited for and why that
-did not come, while a timeout here gives no reason and leaves the command running. So these are for a host or a
-program that hangs.
+Each is above the sum of the deadlines in the script that the operation runs: the script says what it waited for and
+why that did not come, while a timeout here gives no reason and leaves the command running. So these are for a host or
+a program that hangs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,17 @@ ADDRESS = 90
 REQUEST = 90
 """A few requests to an API server, 20 s each, or a wait of at most 60 s for one."""
 
-NODES = 200
-"""Two waits of 90 s for nodes and their pods."""
+BINDING = 120
+"""60 s for an API server to take the binding, whose last try is two requests of 20 s."""
+
+LABELS = 330
+"""60 s for nodes to register, 20 for labels and 20 for taints, each begun again for 60 s while the API breaks off."""
+
+LABELS_OF_A_NODE = 100
+"""20 s for its own labels; 20 for its taint, begun again for 60."""
+
+NODES = 330
+"""Two waits of 90 s for nodes and their pods, each begun again for 60 s while the API breaks off."""
 
 REPLACED_PODS = 280
 """60 s for a node to register, then two waits of 90 s for its pods."""
@@ -31,10 +40,11 @@ REPLACED_PODS = 280
 PACKAGES = 600
 """A package manager that waits 300 s for its lock, then fetches and installs."""
 
-PROCESS_END = 210
-"""Static pods that end by themselves: the scheduler and the controller manager in 60 s, the API server in 100."""
+PROCESS_END = 270
+"""Static pods that end by themselves: the scheduler and the controller manager in 60 s, four requests of 20
+that give their leases back, the API server in 100."""
 
-CONTROL_PLANE_RESTART = 300
+CONTROL_PLANE_RESTART = 360
 """The same with 120 s for the API server, and kubeadm in between."""
 
 APISERVER = 180
@@ -68,9 +78,9 @@ later than 340 s after the first. Certificates and the kubelet take the rest."""
 KUBEADM_JOIN = 240
 """kubeadm waits for a kubelet's bootstrap and its first answer."""
 
-APPLY = 600
-"""Cluster-wide objects: 120 s for a pod network's kinds, 50 for nodes and pods, then add-ons; 60 for an API
-server that is out of reach now and then."""
+APPLY = 1800
+"""Cluster-wide objects: about fifteen requests of 20 s and waits of 10, nearly each begun again for 60 s while the
+API breaks off, 120 s for a pod network's kinds, and kubeadm's add-ons."""
 
 RESTORE_DATA = 600
 """etcdutl rebuilds a database of gigabytes and hashes it."""
