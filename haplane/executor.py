@@ -13,6 +13,7 @@ from haplane.config.model import Host, Inventory
 from haplane.domain.answers import AtRest, Gathered
 from haplane.domain.progress import Progress
 from haplane.snapshots.places import Place
+from haplane.ssh import COMMAND_SECONDS
 from haplane.streams import Completed
 
 
@@ -64,7 +65,7 @@ class Observer(Protocol):
     def reach(self, hosts: Sequence[Host], request: Mapping[str, object]) -> Gathered:
         """What each host reached of the others' ports, or why it gave no answer."""
 
-    def run(self, host: Host, *command: str, deadline_seconds: float = 60) -> bytes:
+    def run(self, host: Host, *command: str, deadline_seconds: float = COMMAND_SECONDS) -> bytes:
         """The standard output of a command."""
 
     def read_files(self, host: Host, paths: Collection[str]) -> dict[str, bytes]:
@@ -94,7 +95,7 @@ class Executor(Observer, Protocol):
     ) -> Pushing:
         """Start to send files of the bundle; ``here`` are archives on the host and the image that each brings."""
 
-    def attempt(self, host: Host, *command: str, deadline_seconds: float = 60) -> Completed:
+    def attempt(self, host: Host, *command: str, deadline_seconds: float = COMMAND_SECONDS) -> Completed:
         """The same with any exit code."""
 
     def send_packages(self, host: Host, directory: str, suffix: str) -> None:

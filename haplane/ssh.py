@@ -11,6 +11,13 @@ CONNECT_SECONDS = 10
 ALIVE = (5, 3)
 """A host is given up that is silent for so many seconds, so many times."""
 
+COMMAND_SECONDS = 60
+"""For a command that reads or writes a little on one host and waits for nothing: a busy host or a slow disk takes
+seconds."""
+
+ARCHIVE_SECONDS = 300
+"""For an archive of some tens of megabytes to arrive over a slow line and to be unpacked."""
+
 LENDS_NOTHING = ("-a", "-x", "-k", "-T")
 OPTIONS = (
     "BatchMode=yes",

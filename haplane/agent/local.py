@@ -22,11 +22,13 @@ from haplane.agent.budget import refuse_to_fill
 from haplane.agent.manifest import MANIFEST, MOST_BYTES, SIGNATURE, TIME, Manifest, is_snapshot_id
 from haplane.domain.history import why_not_yet
 from haplane.domain.retention import KeepPolicy, Taken, keep
-from haplane.errors import HaplaneError, Locked, Refused
+from haplane.errors import DeadlinePassed, HaplaneError, Locked, Refused
 
 LOCK, WORK, UPLOAD = ".lock", ".work", ".upload.json"
 KNOWN = re.compile(rf"({re.escape(LOCK)}|{re.escape(WORK)}|{re.escape(UPLOAD)}(\.haplane-new)?|lost\+found)")
 """What is in the directory besides snapshots; lost+found is in the root of a file system."""
+OWN_SECOND_SECONDS = 10.0
+"""One second is enough, unless the clock was set back to where snapshots were taken one after the other."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,19 @@ class LocalSnapshots:
             shutil.rmtree(self.work, ignore_errors=True)
 
     def wait_for_a_second_of_its_own(self) -> None:
-        """Wait until no snapshot here was taken in this second: at the same revision it would have the same id."""
+        """Wait until no snapshot here was taken in this second: at the same revision it would have the same id.
+
+        Raises DeadlinePassed after OWN_SECOND_SECONDS.
+        """
+        give_up_at = time.monotonic() + OWN_SECOND_SECONDS
         while any(place.name.startswith((now := datetime.now(UTC)).strftime(TIME)) for place in self._places()):
+            if time.monotonic() >= give_up_at:
+                raise DeadlinePassed(
+                    f"not within {OWN_SECOND_SECONDS:g} s: a second in which no snapshot was taken",
+                    where=str(self.directory),
+                    why=f"each second up to {now:%H:%M:%S} UTC has one already: was the host's clock set back?",
+                    next_step="check the host's clock; the next run tries again",
+                )
             time.sleep(1 - now.microsecond / 1e6)
 
     def place(self, files: Mapping[str, Path], contents: Mapping[str, bytes], snapshot: str) -> Path:

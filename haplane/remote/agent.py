@@ -8,13 +8,14 @@ from haplane.config.model import Host
 from haplane.errors import HaplaneError
 from haplane.remote.openssh import attempt, ended, failed, run
 from haplane.scripts import script
+from haplane.ssh import ARCHIVE_SECONDS
 from haplane.streams import shortened
 
 
 def install_agent(host: Host, *, root: str, directory: str, link: str, archive: bytes) -> None:
     """Unpack ``archive``, a .tar.gz, as ``directory`` below ``root`` and switch ``link`` to it."""
     text = script("install_agent", root=root, directory=directory, link=link)
-    run(host, "sh", "-c", text, stdin=archive, deadline_seconds=300)
+    run(host, "sh", "-c", text, stdin=archive, deadline_seconds=ARCHIVE_SECONDS)
 
 
 def call_agent(host: Host, program: str, command: str, *, deadline_seconds: float) -> object:

@@ -23,6 +23,7 @@ from haplane.remote.lock import Lock, locked
 from haplane.remote.member_snapshots import MemberSnapshots
 from haplane.remote.push import Push
 from haplane.remote.seal import seal
+from haplane.ssh import COMMAND_SECONDS
 from haplane.streams import Completed
 
 ENDPOINT_SECONDS = 3
@@ -62,10 +63,10 @@ class SshExecutor:
     ) -> Push:
         return Push(host, bundle, files, self.progress, here=here or {})
 
-    def run(self, host: Host, *command: str, deadline_seconds: float = 60) -> bytes:
+    def run(self, host: Host, *command: str, deadline_seconds: float = COMMAND_SECONDS) -> bytes:
         return openssh.run(host, *command, deadline_seconds=deadline_seconds)
 
-    def attempt(self, host: Host, *command: str, deadline_seconds: float = 60) -> Completed:
+    def attempt(self, host: Host, *command: str, deadline_seconds: float = COMMAND_SECONDS) -> Completed:
         return openssh.attempt(host, *command, deadline_seconds=deadline_seconds)
 
     def read_files(self, host: Host, paths: Collection[str]) -> dict[str, bytes]:

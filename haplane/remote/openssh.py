@@ -15,7 +15,7 @@ from haplane.remote.environment import as_root, at_login, shell_of
 from haplane.remote.executions import executing
 from haplane.remote.ssh_failures import NoConnection, of_the_shell, own_words
 from haplane.remote.target import options, target
-from haplane.ssh import ALIVE
+from haplane.ssh import ALIVE, COMMAND_SECONDS
 from haplane.streams import Completed, capture, last_line
 
 UNREACHABLE_CODE = 255  # ssh(1): "or with 255 if an error occurred"
@@ -36,7 +36,7 @@ def remote_words(host: Host, command: str, *, alive: tuple[int, int] = ALIVE, ap
     return ["ssh", *shared, *options(host, alive), *target(host.ssh), at_login(command)]
 
 
-def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> bytes:
+def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = COMMAND_SECONDS) -> bytes:
     """The standard output of a command on the host.
 
     Raises Unreachable when the host cannot be reached, DeadlinePassed when it or the command hangs, and HaplaneError
@@ -48,7 +48,7 @@ def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float =
     return done.stdout
 
 
-def attempt(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = 60) -> Completed:
+def attempt(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = COMMAND_SECONDS) -> Completed:
     """As :func:`run`, for a command whose failure the caller explains: any exit code is returned."""
     try:
         connect(host)

@@ -10,6 +10,7 @@ from haplane.config.model import Host
 from haplane.errors import BadInput
 from haplane.remote.openssh import run
 from haplane.scripts import script
+from haplane.ssh import ARCHIVE_SECONDS
 
 
 def packages_in(directory: str, *suffixes: str) -> list[Path]:
@@ -32,4 +33,4 @@ def send_packages(host: Host, directory: str, suffix: str) -> None:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for package in packages_in(directory, suffix):
             archive.add(package, package.name)
-    run(host, "sh", "-c", script("unpack_packages"), stdin=buffer.getvalue(), deadline_seconds=300)
+    run(host, "sh", "-c", script("unpack_packages"), stdin=buffer.getvalue(), deadline_seconds=ARCHIVE_SECONDS)

@@ -11,7 +11,7 @@ import pytest
 from haplane.agent.local import LocalSnapshots
 from haplane.agent.manifest import MANIFEST, SIGNATURE, SnapshotId
 from haplane.domain.retention import KeepPolicy
-from haplane.errors import Locked, Refused
+from haplane.errors import DeadlinePassed, Locked, Refused
 
 from .test_manifest import GOOD
 
@@ -21,6 +21,17 @@ def test_a_second_in_which_one_was_taken_is_waited_out(tmp_path: Path) -> None:
     (tmp_path / str(SnapshotId(taken_at, "m1", 6))).mkdir()
     LocalSnapshots(tmp_path).wait_for_a_second_of_its_own()
     assert str(SnapshotId(datetime.now(UTC), "m1", 6)) > str(SnapshotId(taken_at, "m1", 6))
+
+
+def test_a_clock_that_meets_a_snapshot_in_every_second_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set back, say, to where somebody had taken them by hand one after the other."""
+    monkeypatch.setattr("haplane.agent.local.OWN_SECOND_SECONDS", 0.0)
+    for seconds in range(5):
+        (tmp_path / str(SnapshotId(datetime.now(UTC) + timedelta(seconds=seconds), "m1", 6))).mkdir()
+    with pytest.raises(DeadlinePassed, match="a second in which no snapshot was taken"):
+        LocalSnapshots(tmp_path).wait_for_a_second_of_its_own()
 
 
 def test_those_from_the_future_take_no_place_of_the_others(tmp_path: Path) -> None:
