@@ -6,11 +6,25 @@ import shlex
 import pytest
 
 from haplane.bundle.manifest import default_directory, load_manifest
+from haplane.domain import host_paths
+from haplane.domain.plan import MADE_LABEL
 from haplane.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
 WORKER = "w1"
+AS_KUBELET = """
+import ssl, sys, urllib.error, urllib.request
+url, ca, client, patch = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+context.load_cert_chain(client)
+kind = {"Content-Type": "application/merge-patch+json"}
+request = urllib.request.Request(url, patch.encode(), kind, method="PATCH")
+try:
+    print(urllib.request.urlopen(request, context=context, timeout=20).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
 
 
 @pytest.fixture
@@ -57,6 +71,14 @@ def runs_a_pod(lab):
         lab.kubectl("delete", "pod", "guest", "--now", "--wait=true")
 
 
+def labels_itself(lab, label):
+    """The status that the API server answers the worker's own kubelet with."""
+    url = f"https://{lab.inventory.cluster.endpoint}/api/v1/nodes/{WORKER}"
+    patch = json.dumps({"metadata": {"labels": {label: ""}}})
+    words = ("python3", "-c", AS_KUBELET, url, host_paths.KUBERNETES_CA_CRT, host_paths.KUBELET_CLIENT_PEM, patch)
+    return int(lab.host(WORKER).check_output(" ".join(["%s"] * len(words)), *words))
+
+
 def test_a_plain_machine_joins_by_the_inventory_and_by_the_printed_command(lab, inventory_with_worker, plain_again):
     lab.haplane("up", inventory_with_worker, "--yes")
     assert is_ready(lab)
@@ -72,3 +94,5 @@ def test_a_plain_machine_joins_by_the_inventory_and_by_the_printed_command(lab, 
     done = json.loads(lab.haplane("up", lab.path, "--yes", "--json"))
     assert done["plan"] == ["the cluster: approve kubelet serving certificates (1 for their own names and addresses)"]
     assert lab.kubectl("get", "--raw", f"/api/v1/nodes/{WORKER}/proxy/healthz") == "ok"
+    assert labels_itself(lab, "example.org/own") == 200
+    assert labels_itself(lab, MADE_LABEL) == 403, "it would be taken for a Node that haplane made"
