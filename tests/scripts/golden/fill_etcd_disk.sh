@@ -53,6 +53,7 @@ size=$(($(du -s --block-size=1M "$ETCD_DATA" | cut -f1) + 160))
 own_etcd_data "$ETCD_MEMBER_DATA"
 mkdir -p "$FAULT_DISK_UNDER" "$FAULT_DISK_MOUNT"
 mount --bind "$ETCD_DATA" "$FAULT_DISK_UNDER"
+mount --make-private "$FAULT_DISK_UNDER" # else, where etcd's directory is a mount itself, this one is covered as well
 systemctl stop etcd.service
 if test -e /dev/loop-control; then
     rm -f "$FAULT_DISK_IMAGE"
