@@ -19,11 +19,6 @@ from haplane.errors import HaplaneError
 from haplane.waiting import wait_until
 
 MOUNTINFO = Path("/proc/self/mountinfo")
-PROCESSES = 10
-"""All hosts of labs together weigh as much as so many processes of this machine: by default they are one, and every
-SSH session of a run takes CPU from API servers that would have machines of their own."""
-WEIGHTS = {"cpu.shares": 1024, "cpu.weight": 100}
-"""The default of each version."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +62,7 @@ def _make(hierarchy: Hierarchy, cgroup: str) -> Path:
         if hierarchy.kind == "cgroup2":
             _delegate(parent)
         child = parent / name
-        is_new_top = parent == hierarchy.mount and not child.exists()
         child.mkdir(exist_ok=True)
-        if is_new_top:
-            _weigh(child)
         if "cpuset" in hierarchy.options:
             _inherit_cpuset(parent, child)
         parent = child
@@ -81,13 +73,6 @@ def _delegate(parent: Path) -> None:
     """Let the children of a version 2 cgroup use every controller it has."""
     for controller in (parent / "cgroup.controllers").read_text().split():
         (parent / "cgroup.subtree_control").write_text(f"+{controller}")
-
-
-def _weigh(top: Path) -> None:
-    """Of the CPU; nothing where this hierarchy has no controller for it."""
-    for name, default in WEIGHTS.items():
-        if (top / name).exists():
-            (top / name).write_text(str(PROCESSES * default))
 
 
 def _inherit_cpuset(parent: Path, child: Path) -> None:

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from haplane.lab import cgroups
 from haplane.lab.cgroups import parse
 
 VERSION_1 = """\
@@ -36,23 +33,3 @@ def test_version_2_is_one_hierarchy() -> None:
 
 def test_a_machine_without_cgroups_has_none() -> None:
     assert parse("27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n") == ()
-
-
-@pytest.mark.parametrize(("name", "default"), [("cpu.shares", "1024"), ("cpu.weight", "100")])
-def test_labs_weigh_more_than_one_process_unless_somebody_has_changed_that(monkeypatch, tmp_path, name, default):
-    """All hosts together weighed as much as one SSH session of a run: their API servers answered late."""
-    monkeypatch.setattr(cgroups, "hierarchies", lambda: (cgroups.Hierarchy(tmp_path, "cgroup", frozenset({"cpu"})),))
-    made = Path.mkdir
-
-    def mkdir(path, *arguments, **options):
-        made(path, *arguments, **options)
-        if not (path / name).exists():
-            (path / name).write_text(default)
-
-    monkeypatch.setattr(Path, "mkdir", mkdir)
-    cgroups.make("haplane/lab/m1")
-    weights = [(tmp_path / path / name).read_text() for path in ("haplane", "haplane/lab", "haplane/lab/m1")]
-    assert weights == [f"{default}0", default, default]
-    (tmp_path / "haplane" / name).write_text("7")
-    cgroups.make("haplane/lab/m2")
-    assert (tmp_path / "haplane" / name).read_text() == "7"
