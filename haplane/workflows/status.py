@@ -11,19 +11,22 @@ from haplane.context.request import Request
 from haplane.domain.plan import Kind
 from haplane.domain.progress import Progress
 from haplane.domain.status import Status
-from haplane.errors import HaplaneError, Unreachable
+from haplane.errors import HaplaneError, Several, Unreachable
 from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
 from haplane.observation.health import judge
-from haplane.observation.observe import cluster_exists, observe
+from haplane.observation.observe import OBSERVE, cluster_exists, observe
 from haplane.observation.preconditions import (
     REFUSE_ANOTHER_VERSION,
     REFUSE_CHANGED_SETTINGS,
     REFUSE_UNFINISHED_RESTORE,
     REQUIRE_A_MASTER,
 )
+from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.recovery.places import count_in_bucket
+from haplane.workflows.engine import as_typed
+from haplane.workflows.leave_out import offer
 from haplane.workflows.prepare import over_ssh, prepare_to_converge
 
 BUCKET_SECONDS = 3.0
@@ -35,6 +38,7 @@ LOOKS = (
     REFUSE_ANOTHER_VERSION,
     REFUSE_CHANGED_SETTINGS,
     REQUIRE_A_MASTER,
+    REFUSE_UNFIT_HOSTS,
     DECIDE,
 )
 """Of ``up``: those that wait for nothing and connect to nobody."""
@@ -53,10 +57,10 @@ def status(inventory: Inventory, progress: Progress, *, executor: Executor | Non
     except Unreachable:
         progress("status", "no host can be reached")
     view = context.view
-    due = due_changes(context)
+    due = what_up_would_do(context)
     context.see(view)  # with the hosts that those looks leave out
     found = judge(context)
-    notes = (*found.notes, *_noted(due, inventory))
+    notes = (*found.notes, *due)
     counting.join(BUCKET_SECONDS)
     return replace(found, notes=notes, snapshots=replace(found.snapshots, remote=counted[0] if counted else None))
 
@@ -69,20 +73,36 @@ def _request(inventory: Inventory) -> Request:
         return Request(inventory)
 
 
-def due_changes(context: Context) -> tuple[str, ...]:
-    """Lines of the plan that ``up`` would show now; none where it would refuse, or there is no cluster yet."""
+def what_up_would_do(context: Context) -> tuple[str, ...]:
+    """The first lines of its plan, or why it would refuse and how to go on; none while there is no cluster yet."""
     if context.request.manifest is None or not cluster_exists(context):
         return ()
     try:
         for look in LOOKS:
             look.carry_out(context)
-    except HaplaneError:
+    except Unreachable:
         return ()
-    return tuple(context.plan.describe(*Kind))
+    except HaplaneError as error:
+        return _refusals(error, context)
+    return _noted(tuple(context.plan.describe(*Kind)), context.inventory)
 
 
-def _noted(lines: tuple[str, ...], inventory: Inventory) -> list[str]:
+def _refusals(error: HaplaneError, context: Context) -> tuple[str, ...]:
+    command = as_typed("up", context.inventory.path)
+    offer(error, context, (OBSERVE, *LOOKS), command)
+    error.name_inventory(context.inventory.path)
+    causes = [*error.problems, error] if isinstance(error, Several) else [error]
+    return tuple(f"`{command}` would refuse: {_on_one_line(cause)}" for cause in causes[-MOST_CHANGES:])
+
+
+def _on_one_line(error: HaplaneError) -> str:
+    where = f" ({error.where})" if error.where else ""
+    next_step = f"; next: {error.next_step}" if error.next_step else ""
+    return f"{error.brief}{where}{next_step}".replace("; nothing was changed", "")
+
+
+def _noted(lines: tuple[str, ...], inventory: Inventory) -> tuple[str, ...]:
     """The first of them: a file that somebody edited, or a setting that is not carried out yet."""
     more = len(lines) - MOST_CHANGES
-    shown = [f"`haplane up {inventory.path}` would do: {line}" for line in lines[:MOST_CHANGES]]
-    return [*shown, f"and {more} more"] if more > 0 else shown
+    shown = tuple(f"`haplane up {inventory.path}` would do: {line}" for line in lines[:MOST_CHANGES])
+    return (*shown, f"and {more} more") if more > 0 else shown

@@ -22,6 +22,7 @@ from haplane.observation import decide
 from haplane.recovery.request import RestoreRequest
 from haplane.workflows.leave_out import StillHosts, offer
 from haplane.workflows.restore import restore
+from haplane.workflows.status import status
 from haplane.workflows.up import LOOKS, up
 
 
@@ -140,6 +141,17 @@ def test_one_member_that_serves_another_cluster_does_not_cost_those_that_are_dow
     assert not any("node repair" in line for line in status.lines)
     assert status.recovery.action is RecoveryAction.START
     assert status.recovery.members == ("m1", "m2")
+
+
+def test_status_tells_that_up_would_refuse_and_how_to_go_on(inventory):
+    """Its problems name `haplane up`, which would then name another command."""
+    reports = converged(inventory)
+    reports["m2"]["machine"]["swap_bytes"] = 1
+    cluster = FakeCluster(inventory, reports)
+    refused = blocked(cluster)
+    notes = [note for note in status(inventory, silent, executor=cluster).notes if "would refuse" in note]
+    assert notes[-1].endswith(f"or go on without m2: `haplane up {inventory.path} --without m2`")
+    assert refused.problems[0].what in notes[0]
 
 
 def test_a_lock_that_one_host_does_not_give_is_worked_around(inventory):
