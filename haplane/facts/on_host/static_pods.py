@@ -41,14 +41,19 @@ def bundles_of(component: str) -> list[str]:
     return [bundle for bundle in sorted(glob.glob(f"{TASKS}/*")) if is_of(bundle, component)]
 
 
-@functools.cache
 def container_annotations(bundle: str) -> dict[str, str]:
-    """What containerd's CRI plugin notes of a container, which never changes. Empty when it is gone."""
+    """What containerd's CRI plugin notes of a container. Empty when it is gone, and before that is written."""
     try:
-        with open(f"{bundle}/config.json", encoding="utf-8") as file:
-            return dict(json.load(file).get("annotations") or {})
+        return written_annotations(bundle)
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
+
+
+@functools.cache
+def written_annotations(bundle: str) -> dict[str, str]:
+    """They never change; that they are not there yet, which is raised, is not remembered."""
+    with open(f"{bundle}/config.json", encoding="utf-8") as file:
+        return dict(json.load(file).get("annotations") or {})
 
 
 def is_of(bundle: str, component: str) -> bool:
