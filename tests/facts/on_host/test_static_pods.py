@@ -17,7 +17,7 @@ ANNOTATIONS = {
 
 @pytest.mark.parametrize("begun", [None, "", '{"annotations": {"io.kube'])
 def test_a_container_that_is_looked_at_while_it_is_made_is_found_once_it_runs(tmp_path, monkeypatch, begun):
-    """On the lab `up` waited 90 s for a controller manager that ran: it had seen it too early, and remembered that."""
+    """On the lab `up` waited 90 s for a controller manager that ran: it had seen it too early."""
     monkeypatch.setattr(static_pods, "TASKS", str(tmp_path))
     monkeypatch.setattr(static_pods, "main_process", lambda *_, **__: 7)
     bundle = tmp_path / CONTAINER
