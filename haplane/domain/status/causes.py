@@ -101,9 +101,9 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
     """What keeps it from being ready, and from running at all: it asks the member beside it and no other."""
     report = observation.reports[name]
     what = f"{name}: its API server is not ready"
-    if failure := report.etcd.failure:
-        cause = f"the etcd member beside it fails: {failure.kind.value}"
-        return problem(what, why=cause, fix=fix_of_member(failure, name, roster, report))
+    if of_its_member := _of_its_member(name, roster, report):
+        why, fix = of_its_member
+        return problem(what, why=why, fix=fix)
     unit = report.units.get("kubelet")
     if "units" not in report.failed and not (unit and unit.active):
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
@@ -122,6 +122,17 @@ def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) 
         return problem(what, why=own or waits or _answer(report), fix=UP, ends=end_of(waits))
     why = report.apiserver.last_error or waits or report.apiserver.why
     return problem(what, why=why, fix=_words_of_apiserver(name, report), ends=end_of(why))
+
+
+def _of_its_member(name: str, roster: Roster, report: HostReport) -> tuple[str, str] | None:
+    """Cause and next step where the member beside it does not run."""
+    if failure := report.etcd.failure:
+        cause = f"the etcd member beside it fails: {failure.kind.value}"
+        return cause, fix_of_member(failure, name, roster, report)
+    unit = report.units.get("etcd")
+    if name in roster.etcd and unit is not None and not unit.active:
+        return "the etcd member beside it is not running", UP
+    return None
 
 
 def _of_its_manifest(name: str, report: HostReport) -> tuple[str, str] | None:

@@ -95,6 +95,14 @@ def test_an_api_server_that_is_not_ready_says_why_and_where_its_log_is(apiserver
     assert "fix: on m2: `tail -n 20 /var/log/pods/kube-system_kube-apiserver-m2_*/kube-apiserver/*.log`" in found
 
 
+def test_one_whose_member_is_stopped_is_not_sent_to_its_log():
+    units = CONVERGED.reports["m2"].model_dump()["units"]
+    down = {"etcd": units["etcd"] | {"active": False}}
+    observation = samples.altered(CONVERGED, "m2", apiserver={"ready": False, "why": "timed out"}, units=units | down)
+    found = line(observation, "API server is not")
+    assert found == f"m2: its API server is not ready (the etcd member beside it is not running); fix: {UP}"
+
+
 def test_one_whose_manifest_was_edited_is_ups():
     """Its log says nothing where its image cannot be pulled."""
     made = {host_paths.APISERVER_MANIFEST: "e" * 64}
