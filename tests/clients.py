@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from haplane.domain.progress import silent
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
-from haplane.drills.probes import endpoint_prober
-from haplane.drills.timeline import acknowledged_writes, service
-from haplane.drills.writes import lost_writes, make_namespace, remove_namespace, request_until_answered
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
+from haplane.drills.probing.probers import endpoint_prober
+from haplane.drills.probing.timeline import acknowledged_writes, service
+from haplane.drills.probing.writes import lost_writes, make_namespace, remove_namespace, request_until_answered
 from haplane.workflows.prepare import over_ssh
 
 DEADLINE_SECONDS = 10.0

@@ -3,8 +3,8 @@
 import json
 from urllib.parse import urlsplit
 
-from haplane.drills.client import Reply
-from haplane.drills.pods import LABEL
+from haplane.drills.pods.pod_kinds import LABEL
+from haplane.drills.probing.client import Reply
 
 IMAGES = [{"names": [f"registry.k8s.io/{name}"]} for name in ("pause:3.10.1", "coredns/coredns:v1.13.1")]
 

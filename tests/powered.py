@@ -12,9 +12,9 @@ from fake_cluster import FakeCluster, converged
 
 from haplane.domain import host_paths
 from haplane.domain.progress import silent
-from haplane.drills.lanes import State
-from haplane.drills.probe import PER_SECOND, configmaps_path, write_body
-from haplane.drills.timeline import ENDPOINT_KINDS, Request
+from haplane.drills.probing.lanes import State
+from haplane.drills.probing.probe import PER_SECOND, configmaps_path, write_body
+from haplane.drills.probing.timeline import ENDPOINT_KINDS, Request
 from haplane.errors import HaplaneError
 from haplane.machines.over_ssh import RESET
 from haplane.pki.issue import Usage, issue

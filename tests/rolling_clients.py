@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 import pycurl
 
-from haplane.drills.client import Client, NoReply, Target
-from haplane.drills.probe import READ_PATH, configmaps_path, write_body
+from haplane.drills.probing.client import Client, NoReply, Target
+from haplane.drills.probing.probe import READ_PATH, configmaps_path, write_body
 from haplane.waiting import wait_until
 
 NEW_PER_SECOND = 10

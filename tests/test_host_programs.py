@@ -9,7 +9,7 @@ import pytest
 
 from haplane.checks.host_facts import HOST_FACTS
 from haplane.checks.pods import POD_PROBE
-from haplane.drills.probes import IN_CLUSTER, NEWEST
+from haplane.drills.probing.probers import IN_CLUSTER, NEWEST
 from haplane.facts.host_report import observer, recorder
 from haplane.host_programs import packed, parts, program
 from haplane.machines.watchdog import PROGRAM

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from rolling_clients import Clients
 
-from haplane.drills.client import Client, Target
-from haplane.drills.probes import endpoint_prober
-from haplane.drills.timeline import acknowledged_writes, service
-from haplane.drills.writes import lost_writes, make_namespace, remove_namespace
+from haplane.drills.probing.client import Client, Target
+from haplane.drills.probing.probers import endpoint_prober
+from haplane.drills.probing.timeline import acknowledged_writes, service
+from haplane.drills.probing.writes import lost_writes, make_namespace, remove_namespace
 from haplane.waiting import wait_until
 
 EVERY_SECONDS = 5.0

@@ -20,11 +20,11 @@ from haplane.cli.run import (
     yes_option,
 )
 from haplane.drills.catalog import DRILLS
-from haplane.drills.compare import compared, read_report
 from haplane.drills.drill import Drill
-from haplane.drills.files import main_page, refuse_unwritable, write_junit, write_reports
 from haplane.drills.limits import Limits
-from haplane.drills.report import Report
+from haplane.drills.reports.compare import compared, read_report
+from haplane.drills.reports.report import Report
+from haplane.drills.reports.report_files import main_page, refuse_unwritable, write_junit, write_reports
 from haplane.errors import BadInput, ExitCode, HaplaneError
 from haplane.workflows.drill import Skipped, carry_out, context_of, series
 from haplane.workflows.prepare import hosts_named

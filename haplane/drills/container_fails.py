@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haplane.domain.status import Status
 from haplane.drills.drill import Drill, DrillContext, Fault
-from haplane.drills.failing_pods import FailingPods
+from haplane.drills.pods.failing_pods import FailingPods
 from haplane.errors import BadInput
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from haplane.domain.status import Status
-from haplane.drills.dead_node import BACK_AFTER_SECONDS, After, DeadNode
 from haplane.drills.drill import HELD_SECONDS, Drill, DrillContext, Fault, power_cut
 from haplane.drills.limits import Limits
+from haplane.drills.pods.dead_node import BACK_AFTER_SECONDS, After, DeadNode
 from haplane.drills.targets import a_node
 from haplane.errors import Refused
 
@@ -25,7 +25,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None, *, after: Af
             why=f"the driver {context.machines.driver} can only reboot hosts",
             next_step='give the commands of your power switch: cluster["drills"]["power"]',
         )
-    name, role = a_node(context.inventory, status, wanted)
+    name, role = a_node(context, status, wanted)
     cut = power_cut(context, status, name, role)
     pods = DeadNode(context, name, after)
     left_out = f" It leaves out pods with volumes: {pods.no_volumes}." if pods.no_volumes else ""

@@ -9,11 +9,11 @@ from haplane.config.model import Host, Inventory
 from haplane.domain.progress import Progress
 from haplane.domain.quorum import MemberState, may_stop
 from haplane.domain.status import MemberStatus, Status
-from haplane.drills.client import Client
-from haplane.drills.lanes import State
 from haplane.drills.limits import Figure, Limits
-from haplane.drills.recording import Recording
-from haplane.drills.timeline import Request
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.lanes import State
+from haplane.drills.probing.recording import Recording
+from haplane.drills.probing.timeline import Request
 from haplane.errors import Refused
 from haplane.executor import Executor
 from haplane.machines.protocol import Machines, Part
@@ -33,7 +33,8 @@ class DrillContext:
     ``watch`` what the cluster's parts report.
 
     ``haplane`` runs another verb of ours with these words in a process of its own, and raises HaplaneError when it
-    ends with none of ``codes`` (0). ``forced``: the user accepts what cannot be undone.
+    ends with none of ``codes`` (0). ``forced``: the user accepts what cannot be undone. ``turn``: how many runs of a
+    series there have been of this drill.
     """
 
     inventory: Inventory
@@ -45,6 +46,7 @@ class DrillContext:
     watch: Callable[[], Recording[State]]
     haplane: Callable[..., str]
     forced: bool = False
+    turn: int = 0
 
     @property
     def progress(self) -> Progress:

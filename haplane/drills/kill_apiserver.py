@@ -11,7 +11,7 @@ from haplane.scripts import script
 
 def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     """On the master that was named, or one that does not lead etcd."""
-    name, role = a_master(context.inventory, status, wanted)
+    name, role = a_master(context, status, wanted)
     refuse_fatal(context, status, name)
     kill = script("kill_apiserver", control_plane_program=on_host("control_plane"))
     return Fault(

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from haplane.domain.status import Status
 from haplane.drills.drill import Drill, DrillContext, Fault, power_cut
-from haplane.drills.rebooted_pods import RebootedPods
+from haplane.drills.pods.rebooted_pods import RebootedPods
 from haplane.drills.targets import a_node
 
 
 def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     """The node that was named, a worker, or a master that does not lead etcd."""
-    name, role = a_node(context.inventory, status, wanted)
+    name, role = a_node(context, status, wanted)
     pods = RebootedPods(context, name)
     return replace(
         power_cut(context, status, name, role),

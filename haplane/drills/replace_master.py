@@ -10,7 +10,7 @@ from haplane.drills.targets import a_master
 
 def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     """The master that was named, or one that does not lead etcd."""
-    name, role = a_master(context.inventory, status, wanted)
+    name, role = a_master(context, status, wanted)
     refuse_fatal(context, status, name)
     return Fault(
         host=name,

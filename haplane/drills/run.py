@@ -8,11 +8,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 
 from haplane.domain.status import Status
 from haplane.drills.drill import Drill, DrillContext, Fault
-from haplane.drills.probes import host_with_dns, in_cluster_prober
-from haplane.drills.recording import Recording
-from haplane.drills.report import Report, Watched, summarise
-from haplane.drills.timeline import Request, acknowledged_writes, steady_seconds
-from haplane.drills.writes import PREFIX, lost_writes, make_namespace, remove_left_namespaces, remove_namespace
+from haplane.drills.probing.probers import host_with_dns, in_cluster_prober
+from haplane.drills.probing.recording import Recording
+from haplane.drills.probing.timeline import Request, acknowledged_writes, steady_seconds
+from haplane.drills.probing.writes import (
+    PREFIX,
+    lost_writes,
+    make_namespace,
+    remove_left_namespaces,
+    remove_namespace,
+)
+from haplane.drills.reports.report import Report, Watched, summarise
 from haplane.errors import DeadlinePassed, Refused
 from haplane.waiting import wait_until
 

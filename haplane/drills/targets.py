@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from haplane.config.model import Host, Inventory
+from collections.abc import Sequence
+
+from haplane.config.model import Host
 from haplane.domain.status import Status
 from haplane.drills.drill import DrillContext
 from haplane.errors import BadInput, Refused
@@ -14,6 +16,15 @@ def host_of(hosts: tuple[Host, ...], wanted: str, what: str) -> str:
     if wanted not in names:
         raise BadInput(f"{wanted} is not {what}", where="HOST", next_step=f"choose one of {', '.join(names)}")
     return wanted
+
+
+def in_turn(names: Sequence[str], context: DrillContext) -> str | None:
+    """Another one with each run of the series, None without any.
+
+    A kubelet waits 10 s, then 20 s and so on before it starts a container again that has ended before within ten
+    minutes (pkg/kubelet/kubelet.go), so five runs on one host would measure that.
+    """
+    return names[context.turn % len(names)] if names else None
 
 
 def etcd_leader(status: Status) -> str | None:
@@ -45,8 +56,7 @@ def the_leader(context: DrillContext, status: Status, wanted: str | None) -> str
 def a_follower(context: DrillContext, status: Status, wanted: str | None) -> str:
     """The member that was named, or one that does not lead. Raises Refused when there is no other, or it leads."""
     members, leader = context.inventory.etcd, etcd_leader(status)
-    if wanted is None:
-        wanted = next((host.name for host in members if host.name != leader), None)
+    wanted = wanted or in_turn([host.name for host in members if host.name != leader], context)
     if wanted is None:
         raise Refused("etcd has one member, which leads", where=context.inventory.path)
     if host_of(members, wanted, "an etcd host") == leader:
@@ -54,21 +64,20 @@ def a_follower(context: DrillContext, status: Status, wanted: str | None) -> str
     return wanted
 
 
-def a_master(inventory: Inventory, status: Status, wanted: str | None) -> tuple[str, str]:
+def a_master(context: DrillContext, status: Status, wanted: str | None) -> tuple[str, str]:
     """The master that was named, or one that does not lead etcd, and its role."""
-    masters, leader = inventory.masters, etcd_leader(status)
-    if wanted is None:
-        wanted = next((host.name for host in masters if host.name != leader), masters[0].name)
-    host = host_of(masters, wanted, "a master")
+    masters, leader = context.inventory.masters, etcd_leader(status)
+    wanted = wanted or in_turn([host.name for host in masters if host.name != leader], context)
+    host = host_of(masters, wanted or masters[0].name, "a master")
     return host, "a master that leads etcd" if host == leader else "a master"
 
 
-def a_node(inventory: Inventory, status: Status, wanted: str | None) -> tuple[str, str]:
+def a_node(context: DrillContext, status: Status, wanted: str | None) -> tuple[str, str]:
     """The node that was named, a worker, or a master that does not lead etcd; and its role."""
-    workers = inventory.workers
-    if wanted is None and not workers:
-        return a_master(inventory, status, None)
-    return host_of(inventory.nodes, wanted or workers[0].name, "a node"), "a node"
+    wanted = wanted or in_turn([worker.name for worker in context.inventory.workers], context)
+    if wanted is None:
+        return a_master(context, status, None)
+    return host_of(context.inventory.nodes, wanted, "a node"), "a node"
 
 
 def a_balancer(context: DrillContext, status: Status, wanted: str | None) -> tuple[str, str]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from haplane.config.model import Inventory
 from haplane.config.problem import ABSENT, unknown
 from haplane.domain.progress import Progress, silent
 from haplane.drills.catalog import DRILLS
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
 from haplane.drills.drill import Drill, DrillContext, Fault
-from haplane.drills.observing import watch
-from haplane.drills.probes import endpoint_prober
-from haplane.drills.report import Report
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
+from haplane.drills.probing.observing import watch
+from haplane.drills.probing.probers import endpoint_prober
+from haplane.drills.reports.report import Report
 from haplane.drills.run import VERB_SECONDS, healthy_status, planned, run
 from haplane.errors import DeadlinePassed, HaplaneError, Problems, Refused
 from haplane.executor import Executor
@@ -96,12 +96,15 @@ def _break(
 def series(
     drills: Sequence[Drill], context: DrillContext, *, repeat: int, in_cluster: bool
 ) -> Iterator[Report | Skipped]:
-    """Run each of them ``repeat`` times, one after the other; those that this cluster cannot have are skipped.
+    """Run each of them ``repeat`` times, one after the other, where it may on another host with each run.
+
+    Those that this cluster cannot have are skipped.
 
     Raises Refused when a drill has left the cluster unhealthy, and what :func:`carry_out` raises.
     """
     for drill in drills:
-        for _ in range(repeat):
+        for turn in range(repeat):
+            context = replace(context, turn=turn)
             found = healthy_status(drill, context)
             try:
                 fault = planned(drill, context, found, None)

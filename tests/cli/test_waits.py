@@ -239,7 +239,7 @@ def a_fault_that_is_not_undone(place):
 
 def a_prober_that_does_not_end(place):
     body = """
-    from haplane.drills.recording import Recording
+    from haplane.drills.probing.recording import Recording
     with Recording(["sleep", "600"], "", list):
         WAITING.touch()
         import time; time.sleep(600)"""

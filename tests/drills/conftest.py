@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from haplane.drills.client import Target
+from haplane.drills.probing.client import Target
 from haplane.pki.ca import new_ca
 from haplane.pki.issue import Usage, issue
 

@@ -6,7 +6,7 @@ import pytest
 import samples
 from contexts import FakeExecutor
 
-from haplane.drills import probes
+from haplane.drills.probing import probers as probes
 from haplane.errors import HaplaneError
 
 INVENTORY = samples.inventory()

@@ -10,13 +10,13 @@ import samples
 
 from haplane.bundle.image_program import extract_program
 from haplane.bundle.manifest import default_directory, load_manifest
-from haplane.drills.client import Reply
-from haplane.drills.container_cases import CASES, FAILED_CODE, FAILING_ARGUMENTS
-from haplane.drills.failing_pods import FailingPods
-from haplane.drills.pods import CLAIMS, KINDS, WITH_VOLUME, objects
-from haplane.drills.volume_objects import cluster_objects, driver_objects, persistent_volume
-from haplane.drills.volumes import PRIVILEGED
-from haplane.drills.writes import create, make_namespace
+from haplane.drills.pods.container_cases import CASES, FAILED_CODE, FAILING_ARGUMENTS
+from haplane.drills.pods.failing_pods import FailingPods
+from haplane.drills.pods.pod_kinds import CLAIMS, KINDS, WITH_VOLUME, objects
+from haplane.drills.pods.volume_objects import cluster_objects, driver_objects, persistent_volume
+from haplane.drills.pods.volumes import PRIVILEGED
+from haplane.drills.probing.client import Reply
+from haplane.drills.probing.writes import create, make_namespace
 from haplane.recovery.scratch.api_server import _apiserver
 from haplane.recovery.scratch.etcd import scratch_etcd
 from haplane.supported import DEFAULT_VERSION

@@ -21,10 +21,10 @@ from haplane.domain.status import (
 )
 from haplane.drills import freeze, kill_etcd_leader, kill_load_balancer, kill_master, partitions, split_vrrp
 from haplane.drills.catalog import DRILLS
-from haplane.drills.client import Client
 from haplane.drills.limits import Limits
-from haplane.drills.observing import watch
-from haplane.drills.probes import endpoint_prober
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.observing import watch
+from haplane.drills.probing.probers import endpoint_prober
 from haplane.drills.run import healthy_status, planned, run
 from haplane.errors import BadInput, DeadlinePassed, Refused
 from haplane.workflows.prepare import over_ssh
@@ -110,7 +110,7 @@ GENEROUS = replace(kill_master.DRILL, limits=Limits(GENEROUS_SECONDS, GENEROUS_S
 @pytest.fixture(autouse=True)
 def no_hosts(monkeypatch):
     """The watch has hosts to follow, and here are none."""
-    monkeypatch.setattr("haplane.drills.observing._commands", lambda inventory: {})
+    monkeypatch.setattr("haplane.drills.probing.observing._commands", lambda inventory: {})
 
 
 def context_of(api=None, machines=None, look=lambda: HEALTHY, cluster=None):

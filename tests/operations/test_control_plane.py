@@ -17,7 +17,7 @@ import pytest
 
 from haplane.desired.keys import KUBEADM_CERTIFICATES
 from haplane.domain import host_paths
-from haplane.drills.probes import NEWEST
+from haplane.drills.probing.probers import NEWEST
 from haplane.errors import DEADLINE_MARK
 from haplane.host_programs import program
 from haplane.operations.on_host.control_plane import DEADLINE_MARK as ITS_MARK

@@ -21,9 +21,9 @@ import samples
 from ports import free_port
 
 from haplane.config.model import Host
-from haplane.drills.probes import requests_of
-from haplane.drills.recording import Recording
-from haplane.drills.timeline import Request
+from haplane.drills.probing.probers import requests_of
+from haplane.drills.probing.recording import Recording
+from haplane.drills.probing.timeline import Request
 from haplane.errors import HaplaneError, Unreachable
 from haplane.login_shell import for_any_shell
 from haplane.remote import connection, environment, openssh

@@ -4,7 +4,7 @@
 
 Until its input ends it requests /readyz of the kubernetes service and a name of the DNS service, each PER_SECOND
 times a second on schedule, whatever became of the requests before, and prints a line of JSON for each in the shape of
-haplane.drills.timeline.Request.
+haplane.drills.probing.timeline.Request.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from rolling_clients import Clients
 
 from haplane.config.load import load_inventory
 from haplane.domain.progress import silent
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
-from haplane.drills.writes import make_namespace, remove_namespace
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
+from haplane.drills.probing.writes import make_namespace, remove_namespace
 from haplane.lab import lifecycle
 from haplane.remote.openssh import ssh_command
 from haplane.waiting import wait_until

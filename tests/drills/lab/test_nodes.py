@@ -10,10 +10,10 @@ from node_probe import cut_and_failed, measured, moments, named, pods_of, surpri
 
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.domain.progress import silent
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
-from haplane.drills.probes import endpoint_prober
-from haplane.drills.writes import make_namespace, remove_namespace
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
+from haplane.drills.probing.probers import endpoint_prober
+from haplane.drills.probing.writes import make_namespace, remove_namespace
 from haplane.waiting import wait_until
 from haplane.workflows.prepare import over_ssh
 

@@ -10,8 +10,8 @@ from drills.lab.writing import writers
 
 from haplane.context.phase import Phase
 from haplane.domain.progress import silent
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
 from haplane.lab import lifecycle
 from haplane.phases.snapshots.schedule_snapshots import CHECK_BUCKET
 from haplane.pki.cluster_identity import IDENTITY_PATHS

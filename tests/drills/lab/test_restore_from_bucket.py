@@ -10,8 +10,8 @@ from drills.lab.writing import highest_revision, writers
 
 from haplane.domain import host_paths
 from haplane.domain.progress import silent
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
 from haplane.lab import lifecycle
 from haplane.pki.encryption import EncryptionKey, parse_encryption, render_encryption
 from haplane.remote.openssh import run

@@ -9,9 +9,9 @@ from lab_cpu import sessions_held_back
 from rolling_clients import Clients
 
 from haplane.domain.progress import silent
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
-from haplane.drills.writes import make_namespace, remove_namespace
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
+from haplane.drills.probing.writes import make_namespace, remove_namespace
 from haplane.waiting import wait_until
 from haplane.workflows.prepare import over_ssh
 

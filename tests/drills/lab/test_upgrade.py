@@ -25,7 +25,7 @@ from haplane.cli import run_log
 from haplane.domain.progress import silent
 from haplane.domain.upgrade_route import hops
 from haplane.domain.versions import Running, parse
-from haplane.drills.credentials import administrator
+from haplane.drills.probing.credentials import administrator
 from haplane.lab.paths import client_key, known_hosts
 from haplane.workflows.prepare import over_ssh
 

@@ -17,11 +17,11 @@ from haplane.bundle.installed import built_versions
 from haplane.config.load import load_inventory
 from haplane.domain.progress import silent
 from haplane.domain.versions import parse
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
-from haplane.drills.probes import endpoint_prober
-from haplane.drills.timeline import service
-from haplane.drills.writes import lost_writes, make_namespace
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
+from haplane.drills.probing.probers import endpoint_prober
+from haplane.drills.probing.timeline import service
+from haplane.drills.probing.writes import lost_writes, make_namespace
 from haplane.lab import lifecycle
 from haplane.lab.paths import host_directory, lab_directory
 from haplane.lab.qemu.machine import ahead

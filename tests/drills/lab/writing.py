@@ -4,10 +4,10 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from haplane.domain.progress import silent
-from haplane.drills.client import Client
-from haplane.drills.credentials import administrator
-from haplane.drills.probes import endpoint_prober
-from haplane.drills.writes import lost_writes, make_namespace
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.credentials import administrator
+from haplane.drills.probing.probers import endpoint_prober
+from haplane.drills.probing.writes import lost_writes, make_namespace
 from haplane.waiting import wait_until
 from haplane.workflows.prepare import over_ssh
 

@@ -6,7 +6,7 @@ import pytest
 
 from haplane.domain.cluster_health import Workloads
 from haplane.domain.status.causes import CRASHES
-from haplane.drills.client import AGENT
+from haplane.drills.probing.client import AGENT
 from haplane.facts.on_host import workloads
 from haplane.facts.on_host.webhooks import slices_path
 from haplane.facts.on_host.workloads import fields_digest, from_api, reason_paths

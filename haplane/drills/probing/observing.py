@@ -7,9 +7,9 @@ import sys
 from dataclasses import asdict
 
 from haplane.config.model import Inventory
-from haplane.drills.client import Target
-from haplane.drills.lanes import State, parse_states
-from haplane.drills.recording import Recording
+from haplane.drills.probing.client import Target
+from haplane.drills.probing.lanes import State, parse_states
+from haplane.drills.probing.recording import Recording
 from haplane.host_programs import parts, program
 from haplane.remote.openssh import ssh_command
 
@@ -26,7 +26,9 @@ def watch(inventory: Inventory, target: Target) -> Recording[State]:
         "masters": {host.name: str(host.address) for host in inventory.masters},
         "hosts": _commands(inventory),
     }
-    return Recording([sys.executable, "-m", "haplane.drills.watch"], json.dumps(settings) + "\n", parse_states)
+    return Recording(
+        [sys.executable, "-m", "haplane.drills.probing.watch"], json.dumps(settings) + "\n", parse_states
+    )
 
 
 def _commands(inventory: Inventory) -> dict[str, list[str]]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from haplane.drills.drill import DrillContext
 from haplane.drills.limits import Figure
-from haplane.drills.pod_set import PodSet, image_of
-from haplane.drills.pods import EMPTY_DIRS, KINDS, Fate, Seen
+from haplane.drills.pods.pod_kinds import EMPTY_DIRS, KINDS, Fate, Seen
+from haplane.drills.pods.pod_set import PodSet, image_of
 from haplane.scripts import script
 
 READY_SECONDS = 300.0

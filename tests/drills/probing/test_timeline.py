@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.drills.timeline import (
+from haplane.drills.probing.timeline import (
     Request,
     acknowledged_writes,
     gaps,

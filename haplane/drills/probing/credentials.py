@@ -9,7 +9,7 @@ from typing import Any
 
 from haplane.config.model import Inventory
 from haplane.domain import host_paths
-from haplane.drills.client import Target
+from haplane.drills.probing.client import Target
 from haplane.errors import HaplaneError, Unreachable
 from haplane.executor import Executor
 

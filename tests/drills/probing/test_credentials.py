@@ -9,8 +9,8 @@ import samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haplane.drills.client import Client, Target
-from haplane.drills.credentials import from_kubeconfig
+from haplane.drills.probing.client import Client, Target
+from haplane.drills.probing.credentials import from_kubeconfig
 from haplane.errors import HaplaneError
 
 

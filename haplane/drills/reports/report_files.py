@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from xml.etree import ElementTree
 
-from haplane.drills.page import index, page
-from haplane.drills.report import Report
+from haplane.drills.reports.page import index, page
+from haplane.drills.reports.report import Report
 from haplane.errors import BadInput, HaplaneError
 
 

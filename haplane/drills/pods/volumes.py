@@ -8,10 +8,9 @@ from haplane.bundle.command import build_for
 from haplane.bundle.manifest import BundleFile, bundle_directory, load_manifest
 from haplane.config.model import Inventory
 from haplane.domain import host_paths
-from haplane.drills.client import Client
 from haplane.drills.drill import DrillContext
-from haplane.drills.pods import is_ready
-from haplane.drills.volume_objects import (
+from haplane.drills.pods.pod_kinds import is_ready
+from haplane.drills.pods.volume_objects import (
     DRIVER,
     LABELLED,
     STORAGE,
@@ -20,7 +19,8 @@ from haplane.drills.volume_objects import (
     driver_objects,
     persistent_volume,
 )
-from haplane.drills.writes import (
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.writes import (
     DRIVER_SUFFIX,
     PREFIX,
     create,

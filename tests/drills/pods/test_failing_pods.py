@@ -3,10 +3,10 @@
 import pytest
 from fake_api import FakeApi
 
-from haplane.drills import failing_pods
-from haplane.drills.client import Reply
-from haplane.drills.container_cases import CASES, FAILED_CODE, FAILS, LABEL, STAYS
-from haplane.drills.failing_pods import FailingPods
+from haplane.drills.pods import failing_pods
+from haplane.drills.pods.container_cases import CASES, FAILED_CODE, FAILS, LABEL, STAYS
+from haplane.drills.pods.failing_pods import FailingPods
+from haplane.drills.probing.client import Reply
 from haplane.errors import HaplaneError
 
 RUNNING, ENDED = {"running": {}}, {"terminated": {"exitCode": FAILED_CODE}}

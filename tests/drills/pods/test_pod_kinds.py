@@ -1,6 +1,6 @@
 from fake_api import pod
 
-from haplane.drills.pods import KINDS, Fate, Seen, is_ready, note, objects
+from haplane.drills.pods.pod_kinds import KINDS, Fate, Seen, is_ready, note, objects
 
 
 def was(uid, restarts=0):

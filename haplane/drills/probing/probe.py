@@ -1,8 +1,8 @@
-"""The prober: ``python -m haplane.drills.probe``, a process of its own so that nothing else delays its clock.
+"""The prober: ``python -m haplane.drills.probing.probe``, a process of its own so that nothing else delays its clock.
 
 The first line of stdin is one JSON document, {"target": {...}, "namespace": ..., "per_second": ..., "seconds": ...},
 so credentials are on no command line; ``seconds`` is each request's deadline. The end of stdin stops it, which also
-happens when its parent dies. Each line of stdout is one :class:`haplane.drills.timeline.Request`.
+happens when its parent dies. Each line of stdout is one :class:`haplane.drills.probing.timeline.Request`.
 
 It is an open loop: request k is sent at start + k / rate, whatever became of the requests before it, each on a new
 connection. Write n creates the ConfigMap ``write-n``, so every acknowledged write can be read back by its number. A
@@ -22,8 +22,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from haplane.drills.client import SECONDS_PER_REQUEST, Client, NoReply, Reply, Target
-from haplane.drills.timeline import ENDPOINT_KINDS, Kind, Request
+from haplane.drills.probing.client import SECONDS_PER_REQUEST, Client, NoReply, Reply, Target
+from haplane.drills.probing.timeline import ENDPOINT_KINDS, Kind, Request
 
 PER_SECOND = 20
 READ_PATH = "/api/v1/namespaces/kube-system"

@@ -10,9 +10,9 @@ from typing import Any
 
 import haplane
 from haplane.drills.drill import Drill, DrillContext, Fault
-from haplane.drills.lanes import Lane, Segment, State, etcd_versions, lanes, leader_changes
 from haplane.drills.limits import Figure, Limits, limits_of, shown
-from haplane.drills.timeline import (
+from haplane.drills.probing.lanes import Lane, Segment, State, etcd_versions, lanes, leader_changes
+from haplane.drills.probing.timeline import (
     ENDPOINT_KINDS,
     IN_CLUSTER_KINDS,
     Request,

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from haplane.domain import host_paths
-from haplane.drills.pods import Made
+from haplane.drills.pods.pod_kinds import Made
 
 DRIVER = "volumes.haplane.invalid"
 SOCKETS = f"{host_paths.KUBELET_PLUGINS}/{DRIVER}"

@@ -9,8 +9,8 @@ from contexts import FakeExecutor, drill_context
 from fake_api import FakeApi, pod
 
 from haplane.domain import host_paths
-from haplane.drills import pod_set, rebooted_pods
-from haplane.drills.pods import KINDS
+from haplane.drills.pods import pod_set, rebooted_pods
+from haplane.drills.pods.pod_kinds import KINDS
 from haplane.scripts import script
 
 UIDS = {kind: str(uuid.UUID(int=number)) for number, kind in enumerate(KINDS)}

@@ -8,10 +8,10 @@ import samples
 from contexts import drill_context
 from fake_api import FakeApi, pod
 
-from haplane.drills import dead_node, pod_set, volumes
 from haplane.drills.catalog import DRILLS
-from haplane.drills.dead_node import After, DeadNode
-from haplane.drills.pods import KINDS, WITH_VOLUME
+from haplane.drills.pods import dead_node, pod_set, volumes
+from haplane.drills.pods.dead_node import After, DeadNode
+from haplane.drills.pods.pod_kinds import KINDS, WITH_VOLUME
 from haplane.errors import Refused
 
 ALL = (*KINDS, *WITH_VOLUME)

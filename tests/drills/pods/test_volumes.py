@@ -7,11 +7,11 @@ from fake_api import FakeApi
 
 from haplane.bundle.manifest import BundleFile
 from haplane.domain import host_paths
-from haplane.drills import volumes
-from haplane.drills.pods import CLAIMS, WITH_VOLUME, objects
-from haplane.drills.volume_objects import DRIVER, persistent_volume
-from haplane.drills.volumes import Volumes, why_none
-from haplane.drills.writes import remove_left_namespaces
+from haplane.drills.pods import volumes
+from haplane.drills.pods.pod_kinds import CLAIMS, WITH_VOLUME, objects
+from haplane.drills.pods.volume_objects import DRIVER, persistent_volume
+from haplane.drills.pods.volumes import Volumes, why_none
+from haplane.drills.probing.writes import remove_left_namespaces
 from haplane.errors import Unreachable
 
 NODES = ("m1", "m2", "m3", "w1")

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Literal
 
-from haplane.drills.lanes import Segment
+from haplane.drills.probing.lanes import Segment
 from haplane.errors import HaplaneError
 
 Kind = Literal["read", "write", "service", "dns"]

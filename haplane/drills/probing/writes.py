@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from haplane.drills.client import Client, NoReply, Reply
-from haplane.drills.probe import WRITE_LABEL, configmaps_path
+from haplane.drills.probing.client import Client, NoReply, Reply
+from haplane.drills.probing.probe import WRITE_LABEL, configmaps_path
 from haplane.errors import HaplaneError
 from haplane.waiting import wait_until
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from haplane.config.model import Host, Inventory
-from haplane.drills.client import SECONDS_PER_REQUEST, Target
-from haplane.drills.probe import PER_SECOND
-from haplane.drills.recording import Recording
-from haplane.drills.timeline import Request, parse
+from haplane.drills.probing.client import SECONDS_PER_REQUEST, Target
+from haplane.drills.probing.probe import PER_SECOND
+from haplane.drills.probing.recording import Recording
+from haplane.drills.probing.timeline import Request, parse
 from haplane.errors import HaplaneError
 from haplane.executor import Executor
 from haplane.host_programs import parts, program
@@ -31,7 +31,7 @@ def endpoint_prober(
 ) -> Recording[Request]:
     """Reads and writes at the endpoint, ``per_second`` of each, under a deadline of ``seconds`` each."""
     settings = {"target": asdict(target), "namespace": namespace, "per_second": per_second, "seconds": seconds}
-    return Recording([sys.executable, "-m", "haplane.drills.probe"], json.dumps(settings) + "\n", parse)
+    return Recording([sys.executable, "-m", "haplane.drills.probing.probe"], json.dumps(settings) + "\n", parse)
 
 
 def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_SECOND) -> Recording[Request]:

@@ -17,14 +17,14 @@ import samples
 
 from haplane.cli.drill import exit_code
 from haplane.drills import freeze
-from haplane.drills.compare import compared, read_report
 from haplane.drills.drill import Fault
-from haplane.drills.files import main_page, refuse_unwritable, write_junit, write_reports
-from haplane.drills.lanes import State
 from haplane.drills.limits import Figure
-from haplane.drills.page import page
-from haplane.drills.report import Watched, summarise
-from haplane.drills.timeline import Request
+from haplane.drills.probing.lanes import State
+from haplane.drills.probing.timeline import Request
+from haplane.drills.reports.compare import compared, read_report
+from haplane.drills.reports.page import page
+from haplane.drills.reports.report import Watched, summarise
+from haplane.drills.reports.report_files import main_page, refuse_unwritable, write_junit, write_reports
 from haplane.errors import BadInput, DeadlinePassed, ExitCode, Refused
 from haplane.workflows.drill import Skipped
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from haplane.drills.client import Client
-from haplane.drills.container_cases import CASES, LABEL, REFUSED_FIELD, Case, PodHistory, PodState, keeps_rules
 from haplane.drills.limits import Figure
-from haplane.drills.pod_set import image_of
-from haplane.drills.writes import PREFIX, make_pods_namespace, remove_namespace, request_until_answered
+from haplane.drills.pods.container_cases import CASES, LABEL, REFUSED_FIELD, Case, PodHistory, PodState, keeps_rules
+from haplane.drills.pods.pod_set import image_of
+from haplane.drills.probing.client import Client
+from haplane.drills.probing.writes import PREFIX, make_pods_namespace, remove_namespace, request_until_answered
 from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.waiting import wait_until
 

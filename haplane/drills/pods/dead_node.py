@@ -10,9 +10,9 @@ from enum import Enum
 
 from haplane.drills.drill import DrillContext, shell
 from haplane.drills.limits import Figure
-from haplane.drills.pod_set import PodSet, image_of
-from haplane.drills.pods import CLAIMS, KINDS, NOT_REPLACED, WITH_VOLUME, WITHOUT_THE_NODE
-from haplane.drills.volumes import Volumes, why_none
+from haplane.drills.pods.pod_kinds import CLAIMS, KINDS, NOT_REPLACED, WITH_VOLUME, WITHOUT_THE_NODE
+from haplane.drills.pods.pod_set import PodSet, image_of
+from haplane.drills.pods.volumes import Volumes, why_none
 from haplane.machines.protocol import Armed
 from haplane.scripts import script
 from haplane.waiting import wait_until

@@ -8,9 +8,15 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from haplane.drills.client import Client, NoReply
-from haplane.drills.pods import KINDS, LABEL, Fate, Seen, is_ready, note, objects, seen
-from haplane.drills.writes import PREFIX, create, make_pods_namespace, remove_namespace, request_until_answered
+from haplane.drills.pods.pod_kinds import KINDS, LABEL, Fate, Seen, is_ready, note, objects, seen
+from haplane.drills.probing.client import Client, NoReply
+from haplane.drills.probing.writes import (
+    PREFIX,
+    create,
+    make_pods_namespace,
+    remove_namespace,
+    request_until_answered,
+)
 from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.waiting import wait_until
 

@@ -1,6 +1,6 @@
 import pytest
 
-from haplane.drills.lanes import State, etcd_versions, lanes, leader_changes, parse_states
+from haplane.drills.probing.lanes import State, etcd_versions, lanes, leader_changes, parse_states
 from haplane.errors import HaplaneError
 
 

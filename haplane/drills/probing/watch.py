@@ -1,9 +1,9 @@
-"""What the cluster's parts report while a drill runs: ``python -m haplane.drills.watch``, a process of its own.
+"""What the cluster's parts report during a drill: ``python -m haplane.drills.probing.watch``, a process of its own.
 
 The first line of stdin is a JSON document: ``target`` (the endpoint and credentials), ``port`` of API servers,
 ``masters`` (address by name) and ``hosts`` (by name the argv that runs ``on_host/host_state.py``). The end of stdin
-stops it. Each line of stdout is a :class:`haplane.drills.lanes.State`, written when a value changes; its time is the
-controller's clock when the report arrived.
+stops it. Each line of stdout is a :class:`haplane.drills.probing.lanes.State`, written when a value changes; its time
+is the controller's clock when the report arrived.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from haplane.drills.client import Client, NoReply, Target
-from haplane.drills.lanes import State
+from haplane.drills.probing.client import Client, NoReply, Target
+from haplane.drills.probing.lanes import State
 
 READYZ_SECONDS = 0.5
 NODES_SECONDS = 1.0

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from haplane.drills.client import Client, NoReply
-from haplane.drills.probes import endpoint_prober
-from haplane.drills.timeline import acknowledged_writes, service, stale_reads, steady_seconds
-from haplane.drills.writes import lost_writes
+from haplane.drills.probing.client import Client, NoReply
+from haplane.drills.probing.probers import endpoint_prober
+from haplane.drills.probing.timeline import acknowledged_writes, service, stale_reads, steady_seconds
+from haplane.drills.probing.writes import lost_writes
 from haplane.errors import HaplaneError
 from haplane.waiting import wait_until
 

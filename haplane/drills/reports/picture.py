@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from haplane.drills.lanes import Lane, Segment
-from haplane.drills.report import Picture
+from haplane.drills.probing.lanes import Lane, Segment
+from haplane.drills.reports.report import Picture
 
 HEIGHT = {"wide": 30, "narrow": 46}
 BAR = 20

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 
 from haplane.drills.limits import Figure
-from haplane.drills.picture import timeline
-from haplane.drills.report import Report, limit_of
+from haplane.drills.reports.picture import timeline
+from haplane.drills.reports.report import Report, limit_of
 from haplane.render import render
 
 
