@@ -1,7 +1,7 @@
 """The only place that prints. People get lines and tables, programs one JSON document on stdout.
 
 Progress always goes to stderr: all hosts at once on a terminal, plain lines elsewhere, nothing with ``--json``.
-What is printed is in the log of the run as well.
+Lines are in the log of the run as well, also those that people do not get with ``--json``.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ class Output:
             self._verbose.end()
 
     def line(self, text: str = "") -> None:
-        """One line for people, also where a host has put a line break into it; silent with --json."""
+        """One line for people, also where a host has put a line break into it; with --json in the log alone."""
         if not self.as_json:
             self._progress.pause()
             say(one_line(text))
-            self._note(text)
+        self._note(text)
 
     def warn(self, text: str) -> None:
         """A line on stderr, also with --json."""

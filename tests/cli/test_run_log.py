@@ -87,6 +87,13 @@ def test_a_success_does_not_speak_of_it(state):
     assert len(list((state / "log").iterdir())) == 1
 
 
+def test_what_people_would_have_been_told_is_in_the_log_of_a_json_run(text):
+    """A check of `verify --json` that failed on a machine which was gone an hour later was nowhere."""
+    result = invoke(lambda output: output.line("FAILED: pods: test_dns"), "--json")
+    assert result.output == ""
+    assert "FAILED: pods: test_dns" in text()
+
+
 def test_what_is_done_but_not_everywhere_names_it_too(state):
     assert "log: " in invoke(lambda _: ExitCode.INCOMPLETE).stderr
 
