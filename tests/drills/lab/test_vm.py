@@ -202,7 +202,7 @@ def test_woken_after_every_certificate_has_expired_one_up_recovers_it(vm, before
 def test_restored_from_a_snapshot_after_etcds_data_were_lost(vm, before):
     vm.haplane("snapshot", "take", vm.path)
     lifecycle.kill(vm.inventory, [MASTER])
-    vm.machines.wipe([MASTER], "etcd")
+    lifecycle.wipe(vm.inventory, [MASTER], "etcd")
     lifecycle.start(vm.inventory, [MASTER])
     restored = vm.json("restore", "--identity", str(vm.identity), "--yes")
     assert restored["uid"] == before[2]
