@@ -6,6 +6,7 @@ import re
 
 from haplane.bundle.manifest import Manifest
 from haplane.checks.fleet import Fleet, Machine
+from haplane.checks.on_host.host_facts import COMMAND_SECONDS, TIMED_OUT
 from haplane.config.model import Inventory
 
 MOST_CHARACTERS = 80
@@ -16,6 +17,8 @@ def version_in(text: str | None) -> str:
     """The first version number in a program's answer, without its ``v``, or why there is none."""
     if not text:
         return "not installed"
+    if text == TIMED_OUT:
+        return f"of an unknown version: it did not print one within {COMMAND_SECONDS} s"
     found = VERSION.search(text)
     return found.group(1) if found else text[:MOST_CHARACTERS]
 

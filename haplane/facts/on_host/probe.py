@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import grp
 import hashlib
 import json
@@ -10,9 +11,13 @@ import os
 import pwd
 import stat
 import subprocess
+import time
 from typing import Any, BinaryIO
 
 PROBE_SECONDS = 5
+TIMES_LONGER, WORK_SECONDS = 4, 0.05
+"""A program that works gets so many times its seconds in all: one that used so much CPU within the last second, or
+has a thread that waits for a CPU or for the disk."""
 PIECE_BYTES = 1 << 16
 MOST_READ_BYTES = 4 << 20
 """Of one file: what haplane, kubeadm and the kernel write is far smaller."""
@@ -22,14 +27,12 @@ def completed(*command: str, seconds: float = PROBE_SECONDS) -> subprocess.Compl
     """A command that ran to its end.
 
     Raises OSError, with a message for people, for one that is missing, not executable, late or killed: what it would
-    have reported is unknown, not bad. NotRunnable is that of the first two.
+    have reported is unknown, not bad. NotRunnable is that of the first two. Late is one that hangs: one that still
+    works, on a slow host, is waited for.
     """
     program = command[0]
     try:
-        done = subprocess.run(  # noqa: S603 - fixed commands, no shell
-            command, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds, check=False,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        done = run_patiently(command, seconds)
     except FileNotFoundError:
         raise NotInstalled(program) from None
     except PermissionError:
@@ -41,6 +44,38 @@ def completed(*command: str, seconds: float = PROBE_SECONDS) -> subprocess.Compl
     if done.returncode < 0:
         raise OSError(f"{program} was ended by signal {-done.returncode}")
     return done
+
+
+def run_patiently(command: tuple[str, ...], seconds: float) -> subprocess.CompletedProcess[str]:
+    """As subprocess.run, which does not tell one that works from one that hangs."""
+    last, wait, used = time.monotonic() + TIMES_LONGER * seconds, seconds, 0.0
+    with subprocess.Popen(  # noqa: S603 - fixed commands, no shell
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        errors="replace",
+    ) as child:  # fmt: skip
+        while True:
+            try:
+                output, errors = child.communicate(timeout=wait)
+            except subprocess.TimeoutExpired:
+                before, (used, waits) = used, activity(child.pid)
+                works = waits or used - before >= WORK_SECONDS
+                if not works or time.monotonic() >= last:
+                    child.kill()
+                    raise
+                wait = 1.0
+            else:
+                return subprocess.CompletedProcess(command, child.returncode, output, errors)
+
+
+def activity(process: int) -> tuple[float, bool]:
+    """The CPU seconds that a process's threads have used, and whether one of them waits for a CPU or for the disk."""
+    ticks, waits = 0, False
+    for path in glob.glob(f"/proc/{process}/task/*/stat"):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+            waits = waits or fields[0] in "RD"
+    return ticks / os.sysconf("SC_CLK_TCK"), waits
 
 
 class NotRunnable(OSError):

@@ -1,5 +1,7 @@
 """Programs that are missing, late or killed have not answered: what they would have reported is unknown."""
 
+import sys
+
 import pytest
 from observing import observe
 
@@ -49,6 +51,16 @@ def test_no_answer_is_no_no(programs, monkeypatch, asked, program, why):
         return
     with pytest.raises(OSError, match=why):
         asked("it")
+
+
+def test_one_that_still_works_on_a_slow_host_is_waited_for(programs, monkeypatch):
+    """On an emulated machine etcdctl needed more than 5 s, and `up` ended with "cannot be inspected"."""
+    programs("slow", f"exec {sys.executable} -c 'import time\nwhile time.process_time() < 0.8: pass\nprint(1)'")
+    monkeypatch.setattr(probe, "TIMES_LONGER", 100)
+    assert probe.run("slow", seconds=0.3) == "1\n"
+    monkeypatch.setattr(probe, "TIMES_LONGER", 1)
+    with pytest.raises(OSError, match=r"slow did not end within 0.3 s"):
+        probe.run("slow", seconds=0.3)
 
 
 SHORT = {"PROBE_SECONDS = 5": "PROBE_SECONDS = 1"}
