@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from haplane.phases.converge.apply_cluster import APPLY_CLUSTER, MARK_MASTERS, MARK_WORKERS
 from haplane.phases.converge.approve_serving_certificates import APPROVE_SERVING
+from haplane.phases.converge.configure_kubelets import CONFIGURE_KUBELETS
 from haplane.phases.converge.decommission import DECOMMISSION
 from haplane.phases.converge.delete_nodes import DELETE_NODES
 from haplane.phases.converge.free_space import FREE_SPACE
@@ -17,15 +18,12 @@ from haplane.phases.converge.recover_control_planes import (
     RECOVER_CONTROL_PLANES,
 )
 from haplane.phases.converge.replace_pods import REPLACE_PODS
-from haplane.phases.converge.rolling import (
-    CONFIGURE_KUBELETS,
-    RESTART_CONTROL_PLANES,
-    RESTART_CONTROLLERS,
-    RESTART_ETCD,
-    SERVE_KUBELETS,
-    UNDRAIN_SERVERS,
-)
+from haplane.phases.converge.restart_control_planes import RESTART_CONTROL_PLANES
+from haplane.phases.converge.restart_controllers import RESTART_CONTROLLERS
+from haplane.phases.converge.restart_etcd import RESTART_ETCD
+from haplane.phases.converge.serve_kubelets import SERVE_KUBELETS
 from haplane.phases.converge.start_balancers import START_BALANCERS
+from haplane.phases.converge.undrain_servers import UNDRAIN_SERVERS
 from haplane.phases.snapshots.schedule_snapshots import (
     CHECK_BUCKET,
     INSTALL_AGENTS,

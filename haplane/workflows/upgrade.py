@@ -26,8 +26,9 @@ from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.upgrade import CHOOSE_HOP, DECIDE_HOP
 from haplane.observation.upgrade_checks import CHECK_UPGRADE
 from haplane.phases.converge.apply_cluster import APPLY_CLUSTER
-from haplane.phases.converge.rolling import SERVE_KUBELETS, UNDRAIN_SERVERS
+from haplane.phases.converge.serve_kubelets import SERVE_KUBELETS
 from haplane.phases.converge.start_balancers import START_BALANCERS
+from haplane.phases.converge.undrain_servers import UNDRAIN_SERVERS
 from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.phases.upgrade.control_planes import UPGRADE_CONTROL_PLANES
 from haplane.phases.upgrade.members import UPGRADE_ETCD

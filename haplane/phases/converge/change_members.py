@@ -18,7 +18,7 @@ from haplane.errors import HaplaneError
 from haplane.observation.membership import current, refuse_full_disks, refused
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
-from haplane.phases.converge.rolling import put_back, take_out
+from haplane.procedures.out_of_service import put_back, take_out
 
 BLOCKED_SECONDS = 60.0
 """After one change members on a busy host may take that long until they are seen to serve again."""

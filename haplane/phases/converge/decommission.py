@@ -17,11 +17,11 @@ from haplane.domain.membership import Blocked, Change
 from haplane.domain.membership import leave as next_leave
 from haplane.domain.plan import Kind
 from haplane.domain.timestamps import timestamp
+from haplane.observation.guard import refuse_unless
 from haplane.observation.membership import current, refuse_living_masters, refused
 from haplane.observation.observe import observe
 from haplane.observation.waiting import Obstacle, look_until_clear
 from haplane.phases.converge.change_members import BLOCKED_SECONDS, remove
-from haplane.phases.converge.rolling import refuse_unless
 from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
 from haplane.phases.node.drain import drain_node, require_nodes
 from haplane.phases.reset.reset_hosts import reset_hosts

@@ -18,12 +18,13 @@ from haplane.domain.outage_order import in_order
 from haplane.domain.plan import Kind, Step
 from haplane.domain.returned import missing_pods, missing_services
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
+from haplane.observation.guard import refuse_unless
 from haplane.observation.observe import observe_briefly
 from haplane.observation.waiting import Obstacle, look_until_clear
-from haplane.phases.converge.rolling import refuse_unless, take_out, undrain
 from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
 from haplane.phases.node.drain import drain_node, named_hosts, require_nodes, show, uncordon_own
 from haplane.phases.node.node_api import cordon, look
+from haplane.procedures.out_of_service import take_out, undrain
 
 BOOT_SECONDS = 900.0
 """Bare metal with much memory needs minutes before it starts anything."""

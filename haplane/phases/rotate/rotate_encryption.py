@@ -12,7 +12,6 @@ from haplane.deploys import rotation as recipes
 from haplane.domain import host_paths
 from haplane.domain.key_rotation import Action, MasterKeys, Stage, next_action, order_of
 from haplane.errors import HaplaneError
-from haplane.phases.converge.rolling import restart_control_plane
 from haplane.phases.rotate.rotation import (
     deciding,
     follow,
@@ -23,6 +22,7 @@ from haplane.phases.rotate.rotation import (
     write_on_masters,
 )
 from haplane.pki.encryption import EncryptionKey, merge_encryption, parse_encryption, render_encryption
+from haplane.procedures.restart import restart_control_plane
 
 ATTEMPTS = 5
 MOST_ACTIONS = 60

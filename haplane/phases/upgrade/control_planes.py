@@ -10,8 +10,9 @@ from haplane.domain.files import Part
 from haplane.domain.guard import may_restart_apiserver, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
-from haplane.phases.converge.rolling import restart_control_plane, start_control_plane_anew, undrain
 from haplane.phases.upgrade.switch import switching
+from haplane.procedures.out_of_service import undrain
+from haplane.procedures.restart import restart_control_plane, start_control_plane_anew
 
 
 def upgrade_control_planes(context: Context) -> None:

@@ -12,8 +12,9 @@ from haplane.domain.guard import may_restart_etcd, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_etcd import starts_again
 from haplane.domain.upgrade_plan import Group
-from haplane.phases.converge.rolling import restart_member, undrain
 from haplane.phases.upgrade.switch import switching
+from haplane.procedures.out_of_service import undrain
+from haplane.procedures.restart import restart_member
 
 
 def upgrade_members(context: Context) -> None:

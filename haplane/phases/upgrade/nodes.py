@@ -17,10 +17,11 @@ from haplane.domain.guard import may_restart_apiserver, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
 from haplane.errors import Refused
+from haplane.observation.guard import refuse_unless
 from haplane.observation.observe import observe_briefly
 from haplane.observation.waiting import Obstacle, look_until_clear
-from haplane.phases.converge.rolling import put_back, refuse_unless, take_out
 from haplane.phases.upgrade.switch import switching
+from haplane.procedures.out_of_service import put_back, take_out
 
 READY_SECONDS = 60.0
 """A node whose kubelet was restarted reports Ready within 10 s, on a busy host within that."""
