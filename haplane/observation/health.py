@@ -8,8 +8,7 @@ from dataclasses import replace
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Inventory
 from haplane.context.context import Context
-from haplane.context.phase import Look, Phase
-from haplane.deploys.recipes import wait_for_nodes
+from haplane.context.phase import Look
 from haplane.desired.certificates import every_certificate
 from haplane.desired.hosts import needed_paths, nftables, programs_of, units
 from haplane.desired.keys import api_servers
@@ -33,13 +32,6 @@ LATE_SECONDS = 200.0
 
 SETTLE_AT_MOST_SECONDS = 300.0
 """While the problems change, something is on its way: pods that start one after the other on a slow machine."""
-
-
-def await_nodes(context: Context) -> None:
-    """Wait until nodes are Ready and DNS is available; what does not come in time is no error."""
-    nodes = [host.name for host in context.reachable(context.inventory.nodes)]
-    everywhere = not context.observation.unreachable
-    context.deploy([context.some_master()], wait_for_nodes, nodes=nodes, dns_everywhere=everywhere)
 
 
 def verify_health(context: Context) -> None:
@@ -141,7 +133,4 @@ def roster(inventory: Inventory, manifest: Manifest | None = None) -> Roster:
     )
 
 
-AWAIT_NODES = Phase(
-    "Wait until nodes are Ready", (), await_nodes, breakable=True, when=lambda context: context.result.changed
-)
 VERIFY_HEALTH = Look("Verify that the cluster is healthy", verify_health)

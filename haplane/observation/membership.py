@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.desired.hosts import cluster_wants
@@ -18,11 +19,14 @@ from haplane.domain.stale_members import disagreement, stale_members
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.steps.etcd_space import lacks_room
 from haplane.domain.steps.membership import not_made_by_haplane
-from haplane.errors import Refused, Unreachable
+from haplane.errors import HaplaneError, Refused, Unreachable
 from haplane.observation.waiting import Obstacle, look_until_clear
 
 LATE_QUORUM_SECONDS = 30.0
 """Members that were just started, or run on busy hosts, answer within that."""
+
+BLOCKED_SECONDS = 60.0
+"""After one change members on a busy host may take that long until they are seen to serve again."""
 
 HAPLANE_FIXES = (FailureKind.DAMAGED, FailureKind.CERTIFICATE, FailureKind.KEYS_MISSING, FailureKind.PERMISSION)
 """A repair goes on: it issues keys, gives etcd its files, or rebuilds."""
@@ -96,6 +100,33 @@ def refused(blocked: Blocked) -> Refused:
         usual = "move hosts to decommission into the group `leaving`; power off those that are dead"
         next_step = blocked.remedy or usual
     return Refused(blocked.what, where="etcd's member list", why=blocked.why, next_step=next_step)
+
+
+def await_change(context: Context, find: Callable[[], Change | Blocked | None]) -> Change | None:
+    """The change that ``find`` returns. One that must not be made yet is looked at again for BLOCKED_SECONDS.
+
+    Raises Refused when it still must not.
+    """
+
+    def blocked() -> Obstacle | None:
+        found = find()
+        return Obstacle("etcd", f"waiting: {found.what} ({found.why})") if isinstance(found, Blocked) else None
+
+    look_until_clear(context, blocked, BLOCKED_SECONDS)
+    found = find()
+    if isinstance(found, Blocked):
+        raise refused(found)
+    return found
+
+
+def any_healthy_voter(context: Context, without: int = 0) -> Host:
+    """A host whose member serves and is not ``without``: changes of the list are made through it."""
+    for host in context.reachable((*context.inventory.etcd, *context.inventory.leaving)):
+        etcd = context.report(host).etcd
+        voter = etcd.status is not None and not etcd.status.is_learner and etcd.status.header.member_id != without
+        if voter and etcd.reads_through_quorum and host.name not in context.decision.data_to_discard:
+            return host
+    raise HaplaneError("no other etcd member serves", next_step=f"`haplane status {context.inventory.path}`")
 
 
 def refuse_living_masters(context: Context) -> None:

@@ -14,7 +14,7 @@ from haplane.domain.progress import Progress
 from haplane.errors import BadInput
 from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
-from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
+from haplane.observation.health import VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import (
     REFUSE_ANOTHER_VERSION,
@@ -25,6 +25,7 @@ from haplane.observation.preconditions import (
     WAIT_FOR_STARTING_API_SERVERS,
 )
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
+from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.converge.change_members import CHANGE_MEMBERS
 from haplane.phases.converge.start_etcd import START_ETCD
 from haplane.phases.node.drain import DECIDE_DRAIN, DECIDE_UNCORDON, DRAIN, UNCORDON

@@ -10,10 +10,11 @@ from haplane.domain.progress import Progress
 from haplane.domain.restoration import Journal
 from haplane.errors import ExitCode, HaplaneError
 from haplane.executor import Executor
-from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
+from haplane.observation.health import VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import REFUSE_ANOTHER_VERSION, REFUSE_CHANGED_SETTINGS, REQUIRE_A_MASTER
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS_WITHOUT_KEYS
+from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.restore.choose_source import CHOOSE_SOURCE
 from haplane.phases.restore.restore_data import (
     DECIDE_RESTORE,

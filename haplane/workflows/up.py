@@ -11,7 +11,7 @@ from haplane.domain.progress import Progress
 from haplane.errors import HaplaneError
 from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
-from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
+from haplane.observation.health import VERIFY_HEALTH
 from haplane.observation.membership import REFUSE_LIVING_MASTERS
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import (
@@ -25,13 +25,15 @@ from haplane.observation.preconditions import (
 from haplane.observation.reach import REFUSE_BLOCKED_PORTS
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.signing_key import held_signing_key
+from haplane.observation.snapshots import REFUSE_UNUSABLE_SNAPSHOTS
 from haplane.phases.converge.approve_serving_certificates import LIST_REFUSED_REQUESTS
+from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.converge.change_members import CHANGE_MEMBERS
 from haplane.phases.converge.decommission import LIST_COSTS
+from haplane.phases.converge.form_etcd import FORM_ETCD
 from haplane.phases.converge.join_workers import PRINT_JOIN_COMMAND
-from haplane.phases.converge.start_etcd import FORM_ETCD, START_ETCD
+from haplane.phases.converge.start_etcd import START_ETCD
 from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
-from haplane.phases.snapshots.schedule_snapshots import REFUSE_UNUSABLE_SNAPSHOTS
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb, looks_before

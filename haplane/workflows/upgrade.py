@@ -12,7 +12,7 @@ from haplane.domain.progress import Progress
 from haplane.errors import HaplaneError
 from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
-from haplane.observation.health import AWAIT_NODES, VERIFY_HEALTH
+from haplane.observation.health import VERIFY_HEALTH
 from haplane.observation.membership import REFUSE_LIVING_MASTERS
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import (
@@ -26,6 +26,7 @@ from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.upgrade import CHOOSE_HOP, DECIDE_HOP
 from haplane.observation.upgrade_checks import CHECK_UPGRADE
 from haplane.phases.converge.apply_cluster import APPLY_CLUSTER
+from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.converge.serve_kubelets import SERVE_KUBELETS
 from haplane.phases.converge.start_balancers import START_BALANCERS
 from haplane.phases.converge.undrain_servers import UNDRAIN_SERVERS

@@ -17,7 +17,7 @@ from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host
 from haplane.domain.progress import silent
 from haplane.errors import DeadlinePassed, HaplaneError
-from haplane.phases.converge.push_bundle import wait_for_all
+from haplane.procedures.pushes import wait_for_all
 from haplane.remote import connection, openssh
 from haplane.remote.push import Push
 

@@ -33,7 +33,7 @@ def cluster(tmp_path, monkeypatch):
     """With snapshots, as `up` leaves it."""
     monkeypatch.setattr(decide.ClusterIdentity, "generate", lambda *_: samples.identity())
     monkeypatch.setattr(prepare, "agent_archive", lambda: AgentArchive("0" * 16, b""))
-    monkeypatch.setattr("haplane.phases.snapshots.schedule_snapshots.proven", lambda: set(RECIPIENTS))
+    monkeypatch.setattr("haplane.observation.snapshots.proven", lambda: set(RECIPIENTS))
     write_bundle(tmp_path)
     made = KeyHolders(with_recipients(str(tmp_path), RECIPIENTS[0]))
     run(up, made)

@@ -21,8 +21,10 @@ from haplane.observation.requirements import refuse_unfit_hosts
 from haplane.phases.converge.apply_cluster import APPLY_CLUSTER
 from haplane.phases.converge.initialise_masters import TIDY_MASTERS
 from haplane.phases.converge.join_workers import JOIN_WORKERS
-from haplane.phases.converge.push_bundle import FINISH_PUSHES, START_CONTAINER_RUNTIME, wait_for_images
+from haplane.phases.converge.push_bundle import FINISH_PUSHES
 from haplane.phases.converge.start_balancers import paths_of
+from haplane.phases.converge.start_container_runtime import START_CONTAINER_RUNTIME
+from haplane.procedures.pushes import wait_for_images
 from haplane.workflows import engine
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN
 from haplane.workflows.prepare import prepare

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import recipes
-from haplane.desired.hosts import cluster_wants, dns_fingerprint, node_labels, proxy_fingerprint
+from haplane.desired.hosts import cluster_wants, dns_fingerprint, proxy_fingerprint
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.domain.plan import THE_CLUSTER, Kind
 
@@ -39,25 +39,4 @@ def to_restart(changed: Iterable[str]) -> list[str]:
     return [name for name, word in words.items() if any(word in path for path in changed)]
 
 
-def mark_masters(context: Context) -> None:
-    """The control-plane label, and the taint the inventory asks for."""
-    nodes = context.plan.hosts(Kind.MARK)
-    run_pods = context.inventory.cluster.masters_run_pods
-    context.deploy(
-        [context.some_master()], recipes.label_masters, nodes=nodes, run_pods=run_pods, labels=_labels(context, nodes)
-    )
-
-
-def mark_workers(context: Context) -> None:
-    """The label without which haplane never deletes a Node."""
-    nodes = context.plan.hosts(Kind.MARK_WORKERS)
-    context.deploy([context.some_master()], recipes.label_made, nodes=nodes, labels=_labels(context, nodes))
-
-
-def _labels(context: Context, nodes: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    return {name: labels for name, labels in node_labels(context.inventory).items() if name in nodes}
-
-
 APPLY_CLUSTER = Phase("Apply cluster-wide objects", (Kind.CLUSTER,), apply_cluster, breakable=True)
-MARK_MASTERS = Phase("Label and taint masters", (Kind.MARK,), mark_masters)
-MARK_WORKERS = Phase("Label workers", (Kind.MARK_WORKERS,), mark_workers)

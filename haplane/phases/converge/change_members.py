@@ -10,18 +10,15 @@ from haplane.context.phase import Phase
 from haplane.deploys import etcd_recipes
 from haplane.desired.files import etcd_start, peer_url
 from haplane.domain import host_paths
-from haplane.domain.membership import Act, Blocked, Change, next_change
+from haplane.domain.membership import Act, Change, next_change
 from haplane.domain.observed import listed_members
 from haplane.domain.plan import Kind
 from haplane.domain.timestamps import timestamp
 from haplane.errors import HaplaneError
-from haplane.observation.membership import current, refuse_full_disks, refused
+from haplane.observation.membership import any_healthy_voter, await_change, current, refuse_full_disks
 from haplane.observation.observe import observe
-from haplane.observation.waiting import Obstacle, look_until_clear
 from haplane.procedures.out_of_service import put_back, take_out
-
-BLOCKED_SECONDS = 60.0
-"""After one change members on a busy host may take that long until they are seen to serve again."""
+from haplane.procedures.remove_member import remove_member
 
 MOST_CHANGES = 60
 """More than any inventory can need: whoever undoes what we do is not to keep us here for ever."""
@@ -50,21 +47,9 @@ def change_members(context: Context) -> None:
 
 
 def look(context: Context) -> Change | None:
-    """The next change, on a new look. One that must not be is looked at again for BLOCKED_SECONDS.
-
-    Raises Refused when it still must not be.
-    """
+    """The next change, on a new look. Raises Refused when it must not be made."""
     observe(context)
-
-    def blocked() -> Obstacle | None:
-        found = next_change(current(context))
-        return Obstacle("etcd", f"waiting: {found.what} ({found.why})") if isinstance(found, Blocked) else None
-
-    look_until_clear(context, blocked, BLOCKED_SECONDS)
-    found = next_change(current(context))
-    if isinstance(found, Blocked):
-        raise refused(found)
-    return found
+    return await_change(context, lambda: next_change(current(context)))
 
 
 def _take_out_of_service(context: Context, change: Change, out: dict[str, Host]) -> None:
@@ -76,14 +61,6 @@ def _take_out_of_service(context: Context, change: Change, out: dict[str, Host])
     if host_paths.APISERVER_MANIFEST in context.report(host).files:
         take_out(context, host)
         out[host.name] = host
-
-
-def remove(context: Context, change: Change) -> None:
-    """Off the list; one that still serves has handed over leadership before."""
-    host = next((host for host in context.inventory.everyone if host.name == change.name), None)
-    if host is not None and host.name in context.observation.reports and context.report(host).etcd.status is not None:
-        context.deploy([host], etcd_recipes.hand_over)
-    context.deploy([any_healthy_voter(context, change.id)], etcd_recipes.remove_member, member=f"{change.id:x}")
 
 
 def _add(context: Context, change: Change) -> None:
@@ -115,22 +92,12 @@ def _disarm(context: Context, change: Change) -> None:
 
 
 CARRY_OUT = {
-    Act.REMOVE: remove,
+    Act.REMOVE: remove_member,
     Act.ADD: _add,
     Act.START: _start,
     Act.PROMOTE: _promote,
     Act.DISARM: _disarm,
 }
-
-
-def any_healthy_voter(context: Context, without: int = 0) -> Host:
-    """A host whose member serves and is not ``without``: changes of the list are made through it."""
-    for host in context.reachable((*context.inventory.etcd, *context.inventory.leaving)):
-        etcd = context.report(host).etcd
-        voter = etcd.status is not None and not etcd.status.is_learner and etcd.status.header.member_id != without
-        if voter and etcd.reads_through_quorum and host.name not in context.decision.data_to_discard:
-            return host
-    raise HaplaneError("no other etcd member serves", next_step=f"`haplane status {context.inventory.path}`")
 
 
 CHANGE_MEMBERS = Phase("Change etcd's members, one at a time", (Kind.MEMBERS,), change_members)

@@ -18,13 +18,12 @@ from haplane.domain.membership import leave as next_leave
 from haplane.domain.plan import Kind
 from haplane.domain.timestamps import timestamp
 from haplane.observation.guard import refuse_unless
-from haplane.observation.membership import current, refuse_living_masters, refused
+from haplane.observation.membership import await_change, current, refuse_living_masters
 from haplane.observation.observe import observe
-from haplane.observation.waiting import Obstacle, look_until_clear
-from haplane.phases.converge.change_members import BLOCKED_SECONDS, remove
 from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
 from haplane.phases.node.drain import drain_node, require_nodes
 from haplane.phases.reset.reset_hosts import reset_hosts
+from haplane.procedures.remove_member import remove_member
 
 NOT_KNOWN = "the cost of its drain is unknown because no API server is ready; a drain that loses data is refused"
 
@@ -88,18 +87,10 @@ def decommission(context: Context) -> None:
 
 def _leave_etcd(context: Context, host: Host) -> None:
     """As soon as it may: a member that has just come up may not have been seen to serve yet."""
-    look_until_clear(context, lambda: _obstacle(context, host), BLOCKED_SECONDS)
-    change = _change(context, host)
-    if isinstance(change, Blocked):
-        raise refused(change)
+    change = await_change(context, lambda: _change(context, host))
     if change is not None:
-        remove(context, change)
+        remove_member(context, change)
         observe(context)
-
-
-def _obstacle(context: Context, host: Host) -> Obstacle | None:
-    change = _change(context, host)
-    return Obstacle("etcd", f"waiting: {change.what} ({change.why})") if isinstance(change, Blocked) else None
 
 
 def _change(context: Context, host: Host) -> Change | Blocked | None:

@@ -16,8 +16,8 @@ from haplane.domain.plan import Kind
 from haplane.domain.steps.etcd_space import is_compacted, quota_of, still_full, without_space
 from haplane.errors import Refused
 from haplane.observation.guard import refuse_unless
+from haplane.observation.membership import any_healthy_voter
 from haplane.observation.observe import observe
-from haplane.phases.converge.change_members import any_healthy_voter
 from haplane.procedures.out_of_service import out_of_service
 
 MARGIN = 64 << 20

@@ -11,7 +11,7 @@ from haplane.deploys.recipes import join_worker
 from haplane.desired.files import join_configuration
 from haplane.domain.plan import Kind
 from haplane.errors import HaplaneError
-from haplane.phases.converge.push_bundle import wait_for_images
+from haplane.procedures.pushes import wait_for_images
 from haplane.scripts import script
 
 JOIN_COMMAND = re.compile(

@@ -1,20 +1,13 @@
-"""Form the etcd cluster, once; later, start members that are down."""
+"""Start etcd members that are down."""
 
 from __future__ import annotations
 
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
-from haplane.deploys.etcd_recipes import form_etcd, start_etcd
+from haplane.deploys.etcd_recipes import start_etcd
 from haplane.deploys.recipes import put_back_control_plane
-from haplane.desired.files import etcd_start, peer_url
 from haplane.domain.plan import Kind
-
-
-def form_the_cluster(context: Context) -> None:
-    """All members at the same time."""
-    drop_in = etcd_start("new", {host.name: peer_url(host) for host in context.inventory.etcd})
-    context.deploy(context.hosts(Kind.FORM_ETCD), form_etcd, drop_in=drop_in)
 
 
 def start_members(context: Context) -> None:
@@ -37,5 +30,4 @@ def _waits_to_be_tried_again(context: Context, host: Host) -> bool:
     return host.name not in context.plan.hosts(*rest)
 
 
-FORM_ETCD = Phase("Form the etcd cluster", (Kind.FORM_ETCD,), form_the_cluster)
 START_ETCD = Phase("Start etcd members", (Kind.START_ETCD,), start_members)

@@ -25,8 +25,8 @@ from haplane.observation.decide import decide_steps
 from haplane.observation.observe import observe
 from haplane.observation.preconditions import wait_for_starting_api_servers
 from haplane.observation.waiting import Obstacle, look_until_clear
-from haplane.phases.converge.delete_nodes import delete_nodes
 from haplane.pki.encryption import merge_encryption, parse_encryption, render_encryption
+from haplane.procedures.delete_nodes import delete_nodes
 from haplane.recovery.choice import Restoration
 
 LEFT_TO_UP = (

@@ -18,8 +18,8 @@ from haplane.domain.quorum import majority
 from haplane.errors import Refused, Unreachable
 from haplane.observation.decide import decide_steps
 from haplane.observation.observe import observe
-from haplane.phases.converge.prepare_hosts import prepare_hosts
-from haplane.phases.snapshots.schedule_snapshots import seal_keys_on
+from haplane.procedures.prepare_hosts import prepare_hosts
+from haplane.procedures.seal_keys import seal_keys_on
 
 
 def rotation_under_way(context: Context) -> str | None:

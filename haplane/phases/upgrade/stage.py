@@ -10,8 +10,8 @@ from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.plan import Kind
 from haplane.executor import Pushing
-from haplane.phases.converge.prepare_hosts import prepare_hosts
-from haplane.phases.converge.push_bundle import push_images, wait_for_all
+from haplane.procedures.prepare_hosts import prepare_hosts
+from haplane.procedures.pushes import push_images, wait_for_all
 
 
 def stage(context: Context) -> None:

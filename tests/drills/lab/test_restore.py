@@ -13,7 +13,7 @@ from haplane.domain.progress import silent
 from haplane.drills.probing.client import Client
 from haplane.drills.probing.credentials import administrator
 from haplane.lab import lifecycle
-from haplane.phases.snapshots.schedule_snapshots import CHECK_BUCKET
+from haplane.phases.converge.check_bucket import CHECK_BUCKET
 from haplane.pki.cluster_identity import IDENTITY_PATHS
 from haplane.remote.openssh import read_files, run
 from haplane.workflows.prepare import over_ssh

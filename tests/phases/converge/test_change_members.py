@@ -18,10 +18,8 @@ from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Step
 from haplane.domain.trust import believed
 from haplane.errors import HaplaneError, Refused
-from haplane.observation.membership import current, foresee_changes
+from haplane.observation.membership import any_healthy_voter, current, foresee_changes
 from haplane.phases.converge import change_members, decommission
-from haplane.phases.converge.change_members import any_healthy_voter
-from haplane.phases.converge.delete_nodes import delete_nodes
 
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
@@ -296,11 +294,3 @@ def test_a_member_that_was_taken_off_the_list_with_its_data_is_added_again_only_
     assert "haplane node repair INVENTORY m2" in refusal.value.next_step
     changes = foresee_changes(context_with(observation, repaired="m2"))
     assert [(change.act, change.name) for change in changes][0] == (Act.ADD, "m2")
-
-
-def test_a_node_that_came_back_since_the_plan_was_made_is_not_deleted():
-    steps = [Step(Kind.DELETE_NODE, "old", "a master that is not in the inventory")]
-    context = context_of(INVENTORY, CONVERGED, steps=steps)
-    delete_nodes(context)
-    assert context.executor.deployed == []
-    assert context.executor.said[-1][0] == "old"

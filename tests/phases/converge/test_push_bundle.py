@@ -8,7 +8,7 @@ from contexts import FakeExecutor, context_of
 
 from haplane.domain.plan import Kind
 from haplane.domain.steps.host import host_steps
-from haplane.phases.converge import push_bundle
+from haplane.phases.converge.push_bundle import FINISH_PUSHES, PUSH_BUNDLE, push_bundle
 
 INVENTORY = samples.inventory(workers=1)
 CONVERGED = samples.converged(INVENTORY)
@@ -39,7 +39,7 @@ def pushes():
         executor = FakeExecutor()
         executor.push = lambda host, bundle, files, here=None: Sent(host, bundle, files, here or {})
         context = context_of(INVENTORY, observation, steps=steps, wants=wants, executor=executor)
-        push_bundle.push_bundle(context)
+        push_bundle(context)
         sent = context.result
         assert {push.host.name for push in (*sent.binary_pushes, *sent.image_pushes)} <= {"m1"}
         return sent.binary_pushes, sent.image_pushes
@@ -80,5 +80,5 @@ def test_an_archive_that_differs_is_sent_although_its_image_is_known(pushes):
 
 
 def test_the_phases_run_for_a_containerd_that_is_started(pushes):
-    assert Kind.RUNTIME in push_bundle.PUSH_BUNDLE.also_after
-    assert Kind.RUNTIME in push_bundle.FINISH_PUSHES.also_after
+    assert Kind.RUNTIME in PUSH_BUNDLE.also_after
+    assert Kind.RUNTIME in FINISH_PUSHES.also_after

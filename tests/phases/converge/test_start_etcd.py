@@ -1,28 +1,12 @@
-"""Everything that a kubelet starts the control plane with is there before the kubelet can start."""
-
 import pytest
 import samples
 from contexts import context_of
 
-from haplane.context.phase import Phase
 from haplane.domain.plan import Kind, Step
-from haplane.phases.converge import start_etcd
-from haplane.workflows import restore, up
+from haplane.phases.converge.start_etcd import start_members
 
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
-
-
-@pytest.mark.parametrize("entries", [up.ENTRIES, restore.ENTRIES])
-def test_kubelets_come_last(entries):
-    order = [entry.kinds for entry in entries if isinstance(entry, Phase)]
-    recover, client, kubelet, serving, control_plane = (
-        next(number for number, kinds in enumerate(order) if kind in kinds)
-        for kind in (Kind.RECOVER, Kind.KUBELET_CLIENT, Kind.KUBELET, Kind.SERVING, Kind.CONTROL_PLANE)
-    )
-    assert recover < client < kubelet < serving < control_plane
-    if entries is up.ENTRIES:
-        assert next(number for number, kinds in enumerate(order) if Kind.START_ETCD in kinds) < recover
 
 
 @pytest.mark.parametrize(
@@ -34,6 +18,6 @@ def test_an_api_server_that_only_lacked_etcd_is_not_left_to_the_kubelets_back_of
     steps = [Step(Kind.START_ETCD, "m3", "its certificates have expired")]
     steps += [Step(other, "m3", "")] if other else []
     context = context_of(INVENTORY, observation, steps=steps, wants=wants)
-    start_etcd.start_members(context)
+    start_members(context)
     back = [hosts for name, hosts, _ in context.executor.deployed if name == "put_back_control_plane"]
     assert back == expected

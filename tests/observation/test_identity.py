@@ -7,7 +7,7 @@ import samples
 from contexts import FakeExecutor, context_of
 
 from haplane.errors import Refused
-from haplane.phases.converge import prepare_hosts
+from haplane.observation.identity import identity
 
 INVENTORY = samples.inventory()
 FILES = samples.identity().to_files()
@@ -27,11 +27,11 @@ def context_with(held):
 
 
 def test_the_identity_is_read_back():
-    assert prepare_hosts.identity(context_with(lambda name: FILES)) == samples.identity()
+    assert identity(context_with(lambda name: FILES)) == samples.identity()
 
 
 def test_keys_that_are_not_as_reported_are_refused():
     path = min(FILES)
     with pytest.raises(Refused, match="m1 holds other keys than it reported") as refusal:
-        prepare_hosts.identity(context_with(lambda name: FILES | {path: b"another"}))
+        identity(context_with(lambda name: FILES | {path: b"another"}))
     assert path in refusal.value.where

@@ -1,1 +1,0 @@
-"""Phases that have members take snapshots."""
