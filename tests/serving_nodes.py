@@ -7,7 +7,7 @@ from fake_cluster import FakeCluster, converged
 
 from haplane.domain import host_paths
 from haplane.errors import HaplaneError
-from haplane.phases.node import node_api
+from haplane.procedures import node_api
 
 DAEMON = zoo.owner("DaemonSet", "net")
 WEB = zoo.owner("ReplicaSet", "web")

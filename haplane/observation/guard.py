@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 from haplane.config.model import Host
 from haplane.context.context import Context
-from haplane.domain.guard import Guard
+from haplane.domain.guard import Guard, may_restart_apiserver, may_restart_etcd, may_stop_balancer
 from haplane.domain.quorum import Verdict
 from haplane.errors import Refused, Unreachable
 from haplane.observation.observe import observe_briefly
@@ -52,3 +55,39 @@ def _refuse_lost(context: Context, host: Host, group: tuple[Host, ...], known: s
             why="; ".join(unreachable[one.name] for one in gone),
             next_step="check that it is on and that ssh to it works, then run the same command again",
         )
+
+
+def refuse_unreachable(context: Context, hosts: list[Host]) -> None:
+    """Raises Unreachable when one of them did not answer."""
+    if lost := [host.name for host in hosts if host.name not in context.observation.reports]:
+        raise Unreachable(
+            f"{', '.join(lost)} cannot be reached; nothing was changed",
+            why="; ".join(context.observation.unreachable.get(name, "no response") for name in lost),
+            next_step="start it, or name the other hosts",
+        )
+
+
+def refuse_unsafe_now(context: Context, host: Host) -> None:
+    """As :func:`refuse_unsafe`, for the first to go: nobody is asked about what cannot be done."""
+    reports = context.observation.reports
+    for group, guard in _guards(context, host):
+        if not guard({other.name: reports.get(other.name) for other in group}, host.name).allowed:
+            refuse_unless(context, host, group, guard)
+
+
+def refuse_unsafe(context: Context, host: Host) -> None:
+    """Raises Refused unless API servers, etcd and load balancers carry on without it, each looked at anew."""
+    for group, guard in _guards(context, host):
+        refuse_unless(context, host, group, guard)
+
+
+def _guards(context: Context, host: Host) -> Iterator[tuple[tuple[Host, ...], Guard]]:
+    """Whoever it shares a task with, and the rule of that."""
+    inventory = context.inventory
+    if host in inventory.masters:
+        yield inventory.masters, may_restart_apiserver
+    if host in inventory.etcd:
+        yield inventory.etcd, may_restart_etcd
+    if host in inventory.balancer_hosts:
+        masters = {master.name for master in inventory.masters}
+        yield inventory.balancer_hosts, partial(may_stop_balancer, masters=masters)

@@ -12,7 +12,7 @@ from haplane.domain.drain.cluster import parse_workloads
 from haplane.facts.on_host import kubelet_sizes
 from haplane.operations.on_host import hand_over_address, node_api
 from haplane.operations.run import on_host
-from haplane.phases.node.node_api import CORDONED
+from haplane.procedures.node_api import CORDONED
 
 RICH = zoo.pod(
     "it",

@@ -24,7 +24,7 @@ from haplane.observation.health import judge
 from haplane.observation.membership import foresee_changes
 from haplane.observation.requirements import refuse_unfit_hosts
 from haplane.phases.converge.join_workers import PRINTED, new_join_command
-from haplane.phases.discard.discard_data import decide_discard
+from haplane.phases.node.discard import decide_discard
 from haplane.phases.reset.reset_hosts import refuse_needed_hosts
 from haplane.phases.rotate.rotation import rotation_under_way
 from haplane.recovery.context import RestoreContext

@@ -12,7 +12,7 @@ from serving_nodes import APP, WEB, Nodes, replicas
 from haplane.context.request import NodeRequest
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, DeadlinePassed, ExitCode, HaplaneError, Refused, Unreachable
-from haplane.phases.node import reboot
+from haplane.observation import guard
 from haplane.phases.node.remove import without
 from haplane.workflows.node import node
 from haplane.workflows.up import up
@@ -272,7 +272,7 @@ def test_no_master_is_rebooted_while_another_one_runs_an_etcd_cluster_of_its_own
 @pytest.mark.parametrize(("name", "times"), [("lb1", 1), ("m2", 4)])
 def test_the_guards_are_asked_again_only_after_a_drain(inventory, monkeypatch, name, times):
     asked = []
-    monkeypatch.setattr(reboot, "refuse_unless", lambda _, host, *__: asked.append(host.name))
+    monkeypatch.setattr(guard, "refuse_unless", lambda _, host, *__: asked.append(host.name))
     carry_out(Nodes(inventory), "reboot", name)
     assert asked == [name] * times
 

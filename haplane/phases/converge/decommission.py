@@ -17,13 +17,14 @@ from haplane.domain.membership import Blocked, Change
 from haplane.domain.membership import leave as next_leave
 from haplane.domain.plan import Kind
 from haplane.domain.timestamps import timestamp
+from haplane.observation.drain_costs import costs_of, refuse_deadlocks, refuse_losses
 from haplane.observation.guard import refuse_unless
 from haplane.observation.membership import await_change, current, refuse_living_masters
+from haplane.observation.nodes import nodes_among, require_nodes
 from haplane.observation.observe import observe
-from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
-from haplane.phases.node.drain import drain_node, require_nodes
-from haplane.phases.reset.reset_hosts import reset_hosts
+from haplane.procedures.drain_node import drain_node
 from haplane.procedures.remove_member import remove_member
+from haplane.procedures.reset_hosts import reset_hosts
 
 NOT_KNOWN = "the cost of its drain is unknown because no API server is ready; a drain that loses data is refused"
 

@@ -1,1 +1,1 @@
-"""Phases of `node drain`, `node uncordon`, `node reboot`, `node patch` and `node remove`."""
+"""Phases of `node drain`, `node uncordon`, `node reboot`, `node patch`, `node remove` and `node discard`."""

@@ -1,87 +1,23 @@
-"""Nodes cordoned and drained through the eviction API, one at a time; and uncordoned."""
+"""Nodes drained through the eviction API, one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
-from datetime import datetime
-
-from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
-from haplane.domain.drain.cost import to_evict
-from haplane.domain.drain.pod import Pod
-from haplane.domain.drain.summary import NodeCost
-from haplane.domain.plan import Kind, Plan, Step, few
-from haplane.errors import DeadlinePassed, Refused, Unreachable
-from haplane.observation.waiting import Obstacle, look_until_clear
-from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
-from haplane.phases.node.node_api import CORDONED, cordon, evict, look, uncordon
-
-EVERY_SECONDS = 1.0
-"""Between two looks at what is left on a node."""
-
-LATE_SECONDS = 15.0
-BUDGET_SECONDS = 120.0
-"""After one node, the pods that moved from it need a moment until budgets let the next one's go."""
-
-
-def named_hosts(context: Context) -> list[Host]:
-    """The hosts that were named, in the inventory's order; all of them where none was."""
-    hosts, named = context.inventory.hosts, context.request.named
-    return [host for host in hosts if not named or host.name in named]
+from haplane.domain.plan import Kind, Step
+from haplane.observation.drain_costs import costs_of, refuse_deadlocks, refuse_losses, show
+from haplane.observation.nodes import required_nodes
+from haplane.procedures.drain_node import drain_node
 
 
 def decide_drain(context: Context) -> None:
     """One step for each node. Raises Refused for a deadlock, and for losses that were not agreed to."""
-    nodes = _required_nodes(context)
+    nodes = required_nodes(context)
     costs = costs_of(context, nodes, nodes)
     refuse_deadlocks(context, costs)
     refuse_losses(context, costs)
     steps = [Step(Kind.DRAIN, one.node, f"{len(one.costs)} pods, listed above") for one in costs]
     show(context, costs, steps)
-
-
-def show(context: Context, costs: Sequence[NodeCost], steps: Sequence[Step]) -> None:
-    """The list as the plan's headline, and its steps."""
-    context.result.costs = tuple(costs)
-    headline = tuple(text for one in costs for text in one.lines())
-    context.adopt(replace(context.decision, plan=Plan(tuple(steps)), headline=headline))
-
-
-def decide_uncordon(context: Context) -> None:
-    """Those of the named hosts that are cordoned."""
-    nodes = _required_nodes(context)
-    kubernetes = context.observation.kubernetes()
-    cordoned = [node.name for node in (kubernetes.nodes if kubernetes else ()) if node.unschedulable]
-    steps = [Step(Kind.UNCORDON, name, "it is cordoned") for name in nodes if name in cordoned]
-    context.adopt(replace(context.decision, plan=Plan(tuple(steps))))
-
-
-def _required_nodes(context: Context) -> list[str]:
-    """Of the named hosts, also leaving ones. Raises Refused for one without pods, and as :func:`require_nodes`."""
-    require_nodes(context)
-    hosts = [host for host in context.inventory.leaving if host.name in context.request.named]
-    hosts = [*named_hosts(context), *hosts]
-    nodes = nodes_among(context, hosts)
-    if others := [host.name for host in hosts if host not in nodes and host.name in context.request.named]:
-        raise Refused(
-            f"{', '.join(others)}: not a node of the cluster, so there is nothing to drain or uncordon",
-            why="only masters and workers run pods",
-            next_step="name masters or workers; `haplane status INVENTORY` lists them",
-        )
-    return [host.name for host in nodes]
-
-
-def require_nodes(context: Context) -> None:
-    """API servers on busy hosts may be late with that. Raises Unreachable while none reports nodes."""
-
-    def unknown() -> Obstacle | None:
-        found = context.observation.kubernetes()
-        return Obstacle("cluster", "waiting: no API server reports nodes") if found is None else None
-
-    if look_until_clear(context, unknown, LATE_SECONDS):
-        raise Unreachable("no API server reports nodes", next_step=f"`haplane status {context.inventory.path}`")
 
 
 def drain_nodes(context: Context) -> None:
@@ -93,98 +29,5 @@ def drain_nodes(context: Context) -> None:
         context.result.seconds[host.name] = context.executor.monotonic() - began
 
 
-def uncordon_nodes(context: Context) -> None:
-    """Whoever cordoned them."""
-    for host in context.hosts(Kind.UNCORDON):
-        uncordon(context, host.name)
-
-
-def drain_node(context: Context, host: Host, verb: str, *, out: Collection[str], agree: str = "add --force") -> None:
-    """Cordon it, look at its list once more, evict its pods and wait until they are gone.
-
-    ``out`` as for :func:`costs_of`, ``agree`` as for :func:`refuse_losses`. Raises Refused, with the node as it was,
-    when the list has become worse than what was agreed to; DeadlinePassed, with the node cordoned, when pods do not
-    go in time. Replacements that tolerate cordoned nodes may have come back: they are left there, and named.
-    """
-    context.progress(host.name, "cordoning")
-    cordon(context, host.name, verb)
-    try:
-        _refuse_worse(context, host, out, agree)
-    except Refused:
-        uncordon_own(context, host, verb)
-        raise
-    deadline = context.executor.monotonic() + context.request.node.drain_seconds
-    refused: dict[str, str] = {}
-    found = to_evict(look(context, host.name), host.name)
-    known = {pod.metadata.uid for pod in found}
-    while left := [pod for pod in found if not _came_back(pod, known)]:
-        if context.executor.monotonic() >= deadline:
-            raise _late(context, host, left, refused)
-        refused = evict(context, [pod for pod in left if pod.metadata.deletion_timestamp is None])
-        context.progress(host.name, _left(left, refused))
-        context.executor.sleep(EVERY_SECONDS)
-        found = to_evict(look(context, host.name), host.name)
-    if found:
-        names = few([pod.name for pod in found])
-        context.progress(host.name, f"drained; {names} came back: they tolerate cordoned nodes, and stay")
-
-
-def _came_back(pod: Pod, known: Collection[str]) -> bool:
-    """Onto the cordoned node, as it may: evicted, its replacement would be back a second later, and so on."""
-    return pod.tolerates_cordons and pod.metadata.uid not in known
-
-
-def uncordon_own(context: Context, host: Host, verb: str) -> None:
-    """If this verb cordoned it, in this run or in one that was interrupted."""
-    [node] = look(context, host.name).nodes
-    if node.metadata.annotations.get(CORDONED) == verb:
-        uncordon(context, host.name)
-    elif node.spec.unschedulable:
-        context.progress(host.name, "stays cordoned, as it was before")
-
-
-def _refuse_worse(context: Context, host: Host, out: Collection[str], agree: str) -> None:
-    """Budgets that do not allow a disruption yet are waited for: pods of the last node may be starting."""
-    [cost] = costs_of(context, [host.name], out)
-
-    def blocked() -> Obstacle | None:
-        return Obstacle(host.name, f"waiting: {'; '.join(cost.deadlocks[0].why)}") if cost.deadlocks else None
-
-    def look_again(_: Context) -> None:
-        nonlocal cost
-        [cost] = costs_of(context, [host.name], out)
-
-    look_until_clear(context, blocked, BUDGET_SECONDS, look=look_again)
-    refuse_deadlocks(context, [cost])
-    refuse_losses(context, [cost], agree)
-
-
-def _left(pods: Sequence[Pod], refused: dict[str, str]) -> str:
-    names = few([pod.name for pod in pods])
-    waits = [f"{pod.name} waits: {refused[pod.metadata.uid]}" for pod in pods if pod.metadata.uid in refused]
-    return "; ".join([f"draining, {len(pods)} left: {names}", *waits[:1]])
-
-
-def _late(context: Context, host: Host, left: Sequence[Pod], refused: dict[str, str]) -> DeadlinePassed:
-    whys = [refused.get(pod.metadata.uid) or _why_left(pod, context.now()) for pod in left]
-    return DeadlinePassed(
-        f"{host.name} was not drained within {context.request.node.drain_seconds:g} s; it stays cordoned",
-        where=f"{host.name}: {few([pod.name for pod in left])}",
-        why="\n".join(f"{pod.name}: {why}" for pod, why in list(zip(left, whys, strict=True))[:3]),
-        next_step="fix the cause and re-run; if pods end slowly, "
-        f"`haplane node drain {context.inventory.path} {host.name} --timeout SECONDS` first; "
-        f"or give up: `haplane node uncordon {context.inventory.path} {host.name}`",
-    )
-
-
-def _why_left(pod: Pod, now: datetime) -> str:
-    ends = pod.metadata.deletion_timestamp
-    if ends is None or ends < now:
-        return "is terminating, or its kubelet does not end it"
-    return f"is terminating, and has until {ends:%H:%M:%S} UTC for that (terminationGracePeriodSeconds)"
-
-
 DECIDE_DRAIN = Look("Decide which nodes are drained, and what that costs", decide_drain)
-DECIDE_UNCORDON = Look("Decide which nodes are uncordoned", decide_uncordon)
 DRAIN = Phase("Drain nodes, one at a time", (Kind.DRAIN,), drain_nodes)
-UNCORDON = Phase("Uncordon nodes", (Kind.UNCORDON,), uncordon_nodes)

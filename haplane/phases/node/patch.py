@@ -10,22 +10,16 @@ from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.context.result import Patched
 from haplane.deploys import recipes
-from haplane.domain.plan import Kind, Step
+from haplane.domain.plan import Kind
 from haplane.errors import Refused
+from haplane.observation.guard import refuse_unreachable, refuse_unsafe
+from haplane.observation.nodes import named_hosts, nodes_among, require_nodes
 from haplane.observation.observe import observe_briefly
-from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
-from haplane.phases.node.drain import named_hosts, require_nodes, show
-from haplane.phases.node.node_api import CORDONED, look
-from haplane.phases.node.reboot import (
-    hand_over_address,
-    order,
-    reboot_host,
-    refuse_unreachable,
-    refuse_unsafe,
-    refuse_unsafe_now,
-    why,
-)
+from haplane.observation.reboots import decide_reboots
+from haplane.observation.workloads import look
 from haplane.platforms import PLATFORMS
+from haplane.procedures.node_api import CORDONED
+from haplane.procedures.reboot import hand_over_address, reboot_host
 from haplane.scripts import script
 
 UPGRADE_SECONDS = 1800
@@ -42,13 +36,7 @@ def decide_patch(context: Context) -> None:
     require_nodes(context)
     for host in hosts:
         _script(context, host)
-    costs = costs_of(context, [host.name for host in nodes_among(context, hosts)], ())
-    refuse_deadlocks(context, costs)
-    refuse_losses(context, costs)
-    kept = context.request.node.keep_pods
-    names = order(context, hosts)
-    refuse_unsafe_now(context, context.inventory.host(names[0]))
-    show(context, costs, [Step(Kind.PATCH, name, why(context, name, kept=kept)) for name in names])
+    decide_reboots(context, hosts, Kind.PATCH)
 
 
 def _script(context: Context, host: Host) -> str:

@@ -18,9 +18,9 @@ from haplane.domain import host_paths
 from haplane.domain.plan import Kind, Plan, Step
 from haplane.domain.timestamps import timestamp
 from haplane.errors import Refused
-from haplane.phases.node.costs import costs_of, nodes_among, refuse_deadlocks, refuse_losses
-from haplane.phases.node.drain import require_nodes
-from haplane.phases.reset.reset_hosts import reset_hosts
+from haplane.observation.drain_costs import costs_of, refuse_deadlocks, refuse_losses
+from haplane.observation.nodes import nodes_among, require_nodes
+from haplane.procedures.reset_hosts import reset_hosts
 
 WHY = f"its Node deleted, its data and keys moved to {host_paths.RESET}"
 

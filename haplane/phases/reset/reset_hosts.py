@@ -1,21 +1,19 @@
-"""Remove haplane's cluster from hosts: everything stopped, data and keys moved, the rest removed."""
+"""Hosts taken out of the cluster by name, or all of them; not while a serving cluster needs them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
-from haplane.deploys.recipes import reset_host
-from haplane.desired.snapshots import snapshot_directory
 from haplane.domain import host_paths
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.members import members_besides
 from haplane.domain.plan import Kind, Plan, Step
 from haplane.domain.timestamps import timestamp
 from haplane.errors import Refused
+from haplane.procedures.reset_hosts import reset_hosts
 
 
 def hosts_to_reset(context: Context) -> list[Host]:
@@ -78,18 +76,6 @@ def reset_named_hosts(context: Context) -> None:
     directory = timestamp(context.now())
     context.result.kept_in = f"{host_paths.RESET}/{directory}"
     reset_hosts(context, context.hosts(Kind.RESET), directory)
-
-
-def reset_hosts(context: Context, hosts: Sequence[Host], directory: str) -> None:
-    """On all of these hosts at once. ``directory`` is the name of that of what is kept."""
-    context.deploy(
-        hosts,
-        reset_host,
-        timestamp=directory,
-        pod_network=str(context.inventory.cluster.pod_network),
-        snapshot_directory=snapshot_directory(context.inventory),
-        pushed=sorted(file.path for file in context.manifest.everything()),
-    )
 
 
 REFUSE_NEEDED_HOSTS = Look("Refuse to reset what a serving cluster needs", refuse_needed_hosts)

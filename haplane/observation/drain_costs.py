@@ -6,26 +6,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import inf
 
-from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.domain.drain.agreed import agreed_costs
 from haplane.domain.drain.cluster import Workloads
 from haplane.domain.drain.cost import Cost, Drain, cost_of_drain, cost_of_reboot_in_place
 from haplane.domain.drain.summary import NodeCost, line
-from haplane.domain.plan import few
+from haplane.domain.plan import Plan, Step, few
 from haplane.domain.status.workloads import silent_webhooks
 from haplane.errors import Refused
-from haplane.phases.node.node_api import read_workloads
+from haplane.observation.workloads import read_workloads
 
 MOST_SHOWN = 10
-
-
-def nodes_among(context: Context, hosts: Sequence[Host]) -> list[Host]:
-    """Those that run pods and have a Node."""
-    kubernetes = context.observation.kubernetes()
-    known = {node.name for node in kubernetes.nodes} if kubernetes else set()
-    nodes = (*context.inventory.nodes, *context.inventory.leaving)
-    return [host for host in hosts if host in nodes and host.name in known]
 
 
 def costs_of(context: Context, nodes: Sequence[str], out: Collection[str]) -> tuple[NodeCost, ...]:
@@ -74,6 +65,13 @@ def refuse_losses(context: Context, costs: Sequence[NodeCost], agree: str = "add
             why=_lines(paying),
             next_step=f"save what you need; to go on anyway, {agree}",
         )
+
+
+def show(context: Context, costs: Sequence[NodeCost], steps: Sequence[Step]) -> None:
+    """The list as the plan's headline, and its steps."""
+    context.result.costs = tuple(costs)
+    headline = tuple(text for one in costs for text in one.lines())
+    context.adopt(replace(context.decision, plan=Plan(tuple(steps)), headline=headline))
 
 
 def _names(found: Sequence[tuple[str, Cost]]) -> str:

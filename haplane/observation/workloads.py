@@ -1,17 +1,13 @@
-"""Nodes and their pods, through the API server of any master that is ready (``operations/on_host/node_api.py``)."""
+"""Nodes and their pods, as the API servers that are ready return them (``operations/on_host/node_api.py``)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-
-from pydantic import TypeAdapter, ValidationError
+from collections.abc import Iterable
 
 from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.domain.drain.agreed import agreed_look
 from haplane.domain.drain.cluster import Workloads, parse_workloads
-from haplane.domain.drain.pod import Pod
 from haplane.errors import HaplaneError, Unreachable
 from haplane.host_programs import packed
 from haplane.operations.run import on_host
@@ -22,9 +18,6 @@ READ_SECONDS = 60
 
 STEP_SECONDS = 45
 """One node's pods: each request has 20 s, and is answered in milliseconds."""
-
-CORDONED = "haplane/cordoned"
-"""The annotation of a Node that haplane cordoned, and which verb did."""
 
 
 def read_workloads(context: Context, nodes: Iterable[str]) -> list[Workloads]:
@@ -43,27 +36,7 @@ def look(context: Context, node: str) -> Workloads:
     return agreed_look(known)
 
 
-def cordon(context: Context, node: str, verb: str) -> None:
-    """Nothing new onto it. The verb is noted on a Node that nobody had cordoned."""
-    _call(context, "cordon", node, verb)
-
-
-def uncordon(context: Context, node: str) -> None:
-    """Whoever cordoned it."""
-    _call(context, "uncordon", node)
-
-
-def evict(context: Context, pods: Sequence[Pod]) -> dict[str, str]:
-    """Why the API server refused, by uid; the others are ending, or gone."""
-    named = [[pod.metadata.namespace, pod.metadata.name, pod.metadata.uid] for pod in pods]
-    master, answer = _call(context, "evict", json.dumps(named))
-    try:
-        return TypeAdapter(dict[str, str]).validate_json(answer)
-    except ValidationError:
-        raise HaplaneError(f"{master} returned a response that cannot be read", next_step="re-run") from None
-
-
-def _call(context: Context, verb: str, *words: str, seconds: float = STEP_SECONDS) -> tuple[str, bytes]:
+def ask_any(context: Context, verb: str, *words: str, seconds: float = STEP_SECONDS) -> tuple[str, bytes]:
     """The master that answered, and its answer. Another is tried where one does not.
 
     Raises HaplaneError with the last one's words, Unreachable when no API server is ready.
@@ -82,7 +55,7 @@ def _call(context: Context, verb: str, *words: str, seconds: float = STEP_SECOND
 def _ask_all(context: Context, verb: str, *words: str, seconds: float = STEP_SECONDS) -> list[Workloads]:
     """Of every master whose API server is ready, at once; those that do not answer are left out.
 
-    Raises as :func:`_call` does when none answers.
+    Raises as :func:`ask_any` does when none answers.
     """
     port, masters = str(context.inventory.cluster.apiserver_port), _serving(context)
     command = ("python3", "-I", "-c", packed(on_host("node_api")), port, verb, *words)

@@ -4,7 +4,7 @@ import pytest
 
 from haplane.domain.assessment import PreviousData, Recovery, RecoveryAction
 from haplane.errors import Refused
-from haplane.phases.discard.discard_data import discardable
+from haplane.phases.node.discard import discardable
 
 OLD = PreviousData("m1", "/var/lib/etcd/aside-20261122T101500Z", 1 << 20)
 THEIRS = PreviousData("m2", "/var/lib/etcd/aside-of-mine", 1 << 20)
