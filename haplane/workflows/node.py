@@ -25,6 +25,7 @@ from haplane.observation.preconditions import (
     WAIT_FOR_STARTING_API_SERVERS,
 )
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
+from haplane.observation.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.converge.change_members import CHANGE_MEMBERS
 from haplane.phases.converge.start_etcd import START_ETCD
@@ -33,7 +34,6 @@ from haplane.phases.node.patch import DECIDE_PATCH, PATCH
 from haplane.phases.node.reboot import DECIDE_REBOOT, REBOOT
 from haplane.phases.node.remove import DECIDE_REMOVE, REMOVE_WORKERS, without
 from haplane.phases.node.uncordon import DECIDE_UNCORDON, UNCORDON
-from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Entry, Verb

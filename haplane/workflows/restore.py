@@ -10,26 +10,22 @@ from haplane.domain.progress import Progress
 from haplane.domain.restoration import Journal
 from haplane.errors import ExitCode, HaplaneError
 from haplane.executor import Executor
+from haplane.observation.choose_source import CHOOSE_SOURCE
 from haplane.observation.health import VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import REFUSE_ANOTHER_VERSION, REFUSE_CHANGED_SETTINGS, REQUIRE_A_MASTER
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS_WITHOUT_KEYS
+from haplane.observation.restore import DECIDE_RESTORE, restoration
+from haplane.observation.rotation import REFUSE_UNFINISHED_SIGNING_ROTATION
 from haplane.phases.converge.await_nodes import AWAIT_NODES
-from haplane.phases.restore.choose_source import CHOOSE_SOURCE
-from haplane.phases.restore.restore_data import (
-    DECIDE_RESTORE,
-    DELETE_STALE_NODES,
-    MERGE_ENCRYPTION_KEYS,
-    PLAN_REMAINING_CHANGES,
-    REBUILD_DATA,
-    RECORD_RESTORE,
-    REMOVE_RECORD,
-    RESUME_SERVING,
-    STOP_SERVING,
-    SWITCH_DATA,
-    restoration,
-)
-from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_SIGNING_ROTATION
+from haplane.phases.restore.delete_stale_nodes import DELETE_STALE_NODES
+from haplane.phases.restore.merge_encryption_keys import MERGE_ENCRYPTION_KEYS
+from haplane.phases.restore.plan_remaining_changes import PLAN_REMAINING_CHANGES
+from haplane.phases.restore.rebuild_data import REBUILD_DATA
+from haplane.phases.restore.record_restore import RECORD_RESTORE, REMOVE_RECORD
+from haplane.phases.restore.resume_serving import RESUME_SERVING
+from haplane.phases.restore.stop_serving import STOP_SERVING
+from haplane.phases.restore.switch_data import SWITCH_DATA
 from haplane.recovery.input import refuse_wrong_request
 from haplane.recovery.request import RestoreRequest
 from haplane.workflows import engine

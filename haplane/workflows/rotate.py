@@ -11,10 +11,10 @@ from haplane.domain.progress import Progress
 from haplane.executor import Executor
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import REFUSE_UNFINISHED_RESTORE
+from haplane.observation.rotation import REQUIRE_EVERYBODY
 from haplane.phases.rotate.rotate_encryption import DECIDE_ENCRYPTION, ROTATE_ENCRYPTION
 from haplane.phases.rotate.rotate_recipients import DECIDE_RECIPIENTS, REFUSE_UNUSABLE_RECIPIENTS, ROTATE_RECIPIENTS
 from haplane.phases.rotate.rotate_signing import DECIDE_SIGNING, ROTATE_SIGNING
-from haplane.phases.rotate.rotation import REQUIRE_EVERYBODY
 from haplane.workflows import engine
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Entry, Verb
 from haplane.workflows.prepare import over_ssh, prepare_to_converge

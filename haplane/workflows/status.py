@@ -23,7 +23,7 @@ from haplane.observation.preconditions import (
     REQUIRE_A_MASTER,
 )
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
-from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
+from haplane.observation.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.recovery.places import count_in_bucket
 from haplane.workflows.engine import as_typed
 from haplane.workflows.leave_out import offer

@@ -24,6 +24,7 @@ from haplane.observation.preconditions import (
 )
 from haplane.observation.reach import REFUSE_BLOCKED_PORTS
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
+from haplane.observation.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.observation.signing_key import held_signing_key
 from haplane.observation.snapshots import REFUSE_UNUSABLE_SNAPSHOTS
 from haplane.phases.converge.approve_serving_certificates import LIST_REFUSED_REQUESTS
@@ -33,7 +34,6 @@ from haplane.phases.converge.decommission import LIST_COSTS
 from haplane.phases.converge.form_etcd import FORM_ETCD
 from haplane.phases.converge.join_workers import PRINT_JOIN_COMMAND
 from haplane.phases.converge.start_etcd import START_ETCD
-from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE, PREPARE
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb, looks_before

@@ -23,6 +23,7 @@ from haplane.observation.preconditions import (
     WAIT_FOR_STARTING_API_SERVERS,
 )
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
+from haplane.observation.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.observation.upgrade import CHOOSE_HOP, DECIDE_HOP
 from haplane.observation.upgrade_checks import CHECK_UPGRADE
 from haplane.phases.converge.apply_cluster import APPLY_CLUSTER
@@ -30,7 +31,6 @@ from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.converge.serve_kubelets import SERVE_KUBELETS
 from haplane.phases.converge.start_balancers import START_BALANCERS
 from haplane.phases.converge.undrain_servers import UNDRAIN_SERVERS
-from haplane.phases.rotate.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.phases.upgrade.control_planes import UPGRADE_CONTROL_PLANES
 from haplane.phases.upgrade.members import UPGRADE_ETCD
 from haplane.phases.upgrade.nodes import UPGRADE_NODES

@@ -23,10 +23,10 @@ from haplane.observation.decide import decide_convergence
 from haplane.observation.health import judge
 from haplane.observation.membership import foresee_changes
 from haplane.observation.requirements import refuse_unfit_hosts
+from haplane.observation.rotation import rotation_under_way
 from haplane.phases.converge.join_workers import PRINTED, new_join_command
 from haplane.phases.node.discard import decide_discard
 from haplane.phases.reset.reset_hosts import refuse_needed_hosts
-from haplane.phases.rotate.rotation import rotation_under_way
 from haplane.recovery.context import RestoreContext
 from haplane.recovery.preconditions import assess_cluster, refuse_full_disks, refuse_more_than_needed
 from haplane.recovery.request import RestoreRequest

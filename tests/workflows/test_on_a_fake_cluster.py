@@ -15,8 +15,7 @@ from fake_cluster import FakeCluster, Killed, converged, nothing
 from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError, Refused
-from haplane.observation import decide
-from haplane.phases.restore import choose_source
+from haplane.observation import choose_source, decide
 from haplane.recovery import candidates
 from haplane.recovery.database import Database
 from haplane.recovery.request import RestoreRequest

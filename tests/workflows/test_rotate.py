@@ -13,8 +13,9 @@ from haplane.domain import host_paths
 from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind, Plan, Step
 from haplane.errors import Refused, Unreachable
-from haplane.phases.rotate import rotate_encryption, rotate_recipients, rotate_signing, rotation
-from haplane.phases.rotate.rotation import refuse_unfinished_rotation
+from haplane.observation import rotation
+from haplane.observation.rotation import refuse_unfinished_rotation
+from haplane.phases.rotate import rotate_encryption, rotate_recipients, rotate_signing
 from haplane.workflows import rotate as workflow
 from haplane.workflows.engine import CONFIRM
 

@@ -12,17 +12,10 @@ from haplane.deploys import rotation as recipes
 from haplane.domain import host_paths
 from haplane.domain.key_rotation import Action, MasterKeys, Stage, next_action, order_of
 from haplane.errors import HaplaneError
-from haplane.phases.rotate.rotation import (
-    deciding,
-    follow,
-    remove_staged_keys,
-    seal_anew,
-    staged,
-    write_on,
-    write_on_masters,
-)
+from haplane.observation.rotation import deciding
 from haplane.pki.encryption import EncryptionKey, merge_encryption, parse_encryption, render_encryption
 from haplane.procedures.restart import restart_control_plane
+from haplane.procedures.rotation import follow, remove_staged_keys, seal_anew, staged, write_on, write_on_masters
 
 ATTEMPTS = 5
 MOST_ACTIONS = 60

@@ -6,9 +6,10 @@ from haplane.context.context import Context
 from haplane.context.phase import Look, Phase
 from haplane.context.result import Rotated
 from haplane.domain.plan import Kind
+from haplane.observation.rotation import deciding
 from haplane.observation.snapshots import refuse_unusable_snapshots
-from haplane.phases.rotate.rotation import deciding, seal_anew
 from haplane.procedures.prepare_hosts import prepare_hosts
+from haplane.procedures.rotation import seal_anew
 from haplane.recovery.places import settings_of
 
 PLAN = (

@@ -8,9 +8,10 @@ from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.context.result import Rotated
 from haplane.domain import host_paths
+from haplane.observation.rotation import deciding
 from haplane.observation.signing_key import held_signing_key
-from haplane.phases.rotate.rotation import deciding, follow, remove_staged_keys, staged, write_on_masters
 from haplane.pki.keys import SigningPair, raw_public_key
+from haplane.procedures.rotation import follow, remove_staged_keys, staged, write_on_masters
 
 KEY, PUBLIC = host_paths.ROTATION_FILES["signing"]
 PLAN = (

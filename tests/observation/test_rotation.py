@@ -11,7 +11,7 @@ from haplane.domain import host_paths
 from haplane.domain.plan import Kind
 from haplane.errors import Refused
 from haplane.observation.decide import decide_steps
-from haplane.phases.rotate import rotation
+from haplane.observation.rotation import refuse_unfinished_signing_rotation
 from haplane.pki.member_signing import member_signing_files
 from haplane.snapshots.packaging import AgentArchive
 
@@ -69,7 +69,7 @@ def test_a_restore_waits_for_new_signing_keys_and_not_for_keys_of_secrets():
             seen = samples.altered(seen, name, files=seen.reports[name].model_dump()["files"] | staged)
         context = context_of(INVENTORY, seen)
         if not refused:
-            rotation.refuse_unfinished_signing_rotation(context)
+            refuse_unfinished_signing_rotation(context)
             continue
         with pytest.raises(Refused, match="rotation of the signing keys"):
-            rotation.refuse_unfinished_signing_rotation(context)
+            refuse_unfinished_signing_rotation(context)

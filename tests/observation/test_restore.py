@@ -2,7 +2,7 @@
 
 import pytest
 import samples
-from contexts import FakeExecutor, context_of, see
+from contexts import context_of, see
 
 from haplane.context.context import Context
 from haplane.context.decision import Decision
@@ -16,14 +16,18 @@ from haplane.domain.steps.etcd import etcd_steps
 from haplane.errors import Refused
 from haplane.observation.membership import foresee_changes
 from haplane.observation.preconditions import refuse_unfinished_restore
-from haplane.phases.restore import restore_data
-from haplane.phases.restore.restore_data import hosts_of, late_members, masters_due, members_due
+from haplane.observation.restore import hosts_of, late_members, masters_due, members_due
+from haplane.phases.restore.switch_data import switch_data
 from haplane.recovery.choice import Restoration
 from haplane.workflows import engine
 from haplane.workflows.engine import CONFIRM, LOCK, Gate
 from haplane.workflows.restore import ENTRIES
 
-RESTORE_PHASES = [one for one in vars(restore_data).values() if isinstance(one, Phase)]
+RESTORE_PHASES = [
+    one
+    for one in ENTRIES
+    if isinstance(one, Phase) and one.carry_out.__module__.startswith("haplane.phases.restore.")
+]
 STAMP = "20261122T190000Z"
 OTHER_UID = "0f5a2c1e-6d0e-4c49-9c39-2f3b0f7a1d11"
 
@@ -112,7 +116,7 @@ def test_a_restore_takes_the_data_of_leaving_hosts_away_and_stops_their_api_serv
     assert names(hosts_of(context)) == ["m1", "m4", "m5", "m2", "m3"]
     assert names(members_due(context)) == ["m1", "m4", "m5"]
     assert names(masters_due(context)) == ["m1", "m4", "m5", "m2", "m3"]
-    restore_data.switch_data(context)
+    switch_data(context)
     first, second = context.executor.deployed[:2]
     assert first == ("move_etcd_data", ["m2", "m3"], {"timestamp": STAMP})
     assert second[1] == ["m1", "m4", "m5"]
@@ -123,22 +127,3 @@ def test_a_restore_locks_every_host_the_leaving_ones_included():
     decide = Look("Decide", lambda context: context.adopt(Decision(headline=("x",))))
     engine.carry_out(engine.Verb("restore", "", (decide, CONFIRM, LOCK)), context, lambda _: True)
     assert context.executor.locks == [("", names(context.inventory.everyone))]
-
-
-def test_a_master_of_the_restored_data_is_forgotten_once_it_is_known_to_be_gone(monkeypatch):
-    """The data say that m4 is Ready, as it was when they were saved."""
-    four = samples.converged(samples.inventory(masters=4))
-    ready = Observation(reports={name: four.reports[name] for name in ("m1", "m2", "m3")})
-    told = four.reports["m1"].kubernetes.model_dump()
-    nodes = [node | {"ready": node["name"] != "m4"} for node in told["nodes"]]
-    gone = ready
-    for name in ("m1", "m2", "m3"):
-        gone = samples.altered(gone, name, kubernetes=told | {"nodes": nodes})
-    forgotten = []
-    monkeypatch.setattr(restore_data, "decide_steps", lambda context: None)
-    monkeypatch.setattr(restore_data, "delete_nodes", lambda context: forgotten.append(context.executor.clock))
-    context = context_of(samples.inventory(), ready, executor=FakeExecutor([ready, ready, gone]))
-    restore_data.delete_stale_nodes(context)
-    assert forgotten == [2]
-    restore_data.delete_stale_nodes(context_of(samples.inventory(), samples.converged(samples.inventory())))
-    assert forgotten == [2]
