@@ -11,8 +11,8 @@ BLOCK = 512  # ulimit's, by POSIX
 
 def writing_at_most(most: int, command: Sequence[str]) -> list[str]:
     """The command, in which no file can grow past ``most`` bytes (RLIMIT_FSIZE): beyond that it is killed."""
-    script = 'ulimit -f "$1" && shift && exec "$@"'
-    return ["sh", "-c", script, "sh", str(-(-most // BLOCK)), *command]
+    blocks = -(-most // BLOCK)
+    return ["sh", "-c", f'ulimit -f {blocks} && exec "$@"', "sh", *command]
 
 
 def limited(command: Sequence[str], given: int) -> list[str]:

@@ -18,6 +18,7 @@ from haplane.domain.progress import Progress, silent
 from haplane.errors import DeadlinePassed, HaplaneError, Refused
 from haplane.lab import paths
 from haplane.lab.command import exclusive, run
+from haplane.scripts import script
 from haplane.streams import stream, tail_of
 
 SUITES = {12: "bookworm", 13: "trixie"}
@@ -42,36 +43,6 @@ BUILD_SECONDS = 1800.0
 LOG_BYTES = 64 << 20
 TO_STDOUT = ("sh", "-c", 'exec "$@" 2>&1', "logged")
 
-FINISH_BASE = """
-useradd --create-home --gid operator --shell /bin/bash operator
-systemctl disable chrony nftables
-rm -f /etc/ssh/ssh_host_* /var/cache/apt/archives/*.deb
-"""
-"""Inside the plain tree. Debian has a group ``operator`` already; keys and settings come with each host's disk."""
-
-FINISH_BALANCER = """
-apt-get -q update
-apt-get -q -y --no-install-recommends --download-only install "$@"
-cp /var/cache/apt/archives/*.deb /packages/
-apt-get -q -y --no-install-recommends install "$@"
-systemctl disable "$@"
-apt-get clean
-rm -rf /var/lib/apt/lists/*
-"""
-
-BUILD_BALANCER = """
-set -e
-mount -t overlay overlay -o "lowerdir=$1/root,upperdir=$1/balancer,workdir=$1/work" "$1/mount"
-mkdir "$1/mount/packages"
-mount --bind "$1/packages" "$1/mount/packages"
-mount -t proc proc "$1/mount/proc"
-directory=$1; script=$2; shift 2
-DEBIAN_FRONTEND=noninteractive chroot "$directory/mount" /bin/sh -ec "$script" finish "$@"
-umount "$directory/mount/proc" "$directory/mount/packages"
-rmdir "$directory/mount/packages"
-umount "$directory/mount"
-"""
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -95,18 +66,24 @@ class Recipe:
 
     @property
     def finish_base(self) -> str:
-        return FINISH_BASE + self.finish
+        return script("lab/finish_base") + self.finish
 
     @property
     def key(self) -> str:
         """Names the image by everything that goes into it: another list of packages is another image."""
-        words = (self.suite, *self.packages, *BALANCER_PACKAGES, self.finish_base, FINISH_BALANCER, BUILD_BALANCER)
+        words = (self.suite, *self.packages, self.finish_base, _build_balancer(Path()))
         return hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
 
     @property
     def directory(self) -> Path:
         """Where the image is, complete when it exists."""
         return paths.image_directory(self.key)
+
+
+def _build_balancer(directory: Path) -> str:
+    """The shell script that makes the layer of load balancers in an image's directory."""
+    finish = script("lab/finish_balancer", BALANCER_PACKAGES)
+    return script("lab/build_balancer", directory=str(directory), finish=finish)
 
 
 def layers(image: Path, *, bare: bool) -> tuple[Path, ...]:
@@ -151,10 +128,9 @@ def _build(recipe: Recipe, directory: Path, progress: Progress) -> None:
     logged(["debootstrap", *options, recipe.suite, str(root), mirror(recipe.suite)], progress)
     (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
     (root / "usr/sbin/policy-rc.d").chmod(0o755)
-    logged(["chroot", str(root), "/bin/sh", "-ec", recipe.finish_base], progress)
+    logged(["chroot", str(root), "/bin/sh", "-c", recipe.finish_base], progress)
     progress("base image", f"adding {' and '.join(BALANCER_PACKAGES)}")
-    arguments = [str(directory), FINISH_BALANCER, *BALANCER_PACKAGES]
-    logged(["sh", "-c", BUILD_BALANCER, "build", *arguments], progress)
+    logged(["sh", "-c", _build_balancer(directory)], progress)
     (root / "usr/sbin/policy-rc.d").unlink()
 
 

@@ -11,18 +11,17 @@ from pathlib import Path
 from haplane.errors import DeadlinePassed, HaplaneError
 from haplane.lab import cgroups, network
 from haplane.lab.plan import LabHost
+from haplane.scripts import script
 from haplane.streams import tail_of
 from haplane.waiting import wait_until
-
-ENTER = 'for procs in $1; do echo $$ > "$procs" || exit 1; done; shift; exec "$@"'
-"""Become a command inside cgroups. Arguments: their cgroup.procs files, as one word; the command."""
 
 LAUNCH_SECONDS = 30.0  # it detaches at once
 
 
 def inside(cgroup: str) -> list[str]:
     """The words before a command that is to run in that cgroup of every hierarchy."""
-    return ["sh", "-c", ENTER, "enter", " ".join(str(path) for path in cgroups.make(cgroup))]
+    procs = " ".join(str(path) for path in cgroups.make(cgroup))
+    return ["sh", "-c", script("lab/enter_cgroup", procs=procs), "enter"]
 
 
 def launch(

@@ -24,12 +24,18 @@ from haplane.remote.connection import is_gone
 from haplane.remote.executions import Execution
 from haplane.remote.openssh import ssh_command
 from haplane.remote.pace import PacedPipe
+from haplane.scripts import script
 from haplane.streams import Tail, last_line
 
 STALL_SECONDS = 120
 """Without a word from the host: it tells what arrives and, every 5 s, that it still imports images."""
 END_SECONDS = 45 * 60
 """From the end of the stream: the receiver gives up by itself, after its turn (30 min) and an import (10 min)."""
+CONTAINERD_SECONDS = 1800
+"""Until containerd serves, from an archive's arrival: its start is a step of the run, which gives up by itself."""
+IMPORT_SECONDS = 600
+"""From then on: seven archives at once on one emulated core took 60 s and more."""
+IMPORT = script("import_image", containerd_seconds=str(CONTAINERD_SECONDS), import_seconds=str(IMPORT_SECONDS))
 POLL_SECONDS = 0.05
 REPORTS_SECONDS = 5
 """Until the last report is read of a process that has ended; what it left behind may keep the pipe open."""
@@ -65,7 +71,7 @@ class Push:
         self._cut: str | None = None
         self._execution = Execution.begin(host.name, f"(receive) {len(files)} files, {self._total >> 20} MiB")
         self._process = subprocess.Popen(
-            ssh_command(host, "python3", "-I", "-c", program(*parts("remote", "receive"))),
+            ssh_command(host, "python3", "-I", "-c", program(*parts("remote", "receive")), IMPORT),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,10 +1,11 @@
-"""Shell scripts that run on hosts, rendered: assignments to the variables that they use, functions, then the script.
+"""Shell scripts, rendered: assignments to the variables that they use, functions, then the script.
 
-A script is ``NAME.sh`` here. The comment that it begins with names the variables that it is given (``# $name: what``;
-``# $@: what`` is a list) and the functions that it uses (``# uses: name ...``, files in ``functions/``, which are
-given what they name in the same way). What is in capitals is a constant: of :mod:`haplane.domain.host_paths` or of
-:data:`CONSTANTS`. Everything is quoted, and all of it can be read in a host's list of processes: secrets travel on
-standard input. Whether the texts are good shell is tested on their golden copies, tests/scripts/golden.
+A script is ``NAME.sh`` here and runs on a host; those in ``lab/`` make and start the lab's hosts, on this machine.
+The comment that it begins with names the variables that it is given (``# $name: what``; ``# $@: what`` is a list) and
+the functions that it uses (``# uses: name ...``, files in ``functions/``, which are given what they name in the same
+way). What is in capitals is a constant: of :mod:`haplane.domain.host_paths` or of :data:`CONSTANTS`. Everything is
+quoted, and all of it can be read in a host's list of processes: secrets travel on standard input. Whether the texts
+are good shell is tested on their golden copies, tests/scripts/golden.
 """
 
 from __future__ import annotations

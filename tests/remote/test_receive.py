@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from haplane import remote
+from haplane.scripts import script
 from haplane.waiting import wait_until
 
 RECEIVER = Path(remote.__file__).parent / "on_host" / "receive.py"
@@ -51,16 +52,17 @@ def receiver(tmp_path):
         ctr = programs / "ctr"
         ctr.write_text(f'#!/bin/sh\ncase "$*" in *import*)\n{importing};;\n{others}\nesac\n')
         ctr.chmod(0o755)
-        text = RECEIVER.read_text().replace("/run/containerd/containerd.sock", str(socket))
-        text = text.replace("/var/lib/haplane/stamps.json", str(tmp_path / "stamps.json"))
+        importing = script("import_image", containerd_seconds=str(containerd_seconds), import_seconds=str(seconds))
+        importing = importing.replace("/run/containerd/containerd.sock", str(socket))
+        text = RECEIVER.read_text().replace("/var/lib/haplane/stamps.json", str(tmp_path / "stamps.json"))
         text = text.replace("/run/haplane-import", str(tmp_path / "turn"))
         text = text.replace("/etc/kubernetes/kubelet.conf", str(programs if node else tmp_path / "absent"))
-        given = {"IMPORT": seconds, "CONTAINERD": containerd_seconds, "REPORT": report_seconds, "TURN": turn_seconds}
+        given = {"REPORT": report_seconds, "TURN": turn_seconds}
         for name, value in ((f"{name}_SECONDS", value) for name, value in given.items()):
             text, found = re.subn(rf"^{name} = \d+$", f"{name} = {value}", text, flags=re.MULTILINE)
             assert found == 1
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", text],
+            [sys.executable, "-I", "-S", "-c", text, importing],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Faults of drills and their undoing, with nft, tc and ip that answer as a test has them."""
+"""Faults of drills, their undoing and a prober's place, with programs that answer as a test has them."""
 
 import subprocess
 
@@ -85,3 +85,13 @@ def test_only_the_drills_own_delay_is_undone_and_a_failing_tc_has_undone_nothing
     done = host(script("stop_delaying_packets", address="10.0.0.21"), ip=IP, tc=tc(shown))
     assert done.returncode == code, done.stderr
     assert ("tc qdisc del dev eth1 root\n" in host.log.read_text()) is deleted
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "entered"), [("echo 77", 0, ["--net --target 77 cat a b"]), ("exit 3", 3, [])]
+)
+def test_a_prober_begins_in_the_network_of_the_dns_pod_or_not_at_all(host, found, code, entered):
+    text = script("enter_dns_pod", ["cat", "a b"], newest_process="import that")
+    assert host(text, python3=found, nsenter="").returncode == code
+    calls = host.log.read_text().splitlines()
+    assert calls == ["python3 -I -c import that coredns", *(f"nsenter {one}" for one in entered)]

@@ -16,6 +16,7 @@ from haplane.errors import HaplaneError
 from haplane.executor import Executor
 from haplane.host_programs import parts, program
 from haplane.remote.openssh import ended, ssh_command
+from haplane.scripts import script
 
 NONE_RUNS = 3
 """The exit code of newest_process.py where no such process runs."""
@@ -23,7 +24,6 @@ DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the servic
 NEWEST = (*parts("facts", "static_pods"), *parts("drills", "newest_process"))
 IN_CLUSTER = (*parts("facts", "dns"), *parts("drills", "in_cluster"))
 """The program that runs in a pod's network."""
-IN_A_POD = 'pod=$(python3 -I -c "$1" coredns) || exit; shift; exec nsenter --net --target "$pod" "$@"'
 
 
 def endpoint_prober(
@@ -39,15 +39,12 @@ def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_
 
     Its times are by that host's clock. Kinds are ``service`` and ``dns``.
     """
-    script = program(*IN_CLUSTER)
     services = inventory.cluster.service_network
     name = f"kubernetes.default.svc.{inventory.cluster.dns_domain}"
     arguments = (str(services[1]), str(services[DNS_OFFSET]), name, str(per_second))
-    return Recording(
-        ssh_command(host, "sh", "-c", IN_A_POD, "sh", program(*NEWEST), "python3", "-I", "-c", script, *arguments),
-        "",
-        requests_of,
-    )
+    prober = ("python3", "-I", "-c", program(*IN_CLUSTER), *arguments)
+    inside = script("enter_dns_pod", prober, newest_process=program(*NEWEST))
+    return Recording(ssh_command(host, "sh", "-c", inside), "", requests_of)
 
 
 def requests_of(lines: Iterable[str]) -> list[Request]:

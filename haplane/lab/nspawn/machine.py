@@ -19,16 +19,7 @@ from haplane.lab.machine_kind import Patience
 from haplane.lab.nspawn.disk import RECIPE, ensure_disk, layers, wipe_disk
 from haplane.lab.plan import LabHost, Plan
 from haplane.lab.power import inside, launch
-
-POWER = """
-mount -t overlay overlay -o "$2" "$3" || exit 1
-cgroup=$1; shift 3
-while "$@"; [ $? = 133 ]; do find /sys/fs/cgroup -path "*/$cgroup/*" -depth -type d -exec rmdir {} +; done
-"""
-"""Mount the disk and run the host, again when it reboots (nspawn ends with 133), after removing its old cgroups.
-
-Arguments: the host's inner cgroup, the mount's options and place, the command.
-"""
+from haplane.scripts import script
 
 NSPAWN_ENVIRONMENT = {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes", "SYSTEMD_NSPAWN_USE_CGNS": "yes"}
 NSPAWN_STATE = Path("/run/systemd/nspawn")
@@ -59,8 +50,8 @@ class Nspawn:
         # Two cgroups, because version 2 lets no process stay in a cgroup whose controllers it hands on.
         power, machine = f"{host.cgroup}/power", f"{host.cgroup}/machine"
         command = [*inside(machine), *nspawn_command(host, directory)]
-        detached = ["setsid", "--fork", "unshare", "--mount", "sh", "-c", POWER, "power", machine, options]
-        words = [*inside(power), *detached, str(directory / "root"), *command]
+        run_host = script("lab/run_host", command, options=options, root=str(directory / "root"), cgroup=machine)
+        words = [*inside(power), "setsid", "--fork", "unshare", "--mount", "sh", "-c", run_host]
         launch(host, words, paths.console_log(plan.name, host.name), environment=os.environ | NSPAWN_ENVIRONMENT)
 
     def process(self, host: LabHost) -> int | None:

@@ -23,49 +23,17 @@ from haplane.lab.disk import (
 )
 from haplane.lab.network import NAT_HARDWARE_ADDRESS, NAT_HOST, NAT_ROUTER
 from haplane.lab.plan import LabHost, Plan
+from haplane.scripts import script
 
 DISK_SIZE = "16G"  # sparse: it takes what is written
 WRITE_SECONDS = 600.0  # a gigabyte; a slow disk that others use too
 PACKAGES = ("linux-image-cloud-amd64", "initramfs-tools", "e2fsprogs", "netbase", "kmod", "udev")
-FINISH = """
-systemctl enable systemd-networkd ssh
-echo '/dev/vda / ext4 errors=remount-ro 0 1' > /etc/fstab
-"""
-
-MAKE_DISK = """
-set -e
-tree=$1; layer=$2; disk=$3; size=$4
-if [ "$layer" ]; then
-    mount -t tmpfs tmpfs /mnt
-    mkdir /mnt/merged
-    mount -t overlay overlay -o "lowerdir=$layer:$tree" /mnt/merged
-    tree=/mnt/merged
-fi
-truncate -s "$size" "$disk"
-mkfs.ext4 -q -F -L root -d "$tree" "$disk"
-"""
-"""Make a disk of a tree and, unless it is empty, the layer above it."""
-
-FILL_DISK = """
-set -e
-mount -o loop "$1" /mnt
-cp -a "$2/." /mnt/
-umount /mnt
-"""
-"""Lay a tree of files above what a disk holds."""
-
-EMPTY_PART = """
-set -e
-mount -o loop "$1" /mnt
-[ ! -d "/mnt$2" ] || find "/mnt$2" -mindepth 1 -delete
-umount /mnt
-"""
 
 
 def recipe(plan: Plan) -> debian.Recipe:
     """The image of the lab's virtual machines."""
     version = plan.hardware.debian
-    return debian.Recipe(version, f"packages-vm-{version}", PACKAGES, FINISH)
+    return debian.Recipe(version, f"packages-vm-{version}", PACKAGES, script("lab/finish_vm"))
 
 
 def files(plan: Plan, host: LabHost) -> Iterable[Written]:
@@ -117,7 +85,7 @@ def ensure_disk(plan: Plan, host: LabHost) -> None:
     with tempfile.TemporaryDirectory(dir=directory) as temporary:
         tree = Path(temporary) / "tree"
         write_files(tree, (*files(plan, host), *key_files()))
-        _mounting(FILL_DISK, partial, tree)
+        _mounting(script("lab/fill_disk", disk=str(partial), tree=str(tree)))
     for name in ("vmlinuz", "initrd.img"):
         shutil.copy(boot_file(image, name), directory / name)
     partial.rename(disk(host))
@@ -131,7 +99,8 @@ def ensure_template(image: Path, progress: Progress, *, bare: bool) -> None:
     progress("base image", "making a disk of it")
     partial = template.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    _mounting(MAKE_DISK, image / "root", "" if bare else image / "balancer", partial, DISK_SIZE)
+    layer = "" if bare else str(image / "balancer")
+    _mounting(script("lab/make_disk", disk=str(partial), size=DISK_SIZE, tree=str(image / "root"), layer=layer))
     partial.rename(template)
 
 
@@ -149,10 +118,10 @@ def wipe_disk(host: LabHost, part: str | None) -> None:
         shutil.rmtree(disk(host).parent)
         disk(host).parent.mkdir()
     elif disk(host).exists():
-        _mounting(EMPTY_PART, disk(host), PARTS[part])
+        _mounting(script("lab/empty_part", disk=str(disk(host)), part=PARTS[part]))
 
 
-def _mounting(script: str, *arguments: str | Path) -> None:
+def _mounting(text: str) -> None:
     """Run a shell script whose mounts are gone when it ends, also when we are killed. Raises HaplaneError."""
     alone = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount")
-    run(*alone, "sh", "-c", script, "disk", *arguments, timeout=WRITE_SECONDS)
+    run(*alone, "sh", "-c", text, timeout=WRITE_SECONDS)

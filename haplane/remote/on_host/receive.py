@@ -4,7 +4,8 @@ Every member is written under a temporary name beside its place, unpacked if it 
 only then stamped and renamed: a stream that is cut, or a file that is not the one in the bundle's manifest, leaves
 whole files and nothing else. Nothing is forced to disk, which would double the time of a bootstrap: content that a
 power cut takes away no longer fits its stamp, and is hashed and sent again. Image archives are handed to containerd
-as soon as they are complete, while the next one arrives.
+as soon as they are complete, while the next one arrives: the argument is the shell script that does that for one
+(``scripts/import_image.sh``).
 """
 
 from __future__ import annotations
@@ -28,10 +29,6 @@ IMAGE_DIRECTORY = "/var/lib/haplane/images/"
 CHUNK = 1 << 20
 PIECE = 1 << 16
 DIFFERS = "{} is not the file of the bundle's manifest: {}"
-CONTAINERD_SECONDS = 1800
-"""Until containerd serves, from an archive's arrival: its start is a step of the run, which gives up by itself."""
-IMPORT_SECONDS = 600
-"""From then on: seven archives at once on one emulated core took 60 s and more."""
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 """Where it is, pods are at work, and one image at a time is imported, without its layers being unpacked: containerd
 does that at their own priority. The first container of each image waits for it: that of an API server while it is
@@ -43,40 +40,6 @@ NO_TURN = 75
 REPORT_SECONDS = 5
 BEHIND_OTHERS = 10
 """Of nice: what serves on the host goes first. Files of the next version are staged beside an API server at work."""
-IMPORT = """
-archive=$1 image=$2 containerd_seconds=$3 import_seconds=$4 unpacking=$5 new=
-shift 5
-listed() { ctr -n k8s.io images list -q | grep -qxF -- "$1"; }
-import() {
-    listed "$image" || env -u HAPLANE_RUN timeout "$import_seconds" \
-        ctr -n k8s.io images import --local $unpacking "$archive"
-}
-forget() { test -z "$new" || ctr -n k8s.io images rm $new >/dev/null 2>&1 || :; }
-full() { grep -qiF "no space left on device" /proc/self/fd/2; }
-begin() { began=$(date +%s) seconds=$1; }
-go_on() { test $(($(date +%s) - began)) -lt "$seconds" && sleep 0.3; }
-
-begin "$containerd_seconds"
-until test -S /run/containerd/containerd.sock; do
-    go_on || { echo "it did not start within $seconds s" >&2; exit 1; }
-done
-for name; do listed "$name" || new="$new $name"; done
-begin "$import_seconds"
-until import; do
-    failed=$?
-    forget
-    if ! full && go_on; then continue; fi
-    test "$failed" != 124 || echo "it took longer than $seconds s" >&2
-    exit 1
-done
-"""
-"""Archives arrive while containerd is still to be started.
-
-An import that has begun outlives its run (hold.py kills what has the mark): containerd lists an image before that is
-unpacked, so nobody would complete it, and the first container of it would wait for that. For the same reason the
-images of an archive whose import fails are taken off the list, but those that were on it before. A full disk is no
-reason to try again.
-"""
 CONTAINERD = "/var/lib/containerd"
 NO_SPACE = "no space left on"
 MEBIBYTE = 1 << 20
@@ -244,10 +207,11 @@ def import_image(path: str, unless_known: str = "") -> tuple[subprocess.Popen[by
     said = os.fdopen(os.memfd_create("said"), "w+b")
     at_work = os.path.exists(KUBELET_CONF)
     turn = ["flock", "-w", str(TURN_SECONDS), "-E", str(NO_TURN), TURN] if at_work else []
-    limits = str(CONTAINERD_SECONDS), str(IMPORT_SECONDS)
-    words = [path, unless_known, *limits, "--no-unpack" if at_work else "", *images_in(path)]
-    command = [*turn, "sh", "-c", IMPORT, "sh", *words]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said), said
+    command = [*turn, "sh", "-c", sys.argv[1], "import", *images_in(path)]
+    given = {"HAPLANE_ARCHIVE": path, "HAPLANE_IMAGE": unless_known, "HAPLANE_PACKED": "yes" if at_work else ""}
+    environment = {**os.environ, **given}
+    null = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=null, stdout=null, stderr=said, env=environment), said
 
 
 def images_in(archive: str) -> list[str]:

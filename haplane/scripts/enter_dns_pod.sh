@@ -1,0 +1,6 @@
+# Become a command in the network of this host's CoreDNS pod.
+# $newest_process: the program that prints the id of a process of it (drills/on_host/newest_process.py)
+# $@: the command
+
+pod=$(python3 -I -c "$newest_process" coredns)
+exec nsenter --net --target "$pod" "$@"

@@ -1,0 +1,4 @@
+set -eu
+
+systemctl enable systemd-networkd ssh
+echo '/dev/vda / ext4 errors=remount-ro 0 1' >/etc/fstab
