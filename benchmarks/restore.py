@@ -22,14 +22,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from haplane.phases.confirm_health import endpoint_answers
 from machine import HAPLANE, INVENTORY, alone, haplane
 
 from haplane.config.load import load_inventory
 from haplane.config.model import Inventory
-from haplane.remote.database import fetch_command
+from haplane.domain.progress import silent
 from haplane.waiting import wait_until
+from haplane.workflows.prepare import over_ssh
 
+HOSTS = over_ssh(silent)
 SCRIPT = Path(__file__).parent / "restore_script.sh"
 BUMP = 1_000_000_000
 ETCDCTL = (
@@ -61,7 +62,7 @@ class Watch:
 
     def look(self) -> None:
         while not self.over.wait(0.05):
-            ready = endpoint_answers(self.inventory)
+            ready = HOSTS.endpoint_is_ready(self.inventory)
             self.seen.append((time.monotonic(), ready))
 
     def away(self) -> tuple[float, float]:
@@ -87,7 +88,7 @@ def main() -> None:
         haplane("up", "--yes", INVENTORY)
         try:
             if chosen.gigabyte:
-                fetch_command(inventory.masters[0], FILL, Path(scratch) / "said")
+                HOSTS.fetch_output(inventory.masters[0], FILL, Path(scratch) / "said")
             for number in range(1, chosen.rounds + 1):
                 for name, command in commands(inventory, Path(scratch)).items():
                     measured[name].append(timed(inventory, command, Path(scratch)))
@@ -113,7 +114,7 @@ def healthy() -> bool:
 def timed(inventory: Inventory, command: list[str], scratch: Path) -> dict[str, float]:
     """A snapshot of now, restored; the cluster is whole before and after."""
     snapshot = scratch / "snapshot.db"
-    fetch_command(inventory.masters[0], SAVE, snapshot)
+    HOSTS.fetch_output(inventory.masters[0], SAVE, snapshot)
     environment = {
         **os.environ,
         "KEY": str(Path(inventory.masters[0].ssh.key).expanduser()),
@@ -126,7 +127,7 @@ def timed(inventory: Inventory, command: list[str], scratch: Path) -> dict[str, 
     ended = time.monotonic()
     if done.returncode not in (0, 6):
         sys.exit(f"{command[0]} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-    wait_until(lambda: endpoint_answers(inventory), 120, "the endpoint is ready")
+    wait_until(lambda: HOSTS.endpoint_is_ready(inventory), 120, "the endpoint is ready")
     time.sleep(0.5)
     silent, ready = watch.away()
     wait_until(healthy, 180, "healthy", every=1.0)

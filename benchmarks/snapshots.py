@@ -27,10 +27,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
 
-from tests.snapshots.machinery import Cluster, Server, rclone, self_signed, unpack_programs  # noqa: E402
-from tests.snapshots.members import Member, Members, unpack_agent  # noqa: E402
+from tests.agent.machinery import Cluster, Server, rclone, self_signed, unpack_programs  # noqa: E402
+from tests.agent.members import Member, Members, unpack_agent  # noqa: E402
 
 from haplane.agent.settings import S3Settings  # noqa: E402
 
