@@ -29,10 +29,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
 
+from haplane.agent.settings import S3Settings  # noqa: E402
 from tests.agent.machinery import Cluster, Server, rclone, self_signed, unpack_programs  # noqa: E402
 from tests.agent.members import Member, Members, unpack_agent  # noqa: E402
-
-from haplane.agent.settings import S3Settings  # noqa: E402
 
 PUTS_PER_SECOND = 100
 VALUE_BYTES = 256 << 10
