@@ -12,11 +12,12 @@ from haplane.domain.plan import few
 
 @dataclass(frozen=True)
 class Changes:
-    """Paths in the API. ``recorded``: it is known which objects they are."""
+    """Paths in the API. ``recorded``: it is known which objects they are. ``lost_roles`` are Kubernetes' own."""
 
     missing: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     recorded: bool = True
+    lost_roles: tuple[str, ...] = ()
 
     @property
     def why(self) -> str | None:
@@ -36,7 +37,8 @@ def changes(masters: Sequence[str], reports: Mapping[str, HostReport]) -> Change
         return Changes()
     missing = _agreed([set(view.missing) for view in reported])
     edited = _agreed([set(view.edited) for view in reported])
-    return Changes(missing, edited, 2 * sum(view.recorded for view in reported) > len(reported))
+    lost_roles = _agreed([set(view.lost_roles) for view in reported])
+    return Changes(missing, edited, 2 * sum(view.recorded for view in reported) > len(reported), lost_roles)
 
 
 def _agreed(seen: Sequence[set[str]]) -> tuple[str, ...]:

@@ -156,7 +156,8 @@ class Workloads(Observed):
     not store; ``hindered`` are service accounts of kube-system that may not do what they are for. Where a webhook
     does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of theirs. Of the objects
     that haplane applied, as their paths in the API: ``missing``, ``edited`` by somebody else, and ``held`` by
-    finalizers though somebody deleted them. ``recorded``: it is known which they are.
+    finalizers though somebody deleted them. ``recorded``: it is known which they are. ``lost_roles``: paths of
+    Kubernetes' own roles and bindings that are gone, or bind nobody.
     """
 
     daemon_sets: tuple[DaemonSet, ...] = ()
@@ -171,3 +172,4 @@ class Workloads(Observed):
     held: tuple[ApiPath, ...] = ()
     missing: tuple[ApiPath, ...] = ()
     edited: tuple[ApiPath, ...] = ()
+    lost_roles: tuple[ApiPath, ...] = ()

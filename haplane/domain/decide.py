@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from haplane.domain.membership import Change
 from haplane.domain.observed import Observation
 from haplane.domain.plan import ClusterWants, Kind, Plan, Step, Wants
-from haplane.domain.steps.cluster import cluster_steps
+from haplane.domain.steps.cluster import cluster_steps, role_steps
 from haplane.domain.steps.etcd import etcd_steps
 from haplane.domain.steps.etcd_space import space_steps
 from haplane.domain.steps.host import host_steps
@@ -46,6 +46,7 @@ def decide(
     deregistered = without_node(cluster, reports)
     steps += node_steps(cluster, wants, reports, with_node=joined, without_node=deregistered)
     steps += pod_network_steps(cluster, reports, kubernetes, deregistered)
+    steps += role_steps(cluster, reports, [step.host for step in steps if step.kind in STARTS_CONTROLLERS])
     busy = {step.host for step in steps if step.kind in STARTS_CONTROLLERS}
     steps += leader_steps(cluster.masters, observation, offsets or {}, busy)
     if kubernetes is not None or any(step.kind is Kind.CLUSTER for step in once):

@@ -99,6 +99,10 @@ class Unit(Observed):
         return tuple(path for path, of, name in split if of != "service.d" and not name.startswith("haplane"))
 
 
+REFUSED_PROBES = ("/readyz: HTTP 401", "/readyz: HTTP 403")
+"""Of an API server that does not know, or allow, whoever has no credentials: haproxy is one of those."""
+
+
 class Apiserver(Observed):
     """/readyz of the API server on this host; where it is not ``ready``, ``why``, and its log's ``last_error``.
 
@@ -109,6 +113,11 @@ class Apiserver(Observed):
     forbids: ShortText = ""
     why: ShortText = ""
     last_error: ShortText = ""
+
+    @property
+    def refuses_probes(self) -> bool:
+        """Whether it answers, and lets nobody without credentials ask /readyz: so it may well be ready."""
+        return self.why in REFUSED_PROBES
 
 
 class ServingRequest(Observed):

@@ -97,3 +97,38 @@ def test_flags_that_are_not_the_manifests_are_a_restart_of_the_control_plane():
     (step,) = planned(samples.altered(CONVERGED, "m2", components=told)).steps
     assert (step.kind, step.host) == (Kind.CONTROL_PLANE, "m2")
     assert "--x=1" in step.why
+
+
+JOBS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:controller:job-controller"
+PROBES = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:public-info-viewer"
+
+
+def test_a_role_of_kubernetes_own_is_made_by_an_api_server_that_starts():
+    (step,) = planned(told_by(MASTERS, lost_roles=[JOBS])).steps
+    assert (step.kind, step.host) == (Kind.CONTROL_PLANE, "m1")
+    assert "clusterrolebindings/system:controller:job-controller deleted" in step.why
+    assert planned(told_by(("m2",), lost_roles=[JOBS])).steps == (), "one master alone is not believed"
+
+
+def test_one_api_server_that_starts_anyway_is_enough():
+    observation = told_by(MASTERS, lost_roles=[JOBS])
+    state = samples.components(kube_apiserver={"differing": ["--profiling=true"]})
+    steps = planned(samples.altered(observation, "m3", components=state)).of(Kind.CONTROL_PLANE)
+    assert [step.host for step in steps] == ["m3"]
+
+
+def lines(observation):
+    found = summarise(
+        roster(INVENTORY), observation, endpoint_answers=True, certificates=Certificates(None, None), now=samples.NOW
+    )
+    return found.lines
+
+
+def test_a_lost_role_is_named_with_what_comes_of_it_and_once():
+    """Its controller's refusals are the same cause."""
+    why = 'User "system:serviceaccount:kube-system:job-controller" cannot create resource "pods" in API group ""'
+    (line,) = lines(told_by(MASTERS, lost_roles=[JOBS], hindered={"job-controller": why}))
+    assert line.startswith("deleted from the cluster: clusterrolebindings/system:controller:job-controller (Jobs get")
+    assert line.endswith("fix: `haplane up inventories/test.py`")
+    (line,) = lines(told_by(MASTERS, lost_roles=[PROBES]))
+    assert "Kubernetes' own components have their rights by it" in line

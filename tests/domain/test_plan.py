@@ -678,3 +678,11 @@ def test_what_an_upgrade_left_after_its_last_host_is_removed_and_not_before():
     assert found.describe(*Kind) == ["m2: remove files that an upgrade staged or replaced (1.36.3, before-1.36.3)"]
     unfinished = samples.altered(samples.altered(CONVERGED, "m2", **left), "m3", bundle={})
     assert not plan(INVENTORY, unfinished).of(Kind.TIDY_STAGED)
+
+
+def test_api_servers_that_refuse_health_checks_alone_are_not_waited_for():
+    refusing = {"ready": False, "why": "/readyz: HTTP 403"}
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        observation = samples.altered(observation, name, apiserver=refusing)
+    assert not api_servers_are_down(("m1", "m2", "m3"), observation.reports)

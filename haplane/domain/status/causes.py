@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from haplane.domain import host_paths
 from haplane.domain.host_condition import Stopped
-from haplane.domain.observed import HostReport, LeftOut, Node, Observation
+from haplane.domain.observed import REFUSED_PROBES, HostReport, LeftOut, Node, Observation
 from haplane.domain.problem import UP, Ends, Problem, journal, on, problem, word
+from haplane.domain.refusals import RESTART_APISERVER
 from haplane.domain.status.etcd_failures import fix_of_member
 from haplane.domain.status.model import Roster
 from haplane.domain.status.own_files import spoiled
@@ -98,7 +99,13 @@ def continuing(one: Stopped) -> str:
 
 
 def unresponsive_apiserver(name: str, roster: Roster, observation: Observation) -> Problem:
-    """What keeps it from being ready, and from running at all: it asks the member beside it and no other."""
+    """What keeps it from being ready, from running at all, or from being asked whether it is."""
+    report = observation.reports[name]
+    return _refusing_probes(name, report) if report.apiserver.refuses_probes else _dead(name, roster, observation)
+
+
+def _dead(name: str, roster: Roster, observation: Observation) -> Problem:
+    """It asks the member of etcd beside it and no other."""
     report = observation.reports[name]
     what = f"{name}: its API server is not ready"
     if of_its_member := _of_its_member(name, roster, report):
@@ -133,6 +140,16 @@ def _of_its_member(name: str, roster: Roster, report: HostReport) -> tuple[str, 
     if name in roster.etcd and unit is not None and not unit.active:
         return "the etcd member beside it is not running", UP
     return None
+
+
+def _refusing_probes(name: str, report: HostReport) -> Problem:
+    """Load balancers have no credentials. Who may ask is a matter of a role and of a file of haplane's."""
+    what = f"{name}: its API server refuses health checks: load balancers send nothing to it"
+    if report.apiserver.why != REFUSED_PROBES[1]:
+        return problem(what, why=f"{report.apiserver.why}: anonymous requests are disabled", fix=UP)
+    lost = report.workloads is not None and bool(report.workloads.lost_roles)
+    why = f"{report.apiserver.why}: the role system:public-info-viewer, or its binding, was deleted or changed"
+    return problem(what, why=why, fix=UP if lost else on(name, RESTART_APISERVER))
 
 
 def _of_its_manifest(name: str, report: HostReport) -> tuple[str, str] | None:

@@ -28,6 +28,8 @@ COREDNS = "kube-system/coredns"
 OPERATING_SYSTEM = "kubernetes.io/os"
 """The node label that kubeadm's manifests ask for."""
 
+LOST_RIGHT = re.compile(r'User "system:serviceaccount:kube-system:[a-z-]+" cannot')
+
 NUMBER = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 """By itself: not within a host's name."""
 
@@ -68,7 +70,7 @@ def _problems_in(view: Workloads, roster: Roster, kubernetes: Kubernetes | None)
     """One line for each cause: a webhook that keeps a DaemonSet's pods from being created is named with them."""
     ready = {node.name for node in kubernetes.nodes if node.ready} if kubernetes else set()
     reported: set[str] = set()
-    found = [*objects_problems(view)]
+    found = [*objects_problems(view), *_lost_roles(view)]
     for one in view.daemon_sets:
         if left_out := _left_out(one, roster, kubernetes):
             found.append(left_out)
@@ -106,13 +108,28 @@ HINDERED = {
 """By the service account that may not do its work."""
 
 
+def _lost_roles(view: Workloads) -> list[Problem]:
+    """What somebody deleted of what gives Kubernetes' own components their rights."""
+    if not view.lost_roles:
+        return []
+    effects = [effect for account, effect in HINDERED.items() if _has_lost_its_role(account, view)]
+    what = f"deleted from the cluster: {few([short(path) for path in view.lost_roles])}"
+    why = "; ".join(effects[:3]) or "Kubernetes' own components have their rights by it"
+    return [problem(what, why=f"{why}; an API server makes it anew when it starts", fix=UP)]
+
+
+def _has_lost_its_role(account: str, view: Workloads) -> bool:
+    """Whether a role of that service account, or what binds it, is gone, and has a line of its own."""
+    names = {"kube-proxy": ("system:node-proxier", "kubeadm:node-proxier")}
+    wanted = names.get(account, (f"system:controller:{account}",))
+    return any(path.endswith(wanted) for path in (*view.lost_roles, *view.missing, *view.edited))
+
+
 def _hindered(view: Workloads) -> list[Problem]:
-    """kube-proxy's binding is of the objects that haplane watches: named as one that is gone where it is."""
-    bound = not any("kubeadm:node-proxier" in path for path in (*view.missing, *view.edited))
     return [
         problem(HINDERED[account], why=why, fix=fix_of_refusal("kube-system/", why))
         for account, why in without_silent_webhooks(view, view.hindered).items()
-        if account in HINDERED and (bound or account != "kube-proxy")
+        if account in HINDERED and not _has_lost_its_role(account, view)
     ]
 
 
@@ -122,7 +139,8 @@ def _irreplaceable(view: Workloads, kubernetes: Kubernetes | None) -> dict[str, 
     for name, why in irreplaceable(view).items():
         if name == COREDNS and lacks_dns(kubernetes):
             continue
-        alike.setdefault(fix_of_refusal(name, why), {})[name] = why
+        fix = UP if view.lost_roles and LOST_RIGHT.search(why) else fix_of_refusal(name, why)
+        alike.setdefault(fix, {})[name] = why
     what = "API servers would refuse pods that replace those that run"
     return {
         fix: problem(f"{few(list(whys))}: {what}", why=next(iter(whys.values())), fix=fix)

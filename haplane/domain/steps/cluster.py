@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from haplane.domain import host_paths
-from haplane.domain.applied import changes
+from haplane.domain.applied import changes, short
 from haplane.domain.observed import HostReport, Kubernetes, Node
 from haplane.domain.plan import (
     CONTROL_PLANE_LABELS,
@@ -17,6 +17,7 @@ from haplane.domain.plan import (
     ClusterWants,
     Kind,
     Step,
+    few,
 )
 from haplane.domain.refusals import RESTART_APISERVER
 
@@ -43,6 +44,19 @@ def cluster_steps(
         *_master_marks(cluster, reports, known),
         *_worker_marks(cluster, reports, known),
     ]
+
+
+def role_steps(cluster: ClusterWants, reports: Mapping[str, HostReport], starting: Collection[str]) -> list[Step]:
+    """Kubernetes' own roles that somebody deleted: an API server that starts makes them, and one will do.
+
+    ``starting``: masters whose API server starts anyway.
+    """
+    lost = changes(cluster.masters, reports).lost_roles
+    there = [name for name in cluster.masters if name in reports and reports[name].workloads is not None]
+    if not lost or starting or not there:
+        return []
+    why = f"{few([short(path) for path in lost])} deleted: an API server makes them when it starts"
+    return [Step(Kind.CONTROL_PLANE, there[0], why)]
 
 
 def _object_steps(
@@ -84,9 +98,10 @@ def _worker_marks(
 
 
 def api_servers_are_down(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:
-    """Masters answered, each has been through kubeadm's phases, and no API server is ready."""
-    ready = any(reports[name].apiserver.ready for name in masters if name in reports)
-    return _are_set_up(masters, reports) and not ready
+    """Masters answered, each has been through kubeadm's phases, and no API server is ready, as far as is known."""
+    known = [reports[name].apiserver for name in masters if name in reports]
+    serves = any(apiserver.ready or apiserver.refuses_probes for apiserver in known)
+    return _are_set_up(masters, reports) and not serves
 
 
 def api_servers_report_nothing(masters: Sequence[str], reports: Mapping[str, HostReport]) -> bool:

@@ -1,4 +1,9 @@
-"""Whether controllers may do what they are for: theirs is the only log that tells where a right of theirs is gone."""
+"""Whether controllers may do what they are for: theirs is the only log that tells where a right of theirs is gone.
+
+And which of Kubernetes' own roles and bindings somebody deleted: an API server makes them when it starts, and not
+again. Which they are differs between versions. So each half of a pair shows what has become of the other one: a
+binding names its role, and the binding of a controller's role has the role's name.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,11 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+from haplane.facts.on_host.kubernetes import METADATA_ONLY, ask
+from haplane.facts.on_host.probe import read
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 REVIEWS_SECONDS = 3.0
@@ -75,3 +83,82 @@ def refused(account: str) -> str:
     verb, group, resource = RIGHTS[account]
     where = f'cannot {verb} resource "{resource}" in API group "{group}"'
     return f'User "system:serviceaccount:kube-system:{account}" {where}'
+
+
+RBAC_API = "/apis/rbac.authorization.k8s.io/v1"
+OWN_ONLY = "?labelSelector=kubernetes.io%2Fbootstrapping%3Drbac-defaults&limit=500"
+METADATA_LISTS = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
+OF_CONTROLLERS = ("system:controller:", "system::leader-locking-")
+BOUND = (
+    *("cluster-admin", "system:basic-user", "system:discovery", "system:kube-controller-manager"),
+    *("system:kube-scheduler", "system:monitoring", "system:public-info-viewer"),
+    *("system:service-account-issuer-discovery", "system:volume-scheduler"),
+)
+"""Other roles that have a binding of their name (bootstrappolicy/policy.go, ClusterRoleBindings)."""
+BOUND_BY_KUBEADM = (
+    "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+    *("system:kubelet-api-admin", "system:node-bootstrapper", "system:node-proxier"),
+)
+"""Roles that its bindings give to kubelets, API servers and kube-proxy (cmd/kubeadm/app/phases)."""
+MOST_LOST = 50
+
+RolePlace = tuple[str, str]
+"""Namespace, "" for none, and name."""
+
+
+def lost_roles(port: int) -> list[str]:
+    """The paths of those that are gone, and of bindings that bind nobody any more; none while nobody answers."""
+    config = read("/etc/kubernetes/admin.conf") or ""
+    try:
+        return lost_of(lambda paths, **how: ask(port, config, paths, **how))
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+        return []
+
+
+def lost_of(api: Callable[..., dict[str, Any]]) -> list[str]:
+    """The same by what ``api`` gives: path -> what is there. A role that lost nothing but its label is there."""
+    roles = by_place(api([listed_own("role", "cluster"), listed_own("role")], accept=METADATA_LISTS))
+    bindings = by_place(api([listed_own("rolebinding", "cluster"), listed_own("rolebinding")]))
+    if not roles:
+        return []
+    suspected = [path_of_role("role", place) for place in roles_of(bindings) if place not in roles]
+    suspected += [path_of_role("rolebinding", place) for place in roles if is_bound(place) and place not in bindings]
+    suspected = sorted(set(suspected))[:MOST_LOST]
+    there = api(suspected, accept=METADATA_ONLY) if suspected else {}
+    empty = [
+        path_of_role("rolebinding", place)
+        for place, one in bindings.items()
+        if is_bound(place) and not one.get("subjects")
+    ]
+    return [*(path for path in suspected if path not in there), *empty][:MOST_LOST]
+
+
+def listed_own(kind: str, scope: str = "") -> str:
+    """Where Kubernetes' own ones of a kind are listed."""
+    return f"{RBAC_API}/{scope}{kind}s{OWN_ONLY}"
+
+
+def path_of_role(kind: str, place: RolePlace) -> str:
+    """Where one is."""
+    namespace, name = place
+    return f"{RBAC_API}/namespaces/{namespace}/{kind}s/{name}" if namespace else f"{RBAC_API}/cluster{kind}s/{name}"
+
+
+def by_place(listed: dict[str, Any]) -> dict[RolePlace, dict[str, Any]]:
+    """Every item of some lists."""
+    items: Iterable[dict[str, Any]] = (item for one in listed.values() for item in one["items"])
+    return {(item["metadata"].get("namespace", ""), item["metadata"]["name"]): item for item in items}
+
+
+def roles_of(bindings: dict[RolePlace, dict[str, Any]]) -> Iterator[RolePlace]:
+    """The roles that have to be there."""
+    for (namespace, _), one in bindings.items():
+        yield ("" if one["roleRef"]["kind"] == "ClusterRole" else namespace), one["roleRef"]["name"]
+    for name in BOUND_BY_KUBEADM:
+        yield "", name
+
+
+def is_bound(place: RolePlace) -> bool:
+    """Whether a role has a binding of its name."""
+    return place[1].startswith(OF_CONTROLLERS) or (not place[0] and place[1] in BOUND)

@@ -20,7 +20,7 @@ from haplane.facts.on_host.kubernetes import (
 )
 from haplane.facts.on_host.pods import held_up, is_pod_ready, seconds_since
 from haplane.facts.on_host.probe import read
-from haplane.facts.on_host.rights import lost_rights
+from haplane.facts.on_host.rights import lost_rights, lost_roles
 from haplane.facts.on_host.trials import Attempt, full_name, hindered, refused_pods, trials
 from haplane.facts.on_host.webhooks import (
     WEBHOOKS,
@@ -55,7 +55,8 @@ def workloads(port: int) -> dict[str, Any] | None:
     try:
         context = credentials(config)
         found = from_api(lambda paths, **how: ask(port, config, paths, **how), trials(port, context))
-        return {**found, "hindered": {**found["hindered"], **lost_rights(port, context)}}
+        hampered = {**found["hindered"], **lost_rights(port, context)}
+        return {**found, "hindered": hampered, "lost_roles": lost_roles(port)}
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
         return None
 

@@ -156,3 +156,20 @@ def test_a_kubelet_that_masters_cannot_reach_is_named_though_its_node_is_ready()
     assert line(observation, "w1").startswith(
         "w1: API servers cannot reach its kubelet: logs and exec of its pods fail"
     )
+
+
+def test_an_api_server_that_refuses_health_checks_is_not_called_dead():
+    """Somebody deleted system:public-info-viewer: haproxy, without credentials, took every API server for down."""
+    refusing = {"ready": False, "why": "/readyz: HTTP 403"}
+    found = line(samples.altered(CONVERGED, "m1", apiserver=refusing), "m1: its API server")
+    assert "m1: its API server refuses health checks" in found
+    assert "system:public-info-viewer" in found
+    assert "on m1: `cd /etc/kubernetes; mv manifests/kube-apiserver.yaml" in found
+    gone = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:public-info-viewer"
+    lost = samples.workloads(INVENTORY, lost_roles=[gone])
+    found = line(samples.altered(CONVERGED, "m1", apiserver=refusing, workloads=lost), "m1: its API server")
+    assert found.endswith(f"fix: {UP}")
+    refusing["why"] = "/readyz: HTTP 401"
+    found = line(samples.altered(CONVERGED, "m1", apiserver=refusing), "m1: its API server")
+    assert "anonymous requests are disabled" in found
+    assert found.endswith(f"fix: {UP}")
