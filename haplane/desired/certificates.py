@@ -8,12 +8,13 @@ from contextlib import suppress
 from datetime import datetime
 
 from haplane.config.model import Host, Inventory
-from haplane.desired.keys import KUBEADM_CERTIFICATES, certificate_stems
+from haplane.desired.keys import KUBEADM_CERTIFICATES, certificate_stems, flaws
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport
 from haplane.domain.status import Certificate, Renewer
 from haplane.errors import Refused
 from haplane.pki.certificates import CertificateFacts
+from haplane.pki.kubelet_certificates import client_flaw
 
 CLIENTS = (
     host_paths.ADMIN_KUBECONFIG,
@@ -44,7 +45,11 @@ def every_certificate(
 ) -> tuple[Certificate, ...]:
     """All on all hosts that answered, the first to expire first; the plan replaces one that cannot be read."""
     hosts = {host.name: host for host in inventory.everyone}
-    ca = _kubernetes_ca(inventory, reports)
+    cas = _authorities(inventory, reports)
+    ca = cas.get(host_paths.KUBERNETES_CA_STEM)
+    flawed = {
+        name: _flaws(inventory, hosts[name], report, cas, now) for name, report in reports.items() if name in hosts
+    }
     found = [
         Certificate(
             host=name,
@@ -57,6 +62,7 @@ def every_certificate(
             is_authority=facts.is_ca,
             counts=not _nobody_verifies(path, facts),
             foreign=ca is not None and path in CLIENTS and not facts.issued_by(ca),
+            flaw=flawed[name].get(path, ""),
         )
         for name, report in reports.items()
         if name in hosts
@@ -65,14 +71,29 @@ def every_certificate(
     return tuple(sorted(found, key=lambda one: (one.not_after, one.host, one.path)))
 
 
-def _kubernetes_ca(inventory: Inventory, reports: Mapping[str, HostReport]) -> CertificateFacts | None:
-    """As most masters show it."""
+def _authorities(inventory: Inventory, reports: Mapping[str, HostReport]) -> dict[str, CertificateFacts]:
+    """The cluster's CAs by their stems, as most masters show each."""
     masters = [reports[host.name] for host in inventory.masters if host.name in reports]
-    counted = Counter(pem for report in masters if (pem := report.certificates.get(host_paths.KUBERNETES_CA_CRT)))
-    for pem, _ in counted.most_common(1):
+    found = {}
+    for stem in (host_paths.KUBERNETES_CA_STEM, host_paths.FRONT_PROXY_CA_STEM, host_paths.ETCD_CA_STEM):
+        counted = Counter(pem for report in masters if (pem := report.certificates.get(f"{stem}.crt")))
+        for pem, _ in counted.most_common(1):
+            with suppress(Refused):
+                found[stem] = CertificateFacts.from_pem(pem.encode())
+    return found
+
+
+def _flaws(
+    inventory: Inventory, host: Host, report: HostReport, cas: Mapping[str, CertificateFacts], now: datetime
+) -> dict[str, str]:
+    """With the kubelet's client certificate, which is the kubelet's own to renew."""
+    found = flaws(inventory, host, report, now, cas)
+    pem, ca = report.certificates.get(host_paths.KUBELET_CLIENT_PEM), cas.get(host_paths.KUBERNETES_CA_STEM)
+    if pem and ca is not None and host in inventory.nodes:
         with suppress(Refused):
-            return CertificateFacts.from_pem(pem.encode())
-    return None
+            if why := client_flaw(CertificateFacts.from_pem(pem.encode()), ca, host.name, now):
+                found[host_paths.KUBELET_CLIENT_PEM] = why
+    return found
 
 
 def _nobody_verifies(path: str, facts: CertificateFacts) -> bool:

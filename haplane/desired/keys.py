@@ -6,7 +6,8 @@ of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from haplane.config.model import Host, Inventory
@@ -30,6 +31,7 @@ from haplane.pki.member_signing import member_signing_files
 
 SERVER_STEMS = (host_paths.ETCD_SERVER_STEM, host_paths.ETCD_PEER_STEM)
 ASKED = "requested"
+OTHER_CAS = "it is another CA's"
 KUBEADM_CERTIFICATES = {
     "apiserver": host_paths.APISERVER_CRT,
     "apiserver-kubelet-client": host_paths.APISERVER_KUBELET_CLIENT_CRT,
@@ -98,7 +100,7 @@ def due_keys(
     """
     etcd = CertificateFacts.from_pem(etcd_ca, "etcd's CA")
     kubernetes = CertificateFacts.from_pem(kubernetes_ca, "the CA") if kubernetes_ca else None
-    due: dict[str, str] = {}
+    due = _replaced_cas(inventory, host, report, etcd, kubernetes)
     for stem in certificate_stems(inventory, host):
         pem = report.certificates.get(f"{stem}.crt")
         ca = kubernetes if stem == host_paths.KUBELET_SERVING_STEM else etcd
@@ -111,6 +113,23 @@ def due_keys(
             if stem == host_paths.ETCD_HEALTHCHECK_CLIENT_STEM and _dials_etcd_through_haproxy(inventory, host):
                 due[host_paths.ETCD_HAPROXY_PEM] = why
     return due
+
+
+def _replaced_cas(
+    inventory: Inventory, host: Host, report: HostReport, etcd: CertificateFacts, kubernetes: CertificateFacts | None
+) -> dict[str, str]:
+    """Copies of the masters' CAs on other hosts, and beside etcd, that are another CA's."""
+    copies = (
+        {host_paths.ETCD_MEMBER_CA_CRT: etcd} if host_paths.ETCD_MEMBER_CA_CRT in key_paths(inventory, host) else {}
+    )
+    if kubernetes is not None:
+        copies |= dict.fromkeys(ca_of_worker(inventory, host), kubernetes)
+    found = {}
+    for path, ca in copies.items():
+        with suppress(Refused):
+            if (pem := report.certificates.get(path)) and CertificateFacts.from_pem(pem.encode(), path) != ca:
+                found[path] = OTHER_CAS
+    return found
 
 
 def due_certificates(
@@ -139,6 +158,38 @@ def due_certificates(
         if why is not None:
             due[name] = why
     return due
+
+
+def flaws(
+    inventory: Inventory,
+    host: Host,
+    report: HostReport,
+    now: datetime,
+    authorities: Mapping[str, CertificateFacts],
+) -> dict[str, str]:
+    """Path -> why what is there is of no use, besides that it has expired; it may serve from memory all the same.
+
+    ``authorities`` are the cluster's CAs by their stems; what one of them issues is left out where it is not known.
+    Names that an inventory adds are not among those that an API server has to have.
+    """
+    cas = dict.fromkeys((f"{stem}.crt" for stem in certificate_stems(inventory, host)), host_paths.ETCD_CA_STEM)
+    cas[host_paths.KUBELET_SERVING_CRT] = host_paths.KUBERNETES_CA_STEM
+    for name, path in KUBEADM_CERTIFICATES.items() if host in inventory.masters else ():
+        of_front_proxy = name == "front-proxy-client"
+        cas[path] = host_paths.FRONT_PROXY_CA_STEM if of_front_proxy else host_paths.KUBERNETES_CA_STEM
+    called = {
+        host_paths.APISERVER_CRT: frozenset({inventory.cluster.endpoint.address, "127.0.0.1", str(host.address)})
+    }
+    found = {}
+    for path, stem in cas.items():
+        pem, ca = report.certificates.get(path), authorities.get(stem)
+        if not pem or ca is None:
+            continue
+        with suppress(Refused):
+            names = called.get(path, _names(host, path.removesuffix(".crt")))
+            if why := CertificateFacts.from_pem(pem.encode(), path).flaw(ca, now, names):
+                found[path] = why
+    return found
 
 
 def api_servers(inventory: Inventory, host: Host) -> tuple[str, ...]:

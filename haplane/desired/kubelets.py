@@ -40,7 +40,7 @@ def why_replace_client(
         return None if kubelet and kubelet.active and there else f"{host_paths.KUBELET_CLIENT_PEM} is missing"
     try:
         client = CertificateFacts.from_pem(pem.encode(), f"{host.name}:{host_paths.KUBELET_CLIENT_PEM}")
-        return reason_to_replace(client, CertificateFacts.from_pem(ca, "the Kubernetes CA"), now)
+        return reason_to_replace(client, CertificateFacts.from_pem(ca, "the Kubernetes CA"), host.name, now)
     except Refused:
         return UNUSABLE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from haplane.domain import host_paths
@@ -92,6 +92,12 @@ def _this_cluster(known: Mapping[str, Etcd], sides: Mapping[str, int]) -> int | 
     serving = Counter(sides[name] for name, etcd in known.items() if name in sides and etcd.reads_through_quorum)
     served = [one for one in most if serving[one] > 1]
     return served[0] if len(served) == 1 else None
+
+
+def shares_cluster(name: str, others: Iterable[str], reports: Mapping[str, HostReport]) -> bool:
+    """Whether that member's data is of the same cluster as the data of one of the others."""
+    own = reports[name].etcd.data_cluster_id
+    return own is not None and own in {reports[other].etcd.data_cluster_id for other in others if other != name}
 
 
 def other_cluster(etcd: Etcd, ours: int) -> int:

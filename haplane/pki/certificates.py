@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from haplane.errors import Refused
-from haplane.pki.ca import is_ca, parse_certificate
+from haplane.pki.ca import CLOCK_TOLERANCE, is_ca, parse_certificate
 from haplane.pki.issue import Address, Usage
 
 MALFORMED = (
@@ -88,6 +88,18 @@ class CertificateFacts:
         except (InvalidSignature, *MALFORMED):
             return False
         return True
+
+    def flaw(self, ca: CertificateFacts, now: datetime, names: frozenset[str] = frozenset()) -> str | None:
+        """Why nobody who trusts that CA takes it for what it is for, however long it holds; None where they do.
+
+        ``names`` are DNS names and addresses as text. Clocks may differ by CLOCK_TOLERANCE.
+        """
+        if not self.issued_by(ca):
+            return f"it was not issued by {ca.subject}"
+        if missing := self.missing_names(names):
+            return f"it does not name {', '.join(sorted(missing))}"
+        early = self.not_before > now + CLOCK_TOLERANCE
+        return f"it is not valid before {self.not_before:%Y-%m-%d %H:%M} UTC" if early else None
 
     def missing_names(self, names: frozenset[str]) -> frozenset[str]:
         """Those of the DNS names and addresses (as text) a server is called by that it does not speak for."""

@@ -58,10 +58,8 @@ def reason_to_reissue(
 
     One that ends with its CA is as good as any that the CA could issue.
     """
-    if not certificate.issued_by(ca):
-        return f"it was not issued by {ca.subject}"
-    if missing := certificate.missing_names(names):
-        return f"it does not name {', '.join(sorted(missing))}"
+    if flaw := certificate.flaw(ca, now, names):
+        return flaw
     if certificate.not_after <= now:
         return "it has expired"
     if certificate.days_left(now) < RENEW_DAYS and certificate.not_after < ca.not_after:

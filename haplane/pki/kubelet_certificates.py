@@ -43,8 +43,12 @@ def kubelet_serving_files(ca: KeyPair, node: str, address: IPv4Address, now: dat
     return key_pair_files(host_paths.KUBELET_SERVING_STEM, certificate)
 
 
-def reason_to_replace(client: CertificateFacts, ca: CertificateFacts, now: datetime) -> str | None:
-    """Why the kubelet cannot go on with this certificate, or None: one that has not expired it renews itself."""
-    if not client.issued_by(ca):
-        return f"it was not issued by {ca.subject}"
-    return "it has expired" if client.not_after <= now else None
+def reason_to_replace(client: CertificateFacts, ca: CertificateFacts, node: str, now: datetime) -> str | None:
+    """Why the node's kubelet cannot go on with this certificate, or None: one that has not expired it renews."""
+    return client_flaw(client, ca, node, now) or ("it has expired" if client.not_after <= now else None)
+
+
+def client_flaw(client: CertificateFacts, ca: CertificateFacts, node: str, now: datetime) -> str | None:
+    """The same, however long it holds: API servers let no kubelet write another node's Node."""
+    another = f"it is {client.common_name}'s" if client.common_name != user_of(node) else None
+    return client.flaw(ca, now) or another

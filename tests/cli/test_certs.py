@@ -30,7 +30,7 @@ def test_programs_get_every_certificate(monkeypatch):
     assert first == {
         "host": "m1", "path": "/etc/etcd/pki/server.crt", "subject": "CN=m1", "issuer": "CN=etcd-ca",
         "not_after": "2026-05-24T00:00:00+00:00", "days_left": -38.0, "renewed_by": "haplane up",
-        "is_authority": False, "counts": True, "foreign": False,
+        "is_authority": False, "counts": True, "foreign": False, "flaw": "",
     }  # fmt: skip
     assert last["days_left"] == 300.0
 

@@ -1,12 +1,17 @@
 from datetime import timedelta
+from ipaddress import IPv4Address
 
+import pytest
 import samples
 
 from haplane.desired.certificates import every_certificate, expired_paths
 from haplane.desired.keys import ASKED, KUBEADM_CERTIFICATES
 from haplane.domain import host_paths
 from haplane.domain.status import Renewer, certificate_problems, summarise_certificates
+from haplane.pki.ca import new_ca
 from haplane.pki.cluster_identity import ClusterIdentity
+from haplane.pki.etcd_certificates import etcd_server_files
+from haplane.pki.issue import Usage, issue
 from haplane.pki.kubelet_certificates import kubelet_client
 
 INVENTORY = samples.inventory(workers=1)
@@ -95,3 +100,53 @@ def test_a_client_certificate_of_another_ca_is_a_problem():
     assert [one.file for one in found.foreign] == [f"m2:{ADMIN}"]
     [problem] = certificate_problems(found, "i.py")
     assert str(problem) == f"m2:{ADMIN} was not issued by the cluster's CA; fix: `haplane up i.py`"
+
+
+CAS = {
+    CA: samples.identity().kubernetes.certificate.decode(),
+    host_paths.ETCD_CA_CRT: samples.identity().etcd.certificate.decode(),
+}
+APISERVER, TO_KUBELETS = host_paths.APISERVER_CRT, host_paths.APISERVER_KUBELET_CLIENT_CRT
+CLIENT = host_paths.KUBELET_CLIENT_PEM
+
+
+def server(*, ca=None, names=("10.0.0.10", "127.0.0.1", "10.0.0.21"), when=samples.NOW):
+    addresses = map(IPv4Address, names)
+    made = issue(
+        ca or samples.identity().kubernetes, "kube-apiserver", usages=(Usage.SERVER,), addresses=addresses, now=when
+    )
+    return made.certificate.decode()
+
+
+def of_another_host():
+    host = INVENTORY.masters[1]
+    return etcd_server_files(samples.identity(), host.name, host.address, samples.NOW)[SERVER].decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "pem", "why"),
+    [
+        (APISERVER, server(), None),
+        (APISERVER, server(names=("127.0.0.1", "10.0.0.21")), "it does not name 10.0.0.10"),
+        (APISERVER, server(when=samples.NOW + timedelta(days=2)), "it is not valid before 2026-07-03 11:55 UTC"),
+        (APISERVER, server(ca=new_ca("kubernetes", now=samples.NOW)), "it was not issued by CN=kubernetes"),
+        (TO_KUBELETS, server(ca=new_ca("other", now=samples.NOW)), "it was not issued by"),
+        (SERVER, of_another_host(), "it does not name 10.0.0.21, m1"),
+        (CLIENT, samples.kubelet_pem("m2"), "it is system:node:m2's"),
+        (CLIENT, samples.kubelet_pem("m1", samples.NOW + timedelta(days=2)), "it is not valid before"),
+    ],
+)
+def test_a_certificate_that_nobody_takes_is_named_though_it_holds_for_long(path, pem, why):
+    """Whoever serves with it has another one in memory, or is asked by those alone that do not look."""
+    reports = shown(m1=CAS | {path: pem}, m2=CAS, m3=CAS)
+    found = summarise_certificates(every_certificate(INVENTORY, reports, samples.NOW))
+    problems = [str(one) for one in certificate_problems(found, "x.py") if path in str(one)]
+    assert len(problems) == (why is not None)
+    for line in problems:
+        assert line.startswith(f"m1:{path} is not accepted by those it is for ({why}")
+        assert line.endswith("; fix: `haplane up x.py`")
+
+
+def test_up_issues_a_kubelet_anew_what_is_another_nodes():
+    reports = shown(m1=CAS | {CLIENT: samples.kubelet_pem("m2")})
+    assert samples.wants(INVENTORY, dict(reports))["m1"].kubelet_client == "it is system:node:m2's"

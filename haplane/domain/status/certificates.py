@@ -31,7 +31,8 @@ class Renewer(Enum):
 class Certificate:
     """One on a host; of a kubeconfig the one embedded in it. ``days_left`` is negative once it has expired.
 
-    ``counts`` is false for one that nobody verifies. ``foreign``: the cluster's CA has not issued it.
+    ``counts`` is false for one that nobody verifies. ``foreign``: the cluster's CA has not issued it. ``flaw``: why
+    those whom it is for do not take it, however long it holds.
     """
 
     host: str
@@ -44,6 +45,7 @@ class Certificate:
     is_authority: bool = False
     counts: bool = True
     foreign: bool = False
+    flaw: str = ""
 
     @property
     def file(self) -> str:
@@ -61,11 +63,20 @@ class Expiring:
 
 
 @dataclass(frozen=True)
+class Flawed:
+    """One that its clients or servers do not take; ``file`` is HOST:PATH."""
+
+    file: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Certificates:
     """The first to expire of all that were seen on any host; ``file`` is HOST:PATH of it.
 
     ``expired`` are those that have, ``expiring`` those that will within SOON_DAYS, ``authorities`` CAs within
-    CA_DAYS. ``foreign`` are those of kubeconfigs and kubelets that another CA has issued.
+    CA_DAYS. ``foreign`` are those of kubeconfigs and kubelets that another CA has issued, ``flawed`` those that are
+    of no use for another reason, or elsewhere.
     """
 
     expires_first: str | None
@@ -75,6 +86,7 @@ class Certificates:
     expiring: tuple[Expiring, ...] = ()
     authorities: tuple[Expiring, ...] = ()
     foreign: tuple[Expiring, ...] = ()
+    flawed: tuple[Flawed, ...] = ()
 
     def hosts_expired(self, under: str = "/") -> frozenset[str]:
         """Hosts with an expired certificate at a path that begins so."""
@@ -96,6 +108,7 @@ def summarise_certificates(found: Iterable[Certificate]) -> Certificates:
         expiring=_picked(one for one in counted if 0 < one.days_left < SOON_DAYS and not one.is_authority),
         authorities=_picked(one for one in counted if one.days_left < CA_DAYS and one.is_authority),
         foreign=_picked(one for one in counted if one.foreign),
+        flawed=tuple(Flawed(one.file, one.flaw) for one in counted if one.flaw and not one.foreign),
     )
 
 
@@ -135,6 +148,10 @@ def expiring_certificates(certificates: Certificates) -> list[Problem]:
     """Those that still serve, and will not for long or not everybody."""
     found = [_about_to_expire(one) for one in certificates.expiring]
     found += [problem(f"{one.file} was not issued by the cluster's CA", fix=UP) for one in certificates.foreign]
+    found += [
+        problem(f"{each.file} is not accepted by those it is for", why=each.why, fix=UP)
+        for each in certificates.flawed
+    ]
     for one in certificates.authorities:
         found.append(
             problem(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from haplane.domain import host_paths
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.assessment import restore_under_way
-from haplane.domain.observed import UNUSABLE, Observation, Unit
+from haplane.domain.observed import UNUSABLE, HostReport, Observation, Unit
+from haplane.domain.other_clusters import OTHER_CA
 from haplane.domain.plan import few
 from haplane.domain.preflight import is_pushed_again
 from haplane.domain.problem import UP, Problem, on, problem, word
+from haplane.domain.stale_members import shares_cluster
 from haplane.domain.status.causes import does_not_answer, let_in
 from haplane.domain.status.model import Roster
 from haplane.domain.status.own_files import spoiled
@@ -109,6 +112,43 @@ def identity_problems(roster: Roster, observation: Observation) -> list[Problem]
     ]
 
 
+def replaced_cas(roster: Roster, observation: Observation) -> list[Problem]:
+    """Copies of the masters' CAs, on members and workers, that are not the masters'.
+
+    What has read the right one runs on. A worker that has joined another cluster is one whose kubelet trusts that CA.
+    """
+    return [
+        problem(f"{name}: {path} is not the cluster's CA", why="somebody replaced it", fix=UP)
+        for name, path in _replaced(roster, observation)
+    ]
+
+
+def _replaced(roster: Roster, observation: Observation) -> list[tuple[str, str]]:
+    reports = observation.reports
+    copies = (
+        (roster.etcd, host_paths.ETCD_MEMBER_CA_CRT, host_paths.ETCD_CA_CRT),
+        (roster.workers, host_paths.KUBERNETES_CA_CRT, host_paths.KUBERNETES_CA_CRT),
+    )
+    found = []
+    for names, path, original in copies:
+        ours = Counter(one.files[original].sha256 for one in observation.of(roster.masters) if original in one.files)
+        for name in names if ours else ():
+            copy = reports[name].files.get(path) if name in reports else None
+            if (
+                copy is not None
+                and copy.sha256 != ours.most_common(1)[0][0]
+                and _is_ours(name, path, roster, reports)
+            ):
+                found.append((name, path))
+    return found
+
+
+def _is_ours(name: str, path: str, roster: Roster, reports: Mapping[str, HostReport]) -> bool:
+    if path == host_paths.KUBERNETES_CA_CRT:
+        return reports[name].unusable.get(host_paths.KUBELET_KUBECONFIG) == OTHER_CA
+    return shares_cluster(name, [one for one in roster.etcd if one in reports], reports)
+
+
 def swap_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """Turned on after the kubelet had started: it runs on, and does not start again."""
     return [
@@ -179,16 +219,18 @@ def _not_running(name: str, unit: str, state: Unit | None, own: str | None) -> P
     return problem(f"{name}: {unit} is not running", why=why or None, fix=log if again else UP)
 
 
-def unusable_certificates(observation: Observation) -> list[Problem]:
+def unusable_certificates(roster: Roster, observation: Observation) -> list[Problem]:
     """Files that what serves with them does not start with: it may run on with what it read before.
 
-    A kubelet's kubeconfig holds none: it names a file.
+    A kubelet's kubeconfig holds none: it names a file. One that differs from a CA that was replaced is right.
     """
     found = []
+    replaced = {name for name, path in _replaced(roster, observation) if path == host_paths.KUBERNETES_CA_CRT}
     for host, report in sorted(observation.reports.items()):
         found += [
             problem(f"{host}: {path} cannot be used", why=why, fix=UP)
             for path, why in sorted(report.unusable.items())
+            if not (host in replaced and why == OTHER_CA)
         ]
         empty = {path for path, pem in report.certificates.items() if not pem and path not in report.unusable}
         if paths := sorted(empty - {host_paths.KUBELET_KUBECONFIG}):

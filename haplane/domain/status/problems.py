@@ -25,6 +25,7 @@ from haplane.domain.status.hosts import (
     address_problems,
     failed_probes,
     identity_problems,
+    replaced_cas,
     runtime_problems,
     server_problems,
     swap_problems,
@@ -71,6 +72,7 @@ def _hosts(known: Known) -> Iterable[Problem]:
         *condition_problems(roster, observation),
         *server_problems(roster, observation),
         *identity_problems(roster, observation),
+        *replaced_cas(roster, observation),
         *swap_problems(roster, observation),
         *address_problems(roster, observation),
     )
@@ -132,7 +134,7 @@ def _keys(known: Known) -> Iterable[Problem]:
     """And certificates that still serve: expired ones are with the hosts."""
     return (
         *expiring_certificates(known.certificates),
-        *unusable_certificates(known.observation),
+        *unusable_certificates(known.roster, known.observation),
         *rotation_problems(known.roster, known.observation),
     )
 
