@@ -140,8 +140,9 @@ class Node(Observed):
 
     ``chosen`` are those labels that the inventory sets anywhere, as NAME=VALUE.
     ``addresses`` are all that it has of itself, names among them; ``unverified`` is why an API server cannot verify
-    its kubelet's serving certificate, ``closed`` that it gets no connection to it. ``cordoned_by`` is the verb of
-    haplane's that cordoned it, "" for none. ``pod_network`` is where its pods' addresses are from, "" while that is
+    its kubelet's serving certificate, ``closed`` that it gets no connection to it, ``refuses`` the status with which
+    the kubelet lets it read no logs. ``cordoned_by`` is the verb of haplane's that cordoned it, "" for none.
+    ``pod_network`` is where its pods' addresses are from, "" while that is
     not known; ``unannounced``: it lacks what flannel notes there when it starts, for the other nodes.
     """
 
@@ -160,6 +161,7 @@ class Node(Observed):
     addresses: tuple[str, ...] = ()
     unverified: str | None = None
     closed: bool = False
+    refuses: ShortText = ""
     cordoned_by: str = ""
     pod_network: NodeNetwork = ""
     unannounced: bool = False

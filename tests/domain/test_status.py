@@ -588,3 +588,18 @@ def test_a_drop_in_that_is_not_haplanes_is_named_and_so_is_the_quota_it_sets():
         'fix: remove the drop-in or change cluster["etcd"]["quota_backend_bytes"], then `haplane up INVENTORY`'
     ]
     assert judged(with_space(), roster=roster).lines == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [("HTTP 403", "has no rights there"), ("HTTP 401", "does not trust the CA")]
+)
+def test_kubelets_that_refuse_api_servers_are_named_together(status, why):
+    observation = CONVERGED
+    for name in ("m1", "m2"):
+        told = observation.reports[name].kubernetes.model_dump()
+        told["nodes"] = [node | {"refuses": status} for node in told["nodes"]]
+        observation = samples.altered(observation, name, kubernetes=told)
+    (line,) = judged(observation).lines
+    assert line.startswith("m1, m2, m3")
+    assert "kubelets refuse API servers' requests: logs and exec of their pods fail" in line
+    assert why in line

@@ -146,6 +146,29 @@ def serving_problems(roster: Roster, observation: Observation, kubernetes: Kuber
     ]
 
 
+REFUSALS = {
+    "HTTP 401": "it does not trust the CA of API servers' client certificate",
+    "HTTP 403": "their client certificate has no rights there",
+}
+
+
+def refusing_kubelets(kubernetes: Kubernetes | None) -> list[Problem]:
+    """Kubelets that do not let API servers in: by another CA than theirs, or for want of a role or its binding."""
+    refusing: dict[str, list[str]] = {}
+    for node in kubernetes.nodes if kubernetes else ():
+        if node.ready and node.refuses in REFUSALS:
+            refusing.setdefault(node.refuses, []).append(node.name)
+    return [
+        problem(
+            f"{few(names)}: kubelets refuse API servers' requests: logs and exec of their pods fail",
+            why=f"{status}: {REFUSALS[status]}",
+            fix=UP,
+            needs=names,
+        )
+        for status, names in refusing.items()
+    ]
+
+
 SHORTAGES = {
     "DiskPressure": "short of disk space",
     "MemoryPressure": "short of memory",

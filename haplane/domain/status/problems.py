@@ -46,6 +46,7 @@ from haplane.domain.status.nodes import (
     dns_problems,
     node_problems,
     pressure_problems,
+    refusing_kubelets,
     serving_problems,
 )
 from haplane.domain.status.pod_network import pod_network_problems, taken_networks
@@ -86,6 +87,7 @@ def _nodes(known: Known) -> Iterable[Problem]:
         *cordon_problems(roster, kubernetes),
         *serving_problems(roster, observation, kubernetes),
         *closed_ports(kubernetes),
+        *refusing_kubelets(kubernetes),
     )
 
 

@@ -28,7 +28,10 @@ SERVING_REQUESTS = (
 HANDSHAKES = 32
 MOST_NODES = 128
 HANDSHAKE_SECONDS = 1
-CLOSED = "closed"
+CLOSED, REFUSED = "closed", "HTTP "
+KUBELET_CLIENT = "/etc/kubernetes/pki/apiserver-kubelet-client"
+NO_LOG = "/containerLogs/kube-system/none/none"
+"""Of a pod that there is not: who may not read it is told so first (pkg/kubelet/server/auth.go)."""
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 DNS_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%3Dkube-dns&limit=20"
 PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure", "NetworkUnavailable")
@@ -175,34 +178,40 @@ def node(item: dict[str, Any], chosen: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def with_serving(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each with why an API server cannot verify its kubelet's certificate, or that its port is ``closed``.
+    """Each with why an API server cannot verify its kubelet's certificate, that its port is ``closed``, or that it
+    ``refuses`` an API server.
 
-    None where it can or that is unknown. Of the first MOST_NODES that are Ready: 4 s if none of them answers.
+    Nothing where that is not so or unknown. Of the first MOST_NODES that are Ready: 4 s if none of them answers.
     """
     ready_nodes = [one for one in nodes if one["ready"]][:MOST_NODES]
     with concurrent.futures.ThreadPoolExecutor(HANDSHAKES) as pool:
         wrong = list(pool.map(lambda one: unverified(one["address"], one["port"]), ready_nodes))
-    found = {one["name"]: why for one, why in zip(ready_nodes, wrong, strict=True)}
-    closed = {name for name, why in found.items() if why == CLOSED}
-    return [
-        {
-            **one,
-            "closed": one["name"] in closed,
-            "unverified": None if one["name"] in closed else found.get(one["name"]),
-        }
-        for one in nodes
-    ]
+    found = {one["name"]: why or "" for one, why in zip(ready_nodes, wrong, strict=True)}
+    return [{**one, **of_kubelet(found.get(one["name"], ""))} for one in nodes]
+
+
+def of_kubelet(wrong: str) -> dict[str, Any]:
+    """What is reported of a node for what :func:`unverified` found there."""
+    apart = wrong == CLOSED or wrong.startswith(REFUSED)
+    return {
+        "closed": wrong == CLOSED,
+        "refuses": wrong if wrong.startswith(REFUSED) else "",
+        "unverified": None if apart or not wrong else wrong,
+    }
 
 
 def unverified(address: str, port: int) -> str | None:
-    """Why the certificate that is served there does not verify as an API server does; CLOSED where none is."""
+    """Why the certificate that is served there does not verify as an API server does; CLOSED where none is.
+
+    REFUSED and a status where the kubelet then lets no API server read a pod's log.
+    """
     try:
         context = ssl.create_default_context(cafile="/etc/kubernetes/pki/ca.crt")
-        with (
-            socket.create_connection((address, port), HANDSHAKE_SECONDS) as connection,
-            context.wrap_socket(connection, server_hostname=address),
-        ):
-            return None
+        known = presents(context)
+        connection = http.client.HTTPSConnection(address, port, context=context, timeout=HANDSHAKE_SECONDS)
+        with contextlib.closing(connection):
+            connection.connect()
+            return refused_log(connection) if known else None
     except ssl.SSLCertVerificationError as error:
         return error.verify_message
     except ssl.SSLError as error:
@@ -211,6 +220,24 @@ def unverified(address: str, port: int) -> str | None:
         return CLOSED if isinstance(error, ConnectionRefusedError) or not connects(address, port) else None
     except (OSError, ValueError):
         return None
+
+
+def presents(context: ssl.SSLContext) -> bool:
+    """Whether there is a certificate to show kubelets, as API servers do."""
+    try:
+        context.load_cert_chain(f"{KUBELET_CLIENT}.crt", f"{KUBELET_CLIENT}.key")
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def refused_log(connection: http.client.HTTPSConnection) -> str | None:
+    """Whether the kubelet refuses an API server the log of a pod; that there is no such pod is no refusal."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        connection.request("GET", NO_LOG)
+        with connection.getresponse() as answer:
+            return f"{REFUSED}{answer.status}" if answer.status in (401, 403) else None
+    return None
 
 
 def connects(address: str, port: int) -> bool:
