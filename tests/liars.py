@@ -3,10 +3,11 @@
 from hypothesis import strategies as st
 
 from haplane.domain import host_paths
+from haplane.domain.apiserver_report import Apiserver
 from haplane.domain.balancer_report import Balancer
 from haplane.domain.cluster_health import DaemonSet, Lease, Pod, Webhook, Workloads
 from haplane.domain.etcd_report import Etcd
-from haplane.domain.observed import Apiserver, File, HostReport, Kubernetes, Node
+from haplane.domain.observed import File, HostReport, Kubernetes, Node
 from haplane.domain.plan import CONTROL_PLANE_LABEL, CONTROL_PLANE_LABELS, MADE_LABEL
 from haplane.domain.reported import MOST
 from haplane.domain.restoration import Journal, Leftovers

@@ -26,8 +26,8 @@ from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.domain.trust import Roles
 from haplane.pki.ca import certificate_fingerprint
 
-DNS_NUMBER = 10
-"""Of cluster DNS in the services' network (kubeadm's GetDNSIP)."""
+API_NUMBER, DNS_NUMBER = 1, 10
+"""Of the service kubernetes and of cluster DNS in the services' network (kubeadm's constants)."""
 UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived", Part.VRRP_FILTER.value, "nftables")
 
 
@@ -215,6 +215,7 @@ def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, ob
             host_paths.KUBELET_SERVING_CRT,
         ],
         "units": [*(f"{unit}.service" for unit in UNITS), TIMER_UNIT],
+        "apiservers": [str(host.address) for host in inventory.masters],
         "etcd_addresses": [str(host.address) for host in inventory.etcd],
         "kubeadm_config": host_paths.KUBEADM_CONFIG_YAML,
         "snapshot_directory": snapshot_directory(inventory),
@@ -225,6 +226,7 @@ def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, ob
         "networks": [str(inventory.cluster.pod_network), str(inventory.cluster.service_network)],
         "node_labels": sorted({name for host in inventory.nodes for name, _ in host.labels}),
         "dns_name": f"kubernetes.default.svc.{inventory.cluster.dns_domain}",
+        "api_service": str(inventory.cluster.service_network[API_NUMBER]),
         "dns_address": str(inventory.cluster.service_network[DNS_NUMBER]),
         "ping_endpoint": not inventory.cluster.endpoint_is_external,
     }

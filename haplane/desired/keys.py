@@ -13,8 +13,8 @@ from datetime import datetime
 from haplane.config.model import Host, Inventory
 from haplane.desired.files import certificate_names
 from haplane.domain import host_paths
-from haplane.domain.cluster_health import REFUSALS
 from haplane.domain.files import ETCD_USER, Part, WantedFile
+from haplane.domain.host_condition import REFUSALS
 from haplane.domain.observed import UNUSABLE, HostReport
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.errors import Refused

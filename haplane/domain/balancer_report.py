@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from haplane.domain.host_condition import Usage
 from haplane.domain.names import ProgramName, ServerName
 from haplane.domain.reported import Observed, ShortText, Text
 
@@ -40,7 +41,7 @@ class Balancer(Observed):
     ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``endpoint_unreached``:
     why no connection to it can be made from here. ``adverts_filtered``: the packet filter for VRRP is loaded; None
     where there is none to load. ``accepts``: haproxy takes connections to the
-    endpoint's port; None where it is not to.
+    endpoint's port; None where it is not to. ``clients``: how many connections it has there, and how many it may.
 
     From the files of haproxy and keepalived: ``other_sections`` are not haplane's, ``balanced`` the masters'
     addresses, ``addresses`` those that keepalived holds.
@@ -55,6 +56,7 @@ class Balancer(Observed):
     adverts_filtered: bool | None = None
     accepts: bool | None = None
     servers: tuple[Server, ...] | None
+    clients: Usage = ()
     other_sections: tuple[OtherSections, ...] = ()
     balanced: tuple[ShortText, ...] = ()
     addresses: tuple[ShortText, ...] = ()

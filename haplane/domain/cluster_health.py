@@ -24,9 +24,6 @@ Words = Annotated[tuple[Word, ...], Field(max_length=100)]
 
 ApiPath = Annotated[str, Field(pattern=r"^/api[A-Za-z0-9./:%_-]{1,500}$")]
 
-REFUSALS = ("HTTP 401", "HTTP 403", "CERTIFICATE_VERIFY_FAILED")
-"""In ``unserved``: what a kubeconfig made anew ends, and an API server that restores its own roles when it starts."""
-
 
 class Component(Observed):
     """A static pod of haplane's on this master.
@@ -138,6 +135,14 @@ class Webhook(Observed):
     namespaces: Selector = Selector()
     objects: Selector = Selector()
     conditional: bool = False
+
+
+class Conversion(Observed):
+    """A CustomResourceDefinition whose conversion webhook does not answer, and ``why``; ``target`` as a webhook's."""
+
+    name: FullName
+    why: Text
+    target: FullName | Literal[""] = ""
 
 
 class OwnObject(Observed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -26,12 +26,23 @@ class Crashing(Observed):
     why: Text
 
 
+class Displaced(Observed):
+    """The ``address`` that the service kube-dns has in place of its own, whose ``holder`` is another service.
+
+    Both are "" where all is as it should be; either may be alone.
+    """
+
+    address: Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]*$|^None$", max_length=64)] = ""
+    holder: FullName | Literal[""] = ""
+
+
 class Findings(Observed):
     """``unscheduled`` are pods that no scheduler has looked at, ``unobserved`` Deployments that no controller has.
 
     ``unbound`` are those that it fails to bind by an error, ``unstarted`` those without a sandbox on their node.
     ``endpoints``: the ready addresses of the services ``default/kubernetes`` and ``kube-system/kube-dns``.
-    ``corefile``: why CoreDNS does not take it. ``unread``: answers that were not understood, and why.
+    ``corefile``: why CoreDNS does not take it. ``service_networks``: the ServiceCIDRs, where Services get no address
+    of any. ``unread``: answers that were not understood, and why.
     """
 
     api_services: tuple[NotAvailable, ...] = ()
@@ -43,4 +54,6 @@ class Findings(Observed):
     crashing: tuple[Crashing, ...] = ()
     endpoints: dict[FullName, tuple[Annotated[str, Field(max_length=64)], ...]] = Field(default_factory=dict)
     corefile: Text = ""
+    service_networks: tuple[NotAvailable, ...] = ()
+    displaced_dns: Displaced = Displaced()
     unread: dict[Text, Text] = Field(default_factory=dict)

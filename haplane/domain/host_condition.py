@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from haplane.domain.reported import Count, Number, Observed, ShortText
 
+REFUSALS = ("HTTP 401", "HTTP 403", "CERTIFICATE_VERIFY_FAILED")
+"""In ``unserved``: what credentials made anew end, and an API server that restores its own roles when it starts."""
+
 Path = Annotated[str, Field(pattern=r"^/[\w./-]{0,200}$")]
 Name = Annotated[str, Field(pattern=r"^[\w@.:-]{1,100}$")]
 """Both are parts of commands."""
+
+Usage = Annotated[tuple[Annotated[Count, Field(ge=0)], ...], Field(max_length=2)]
+"""How much of something there is, and the most that there may be."""
 
 
 class FileSystem(Observed):
@@ -41,7 +47,8 @@ class HostCondition(Observed):
     ``stopped_time_services`` are enabled, and none runs; ``synchronised``: the kernel's clock follows a time source,
     None where that is not known. ``slow_writes``: seconds of writes to etcd's log in the last 5 minutes, over 1 each.
     ``stopped``: processes of the cluster that exist and do nothing. ``connections``: how many the packet filter
-    remembers, and how many it may, or nothing.
+    remembers, and how many it may, or nothing; ``tasks`` and ``files`` likewise, of threads and of open files.
+    ``watches``: the setting by which no more files can be watched, "" where they can.
     """
 
     filesystems: Annotated[tuple[FileSystem, ...], Field(max_length=20)] = ()
@@ -52,7 +59,10 @@ class HostCondition(Observed):
     synchronised: bool | None = None
     slow_writes: Annotated[tuple[Number, ...], Field(max_length=1000)] = ()
     stopped: Annotated[tuple[Stopped, ...], Field(max_length=20)] = ()
-    connections: Annotated[tuple[Annotated[Count, Field(ge=0)], ...], Field(max_length=2)] = ()
+    connections: Usage = ()
+    tasks: Usage = ()
+    files: Usage = ()
+    watches: Literal["", "fs.inotify.max_user_instances", "fs.inotify.max_user_watches"] = ""
 
     def stopped_process(self, program: str) -> Stopped | None:
         """One of this service or container."""
@@ -62,9 +72,14 @@ class HostCondition(Observed):
 class Kubelet(Observed):
     """``unhealthy``: what is wrong with its /healthz, and then its ``last_error``.
 
-    ``unserved``: why no connection to the server that its kubeconfig names can be made.
+    ``unserved``: why its kubeconfig gets it to no API server.
     """
 
     unhealthy: ShortText = ""
     last_error: ShortText = ""
     unserved: ShortText = ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether there is an API server, and one of the two does not accept the other's certificate."""
+        return any(words in self.unserved for words in REFUSALS)

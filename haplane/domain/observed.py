@@ -19,8 +19,9 @@ from pydantic import (
 )
 
 from haplane.domain import host_paths
+from haplane.domain.apiserver_report import Apiserver
 from haplane.domain.balancer_report import Balancer
-from haplane.domain.cluster_health import Components, Precedence, Workloads
+from haplane.domain.cluster_health import Components, Conversion, Precedence, Workloads
 from haplane.domain.consensus import agreed_view
 from haplane.domain.etcd_report import Etcd, EtcdMember
 from haplane.domain.findings import Findings
@@ -31,6 +32,7 @@ from haplane.domain.reported import Count, Number, Observed, Sha256, ShortText
 from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
 from haplane.domain.surroundings import Surroundings
+from haplane.domain.tokens import Tokens
 from haplane.domain.validation import first_error
 from haplane.errors import HaplaneError
 
@@ -99,27 +101,6 @@ class Unit(Observed):
         return tuple(path for path, of, name in split if of != "service.d" and not name.startswith("haplane"))
 
 
-REFUSED_PROBES = ("/readyz: HTTP 401", "/readyz: HTTP 403")
-"""Of an API server that does not know, or allow, whoever has no credentials: haproxy is one of those."""
-
-
-class Apiserver(Observed):
-    """/readyz of the API server on this host; where it is not ``ready``, ``why``, and its log's ``last_error``.
-
-    The last is "" while something listens. ``forbids``: what it answers admin.conf that may not even look.
-    """
-
-    ready: bool
-    forbids: ShortText = ""
-    why: ShortText = ""
-    last_error: ShortText = ""
-
-    @property
-    def refuses_probes(self) -> bool:
-        """Whether it answers, and lets nobody without credentials ask /readyz: so it may well be ready."""
-        return self.why in REFUSED_PROBES
-
-
 class ServingRequest(Observed):
     """A CertificateSigningRequest that nobody has decided on; ``pem`` is the request itself, by its requestor."""
 
@@ -143,7 +124,8 @@ class Node(Observed):
     its kubelet's serving certificate, ``closed`` that it gets no connection to it, ``refuses`` the status with which
     the kubelet lets it read no logs. ``cordoned_by`` is the verb of haplane's that cordoned it, "" for none.
     ``pod_network`` is where its pods' addresses are from, "" while that is
-    not known; ``unannounced``: it lacks what flannel notes there when it starts, for the other nodes.
+    not known; ``unannounced``: it lacks what flannel notes there when it starts, for the other nodes. ``deleted``:
+    somebody did, and finalizers hold it.
     """
 
     name: NodeName
@@ -165,6 +147,7 @@ class Node(Observed):
     cordoned_by: str = ""
     pod_network: NodeNetwork = ""
     unannounced: bool = False
+    deleted: bool = False
 
 
 class Kubernetes(Observed):
@@ -225,6 +208,8 @@ class HostReport(Observed):
     condition: HostCondition = HostCondition()
     findings: Findings | None = None
     pod_network: PodNetwork = PodNetwork()
+    tokens: Tokens = Tokens()
+    conversions: Annotated[tuple[Conversion, ...], Field(max_length=100)] = ()
     failed: dict[str, str] = Field(default_factory=dict)
     lacks: dict[str, ProgramName] = Field(default_factory=dict)
     started_at: Number

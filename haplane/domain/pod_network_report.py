@@ -40,12 +40,21 @@ class DnsAnswer(Observed):
     why: ShortText = ""
 
 
+class Unreached(Observed):
+    """Where no pod of this node that was tried gets a connection, and why."""
+
+    address: Address
+    port: Count
+    why: ShortText
+
+
 class PodNetwork(Observed):
     """Empty for a host that is no node.
 
     ``subnet``: its bridge's address with a prefix, as flannel wrote it at ``subnet_since`` (seconds since the epoch).
     ``links``: whether those that there are of the bridge and the tunnel are up; ``detached``: how many pods' ends are
-    in no bridge. ``routes``: networks of nodes that there is a route to.
+    in no bridge. ``routes``: networks of nodes that there is a route to. ``unreached``: of the service kubernetes and
+    the API servers, where pods get no connection. ``proxy``: what kube-proxy answers where it is behind.
     """
 
     subnet: Annotated[str, Field(pattern=f"^({NETWORK})?$")] = ""
@@ -54,3 +63,5 @@ class PodNetwork(Observed):
     detached: Count = 0
     routes: Annotated[tuple[Annotated[str, Field(pattern=f"^{NETWORK}$")], ...], Field(max_length=5000)] = ()
     dns: Annotated[tuple[DnsAnswer, ...], Field(max_length=20)] = ()
+    unreached: Annotated[tuple[Unreached, ...], Field(max_length=20)] = ()
+    proxy: ShortText = ""

@@ -40,6 +40,10 @@ REMEDIES = (
         r'User "system:serviceaccount:kube-system:[a-z-]+" cannot',
         f"on a master: `{RESTART_APISERVER}`: an API server restores these rights when it starts",
     ),
+    (
+        r"HTTP 429: ",
+        "`kubectl get flowschemas,prioritylevelconfigurations` shows what rejects them, unless it passes",
+    ),
     (r"serviceaccount \"[a-z0-9.-]+\" not found", UP),
     (
         r"no PriorityClass with name system-node-critical",

@@ -41,7 +41,8 @@ class AttachedNetwork(Observed):
 class Surroundings(Observed):
     """What the host was before haplane. The shape is that of ``facts/on_host/surroundings.py``.
 
-    ``product_uuid`` is empty in a container. ``resolv_conf`` is what kubeadm has pods' name servers from.
+    ``product_uuid`` is empty in a container. ``resolv_conf`` is what kubeadm has pods' name servers from;
+    ``silent_servers`` are those of a node's that answer nothing.
     ``kubelet_files``: drop-ins of its unit that are not haplane's and change what it runs.
     ``no_exec``: directories of haplane's programs from which the kernel runs none.
     """
@@ -51,6 +52,7 @@ class Surroundings(Observed):
     kernel: ShortText = ""
     resolv_conf: ShortText = "/etc/resolv.conf"
     name_servers: tuple[ShortText, ...] = ()
+    silent_servers: tuple[ShortText, ...] = ()
     networks: tuple[AttachedNetwork, ...] = ()
     manifests: tuple[ShortText, ...] = ()
     cni: tuple[ShortText, ...] = ()

@@ -17,12 +17,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from haplane.domain.apiserver_report import Apiserver
 from haplane.domain.balancer_report import Balancer
 from haplane.domain.cluster_health import Components
 from haplane.domain.etcd_report import Etcd
-from haplane.domain.observed import Apiserver, HostReport, Observation
+from haplane.domain.observed import HostReport, Observation
 from haplane.domain.quorum import majority
 from haplane.domain.stale_members import stale_members
+from haplane.domain.tokens import Tokens
 
 NO_ETCD = Etcd(bootstrapped=False, has_data=False, status=None, members=None, reads_through_quorum=False)
 NO_APISERVER = Apiserver(ready=False)
@@ -57,6 +59,7 @@ def _of_its_role(roles: Roles, name: str, report: HostReport) -> HostReport:
     if not is_master:
         unknown |= {"apiserver": NO_APISERVER, "kubernetes": None, "settings": {}}
         unknown |= {"components": Components(), "workloads": None, "findings": None}
+        unknown |= {"tokens": Tokens(), "conversions": ()}
     if not (is_member or is_master):
         unknown |= {"leftovers": report.leftovers.model_copy(update={"journal": None})}
     if not (is_master or name in roles.balancers):

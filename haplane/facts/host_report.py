@@ -28,8 +28,8 @@ MODULES = (
         "forwarding",
         "precedence",
     ),
-    *("webhooks", "trials", "rights", "workloads", "surroundings", "stopped", "condition", "corefile"),
-    *("findings", "dns", "namespaces", "pod_network", "kubeconfigs", "observe"),
+    *("webhooks", "trials", "rights", "workloads", "dns", "surroundings", "stopped", "condition", "corefile"),
+    *("findings", "namespaces", "pod_network", "kubeconfigs", "tokens", "conversions", "observe"),
 )
 """Of the observer, each after those that it uses."""
 RECORDER = (

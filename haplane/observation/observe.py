@@ -15,7 +15,10 @@ from haplane.errors import Unreachable
 
 BY_OPTION = LeftOut("by --without", "make sure that it can be trusted")
 
-WORKLOAD_PARTS = ("components", "workloads", "precedence", "kubelet", "condition", "findings", "pod_network")
+WORKLOAD_PARTS = (
+    *("components", "workloads", "precedence", "kubelet", "condition", "findings", "pod_network", "tokens"),
+    "conversions",
+)
 """Of a report: what only status and the plan need. A guard does without, for clients' sake: looking costs CPU."""
 
 

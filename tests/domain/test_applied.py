@@ -132,3 +132,12 @@ def test_a_lost_role_is_named_with_what_comes_of_it_and_once():
     assert line.endswith("fix: `haplane up inventories/test.py`")
     (line,) = lines(told_by(MASTERS, lost_roles=[PROBES]))
     assert "Kubernetes' own components have their rights by it" in line
+
+
+def test_without_the_record_of_what_was_applied_nothing_is_said_to_be_well():
+    """Somebody deleted the ConfigMap, and then the pod network: nothing was missing of nothing."""
+    (line,) = lines(told_by(MASTERS, recorded=False))
+    assert line.startswith(
+        "nothing tells which objects of the cluster haplane applied: what is missing of them is unknown"
+    )
+    assert line.endswith("fix: `haplane up inventories/test.py`")

@@ -3,6 +3,7 @@
 import pytest
 import samples
 from pydantic import ValidationError
+from statuses import status_of
 
 from haplane.domain import host_paths
 from haplane.domain.decide import decide
@@ -572,3 +573,22 @@ def test_administrators_without_rights_are_the_cause_and_get_them_again():
         "kube-system: HTTP 403); fix: on m1: `kubeadm init phase kubeconfig super-admin --config=/etc/kubernetes/"
     )
     assert "rm -f /etc/kubernetes/super-admin.conf`, then `haplane up " in found
+
+
+def test_a_conversion_webhook_that_does_not_answer_is_named():
+    """Nobody can read its objects: namespaces are not deleted, nor garbage, and status called all that healthy."""
+    told = [
+        {
+            "name": "widgets.bugs.example.org",
+            "why": "its service bugs/convert has no endpoints",
+            "target": "bugs/convert",
+        }
+    ]
+    observation = samples.converged(samples.inventory())
+    for name in ("m1", "m2"):
+        observation = samples.altered(observation, name, conversions=told)
+    (line,) = status_of(samples.inventory(), observation).lines
+    assert line.startswith(
+        "objects of widgets.bugs.example.org cannot be read: namespaces and garbage are not deleted"
+    )
+    assert "fix: restore bugs/convert, or `kubectl edit crd widgets.bugs.example.org`" in line

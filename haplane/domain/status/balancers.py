@@ -8,6 +8,9 @@ from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, on, problem
 from haplane.domain.status.causes import continuing
 from haplane.domain.status.model import BalancerStatus, Roster
+from haplane.domain.status.own_files import spoiled
+
+MOST_CLIENTS = 0.9
 
 
 def balancer_status(name: str, observation: Observation) -> BalancerStatus:
@@ -33,6 +36,7 @@ def balancer_problems(
     known = [one for one in balancers if one.reachable and one.name not in unknown]
     found = [_not_responding(one.name, observation) for one in known if not one.haproxy]
     found += [_closed(one.name, roster) for one in known if one.haproxy and _is_closed(one.name, observation)]
+    found += [_full(one.name, roster, observation) for one in known if _is_full(one.name, observation)]
     holders = [one.name for one in balancers if one.holds_endpoint]
     found += [
         problem(
@@ -84,6 +88,23 @@ def _closed(name: str, roster: Roster) -> Problem:
         f"{name}: its haproxy takes no connections to the endpoint's port",
         why="its frontend was disabled, or a packet filter drops them: it cannot take over the address",
         fix=on(name, f"systemctl restart haproxy && curl -k https://127.0.0.1:{port}/readyz"),
+    )
+
+
+def _is_full(name: str, observation: Observation) -> bool:
+    clients = observation.reports[name].balancer.clients
+    return len(clients) == 2 and clients[0] >= MOST_CLIENTS * clients[1]
+
+
+def _full(name: str, roster: Roster, observation: Observation) -> Problem:
+    """By a limit that somebody set: of itself it takes as many as there are files."""
+    report = observation.reports[name]
+    own = spoiled(name, roster, report, "haproxy")
+    counted = f"{report.balancer.clients[0]} of {report.balancer.clients[1]}"
+    return problem(
+        f"{name}: haproxy has nearly as many connections to the endpoint as it takes: others wait",
+        why=f"{own}; {counted}" if own else counted,
+        fix=UP if own else on(name, "systemctl restart haproxy"),
     )
 
 

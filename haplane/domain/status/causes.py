@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 
 from haplane.domain import host_paths
+from haplane.domain.apiserver_report import REFUSED_PROBES
 from haplane.domain.host_condition import Stopped
-from haplane.domain.observed import REFUSED_PROBES, HostReport, LeftOut, Node, Observation
+from haplane.domain.observed import HostReport, LeftOut, Node, Observation
 from haplane.domain.problem import UP, Ends, Problem, journal, on, problem, word
-from haplane.domain.refusals import RESTART_APISERVER
+from haplane.domain.refusals import RESTART_APISERVER, fix_of_refusal
 from haplane.domain.status.etcd_failures import fix_of_member
 from haplane.domain.status.model import Roster
 from haplane.domain.status.own_files import spoiled
@@ -35,7 +36,11 @@ def not_ready(what: str, name: str, nodes: Mapping[str, Node], roster: Roster, o
         away = "its host is unreachable" if name in observation.unreachable else message
         fix = f"power {name} on, or find out why {login} fails, then {UP}"
         return problem(what, why=away, fix=fix, needs=[name])
-    why, fix = _of_its_host(name, report, roster) or _of_its_message(name, message, report)
+    why, fix = (
+        _of_its_host(name, report, roster)
+        or _of_refused_writes(observation)
+        or _of_its_message(name, message, report)
+    )
     return problem(what, why=why or None, fix=fix)
 
 
@@ -50,9 +55,19 @@ def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, st
         state = report.units.get(unit)
         if unit in roster.units.get(name, ()) and "units" not in report.failed and not (state and state.active):
             return f"its {unit} is not running", UP
-    seen = report.kubelet
     if does_not_answer(report):
         return "its containerd is running but does not respond", on(name, "systemctl restart containerd")
+    if found := _of_its_kubelet(name, report, roster):
+        return found
+    if why := spoiled(name, roster, report, "kubelet"):
+        return why, UP
+    return None
+
+
+def _of_its_kubelet(name: str, report: HostReport, roster: Roster) -> tuple[str, str] | None:
+    seen = report.kubelet
+    if seen.is_refused:
+        return f"its kubelet and the API server do not accept each other: {seen.unserved}", UP
     if seen.unserved:
         server = report.servers.get(host_paths.KUBELET_KUBECONFIG, f"https://{roster.endpoint}")
         shows = on(name, f"curl -vk {word(f'{server}/readyz')}") + " shows where a connection ends"
@@ -60,8 +75,16 @@ def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, st
     if seen.unhealthy:
         restart = on(name, "systemctl restart kubelet")
         return f"its kubelet is not healthy: {seen.last_error or seen.unhealthy}", restart
-    if why := spoiled(name, roster, report, "kubelet"):
-        return why, UP
+    return None
+
+
+def _of_refused_writes(observation: Observation) -> tuple[str, str] | None:
+    """Where API servers would let no kubelet report its node, as more than half of them show."""
+    views = [report.workloads for report in observation.reports.values() if report.workloads is not None]
+    for account, scope in (("kubelet/nodes", "nodes/"), ("kubelet/leases", "kube-node-lease/")):
+        whys = [view.hindered[account] for view in views if account in view.hindered]
+        if 2 * len(whys) > len(views):
+            return whys[0], fix_of_refusal(scope, whys[0])
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haplane.domain import host_paths
-from haplane.domain.host_condition import FileSystem, Stopped
+from haplane.domain.host_condition import FileSystem, Stopped, Usage
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import few
 from haplane.domain.preflight import executable
@@ -14,7 +14,7 @@ from haplane.domain.status.model import Roster
 FREE_SHARE, FREE_BYTES = 0.05, 2 << 30
 """Less than both is nearly full: 5 % of a large disk is room enough."""
 FREE_INODES = 0.02
-MOST_CONNECTIONS = 0.9
+MOST_USED = 0.9
 TUNNEL, TUNNEL_BYTES = "flannel.1", 50
 """VXLAN's headers over IPv4."""
 SLOW_WRITES = 5
@@ -42,7 +42,7 @@ def condition_problems(roster: Roster, observation: Observation) -> list[Problem
         found += [
             *_stopped(name, report),
             *_time(name, report),
-            *_connections(name, report),
+            *_limits(name, report),
             *_packets(name, report, roster),
             *_older(name, report, roster),
         ]
@@ -57,6 +57,22 @@ def clock_notes(observation: Observation) -> list[str]:
     if not names:
         return []
     return [f"the clocks of {few(names)} follow no time source: `timedatectl timesync-status` or `chronyc sources`"]
+
+
+def name_server_notes(observation: Observation) -> list[str]:
+    """Nodes none of whose name servers answers: in a network of its own that may be meant."""
+    silent = {
+        name: seen.silent_servers
+        for name, report in sorted(observation.reports.items())
+        if (seen := report.surroundings).silent_servers and set(seen.name_servers) <= set(seen.silent_servers)
+    }
+    servers = list(dict.fromkeys(one for found in silent.values() for one in found))
+    if not silent:
+        return []
+    return [
+        f"no name server of {few(list(silent))} answers ({few(servers)}): pods there that forward questions, CoreDNS "
+        "above all, resolve no names outside of the cluster"
+    ]
 
 
 def _disk(name: str, one: FileSystem) -> list[Problem]:
@@ -122,18 +138,42 @@ def _time(name: str, report: HostReport) -> list[Problem]:
     ]
 
 
-def _connections(name: str, report: HostReport) -> list[Problem]:
-    seen = report.condition.connections
-    if len(seen) < 2 or not seen[1] or seen[0] < MOST_CONNECTIONS * seen[1]:
-        return []
-    raised = on(name, f"sysctl -w net.netfilter.nf_conntrack_max={max(2 * seen[0], 131072)}")
-    return [
-        problem(
-            f"{name}: its table of connections is nearly full: the kernel drops new ones",
-            why=f"{seen[0]} of {seen[1]}",
-            fix=f"{raised}, and the same in a file of /etc/sysctl.d; /proc/net/nf_conntrack shows whose they are",
+def _is_scarce(seen: Usage) -> bool:
+    return len(seen) == 2 and seen[1] > 0 and seen[0] >= MOST_USED * seen[1]
+
+
+def _limits(name: str, report: HostReport) -> list[Problem]:
+    """What the kernel has no more of: programs that run go on, and new ones fail where nobody looks."""
+    seen = report.condition
+    found = []
+    if _is_scarce(seen.connections):
+        found.append(
+            problem(
+                f"{name}: its table of connections is nearly full: the kernel drops new ones",
+                why=f"{seen.connections[0]} of {seen.connections[1]}",
+                fix=f"{_raised(name, 'net.netfilter.nf_conntrack_max', max(2 * seen.connections[0], 131072))}; "
+                "/proc/net/nf_conntrack shows whose they are",
+            )
         )
-    ]
+    if _is_scarce(seen.tasks):
+        shown = on(name, "ps -eLo comm= | sort | uniq -c | sort -n | tail")
+        what, why = f"{name}: it has nearly no room for more processes", f"{seen.tasks[0]} of {seen.tasks[1]} threads"
+        found.append(problem(what, why=why, fix=f"{shown} shows whose they are", ends=Ends.BY_ITS_FIX))
+    if _is_scarce(seen.files):
+        what, why = f"{name}: it can open nearly no more files", f"{seen.files[0]} of {seen.files[1]}"
+        found.append(
+            problem(what, why=why, fix=_raised(name, "fs.file-max", 2 * seen.files[1]), ends=Ends.BY_ITS_FIX)
+        )
+    if seen.watches:
+        most = 8192 if seen.watches.endswith("instances") else 1048576
+        what = f"{name}: its programs can watch no more files: kubelets do not start, following logs ends"
+        why = f"{seen.watches} is used up"
+        found.append(problem(what, why=why, fix=_raised(name, seen.watches, most), ends=Ends.BY_ITS_FIX))
+    return found
+
+
+def _raised(name: str, setting: str, value: int) -> str:
+    return f"{on(name, f'sysctl -w {setting}={value}')}, and the same in a file of /etc/sysctl.d"
 
 
 def _packets(name: str, report: HostReport, roster: Roster) -> list[Problem]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from haplane.domain.cluster_health import REFUSALS, Pod
+from haplane.domain.cluster_health import Pod
+from haplane.domain.host_condition import REFUSALS
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
@@ -39,6 +40,8 @@ def control_plane_problems(roster: Roster, observation: Observation, offsets: Ma
 
 
 def _leaderless(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[Problem]:
+    """But for those that an API server lets nobody lead, which has a line of its own."""
+    views = [report.workloads for report in observation.of(roster.masters) if report.workloads is not None]
     return [
         problem(
             f"no {one.component} leads: {EFFECTS.get(one.component, 'it does nothing')}",
@@ -46,6 +49,7 @@ def _leaderless(roster: Roster, observation: Observation, offsets: Mapping[str, 
             fix=UP,
         )
         for one in leaderless(roster.masters, observation, offsets)
+        if not any(f"leader/{one.component}" in view.hindered for view in views)
     ]
 
 

@@ -10,6 +10,7 @@ from haplane.domain.problem import Ends, Problem, problem, word
 from haplane.domain.status.model import Roster
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+UNINITIALISED = "node.cloudprovider.kubernetes.io/uninitialized"
 BUILT_IN = re.compile(r"node(\.cloudprovider)?\.kubernetes\.io/")
 ON_PURPOSE = ("", "drain")
 """What leaves a node cordoned because that was asked for; after other verbs it is what an interrupted run left."""
@@ -27,6 +28,16 @@ def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[Probl
         )
         for node in nodes
         if node.ready and any(taint.startswith(f"{OUT_OF_SERVICE}:") for taint in node.taints)
+    ]
+    found += [
+        problem(
+            f"{node.name}: it is Ready and has the taint {UNINITIALISED}",
+            why="no new pods are placed there until a cloud's controller removes it, and none has",
+            fix=f"`kubectl taint nodes {node.name} {UNINITIALISED}-`, or install that controller",
+            needs=[node.name],
+        )
+        for node in nodes
+        if node.ready and any(taint.startswith(f"{UNINITIALISED}:") for taint in node.taints)
     ]
     if closed := _all_closed(nodes):
         return [*found, _no_node_left(roster, closed)]
@@ -51,6 +62,10 @@ def cordon_notes(roster: Roster, kubernetes: Kubernetes | None) -> list[str]:
         f"{node.name} is cordoned: no new pods are placed there until {_uncordon(roster, node)}"
         for node in nodes
         if node.unschedulable and node.cordoned_by in ON_PURPOSE
+    ] + [
+        f"{node.name} has the taint {', '.join(taints)}: only pods that tolerate it are placed there"
+        for node in nodes
+        if (taints := _foreign_taints(node))
     ]
 
 

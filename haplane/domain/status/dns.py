@@ -40,7 +40,7 @@ def dns_path_problems(
     """By CoreDNS' pod, then by node; those that depend on each other are one line."""
     listed = findings.endpoints.get(DNS, ()) if findings else ()
     names = ready_nodes((*roster.masters, *roster.workers), observation.reports, kubernetes)
-    fit = [name for name in names if not _is_explained(name, roster, observation.reports, kubernetes)]
+    fit = [name for name in names if not is_explained(name, roster, observation.reports, kubernetes)]
     where = _nodes_of(listed, kubernetes)
     asked = [
         Asked(name, where.get(answer.address, ""), answer)
@@ -63,9 +63,8 @@ def dns_path_problems(
     ]
 
 
-def _is_explained(
-    name: str, roster: Roster, reports: Mapping[str, HostReport], kubernetes: Kubernetes | None
-) -> bool:
+def is_explained(name: str, roster: Roster, reports: Mapping[str, HostReport], kubernetes: Kubernetes | None) -> bool:
+    """Whether something is known to be in the way on that node, which has a line of its own."""
     seen = reports[name].precedence
     lost = lost_on(name, roster.tables, reports, kubernetes, tunnel=roster.pod_tunnel)
     return bool(lost or seen.forward or seen.kernel or reports[name].condition.stopped_process(COREDNS))
@@ -118,14 +117,14 @@ def _of_pods(pods: list[Asked], blamed: Mapping[str, list[Asked]]) -> Iterator[P
             yield problem(
                 f"{node}: other nodes do not reach pods there",
                 why=f"CoreDNS at {address} gets no question from {from_nodes}: {why}",
-                fix=_look_at(node),
+                fix=look_at(node),
             )
         else:
             at = f"on {node or 'an unknown node'}"
             yield problem(
                 f"the CoreDNS pod {address} {at} is Ready, but answers nobody",
                 why=f"{from_nodes}: {why}",
-                fix=f"{_look_at(node)}; or see `kubectl --namespace=kube-system {LOGS}`"
+                fix=f"{look_at(node)}; or see `kubectl --namespace=kube-system {LOGS}`"
                 if node
                 else f"`kubectl --namespace=kube-system {LOGS}` shows what it does",
             )
@@ -142,7 +141,7 @@ def _of_nodes(pods: list[Asked]) -> Iterator[Problem]:
         yield problem(
             f"{node}: {who} do{'es' if who == 'the host' else ''} not reach CoreDNS at {few(targets)}",
             why=lost[0].answer.why,
-            fix=_look_at(node),
+            fix=look_at(node),
         )
 
 
@@ -162,12 +161,12 @@ def _of_service(asked: list[Asked], pods: list[Asked]) -> Iterator[Problem]:
             f"{one.node}: cluster DNS does not answer {_who({one.answer.from_pod})} at its service address "
             f"{one.answer.address}",
             why=f"{one.answer.why}{', though CoreDNS pods answer' if resolved else ''}",
-            fix=_look_at(one.node) if one.answer.from_pod else _ask_kube_proxy(one.node),
+            fix=look_at(one.node) if one.answer.from_pod else ask_kube_proxy(one.node),
         )
 
 
-def _ask_kube_proxy(node: str) -> str:
-    """Where the host itself does not reach a service; what is in the way of its pods alone is before that."""
+def ask_kube_proxy(node: str) -> str:
+    """For a host that does not reach a service itself; what is in the way of its pods alone is before that."""
     logs = f"logs --selector=k8s-app=kube-proxy --field-selector=spec.nodeName={node} --tail=50"
     shown = on(node, "nft list table ip kube-proxy")
     return f"see what kube-proxy does there: `kubectl --namespace=kube-system {logs}`, and {shown}"
@@ -179,6 +178,7 @@ def _who(from_pods: set[bool]) -> str:
     return "its pods" if True in from_pods else "the host"
 
 
-def _look_at(node: str) -> str:
+def look_at(node: str) -> str:
+    """What shows what is in the way there."""
     shown = on(node, "nft list ruleset; ip -4 route; ip -br link")
     return f"see what drops packets or which route is missing: {shown}"

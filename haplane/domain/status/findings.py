@@ -14,13 +14,15 @@ from haplane.domain.plan import few
 from haplane.domain.problem import UP, Ends, Problem, journal, problem
 from haplane.domain.refusals import remedy
 from haplane.domain.status.model import Roster
+from haplane.domain.status.own_files import spoiled
+from haplane.domain.status.registration import FREE
 from haplane.domain.status.workloads import views_of
 from haplane.domain.steps.leaders import leaderless
 
 REMAINING = re.compile(r"\b([a-z0-9]+(?:\.[a-z0-9-]+)*)\.? has \d+ resource instance")
 """In the condition NamespaceContentRemaining; the group of a core resource is empty, its dot is not."""
-NO_PLUGIN = re.compile(r"failed to find plugin|subnet\.env: no such file")
-"""What `up` puts in place: programs and flannel's file."""
+NO_PLUGIN = re.compile(r"failed to find plugin|subnet\.env: no such file|failed to get sandbox image")
+"""What `up` puts in place: programs, flannel's file and the pause image."""
 KUBERNETES, DNS = "default/kubernetes", "kube-system/kube-dns"
 
 
@@ -38,8 +40,10 @@ def finding_problems(
         *_terminating(view),
         *_idle(view, workloads, idle, roster),
         *_unbound(view, views),
-        *_unstarted(view, kubernetes),
+        *_unstarted(view, kubernetes, roster, observation),
         *_crashing(view),
+        *_displaced_dns(view),
+        *_service_networks(view),
         *_endpoints(view, workloads, kubernetes, roster, observation),
         *_unread(view),
     ]
@@ -126,16 +130,46 @@ def _unbound(view: Findings, views: Sequence[Workloads]) -> list[Problem]:
     return [problem(what, why=errors[0].why or None, fix=fix)]
 
 
-def _unstarted(view: Findings, kubernetes: Kubernetes | None) -> list[Problem]:
+def _unstarted(
+    view: Findings, kubernetes: Kubernetes | None, roster: Roster, observation: Observation
+) -> list[Problem]:
     """One line for each node that is Ready: others have one of their own."""
     ready = {node.name for node in kubernetes.nodes if node.ready} if kubernetes else set()
     found = []
     for name in sorted({one.node for one in view.unstarted} & ready):
         pods = [one for one in view.unstarted if one.node == name]
-        fix = UP if NO_PLUGIN.search(pods[0].why) else journal(name, "containerd")
+        report, why = observation.reports.get(name), pods[0].why
+        own = report and (spoiled(name, roster, report, "containerd") or spoiled(name, roster, report, "kubelet"))
+        refused = remedy(pods[0].name.partition("/")[0], why)
+        fix = UP if own or NO_PLUGIN.search(why) else refused or journal(name, "containerd")
         what = f"{name}: pods do not start there: {few([one.name for one in pods])}"
-        found.append(problem(what, why=pods[0].why or None, fix=fix, needs=[name]))
+        found.append(problem(what, why=f"{own}; {why}" if own else why or None, fix=fix, needs=[name]))
     return found
+
+
+def _displaced_dns(view: Findings) -> list[Problem]:
+    """A service keeps its address for as long as it exists."""
+    seen = view.displaced_dns
+    namespace, _, name = seen.holder.partition("/")
+    if seen.holder:
+        what = f"pods do not reach cluster DNS: its address belongs to the service {seen.holder}"
+        return [problem(what, fix=f"`kubectl --namespace={namespace} delete service {name}`, then {UP}")]
+    if seen.address:
+        what = f"pods do not reach cluster DNS: the service kube-dns has the address {seen.address}, which none asks"
+        why = "somebody created it anew"
+        return [problem(what, why=why, fix=f"`kubectl --namespace=kube-system delete service kube-dns`, then {UP}")]
+    return []
+
+
+def _service_networks(view: Findings) -> list[Problem]:
+    return [
+        problem(
+            f"new Services get no address: the ServiceCIDR {one.name} is not usable",
+            why=one.why,
+            fix=f"`kubectl patch servicecidr {one.name} {FREE}`: API servers create kubernetes anew within 10 s",
+        )
+        for one in view.service_networks[:1]
+    ]
 
 
 def _crashing(view: Findings) -> list[Problem]:

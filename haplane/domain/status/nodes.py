@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from haplane.domain import host_paths
 from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL, few
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem, word
 from haplane.domain.refusals import remedy
 from haplane.domain.status.causes import end_of, not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
-from haplane.domain.steps.cluster import forbidding, restoring_administrators
+from haplane.domain.steps.cluster import SUPER_ADMIN, forbidding, restoring_administrators
 
 
 def master_status(name: str, roster: Roster, observation: Observation, nodes: Mapping[str, Node]) -> MasterStatus:
@@ -66,13 +67,8 @@ def node_problems(
     if kubernetes is None:
         if forbids := forbidding(roster.masters, observation.reports):
             return [*found, _no_rights(*forbids)]
-        ready = ", ".join(one.name for one in masters if one.apiserver_ready)
-        unresponsive = problem(
-            "the cluster's nodes are unknown",
-            why=f"the API servers of {ready} are ready, but returned no usable answer to an administrator's request",
-            fix=UP,
-        )
-        return [*found, unresponsive] if ready else found
+        ready = [one.name for one in masters if one.apiserver_ready]
+        return [*found, _unusable(ready, observation)] if ready else found
     nodes = {node.name: node for node in kubernetes.nodes}
     for one in masters:
         if one.kubelet_version is None and one.reachable:
@@ -88,6 +84,23 @@ def node_problems(
         elif not worker.ready:
             found.append(not_ready(what, worker.name, nodes, roster, observation))
     return found
+
+
+def _unusable(ready: Sequence[str], observation: Observation) -> Problem:
+    """API servers that are ready and give an administrator nothing: for some of the reasons `up` can do nothing."""
+    what = "the cluster's nodes are unknown"
+    why = f"the API servers of {few(ready)} are ready, but returned no usable answer to an administrator's request"
+    rejects = {name: status for name in ready if (status := observation.reports[name].apiserver.rejects)}
+    if not rejects:
+        return problem(what, why=why, fix=UP)
+    name, status = next(iter(rejects.items()))
+    fix = UP
+    if status == "HTTP 429":
+        looking = (
+            f"kubectl --kubeconfig={host_paths.SUPER_ADMIN_KUBECONFIG} get flowschemas,prioritylevelconfigurations"
+        )
+        fix = f"{on(name, f'{SUPER_ADMIN}; {looking}')} shows what rejects them, unless it passes"
+    return problem(what, why=f"{why}: {status}", fix=fix)
 
 
 def _runs_kubelet(name: str, observation: Observation) -> bool:
@@ -109,64 +122,6 @@ def _unknown_node(name: str, observation: Observation) -> Problem:
         else None
     )
     return problem(f"{name}: its Node object is missing", why=why, fix=UP)
-
-
-def closed_ports(kubernetes: Kubernetes | None) -> list[Problem]:
-    """Nodes whose kubelet reaches the API servers, so that they are Ready, and which they do not reach."""
-    return [
-        problem(
-            f"{node.name}: API servers cannot reach its kubelet: logs and exec of its pods fail",
-            why="most masters cannot connect to its port 10250",
-            fix=f"see what drops packets: {on(node.name, 'nft list ruleset')}",
-            needs=[node.name],
-        )
-        for node in (kubernetes.nodes if kubernetes else ())
-        if node.ready and node.closed
-    ]
-
-
-def serving_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
-    """Nodes whose kubelet shows API servers a certificate that they cannot verify."""
-    if kubernetes is None:
-        return []
-    verified = any("verifies_kubelets" in report.settings for report in observation.of(roster.masters))
-    effect = "logs and exec of its pods fail" if verified else "logs and exec of its pods can be intercepted"
-    asked = {request.username for request in kubernetes.serving_requests}
-    up = f"`haplane up {roster.inventory}`"
-    by_hand = f"on it `kubeadm upgrade node phase kubelet-config && systemctl restart kubelet`, then {up}"
-    return [
-        problem(
-            f"{node.name}: API servers cannot verify its kubelet's certificate: {effect}",
-            why=node.unverified,
-            fix=up if node.name in roster.addresses or f"system:node:{node.name}" in asked else by_hand,
-            needs=[node.name],
-        )
-        for node in kubernetes.nodes
-        if node.ready and node.unverified
-    ]
-
-
-REFUSALS = {
-    "HTTP 401": "it does not trust the CA of API servers' client certificate",
-    "HTTP 403": "their client certificate has no rights there",
-}
-
-
-def refusing_kubelets(kubernetes: Kubernetes | None) -> list[Problem]:
-    """Kubelets that do not let API servers in: by another CA than theirs, or for want of a role or its binding."""
-    refusing: dict[str, list[str]] = {}
-    for node in kubernetes.nodes if kubernetes else ():
-        if node.ready and node.refuses in REFUSALS:
-            refusing.setdefault(node.refuses, []).append(node.name)
-    return [
-        problem(
-            f"{few(names)}: kubelets refuse API servers' requests: logs and exec of their pods fail",
-            why=f"{status}: {REFUSALS[status]}",
-            fix=UP,
-            needs=names,
-        )
-        for status, names in refusing.items()
-    ]
 
 
 SHORTAGES = {

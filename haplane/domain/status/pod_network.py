@@ -5,6 +5,7 @@ from __future__ import annotations
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Ends, Problem, on, problem
+from haplane.domain.status.dns import ask_kube_proxy
 from haplane.domain.status.model import Roster
 from haplane.domain.steps.pod_network import FLANNEL, KUBE_PROXY, lost_on, ready_nodes
 
@@ -16,12 +17,14 @@ LACKS = {
 
 def pod_network_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
     """By node."""
-    reports = observation.reports
-    return [
-        problem(f"{name}: {LACKS[table]}", why=why, fix=UP)
-        for name in ready_nodes((*roster.masters, *roster.workers), reports, kubernetes)
-        for table, why in lost_on(name, roster.tables, reports, kubernetes, tunnel=roster.pod_tunnel).items()
-    ]
+    reports, found = observation.reports, []
+    for name in ready_nodes((*roster.masters, *roster.workers), reports, kubernetes):
+        lost = lost_on(name, roster.tables, reports, kubernetes, tunnel=roster.pod_tunnel)
+        found += [problem(f"{name}: {LACKS[table]}", why=why, fix=UP) for table, why in lost.items()]
+        if (stale := reports[name].pod_network.proxy) and KUBE_PROXY not in lost:
+            what = f"{name}: kube-proxy there does not apply changes of Services and endpoints"
+            found.append(problem(what, why=stale, fix=ask_kube_proxy(name)))
+    return found
 
 
 def taken_networks(roster: Roster, observation: Observation) -> list[Problem]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from haplane.domain.findings import Displaced
 from haplane.domain.problem import Problem, in_code, named
 from haplane.domain.snapshot_status import snapshot_problems
+from haplane.domain.status.api_path import api_path_problems
 from haplane.domain.status.balancers import (
     balancer_problems,
     endpoint_problems,
@@ -34,6 +36,7 @@ from haplane.domain.status.hosts import (
     unusable_certificates,
 )
 from haplane.domain.status.known import Known
+from haplane.domain.status.kubelets import closed_ports, refused_kubelets, refusing_kubelets, serving_problems
 from haplane.domain.status.members import (
     damaged_members,
     etcd_problems,
@@ -41,19 +44,14 @@ from haplane.domain.status.members import (
     members_of_other_clusters,
     separate_members,
 )
-from haplane.domain.status.nodes import (
-    closed_ports,
-    dns_problems,
-    node_problems,
-    pressure_problems,
-    refusing_kubelets,
-    serving_problems,
-)
+from haplane.domain.status.nodes import dns_problems, node_problems, pressure_problems
 from haplane.domain.status.pod_network import pod_network_problems, taken_networks
 from haplane.domain.status.precedence import precedence_problems
+from haplane.domain.status.registration import registration_problems
 from haplane.domain.status.rotation import rotation_problems
 from haplane.domain.status.space import space_problems
-from haplane.domain.status.workloads import workload_problems
+from haplane.domain.status.tokens import token_problems
+from haplane.domain.status.workloads import conversion_problems, workload_problems
 
 
 def problems_of(known: Known) -> tuple[Problem, ...]:
@@ -83,11 +81,13 @@ def _nodes(known: Known) -> Iterable[Problem]:
     roster, observation, kubernetes = known.roster, known.observation, known.kubernetes
     return (
         *node_problems(roster, observation, kubernetes, known.masters, known.workers),
+        *registration_problems(roster, observation, kubernetes),
         *pressure_problems(kubernetes),
         *cordon_problems(roster, kubernetes),
         *serving_problems(roster, observation, kubernetes),
         *closed_ports(kubernetes),
         *refusing_kubelets(kubernetes),
+        *refused_kubelets(observation, kubernetes),
     )
 
 
@@ -120,12 +120,16 @@ def _workloads(known: Known) -> Iterable[Problem]:
     """The control plane's own among them, and what pods rely on."""
     roster, observation, kubernetes = known.roster, known.observation, known.kubernetes
     findings = agreed_findings(roster, observation)
+    displaced = findings is not None and findings.displaced_dns != Displaced()
     return (
         *control_plane_problems(roster, observation, known.offsets),
-        *workload_problems(roster, observation, kubernetes),
+        *workload_problems(roster, observation, kubernetes, ("/services/kube-dns",) if displaced else ()),
+        *conversion_problems(roster, observation),
         *dns_problems(roster, kubernetes, findings.corefile if findings else "", observation.reports),
         *dns_path_problems(roster, observation, kubernetes, findings),
+        *api_path_problems(roster, observation, kubernetes),
         *finding_problems(roster, observation, kubernetes, known.offsets),
+        *token_problems(roster, observation),
         *precedence_problems(roster, observation),
         *pod_network_problems(roster, observation, kubernetes),
         *taken_networks(roster, observation),

@@ -12,7 +12,7 @@ from haplane.domain.clocks import Window
 from haplane.domain.observed import Observation
 from haplane.domain.problem import Problem
 from haplane.domain.status.certificates import Certificates
-from haplane.domain.status.condition import clock_notes
+from haplane.domain.status.condition import clock_notes, name_server_notes
 from haplane.domain.status.cordons import cordon_notes
 from haplane.domain.status.known import Known
 from haplane.domain.status.model import ClusterStatus, Roster, Status
@@ -55,7 +55,12 @@ def summarise(
 
 def _notes(known: Known) -> tuple[str, ...]:
     roster, observation = known.roster, known.observation
-    found = (*drop_in_notes(roster, observation), *cordon_notes(roster, known.kubernetes), *clock_notes(observation))
+    found = (
+        *drop_in_notes(roster, observation),
+        *cordon_notes(roster, known.kubernetes),
+        *clock_notes(observation),
+        *name_server_notes(observation),
+    )
     return tuple(with_inventory(one, roster.inventory) for one in found)
 
 

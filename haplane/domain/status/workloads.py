@@ -45,11 +45,24 @@ def silent_webhooks(reports: Iterable[HostReport]) -> tuple[Webhook, ...]:
     return tuple({hook.model_dump_json(exclude={"why"}): hook for hook in hooks}.values())
 
 
-def workload_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
-    """Of every master's view: one that reports much, or nothing, hides nothing that another one reports."""
+def workload_problems(
+    roster: Roster, observation: Observation, kubernetes: Kubernetes | None, elsewhere: tuple[str, ...] = ()
+) -> list[Problem]:
+    """Of every master's view: one that reports much, or nothing, hides nothing that another one reports.
+
+    Objects whose paths end with ``elsewhere`` have a line of their own.
+    """
     masters = observation.of(roster.masters)
-    views = views_of(masters)
+    views = [_without(view, elsewhere) for view in views_of(masters)]
     return united([_problems_in(view, roster, kubernetes) for view in views]) if views else _unknown(masters)
+
+
+def _without(view: Workloads, elsewhere: tuple[str, ...]) -> Workloads:
+    kept = {
+        name: tuple(path for path in paths if not path.endswith(elsewhere))
+        for name, paths in (("missing", view.missing), ("edited", view.edited))
+    }
+    return view.model_copy(update=kept) if elsewhere else view
 
 
 def united(found: Iterable[Iterable[Problem]]) -> list[Problem]:
@@ -104,8 +117,15 @@ HINDERED = {
     "root-ca-cert-publisher": "new namespaces get no CA certificate, so their pods do not start",
     "service-account-controller": "new namespaces get no service account, so they get no pods",
     "statefulset-controller": "StatefulSets get no pods",
+    "kubelet/nodes": "kubelets may not write the status of their nodes: those become NotReady",
+    "kubelet/leases": "kubelets may not renew their leases: nodes become NotReady",
+    "kubelet/pods": "kubelets may not write the status of pods: those that start do not become Ready",
+    "leader/kube-scheduler": "no kube-scheduler may renew its lease: new pods are not scheduled",
+    "leader/kube-controller-manager": "no kube-controller-manager may renew its lease: no controller acts",
 }
-"""By the service account that may not do its work."""
+"""By the service account, or other component, that may not do its work."""
+SCOPES = {"kubelet/nodes": "nodes/", "kubelet/leases": "kube-node-lease/"}
+"""Where that is, if not in kube-system."""
 
 
 def _lost_roles(view: Workloads) -> list[Problem]:
@@ -127,7 +147,7 @@ def _has_lost_its_role(account: str, view: Workloads) -> bool:
 
 def _hindered(view: Workloads) -> list[Problem]:
     return [
-        problem(HINDERED[account], why=why, fix=fix_of_refusal("kube-system/", why))
+        problem(HINDERED[account], why=why, fix=fix_of_refusal(SCOPES.get(account, "kube-system/"), why))
         for account, why in without_silent_webhooks(view, view.hindered).items()
         if account in HINDERED and not _has_lost_its_role(account, view)
     ]
@@ -179,8 +199,12 @@ def _unknown(masters: list[HostReport]) -> list[Problem]:
 
 
 def objects_problems(view: Workloads) -> list[Problem]:
-    """What somebody deleted or changed of the objects that haplane applied."""
+    """What somebody deleted or changed of the objects that haplane applied, or that nothing tells which they are."""
     found = []
+    if not view.recorded:
+        what = "nothing tells which objects of the cluster haplane applied: what is missing of them is unknown"
+        why = "the ConfigMap kube-system/haplane, which lists them, was deleted or emptied, or is of an older haplane"
+        found.append(problem(what, why=why, fix=UP))
     if view.missing:
         found.append(problem(f"deleted from the cluster: {few([short(path) for path in view.missing])}", fix=UP))
     if view.held:
@@ -241,6 +265,19 @@ def fix_of_pod(namespace: str, name: str, reason: str) -> str:
     if reason.startswith("crash"):
         return f"`kubectl --namespace={namespace} logs {name} --previous` shows its last output"
     return f"`kubectl --namespace={namespace} describe pod {name}` shows why"
+
+
+def conversion_problems(roster: Roster, observation: Observation) -> list[Problem]:
+    """Of every master's view, as with other webhooks."""
+    found = {one.name: one for report in observation.of(roster.masters) for one in report.conversions}
+    return [
+        problem(
+            f"objects of {one.name} cannot be read: namespaces and garbage are not deleted",
+            why=f"its conversion webhook does not answer: {one.why}",
+            fix=f"restore {one.target or 'what serves it'}, or `kubectl edit crd {word(one.name)}`",
+        )
+        for one in found.values()
+    ]
 
 
 def _first_of_each(hooks: Iterable[Webhook]) -> list[Webhook]:

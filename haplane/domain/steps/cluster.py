@@ -23,6 +23,8 @@ from haplane.domain.refusals import RESTART_APISERVER
 
 NO_ROLE = re.compile(r'clusterrole\S* "cluster-admin" not found')
 """In an API server's refusal (plugin/pkg/auth/authorizer/rbac)."""
+SUPER_ADMIN = f"kubeadm init phase kubeconfig super-admin --config={host_paths.KUBEADM_CONFIG_YAML}"
+"""Makes credentials that need no role, and that no limit of requests is for."""
 ONCE_ONLY_OBJECTS = ("haplane", "kubeadm-config", "coredns", "kube-proxy")
 
 
@@ -135,9 +137,9 @@ def restoring_administrators(answer: str) -> str:
     """
     if NO_ROLE.search(answer):
         return RESTART_APISERVER
-    config, made = host_paths.KUBEADM_CONFIG_YAML, host_paths.SUPER_ADMIN_KUBECONFIG
+    made = host_paths.SUPER_ADMIN_KUBECONFIG
     return (
-        f"kubeadm init phase kubeconfig super-admin --config={config}; kubectl --kubeconfig={made} create "
+        f"{SUPER_ADMIN}; kubectl --kubeconfig={made} create "
         "clusterrolebinding kubeadm:cluster-admins --clusterrole=cluster-admin --group=kubeadm:cluster-admins; "
         f"rm -f {made}"
     )

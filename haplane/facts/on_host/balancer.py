@@ -7,7 +7,7 @@ import re
 import socket
 from typing import Any
 
-from haplane.facts.on_host.haproxy import haproxy_servers
+from haplane.facts.on_host.haproxy import endpoint_usage, haproxy_servers
 from haplane.facts.on_host.kubelet import why_unserved
 from haplane.facts.on_host.kubernetes import is_ready
 from haplane.facts.on_host.network import addresses
@@ -35,6 +35,7 @@ def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
         "adverts_filtered": adverts_filtered(),
         "accepts": accepts(port),
         "servers": haproxy_servers(),
+        "clients": endpoint_usage(),
         **configured(),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -37,6 +38,8 @@ DURATION = re.compile(r"([0-9.]+)(ms|h|m|s)")
 IN_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 STA_UNSYNC = 64
 """Of adjtimex(2)."""
+IN_ATTRIB = 4
+KERNEL = "/proc/sys/kernel"
 STATUS_AT = 40
 """In its structure on 64-bit machines: behind ``modes``, and four numbers of eight bytes, each aligned."""
 
@@ -61,6 +64,9 @@ def condition() -> dict[str, Any]:
         "slow_writes": slow,
         "stopped": stopped_processes(),
         "connections": tracked_connections(),
+        "tasks": tasks(),
+        "files": open_files(),
+        "watches": why_no_watch(),
     }
 
 
@@ -68,6 +74,35 @@ def tracked_connections() -> list[int]:
     """How many the packet filter remembers, and how many it may; nothing where it remembers none."""
     found = [read(f"{CONNTRACK}_{which}") for which in ("count", "max")]
     return [int(one) for one in found if one] if all(found) else []
+
+
+def tasks() -> list[int]:
+    """How many threads there are on this kernel, and how many there may be."""
+    running = re.search(r" \d+/(\d+) ", read("/proc/loadavg") or "")
+    limits = [int(text) for name in ("pid_max", "threads-max") if (text := (read(f"{KERNEL}/{name}") or "").strip())]
+    return [int(running.group(1)), min(limits)] if running and limits else []
+
+
+def open_files() -> list[int]:
+    """How many are open on this kernel, and how many may be."""
+    numbers = (read("/proc/sys/fs/file-nr") or "").split()
+    return [int(numbers[0]), min(int(numbers[2]), 1 << 62)] if len(numbers) == 3 else []
+
+
+def why_no_watch() -> str:
+    """Which setting of the kernel keeps programs of root from watching another file; "" where they can.
+
+    A kubelet does not start without, and `kubectl logs --follow` ends.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    watching = library.inotify_init1(os.O_CLOEXEC)
+    if watching < 0:
+        return "fs.inotify.max_user_instances" if ctypes.get_errno() == errno.EMFILE else ""
+    try:
+        refused = library.inotify_add_watch(watching, b"/", IN_ATTRIB) < 0
+        return "fs.inotify.max_user_watches" if refused and ctypes.get_errno() == errno.ENOSPC else ""
+    finally:
+        os.close(watching)
 
 
 def filesystems(directories: tuple[str, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:

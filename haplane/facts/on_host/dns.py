@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import socket
 import struct
 
 DNS_PORT = 53
+ROOT_SERVER = "a.root-servers.net"
+SERVER_SECONDS = (0.7, 1.5)
 
 
 def resolve(server: str, name: str, seconds: float) -> tuple[str, list[str]]:
@@ -20,6 +23,27 @@ def resolve(server: str, name: str, seconds: float) -> tuple[str, list[str]]:
         channel.send(dns_query(number, name))
         reply = channel.recv(4096)
         return channel.getsockname()[0], addresses_in(reply, number)
+
+
+def silent_servers(servers: list[str]) -> list[str]:
+    """Those name servers of others that answer nothing at all, be it that they do not know a name."""
+    others = [one for one in servers if not one.startswith("127.") and ":" not in one]
+    with concurrent.futures.ThreadPoolExecutor(len(others) or 1) as pool:
+        answers = dict(zip(others, pool.map(answers_something, others), strict=True))
+    return [one for one, answers_at_all in answers.items() if not answers_at_all]
+
+
+def answers_something(server: str) -> bool:
+    """Whether any packet comes back, at the second try."""
+    for seconds in SERVER_SECONDS:
+        try:
+            resolve(server, ROOT_SERVER, seconds)
+        except ValueError:
+            return True
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def dns_query(number: int, name: str) -> bytes:

@@ -21,7 +21,8 @@ TERMINATING = "/api/v1/namespaces?fieldSelector=status.phase%3DTerminating&limit
 UNSCHEDULED = "/api/v1/pods?fieldSelector=status.phase%3DPending%2Cspec.nodeName%3D&limit=100"
 UNSTARTED = "/api/v1/pods?fieldSelector=status.phase%3DPending%2Cspec.nodeName%21%3D&limit=100"
 SANDBOX_EVENTS = "/api/v1/events?fieldSelector=reason%3DFailedCreatePodSandBox&limit=200"
-"""Asked for only where a pod has waited for one."""
+MOUNT_EVENTS = "/api/v1/events?fieldSelector=reason%3DFailedMount&limit=200"
+"""Both are asked for only where a pod has waited for its network or a volume."""
 DEPLOYMENTS = "/apis/apps/v1/deployments?limit=200"
 SYSTEM_PODS = (
     f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%20in%20%28kube-dns%2Ckube-proxy%29&limit=200",
@@ -31,6 +32,10 @@ SERVICES = {
     "default/kubernetes": slices_path("default", "kubernetes"),
     "kube-system/kube-dns": slices_path("kube-system", "kube-dns"),
 }
+SERVICE_NETWORKS = "/apis/networking.k8s.io/v1/servicecidrs?limit=50"
+DNS_SERVICE = f"{KUBE_SYSTEM}/services/kube-dns"
+TOKEN_VOLUME = re.compile(r'volume "kube-api-access-\w+" ?: ')
+"""Every pod has that one; all other volumes are its owner's."""
 OF_THIS_SANDBOX = re.compile(
     r' for sandbox "[0-9a-f]+"|^Failed to create pod sandbox: |rpc error: code = \w+ desc = '
 )
@@ -51,8 +56,11 @@ OF_DELETION = (
 Listed = dict[str, Any]
 
 
-def findings(port: int) -> dict[str, Any] | None:
-    """Each question's answer; those that were not understood are in ``unread``. None while nobody answers."""
+def findings(port: int, dns: str) -> dict[str, Any] | None:
+    """Each question's answer; those that were not understood are in ``unread``. None while nobody answers.
+
+    ``dns`` is the address that pods ask.
+    """
     config = read("/etc/kubernetes/admin.conf")
     if config is None:
         return None
@@ -65,19 +73,26 @@ def findings(port: int) -> dict[str, Any] | None:
         *SYSTEM_PODS,
         *SERVICES.values(),
         COREFILE,
+        SERVICE_NETWORKS,
+        DNS_SERVICE,
+        services_at(dns),
     ]
     try:
         listed = ask(port, config, paths)
-        listed |= ask(port, config, [SANDBOX_EVENTS]) if without_sandbox(listed) else {}
-        return found_in(listed, log_reader(port, config))
+        listed |= ask(port, config, [SANDBOX_EVENTS, MOUNT_EVENTS]) if without_sandbox(listed) else {}
+        return found_in(listed, log_reader(port, config), dns)
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return None
 
 
-def found_in(listed: Listed, log: Log) -> dict[str, Any]:
+def found_in(listed: Listed, log: Log, dns: str = "") -> dict[str, Any]:
     """The same of what was listed, by path."""
     found: dict[str, Any] = {"unread": {}}
-    questions: dict[str, Callable[[Listed], Any]] = {**QUESTIONS, "corefile": partial(refused_corefile, log=log)}
+    questions: dict[str, Callable[[Listed], Any]] = {
+        **QUESTIONS,
+        "corefile": partial(refused_corefile, log=log),
+        "displaced_dns": partial(displaced_dns, dns=dns),
+    }
     for name, question in questions.items():
         try:
             found[name] = question(listed)
@@ -151,16 +166,49 @@ def without_sandbox(listed: Listed) -> list[dict[str, Any]]:
 
 
 def unstarted(listed: Listed) -> list[dict[str, Any]]:
-    """Those whose kubelet cannot give them a sandbox, and why."""
+    """Those whose kubelet cannot give them a sandbox, or the token that every pod has, and why."""
+    events = [one for one in items(listed, MOUNT_EVENTS) if TOKEN_VOLUME.search(str(one.get("message")))]
+    events += items(listed, SANDBOX_EVENTS)
     whys = {
-        one["involvedObject"].get("uid"): OF_THIS_SANDBOX.sub("", str(one.get("message")))[:MOST_TEXT]
-        for one in sorted(items(listed, SANDBOX_EVENTS), key=lambda one: one.get("lastTimestamp") or "")
+        one["involvedObject"].get("uid"): in_general(str(one.get("message")))[:MOST_TEXT]
+        for one in sorted(events, key=lambda one: one.get("lastTimestamp") or "")
     }
     return [
         {"name": full_name(item), "node": item["spec"]["nodeName"], "why": whys[item["metadata"]["uid"]]}
         for item in without_sandbox(listed)
         if item["metadata"]["uid"] in whys
     ][:MOST_FOUND]
+
+
+def in_general(message: str) -> str:
+    """An event's message without what is of one pod alone."""
+    return TOKEN_VOLUME.sub("its token's volume: ", OF_THIS_SANDBOX.sub("", message))
+
+
+def service_networks(listed: Listed) -> list[dict[str, Any]]:
+    """Networks of which Services get no address, where there is no other: being deleted, or not ready."""
+    found = []
+    for item in items(listed, SERVICE_NETWORKS):
+        ready = [one for one in item.get("status", {}).get("conditions", []) if one["type"] == "Ready"]
+        deleted = "deletionTimestamp" in item["metadata"]
+        if not deleted and all(one["status"] == "True" for one in ready):
+            return []
+        why = "it is being deleted, and finalizers hold it" if deleted else str(ready[0].get("message"))
+        found.append({"name": item["metadata"]["name"], "why": why[:MOST_TEXT]})
+    return found[:MOST_FOUND]
+
+
+def services_at(address: str) -> str:
+    """Where the services with that address are listed."""
+    return f"/api/v1/services?fieldSelector=spec.clusterIP%3D{address}&limit=10"
+
+
+def displaced_dns(listed: Listed, dns: str) -> dict[str, str]:
+    """The address of the service kube-dns where pods ask another, and whose that one is; else nothing."""
+    address = listed.get(DNS_SERVICE, {}).get("spec", {}).get("clusterIP", "")
+    holders = [full_name(item) for item in items(listed, services_at(dns))]
+    holder = next((one for one in holders if one != "kube-system/kube-dns"), "")
+    return {"address": str(address)[:64], "holder": holder} if holder or (address and address != dns) else {}
 
 
 def unobserved(listed: Listed) -> list[str]:
@@ -235,4 +283,5 @@ QUESTIONS: dict[str, Callable[[Listed], Any]] = {
     "unobserved": unobserved,
     "crashing": crashing,
     "endpoints": endpoints,
+    "service_networks": service_networks,
 }

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import glob
 import http.client
 import os
 import re
 import socket
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.systemd import ERROR, KLOG, MOST_WORDS, last_error
 
+KUBELET_CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 KUBELET_HEALTH_PORT, KUBELET_SECONDS = 10248, 3.0
 POD_LOGS = "/var/log/pods"
@@ -23,7 +26,7 @@ WRITTEN_BY = re.compile(r"^\S+ (?:stdout|stderr) [FP] ")
 
 
 def kubelet() -> dict[str, Any]:
-    """What is wrong with its /healthz, its last error then, and why the API server of its kubeconfig is not reached.
+    """What is wrong with its /healthz, its last error then, and why it gets to no API server by its kubeconfig.
 
     Nothing on a host without a kubeconfig for one.
     """
@@ -35,7 +38,7 @@ def kubelet() -> dict[str, Any]:
     return {
         "unhealthy": unhealthy,
         "last_error": last_error("kubelet") if unhealthy else "",
-        "unserved": why_unserved(named.group(1)) if named else "",
+        "unserved": (why_unserved(named.group(1)) or why_refused(named.group(1), config)) if named else "",
     }
 
 
@@ -59,6 +62,29 @@ def why_unserved(server: str) -> str:
     except (OSError, ValueError) as error:
         return f"{server}: {error}"[:MOST_WORDS]
     return ""
+
+
+def why_refused(server: str, config: str) -> str:
+    """Why the API server there and this kubelet do not accept each other; "" when they do, or that is not known.
+
+    A kubelet that runs keeps the connections that it has.
+    """
+    authority = re.search(r"certificate-authority-data: *[\"']?([\w+/=]+)", config)
+    try:
+        pem = base64.b64decode(authority[1]).decode("ascii") if authority else None
+        context = ssl.create_default_context(cadata=pem)
+        context.load_cert_chain(KUBELET_CLIENT_PEM)
+        place = urlsplit(server)
+        port = place.port or 443
+        connection = http.client.HTTPSConnection(place.hostname or "", port, context=context, timeout=KUBELET_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", "/version")
+            status = connection.getresponse().status
+        return f"{server}: HTTP {status}" if status == 401 else ""
+    except ssl.SSLCertVerificationError as error:
+        return f"{server}: CERTIFICATE_VERIFY_FAILED: {error.verify_message}"[:MOST_WORDS]
+    except (OSError, http.client.HTTPException, ValueError):
+        return ""
 
 
 def last_error_of(component: str) -> str:

@@ -166,6 +166,7 @@ def node(item: dict[str, Any], chosen: Iterable[str] = ()) -> dict[str, Any]:
         "chosen": [f"{name}={labels[name]}" for name in chosen if name in labels],
         "taints": sorted(f"{t['key']}:{t['effect']}" for t in item["spec"].get("taints", [])),
         "unschedulable": bool(item["spec"].get("unschedulable")),
+        "deleted": "deletionTimestamp" in item["metadata"],
         "cordoned_by": str((item["metadata"].get("annotations") or {}).get(CORDONED, ""))[:40],
         "kubelet_version": item["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
         "runtime_version": item["status"].get("nodeInfo", {}).get("containerRuntimeVersion", "")[:MOST_TEXT],

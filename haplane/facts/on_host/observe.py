@@ -19,6 +19,7 @@ from haplane.facts.on_host.balancer import balancer
 from haplane.facts.on_host.certificates import certificates
 from haplane.facts.on_host.components import components, servers
 from haplane.facts.on_host.condition import condition
+from haplane.facts.on_host.conversions import silent_conversions
 from haplane.facts.on_host.etcd import NO_MEMBER, etcd
 from haplane.facts.on_host.findings import findings
 from haplane.facts.on_host.kubeconfigs import unusable_kubeconfigs
@@ -32,6 +33,8 @@ from haplane.facts.on_host.precedence import precedence
 from haplane.facts.on_host.probe import NotRunnable
 from haplane.facts.on_host.surroundings import surroundings
 from haplane.facts.on_host.systemd import units
+from haplane.facts.on_host.tokens import tokens
+from haplane.facts.on_host.webhooks import HTTPS
 from haplane.facts.on_host.workloads import workloads
 
 NOTHING: dict[str, Any] = {
@@ -65,12 +68,20 @@ NOTHING: dict[str, Any] = {
     "condition": {},
     "findings": None,
     "pod_network": {},
+    "tokens": {},
+    "conversions": [],
 }  # fmt: skip
 
 
 def reason_of(error: BaseException) -> str:
     """Why a probe failed: the message alone where it is one for people, or the system's, which names the file."""
     return str(error) if isinstance(error, OSError) and str(error) else repr(error)
+
+
+def places_of_api(request: dict[str, Any]) -> list[tuple[str, int]]:
+    """Where pods find API servers: the service, and what is behind it."""
+    own = [(address, request["apiserver_port"]) for address in request["apiservers"]]
+    return [(request["api_service"], HTTPS), *own]
 
 
 def main() -> None:
@@ -102,8 +113,12 @@ def main() -> None:
         "surroundings": lambda: surroundings(request["networks"]),
         "kubelet": kubelet,
         "condition": condition,
-        "findings": lambda: findings(request["apiserver_port"]),
-        "pod_network": lambda: pod_network(request["pod_network"], request["dns_address"], request["dns_name"]),
+        "findings": lambda: findings(request["apiserver_port"], request["dns_address"]),
+        "pod_network": lambda: pod_network(
+            request["pod_network"], request["dns_address"], request["dns_name"], places_of_api(request)
+        ),
+        "conversions": lambda: silent_conversions(request["apiserver_port"]),
+        "tokens": lambda: tokens(request["apiserver_port"], request["apiservers"]),
     }
     probes = {name: probe for name, probe in probes.items() if name not in request.get("without", ())}
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:

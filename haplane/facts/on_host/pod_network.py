@@ -1,7 +1,7 @@
 """What connects this node's pods, and whether they and the node reach cluster DNS: its pods, and its service.
 
 The latter goes through everything that carries pods' packets: a bridge, routes or a tunnel, packet filters of both
-hosts, and kube-proxy's rules.
+hosts, and kube-proxy's rules. What is meant for masters, API servers above all, goes through other rules of theirs.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import glob
+import http.client
 import json
 import os
 import re
 import socket
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from haplane.facts.on_host.condition import SUBNET
 from haplane.facts.on_host.dns import DNS_PORT, resolve
@@ -26,6 +28,7 @@ from haplane.facts.on_host.static_pods import PROC, TASKS, container_annotations
 
 OF_COREDNS = re.compile(r"endpoint-[^/]+-kube-system/kube-dns/udp/dns__([0-9.]{7,15})/53")
 """kube-proxy's chain for a ready endpoint (pkg/proxy/nftables, servicePortEndpointChainNameBase)."""
+PROXY_HEALTH_PORT = 10256
 LINKS = ("cni0", "flannel.1")
 END_OF_POD = re.compile(r"veth[0-9a-f]{8}")
 """As the bridge plugin names them."""
@@ -37,14 +40,18 @@ MOST_SERVERS, MOST_ASKING = 4, 3
 FIRST_SECONDS, AGAIN_SECONDS_AFTER, LONGER_SECONDS = 1.0, 0.2, 2.0
 """Who is asked is a busy host's pod at times: what is late once is asked again, for longer."""
 
+ApiPlace = tuple[str, int]
+"""Address and port."""
+Tried = TypeVar("Tried")
+Outcome = TypeVar("Outcome")
 DnsAnswer = tuple[bool, str]
 """Whether the server was reached, and why it gave no address; "" when it did."""
 
 
-def pod_network(pods: str, service: str, name: str) -> dict[str, Any]:
+def pod_network(pods: str, service: str, name: str, apis: list[ApiPlace]) -> dict[str, Any]:
     """Empty on a host that is no node. ``pods`` is their network.
 
-    ``service`` is cluster DNS' address, ``name`` one that it knows by itself.
+    ``service`` is cluster DNS' address, ``name`` one that it knows by itself. ``apis``: where pods find the API.
     """
     if not os.path.exists(KUBELET_CONF):
         return {}
@@ -55,7 +62,20 @@ def pod_network(pods: str, service: str, name: str) -> dict[str, Any]:
         "subnet_since": os.stat(SUBNET).st_mtime if os.path.exists(SUBNET) else 0,
         "routes": routes_into(pods),
         "dns": [*asked_by_host(servers, service, name), *asked_by_pods(servers, service, name)],
+        "unreached": unreached_by_pods(apis),
+        "proxy": why_proxy_is_stale(),
     }
+
+
+def why_proxy_is_stale() -> str:
+    """What kube-proxy here answers to whether it applies changes; "" where it does, or does not answer at all."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        connection = http.client.HTTPConnection("127.0.0.1", PROXY_HEALTH_PORT, timeout=FIRST_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", "/livez")
+            status = connection.getresponse().status
+        return f"/livez: HTTP {status}" if status >= 500 else ""
+    return ""
 
 
 def subnet() -> str:
@@ -142,16 +162,48 @@ def dns_answers(process: int | None, servers: list[str], name: str) -> dict[str,
 
     Nothing for a process that has ended meanwhile: its network is taken down.
     """
+    return tried_in(process, servers, lambda server: dns_answer(server, name))
+
+
+def tried_in(process: int | None, things: list[Tried], attempt: Callable[[Tried], Outcome]) -> dict[Tried, Outcome]:
+    """What comes of an attempt at each thing in the network of that process, in our own without one."""
     with contextlib.ExitStack() as opened, contextlib.suppress(OSError, concurrent.futures.BrokenExecutor):
         inside: dict[str, Any] = {}
         if process is not None:
             namespace = network_of(process)
             opened.callback(os.close, namespace)
             inside = {"initializer": enter_network, "initargs": (namespace,)}
-        with concurrent.futures.ThreadPoolExecutor(len(servers), **inside) as pool:
-            found = dict(zip(servers, pool.map(lambda server: dns_answer(server, name), servers), strict=True))
+        with concurrent.futures.ThreadPoolExecutor(len(things), **inside) as pool:
+            found = dict(zip(things, pool.map(attempt, things), strict=True))
         return found if process is None or os.path.exists(f"{PROC}/{process}") else {}
     return {}
+
+
+def unreached_by_pods(apis: list[ApiPlace]) -> list[dict[str, Any]]:
+    """The places at which none of some pods of this node gets a connection, and why; none where there are no pods."""
+    processes = own_networks()[:MOST_ASKING]
+    with concurrent.futures.ThreadPoolExecutor(MOST_ASKING) as pool:
+        each = [one for one in pool.map(lambda process: tried_in(process, apis, why_no_connection), processes) if one]
+    return [
+        {"address": place[0], "port": place[1], "why": each[0][place]}
+        for place in apis
+        if each and all(one[place] for one in each)
+    ]
+
+
+def why_no_connection(place: ApiPlace) -> str:
+    """Nothing where one is made, be it at the second try: the host may be busy."""
+    why = ""
+    for seconds in (FIRST_SECONDS, LONGER_SECONDS):
+        try:
+            socket.create_connection(place, seconds).close()
+        except TimeoutError:
+            why = "no answer"
+        except OSError as error:
+            why = str(error.strerror or error)[:200]
+        else:
+            return ""
+    return why
 
 
 def dns_answer(server: str, name: str) -> DnsAnswer:

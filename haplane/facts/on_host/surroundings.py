@@ -11,6 +11,7 @@ import platform
 import re
 from typing import Any
 
+from haplane.facts.on_host.dns import silent_servers
 from haplane.facts.on_host.probe import output_of, read, run
 from haplane.facts.on_host.systemd import UNIT_SETTINGS
 
@@ -33,12 +34,14 @@ def surroundings(networks: list[str]) -> dict[str, Any]:
     Raises OSError when a program does not answer.
     """
     resolv_conf = STUB_FREE if resolves_by_systemd() else "/etc/resolv.conf"
+    servers = re.findall(r"^\s*nameserver\s+(\S{1,60})", read(resolv_conf) or "", re.M)[:10]
     return {
         "machine_id": (read("/etc/machine-id") or "").strip()[:64],
         "product_uuid": "" if in_container() else (read("/sys/class/dmi/id/product_uuid") or "").strip().lower()[:64],
         "kernel": platform.release()[:MOST],
         "resolv_conf": resolv_conf,
-        "name_servers": re.findall(r"^\s*nameserver\s+(\S{1,60})", read(resolv_conf) or "", re.M)[:10],
+        "name_servers": servers,
+        "silent_servers": silent_servers(servers) if os.path.exists("/etc/kubernetes/kubelet.conf") else [],
         "networks": attached_networks(networks),
         "manifests": names("/etc/kubernetes/manifests"),
         "cni": names("/etc/cni/net.d"),

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM
+from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, LEASES, NODES
 
 DRY_RUN = "dryRun=All&timeout=5s"
 TRIALS_SECONDS = 6.0
@@ -76,6 +76,7 @@ def headers_of(account: str) -> dict[str, str]:
     }
 
 
+PATCHING = {"Content-Type": "application/merge-patch+json"}
 SERVICES_OF_DNS = f"{KUBE_SYSTEM}/services?fieldSelector=metadata.name%3Dkube-dns"
 NO_SLICE = {
     "metadata": {"generateName": "kube-dns-", "labels": {"kubernetes.io/service-name": "kube-dns"}},
@@ -83,15 +84,57 @@ NO_SLICE = {
 }  # fmt: skip
 
 
-def hindered(attempt: Attempt) -> dict[str, str]:
-    """Which service accounts may not do what they are for, and why: their pods run on and look well."""
+NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+INSISTING, INSISTING_SECONDS = 3, 0.2
+"""An API server that is busy for a moment answers 429 once; one that rejects whom it is to serve, each time."""
+NOT_THERE = (404, 409)
+
+
+def hindered(attempt: Attempt, static_pods: Iterable[dict[str, Any]] = ()) -> dict[str, str]:
+    """Who may not do what they are for, and why: their pods run on and look well, and so do kubelets for a while.
+
+    ``static_pods`` are the control plane's; one of them shows which writes a kubelet makes.
+    """
     slices = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
-    tries: dict[str, tuple[str, str, dict[str, Any]]] = {
-        "kube-proxy": ("GET", SERVICES_OF_DNS, {}),
-        "endpointslice-controller": ("POST", slices, NO_SLICE),
+    tries: dict[str, Write] = {
+        "kube-proxy": ("GET", SERVICES_OF_DNS, {}, headers_of("kube-proxy")),
+        "endpointslice-controller": ("POST", slices, NO_SLICE, headers_of("endpointslice-controller")),
+        **{
+            f"leader/{name}": ("PATCH", f"{LEASES}{name}", {}, PATCHING)
+            for name in ("kube-scheduler", "kube-controller-manager")
+        },
+        **writes_of_a_kubelet(static_pods),
     }
-    found = {account: refusal(attempt((*one, headers_of(account)))) for account, one in tries.items()}
-    return {account: why for account, why in found.items() if why}
+    found = {who: hindrance(write, attempt) for who, write in tries.items()}
+    return {who: why for who, why in found.items() if why}
+
+
+def writes_of_a_kubelet(static_pods: Iterable[dict[str, Any]]) -> dict[str, Write]:
+    """That change nothing, of the kubelet with the first of these pods."""
+    for pod in static_pods:
+        name, node = pod["metadata"]["name"], pod["spec"].get("nodeName")
+        if not node:
+            continue
+        user = {"Impersonate-User": f"system:node:{node}", "Impersonate-Group": "system:nodes", **PATCHING}
+        paths = {
+            "kubelet/nodes": f"{NODES}/{node}/status",
+            "kubelet/leases": f"{NODE_LEASES}/{node}",
+            "kubelet/pods": f"{KUBE_SYSTEM}/pods/{name}/status",
+        }
+        return {who: ("PATCH", path, {}, user) for who, path in paths.items()}
+    return {}
+
+
+def hindrance(write: Write, attempt: Attempt) -> str:
+    """Why a write would be refused; "" where it would not."""
+    status, why = attempt(write)
+    for _ in range(INSISTING - 1):
+        if status == 429:
+            time.sleep(INSISTING_SECONDS)
+            status, why = attempt(write)
+    if status == 429:
+        return f"HTTP 429: {why}"[:MOST_REFUSAL]
+    return "" if status in NOT_THERE else refusal((status, why))
 
 
 def refusal(answer: tuple[int, str]) -> str:

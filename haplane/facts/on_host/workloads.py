@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -55,8 +56,8 @@ def workloads(port: int) -> dict[str, Any] | None:
     try:
         context = credentials(config)
         found = from_api(lambda paths, **how: ask(port, config, paths, **how), trials(port, context))
-        hampered = {**found["hindered"], **lost_rights(port, context)}
-        return {**found, "hindered": hampered, "lost_roles": lost_roles(port)}
+        rights = {**found["hindered"], **lost_rights(port, context)}
+        return {**found, "hindered": rights, "lost_roles": lost_roles(port)}
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
         return None
 
@@ -67,17 +68,18 @@ def from_api(api: Ask, attempt: Attempt) -> dict[str, Any]:
     listed = api([DAEMON_SETS, CONTROL_PLANE_PODS, *WEBHOOKS.values(), *leases, RECORD, COREDNS])
     sets = [one for one in listed[DAEMON_SETS]["items"] if is_ours(one)]
     hooks = strict_webhooks(listed)
-    applied = json.loads(listed.get(RECORD, {}).get("data", {}).get("objects", "null"))
+    applied = recorded_objects(listed.get(RECORD, {}))
     reasons = {name: reason_paths(one) for one in sets if lacks_pods(one) for name in [full_name(one)]}
-    recorded = list(applied or {})[:MOST_OBJECTS]
+    recorded = list(applied)[:MOST_OBJECTS]
     wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks)]
     more = api(wanted) if wanted else {}
     kept = api(recorded, accept=METADATA_ONLY) if recorded else {}
     owners = [("DaemonSet", one) for one in sets]
     owners += [("Deployment", listed[COREDNS])] if COREDNS in listed else []
     refused = refused_pods(owners, attempt)
+    hampered = hindered(attempt, listed[CONTROL_PLANE_PODS]["items"])
     silent = unanswered(hooks, more)
-    silent += failing(hooks, silent, refused.values())
+    silent += failing(hooks, silent, [*refused.values(), *hampered.values()])
     objects = own_objects(kept, sets, listed[CONTROL_PLANE_PODS]["items"]) if silent else []
     return {
         "daemon_sets": [daemon_set(one, reasons.get(full_name(one)), more) for one in sets],
@@ -85,14 +87,21 @@ def from_api(api: Ask, attempt: Attempt) -> dict[str, Any]:
         "leases": {name: lease(listed.get(path)) for path, name in leases.items()},
         "webhooks": silent,
         "refused": refused,
-        "hindered": hindered(attempt),
+        "hindered": hampered,
         "own": objects,
         "namespaces": labels_of(api(namespace_paths(objects)).values()) if silent else {},
-        "recorded": applied is not None,
+        "recorded": bool(applied),
         "held": [path for path, item in kept.items() if "deletionTimestamp" in item["metadata"]],
         "missing": [path for path in recorded if path not in kept],
         "edited": [path for path, item in kept.items() if applied[path] not in ("", fields_digest(item))],
     }
+
+
+def recorded_objects(record: dict[str, Any]) -> dict[str, str]:
+    """Path -> digest, as haplane has recorded what it applied; empty where what is there is no record."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return dict(json.loads(record["data"]["objects"]).items()) if record.get("data", {}).get("objects") else {}
+    return {}
 
 
 def labels_of(items: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:

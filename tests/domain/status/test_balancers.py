@@ -123,3 +123,16 @@ def test_an_address_that_a_silent_load_balancer_may_hold_is_not_missing():
         f"no load balancer that responds {holding} (one that does not respond may hold it); "
         "fix: bring back lb1, then `haplane up inventories/test.py`"
     )
+
+
+@pytest.mark.parametrize(("clients", "named"), [([], False), ([5, 500000], False), ([9, 10], True)])
+def test_a_haproxy_that_takes_no_more_connections_is_named(clients, named):
+    """`set maxconn frontend endpoint 10`: it was UP, and new connections waited."""
+    balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"clients": clients}
+    found = status_of(INVENTORY, samples.altered(CONVERGED, "lb1", balancer=balancer)).lines
+    assert len(found) == named
+    for line in found:
+        assert line.startswith(
+            "lb1: haproxy has nearly as many connections to the endpoint as it takes: others wait (9"
+        )
+        assert line.endswith("fix: on lb1: `systemctl restart haproxy`")

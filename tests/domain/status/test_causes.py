@@ -173,3 +173,26 @@ def test_an_api_server_that_refuses_health_checks_is_not_called_dead():
     found = line(samples.altered(CONVERGED, "m1", apiserver=refusing), "m1: its API server")
     assert "anonymous requests are disabled" in found
     assert found.endswith(f"fix: {UP}")
+
+
+def test_a_kubelet_that_is_not_accepted_gets_credentials_and_no_look_at_its_log():
+    seen = {"unserved": "https://10.0.0.10:6443: HTTP 401"}
+    found = not_ready("w1", SILENT, kubelet=seen)
+    assert f"do not accept each other: https://10.0.0.10:6443: HTTP 401); fix: {UP}" in found
+    found = line(samples.altered(CONVERGED, "w1", kubelet=seen), "w1: its kubelet")
+    assert found.startswith("w1: its kubelet and the API server would not accept each other again (https://10.0.0.10")
+
+
+def test_what_refuses_kubelets_is_why_their_nodes_are_not_ready():
+    why = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
+    observation = CONVERGED
+    for name in MASTERS:
+        hindered = {"kubelet/leases": why, "leader/kube-scheduler": why}
+        idle = {"kube-scheduler": {"holder": "m1_1", "age_seconds": 500.0}}
+        told = samples.workloads(INVENTORY, hindered=hindered, leases=idle)
+        observation = samples.altered(observation, name, workloads=told)
+    found = not_ready("w1", SILENT, observation)
+    assert why in found
+    assert found.endswith("fix: `kubectl delete validatingadmissionpolicybinding b`")
+    assert "kubelets may not renew their leases" in line(observation, "kubelets may not")
+    assert "no kube-scheduler may renew" in line(observation, "kube-scheduler")

@@ -192,3 +192,37 @@ def test_what_was_frozen_is_thawed_by_one_command_for_all_of_it():
     assert found.endswith(f"on m2: `echo 0 > {PODS}`")
     (found,) = problems(stopped=[pods[0] | {"frozen": "/sys/fs/cgroup/freezer/kubepods/freezer.state"}])
     assert found.endswith("on m2: `echo THAWED > /sys/fs/cgroup/freezer/kubepods/freezer.state`")
+
+
+@pytest.mark.parametrize(
+    ("seen", "what", "fix"),
+    [
+        (
+            {"tasks": [30000, 32768]},
+            "m2: it has nearly no room for more processes (30000 of 32768 threads)",
+            "ps -eLo",
+        ),
+        ({"files": [990, 1000]}, "m2: it can open nearly no more files (990 of 1000)", "sysctl -w fs.file-max=2000"),
+        (
+            {"watches": "fs.inotify.max_user_instances"},
+            "m2: its programs can watch no more files: kubelets do not start, following logs ends "
+            "(fs.inotify.max_user_instances is used up)",
+            "sysctl -w fs.inotify.max_user_instances=8192",
+        ),
+    ],
+)
+def test_what_the_kernel_has_no_more_of_is_named_before_something_does_not_start(seen, what, fix):
+    (found,) = problems(**seen)
+    assert found.startswith(f"{what}; fix: on m2: `{fix}")
+    assert problems(tasks=[500, 32768], files=[500, 1000], watches="") == ()
+
+
+def test_name_servers_that_do_not_answer_are_a_note_for_in_a_network_of_its_own_that_is_meant():
+    observation = samples.converged(INVENTORY)
+    seen = {"name_servers": ["192.0.2.1", "192.0.2.2"], "silent_servers": ["192.0.2.1", "192.0.2.2"]}
+    for name, found in (("m1", seen), ("m2", seen | {"silent_servers": ["192.0.2.1"]})):
+        observation = samples.altered(observation, name, surroundings=found)
+    status = status_of(INVENTORY, observation)
+    assert status.healthy
+    (note,) = status.notes
+    assert note.startswith("no name server of m1 answers (192.0.2.1, 192.0.2.2): pods there")

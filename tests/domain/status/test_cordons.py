@@ -86,3 +86,17 @@ def test_taints_that_leave_no_node_at_all_are_named_and_removed_with_one_command
         "m3 has the taint gpu:NoSchedule; w1 has the taint gpu:NoSchedule; w2 has the taint gpu:NoSchedule); "
         "fix: `kubectl taint nodes m1 m2 m3 w1 w2 gpu:NoSchedule-`"
     )
+
+
+def test_a_taint_that_only_a_clouds_controller_removes():
+    taint = "node.cloudprovider.kubernetes.io/uninitialized"
+    (line,) = judged(w1={"taints": [f"{taint}:NoSchedule"]}).lines
+    assert line.startswith(f"w1: it is Ready and has the taint {taint} (no new pods are placed there until a cloud's")
+    assert f"`kubectl taint nodes w1 {taint}-`" in line
+
+
+def test_a_taint_of_somebodys_own_is_a_note():
+    """It may be meant: the node is for certain pods. It may have been forgotten after a repair."""
+    status = judged(w1={"taints": ["repair:NoSchedule"]})
+    assert status.healthy
+    assert status.notes == ("w1 has the taint repair:NoSchedule: only pods that tolerate it are placed there",)

@@ -217,3 +217,49 @@ def test_a_daemon_set_that_leaves_nodes_out(selects, words):
     (line,) = problems(observation=with_workloads(daemon_sets=sets))
     assert line.startswith("kube-system/kube-proxy: it is for 0 nodes, 4 are Ready ")
     assert words in line
+
+
+FREE = """--type=merge --patch='{"metadata":{"finalizers":null}}'"""
+
+
+def test_services_that_get_no_address_any_more():
+    """`kubectl delete servicecidr kubernetes`: it waits for its finalizer for ever, and no new Service is created."""
+    (line,) = problems(service_networks=[{"name": "kubernetes", "why": "it is being deleted"}])
+    assert line.startswith(
+        "new Services get no address: the ServiceCIDR kubernetes is not usable (it is being deleted)"
+    )
+    assert f"`kubectl patch servicecidr kubernetes {FREE}`" in line
+
+
+@pytest.mark.parametrize(
+    ("displaced", "what", "fix"),
+    [
+        (
+            {"address": "10.96.7.7"},
+            "pods do not reach cluster DNS: the service kube-dns has the address 10.96.7.7, which none asks",
+            "`kubectl --namespace=kube-system delete service kube-dns`, then",
+        ),
+        (
+            {"address": "10.96.7.7", "holder": "shop/dns"},
+            "pods do not reach cluster DNS: its address belongs to the service shop/dns",
+            "`kubectl --namespace=shop delete service dns`, then",
+        ),
+        (
+            {"holder": "shop/dns"},
+            "pods do not reach cluster DNS: its address belongs to",
+            "`kubectl --namespace=shop",
+        ),
+    ],
+)
+def test_a_service_of_cluster_dns_at_another_address(displaced, what, fix):
+    """`up` cannot change an address: what kubeadm does about an edited service fails."""
+    edited = ["/api/v1/namespaces/kube-system/services/kube-dns"]
+    (line,) = problems(observation=with_workloads(edited=edited), displaced_dns=displaced)
+    assert line.startswith(what)
+    assert f"fix: {fix}" in line
+
+
+def test_pods_that_start_nowhere_for_want_of_what_up_brings():
+    why = 'failed to get sandbox image "registry.k8s.io/pause:3.10.1": failed to pull image'
+    (line,) = problems(unstarted=[{"name": "x/p", "node": "w1", "why": why}])
+    assert line.endswith("fix: `haplane up inventories/test.py`")

@@ -1,5 +1,7 @@
 """Disks, packets, time services and slow writes, as this machine and real text have them."""
 
+import ctypes
+import errno
 import os
 import shutil
 import subprocess
@@ -105,3 +107,21 @@ def test_connections_that_the_packet_filter_remembers(tmp_path, monkeypatch):
     (tmp_path / "nf_conntrack_count").write_text("17\n")
     (tmp_path / "nf_conntrack_max").write_text("262144\n")
     assert condition.tracked_connections() == [17, 262144]
+
+
+def test_threads_and_files_of_this_kernel():
+    for seen in (condition.tasks(), condition.open_files()):
+        now, most = seen
+        assert 0 < now < most
+
+
+def test_files_that_no_program_can_watch_any_more(monkeypatch):
+    assert condition.why_no_watch() == ""
+
+    class Library:
+        def inotify_init1(self, flags):
+            ctypes.set_errno(errno.EMFILE)
+            return -1
+
+    monkeypatch.setattr(condition.ctypes, "CDLL", lambda *_, **__: Library())
+    assert condition.why_no_watch() == "fs.inotify.max_user_instances"

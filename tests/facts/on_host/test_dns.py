@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haplane.facts.on_host import dns
 from haplane.facts.on_host.dns import addresses_in
 
 QUESTION = b"\x05probe\x00" + struct.pack("!2H", 1, 1)
@@ -35,3 +36,15 @@ def test_anything_else_is_no_answer(wrong):
 def test_garbage_raises_nothing_else(garbage, number):
     with pytest.raises(ValueError, match="DNS|address"):
         addresses_in(garbage, number)
+
+
+def test_a_name_server_that_answers_anything_is_there(monkeypatch):
+    """That it does not know a name, or refuses to look, is an answer; nobody at all is none."""
+    said = {"192.0.2.1": TimeoutError(), "192.0.2.2": ValueError("DNS error 5"), "192.0.2.3": None}
+
+    def resolve(server, name, seconds):
+        if said[server] is not None:
+            raise said[server]
+
+    monkeypatch.setattr(dns, "resolve", resolve)
+    assert dns.silent_servers([*said, "127.0.0.53", "2001:db8::1"]) == ["192.0.2.1"]

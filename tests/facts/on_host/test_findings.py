@@ -11,7 +11,8 @@ PATHS = {
     "api_services": findings.APISERVICES, "terminating": findings.TERMINATING, "pods": findings.UNSCHEDULED,
     "deployments": findings.DEPLOYMENTS, "system": findings.SYSTEM_PODS[0],
     "unstarted": findings.UNSTARTED, "events": findings.SANDBOX_EVENTS,
-    "dns": findings.SERVICES["kube-system/kube-dns"],
+    "dns": findings.SERVICES["kube-system/kube-dns"], "networks": findings.SERVICE_NETWORKS,
+    "mounts": findings.MOUNT_EVENTS, "services": findings.services_at("10.96.0.10"),
 }  # fmt: skip
 
 
@@ -186,3 +187,59 @@ def test_a_pod_that_gets_no_network_on_its_node(status, age, uid, named):
     seen = [(one.name, one.node, one.why) for one in found(unstarted=[one], events=events).unstarted]
     why = f'failed to setup network: plugin type="flannel" failed (add): {NO_ADDRESS}'
     assert seen == [("x/p", "w1", why)] * named
+
+
+@pytest.mark.parametrize(
+    ("networks", "named"),
+    [
+        ([("kubernetes", True, "True")], ["kubernetes"]),
+        ([("kubernetes", False, "False")], ["kubernetes"]),
+        ([("kubernetes", False, "True")], []),
+        ([("kubernetes", True, "True"), ("more", False, "True")], []),
+        ([], []),
+    ],
+)
+def test_services_get_addresses_while_one_network_is_ready(networks, named):
+    items = [
+        {
+            "metadata": {"name": name} | ({"deletionTimestamp": ago(5)} if deleted else {}),
+            "status": {"conditions": [{"type": "Ready", "status": ready, "message": "no"}]},
+        }
+        for name, deleted, ready in networks
+    ]
+    assert [one.name for one in found(networks=items).service_networks] == named
+
+
+OWN, OTHER = (
+    {"metadata": {"namespace": space, "name": name}} for space, name in (("kube-system", "kube-dns"), ("x", "y"))
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "holders", "expected"),
+    [
+        ("10.96.0.10", [OWN], {}),
+        ("10.96.7.7", [], {"address": "10.96.7.7", "holder": ""}),
+        ("10.96.7.7", [OTHER], {"address": "10.96.7.7", "holder": "x/y"}),
+        (None, [OTHER], {"address": "", "holder": "x/y"}),
+        (None, [], {}),
+    ],
+)
+def test_whose_the_address_of_cluster_dns_is(address, holders, expected):
+    listed = {PATHS["services"]: {"items": holders}}
+    listed |= {findings.DNS_SERVICE: {"spec": {"clusterIP": address}}} if address else {}
+    assert findings.displaced_dns(listed, "10.96.0.10") == expected
+
+
+def test_a_pod_that_gets_no_token_does_not_start_and_one_without_its_own_volume_is_its_owners():
+    waiting = {"type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": ago(90)}
+    one = pod(conditions=[waiting], nodeName="w1")
+    one["metadata"]["uid"] = "u"
+
+    def mount(volume):
+        message = f'MountVolume.SetUp failed for volume "{volume}" : failed to fetch token: forbidden'
+        return [{"involvedObject": {"uid": "u"}, "lastTimestamp": ago(3), "message": message}]
+
+    (seen,) = found(unstarted=[one], mounts=mount("kube-api-access-x7k2p")).unstarted
+    assert seen.why == "MountVolume.SetUp failed for its token's volume: failed to fetch token: forbidden"
+    assert found(unstarted=[one], mounts=mount("data")).unstarted == ()

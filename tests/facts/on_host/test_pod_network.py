@@ -168,3 +168,31 @@ def test_what_flannel_wrote(written, found, tmp_path, monkeypatch):
     (tmp_path / "subnet.env").write_text(written)
     monkeypatch.setattr(pod_network, "SUBNET", str(tmp_path / "subnet.env"))
     assert pod_network.subnet() == found
+
+
+def test_pods_that_get_no_connection_to_an_api_server(in_a_network_of_its_own, monkeypatch):
+    """Packets to the host's own address meet other rules than those that it forwards."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = server.getsockname()
+        monkeypatch.setattr(pod_network, "own_networks", lambda: [in_a_network_of_its_own])
+        (found,) = pod_network.unreached_by_pods([place])
+        assert (found["port"], found["why"]) == (place[1], "Network is unreachable")
+        assert pod_network.why_no_connection(place) == ""
+        monkeypatch.setattr(pod_network, "own_networks", list)
+        assert pod_network.unreached_by_pods([place]) == []
+
+
+@pytest.mark.parametrize(("status", "why"), [(200, ""), (404, ""), (503, "/livez: HTTP 503")])
+def test_a_kube_proxy_that_is_behind(status, why, monkeypatch):
+    monkeypatch.setattr(pod_network, "FIRST_SECONDS", 20)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(pod_network, "PROXY_HEALTH_PORT", server.getsockname()[1])
+
+        def answer():
+            with server.accept()[0] as asked:
+                asked.recv(1000)
+                asked.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+
+        threading.Thread(target=answer, daemon=True).start()
+        assert pod_network.why_proxy_is_stale() == why
+    assert pod_network.why_proxy_is_stale() == "", "nobody is there, and its pod says so"

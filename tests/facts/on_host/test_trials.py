@@ -6,6 +6,8 @@ import pytest
 import samples
 from recovery.scratch.test_api_server import create, program, there
 
+from haplane.domain.refusals import remedy
+from haplane.facts.on_host import trials
 from haplane.facts.on_host.trials import hindered, making, refused_pods, trial
 from haplane.recovery.scratch.api_server import _apiserver
 from haplane.recovery.scratch.etcd import scratch_etcd
@@ -46,7 +48,39 @@ def test_what_counts_as_a_refusal(status, message, why):
 
 def test_only_refusals_hinder():
     assert hindered(lambda _: (0, "")) == {}
-    assert hindered(lambda _: (403, "no")) == {"kube-proxy": "no", "endpointslice-controller": "no"}
+    every = dict.fromkeys(
+        ("kube-proxy", "endpointslice-controller", "leader/kube-scheduler", "leader/kube-controller-manager"), "no"
+    )
+    assert hindered(lambda _: (403, "no")) == every
+    assert hindered(lambda _: (404, "there is none")) == hindered(lambda _: (409, "another is")) == {}
+
+
+def test_kubelets_are_tried_by_what_one_of_them_writes():
+    """A policy denied nodes' status: each node became NotReady, and status sent people to the kubelet's log."""
+    pod = {"metadata": {"name": "kube-scheduler-m1"}, "spec": {"nodeName": "m1"}}
+    why = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
+    seen = {}
+
+    def attempt(write):
+        method, path, body, headers = write
+        seen[path] = headers.get("Impersonate-User")
+        return (422, why) if path.endswith("/status") and method == "PATCH" and not body else (200, "")
+
+    assert hindered(attempt, [pod]) == {"kubelet/nodes": why, "kubelet/pods": why}
+    assert seen["/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/m1"] == "system:node:m1"
+    assert remedy("nodes", why) == "`kubectl delete validatingadmissionpolicybinding b`"
+
+
+@pytest.mark.parametrize(("answers", "named"), [([429, 429, 429], True), ([429, 200], False)])
+def test_who_is_rejected_each_time_is_not_served(monkeypatch, answers, named):
+    """A priority level without room, or a flow schema that leads there: all else is well."""
+    monkeypatch.setattr(trials, "INSISTING_SECONDS", 0)
+    left = iter(answers)
+    found = trials.hindrance(
+        ("GET", "/", {}, {}), lambda _: (next(left), "Too many requests, please try again later.")
+    )
+    assert found == ("HTTP 429: Too many requests, please try again later." if named else "")
+    assert "flowschemas" in remedy("kube-system", "HTTP 429: x")
 
 
 def test_a_pod_is_tried_as_its_controller_makes_it():

@@ -189,6 +189,9 @@ def test_an_object_that_was_deleted_or_changed_by_another_is_named():
     besides = [{"manager": "kubectl-edit", "fieldsV1": {"f:data": {"f:kubelet": {}}}}]
     assert look(objects=record, more={CONFIG: owned(besides=besides)})[0].edited == (CONFIG,)
     assert look()[0].recorded is False
+    assert look(objects={})[0].recorded is False, "somebody emptied it"
+    broken = look(more={workloads.RECORD: {"data": {"objects": "{"}}})[0]
+    assert (broken.recorded, broken.missing) == (False, ())
 
 
 def test_labels_of_others_and_the_number_of_replicas_are_no_edit():
