@@ -22,6 +22,8 @@ LEASE_SECONDS = 40
 MASTERS_ALLOWED = (3, 5)
 ETCD_ALLOWED = (3, 5, 7)
 SSH_PORT = 22
+OTHER_ENDPOINT = "write the load balancer's own name or address"
+OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 MASTER_PORTS = {SSH_PORT: "sshd", 2379: "etcd", 2380: "etcd", 10256: "kube-proxy"} | dict.fromkeys(
     (10248, 10249, 10250, 10257, 10259), "Kubernetes itself"
 )
@@ -97,6 +99,13 @@ def _duplicates(draft: Draft) -> Iterator[Problem]:
                 f"{one.name} has it too",
                 "each host needs an address of its own",
             )
+        elif str(one.address) == other.name or str(other.address) == one.name:
+            yield Problem(
+                f"{label(draft, other)}: address",
+                other.address,
+                f"{other.name} and {one.name}: the name of one is the address of the other",
+                "give each host a name of its own, like m1",
+            )
         elif _reached_at(one) == _reached_at(other):
             remedy = "give each host its own ssh_hostname or ssh_port"
             what = f"leads to the same machine as that of {one.name}"
@@ -124,13 +133,19 @@ def _endpoint(draft: Draft) -> Iterator[Problem]:
             "remove one of the two",
         )
     floating = as_address(address)
-    if not cluster.endpoint_is_external and (floating is None or not reaches(floating)):
+    unusable = floating is not None and not reaches(floating)
+    if unusable or (floating is None and not cluster.endpoint_is_external):
         yield Problem(
             field,
             str(cluster.endpoint),
             "a floating address must be an IPv4 address" if floating is None else "no host can have this address",
-            'write a free address of the hosts\' network, or set cluster["endpoint_is_external"] = True',
+            OTHER_ENDPOINT
+            if cluster.endpoint_is_external
+            else 'write a free address of the hosts\' network, or set cluster["endpoint_is_external"] = True',
         )
+    elif floating is None and address in OWN_NAMES:
+        what = "each host calls itself so: no other would be reached there"
+        yield Problem(field, str(cluster.endpoint), what, OTHER_ENDPOINT)
     for host in draft.distinct_hosts:
         if address in {str(host.address), host.ssh.hostname, host.name}:
             yield Problem(
