@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from haplane.domain.etcd_report import EtcdMember
 from haplane.domain.membership import Listed, Machine, Membership
 from haplane.domain.observed import HostReport, listed_members
+from haplane.domain.problem import ETCDCTL
 
 CORRUPT_ALARM = re.compile(r"memberID:(\d+) alarm:CORRUPT")
 
@@ -59,6 +60,29 @@ def membership(
         may_leave=frozenset(address for name, address in leaving.items() if name in reports),
         alarms=corrupt(reports.values()),
     )
+
+
+def misaddressed(wanted: Mapping[str, str], reports: Mapping[str, HostReport]) -> dict[str, EtcdMember]:
+    """Members that run on their host, by the same name and ID, and are listed at no address that it has.
+
+    ``wanted`` maps names to addresses.
+    """
+    return {
+        member.name: member
+        for member in listed_members(reports.values())
+        if member.name in wanted and member.name in reports and _is_elsewhere(member, reports[member.name])
+    }
+
+
+def _is_elsewhere(member: EtcdMember, report: HostReport) -> bool:
+    status, places = report.etcd.status, [urlsplit(url).hostname or "" for url in member.peer_urls]
+    here = any(report.interface_of(place) is not None for place in places)
+    return status is not None and status.header.member_id == member.id and bool(places) and not here
+
+
+def readdressing(member: EtcdMember, address: str) -> str:
+    """What lists a member at that address again."""
+    return f"{ETCDCTL} member update {member.id:x} --peer-urls=https://{address}:2380"
 
 
 def with_known_etcd(reports: Mapping[str, HostReport]) -> dict[str, HostReport]:

@@ -10,11 +10,12 @@ from haplane.context.context import Context
 from haplane.context.phase import Look
 from haplane.desired.hosts import cluster_wants
 from haplane.domain.etcd_failure import FailureKind
-from haplane.domain.members import is_corrupt, membership
+from haplane.domain.members import is_corrupt, membership, misaddressed, readdressing
 from haplane.domain.membership import NO_QUORUM, Act, Blocked, Change, Membership
 from haplane.domain.membership_forecast import foresee
 from haplane.domain.observed import listed_members
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL
+from haplane.domain.problem import on
 from haplane.domain.stale_members import disagreement, stale_members
 from haplane.domain.status.etcd_failures import fix_of
 from haplane.domain.steps.etcd_space import lacks_room
@@ -48,12 +49,26 @@ def foresee_changes(context: Context) -> tuple[Change, ...]:
 
     Where every member runs and only too few of them answered in time, they are looked at again first.
     """
+    _refuse_misaddressed(context)
     look_until_clear(context, lambda: _late_quorum(context), LATE_QUORUM_SECONDS)
     changes, blocked = _foreseen(context)
     if blocked is not None:
         raise refused(blocked)
     refuse_full_disks(context, changes)
     return changes
+
+
+def _refuse_misaddressed(context: Context) -> None:
+    """Raises Refused for members that are listed where they are not: they would be removed, as nobody's."""
+    wanted = {host.name: str(host.address) for host in context.inventory.etcd}
+    there = {name: report for name, report in context.observation.reports.items() if name in wanted}
+    for name, member in misaddressed(wanted, there).items():
+        raise Refused(
+            f"etcd lists its member {name} at an address that is not {name}'s; nothing was changed",
+            where="etcd's member list",
+            why=f"it is listed at {', '.join(member.peer_urls)}, and runs at {wanted[name]}",
+            next_step=f"{on(name, readdressing(member, wanted[name]))}, then run again",
+        )
 
 
 def _late_quorum(context: Context) -> Obstacle | None:

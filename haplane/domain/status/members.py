@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from haplane.domain.etcd_failure import FailureKind
 from haplane.domain.etcd_report import EtcdMember
-from haplane.domain.members import corrupt, differ, is_corrupt
+from haplane.domain.members import corrupt, differ, is_corrupt, misaddressed, readdressing
 from haplane.domain.observed import HostReport, Observation, listed_members
 from haplane.domain.plan import few
 from haplane.domain.problem import ETCDCTL, UP, Problem, journal, on, problem
@@ -133,7 +133,9 @@ def separate_members(roster: Roster, observation: Observation) -> list[Problem]:
 
     One that does not serve, or has just started, has a line of its own or needs a moment.
     """
-    serving = {name: observation.reports[name] for name in roster.etcd if _has_served(name, observation)}
+    elsewhere = _misaddressed(roster, observation)
+    asked = [name for name in roster.etcd if name not in elsewhere]
+    serving = {name: observation.reports[name] for name in asked if _has_served(name, observation)}
     ids = {name: format(one.etcd.status.header.member_id, "x") for name, one in serving.items() if one.etcd.status}
     pairs = {
         tuple(sorted((name, other)))
@@ -149,6 +151,23 @@ def separate_members(roster: Roster, observation: Observation) -> list[Problem]:
         )
         for one, other in sorted(pairs)
     ]
+
+
+def misaddressed_members(roster: Roster, observation: Observation) -> list[Problem]:
+    """Members that the others look for where they are not; each still looks for the others."""
+    return [
+        problem(
+            f"etcd member {name}: etcd lists it at {few(member.peer_urls)}, not at {roster.addresses[name]}",
+            why="other members do not connect to it, and it counts as no member of its host",
+            fix=on(name, readdressing(member, roster.addresses[name])),
+        )
+        for name, member in _misaddressed(roster, observation).items()
+    ]
+
+
+def _misaddressed(roster: Roster, observation: Observation) -> dict[str, EtcdMember]:
+    there = {name: observation.reports[name] for name in roster.etcd if name in observation.reports}
+    return misaddressed(roster.addresses, there)
 
 
 def _has_served(name: str, observation: Observation) -> bool:

@@ -42,6 +42,7 @@ from haplane.domain.status.members import (
     etcd_problems,
     lagging_members,
     members_of_other_clusters,
+    misaddressed_members,
     separate_members,
 )
 from haplane.domain.status.nodes import dns_problems, node_problems, pressure_problems
@@ -99,6 +100,7 @@ def _etcd(known: Known) -> Iterable[Problem]:
         *failed_members(roster, observation),
         *space_problems(roster, observation),
         *lagging_members(roster, observation),
+        *misaddressed_members(roster, observation),
         *separate_members(roster, observation),
         *etcd_problems(roster, observation, known.etcd, in_code(known.recovery.command)),
     )

@@ -92,3 +92,26 @@ def test_members_that_serve_by_way_of_a_third_alone_are_named():
     assert "port 2380: on m1: `nft list ruleset`, and the same on m2" in found
     assert separated(peers=parted, started=CONVERGED.reports["m1"].started_at - 10) == []
     assert separated(peers=parted, down=("m2",)) == [], "m2 is stopped, which is named"
+
+
+def listed_elsewhere(url, **report):
+    """As all members list m2."""
+    observation = samples.converged(INVENTORY)
+    for name in ("m1", "m2", "m3"):
+        etcd = observation.reports[name].etcd.model_dump(by_alias=True)
+        etcd["members"] = [one | ({"peerURLs": [url]} if one["name"] == "m2" else {}) for one in etcd["members"]]
+        etcd["reached_peers"] = [one for one in ("1", "3") if one != name[1]]
+        more = {"started_at": 1e6} | (report if name == "m2" else {})
+        observation = samples.altered(observation, name, etcd=etcd, **more)
+    return observation
+
+
+def test_a_member_that_is_listed_where_it_is_not_is_no_matter_of_packet_filters():
+    """Somebody gave `etcdctl member update` a wrong URL: `up` took m2 for a member that is not in the inventory."""
+    observation = listed_elsewhere("https://192.0.2.9:2380")
+    (line,) = status_of(INVENTORY, observation).lines
+    assert line.startswith("etcd member m2: etcd lists it at https://192.0.2.9:2380, not at 10.0.0.22 (other members")
+    assert "member update 2 --peer-urls=https://10.0.0.22:2380`" in line
+    addresses = {"eth1": ["10.0.0.22", "192.0.2.9"]}
+    observation = listed_elsewhere("https://192.0.2.9:2380", addresses=addresses)
+    assert not any("etcd lists it at" in line for line in status_of(INVENTORY, observation).lines)

@@ -178,6 +178,19 @@ def test_a_member_that_runs_a_cluster_of_its_own_is_repaired_through_the_others(
     assert any_healthy_voter(context_with(restored)).name == "m2"
 
 
+def test_a_member_that_is_listed_where_it_is_not_is_neither_removed_nor_called_a_strangers():
+    """A wrong URL in `etcdctl member update`: it was to be removed, and then "reset", data and all."""
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        etcd = CONVERGED.reports[name].etcd.model_dump(by_alias=True)
+        urls = {"peerURLs": ["https://192.0.2.9:2380"]}
+        etcd["members"] = [one | (urls if one["name"] == "m2" else {}) for one in etcd["members"]]
+        observation = samples.altered(observation, name, etcd=etcd | {"outsiders": {"2": False}})
+    with pytest.raises(Refused, match="etcd lists its member m2 at an address that is not m2's") as refused:
+        foresee_changes(context_with(observation))
+    assert "member update 2 --peer-urls=https://10.0.0.22:2380`, then run again" in str(refused.value)
+
+
 NO_SPACE = '{"level":"fatal","msg":"failed to commit tx","error":"write db: no space left on device"}'
 BROKEN = "panic: page 3: multiple references"
 
