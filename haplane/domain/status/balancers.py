@@ -5,7 +5,7 @@ from __future__ import annotations
 from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
-from haplane.domain.problem import UP, Problem, on, problem
+from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.status.causes import continuing
 from haplane.domain.status.model import BalancerStatus, Roster
 from haplane.domain.status.own_files import spoiled
@@ -37,6 +37,7 @@ def balancer_problems(
     found = [_not_responding(one.name, observation) for one in known if not one.haproxy]
     found += [_closed(one.name, roster) for one in known if one.haproxy and _is_closed(one.name, observation)]
     found += [_full(one.name, roster, observation) for one in known if _is_full(one.name, observation)]
+    found += [_faulty(one.name, roster, observation) for one in known if _is_faulty(one.name, observation)]
     holders = [one.name for one in balancers if one.holds_endpoint]
     found += [
         problem(
@@ -88,6 +89,23 @@ def _closed(name: str, roster: Roster) -> Problem:
         f"{name}: its haproxy takes no connections to the endpoint's port",
         why="its frontend was disabled, or a packet filter drops them: it cannot take over the address",
         fix=on(name, f"systemctl restart haproxy && curl -k https://127.0.0.1:{port}/readyz"),
+    )
+
+
+def _is_faulty(name: str, observation: Observation) -> bool:
+    """One whose haproxy takes no connections is in that state for that reason."""
+    report = observation.reports[name]
+    unit = report.units.get("keepalived")
+    runs = unit is not None and unit.active
+    return runs and report.balancer.vrrp == "FAULT" and report.balancer.accepts is not False
+
+
+def _faulty(name: str, roster: Roster, observation: Observation) -> Problem:
+    own = spoiled(name, roster, observation.reports[name], "keepalived")
+    return problem(
+        f"{name}: keepalived is in the state FAULT: it cannot take over the endpoint's address",
+        why=own,
+        fix=UP if own else journal(name, "keepalived"),
     )
 
 

@@ -12,9 +12,11 @@ from haplane.facts.on_host.kubelet import why_unserved
 from haplane.facts.on_host.kubernetes import is_ready
 from haplane.facts.on_host.network import addresses
 from haplane.facts.on_host.other_sections import HAPROXY_CFG, KEEPALIVED_CONF, MOST_SECTIONS, other_sections
-from haplane.facts.on_host.probe import NotInstalled, read, run
+from haplane.facts.on_host.probe import NotInstalled, read, run, run_if_installed
 
 VRRP_FILTER = "/etc/haplane/vrrp.nft"
+VRRP_LINES = 200
+ENTERED = re.compile(r"\(endpoint\) Entering (BACKUP|FAULT|MASTER) STATE")
 ACCEPT_SECONDS = 1.0
 """What keepalived gives its own check."""
 
@@ -34,6 +36,7 @@ def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
         "endpoint_unreached": why_unserved(f"https://{endpoint}:{port}") if may_exist and not ready else "",
         "adverts_filtered": adverts_filtered(),
         "accepts": accepts(port),
+        "vrrp": vrrp_state(),
         "servers": haproxy_servers(),
         "clients": endpoint_usage(),
         **configured(),
@@ -62,6 +65,15 @@ def accepts(port: int) -> bool | None:
     except OSError:
         return False
     return True
+
+
+def vrrp_state() -> str:
+    """The state that keepalived was the last to enter since the host's start; "" where that is not known."""
+    if "vrrp_instance endpoint" not in (read(KEEPALIVED_CONF) or ""):
+        return ""
+    limits = "--boot", f"--lines={VRRP_LINES}"
+    journal = run_if_installed("journalctl", "--unit=keepalived", *limits, "--output=cat", "--no-pager") or ""
+    return next(iter(reversed(ENTERED.findall(journal))), "")
 
 
 def configured() -> dict[str, Any]:

@@ -136,3 +136,19 @@ def test_a_haproxy_that_takes_no_more_connections_is_named(clients, named):
             "lb1: haproxy has nearly as many connections to the endpoint as it takes: others wait (9"
         )
         assert line.endswith("fix: on lb1: `systemctl restart haproxy`")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"vrrp": "FAULT"}, ["lb2: keepalived is in the state FAULT"]),
+        ({"vrrp": "BACKUP"}, []),
+        ({"vrrp": "FAULT", "accepts": False}, ["lb2: its haproxy takes no connections"]),
+    ],
+)
+def test_a_keepalived_that_runs_and_could_not_take_over(changes, named):
+    """Its check may not run, or its interface was lost for a moment: the other one holds the address."""
+    balancer = CONVERGED.reports["lb2"].balancer.model_dump() | changes
+    found = status_of(INVENTORY, samples.altered(CONVERGED, "lb2", balancer=balancer)).lines
+    assert len(found) == len(named)
+    assert all(line.startswith(name) for line, name in zip(found, named, strict=True))

@@ -28,3 +28,14 @@ def test_only_one_that_has_an_endpoint_to_serve_is_to_take_connections(
         return
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert balancer.accepts(server.getsockname()[1]) is expected
+
+
+def test_the_last_state_of_keepalived(monkeypatch):
+    journal = (
+        "(endpoint) Entering BACKUP STATE (init)\n(other) Entering MASTER STATE\n(endpoint) Entering FAULT STATE\nx\n"
+    )
+    monkeypatch.setattr(balancer, "run_if_installed", lambda *command: journal)
+    monkeypatch.setattr(balancer, "read", lambda path: "vrrp_instance endpoint {")
+    assert balancer.vrrp_state() == "FAULT"
+    monkeypatch.setattr(balancer, "read", lambda path: "vrrp_instance theirs {")
+    assert balancer.vrrp_state() == ""

@@ -40,3 +40,11 @@ def test_a_server_without_weight_is_drained(monkeypatch, tmp_path, status, weigh
             {"backend": "apiservers", "name": "m1", "status": expected},
             {"backend": "apiservers", "name": "m2", "status": "UP 1/4"},
         ]
+
+
+def test_how_many_connections_the_endpoint_has_and_may_have(monkeypatch):
+    row = ["endpoint", "FRONTEND", "", "", "9", "9", "10", *[""] * 20]
+    monkeypatch.setattr(haproxy, "stat_rows", lambda kind: [["stats", "FRONTEND", *row[2:]], row])
+    assert haproxy.endpoint_usage() == [9, 10]
+    monkeypatch.setattr(haproxy, "stat_rows", lambda kind: None)
+    assert haproxy.endpoint_usage() == []
