@@ -40,8 +40,8 @@ class Balancer(Observed):
     another reason.
     ``endpoint_ready``: an API server behind the endpoint tells this host that it is ready. ``endpoint_unreached``:
     why no connection to it can be made from here. ``adverts_filtered``: the packet filter for VRRP is loaded; None
-    where there is none to load. ``accepts``: haproxy takes connections to the endpoint's port; None where it is not to.
-    ``vrrp``: keepalived's last state. ``clients``: how many connections haproxy has there, and how many it may.
+    where there is none to load. ``accepts``: haproxy takes connections to the endpoint's port; None where it is none
+    of its. ``vrrp``: keepalived's last state. ``clients``: how many connections it has there and may have.
 
     From the files of haproxy and keepalived: ``other_sections`` are not haplane's, ``balanced`` the masters'
     addresses, ``addresses`` those that keepalived holds.

@@ -17,18 +17,17 @@ from haplane.domain.refusals import (
     irreplaceable,
     remedy,
     waits_to_create,
-    without_silent_webhooks,
 )
 from haplane.domain.status.causes import end_of
 from haplane.domain.status.model import Roster
 from haplane.domain.status.nodes import lacks_dns
+from haplane.domain.status.rights import LOST_RIGHT, hindered_components, lost_roles
 from haplane.domain.webhooks import subject
 
 COREDNS = "kube-system/coredns"
 OPERATING_SYSTEM = "kubernetes.io/os"
 """The node label that kubeadm's manifests ask for."""
 
-LOST_RIGHT = re.compile(r'User "system:serviceaccount:kube-system:[a-z-]+" cannot')
 
 NUMBER = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 """By itself: not within a host's name."""
@@ -83,7 +82,7 @@ def _problems_in(view: Workloads, roster: Roster, kubernetes: Kubernetes | None)
     """One line for each cause: a webhook that keeps a DaemonSet's pods from being created is named with them."""
     ready = {node.name for node in kubernetes.nodes if node.ready} if kubernetes else set()
     reported: set[str] = set()
-    found = [*objects_problems(view), *_lost_roles(view)]
+    found = [*objects_problems(view), *lost_roles(view)]
     for one in view.daemon_sets:
         if left_out := _left_out(one, roster, kubernetes):
             found.append(left_out)
@@ -95,61 +94,10 @@ def _problems_in(view: Workloads, roster: Roster, kubernetes: Kubernetes | None)
             fix, stuck = removal(hook) if hook else _fix(one, ready, view), _stuck(one, ready)
             ends = end_of(stuck.reason if stuck else None)
             found.append(problem(f"{one.name}: {lacking}", why=_why(one, ready), fix=fix, ends=ends))
-    found += _hindered(view)
+    found += hindered_components(view)
     found += [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
     return found + [
         one for fix, one in _irreplaceable(view, kubernetes).items() if not any(fix in other.fix for other in found)
-    ]
-
-
-HINDERED = {
-    "kube-proxy": "kube-proxy does not see Services and endpoints that change: nodes send to old ones",
-    "endpointslice-controller": "endpoints are not written any more: Services keep those that they have",
-    "attachdetach-controller": "volumes are neither attached nor detached",
-    "cronjob-controller": "CronJobs create no Jobs",
-    "deployment-controller": "Deployments are not rolled out",
-    "generic-garbage-collector": "what belonged to deleted objects stays",
-    "job-controller": "Jobs get no pods",
-    "namespace-controller": "namespaces are not deleted",
-    "node-controller": "pods stay on nodes that are gone",
-    "persistent-volume-binder": "volumes are not bound to claims",
-    "pod-garbage-collector": "pods of deleted nodes stay",
-    "root-ca-cert-publisher": "new namespaces get no CA certificate, so their pods do not start",
-    "service-account-controller": "new namespaces get no service account, so they get no pods",
-    "statefulset-controller": "StatefulSets get no pods",
-    "kubelet/nodes": "kubelets may not write the status of their nodes: those become NotReady",
-    "kubelet/leases": "kubelets may not renew their leases: nodes become NotReady",
-    "kubelet/pods": "kubelets may not write the status of pods: those that start do not become Ready",
-    "leader/kube-scheduler": "no kube-scheduler may renew its lease: new pods are not scheduled",
-    "leader/kube-controller-manager": "no kube-controller-manager may renew its lease: no controller acts",
-}
-"""By the service account, or other component, that may not do its work."""
-SCOPES = {"kubelet/nodes": "nodes/", "kubelet/leases": "kube-node-lease/"}
-"""Where that is, if not in kube-system."""
-
-
-def _lost_roles(view: Workloads) -> list[Problem]:
-    """What somebody deleted of what gives Kubernetes' own components their rights."""
-    if not view.lost_roles:
-        return []
-    effects = [effect for account, effect in HINDERED.items() if _has_lost_its_role(account, view)]
-    what = f"deleted from the cluster: {few([short(path) for path in view.lost_roles])}"
-    why = "; ".join(effects[:3]) or "Kubernetes' own components have their rights by it"
-    return [problem(what, why=f"{why}; an API server makes it anew when it starts", fix=UP)]
-
-
-def _has_lost_its_role(account: str, view: Workloads) -> bool:
-    """Whether a role of that service account, or what binds it, is gone, and has a line of its own."""
-    names = {"kube-proxy": ("system:node-proxier", "kubeadm:node-proxier")}
-    wanted = names.get(account, (f"system:controller:{account}",))
-    return any(path.endswith(wanted) for path in (*view.lost_roles, *view.missing, *view.edited))
-
-
-def _hindered(view: Workloads) -> list[Problem]:
-    return [
-        problem(HINDERED[account], why=why, fix=fix_of_refusal(SCOPES.get(account, "kube-system/"), why))
-        for account, why in without_silent_webhooks(view, view.hindered).items()
-        if account in HINDERED and not _has_lost_its_role(account, view)
     ]
 
 

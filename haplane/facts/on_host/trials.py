@@ -88,6 +88,20 @@ NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 INSISTING, INSISTING_SECONDS = 3, 0.2
 """An API server that is busy for a moment answers 429 once; one that rejects whom it is to serve, each time."""
 NOT_THERE = (404, 409)
+ASKED_BY_KUBELETS = {
+    "subjectaccessreviews": (
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+        {
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": "system:anonymous", "nonResourceAttributes": {"path": "/", "verb": "get"}},
+        },
+    ),
+    "tokenreviews": (
+        "/apis/authentication.k8s.io/v1/tokenreviews",
+        {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "none"}},
+    ),
+}  # fmt: skip
+"""Of API servers, for each request that a kubelet gets itself; nothing of it is stored."""
 
 
 def hindered(attempt: Attempt, static_pods: Iterable[dict[str, Any]] = ()) -> dict[str, str]:
@@ -121,7 +135,11 @@ def writes_of_a_kubelet(static_pods: Iterable[dict[str, Any]]) -> dict[str, Writ
             "kubelet/leases": f"{NODE_LEASES}/{node}",
             "kubelet/pods": f"{KUBE_SYSTEM}/pods/{name}/status",
         }
-        return {who: ("PATCH", path, {}, user) for who, path in paths.items()}
+        asking = {**user, "Content-Type": "application/json"}
+        reviews = {
+            f"kubelet/{kind}": ("POST", path, body, asking) for kind, (path, body) in ASKED_BY_KUBELETS.items()
+        }
+        return {**{who: ("PATCH", path, {}, user) for who, path in paths.items()}, **reviews}
     return {}
 
 
