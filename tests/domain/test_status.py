@@ -126,7 +126,7 @@ def test_the_document_has_the_agreed_shape():
         "local", "remote", "members",
     }  # fmt: skip
     assert set(document["certificates"]) == {
-        "expires_first", "days_left", "file", "expired", "expiring", "authorities", "foreign",
+        "expires_first", "days_left", "file", "expired", "expiring", "authorities", "foreign", "flawed",
     }  # fmt: skip
     assert document["cluster"]["uid"] == "cluster-1"
 
@@ -603,3 +603,22 @@ def test_kubelets_that_refuse_api_servers_are_named_together(status, why):
     assert line.startswith("m1, m2, m3")
     assert "kubelets refuse API servers' requests: logs and exec of their pods fail" in line
     assert why in line
+
+
+@pytest.mark.parametrize(
+    ("rejects", "fix"),
+    [
+        ("HTTP 429", "super-admin.conf get flowschemas,prioritylevelconfigurations` shows what rejects them"),
+        ("HTTP 500", UP.removeprefix("fix: ")),
+        ("", UP.removeprefix("fix: ")),
+    ],
+)
+def test_api_servers_that_reject_an_administrator_are_named_with_what_they_answer(rejects, fix):
+    """A priority level without room: `up` can do nothing about that."""
+    observation = CONVERGED
+    for name in ("m1", "m2", "m3"):
+        apiserver = {"ready": True, "rejects": rejects}
+        observation = samples.altered(observation, name, kubernetes=None, workloads=None, apiserver=apiserver)
+    (line,) = (line for line in judged(observation).lines if "nodes are unknown" in line)
+    assert line.endswith(fix) or f"{fix}, unless it passes" in line
+    assert rejects in line

@@ -61,18 +61,14 @@ def clock_notes(observation: Observation) -> list[str]:
 
 def name_server_notes(observation: Observation) -> list[str]:
     """Nodes none of whose name servers answers: in a network of its own that may be meant."""
-    silent = {
+    found = {
         name: seen.silent_servers
         for name, report in sorted(observation.reports.items())
         if (seen := report.surroundings).silent_servers and set(seen.name_servers) <= set(seen.silent_servers)
     }
-    servers = list(dict.fromkeys(one for found in silent.values() for one in found))
-    if not silent:
-        return []
-    return [
-        f"no name server of {few(list(silent))} answers ({few(servers)}): pods there that forward questions, CoreDNS "
-        "above all, resolve no names outside of the cluster"
-    ]
+    servers = few(list(dict.fromkeys(one for each in found.values() for one in each)))
+    without = "CoreDNS pods there resolve no names outside of the cluster"
+    return [f"no name server of {few(list(found))} responds ({servers}): {without}"] if found else []
 
 
 def _disk(name: str, one: FileSystem) -> list[Problem]:

@@ -29,7 +29,7 @@ HANDSHAKES = 32
 MOST_NODES = 128
 HANDSHAKE_SECONDS = 1
 CLOSED, REFUSED = "closed", "HTTP "
-KUBELET_CLIENT = "/etc/kubernetes/pki/apiserver-kubelet-client"
+KUBELET_CLIENT = "/etc/kubernetes/pki/apiserver-kubelet-client.crt"
 NO_LOG = "/containerLogs/kube-system/none/none"
 """Of a pod that there is not: who may not read it is told so first (pkg/kubelet/server/auth.go)."""
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
@@ -226,7 +226,7 @@ def unverified(address: str, port: int) -> str | None:
 def presents(context: ssl.SSLContext) -> bool:
     """Whether there is a certificate to show kubelets, as API servers do."""
     try:
-        context.load_cert_chain(f"{KUBELET_CLIENT}.crt", f"{KUBELET_CLIENT}.key")
+        context.load_cert_chain(KUBELET_CLIENT, KUBELET_CLIENT.removesuffix(".crt") + ".key")
     except (OSError, ValueError):
         return False
     return True

@@ -12,6 +12,7 @@ import concurrent.futures
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from haplane.facts.on_host.apiserver import apiserver
@@ -84,11 +85,9 @@ def places_of_api(request: dict[str, Any]) -> list[tuple[str, int]]:
     return [(request["api_service"], HTTPS), *own]
 
 
-def main() -> None:
-    """Run all probes at once and write the report."""
-    request = json.loads(sys.argv[1])
-    started_at = time.time()
-    probes = {
+def probes_of(request: dict[str, Any]) -> dict[str, Callable[[], Any]]:
+    """What is asked for, by its name in the report."""
+    return {
         "machine": machine,
         "addresses": addresses,
         "listening": listening,
@@ -120,7 +119,14 @@ def main() -> None:
         "conversions": lambda: silent_conversions(request["apiserver_port"]),
         "tokens": lambda: tokens(request["apiserver_port"], request["apiservers"]),
     }
-    probes = {name: probe for name, probe in probes.items() if name not in request.get("without", ())}
+
+
+def main() -> None:
+    """Run all probes at once and write the report."""
+    request = json.loads(sys.argv[1])
+    started_at = time.time()
+    every = probes_of(request)
+    probes = {name: probe for name, probe in every.items() if name not in request.get("without", ())}
     with concurrent.futures.ThreadPoolExecutor(len(probes)) as pool:
         futures = {name: pool.submit(probe) for name, probe in probes.items()}
     errors = {name: error for name, future in futures.items() if (error := future.exception())}

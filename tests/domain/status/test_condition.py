@@ -225,4 +225,4 @@ def test_name_servers_that_do_not_answer_are_a_note_for_in_a_network_of_its_own_
     status = status_of(INVENTORY, observation)
     assert status.healthy
     (note,) = status.notes
-    assert note.startswith("no name server of m1 answers (192.0.2.1, 192.0.2.2): pods there")
+    assert note.startswith("no name server of m1 responds (192.0.2.1, 192.0.2.2): CoreDNS")

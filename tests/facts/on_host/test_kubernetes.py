@@ -65,7 +65,7 @@ def test_a_kubelet_that_lets_no_api_server_read_logs_is_not_called_well(tmp_path
     (tmp_path / "ca.crt").write_bytes(ours.certificate)
     for path, content in kubelet_serving_files(ours, "m1", ADDRESS, datetime.now(UTC)).items():
         (tmp_path / f"client{path[-4:]}").write_bytes(content)
-    monkeypatch.setattr(kubernetes, "KUBELET_CLIENT", str(tmp_path / "client"))
+    monkeypatch.setattr(kubernetes, "KUBELET_CLIENT", str(tmp_path / "client.crt"))
     real = ssl.create_default_context
     monkeypatch.setattr(kubernetes.ssl, "create_default_context", lambda **_: real(cafile=str(tmp_path / "ca.crt")))
     with kubelet(tmp_path, ours, answer=answer) as port:
