@@ -22,8 +22,6 @@ LEASE_SECONDS = 40
 MASTERS_ALLOWED = (3, 5)
 ETCD_ALLOWED = (3, 5, 7)
 SSH_PORT = 22
-OTHER_ENDPOINT = "write the load balancer's own name or address"
-OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 MASTER_PORTS = {SSH_PORT: "sshd", 2379: "etcd", 2380: "etcd", 10256: "kube-proxy"} | dict.fromkeys(
     (10248, 10249, 10250, 10257, 10259), "Kubernetes itself"
 )
@@ -133,19 +131,13 @@ def _endpoint(draft: Draft) -> Iterator[Problem]:
             "remove one of the two",
         )
     floating = as_address(address)
-    unusable = floating is not None and not reaches(floating)
-    if unusable or (floating is None and not cluster.endpoint_is_external):
+    if not cluster.endpoint_is_external and (floating is None or not reaches(floating)):
         yield Problem(
             field,
             str(cluster.endpoint),
             "a floating address must be an IPv4 address" if floating is None else "no host can have this address",
-            OTHER_ENDPOINT
-            if cluster.endpoint_is_external
-            else 'write a free address of the hosts\' network, or set cluster["endpoint_is_external"] = True',
+            'write a free address of the hosts\' network, or set cluster["endpoint_is_external"] = True',
         )
-    elif floating is None and address in OWN_NAMES:
-        what = "each host calls itself so: no other would be reached there"
-        yield Problem(field, str(cluster.endpoint), what, OTHER_ENDPOINT)
     for host in draft.distinct_hosts:
         if address in {str(host.address), host.ssh.hostname, host.name}:
             yield Problem(

@@ -139,18 +139,6 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         '"[fd00::1]:6443"',
         "an IPv4 address",
     ),
-    "external, and each host itself": (
-        cluster(endpoint_is_external=True, endpoint="localhost:6443") | {"load_balancers": []},
-        'cluster["endpoint"]',
-        '"localhost:6443"',
-        "the load balancer's own name",
-    ),
-    "external, and nobody's address": (
-        cluster(endpoint_is_external=True, endpoint="127.0.0.1:6443") | {"load_balancers": []},
-        'cluster["endpoint"]',
-        '"127.0.0.1:6443"',
-        "the load balancer's own name",
-    ),
     "named like another's address": (
         {"masters": [("10.0.0.22", {"address": "10.0.0.21"}), *hosts(2, 3)]},
         "masters: m2: address",
