@@ -27,6 +27,7 @@ def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
     answered, unknown, lacks = answers_pings(endpoint) if ping and not held else (False, "", "")
     may_exist = held or answered or os.path.exists("/etc/kubernetes/kubelet.conf")  # before `up` there is none
     ready = may_exist and is_ready(endpoint, port, seconds=2)
+    haproxy, keepalived = read(HAPROXY_CFG) or "", read(KEEPALIVED_CONF) or ""
     return {
         "holds_endpoint": held,
         "endpoint_answers": answered,
@@ -35,11 +36,11 @@ def balancer(endpoint: str, port: int, ping: bool) -> dict[str, Any]:
         "endpoint_ready": ready,
         "endpoint_unreached": why_unserved(f"https://{endpoint}:{port}") if may_exist and not ready else "",
         "adverts_filtered": adverts_filtered(),
-        "accepts": accepts(port),
-        "vrrp": vrrp_state(),
+        "accepts": accepts(haproxy, port),
+        "vrrp": vrrp_state(keepalived),
         "servers": haproxy_servers(),
         "clients": endpoint_usage(),
-        **configured(),
+        **configured(haproxy, keepalived),
     }
 
 
@@ -56,9 +57,9 @@ def answers_pings(address: str) -> tuple[bool, str, str]:
         return False, str(error), ""
 
 
-def accepts(port: int) -> bool | None:
+def accepts(haproxy: str, port: int) -> bool | None:
     """Whether haproxy takes connections, as keepalived's check asks it; None where it has no endpoint to serve."""
-    if "frontend endpoint" not in (read(HAPROXY_CFG) or ""):
+    if "frontend endpoint" not in haproxy:
         return None
     try:
         socket.create_connection(("127.0.0.1", port), ACCEPT_SECONDS).close()
@@ -67,23 +68,22 @@ def accepts(port: int) -> bool | None:
     return True
 
 
-def vrrp_state() -> str:
+def vrrp_state(keepalived: str) -> str:
     """The state that keepalived was the last to enter since the host's start; "" where that is not known."""
-    if "vrrp_instance endpoint" not in (read(KEEPALIVED_CONF) or ""):
+    if "vrrp_instance endpoint" not in keepalived:
         return ""
     limits = "--boot", f"--lines={VRRP_LINES}"
     journal = run_if_installed("journalctl", "--unit=keepalived", *limits, "--output=cat", "--no-pager") or ""
     return next(iter(reversed(ENTERED.findall(journal))), "")
 
 
-def configured() -> dict[str, Any]:
+def configured(haproxy: str, keepalived: str) -> dict[str, Any]:
     """What the files have: sections that are not haplane's, the masters behind it, the addresses that are held."""
-    haproxy, keepalived = read(HAPROXY_CFG) or "", read(KEEPALIVED_CONF) or ""
     masters = re.search(r"^backend apiservers$(.*?)(?=^\S|\Z)", haproxy, re.M | re.S)
     addresses = re.findall(r"^\s+server \S+ ([0-9.]{7,15}):", masters.group(1) if masters else "", re.M)
     held = re.findall(r"virtual_ipaddress\s*\{([^}]*)\}", keepalived)
     return {
-        "other_sections": other_sections(),
+        "other_sections": other_sections(haproxy, keepalived),
         "balanced": addresses[:MOST_SECTIONS],
         "addresses": [word for text in held for word in re.findall(r"\b[0-9.]{7,15}\b", text)][:MOST_SECTIONS],
     }

@@ -21,8 +21,10 @@ UNIT = (
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     """A host's directories; ``units`` are what systemd has of haproxy and keepalived."""
-    for name in ("haproxy", "keepalived", "default"):
+    for name in ("haproxy", "keepalived", "default", "units"):
         (tmp_path / name).mkdir()
+    (tmp_path / "units/haproxy.service").touch()
+    monkeypatch.setattr(other_sections, "UNIT_FILES", (str(tmp_path / "units"),))
     monkeypatch.setattr(other_sections, "HAPROXY_CFG", str(tmp_path / "haproxy/haproxy.cfg"))
     monkeypatch.setattr(other_sections, "KEEPALIVED_CONF", str(tmp_path / "keepalived/keepalived.conf"))
     monkeypatch.setattr(other_sections, "SETTINGS", (str(tmp_path / "default"),))
@@ -31,9 +33,11 @@ def host(tmp_path, monkeypatch):
 
 
 def found(host):
+    files = "haproxy/haproxy.cfg", "keepalived/keepalived.conf"
+    own = [other_sections.read(f"{host}/{path}") or "" for path in files]
     return {
         (one["program"], one["path"].removeprefix(f"{host}/")): one["sections"]
-        for one in other_sections.other_sections()
+        for one in other_sections.other_sections(*own)
     }
 
 
@@ -83,3 +87,15 @@ def test_what_keepalived_includes_is_looked_at(host):
     (host / "keepalived/conf.d").mkdir()
     (host / "keepalived/conf.d/db.conf").write_text("vrrp_instance db {\n}\n")
     assert found(host) == {("keepalived", "keepalived/conf.d/db.conf"): ["vrrp_instance db"]}
+
+
+@pytest.mark.parametrize("unit", [None, "haproxy", "keepalived"])
+def test_systemd_is_queried_only_for_programs_that_the_host_has(host, monkeypatch, unit):
+    """Every look ran `systemctl cat` for haproxy and keepalived, on hosts without either too."""
+    (host / "units/haproxy.service").unlink()
+    if unit:
+        (host / f"units/{unit}.service").touch()
+    queried = []
+    monkeypatch.setattr(other_sections, "run_if_installed", lambda *words: queried.append(words))
+    found(host)
+    assert queried == ([("systemctl", "cat", unit)] if unit else [])
