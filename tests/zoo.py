@@ -24,13 +24,16 @@ def node(name, *, labels=None, taints=(), ready=True, cordoned=False, cpu="4", p
 
 
 def owner(kind, name):
-    group = {"Job": "batch/v1", "TaskRun": "tekton.dev/v1"}.get(kind, "apps/v1")
+    groups = {"Job": "batch/v1", "TaskRun": "tekton.dev/v1", "Workflow": "argoproj.io/v1alpha1"}
+    groups |= {"StrimziPodSet": "core.strimzi.io/v1", "ReplicationController": "v1"}
+    group = groups.get(kind, "apps/v1")
     return {"kind": kind, "name": name, "uid": f"{kind}-{name}", "controller": True, "apiVersion": group}
 
 
-def owned(kind, name, *above):
-    """The metadata of an owner."""
-    return {"metadata": {"name": name, "namespace": "default", "uid": f"{kind}-{name}", "ownerReferences": [*above]}}
+def owned(kind, name, *above, on="", **metadata):
+    """An owner; ``on`` is the node that its template names."""
+    metadata |= {"name": name, "namespace": "default", "uid": f"{kind}-{name}", "ownerReferences": [*above]}
+    return {"metadata": metadata, "spec": {"template": {"spec": {"nodeName": on}}}}
 
 
 def pod(name, of=None, *, on="n1", ready=True, phase="Running", labels=None, **changed):
@@ -73,18 +76,21 @@ def claim(name, *modes, volume=""):
     }
 
 
-def local_volume(name, on):
-    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [on]}]}
+def local_volume(name, on, key="kubernetes.io/hostname", **source):
+    """Of a CSI driver when that is the ``source``."""
+    term = {"matchExpressions": [{"key": key, "operator": "In", "values": [on]}]}
+    affinity = {"nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}}
     return {
         "metadata": {"name": name, "uid": name},
-        "spec": {"local": {"path": "/mnt/disk"}, "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}},
+        "spec": {**(source or {"local": {"path": "/mnt/disk"}}), **affinity},
     }
 
 
-def job(name, *, failed=0, limit=6, per_index=None, on_eviction=None):
+def job(name, *, failed=0, limit=6, per_index=None, on_eviction=None, on=""):
     rules = [{"action": on_eviction, "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
     policy = {"rules": rules} if on_eviction else None
     spec = {"backoffLimit": limit, "backoffLimitPerIndex": per_index, "podFailurePolicy": policy}
+    spec |= {"template": {"spec": {"nodeName": on}}}
     return {
         "metadata": {"name": name, "namespace": "default", "uid": f"Job-{name}"},
         "spec": spec,

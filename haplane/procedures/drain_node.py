@@ -9,6 +9,7 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.domain.drain.cost import to_evict
 from haplane.domain.drain.pod import Pod
+from haplane.domain.drain.summary import NodeCost
 from haplane.domain.plan import few
 from haplane.errors import DeadlinePassed, Refused
 from haplane.observation.drain_costs import costs_of, refuse_deadlocks, refuse_losses
@@ -28,20 +29,20 @@ def drain_node(context: Context, host: Host, verb: str, *, out: Collection[str],
 
     ``out`` as for :func:`costs_of`, ``agree`` as for :func:`refuse_losses`. Raises Refused, with the node as it was,
     when the list has become worse than what was agreed to; DeadlinePassed, with the node cordoned, when pods do not
-    go in time. Replacements that tolerate cordoned nodes may have come back: they are left there, and named.
+    go in time. Replacements that no cordon keeps away may have come back: they are left there, and named.
     """
     context.progress(host.name, "cordoning")
     cordon(context, host.name, verb)
     try:
-        _refuse_worse(context, host, out, agree)
+        cost = _refuse_worse(context, host, out, agree)
     except Refused:
         uncordon_own(context, host, verb)
         raise
     deadline = context.executor.monotonic() + context.request.node.drain_seconds
     refused: dict[str, str] = {}
     found = to_evict(look(context, host.name), host.name)
-    known = {pod.metadata.uid for pod in found}
-    while left := [pod for pod in found if not _came_back(pod, known)]:
+    known, returning = {pod.metadata.uid for pod in found}, _returning(found, cost)
+    while left := [pod for pod in found if not _came_back(pod, known, returning)]:
         if context.executor.monotonic() >= deadline:
             raise _late(context, host, left, refused)
         refused = evict(context, [pod for pod in left if pod.metadata.deletion_timestamp is None])
@@ -50,12 +51,21 @@ def drain_node(context: Context, host: Host, verb: str, *, out: Collection[str],
         found = to_evict(look(context, host.name), host.name)
     if found:
         names = few([pod.name for pod in found])
-        context.progress(host.name, f"drained; {names} came back: they tolerate cordoned nodes, and stay")
+        context.progress(host.name, f"drained; {names} came back: no cordon keeps them away, and they stay")
 
 
-def _came_back(pod: Pod, known: Collection[str]) -> bool:
+def _returning(pods: Sequence[Pod], cost: NodeCost) -> frozenset[str]:
+    """Controllers, by uid, that put their pods onto this node without asking a scheduler."""
+    uids = {one.uid for one in cost.costs if one.returns}
+    owners = (pod.metadata.controller for pod in pods if pod.metadata.uid in uids)
+    return frozenset(owner.uid for owner in owners if owner is not None)
+
+
+def _came_back(pod: Pod, known: Collection[str], returning: Collection[str]) -> bool:
     """Onto the cordoned node, as it may: evicted, its replacement would be back a second later, and so on."""
-    return pod.tolerates_cordons and pod.metadata.uid not in known
+    owner = pod.metadata.controller
+    may = pod.tolerates_cordons or (owner is not None and owner.uid in returning)
+    return may and pod.metadata.uid not in known
 
 
 def uncordon_own(context: Context, host: Host, verb: str) -> None:
@@ -67,8 +77,11 @@ def uncordon_own(context: Context, host: Host, verb: str) -> None:
         context.progress(host.name, "stays cordoned, as it was before")
 
 
-def _refuse_worse(context: Context, host: Host, out: Collection[str], agree: str) -> None:
-    """Budgets that do not allow a disruption yet are waited for: pods of the last node may be starting."""
+def _refuse_worse(context: Context, host: Host, out: Collection[str], agree: str) -> NodeCost:
+    """The list as it is now.
+
+    Budgets that do not allow a disruption yet are waited for: pods of the last node may be starting.
+    """
     [cost] = costs_of(context, [host.name], out)
 
     def blocked() -> Obstacle | None:
@@ -81,6 +94,7 @@ def _refuse_worse(context: Context, host: Host, out: Collection[str], agree: str
     look_until_clear(context, blocked, BUDGET_SECONDS, look=look_again)
     refuse_deadlocks(context, [cost])
     refuse_losses(context, [cost], agree)
+    return cost
 
 
 def _left(pods: Sequence[Pod], refused: dict[str, str]) -> str:

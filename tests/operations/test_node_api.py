@@ -35,6 +35,9 @@ RICH = zoo.pod(
         }
     ],
     restartPolicy="Never",
+    priority=10,
+    preemptionPolicy="Never",
+    resourceClaims=[{"name": "gpu", "resourceClaimName": "hidden"}],
     terminationGracePeriodSeconds=3600,
     affinity={
         "nodeAffinity": {
@@ -59,13 +62,16 @@ RICH = zoo.pod(
         zoo.volume("e", secret={"secretName": "hidden"}),
         zoo.volume("f", csi={"driver": "x", "readOnly": True, "nodePublishSecretRef": {"name": "hidden"}}),
         zoo.volume("g", gitRepo={"repository": "https://hidden@git.example.com/x"}),
+        zoo.volume("h", flexVolume={"driver": "x", "readOnly": True, "options": {"password": "hidden"}}),
     ],
     container={
         "env": [{"name": "PASSWORD", "value": "s3cret"}],
         "volumeMounts": [{"name": "b", "mountPath": "/b", "readOnly": True}],
-        "ports": [{"hostPort": 80}],
+        "ports": [{"hostPort": 80, "hostIP": "192.0.2.1"}],
     },
 )
+PINNED = zoo.owned("ReplicaSet", "web", on="n1")
+PINNED["spec"]["template"]["spec"]["containers"] = [{"env": [{"name": "PASSWORD", "value": "hidden"}]}]
 DOCUMENT = {
     "pods": ([RICH], node_api.POD),
     "nodes": ([zoo.node("n1", taints=[{"key": "gpu", "effect": "NoSchedule"}], cordoned=True)], node_api.NODE),
@@ -77,7 +83,8 @@ DOCUMENT = {
         [zoo.budget("web", {"a": "b"}, allowed=1, healthy=2, desired=1, expected=2, failure="no scale")],
         node_api.BUDGET,
     ),
-    "jobs": ([zoo.job("sum", failed=1, limit=2, per_index=1, on_eviction="Ignore")], node_api.JOB),
+    "jobs": ([zoo.job("sum", failed=1, limit=2, per_index=1, on_eviction="Ignore", on="n1")], node_api.JOB),
+    "owners": ([PINNED], node_api.OWNER),
     "claims": ([zoo.claim("data", "ReadWriteOnce", volume="pv")], node_api.CLAIM),
     "volumes": ([zoo.local_volume("pv", "n1")], node_api.VOLUME),
 }

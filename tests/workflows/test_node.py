@@ -153,8 +153,29 @@ def test_a_pod_that_comes_back_to_the_cordoned_node_is_evicted_once_and_named(in
     assert len(evicted) == 2  # the pod that was there, and one that was scheduled before the cordon was seen
     left = {one["metadata"]["name"] for one in cluster.pods if one["spec"]["nodeName"] == "w1"}
     assert left == {"net-w1", "again-1", "again-2"}
-    text = "drained; default/again-1, default/again-2 came back: they tolerate cordoned nodes, and stay"
+    text = "drained; default/again-1, default/again-2 came back: no cordon keeps them away, and they stay"
     assert ("w1", text) in cluster.said
+
+
+def test_a_pod_whose_template_names_the_node_is_refused_and_by_force_evicted_once(inventory):
+    """Its replacement was bound to the node again at once, whatever the cordon, and evicted until the deadline."""
+    evicted = []
+
+    class Pinned(Nodes):
+        def _api_evict(self, pods):
+            evicted.append(pods)
+            refused = super()._api_evict(pods)
+            self.pods = [*self.pods, *replicas("w1")]
+            return refused
+
+    owners = [zoo.owned("DaemonSet", "net"), zoo.owned("ReplicaSet", "web", on="w1")]
+    cluster = Pinned(inventory, replicas("w1", "w2"), owners=owners)
+    with pytest.raises(Refused, match="would be lost or disturbed") as refused:
+        carry_out(cluster, "drain", "w1")
+    assert "the template of ReplicaSet web names this node (spec.nodeName)" in refused.value.why
+    carry_out(cluster, "drain", "w1", force=True)
+    assert len(evicted) == 1
+    assert ("w1", "drained; default/web-w1 came back: no cordon keeps them away, and they stay") in cluster.said
 
 
 def test_no_pod_is_evicted_whose_replacement_a_silent_webhook_refuses(inventory):

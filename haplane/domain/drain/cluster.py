@@ -141,7 +141,31 @@ class FailurePolicy(ApiObject):
     rules: Annotated[tuple[FailureRule, ...], Field(max_length=100)] = ()
 
 
-class JobSpec(ApiObject):
+class TemplateSpec(ApiObject):
+    """``node_name`` is set where somebody has chosen the node for the scheduler."""
+
+    node_name: ShortText = ""
+
+
+class Template(ApiObject):
+    """What a controller makes its pods from."""
+
+    spec: TemplateSpec = TemplateSpec()
+
+
+class OwnerSpec(ApiObject):
+    """Of a controller."""
+
+    template: Template = Template()
+
+
+class Owner(Object):
+    """A controller of pods."""
+
+    spec: OwnerSpec = OwnerSpec()
+
+
+class JobSpec(OwnerSpec):
     """How often a Job may fail, and each of its indexes."""
 
     backoff_limit: Count = 6
@@ -155,7 +179,7 @@ class JobStatus(ApiObject):
     failed: Count = 0
 
 
-class Job(Object):
+class Job(Owner):
     """A Job."""
 
     spec: JobSpec = JobSpec()
@@ -175,7 +199,7 @@ Many = Field(max_length=MOST_OBJECTS)
 class Workloads(BaseModel):
     """Everything that runs, as one API server returned it.
 
-    ``owners`` are the metadata of ReplicaSets, ReplicationControllers, StatefulSets and DaemonSets. ``used_bytes``
+    ``owners`` are ReplicaSets, ReplicationControllers, StatefulSets and DaemonSets. ``used_bytes``
     maps "POD UID/VOLUME" to what the kubelet counts there, for pods of the nodes in question; ``unknown`` names what
     could not be read, and why.
     """
@@ -186,7 +210,7 @@ class Workloads(BaseModel):
     nodes: Annotated[tuple[NodeObject, ...], Field(max_length=MOST_NODES)]
     namespaces: Annotated[tuple[Object, ...], Many] = ()
     budgets: Annotated[tuple[Budget, ...], Many] = ()
-    owners: Annotated[tuple[Object, ...], Many] = ()
+    owners: Annotated[tuple[Owner, ...], Many] = ()
     jobs: Annotated[tuple[Job, ...], Many] = ()
     claims: Annotated[tuple[Claim, ...], Many] = ()
     volumes: Annotated[tuple[PersistentVolume, ...], Many] = ()

@@ -52,7 +52,8 @@ class Effect(Enum):
 class Cost:
     """Of one pod, NAMESPACE/NAME. ``seconds``: for how long it does not serve, where its own start tells.
 
-    ``deadlock``: no eviction of it succeeds, however long it is waited for.
+    ``deadlock``: no eviction of it succeeds, however long it is waited for. ``returns``: its replacement is put onto
+    this node again, cordoned or not.
     """
 
     pod: str
@@ -61,6 +62,7 @@ class Cost:
     why: tuple[str, ...]
     seconds: int | None = None
     deadlock: bool = False
+    returns: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class _DrainedNode:
         staying = [pod for pod in self._pods if _why_stays(pod) is not None and not pod.ended]
         self._kept = {claim.name: pod.name for pod in staying for claim in single_node_claims(pod, workloads)}
         placement = Placement(workloads, out, {pod.metadata.uid for pod in going})
-        self._nowhere = placement.place_all(pod for pod in going if self._owners.why_bare(pod) is None)
+        placed = [pod for pod in going if self._owners.why_bare(pod) is None and not self._owners.why_returns(pod)]
+        self._nowhere = placement.place_all(placed)
         leaving = [pod for pod in evicted if pod.metadata.deletion_timestamp is None]
         self._evictions = evictions(leaving, workloads.budgets, self._is_replaced)
 
@@ -125,15 +128,22 @@ class _DrainedNode:
         eviction = self._evictions.get(pod.metadata.uid, Eviction())
         blocks, lost = self._blocks(pod, eviction), self._losses(pod)
         cut = self._interruptions(pod)
-        notes = [*(one for one in (eviction.waits, late) if one), *self._refusals(pod, always=False)]
-        why = (*blocks, *lost, *cut, *notes)
-        seconds = start_seconds(pod) if cut else None
-        for effect, reasons in ((Effect.BLOCKS, blocks), (Effect.LOST, lost), (Effect.INTERRUPTED, cut)):
-            if reasons:
-                return _cost(pod, effect, *why, seconds=seconds, deadlock=eviction.refused is not None)
-        return _cost(pod, Effect.MOVED, *why)
+        notes = [*(one for one in (eviction.waits, late) if one), *self._refusals(pod, always=False), *_devices(pod)]
+        graded = ((Effect.BLOCKS, blocks), (Effect.LOST, lost), (Effect.INTERRUPTED, cut))
+        return Cost(
+            pod.name,
+            pod.metadata.uid,
+            next((effect for effect, reasons in graded if reasons), Effect.MOVED),
+            (*blocks, *lost, *cut, *notes),
+            seconds=start_seconds(pod) if cut else None,
+            deadlock=eviction.refused is not None,
+            returns=self._owners.why_returns(pod) is not None,
+        )
 
     def _is_replaced(self, pod: Pod) -> bool:
+        """Where does not matter to a budget."""
+        if self._owners.why_returns(pod) and not self._drain.leaves:
+            return self._owners.why_bare(pod) is None
         return self._nowhere.get(pod.metadata.uid, "nothing replaces it") is None
 
     def _terminating(self, pod: Pod, late: str | None) -> Cost:
@@ -154,7 +164,7 @@ class _DrainedNode:
             found.append(held)
         if pod.metadata.annotations.get(SAFE_TO_EVICT) == "false":
             found.append(f'annotated {SAFE_TO_EVICT}: "false"')
-        if nowhere := self._nowhere.get(pod.metadata.uid):
+        if nowhere := self._nowhere.get(pod.metadata.uid) or self._owners.why_returns(pod):
             found.append(f"its replacement runs nowhere else: {nowhere}")
         found += self._refusals(pod, always=True)
         for claim in single_node_claims(pod, self._workloads):
@@ -175,7 +185,7 @@ class _DrainedNode:
         ]
 
     def _losses(self, pod: Pod) -> list[str]:
-        bare = self._owners.why_bare(pod)
+        bare = self._owners.why_bare(pod) or self._owners.why_abandoned(pod)
         job = self._owners.job(pod)
         ends = _job_fails(job, pod, job.action_on_eviction) if job is not None else None
         return [*([bare] if bare else []), *([ends] if ends else []), *lost_with_the_pod(pod, self._workloads)]
@@ -184,11 +194,18 @@ class _DrainedNode:
         found = [
             f"{claim.name} is attached to one node at a time" for claim in single_node_claims(pod, self._workloads)
         ]
-        if why := self._owners.why_interrupted(pod):
+        why = self._owners.why_interrupted(pod)
+        if why and not self._owners.why_abandoned(pod):
             found.append(why)
         if pod.tolerates_cordons and self._owners.why_bare(pod) is None:
             found.append("tolerates cordoned nodes: its replacement may come back here, and then stays")
         return found
+
+
+def _devices(pod: Pod) -> list[str]:
+    """Of resource claims: which nodes have such devices is the drivers' to know."""
+    names = ", ".join(claim.name for claim in pod.spec.resource_claims)
+    return [f"whether another node has the devices of its resource claims ({names}) is not known"] if names else []
 
 
 def _perhaps(hook: Webhook) -> str:
@@ -227,14 +244,14 @@ def _staying(pod: Pod, workloads: Workloads, *, reboots: bool, leaves: bool = Fa
     why = _why_stays(pod)
     if why is None:
         return None
-    if leaves and not pod.ended:
-        return _cost(pod, Effect.ENDS, *of_the_pod_alone(pod, workloads), why)
+    if leaves:
+        return _cost(pod, Effect.ENDS, *(() if pod.ended else of_the_pod_alone(pod, workloads)), why)
     lost = lost_with_the_memory(pod, workloads) if reboots and not pod.ended else ()
     return _cost(pod, Effect.LOST if lost else Effect.STAYS, *lost, why)
 
 
-def _cost(pod: Pod, effect: Effect, *why: str, seconds: int | None = None, deadlock: bool = False) -> Cost:
-    return Cost(pod.name, pod.metadata.uid, effect, why, seconds, deadlock)
+def _cost(pod: Pod, effect: Effect, *why: str) -> Cost:
+    return Cost(pod.name, pod.metadata.uid, effect, why)
 
 
 def _held_by(pod: Pod) -> str | None:

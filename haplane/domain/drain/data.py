@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haplane.domain.drain.cluster import Claim, Workloads
+from haplane.domain.drain.placement import selects
 from haplane.domain.drain.pod import Pod, Volume
 
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
@@ -64,6 +65,9 @@ def _of_the_pod_alone(pod: Pod, volume: Volume, workloads: Workloads) -> str | N
         return f"gitRepo {volume.name}: a replacement clones it anew"
     if volume.csi is not None and not volume.csi.read_only and _is_written(pod, volume):
         return f"inline CSI volume {volume.name} ({volume.csi.driver}): it is deleted with the pod"
+    flex = volume.flex_volume
+    if flex is not None and not flex.read_only and _is_written(pod, volume):
+        return f"flexVolume {volume.name} ({flex.driver}): its driver decides whether the data follows the pod"
     return None
 
 
@@ -85,7 +89,12 @@ def _claimed(pod: Pod, claim_name: str, workloads: Workloads) -> str | None:
     if claim is not None and claim.metadata.deletion_timestamp is not None:
         return f"PersistentVolumeClaim {claim.name} was deleted: it goes once no pod uses it"
     volume = workloads.volumes_by_name.get(claim.spec.volume_name) if claim else None
-    place = (volume.spec.local or volume.spec.host_path) if volume else None
-    if volume is None or place is None:
+    if volume is None:
         return None
-    return f"local volume {volume.metadata.name} ({place.path}): it is on this host alone"
+    if place := volume.spec.local or volume.spec.host_path:
+        return f"local volume {volume.metadata.name} ({place.path}): it is on this host alone"
+    where = volume.spec.node_affinity.required
+    others = (node for node in workloads.nodes if node.metadata.name != pod.spec.node_name)
+    if where is not None and not any(selects(where, node) for node in others):
+        return f"volume {volume.metadata.name}: no other node can use it (its nodeAffinity)"
+    return None

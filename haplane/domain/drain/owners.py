@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from haplane.domain.drain.api import OwnerReference
-from haplane.domain.drain.cluster import Job, Workloads
+from haplane.domain.drain.cluster import Job, Owner, Workloads
 from haplane.domain.drain.pod import Pod
 
 REPLACING = {
@@ -25,7 +25,7 @@ class Owners:
     """The controllers of all pods; ``out`` are nodes that go out of service."""
 
     def __init__(self, workloads: Workloads, out: Collection[str]) -> None:
-        self._objects = {one.metadata.uid: one for one in (*workloads.owners, *workloads.jobs)}
+        self._objects: dict[str, Owner] = {one.metadata.uid: one for one in (*workloads.owners, *workloads.jobs)}
         self._jobs = {one.metadata.uid: one for one in workloads.jobs}
         self._complete = "owners" not in workloads.unknown
         self._serving: dict[str, list[Pod]] = {}
@@ -41,7 +41,26 @@ class Owners:
             return "no controller replaces it"
         if self._complete and _is_read(owner) and owner.uid not in self._objects:
             return f"{owner.kind} {owner.name} does not exist any more: nothing replaces it"
+        found = self._objects.get(owner.uid)
+        if found is not None and found.metadata.deletion_timestamp is not None:
+            return f"{owner.kind} {owner.name} is being deleted: nothing replaces it"
         return None
+
+    def why_returns(self, pod: Pod) -> str | None:
+        """Why its replacement runs on this very node, cordoned or not: no scheduler is asked."""
+        owner = pod.metadata.controller
+        found = self._objects.get(owner.uid) if owner is not None else None
+        if owner is None or found is None or found.spec.template.spec.node_name != pod.spec.node_name:
+            return None
+        return f"the template of {owner.kind} {owner.name} names this node (spec.nodeName)"
+
+    def why_abandoned(self, pod: Pod) -> str | None:
+        """Why nobody may do again what it was to do, and then end: a step of a workflow, a build."""
+        owner = pod.metadata.controller
+        if owner is None or _is_read(owner) or pod.spec.restart_policy == "Always":
+            return None
+        ends = f"restartPolicy {pod.spec.restart_policy}: it is to end by itself"
+        return f"{owner.kind} {owner.name} decides whether it runs again ({ends})"
 
     def job(self, pod: Pod) -> Job | None:
         """The Job that the pod is of."""

@@ -1,7 +1,8 @@
 """Whether a pod's replacement could be scheduled on another node, as the scheduler's filters decide. Pure.
 
 Of those filters: readiness, cordons, taints, node selector and affinity, where its volumes are, host ports, required
-affinity and anti-affinity between pods, required topology spread, and room. Not: preemption, and scheduler plug-ins.
+affinity and anti-affinity between pods, required topology spread, and room. Not: devices of resource claims, and
+scheduler plug-ins. Preemption makes no room here, because it would end other pods: it is named where it may.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from haplane.domain.drain.api import NodeSelector
 from haplane.domain.drain.cluster import NodeObject, Workloads
-from haplane.domain.drain.pod import Pod, PodTerm, Spread
+from haplane.domain.drain.pod import Pod, PodTerm, Port, Spread
 from haplane.domain.drain.spread import overfull, required
 
 NO_SCHEDULE = ("NoSchedule", "NoExecute")
@@ -130,8 +131,10 @@ class Placement:
 
     def _between_pods(self, pod: Pod, node: NodeObject) -> str | None:
         name = node.metadata.name
-        if taken := host_ports(pod) & {port for other in self._pods[name] for port in host_ports(other)}:
-            return f"host port {min(taken)[1]} is in use"
+        own = host_ports(pod)
+        taken = [port for other in self._pods[name] for port in host_ports(other)] if own else []
+        if clashing := [port.host_port for port in own if any(map(port.clashes_with, taken))]:
+            return f"host port {min(clashing)} is in use"
         affinity = pod.spec.affinity
         for term in affinity.pod_anti_affinity.required_during_scheduling_ignored_during_execution:
             if any(term_selects(term, pod, other) for other in self._beside(name, term.topology_key)):
@@ -158,13 +161,25 @@ class Placement:
 
     def _lacks(self, pod: Pod, node: NodeObject) -> str | None:
         free = self._free[node.metadata.name]
-        short = [resource for resource, amount in requests(pod).items() if amount > free.get(resource, 0)]
-        return f"no room left ({', '.join(sorted(short))})" if short else None
+        wanted = requests(pod)
+        short = [resource for resource, amount in wanted.items() if amount > free.get(resource, 0)]
+        if not short:
+            return None
+        preempted = [requests(other) for other in self._pods[node.metadata.name] if _may_preempt(pod, other)]
+        room = {one: free.get(one, 0) + sum(other.get(one, 0) for other in preempted) for one in short}
+        unless = (
+            "" if any(room[one] < wanted[one] for one in short) else " unless pods of lower priority are preempted"
+        )
+        return f"no room left ({', '.join(sorted(short))}){unless}"
 
 
 def few_nodes(count: int) -> str:
     """A number of nodes in words."""
     return "1 node" if count == 1 else f"{count} nodes"
+
+
+def _may_preempt(pod: Pod, other: Pod) -> bool:
+    return pod.spec.preemption_policy != "Never" and other.spec.priority < pod.spec.priority
 
 
 def _taint(pod: Pod, node: NodeObject) -> str | None:
@@ -220,7 +235,7 @@ def term_selects(term: PodTerm, pod: Pod, other: Pod) -> bool:
     return in_scope and term.label_selector is not None and term.label_selector.matches(other.metadata.labels)
 
 
-def host_ports(pod: Pod) -> set[tuple[str, int]]:
-    """Protocol and number of each."""
-    ports = (port for container in pod.spec.containers for port in container.ports)
-    return {(port.protocol, port.host_port) for port in ports if port.host_port}
+def host_ports(pod: Pod) -> list[Port]:
+    """Those of its containers that run for as long as it does."""
+    sidecars = (one for one in pod.spec.init_containers if one.restart_policy == "Always")
+    return [port for container in (*pod.spec.containers, *sidecars) for port in container.ports if port.host_port]

@@ -23,6 +23,9 @@ CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 """What the scheduler asks of a pod before it puts it onto a cordoned node."""
 
 
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what the scheduler takes an empty hostIP for
+
+
 class PodTerm(ApiObject):
     """Pods that must, or must not, be in the same ``topology_key``."""
 
@@ -102,6 +105,13 @@ class InlineCsi(ApiObject):
     read_only: bool = False
 
 
+class FlexVolume(ApiObject):
+    """A volume that a program on the host attaches."""
+
+    driver: ShortText = ""
+    read_only: bool = False
+
+
 class Volume(ApiObject):
     """Of a pod: those that may hold data which ends with the pod, or stays on the host."""
 
@@ -112,6 +122,7 @@ class Volume(ApiObject):
     ephemeral: Ephemeral | None = None
     git_repo: GitRepo | None = None
     csi: InlineCsi | None = None
+    flex_volume: FlexVolume | None = None
 
 
 class Mount(ApiObject):
@@ -122,10 +133,17 @@ class Mount(ApiObject):
 
 
 class Port(ApiObject):
-    """Of a container; ``host_port`` 0 is none."""
+    """Of a container; ``host_port`` 0 is none. ``host_ip`` is empty for all addresses of the host."""
 
     host_port: Count = 0
+    host_ip: ShortText = Field("", alias="hostIP")
     protocol: ShortText = "TCP"
+
+    def clashes_with(self, other: Port) -> bool:
+        """Whether no host has both."""
+        addresses = {self.host_ip or ANY_ADDRESS, other.host_ip or ANY_ADDRESS}
+        same = (self.protocol, self.host_port) == (other.protocol, other.host_port)
+        return same and (len(addresses) == 1 or ANY_ADDRESS in addresses)
 
 
 class Resources(ApiObject):
@@ -143,6 +161,12 @@ class Container(ApiObject):
     restart_policy: ShortText = ""
 
 
+class ResourceClaim(ApiObject):
+    """Of devices, by the pod's own name for it."""
+
+    name: ShortText = ""
+
+
 class PodSpec(ApiObject):
     """What a pod is to be."""
 
@@ -156,6 +180,9 @@ class PodSpec(ApiObject):
     overhead: Quantities = Field(default_factory=dict)
     resources: Resources = Resources()
     topology_spread_constraints: Annotated[tuple[Spread, ...], Field(max_length=100)] = ()
+    resource_claims: Annotated[tuple[ResourceClaim, ...], Field(max_length=100)] = ()
+    priority: Count = 0
+    preemption_policy: ShortText = "PreemptLowerPriority"
     restart_policy: ShortText = "Always"
     termination_grace_period_seconds: Count = 30
 

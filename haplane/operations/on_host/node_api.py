@@ -34,7 +34,6 @@ MOST_PAGES = 100
 MOST_BYTES = 64 << 20
 CORDONED = "haplane/cordoned"
 JSON_TYPE = "application/json"
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 MERGE = "application/merge-patch+json"
 
 Keep = dict[str, Any]
@@ -55,7 +54,7 @@ METADATA: Keep = {
 CONTAINER: Keep = {
     "resources": {"requests": True},
     "volumeMounts": {"name": True, "readOnly": True},
-    "ports": {"hostPort": True, "protocol": True},
+    "ports": {"hostPort": True, "hostIP": True, "protocol": True},
     "restartPolicy": True,
 }
 CONDITIONS: Keep = {"type": True, "status": True, "lastTransitionTime": True}
@@ -63,7 +62,8 @@ POD: Keep = {
     "metadata": METADATA,
     "spec": {
         **dict.fromkeys(("nodeName", "nodeSelector", "tolerations", "overhead", "restartPolicy"), True),
-        "terminationGracePeriodSeconds": True,
+        **dict.fromkeys(("terminationGracePeriodSeconds", "priority", "preemptionPolicy"), True),
+        "resourceClaims": {"name": True},
         "resources": {"requests": True},
         "topologySpreadConstraints": {
             **dict.fromkeys(("maxSkew", "minDomains", "topologyKey", "whenUnsatisfiable"), True),
@@ -81,7 +81,7 @@ POD: Keep = {
             "hostPath": {"path": True, "type": True},
             "persistentVolumeClaim": {"claimName": True},
             **dict.fromkeys(("ephemeral", "gitRepo"), {"": True}),
-            "csi": {"driver": True, "readOnly": True},
+            **dict.fromkeys(("csi", "flexVolume"), {"driver": True, "readOnly": True}),
         },
         "containers": CONTAINER,
         "initContainers": CONTAINER,
@@ -111,9 +111,12 @@ VOLUME: Keep = {
     "metadata": METADATA,
     "spec": {"nodeAffinity": True, "local": {"path": True}, "hostPath": {"path": True}},
 }
+TEMPLATE: Keep = {"template": {"spec": {"nodeName": True}}}
+OWNER: Keep = {"metadata": METADATA, "spec": TEMPLATE}
 JOB: Keep = {
     "metadata": METADATA,
     "spec": {
+        **TEMPLATE,
         **dict.fromkeys(("backoffLimit", "backoffLimitPerIndex"), True),
         "podFailurePolicy": {"rules": {"action": True, "onPodConditions": CONDITIONS}},
     },
@@ -145,12 +148,10 @@ class Api:
             "127.0.0.1", port, context=self._context, timeout=REQUEST_SECONDS
         )
 
-    def request(
-        self, method: str, path: str, body: object = None, *, accept: str = JSON_TYPE, content: str = JSON_TYPE
-    ) -> tuple[int, Any]:
+    def request(self, method: str, path: str, body: object = None, *, content: str = JSON_TYPE) -> tuple[int, Any]:
         """The status, and the answer as JSON, None where it is none. Raises OSError or HTTPException."""
         text = None if body is None else json.dumps(body)
-        headers = {"Accept": accept, **({"Content-Type": content} if text else {})}
+        headers = {"Accept": JSON_TYPE, **({"Content-Type": content} if text else {})}
         try:
             self._connection.request(method, path, text, headers)
             response = self._connection.getresponse()
@@ -168,21 +169,21 @@ class Api:
         """:func:`sizes_of_volumes`, over a connection of its own."""
         return sizes_of_volumes(self._port, self._context, node, deadline, most)
 
-    def get(self, path: str, accept: str = JSON_TYPE) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """What is there. Raises OSError for any status but 200."""
-        status, answer = self.request("GET", path, accept=accept)
+        status, answer = self.request("GET", path)
         if status != 200:
             raise OSError(f"{path.partition('?')[0]}: HTTP {status}: {message_of(answer)}")
         return answer
 
-    def items(self, path: str, keep: Keep, accept: str = JSON_TYPE, selector: str = "") -> list[Any]:
+    def items(self, path: str, keep: Keep, selector: str = "") -> list[Any]:
         """A whole list, page by page, pruned."""
         found: list[Any] = []
         more = ""
         for _ in range(MOST_PAGES):
             query = {"limit": str(PAGE), **({"continue": more} if more else {})}
             query |= {"fieldSelector": selector} if selector else {}
-            answer = self.get(f"{path}?{urllib.parse.urlencode(query)}", accept)
+            answer = self.get(f"{path}?{urllib.parse.urlencode(query)}")
             found += [pruned(item, keep) for item in answer["items"] or ()]
             more = answer["metadata"].get("continue", "")
             if not more:
@@ -207,8 +208,7 @@ def main() -> None:
 def everything(api: Api, *nodes: str) -> dict[str, Any]:
     """Every list, and what the kubelets of these nodes count in volumes."""
     found: dict[str, Any] = {name: api.items(path, keep) for name, (path, keep) in LISTS.items()}
-    keep = {"metadata": METADATA}
-    found["owners"] = [item for path in OWNERS for item in api.items(path, keep, METADATA_LIST)]
+    found["owners"] = [item for path in OWNERS for item in api.items(path, OWNER)]
     found["used_bytes"], found["unknown"] = {}, {}
     deadline = time.monotonic() + STATISTICS_SECONDS
     for node in nodes:

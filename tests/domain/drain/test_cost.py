@@ -17,6 +17,7 @@ from haplane.errors import HaplaneError
 
 HERE = Drain((), NOW)
 WEB = owner("ReplicaSet", "web")
+CONTROLLED = owner("ReplicationController", "web")
 NET = owner("DaemonSet", "net")
 APP = {"app": "web"}
 TAINTED = [node("n1"), node("n2", taints=[{"key": "gpu", "effect": "NoSchedule"}])]
@@ -35,6 +36,15 @@ APART, TOGETHER = (
 BEING_DELETED = claim("data", "ReadWriteMany")
 BEING_DELETED["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
 CLAIMED = [volume("d", persistentVolumeClaim={"claimName": "data"})]
+FLEX = {"driver": "example.com/x"}
+TOPOLVM = {"csi": {"driver": "topolvm.io"}}
+ZONED = [node(name, labels={"topology.topolvm.io/node": name, "zone": "a"}) for name in ("n1", "n2")]
+FULL = {"container": {"resources": {"requests": {"cpu": "3950m"}}}}
+
+
+def served(port, **more):
+    """A container with that port of the host's."""
+    return {"ports": [{"hostPort": port, **more}]}
 
 
 def beside(**changed):
@@ -78,6 +88,25 @@ ZOO = {
     "gitRepo": (
         beside(volumes=[volume("d", gitRepo={"repository": "https://git.example.com/x"})], container=MOUNTED), {},
         "lost", "gitRepo d: a replacement clones it anew"),
+    "flexVolume": (
+        beside(volumes=[volume("d", flexVolume=FLEX)], container=MOUNTED), {}, "lost",
+        "flexVolume d (example.com/x): its driver decides whether the data follows the pod"),
+    "flexVolume that is read": (
+        beside(volumes=[volume("d", flexVolume=FLEX | {"readOnly": True})], container=MOUNTED), {}, "moved", ""),
+    "projected, secret, configMap, downwardAPI and image volumes": (
+        beside(volumes=[volume(kind.lower(), **{kind: {}})
+                        for kind in ("projected", "secret", "configMap", "downwardAPI", "image")]), {}, "moved", ""),
+    "volume of a network file system": (
+        beside(volumes=[volume("d", nfs={"server": "192.0.2.1", "path": "/"})], container=MOUNTED), {}, "moved", ""),
+    "local volume of a CSI driver": (
+        beside(volumes=CLAIMED),
+        {"claims": [claim("data", "ReadWriteOnce", volume="pv")], "nodes": ZONED,
+         "volumes": [local_volume("pv", "n1", "topology.topolvm.io/node", **TOPOLVM)]},
+        "blocks", "volume pv: no other node can use it (its nodeAffinity)"),
+    "volume of a zone with other nodes": (
+        beside(volumes=CLAIMED),
+        {"claims": [claim("data", "ReadWriteMany", volume="pv")], "nodes": ZONED,
+         "volumes": [local_volume("pv", "a", "zone", csi={"driver": "x"})]}, "moved", ""),
     "local volume": (
         beside(volumes=CLAIMED),
         {"claims": [claim("data", "ReadWriteOnce", volume="pv")], "volumes": [local_volume("pv", "n1")]},
@@ -94,6 +123,21 @@ ZOO = {
     "all replicas here": (
         [pod("it", WEB), pod("too", WEB)], {}, "interrupted", "all 2 ready pods of ReplicaSet web are on"),
     "two replicas": (beside(), {}, "moved", ""),
+    "ReplicaSet without a Deployment": (
+        beside(), {"owners": [owned("ReplicaSet", "web")]}, "moved", ""),
+    "ReplicationController": (
+        [pod("it", CONTROLLED), pod("too", CONTROLLED, on="n2")], {}, "moved", ""),
+    "ReplicationController that was deleted": (
+        [pod("it", CONTROLLED)], {"owners": []}, "lost", "does not exist any more"),
+    "its controller is being deleted": (
+        beside(), {"owners": [owned("ReplicaSet", "web", deletionTimestamp="2026-11-29T00:59:00Z")]},
+        "lost", "ReplicaSet web is being deleted: nothing replaces it"),
+    "template that names this node": (
+        beside(), {"owners": [owned("ReplicaSet", "web", on="n1")]}, "blocks",
+        "its replacement runs nowhere else: the template of ReplicaSet web names this node (spec.nodeName)"),
+    "template that names another node": (beside(), {"owners": [owned("ReplicaSet", "web", on="n2")]}, "moved", ""),
+    "Job whose template names this node": (
+        [pod("it", owner("Job", "sum"))], {"jobs": [job("sum", on="n1")]}, "blocks", "the template of Job sum"),
     "two replicas that tolerate everything": (
         beside(tolerations=[{"operator": "Exists"}]), {}, "interrupted",
         "tolerates cordoned nodes: its replacement may come back here"),
@@ -131,7 +175,14 @@ ZOO = {
     "Job's finalizer": (
         [pod("it", owner("Job", "sum"), finalizers=["batch.kubernetes.io/job-tracking"])], {"jobs": [job("sum")]},
         "interrupted", "restarts it"),
-    "custom owner": ([pod("it", owner("TaskRun", "build"))], {}, "interrupted", "TaskRun build decides"),
+    "custom owner": ([pod("it", owner("StrimziPodSet", "kafka"))], {}, "interrupted", "StrimziPodSet kafka decides"),
+    "step of a workflow": (
+        [pod("it", owner("Workflow", "etl"), restartPolicy="Never")], {}, "lost",
+        "Workflow etl decides whether it runs again (restartPolicy Never: it is to end by itself)"),
+    "build that may restart": (
+        [pod("it", owner("TaskRun", "build"), restartPolicy="OnFailure")], {}, "lost", "TaskRun build decides"),
+    "pod of a Job": (
+        [pod("it", owner("Job", "sum"), restartPolicy="Never")], {"jobs": [job("sum")]}, "interrupted", "restarts"),
     "DaemonSet": ([pod("it", owner("DaemonSet", "net"))], {}, "stays", "one for each node"),
     "static": ([pod("it", annotations={"kubernetes.io/config.mirror": "x"})], {}, "stays", "static pod"),
     "succeeded": ([pod("it", phase="Succeeded", ready=False)], {}, "stays", "has ended (Succeeded)"),
@@ -148,6 +199,28 @@ ZOO = {
     "node selector": (beside(nodeSelector={"disk": "ssd"}), {}, "blocks", "1 node: node selector does not match"),
     "no room elsewhere": (
         beside(container={"resources": {"requests": {"cpu": "3950m"}}}), {}, "blocks", "no room left (cpu)"),
+    "no room but that of pods of lower priority": (
+        [pod("it", WEB, priority=2000001000, **FULL), pod("other", WEB, on="n2")], {}, "blocks",
+        "no room left (cpu) unless pods of lower priority are preempted"),
+    "no room, and it never preempts": (
+        [pod("it", WEB, priority=10, preemptionPolicy="Never", **FULL), pod("other", WEB, on="n2")], {}, "blocks",
+        "1 node: no room left (cpu)"),
+    "host network, and its port is in use": (
+        [pod("it", WEB, hostNetwork=True, container=served(80)),
+         pod("other", WEB, on="n2", hostNetwork=True, container=served(80))], {}, "blocks", "host port 80 is in use"),
+    "host port in use by a sidecar": (
+        [pod("it", WEB, container=served(80)),
+         pod("other", WEB, on="n2", initContainers=[{"restartPolicy": "Always", **served(80)}])], {}, "blocks",
+        "host port 80 is in use"),
+    "host port of other addresses": (
+        [pod("it", WEB, container=served(80, hostIP="192.0.2.1")),
+         pod("other", WEB, on="n2", container=served(80, hostIP="192.0.2.2"))], {}, "moved", ""),
+    "host port of all addresses": (
+        [pod("it", WEB, container=served(80, hostIP="192.0.2.1")), pod("other", WEB, on="n2", container=served(80))],
+        {}, "blocks", "host port 80 is in use"),
+    "resource claims": (
+        beside(resourceClaims=[{"name": "gpu", "resourceClaimTemplateName": "one"}]), {}, "moved",
+        "whether another node has the devices of its resource claims (gpu) is not known"),
     "no room for the pod as a whole": (
         beside(resources={"requests": {"cpu": "3950m"}}), {}, "blocks", "no room left (cpu)"),
     "sidecar that starts after what needs more": (
@@ -237,10 +310,10 @@ def test_what_stays_on_a_node_that_leaves_ends_with_it_and_so_does_its_data():
         pod("over", NET, phase="Failed", ready=False),
     ]
     costs = cost_of_drain(workloads(*pods), "n1", replace(HERE, leaves=True))
-    assert [cost.effect for cost in costs] == [Effect.ENDS, Effect.ENDS, Effect.STAYS]
-    stays, ends = NodeCost("n1", costs).lines()
-    assert stays == "n1: 1 stays: default/over"
-    assert ends.startswith("n1: 2 ends with the node: default/agent, default/net; default/agent: emptyDir shm in ")
+    assert {cost.effect for cost in costs} == {Effect.ENDS}
+    [ends] = NodeCost("n1", costs).lines()
+    names = "default/agent, default/net, default/over"
+    assert ends.startswith(f"n1: 3 ends with the node: {names}; default/agent: emptyDir shm in ")
     assert "emptyDir buffer on disk" in ends
     assert "inline CSI volume d (x)" in ends
     assert "/srv" not in ends
@@ -296,6 +369,14 @@ def test_where_the_first_cannot_be_replaced_the_second_is_never_evicted():
     first, second = cost_of_drain(seen, "n1", HERE)
     assert (first.deadlock, second.deadlock) == (False, True)
     assert "nothing replaces default/a elsewhere" in second.why[0]
+
+
+def test_one_that_comes_back_here_lets_the_budget_s_next_one_go_unless_the_node_leaves():
+    both = [pod("a", WEB, labels=APP), pod("b", WEB, labels=APP)]
+    seen = workloads(*both, owners=[owned("ReplicaSet", "web", on="n1")], budgets=[budget("web", APP, **AVAILABLE)])
+    costs = cost_of_drain(seen, "n1", HERE)
+    assert [(cost.effect, cost.deadlock, cost.returns) for cost in costs] == [(Effect.BLOCKS, False, True)] * 2
+    assert [cost.deadlock for cost in cost_of_drain(seen, "n1", replace(HERE, leaves=True))] == [False, True]
 
 
 def test_pods_that_fit_alone_may_not_fit_together():
