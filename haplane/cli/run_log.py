@@ -6,13 +6,14 @@ One file per run, ``CLUSTER-VERB-TIMESTAMP.log`` in ``$XDG_STATE_HOME/haplane/lo
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import os
 import re
 import shlex
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -28,6 +29,7 @@ KEPT_RUNS = 50
 """Of each verb on each cluster, the newest: `status` from cron does not push the log of last week's `up` out."""
 KEPT_BYTES = 64 << 20
 """Of all of them together; the oldest go first."""
+MOST_READ = 10
 LOG_BYTES = 16 << 20
 """Of one run, after which only errors are written: `status --watch` may run for weeks."""
 COMMAND_CHARACTERS = 400
@@ -77,7 +79,7 @@ def open_log(name: str, now: datetime) -> tuple[Path, TextIO]:
 def remove_old(folder: Path, name: str) -> None:
     """Keep KEPT_RUNS logs of this name, and KEPT_BYTES of all."""
     logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-    same = [path for path in logs if path.name.rpartition("Z")[0][:-16] == name]
+    same = [path for path in logs if _name_of(path) == name]
     old = set(same[KEPT_RUNS:])
     total = 0
     for path in logs:
@@ -86,6 +88,21 @@ def remove_old(folder: Path, name: str) -> None:
             old.add(path)
     for path in old:
         path.unlink(missing_ok=True)
+
+
+def earlier_lines(name: str) -> Iterator[str]:
+    """Of the newest logs of this name, MOST_READ of them. None where they cannot be read."""
+    try:
+        logs = [path for path in directory().glob(f"{glob.escape(name)}-*.log") if _name_of(path) == name]
+    except RuntimeError:  # nobody knows the home directory
+        return
+    for path in sorted(logs, reverse=True)[:MOST_READ]:
+        with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+            yield from file
+
+
+def _name_of(log: Path) -> str:
+    return log.name.rpartition("Z")[0][:-16]
 
 
 class RunLog(logging.Handler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from haplane.cli import run_log
 from haplane.cli.output import Output
 from haplane.cli.plan import NOTHING, agreement, show_plan, show_what_is_left
 from haplane.cli.run import (
@@ -17,6 +18,7 @@ from haplane.cli.run import (
     without_option,
     yes_option,
 )
+from haplane.domain.timetable import took
 from haplane.errors import ExitCode
 from haplane.workflows.upgrade import Outcome, upgrade
 
@@ -54,6 +56,7 @@ def command(
         progress=output.progress,
         without_snapshot=without_snapshot,
         without=without,
+        took=took(run_log.earlier_lines(f"{loaded.cluster.name}-upgrade")),
     )
     if dry_run:
         show_plan(output, outcome.plan)

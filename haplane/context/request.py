@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Inventory
 from haplane.desired.snapshots import S3Files
 from haplane.desired.user_files import UserFiles
+from haplane.domain.timetable import Took
 from haplane.errors import HaplaneError
 from haplane.recovery.request import RestoreRequest
 from haplane.snapshots.packaging import AgentArchive
@@ -34,7 +35,7 @@ class NodeRequest:
 class Upgrade:
     """Where an upgrade ends: the version and the bundle of its last hop. ``hops`` are the versions to go through.
 
-    With ``without_snapshot`` no snapshot has to be there first.
+    With ``without_snapshot`` no snapshot has to be there first. ``took``: how long steps took in earlier upgrades.
     """
 
     version: str
@@ -42,6 +43,7 @@ class Upgrade:
     bundle: Path
     hops: tuple[str, ...] = ()
     without_snapshot: bool = False
+    took: Took = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

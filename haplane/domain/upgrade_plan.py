@@ -7,12 +7,13 @@ with a control plane, the rest with a node. Nothing of it is remembered: an inte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import Kind, Plan, Step, Wants, few
+from haplane.domain.timetable import Took, length
 
 UNFINISHED = (
     Kind.FORM_ETCD,
@@ -50,12 +51,16 @@ class Group(Enum):
 
 
 EFFECTS = {
-    Group.ETCD: "one at a time, the leader last; the others serve meanwhile",
-    Group.CONTROL_PLANE: "one at a time; new connections go to the others, busy ones get time to follow",
-    Group.NODE: "one at a time, a master's API server out of service as before; pods run on, exec and logs fail for "
-    "seconds",
+    Group.ETCD: "one at a time, the leader last; out of service: one member, with the API server beside it; "
+    "noticed by: watches, which reconnect",
+    Group.CONTROL_PLANE: "one at a time; out of service: one API server, drained before; "
+    "noticed by: watches, which reconnect, and clients that do not follow GOAWAY",
+    Group.NODE: "one at a time; out of service: one kubelet, and a master's API server, drained before; pods run on; "
+    "noticed by: watches, which reconnect, and exec, logs and port-forward on that node, which fail",
 }
 """Of each step: what is out of service, and who notices."""
+
+NOTHING_OUT = "out of service: nothing"
 
 TRIGGERS = {
     Group.ETCD: (Kind.ETCD,),
@@ -67,11 +72,12 @@ TRIGGERS = {
 
 @dataclass(frozen=True)
 class Target:
-    """The versions of a hop, and where its image archives lie on hosts."""
+    """The versions of a hop, where its image archives lie on hosts, and how long steps ``took`` before."""
 
     kubernetes: str
     etcd: str
     archives: frozenset[str]
+    took: Took = field(default_factory=dict)
 
 
 def group_of(path: str, roles: Sequence[str]) -> Group:
@@ -105,7 +111,9 @@ def upgrade_steps(
             why = _change(group, reports[name], kubelets.get(name), target) or _trigger(group, name, plan)
             if due or why:
                 why = why or f"{few(due)} differ"
-                steps.append(Step(group.value, name, f"{why}; {EFFECTS[group]}", due))
+                steps.append(
+                    Step(group.value, name, f"{why}; {EFFECTS[group]}{length(group.value, target.took)}", due)
+                )
     return Plan(tuple(steps))
 
 
@@ -114,8 +122,8 @@ def _stage(name: str, absent: Sequence[str], plan: Plan, target: Target) -> list
     images = plan.items(name, Kind.IMAGES)
     if not absent and not archives and not images:
         return []
-    why = f"{len(absent)} binaries, {max(len(archives), len(images))} images; nothing is restarted"
-    return [Step(Kind.STAGE, name, why, (*absent, *archives, *images))]
+    why = f"{len(absent)} binaries, {max(len(archives), len(images))} images; {NOTHING_OUT}"
+    return [Step(Kind.STAGE, name, f"{why}{length(Kind.STAGE, target.took)}", (*absent, *archives, *images))]
 
 
 def _change(group: Group, report: HostReport, kubelet: str | None, target: Target) -> str | None:

@@ -17,7 +17,8 @@ from haplane.domain.history import WITNESSES
 from haplane.domain.plan import THE_CLUSTER, Kind, Plan, Step
 from haplane.domain.slots import eligible
 from haplane.domain.snapshot_status import with_recent
-from haplane.domain.upgrade_plan import UNFINISHED, Target, upgrade_steps
+from haplane.domain.timetable import length, total
+from haplane.domain.upgrade_plan import NOTHING_OUT, UNFINISHED, Target, upgrade_steps
 from haplane.domain.upgrade_route import hops, problem_of
 from haplane.domain.versions import Running, is_version, parse, running_versions
 from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
@@ -129,6 +130,7 @@ def decide_hop(context: Context) -> None:
         kubernetes=manifest.kubernetes_version,
         etcd=manifest.etcd_version,
         archives=frozenset(image.file.path for image in manifest.images),
+        took=upgrade_of(context).took,
     )
     plan = upgrade_steps(context.plan, context.wants, context.observation.reports, _kubelets(context), target)
     plan = plan.ordered([host.name for host in context.inventory.everyone])
@@ -154,7 +156,8 @@ def _snapshot_step(context: Context) -> Step | None:
     names = (*eligible(able), *(one.name for one in able if one.healthy and one.leader))
     names = tuple(name for name in dict.fromkeys(names) if name not in recent)
     why = f"{len(recent)} members have a verified one younger than {settings.interval_seconds} s"
-    return Step(Kind.SNAPSHOT, THE_CLUSTER, f"{why}; {missing} of {', '.join(names)}", names)
+    why += f"; {missing} of {', '.join(names)}; {NOTHING_OUT}{length(Kind.SNAPSHOT, upgrade_of(context).took)}"
+    return Step(Kind.SNAPSHOT, THE_CLUSTER, why, names)
 
 
 def with_recent_snapshots(context: Context) -> tuple[str, ...]:
@@ -176,6 +179,7 @@ def _headline(context: Context, plan: Plan) -> Iterator[str]:
     every = [parse(one.version) for one in running_on(context)]
     first = min(every) if parse(upgrade.version) >= max(every) else max(every)
     yield f"{' -> '.join(dict.fromkeys((str(first), *upgrade.hops)))}; the steps below are those to {upgrade.hops[0]}"
+    yield total(plan, upgrade.took)
     before, *later = manifests_of(context).values()
     for version, after in zip(upgrade.hops[1:], later, strict=True):
         yield f"then {version} in the same steps: {', '.join(_differences(before, after)) or 'nothing else changes'}"

@@ -9,6 +9,7 @@ from haplane.config.model import Inventory
 from haplane.context.context import Context
 from haplane.context.request import Upgrade
 from haplane.domain.progress import Progress
+from haplane.domain.timetable import Took
 from haplane.errors import HaplaneError
 from haplane.executor import Executor
 from haplane.observation.decide import DECIDE
@@ -99,18 +100,19 @@ def upgrade(
     progress: Progress,
     without_snapshot: bool = False,
     without: Sequence[str] = (),
+    took: Took | None = None,
     executor: Executor | None = None,
 ) -> Outcome:
     """Every hop in turn, then what `up` would still do, with what every entry above raises.
 
     The first hop's plan is agreed to for all of them: it names them. What `up` would still do is asked about.
-    Workers and load balancers named in ``without`` are left alone. Raises BadInput for a name that is not in the
-    inventory.
+    Workers and load balancers named in ``without`` are left alone. ``took``: how long steps took in earlier upgrades
+    of this cluster. Raises BadInput for a name that is not in the inventory.
     """
     hosts_named(inventory, without)
     plain = replace(prepare_to_converge(inventory), dry_run=dry_run, without=tuple(without))
     wanted = inventory.cluster.kubernetes_version
-    asked = Upgrade(wanted, plain.required_manifest, plain.bundle, without_snapshot=without_snapshot)
+    asked = Upgrade(wanted, plain.required_manifest, plain.bundle, without_snapshot=without_snapshot, took=took or {})
     executor = executor or over_ssh(progress)
     words = ["upgrade", inventory.path, *(["--without-snapshot"] if without_snapshot else [])]
     command = engine.as_typed(*words, without=without)

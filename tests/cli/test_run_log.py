@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from haplane.cli import run_log
 from haplane.cli.run import json_option, reports_errors
+from haplane.domain.plan import Kind
+from haplane.domain.timetable import done, took
 from haplane.errors import ExitCode, Refused
 from haplane.remote.executions import LOGGER, Execution, executing
 
@@ -53,6 +55,18 @@ def listening():
 @pytest.fixture
 def text(state):
     return lambda: "".join(path.read_text() for path in (state / "log").iterdir())
+
+
+def test_the_next_upgrade_reads_how_long_steps_took(state):
+    """From logs of that cluster's upgrades alone; one that is cut short, or nobody's, is no reason to fail."""
+    assert list(run_log.earlier_lines("prod-upgrade")) == []
+    for name, seconds in (("prod-upgrade", 21.4), ("prod-upgrade", 30), ("prod-2-upgrade", 99), ("prod-up", 99)):
+        log = run_log.RunLog(*run_log.open_log(name, NOW), pytest.fail)
+        log.write(f"m1: {done(Kind.UPGRADE_ETCD, seconds)}", output="m2: done: upgrade etcd (77 s)")
+        log.end(0)
+    (state / "log" / "prod-upgrade-20261128T201502Z.log").mkdir()
+    found = took(run_log.earlier_lines("prod-upgrade"))
+    assert {kind: sorted(seconds) for kind, seconds in found.items()} == {Kind.UPGRADE_ETCD: [21, 30]}
 
 
 def test_commands_messages_and_the_error_with_its_traceback_are_in_it_and_it_is_named(state, text):

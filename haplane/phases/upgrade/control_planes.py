@@ -10,9 +10,10 @@ from haplane.domain.files import Part
 from haplane.domain.guard import may_restart_apiserver, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
-from haplane.phases.upgrade.switch import switching
 from haplane.procedures.out_of_service import undrain
 from haplane.procedures.restart import restart_control_plane, start_control_plane_anew
+from haplane.procedures.switch import switching
+from haplane.procedures.timed import timed
 
 
 def upgrade_control_planes(context: Context) -> None:
@@ -22,7 +23,8 @@ def upgrade_control_planes(context: Context) -> None:
     """
     context.deploy([context.some_master()], recipes.bind_kubelet_admin)
     for host in context.hosts(Kind.UPGRADE_CONTROL_PLANE):
-        _upgrade(context, host)
+        with timed(context, host.name, Kind.UPGRADE_CONTROL_PLANE):
+            _upgrade(context, host)
 
 
 def _upgrade(context: Context, host: Host) -> None:

@@ -12,9 +12,10 @@ from haplane.domain.guard import may_restart_etcd, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_etcd import starts_again
 from haplane.domain.upgrade_plan import Group
-from haplane.phases.upgrade.switch import switching
 from haplane.procedures.out_of_service import undrain
 from haplane.procedures.restart import restart_member
+from haplane.procedures.switch import switching
+from haplane.procedures.timed import timed
 
 
 def upgrade_members(context: Context) -> None:
@@ -22,7 +23,10 @@ def upgrade_members(context: Context) -> None:
     guard = where_others_carry_on(may_restart_etcd, len(context.inventory.etcd))
     for host in sorted(context.hosts(Kind.UPGRADE_ETCD), key=lambda one: context.report(one).etcd.leads):
         again, stays = partial(_start_again, context, host), partial(_why_new_one_stays, context, host)
-        with switching(context, host, Group.ETCD, again, stays=stays) as begin:
+        with (
+            timed(context, host.name, Kind.UPGRADE_ETCD),
+            switching(context, host, Group.ETCD, again, stays=stays) as begin,
+        ):
             restart_member(context, host, before=begin, guard=guard)
 
 

@@ -20,8 +20,9 @@ from haplane.errors import Refused
 from haplane.observation.guard import refuse_unless
 from haplane.observation.observe import observe_briefly
 from haplane.observation.waiting import Obstacle, look_until_clear
-from haplane.phases.upgrade.switch import switching
 from haplane.procedures.out_of_service import put_back, take_out
+from haplane.procedures.switch import switching
+from haplane.procedures.timed import timed
 
 READY_SECONDS = 60.0
 """A node whose kubelet was restarted reports Ready within 10 s, on a busy host within that."""
@@ -33,7 +34,7 @@ def upgrade_nodes(context: Context) -> None:
         _refuse_while_another_is_away(context, host)
         _refuse_unsafe(context, host)
         restart = partial(_restart, context, host)
-        with switching(context, host, Group.NODE, restart) as begin:
+        with timed(context, host.name, Kind.UPGRADE_NODE), switching(context, host, Group.NODE, restart) as begin:
             begin()
             context.deploy([host], recipes.write_kubelet_config)
             if host in context.inventory.masters:

@@ -10,6 +10,7 @@ from haplane.context.phase import Phase
 from haplane.domain.plan import THE_CLUSTER, Kind
 from haplane.errors import HaplaneError
 from haplane.observation.upgrade import snapshots_needed, with_recent_snapshots
+from haplane.procedures.timed import timed
 
 TAKE_SECONDS = 3600
 """Gigabytes are read, restored, encrypted and sent to a bucket far away."""
@@ -27,7 +28,8 @@ def take_snapshots(context: Context) -> None:
             return
         context.progress(name, "taking a snapshot")
         try:
-            _take(context, name)
+            with timed(context, name, Kind.SNAPSHOT):
+                _take(context, name)
         except HaplaneError as error:
             context.progress(name, f"has taken no snapshot: {error.what}")
             failure = error

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from haplane.bundle.manifest import BundleFile
+from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import upgrade as recipes
 from haplane.domain import host_paths
 from haplane.domain.files import Part
-from haplane.domain.plan import Kind
+from haplane.domain.plan import THE_CLUSTER, Kind
 from haplane.executor import Pushing
 from haplane.procedures.prepare_hosts import prepare_hosts
 from haplane.procedures.pushes import push_images, wait_for_all
+from haplane.procedures.timed import timed
 
 
 def stage(context: Context) -> None:
     """On all hosts at once. containerd takes the images in beside its others."""
-    pushes: list[Pushing] = []
-    for host in context.hosts(Kind.STAGE):
-        due = context.plan.items(host.name, Kind.STAGE)
-        files = [_staged(context, file) for file in context.manifest.files if file.path in due]
-        if files:
-            pushes.append(context.executor.push(host, context.request.bundle, files))
-        if images := push_images(context, host, due):
-            pushes.append(images)
-    wait_for_all(pushes)
+    with timed(context, THE_CLUSTER, Kind.STAGE):
+        wait_for_all([push for host in context.hosts(Kind.STAGE) for push in _pushes(context, host)])
+
+
+def _pushes(context: Context, host: Host) -> Iterator[Pushing]:
+    due = context.plan.items(host.name, Kind.STAGE)
+    if files := [_staged(context, file) for file in context.manifest.files if file.path in due]:
+        yield context.executor.push(host, context.request.bundle, files)
+    if images := push_images(context, host, due):
+        yield images
 
 
 def _staged(context: Context, file: BundleFile) -> BundleFile:

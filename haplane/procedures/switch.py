@@ -1,4 +1,4 @@
-"""Staged files take the places of those that are used, and give them back: what each step of a host switches."""
+"""Staged files take the places of those that are used, and give them back: what a step of an upgrade switches."""
 
 from __future__ import annotations
 
