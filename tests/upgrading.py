@@ -15,7 +15,7 @@ from haplane.domain import host_paths
 from haplane.domain.versions import parse
 from haplane.errors import HaplaneError
 
-ETCD = {"1.35.4": "3.6.16", "1.36.3": "3.6.16", "1.36.4": "3.6.16", "1.37.2": "3.7.3"}
+ETCD = {"1.34.1": "3.6.16", "1.35.4": "3.6.16", "1.36.3": "3.6.16", "1.36.4": "3.6.16", "1.37.2": "3.7.3"}
 NEVER_AT_ONCE = "the skew policy"
 
 

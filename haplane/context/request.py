@@ -33,15 +33,19 @@ class NodeRequest:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """Where an upgrade ends: the version and the bundle of its last hop. ``hops`` are the versions to go through.
+    """Where an upgrade ends: the version and the bundle of its last hop.
 
-    With ``without_snapshot`` no snapshot has to be there first. ``took``: how long steps took in earlier upgrades.
+    ``hops`` are the versions to go through, none where no way leads there; of ``missing`` among them there is no
+    bundle. ``built`` are bundles that may be on the way: hosts are asked for their files too. With
+    ``without_snapshot`` no snapshot has to be there first. ``took``: how long steps took in earlier upgrades.
     """
 
     version: str
     manifest: Manifest
     bundle: Path
     hops: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    built: tuple[Manifest, ...] = ()
     without_snapshot: bool = False
     took: Took = field(default_factory=dict)
 

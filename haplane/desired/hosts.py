@@ -190,8 +190,14 @@ def programs_of(manifest: Manifest | None, roles: Iterable[str]) -> tuple[str, .
     return tuple(path for path in paths if path.rsplit("/", 2)[-2] == "bin")
 
 
-def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, object]:
-    """What to ask every host for, alike: each says what of it there is. Without a manifest no binary is asked for."""
+def request_for(
+    inventory: Inventory, manifest: Manifest | None, others: Iterable[Manifest] = ()
+) -> dict[str, object]:
+    """What to ask every host for, alike: each says what of it there is. Without a manifest no binary is asked for.
+
+    ``others`` are bundles that an upgrade may go through.
+    """
+    bundles = [*([manifest] if manifest else []), *others]
     files: set[str] = {
         *MASTER_EVIDENCE,
         *host_paths.MOVED_MANIFESTS.values(),
@@ -203,7 +209,7 @@ def request_for(inventory: Inventory, manifest: Manifest | None) -> dict[str, ob
         files |= set(needed_paths(inventory, host))
     return {
         "files": sorted(files),
-        "bundle": sorted(_bundle_paths(manifest) if manifest else ()),
+        "bundle": sorted({path for one in bundles for path in _bundle_paths(one)}),
         "certificates": [
             f"{host_paths.ETCD_PKI}/*.crt",
             host_paths.ETCD_HAPROXY_PEM,

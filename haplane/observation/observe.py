@@ -36,7 +36,10 @@ def _look(context: Context, without: tuple[str, ...] = ()) -> None:
     inventory = context.inventory
     asked_at = context.now().timestamp()
     context.progress(", ".join(host.name for host in inventory.everyone), "observing")
-    request = request_for(inventory, context.request.manifest) | {"without": without}
+    upgrade = context.request.upgrade
+    request = request_for(inventory, context.request.manifest, upgrade.built if upgrade else ()) | {
+        "without": without
+    }
     gathered = context.executor.observe(inventory.everyone, request)
     for name, fingerprint in gathered.first_contacts.items():
         context.progress(name, f"first contact, its host key is {fingerprint}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from haplane.bundle.installed import built_versions
 from haplane.bundle.lock import versions_of
-from haplane.bundle.manifest import Manifest, build_command, default_directory, load_manifest
+from haplane.bundle.manifest import Manifest, build_command, default_directory, load_manifest, parsed_manifest
 from haplane.config.model import Inventory
 from haplane.context.context import Context
 from haplane.context.phase import Look
@@ -20,26 +20,29 @@ from haplane.domain.snapshot_status import with_recent
 from haplane.domain.timetable import length, total
 from haplane.domain.upgrade_plan import NOTHING_OUT, UNFINISHED, Target, upgrade_steps
 from haplane.domain.upgrade_route import hops, problem_of
-from haplane.domain.versions import Running, is_version, parse, running_versions
+from haplane.domain.versions import Running, Version, is_version, parse, running_versions
 from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
 from haplane.observation.candidates import candidates
-from haplane.observation.decide import decide_convergence
-from haplane.observation.observe import observe
+from haplane.observation.decide import decide_steps
+from haplane.observation.membership import foresee_changes
 
 REPLACE = (
-    "; a master that is wrong about itself: `haplane reset INVENTORY HOST`, then `haplane node repair INVENTORY HOST`"
+    "; a master that is wrong about itself: `haplane reset INVENTORY HOST`, "
+    "then `haplane node repair INVENTORY HOST` with the version in it that the others run"
 )
 """An upgrade needs them all."""
 
 
 def choose_hop(context: Context) -> None:
-    """Make the request that of the next hop.
+    """Make the request that of the next hop of which there is a bundle.
 
     Raises Refused for a version that this cluster cannot become, Problems for bundles that are missing on the way.
+    What is checked afterwards goes as far as it can without them.
     """
     upgrade, inventory = upgrade_of(context), context.inventory
     running = running_on(context)
     if why := problem_of(running, upgrade.version):
+        _pursue(context, replace(upgrade, hops=(), missing=()), upgrade.version)
         raise Refused(
             f"this cluster cannot become {upgrade.version}; nothing was changed",
             where="; ".join(map(str, running[:6])),
@@ -53,27 +56,35 @@ def choose_hop(context: Context) -> None:
         [parse(one) for one in built if is_version(one)],
         [parse(one) for one in versions_of(upgrade.manifest.source)],
     )
+    absent = [one.version for one in missing]
+    every = tuple(map(str, sorted({*route, *absent})))
+    _pursue(context, replace(upgrade, hops=every, missing=tuple(map(str, absent))), str(route[0]))
     if missing:
         raise Problems(
             "bundles are missing on the way; nothing was changed",
             [_missing(upgrade, str(one.version), one.minor, running) for one in missing],
         )
-    first, rest = str(route[0]), tuple(map(str, route))
-    if (first, rest) == (inventory.cluster.kubernetes_version, upgrade.hops):
-        return
-    directory = bundle_of(upgrade, first)
+
+
+def _pursue(context: Context, upgrade: Upgrade, version: str) -> None:
+    """Hosts need not be observed again: they were asked for the files of every bundle that may be on the way."""
+    directory, manifest = bundle_of(upgrade, version), upgrade.manifest
+    if version != upgrade.version:
+        manifest = load_manifest(directory, build_of_hop(upgrade, version))
+    inventory = with_version(context.inventory, version)
     context.pursue(
-        replace(
-            context.request,
-            inventory=with_version(inventory, first),
-            manifest=upgrade.manifest
-            if first == upgrade.version
-            else load_manifest(directory, build_of_hop(upgrade, first)),
-            bundle=directory,
-            upgrade=replace(upgrade, hops=rest),
-        )
+        replace(context.request, inventory=inventory, manifest=manifest, bundle=directory, upgrade=upgrade)
     )
-    observe(context)
+
+
+def on_the_way(version: str, architecture: str) -> tuple[Manifest, ...]:
+    """Of each minor version below, the newest bundle that was built: a route goes through no other."""
+    newest: dict[tuple[int, int], tuple[Version, Path]] = {}
+    for name, directory in built_versions(architecture).items():
+        if is_version(name) and (found := parse(name))[:2] < parse(version)[:2]:
+            newest[found[:2]] = max(newest.get(found[:2], (found, directory)), (found, directory))
+    manifests = (parsed_manifest(directory) for _, directory in newest.values())
+    return tuple(one for one in manifests if one is not None)
 
 
 def running_on(context: Context) -> tuple[Running, ...]:
@@ -108,23 +119,36 @@ def upgrade_of(context: Context) -> Upgrade:
 
 
 def decide_hop(context: Context) -> None:
-    """What the next hop does. Raises UnfitHosts while the cluster is not complete, with each step that is due."""
-    decide_convergence(context)
-    steps = context.plan.of(*UNFINISHED)
-    if steps:
-        path = context.inventory.path
+    """What the next hop does, where there is one.
+
+    Raises UnfitHosts while the cluster is not complete, with each step that is due, and as :func:`foresee_changes`.
+    """
+    if not upgrade_of(context).hops:
+        return
+    found: list[HaplaneError] = []
+    try:
+        decide_steps(context, foresee_changes(context))
+    except HaplaneError as error:
+        found.append(error)
+        decide_steps(context)
+    found += [_unfinished(context, step) for step in context.plan.of(*UNFINISHED)]
+    _adopt_hop(context)
+    if found:
         raise UnfitHosts(
-            "this cluster is not as its inventory says, so it is not upgraded; nothing was changed",
-            [
-                HaplaneError(
-                    f"{step.host}: {step.kind.value} is due",
-                    why=step.why,
-                    next_step=f'set cluster["kubernetes_version"] in {path} to the version that runs, '
-                    f"and `haplane up {path}`",
-                )
-                for step in steps
-            ],
+            "this cluster is not as its inventory says, so it is not upgraded; nothing was changed", found
         )
+
+
+def _unfinished(context: Context, step: Step) -> HaplaneError:
+    path = context.inventory.path
+    return HaplaneError(
+        f"{step.host}: {step.kind.value} is due",
+        why=step.why,
+        next_step=f'set cluster["kubernetes_version"] in {path} to the version that runs, and `haplane up {path}`',
+    )
+
+
+def _adopt_hop(context: Context) -> None:
     manifest = context.manifest
     target = Target(
         kubernetes=manifest.kubernetes_version,
@@ -180,8 +204,8 @@ def _headline(context: Context, plan: Plan) -> Iterator[str]:
     first = min(every) if parse(upgrade.version) >= max(every) else max(every)
     yield f"{' -> '.join(dict.fromkeys((str(first), *upgrade.hops)))}; the steps below are those to {upgrade.hops[0]}"
     yield total(plan, upgrade.took)
-    before, *later = manifests_of(context).values()
-    for version, after in zip(upgrade.hops[1:], later, strict=True):
+    (_, before), *later = manifests_of(context).items()
+    for version, after in later:
         yield f"then {version} in the same steps: {', '.join(_differences(before, after)) or 'nothing else changes'}"
         before = after
     if len(context.inventory.masters) == 1 and plan.of(Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_ETCD):
@@ -203,9 +227,10 @@ def bundle_of(upgrade: Upgrade, hop: str) -> Path:
 
 
 def manifests_of(context: Context) -> dict[str, Manifest]:
-    """By hop, in their order. Raises as :func:`load_manifest`."""
+    """By hop, in their order, of those that have a bundle. Raises as :func:`load_manifest`."""
     upgrade = upgrade_of(context)
-    return {hop: load_manifest(bundle_of(upgrade, hop), build_of_hop(upgrade, hop)) for hop in upgrade.hops}
+    there = [hop for hop in upgrade.hops if hop not in upgrade.missing]
+    return {hop: load_manifest(bundle_of(upgrade, hop), build_of_hop(upgrade, hop)) for hop in there}
 
 
 def build_of_hop(upgrade: Upgrade, hop: str) -> str:

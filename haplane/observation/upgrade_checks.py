@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -60,10 +61,21 @@ def check_upgrade(context: Context) -> None:
 
 
 def _problems(context: Context) -> Iterator[HaplaneError]:
+    """What has to be asked for is asked for first, all of it at once."""
+    with Threads() as pool:
+        tries, apis = pool.submit(_dry_runs, context), pool.submit(_deprecated_apis, context)
+        unaccepted = pool.submit(_unaccepted, context) if context.wants else None
+        yield from _reported(context)
+        yield from checks.webhook_problems(context.observation.reports.values(), tries.result())
+        yield from checks.api_problems(apis.result(), upgrade_of(context).version)
+        yield from unaccepted.result() if unaccepted else ()
+
+
+def _reported(context: Context) -> Iterator[HaplaneError]:
+    """What follows from the hosts' reports."""
     inventory, reports = context.inventory, context.observation.reports
     masters, members = ([host.name for host in group] for group in (inventory.masters, inventory.etcd))
     version = context.manifest.kubernetes_version
-    upgrade = upgrade_of(context)
     yield from checks.host_problems(masters, members, context.observation, version)
     begun = any(path.startswith(host_paths.VERSIONS) for report in reports.values() for path in report.bundle)
     between = begun or len({one.version for one in running_on(context)}) > 1
@@ -75,20 +87,26 @@ def _problems(context: Context) -> Iterator[HaplaneError]:
     else:
         yield from _node_problems(context, kubernetes.nodes, begun=begun)
     yield from _snapshot_problems(context)
-    yield from checks.webhook_problems(reports.values(), _dry_runs(context))
     yield from checks.pod_problems(reports.values())
-    yield from checks.disk_problems(bytes_needed(context), reports)
-    yield from checks.room_for_programs(bytes_switched(context), reports)
+    if context.wants:
+        yield from checks.disk_problems(bytes_needed(context), reports)
+        yield from checks.room_for_programs(bytes_switched(context), reports)
     statuses = {name: report.etcd.status for name in members if (report := reports.get(name))}
     yield from _etcd_problems(context, {name: status for name, status in statuses.items() if status})
+
+
+def _unaccepted(context: Context) -> list[HaplaneError]:
+    """Flags and gates that programs of a hop do not take; of every hop that has a bundle at once."""
+    upgrade = upgrade_of(context)
     with Threads() as pool:
-        apis, written = pool.submit(_deprecated_apis, context), pool.submit(_written, context)
-        texts = {hop: pool.submit(helps, bundle_of(upgrade, hop), PROGRAMS) for hop in upgrade.hops}
-        yield from checks.api_problems(apis.result(), upgrade.version)
-        for hop, text in texts.items():
-            known = {name: accepted(one) for name, one in text.result().items()}
+        written = pool.submit(_written, context)
+
+        def of(hop: str) -> list[HaplaneError]:
+            known = {name: accepted(one) for name, one in helps(bundle_of(upgrade, hop), PROGRAMS).items()}
             refused = _refused(bundle_of(upgrade, hop), unnamed(written.result(), known))
-            yield from checks.flag_problems(refused, hop)
+            return list(checks.flag_problems(refused, hop))
+
+        return [one for found in pool.map(of, manifests_of(context)) for one in found]
 
 
 def _node_problems(context: Context, nodes: Sequence[Node], *, begun: bool) -> Iterator[HaplaneError]:
@@ -98,13 +116,15 @@ def _node_problems(context: Context, nodes: Sequence[Node], *, begun: bool) -> I
     become so by this, and a worker that lies must not keep the others from being upgraded.
     """
     left_out, hops = set(context.request.without), upgrade_of(context).hops
+    if not begun:
+        yield from checks.unready_nodes(node for node in nodes if node.name not in left_out)
+    if not hops:
+        return
     known = {host.name for host in context.inventory.nodes}
     follow = known & context.observation.reports.keys()
     now = max((one.version for one in running_on(context) if one.program == APISERVER), key=parse, default=hops[0])
     old = {node.name for node in nodes if checks.is_too_old(node.kubelet_version, now)}
     stay = [node for node in nodes if node.name not in follow and node.name not in left_out & old]
-    if not begun:
-        yield from checks.unready_nodes(node for node in nodes if node.name not in left_out)
     yield from checks.kubelet_problems((node for node in nodes if node.name in follow), hops[0])
     yield from checks.kubelet_problems(stay, hops[-1])
     yield from checks.runtime_problems((node for node in nodes if node.name not in known), hops[-1])
@@ -136,10 +156,13 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
 
 
 def _etcd_problems(context: Context, running: Mapping[str, EtcdStatus]) -> Iterator[HaplaneError]:
-    """Of every hop, each from what the one before leaves: the first is not made where a later one cannot be."""
-    members = dict(running)
-    for hop, manifest in manifests_of(context).items():
-        wanted = manifest.etcd_version
+    """Of every hop, each from what the one before leaves: the first is not made where a later one cannot be.
+
+    What a hop without a bundle would leave is not known.
+    """
+    members, manifests = dict(running), manifests_of(context)
+    for hop in takewhile(manifests.__contains__, upgrade_of(context).hops):
+        wanted = manifests[hop].etcd_version
         if found := list(upgrade_etcd.etcd_problems(members, hop, wanted)):
             yield from found
             return
@@ -212,11 +235,17 @@ def _refused(bundle: Path, unverified: Iterable[Written]) -> dict[Written, str]:
 def _on(context: Context, host: Host) -> Iterator[Written]:
     """What somebody added on the host: drop-ins of the units, and the files of variables that these name."""
     units = context.report(host).units
-    for name in UNITS:
-        drop_ins = _read(context, host, units[name].drop_ins if name in units else ())
-        named = {path for content in drop_ins.values() for path in environment_files(content)}
-        for path, content in {**drop_ins, **_read(context, host, sorted(named - drop_ins.keys()))}.items():
-            yield from in_file_of_host(name, content, host.name, path)
+    drop_ins = {name: units[name].drop_ins for name in UNITS if name in units}
+    found = _read(context, host, list(dict.fromkeys(path for paths in drop_ins.values() for path in paths)))
+    named = {
+        name: [one for path in paths if path in found for one in environment_files(found[path])]
+        for name, paths in drop_ins.items()
+    }
+    found |= _read(context, host, sorted({path for paths in named.values() for path in paths} - found.keys()))
+    for name, paths in drop_ins.items():
+        for path in dict.fromkeys((*paths, *named[name])):
+            if path in found:
+                yield from in_file_of_host(name, found[path], host.name, path)
 
 
 def _read(context: Context, host: Host, paths: Sequence[str]) -> dict[str, bytes]:

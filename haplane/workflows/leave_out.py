@@ -20,7 +20,7 @@ from haplane.domain.clocks import Window
 from haplane.domain.observed import Observation
 from haplane.domain.progress import silent
 from haplane.domain.quorum import has_quorum
-from haplane.errors import HaplaneError, Locked
+from haplane.errors import HaplaneError, Locked, Several
 from haplane.executor import Executor, Observer
 
 
@@ -73,12 +73,23 @@ def offer(error: HaplaneError, context: Context, looks: Sequence[Look], command:
     """
     names = [host.name for host in context.inventory.everyone if host.name in context.observation.reports]
     if context.result.changed or isinstance(error, Locked) or (names and _goes_on_without(context, looks)):
-        names = [name for name in names if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", error.where or "")]
+        names = [name for name in names if _names(error.where, name)]
     offered = [name for name in names if name != context.request.repaired and _goes_on_without(context, looks, name)]
     if offered:
         commands = " or ".join(f"`{command} --without {name}`" for name in offered)
         which = offered[0] if len(offered) == 1 else "the one whose report is wrong"
-        error.add_next_step(f"or go on without {which}: {commands}")
+        _about(error, offered).add_next_step(f"or go on without {which}: {commands}")
+
+
+def _about(error: HaplaneError, hosts: Sequence[str]) -> HaplaneError:
+    """The whole error, or where it has problems of others too, the first that names one of the hosts."""
+    problems = error.problems if isinstance(error, Several) else ()
+    named = [one for one in problems if any(_names(f"{one.what} {one.where}", name) for name in hosts)]
+    return named[0] if 0 < len(named) < len(problems) else error
+
+
+def _names(text: str | None, host: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", text or "") is not None
 
 
 def _goes_on_without(context: Context, looks: Sequence[Look], *names: str) -> bool:

@@ -12,6 +12,7 @@ from haplane.domain.progress import Progress
 from haplane.domain.timetable import Took
 from haplane.errors import HaplaneError
 from haplane.executor import Executor
+from haplane.observation.at_once import at_once
 from haplane.observation.decide import DECIDE
 from haplane.observation.health import VERIFY_HEALTH
 from haplane.observation.membership import REFUSE_LIVING_MASTERS
@@ -25,7 +26,7 @@ from haplane.observation.preconditions import (
 )
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.rotation import REFUSE_UNFINISHED_ROTATION
-from haplane.observation.upgrade import CHOOSE_HOP, DECIDE_HOP
+from haplane.observation.upgrade import CHOOSE_HOP, DECIDE_HOP, on_the_way
 from haplane.observation.upgrade_checks import CHECK_UPGRADE
 from haplane.phases.converge.apply_cluster import APPLY_CLUSTER
 from haplane.phases.converge.await_nodes import AWAIT_NODES
@@ -41,23 +42,36 @@ from haplane.phases.upgrade.stage import PREPARE, STAGE, TIDY
 from haplane.workflows import engine
 from haplane.workflows.converge import CONVERGE
 from haplane.workflows.converge import PREPARE as PREPARE_AS_UP
-from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb, looks_before
+from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
 from haplane.workflows.leave_out import offer
 from haplane.workflows.prepare import hosts_named, over_ssh, prepare_to_converge
 
-ENTRIES = (
+WAIT_UNTIL_KNOWN = (
     OBSERVE,
     REFUSE_UNFINISHED_RESTORE,
-    REFUSE_UNFINISHED_ROTATION,
-    REFUSE_CHANGED_SETTINGS,
+    REQUIRE_A_MASTER,
     WAIT_FOR_LATE_MEMBERS,
     WAIT_FOR_STARTING_API_SERVERS,
-    REQUIRE_A_MASTER,
+)
+JUDGE_REPORTS = (
+    REFUSE_UNFINISHED_ROTATION,
+    REFUSE_CHANGED_SETTINGS,
     CHOOSE_HOP,
     REFUSE_UNFIT_HOSTS,
     REFUSE_LIVING_MASTERS,
     DECIDE_HOP,
+)
+"""What decides on reports alone, CHECK_UPGRADE asks hosts and programs as well."""
+
+CHECK_ALL = at_once(
+    "Look for all that keeps the cluster from being upgraded",
+    "this cluster cannot be upgraded now; nothing was changed",
+    *JUDGE_REPORTS,
     CHECK_UPGRADE,
+)
+ENTRIES = (
+    *WAIT_UNTIL_KNOWN,
+    CHECK_ALL,
     CONFIRM,
     LOCK,
     LOOK_AGAIN,
@@ -78,8 +92,7 @@ ENTRIES = (
 )
 """One hop. The order between the components is kubeadm's: etcd, API servers, what exists once, then kubelets."""
 
-LOOKS = looks_before(ENTRIES, CHECK_UPGRADE)
-"""What decides on reports alone."""
+LOOKS = (*WAIT_UNTIL_KNOWN, *JUDGE_REPORTS)
 
 REST = (OBSERVE, DECIDE, CONFIRM, LOCK, LOOK_AGAIN, *PREPARE_AS_UP, *CONVERGE, AWAIT_NODES, VERIFY_HEALTH)
 """What `up` would still do once the last hop is complete: most often nothing."""
@@ -112,7 +125,9 @@ def upgrade(
     hosts_named(inventory, without)
     plain = replace(prepare_to_converge(inventory), dry_run=dry_run, without=tuple(without))
     wanted = inventory.cluster.kubernetes_version
-    asked = Upgrade(wanted, plain.required_manifest, plain.bundle, without_snapshot=without_snapshot, took=took or {})
+    manifest = plain.required_manifest
+    built = on_the_way(wanted, manifest.architecture)
+    asked = Upgrade(wanted, manifest, plain.bundle, built=built, without_snapshot=without_snapshot, took=took or {})
     executor = executor or over_ssh(progress)
     words = ["upgrade", inventory.path, *(["--without-snapshot"] if without_snapshot else [])]
     command = engine.as_typed(*words, without=without)
@@ -120,11 +135,7 @@ def upgrade(
     warnings: list[str] = []
     while not gone or gone[-1] != wanted:
         context = Context(replace(plain, upgrade=asked), executor)
-        try:
-            lines = engine.carry_out(Verb("upgrade", command, ENTRIES), context, _agreed if gone else confirm)
-        except HaplaneError as error:
-            offer(error, context, LOOKS, command)
-            raise
+        lines = _carry_out_hop(context, command, _agreed if gone else confirm)
         route = context.request.upgrade.hops if context.request.upgrade else ()
         warnings += context.result.warnings
         if lines and not context.result.changed:  # a dry run, or not agreed to
@@ -137,6 +148,15 @@ def upgrade(
     rest = engine.carry_out(Verb("upgrade", command, REST), context, confirm)
     warnings += context.result.warnings
     return _outcome(context, (*lines, *rest), tuple(gone), warnings, changed=changed or context.result.changed)
+
+
+def _carry_out_hop(context: Context, command: str, confirm: Confirm) -> tuple[str, ...]:
+    """Its plan."""
+    try:
+        return engine.carry_out(Verb("upgrade", command, ENTRIES), context, confirm)
+    except HaplaneError as error:
+        offer(error, context, LOOKS, command)
+        raise
 
 
 def _outcome(

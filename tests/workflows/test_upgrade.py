@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import threading
 
 import pytest
 import samples
 from fake_cluster import Killed
-from upgrading import ETCD, UpgradedCluster, with_version, write_bundle
+from upgrading import ETCD, UpgradedCluster, manifest_of, with_version, write_bundle
 
+from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
 from haplane.observation import decide, upgrade_checks
@@ -181,6 +183,92 @@ def test_without_the_bundle_in_between_nothing_is_changed(inventory, tmp_path):
         "one that can be built"
     )
     assert cluster.count == 0
+
+
+GONE = {
+    "kind": "validatingwebhookconfiguration", "name": "guard", "webhook": "g.x", "why": "gone",
+    "rules": [{"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}],
+}  # fmt: skip
+REFUSED_BY_GONE = "validatingwebhookconfiguration guard refuses every request for pods, the cluster's own among them"
+NO_SPACE = "etcd is out of space (alarm NOSPACE)"
+
+
+def planted(inventory):
+    """A cluster with a webhook that is gone, and without space in etcd."""
+    cluster = UpgradedCluster(inventory)
+    cluster.now_reported["m1"]["workloads"] = samples.workloads(inventory, webhooks=[GONE])
+    for name in ("m1", "m2", "m3"):
+        cluster.now_reported[name]["etcd"]["status"]["errors"] = ["memberID:2 alarm:NOSPACE "]
+    return cluster
+
+
+def refusals_of(cluster):
+    with pytest.raises(UnfitHosts, match="this cluster cannot be upgraded now; nothing was changed") as refused:
+        run(cluster)
+    assert cluster.count == 0
+    assert refused.value.next_step is None
+    return [one.what for one in refused.value.problems]
+
+
+def test_a_missing_bundle_is_one_line_of_all_that_keeps_a_cluster_from_being_upgraded(
+    inventory, tmp_path, monkeypatch
+):
+    """It was reported alone; once it was built, the next run named the webhook."""
+    shutil.rmtree(tmp_path / "haplane" / "bundles" / "1.36.3-amd64")
+    resized(tmp_path, "1.37.2", kubelet=39 << 30)
+    monkeypatch.setattr(upgrade_checks, "helps", lambda *_: {"kubelet": "      --node-ip string\n"})
+    monkeypatch.setattr(upgrade_checks, "refusals", lambda _, asked: dict.fromkeys(asked, "unknown flag"))
+    found = refusals_of(planted(inventory))
+    assert found[0] == "there is no bundle of Kubernetes 1.36, which is between 1.35.4 and 1.37.2"
+    assert {REFUSED_BY_GONE, NO_SPACE, "m1: too little disk to stage the new version"} < set(found)
+    assert any(what.startswith("kubelet of 1.37.2 does not accept the flag") for what in found)
+    assert not any("too old" in what or "in one step" in what for what in found), "it goes through 1.36 all the same"
+
+
+def test_a_version_that_it_cannot_become_is_one_line_too_and_nothing_is_told_of_that_version(inventory, tmp_path):
+    write_bundle(tmp_path / "haplane" / "bundles" / "1.34.1-amd64", "1.34.1")
+    found = refusals_of(planted(with_version(inventory, "1.34.1")))
+    assert found == ["this cluster cannot become 1.34.1; nothing was changed", NO_SPACE, REFUSED_BY_GONE]
+
+
+def test_what_is_unfinished_is_one_line_too(inventory):
+    cluster = planted(inventory)
+    del cluster.now_reported["w1"]["files"][host_paths.KUBELET_KUBECONFIG]
+    cluster.now_reported["w1"]["units"].pop("kubelet")
+    found = refusals_of(cluster)
+    assert {"w1: join as a worker is due", NO_SPACE, REFUSED_BY_GONE} <= set(found)
+
+
+@pytest.mark.parametrize("version", ["1.36.3", "1.37.2"])
+def test_hosts_are_observed_once_before_the_plan_is_shown(inventory, version):
+    """The version of the first hop was found by the first look, and then all hosts were observed again for it."""
+    cluster, observed = UpgradedCluster(with_version(inventory, version)), []
+    honest = cluster.observe
+    cluster.observe = lambda hosts, request: observed.append(request) or honest(hosts, request)
+    assert run(cluster, dry_run=True).plan
+    assert len(observed) == 1
+    staged = {path for path in observed[0]["bundle"] if path.startswith(host_paths.staged("1.36.3", "/"))}
+    assert staged == {host_paths.staged("1.36.3", file.path) for file in manifest_of("1.36.3").files}
+
+
+def test_hosts_and_programs_are_asked_at_the_same_time(inventory, monkeypatch):
+    """One after the other they took longer than the 5 s that all checks may take."""
+    cluster, together = UpgradedCluster(inventory), threading.Barrier(3, timeout=30)
+    honest = cluster.run
+    hook = GONE | {"conditional": True}
+    cluster.now_reported["m1"]["workloads"] = samples.workloads(inventory, webhooks=[hook])
+
+    def ask(host, *command, **how):
+        words = " ".join(command)
+        if host.name == "m1" and (command[-1] == "g.x" or "deprecated_apis" in words):
+            together.wait()
+        return b'{"refused": {}, "complete": true}' if command[-1] == "g.x" else honest(host, *command, **how)
+
+    cluster.run = ask
+    once = iter([together.wait])
+    monkeypatch.setattr(upgrade_checks, "helps", lambda *_: next(once, dict)() and {})
+    assert run(cluster, dry_run=True).plan
+    assert not together.broken
 
 
 def test_a_later_hop_that_etcd_cannot_make_is_refused_before_the_first(inventory, tmp_path, monkeypatch):
