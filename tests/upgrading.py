@@ -6,12 +6,14 @@ from hashlib import sha256
 from types import SimpleNamespace
 
 import samples
-from fake_cluster import FakeCluster, converged
+from fake_cluster import ETCD_CA, FakeCluster, converged
 
 from haplane.bundle.manifest import Manifest
 from haplane.desired.files import kubeadm_configuration
 from haplane.desired.hosts import cluster_wants
 from haplane.domain import host_paths
+from haplane.domain.plan import MASTER_EVIDENCE
+from haplane.domain.steps.nodes import WORKER_EVIDENCE
 from haplane.domain.versions import parse
 from haplane.errors import HaplaneError
 
@@ -92,6 +94,9 @@ class UpgradedCluster(FakeCluster):
             report = self.now_reported[host.name]
             for file in files:
                 report["bundle"][file.path] = file.sha256
+                if file.path.startswith(host_paths.VERSIONS):
+                    staged = file.path.removeprefix(host_paths.VERSIONS).split("/")[1]
+                    report["leftovers"] = report["leftovers"] | {"staged": [staged]}
             manifest = json.loads((bundle / "manifest.json").read_text())
             arrived = {file.path for file in files}
             report["images"] = sorted(
@@ -105,8 +110,34 @@ class UpgradedCluster(FakeCluster):
         return SimpleNamespace(host=host, wait=arrive)
 
     def _prepare_host(self, name, arguments):
+        report, wanted = self.now_reported[name], self.wanted[name]["certificates"]
+        report["certificates"] |= {path: wanted[path] for path in ETCD_CA if path in wanted}
         for file in arguments["files_of"][name]:
             self.now_reported[name]["files"][file.path] = {"sha256": file.sha256, "mode": file.mode, "user_id": 0}
+
+    def _start_runtime(self, name, arguments):
+        self.units(name, "containerd")
+
+    def _initialise_master(self, name, arguments):
+        super()._initialise_master(name, arguments)
+        report = self.now_reported[name]
+        report["files"] |= {path: self.wanted[name]["files"][path] for path in MASTER_EVIDENCE}
+        version = self.version_of[report["files"][host_paths.KUBEADM_CONFIG_YAML]["sha256"]]
+        report["settings"] = report["settings"] | {"apiserver_version": version}
+        others = [one for one in self._serving() if one != name]
+        report["kubernetes"] = deepcopy(self.now_reported[others[0]]["kubernetes"])
+        self.history.append(("control plane", name, version))
+        self._run_kubelet(name)
+
+    def _join_worker(self, name, arguments):
+        super()._join_worker(name, arguments)
+        wanted = self.wanted[name]["files"]
+        self.now_reported[name]["files"] |= {path: wanted[path] for path in WORKER_EVIDENCE}
+        self._run_kubelet(name)
+
+    def _clear_alarms(self, name, arguments):
+        for host in self.inventory.etcd:
+            self.now_reported[host.name]["etcd"]["status"]["errors"] = []
 
     def _stage_files(self, name, arguments):
         self.staged_files[name] |= {file.path: file for file in arguments["staged"]}
@@ -181,9 +212,12 @@ class UpgradedCluster(FakeCluster):
         report = self.now_reported[name]
         assert name not in self.master_names or report["apiserver"]["ready"], "kubeadm asks the API server beside it"
 
-    def _restart_node(self, name, arguments):
+    def _run_kubelet(self, name):
         number = int(self.now_reported[name]["bundle"]["/usr/local/bin/kubelet"], 16)
         self.kubelets[name] = next(version for version in ETCD if number_of(version) == number)
+
+    def _restart_node(self, name, arguments):
+        self._run_kubelet(name)
         assert not self.now_reported[name].get("apiserver", {}).get("ready"), "a new kubelet starts static pods anew"
         self.history.append(("node", name, self.kubelets[name]))
         self._check_skew()
@@ -198,6 +232,7 @@ class UpgradedCluster(FakeCluster):
         report["bundle"] = {
             path: digest for path, digest in report["bundle"].items() if not path.startswith(host_paths.VERSIONS)
         }
+        report["leftovers"] = report["leftovers"] | {"staged": []}
         self.staged_files[name] = {}
 
     def _check_skew(self):
@@ -205,8 +240,10 @@ class UpgradedCluster(FakeCluster):
             parse(self.now_reported[host.name]["settings"]["apiserver_version"]) for host in self.inventory.masters
         ]
         assert max(apiservers).minor - min(apiservers).minor <= 1, NEVER_AT_ONCE
-        for version in self.kubelets.values():
-            assert parse(version)[:2] <= min(apiservers)[:2], "a kubelet is newer than an API server"
+        beside = dict(zip(sorted(self.master_names), apiservers, strict=True))
+        for name, version in self.kubelets.items():
+            used = beside.get(name, min(apiservers))
+            assert parse(version)[:2] <= used[:2], "a kubelet is newer than an API server that it uses"
             assert max(apiservers).minor - parse(version).minor <= 3
 
     @property

@@ -59,7 +59,7 @@ def converge(
         without=without,
     )
     if dry_run:
-        show_plan(output, outcome.plan)
+        show_plan(output, outcome.plan, nothing=_nothing(outcome))
     present(output, outcome, inventory.path, dry_run=dry_run, in_lab=inventory.cluster.lab is not None)
     return ExitCode.DONE if dry_run else outcome.exit_code
 
@@ -83,7 +83,7 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, 
         setting = f'cluster["snapshots"]["signing_key"] = "{outcome.signing_key}"'
         output.line(f"Add {setting} to the inventory so that forged snapshots are rejected.")
     if not outcome.plan and not dry_run:
-        output.line(NOTHING)
+        output.line(_nothing(outcome))
     if outcome.status is None:
         return
     for problem in outcome.status.problems:
@@ -96,6 +96,11 @@ def present(output: Output, outcome: Outcome, inventory: str, *, dry_run: bool, 
         )
     if outcome.changed and outcome.status.healthy:
         summarise(output, outcome, outcome.status, inventory, in_lab=in_lab)
+
+
+def _nothing(outcome: Outcome) -> str:
+    """Hosts that keep another version for the moment do not match the inventory."""
+    return "Nothing to change." if outcome.warnings else NOTHING
 
 
 def summarise(output: Output, outcome: Outcome, status: Status, inventory: str, *, in_lab: bool) -> None:

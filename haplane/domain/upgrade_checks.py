@@ -19,7 +19,7 @@ from haplane.domain.upgrade_route import OLDEST_KUBELET
 from haplane.domain.validation import first_error
 from haplane.domain.versions import is_version, parse
 from haplane.domain.webhooks import Called, DryRuns, called, subject
-from haplane.errors import HaplaneError
+from haplane.errors import INVENTORY, HaplaneError
 
 SUFFIX = re.compile(r"[+-].*")
 """What vendors add to a version: v1.33.5+k3s1, v1.33.5-eks-1234."""
@@ -92,7 +92,7 @@ def host_problems(
             yield HaplaneError(
                 f"{name} cannot be reached",
                 why=observation.unreachable[name],
-                next_step="bring it back first, or replace it (`haplane node repair INVENTORY HOST`): "
+                next_step=f"bring it back first, or replace it: `haplane node repair {INVENTORY} {name}`; "
                 "while it is away no other may go out of service",
             )
     lost = [name for name in masters if _is_out(observation.reports.get(name), master=True)]
@@ -212,7 +212,7 @@ def flag_problems(refused: Mapping[Written, str], version: str) -> Iterator[Hapl
             f"{one.program} of {version} does not accept the {'' if one.gate else 'flag '}{one}",
             where=one.where,
             why=f"it does not start with it: {said}",
-            next_step="remove it there, then `haplane up` with the version that runs",
+            next_step="remove it there, then run again",
         )
 
 

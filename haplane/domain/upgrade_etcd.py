@@ -8,7 +8,7 @@ from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.members import corrupt, differ
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import few
-from haplane.domain.problem import ETCDCTL, on
+from haplane.domain.problem import ETCDCTL, UP
 from haplane.domain.steps.etcd_space import without_space
 from haplane.domain.versions import Version, is_version, parse
 from haplane.errors import INVENTORY, HaplaneError
@@ -16,16 +16,9 @@ from haplane.errors import INVENTORY, HaplaneError
 OLDEST_ETCD_FOR_37 = Version(3, 6, 11)
 """etcd's documentation of the upgrade to 3.7 needs every member at least there."""
 
-AS_IT_RUNS = f'set cluster["kubernetes_version"] in {INVENTORY} to the version that runs'
 
-
-def alarm_problems(
-    members: Sequence[str], reports: Mapping[str, HostReport], *, between: bool = False
-) -> Iterator[HaplaneError]:
-    """Alarms: members that raised one read through quorum, and take no writes, which every step of an upgrade makes.
-
-    ``between``: a hop was interrupted, so that `up` fits no version that runs.
-    """
+def alarm_problems(members: Sequence[str], reports: Mapping[str, HostReport]) -> Iterator[HaplaneError]:
+    """Members that raised one read through quorum, and take no writes, which every step of an upgrade makes."""
     known = {name: reports[name] for name in members if name in reports}
     full, damaged = without_space(known.values()), corrupt(known.values())
     ids = {name: one.etcd.status.header.member_id for name, one in known.items() if one.etcd.status is not None}
@@ -34,28 +27,20 @@ def alarm_problems(
             "etcd is out of space (alarm NOSPACE)",
             where=few([name for name, number in ids.items() if number in full]) or None,
             why="it refuses writes",
-            next_step=_by_hand(next(iter(known))) if between else f"{AS_IT_RUNS}, and `haplane up {INVENTORY}`",
+            next_step=UP,
         )
     for name in (name for name, number in ids.items() if number in damaged):
         yield HaplaneError(
             f"{name}: etcd has found its member's data damaged (alarm CORRUPT)",
             why="it refuses writes until that member is replaced",
-            next_step=f"{AS_IT_RUNS}, and `haplane node repair {INVENTORY} {name}`",
+            next_step=f"`haplane node repair {INVENTORY} {name}`",
         )
     if differ(known.values()):
         yield HaplaneError(
             "etcd members' data differ and there is no majority to decide whose data is damaged (alarm CORRUPT)",
             why="it refuses writes",
-            next_step=f"{AS_IT_RUNS}, and `haplane restore {INVENTORY} --snapshot latest --accept-loss`",
+            next_step=f"`haplane restore {INVENTORY} --snapshot latest --accept-loss`",
         )
-
-
-def _by_hand(name: str) -> str:
-    """What the phase of `up` does."""
-    return (
-        f"{on(name, f'{ETCDCTL} compaction --physical REVISION')} with the revision of `endpoint status -w json`, "
-        "then `defrag --cluster` and `alarm disarm` the same way"
-    )
 
 
 def starts_again(old: str, new: str, others: Iterable[str]) -> bool:

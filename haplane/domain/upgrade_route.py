@@ -71,7 +71,8 @@ def problem_of(running: Iterable[Running], wanted: str) -> str | None:
         minor = f"{target.major}.{target.minor}"
         return (
             f"{newer[0]} is of a newer minor version, and no API server runs as {minor} any more: what it stored "
-            f"may be unreadable for {minor}; only `haplane restore` of a snapshot from before goes back"
+            f"may be unreadable for {minor}; the way back is `haplane reset` of all hosts, then `haplane restore` of "
+            "a snapshot from before, out of the bucket or a file"
         )
     if any(version.major != target.major for version in versions):
         return f"{target} has another major version"

@@ -15,16 +15,19 @@ from haplane.context.phase import Look
 from haplane.context.request import Upgrade
 from haplane.domain.history import WITNESSES
 from haplane.domain.plan import THE_CLUSTER, Kind, Plan, Step
+from haplane.domain.problem import UP
 from haplane.domain.slots import eligible
 from haplane.domain.snapshot_status import with_recent
 from haplane.domain.timetable import length, total
+from haplane.domain.upgrade_interrupted import is_new
 from haplane.domain.upgrade_plan import NOTHING_OUT, UNFINISHED, Target, upgrade_steps
 from haplane.domain.upgrade_route import hops, problem_of
 from haplane.domain.versions import Running, Version, is_version, parse, running_versions
-from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
+from haplane.errors import INVENTORY, HaplaneError, Problems, Refused, UnfitHosts
 from haplane.observation.candidates import candidates
 from haplane.observation.decide import decide_steps
 from haplane.observation.membership import foresee_changes
+from haplane.observation.upgrade_interrupted import hop_was_interrupted
 
 REPLACE = (
     "; a master that is wrong about itself: `haplane reset INVENTORY HOST`, "
@@ -140,12 +143,14 @@ def decide_hop(context: Context) -> None:
 
 
 def _unfinished(context: Context, step: Step) -> HaplaneError:
-    path = context.inventory.path
-    return HaplaneError(
-        f"{step.host}: {step.kind.value} is due",
-        why=step.why,
-        next_step=f'set cluster["kubernetes_version"] in {path} to the version that runs, and `haplane up {path}`',
-    )
+    """With what `up` does: between two versions it makes only hosts anew that have none of their programs."""
+    wanted, report = context.wants.get(step.host), context.observation.reports.get(step.host)
+    anew = step.kind in (Kind.INITIALISE, Kind.JOIN) and wanted and report and not is_new(wanted, report)
+    if anew and hop_was_interrupted(context):
+        next_step = f"`haplane reset {INVENTORY} {step.host}`, then `haplane node repair {INVENTORY} {step.host}`"
+    else:
+        next_step = UP
+    return HaplaneError(f"{step.host}: {step.kind.value} is due", why=step.why, next_step=next_step)
 
 
 def _adopt_hop(context: Context) -> None:

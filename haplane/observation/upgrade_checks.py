@@ -18,6 +18,7 @@ from haplane.domain import upgrade_checks as checks
 from haplane.domain.etcd_report import EtcdStatus
 from haplane.domain.observed import Node
 from haplane.domain.plan import Kind
+from haplane.domain.problem import UP
 from haplane.domain.upgrade_checks import DeprecatedApi, parse_deprecated_apis
 from haplane.domain.upgrade_flags import (
     COMPONENTS,
@@ -78,8 +79,7 @@ def _reported(context: Context) -> Iterator[HaplaneError]:
     version = context.manifest.kubernetes_version
     yield from checks.host_problems(masters, members, context.observation, version)
     begun = any(path.startswith(host_paths.VERSIONS) for report in reports.values() for path in report.bundle)
-    between = begun or len({one.version for one in running_on(context)}) > 1
-    yield from upgrade_etcd.alarm_problems(members, reports, between=between)
+    yield from upgrade_etcd.alarm_problems(members, reports)
     kubernetes = context.observation.kubernetes()
     if kubernetes is None:
         next_step = f"`haplane status {inventory.path}`"
@@ -142,7 +142,7 @@ def _snapshot_problems(context: Context) -> Iterator[HaplaneError]:
             "no snapshot can be taken first: the inventory configures none",
             where=f'{path}: cluster["snapshots"]',
             why="etcd's data is the one thing that an upgrade cannot put back",
-            next_step="configure snapshots and run `haplane up` first, or add --without-snapshot",
+            next_step=f"configure snapshots and run {UP} first; or add --without-snapshot",
         )
     elif any(
         len(step.items) + len(with_recent_snapshots(context)) < snapshots_needed(context)

@@ -16,12 +16,13 @@ def push_images(context: Context, host: Host, differing: Collection[str]) -> Pus
     That an archive has arrived does not say that it was imported before the run ended that sent it.
     """
     wanted = [image for image in context.manifest.images if set(image.roles) & set(context.wants[host.name].roles)]
-    known = set(context.report(host).images or ())
+    report = context.report(host)
+    known = set(report.images or ())
     files = [image.file for image in wanted if image.file.path in differing]
     here = {
         image.file.path: image.reference
         for image in wanted
-        if image.file.path not in differing and image.reference not in known
+        if report.bundle.get(image.file.path) == image.file.sha256 and image.reference not in known
     }
     return context.executor.push(host, context.request.bundle, files, here) if files or here else None
 

@@ -13,10 +13,11 @@ from haplane.executor import Executor
 from haplane.observation.choose_source import CHOOSE_SOURCE
 from haplane.observation.health import VERIFY_HEALTH
 from haplane.observation.observe import OBSERVE
-from haplane.observation.preconditions import REFUSE_ANOTHER_VERSION, REFUSE_CHANGED_SETTINGS, REQUIRE_A_MASTER
+from haplane.observation.preconditions import REFUSE_CHANGED_SETTINGS, REQUIRE_A_MASTER
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS_WITHOUT_KEYS
 from haplane.observation.restore import DECIDE_RESTORE, restoration
 from haplane.observation.rotation import REFUSE_UNFINISHED_SIGNING_ROTATION
+from haplane.observation.upgrade_interrupted import REFUSE_ANOTHER_VERSION_BUT_THE_NEWEST
 from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.restore.delete_stale_nodes import DELETE_STALE_NODES
 from haplane.phases.restore.merge_encryption_keys import MERGE_ENCRYPTION_KEYS
@@ -38,7 +39,7 @@ ENTRIES = (
     OBSERVE,
     REQUIRE_A_MASTER,
     REFUSE_UNFINISHED_SIGNING_ROTATION,
-    REFUSE_ANOTHER_VERSION,
+    REFUSE_ANOTHER_VERSION_BUT_THE_NEWEST,
     REFUSE_CHANGED_SETTINGS,
     REFUSE_UNFIT_HOSTS_WITHOUT_KEYS,
     CHOOSE_SOURCE,

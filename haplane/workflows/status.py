@@ -13,17 +13,20 @@ from haplane.domain.progress import Progress
 from haplane.domain.status import Status
 from haplane.errors import HaplaneError, Several, Unreachable
 from haplane.executor import Executor
-from haplane.observation.decide import DECIDE
 from haplane.observation.health import judge
 from haplane.observation.observe import OBSERVE, cluster_exists, observe
 from haplane.observation.preconditions import (
-    REFUSE_ANOTHER_VERSION,
     REFUSE_CHANGED_SETTINGS,
     REFUSE_UNFINISHED_RESTORE,
     REQUIRE_A_MASTER,
 )
 from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.rotation import REFUSE_UNFINISHED_ROTATION
+from haplane.observation.upgrade_interrupted import (
+    DECIDE_AS_IT_RUNS,
+    REFUSE_ANOTHER_VERSION_UNLESS_INTERRUPTED,
+    fit_advice,
+)
 from haplane.recovery.places import count_in_bucket
 from haplane.workflows.engine import as_typed
 from haplane.workflows.leave_out import offer
@@ -35,11 +38,11 @@ BUCKET_SECONDS = 3.0
 LOOKS = (
     REFUSE_UNFINISHED_RESTORE,
     REFUSE_UNFINISHED_ROTATION,
-    REFUSE_ANOTHER_VERSION,
+    REFUSE_ANOTHER_VERSION_UNLESS_INTERRUPTED,
     REFUSE_CHANGED_SETTINGS,
     REQUIRE_A_MASTER,
     REFUSE_UNFIT_HOSTS,
-    DECIDE,
+    DECIDE_AS_IT_RUNS,
 )
 """Of ``up``: those that wait for nothing and connect to nobody."""
 
@@ -89,6 +92,7 @@ def what_up_would_do(context: Context) -> tuple[str, ...]:
 
 def _refusals(error: HaplaneError, context: Context) -> tuple[str, ...]:
     command = as_typed("up", context.inventory.path)
+    fit_advice(context, error)
     offer(error, context, (OBSERVE, *LOOKS), command)
     error.name_inventory(context.inventory.path)
     causes = [*error.problems, error] if isinstance(error, Several) else [error]

@@ -10,12 +10,10 @@ from haplane.context.context import Context
 from haplane.domain.progress import Progress
 from haplane.errors import HaplaneError
 from haplane.executor import Executor
-from haplane.observation.decide import DECIDE
 from haplane.observation.health import VERIFY_HEALTH
 from haplane.observation.membership import REFUSE_LIVING_MASTERS
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import (
-    REFUSE_ANOTHER_VERSION,
     REFUSE_CHANGED_SETTINGS,
     REFUSE_UNFINISHED_RESTORE,
     REQUIRE_A_MASTER,
@@ -27,6 +25,7 @@ from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.observation.signing_key import held_signing_key
 from haplane.observation.snapshots import REFUSE_UNUSABLE_SNAPSHOTS
+from haplane.observation.upgrade_interrupted import DECIDE_AS_IT_RUNS, REFUSE_ANOTHER_VERSION_UNLESS_INTERRUPTED
 from haplane.phases.converge.approve_serving_certificates import LIST_REFUSED_REQUESTS
 from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.converge.change_members import CHANGE_MEMBERS
@@ -44,7 +43,7 @@ ENTRIES = (
     OBSERVE,
     REFUSE_UNFINISHED_RESTORE,
     REFUSE_UNFINISHED_ROTATION,
-    REFUSE_ANOTHER_VERSION,
+    REFUSE_ANOTHER_VERSION_UNLESS_INTERRUPTED,
     REFUSE_CHANGED_SETTINGS,
     WAIT_FOR_LATE_MEMBERS,
     WAIT_FOR_STARTING_API_SERVERS,
@@ -53,7 +52,7 @@ ENTRIES = (
     REFUSE_BLOCKED_PORTS,
     REFUSE_UNUSABLE_SNAPSHOTS,
     REFUSE_LIVING_MASTERS,
-    DECIDE,
+    DECIDE_AS_IT_RUNS,
     LIST_COSTS,
     LIST_REFUSED_REQUESTS,
     CONFIRM,

@@ -28,6 +28,7 @@ from haplane.observation.requirements import REFUSE_UNFIT_HOSTS
 from haplane.observation.rotation import REFUSE_UNFINISHED_ROTATION
 from haplane.observation.upgrade import CHOOSE_HOP, DECIDE_HOP, on_the_way
 from haplane.observation.upgrade_checks import CHECK_UPGRADE
+from haplane.observation.upgrade_interrupted import fit_advice
 from haplane.phases.converge.apply_cluster import APPLY_CLUSTER
 from haplane.phases.converge.await_nodes import AWAIT_NODES
 from haplane.phases.converge.serve_kubelets import SERVE_KUBELETS
@@ -151,10 +152,11 @@ def upgrade(
 
 
 def _carry_out_hop(context: Context, command: str, confirm: Confirm) -> tuple[str, ...]:
-    """Its plan."""
+    """Its plan. An error names commands that work in the versions that run."""
     try:
         return engine.carry_out(Verb("upgrade", command, ENTRIES), context, confirm)
     except HaplaneError as error:
+        fit_advice(context, error)
         offer(error, context, LOOKS, command)
         raise
 

@@ -153,14 +153,12 @@ def test_no_upgrade_begins_while_etcd_refuses_writes(inventory, alarm, named):
         run(cluster)
     [problem] = refused.value.problems
     assert problem.what.startswith(named)
-    assert problem.next_step.startswith(
-        'set cluster["kubernetes_version"] in INVENTORY to the version that runs, and `haplane '
-    )
+    assert problem.next_step.endswith('` with cluster["kubernetes_version"] = "1.35.4" in it')
     assert cluster.count == 0
 
 
-def test_an_alarm_between_two_versions_is_ended_by_hand(inventory):
-    """`up` was named, which refuses a cluster of two versions."""
+def test_an_alarm_between_two_versions_is_ended_by_up_as_well(inventory):
+    """It refused a cluster of two versions."""
     cluster = UpgradedCluster(inventory, broken={("m3", "1.36.3")})
     with pytest.raises(HaplaneError, match="m3 did not become ready"):
         run(cluster)
@@ -170,8 +168,8 @@ def test_an_alarm_between_two_versions_is_ended_by_hand(inventory):
     with pytest.raises(UnfitHosts) as refused:
         run(cluster)
     [problem] = refused.value.problems
-    assert problem.next_step.startswith("on m1: `etcdctl ")
-    assert problem.next_step.endswith("then `defrag --cluster` and `alarm disarm` the same way")
+    repair = '`haplane up INVENTORY` with cluster["kubernetes_version"] = "1.36.3" in it'
+    assert problem.next_step == f"{repair}, then `haplane upgrade INVENTORY`"
 
 
 def test_without_the_bundle_in_between_nothing_is_changed(inventory, tmp_path):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from haplane.domain import host_paths
-from haplane.domain.assessment import Recovery, keys_are_lost, summarise_recovery
+from haplane.domain.assessment import Recovery, RecoveryAction, keys_are_lost, summarise_recovery
 from haplane.domain.clocks import Window, clock_offsets
 from haplane.domain.observed import Kubernetes, Node, Observation
+from haplane.domain.problem import in_code
 from haplane.domain.snapshot_status import Snapshots, summarise_snapshots
 from haplane.domain.status.balancers import balancer_status
 from haplane.domain.status.certificates import Certificates
 from haplane.domain.status.members import etcd_cluster
 from haplane.domain.status.model import BalancerStatus, EtcdCluster, MasterStatus, NodeStatus, Roster
 from haplane.domain.status.nodes import master_status, worker_status
+from haplane.domain.upgrade_advice import OtherVersion, other_version
+from haplane.domain.upgrade_interrupted import staged_on_most
+from haplane.domain.versions import running_versions
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,22 @@ class Known:
     def snapshots(self) -> Snapshots:
         """Those of all members."""
         return summarise_snapshots(self.roster.snapshot_interval, self.roster.etcd, self.observation, self.now)
+
+    @cached_property
+    def other_version(self) -> OtherVersion | None:
+        """What runs, where it is not the inventory's version."""
+        roster, reports = self.roster, self.observation.reports
+        running = running_versions(roster.masters, reports, self.nodes.values())
+        statuses = (reports[name].etcd.status for name in roster.etcd if name in reports)
+        members = [status.version for status in statuses if status is not None]
+        staged = staged_on_most(self.observation.of(roster.masters))
+        return other_version(running, members, roster.kubernetes_version, staged=staged)
+
+    def fitted(self, text: str) -> str:
+        """With commands that work: not `up` where only a restore is left, and all in the versions that run."""
+        if self.recovery.action in (RecoveryAction.SURVIVOR, RecoveryAction.REBUILD):
+            text = re.sub(r"`haplane up [^`]*`", lambda _: in_code(self.recovery.command), text)
+        return self.other_version.fitted(text) if self.other_version else text
 
     @cached_property
     def recovery(self) -> Recovery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from haplane.domain.findings import Displaced
 from haplane.domain.problem import Problem, in_code, named
@@ -56,8 +57,9 @@ from haplane.domain.status.workloads import conversion_problems, workload_proble
 
 
 def problems_of(known: Known) -> tuple[Problem, ...]:
-    """In the order of SUBJECTS, with the inventory's path in their commands."""
-    return tuple(named(one, known.roster.inventory) for subject in SUBJECTS for one in subject(known))
+    """In the order of SUBJECTS, with commands that work now, and the inventory's path in them."""
+    found = (replace(one, fix=known.fitted(one.fix)) for subject in SUBJECTS for one in subject(known))
+    return tuple(named(one, known.roster.inventory) for one in found)
 
 
 def _hosts(known: Known) -> Iterable[Problem]:

@@ -6,11 +6,13 @@ It holds with hosts down, without quorum, and before ``up``: what nobody could t
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
+from haplane.domain.assessment import Recovery
 from haplane.domain.clocks import Window
 from haplane.domain.observed import Observation
-from haplane.domain.problem import Problem
+from haplane.domain.problem import Problem, in_code
 from haplane.domain.status.certificates import Certificates
 from haplane.domain.status.condition import clock_notes, name_server_notes
 from haplane.domain.status.cordons import cordon_notes
@@ -47,7 +49,7 @@ def summarise(
         etcd=known.etcd,
         load_balancers=known.balancers,
         snapshots=known.snapshots,
-        recovery=known.recovery,
+        recovery=_fitted(known),
         certificates=certificates,
         notes=_notes(known),
     )
@@ -56,12 +58,19 @@ def summarise(
 def _notes(known: Known) -> tuple[str, ...]:
     roster, observation = known.roster, known.observation
     found = (
+        *(known.other_version.notes if known.other_version else ()),
         *drop_in_notes(roster, observation),
         *cordon_notes(roster, known.kubernetes),
         *clock_notes(observation),
         *name_server_notes(observation),
     )
     return tuple(with_inventory(one, roster.inventory) for one in found)
+
+
+def _fitted(known: Known) -> Recovery:
+    command = in_code(known.recovery.command)
+    fitted = with_inventory(known.fitted(command), known.roster.inventory)
+    return known.recovery if fitted == command else replace(known.recovery, command=fitted)
 
 
 def passing_problems(status: Status, unreachable: Collection[str]) -> tuple[Problem, ...]:

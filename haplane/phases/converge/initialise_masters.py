@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haplane.context.context import Context
 from haplane.context.phase import Phase
-from haplane.deploys.recipes import initialise_master, remove_super_admin
+from haplane.deploys.recipes import bind_kubelet_admin, initialise_master, remove_super_admin
 from haplane.domain import host_paths
 from haplane.domain.plan import MASTER_EVIDENCE, Kind
 from haplane.procedures.pushes import wait_for_images
@@ -14,6 +14,8 @@ def initialise_masters(context: Context) -> None:
     """Every master that has not been through them, as soon as its images are there."""
     hosts = context.hosts(Kind.INITIALISE)
     wait_for_images(context, hosts)
+    if context.has_ready_api_server():  # an older version's has not bound what kubeadm 1.36 issues without a group
+        context.deploy([context.some_master()], bind_kubelet_admin)
     port = context.inventory.cluster.apiserver_port
     context.deploy(hosts, initialise_master, evidence=MASTER_EVIDENCE, port=port)
 
