@@ -29,6 +29,35 @@ def test_etcd_has_a_route_of_its_own(running, stored, wanted, problem):
     assert found == ([problem] if problem else [])
 
 
+OLD, NEW, UNCONVERTED = ("3.6.16", "3.6.0"), ("3.7.3", "3.6.0"), ("3.7.3", "3.7.0")
+GOING_BACK = {
+    "the downgrade is not enabled": ([UNCONVERTED] * 3, ["m1", "m2", "m3"]),
+    "one member has not converted its data yet": ([NEW, NEW, UNCONVERTED], ["m3"]),
+    "all have": ([NEW, NEW, NEW], []),
+    "one runs the old version": ([NEW, OLD, NEW], []),
+    "the leader alone runs the new one": ([NEW, OLD, OLD], []),
+    "all run the old version, and etcd has ended the downgrade": ([OLD, OLD, OLD], []),
+    "the one that is being replaced is down": ([NEW, OLD], []),
+}
+"""The cluster's version, whose format the data have, stays the old one while one member runs it, also where somebody
+cancels the downgrade half-way (decideClusterVersion in server/etcdserver/version/monitor.go of etcd 3.6.16)."""
+
+
+@pytest.mark.parametrize("state", GOING_BACK)
+def test_three_members_go_back_from_wherever_an_earlier_run_has_left_them(state):
+    members, refused = GOING_BACK[state]
+    statuses = {
+        f"m{number}": EtcdStatus.model_validate({"header": {}, "version": version, "storageVersion": stored})
+        for number, (version, stored) in enumerate(members, 1)
+    }
+    found = [error.what for error in etcd_problems(statuses, "1.36.3", "3.6.16")]
+    assert found == [f"{name}: etcd 3.7.3 is newer than the bundle's 3.6.16" for name in refused]
+    for name, status in statuses.items():
+        others = [one.version for other, one in statuses.items() if other != name]
+        if status.version == "3.7.3":
+            assert starts_again("3.7.3", "3.6.16", others), "what does not become old runs its new version again"
+
+
 def test_the_refusal_of_an_older_etcd_names_both_ways_and_no_way_that_etcd_refuses():
     statuses = [EtcdStatus.model_validate({"header": {}, "version": one}) for one in ("3.7.3", "3.8.0")]
     one, two = (next(etcd_problems({"m1": status}, "1.36.3", "3.6.16")).next_step for status in statuses)

@@ -393,6 +393,60 @@ def test_etcd_goes_back_a_minor_version_once_its_data_do(inventory, stored):
     assert cluster.versions == {"apiservers": {"1.36.3"}, "etcd": {"3.6.16"}, "kubelets": {"1.36.3"}}
 
 
+def gone_to_the_new_etcd(inventory):
+    """One master runs 1.36.3, all members the etcd of 1.37.2, and `etcdctl downgrade` has converted the data."""
+    cluster = UpgradedCluster(inventory, version="1.36.3", broken={("m1", "1.37.2")})
+    with pytest.raises(HaplaneError, match="m1 did not become ready as 1.37.2"):
+        run(cluster)
+    cluster.inventory = with_version(inventory, "1.36.3")
+    for name in ("m1", "m2", "m3"):
+        cluster.now_reported[name]["etcd"]["status"]["storageVersion"] = "3.6.0"
+    cluster.history, cluster.count = [], 0
+    return cluster
+
+
+def members_back(cluster):
+    return [name for kind, name, version in cluster.history if (kind, version) == ("etcd", "3.6.16")]
+
+
+def test_three_members_go_back_one_at_a_time_wherever_the_run_is_killed(inventory):
+    """Each step is the last of one run; what is left is what the next one's plan shows."""
+    whole, restarts = gone_to_the_new_etcd(inventory), []
+    honest = whole._restart_etcd
+    whole._restart_etcd = lambda *given: restarts.append(whole.count) or honest(*given)
+    run(whole)
+    assert members_back(whole) == ["m2", "m3", "m1"], "the leader is last"
+    for step in sorted({restart + beside for restart in restarts for beside in (-1, 0, 1)}):
+        cluster = gone_to_the_new_etcd(inventory)
+        cluster.fails = {step: Killed()}
+        with pytest.raises(Killed):
+            run(cluster)
+        cluster.away.clear()
+        back = {name for name in cluster.master_names if is_old(cluster, name)}
+        left = [line.partition(":")[0] for line in run(cluster, dry_run=True).plan if "upgrade etcd" in line]
+        assert set(", ".join(left).split(", ")) - {""} == cluster.master_names - back
+        run(cluster)
+        assert cluster.versions == {"apiservers": {"1.36.3"}, "etcd": {"3.6.16"}, "kubelets": {"1.36.3"}}
+        assert [name for name in members_back(cluster) if name == "m1"] == ["m1"]
+        assert members_back(cluster)[-1] == "m1"
+
+
+def is_old(cluster, name):
+    return cluster.now_reported[name]["etcd"]["status"]["version"] == "3.6.16"
+
+
+def test_a_member_that_does_not_start_as_the_older_version_runs_the_newer_one_again(inventory):
+    """The others, old or new, go on beside it; the same command goes on from there."""
+    cluster = gone_to_the_new_etcd(inventory)
+    cluster.broken_members = {("m3", "3.6.16")}
+    with pytest.raises(HaplaneError, match="m3 did not become ready as 1.36.3: it runs its old version again"):
+        run(cluster)
+    assert cluster.versions["etcd"] == {"3.6.16", "3.7.3"}
+    cluster.broken_members.clear()
+    run(cluster)
+    assert cluster.versions["etcd"] == {"3.6.16"}
+
+
 def test_a_single_master_is_an_announced_outage(inventory):
     single = inventory.model_copy(update={"masters": inventory.masters[:1], "etcd": inventory.etcd[:1]})
     cluster, shown = UpgradedCluster(single), []
