@@ -58,7 +58,7 @@ BOOTSTRAP = (
 CHANGE = (
     Moment("up: Restart control planes"),
     Moment("Restart the control plane", 1),
-    Moment("Put apiservers/m1 back into service"),
+    Moment("Undrain the server apiservers/m1"),
     Moment("Take apiservers/m2 out of service"),
 )
 STORIES = "the stories marked soak"

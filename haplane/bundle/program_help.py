@@ -69,7 +69,7 @@ def refusals(bundle: Path, questions: Iterable[Question]) -> dict[Question, str]
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
         for one in dict.fromkeys(questions):
             if time.monotonic() > deadline:
-                what = f"programs of the bundle were not asked about every flag within {ALL_SECONDS} s"
+                what = f"not every flag could be checked with the bundle's programs within {ALL_SECONDS} s"
                 raise DeadlinePassed(what, where=f"{bundle}: {one.program} {one.argument}")
             name = HAS_EVERY_GATE if one.gate else one.program
             if name not in unpacked:

@@ -28,7 +28,7 @@ from haplane.bundle.transport import Transport
 from haplane.bundle.urls import needed, sites
 from haplane.bundle.verify import verify as verify_bundle
 from haplane.cli.output import Output
-from haplane.cli.run import json_option, reports_errors
+from haplane.cli.run import Commands, json_option, reports_errors
 from haplane.cli.which_bundle import FILE, Which, which_bundle
 from haplane.errors import BadInput, ExitCode, Problems
 
@@ -46,8 +46,8 @@ def from_sites(function: Callable[..., Any]) -> Callable[..., Any]:
             help="SITE=URL: a mirror of one site, like registry.k8s.io=https://HARBOR/PROJECT."
             " URL: one that serves every site as URL/SITE/PATH.",
         ),
-        click.option("--ca-file", type=FILE, help="Certificates of the CAs to trust, instead of this machine's."),
-        click.option("--netrc", type=FILE, help="Users and passwords of mirrors; $NETRC or ~/.netrc by default."),
+        click.option("--ca-file", type=FILE, help="CA certificates to trust, instead of this machine's."),
+        click.option("--netrc", type=FILE, help="Users and passwords for mirrors; $NETRC or ~/.netrc by default."),
     )
     for option in reversed(options):
         function = option(function)
@@ -59,9 +59,9 @@ def _site(output: Output, mirrors: tuple[str, ...], ca_file: Path | None, netrc:
     return Site(Mirrors.parse(mirrors, sites()), transport, on_wait=lambda text: output.progress("download", text))
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
-    """The pinned, checksummed binaries and images that hosts get, made once."""
+    """Build, pin, move and verify the bundle: the binaries and images that are installed on hosts."""
 
 
 @command.command()
@@ -75,9 +75,9 @@ def command() -> None:
 @from_sites
 @which_bundle
 def build(output: Output, *, which: Which, source: Source, **where: Any) -> None:
-    """Make the bundle, or complete it; a complete one is left alone.
+    """Build the bundle, or complete it; a complete one is not changed.
 
-    With an INVENTORY it is the one that `haplane up INVENTORY` takes.
+    With INVENTORY: the bundle that `haplane up INVENTORY` uses.
     """
     if source == "modules" and where["mirrors"]:
         raise BadInput("a mirror is for the official source", next_step="set GOPROXY to fetch Go modules elsewhere")
@@ -92,7 +92,7 @@ def build(output: Output, *, which: Which, source: Source, **where: Any) -> None
 @command.command()
 @which_bundle
 def verify(output: Output, *, which: Which) -> ExitCode:
-    """Hash every file and compare it with the manifest."""
+    """Verify the hash of every file against the manifest."""
     if which.inventory is not None:
         refuse_another_bundle(which.inventory, which.directory, load_manifest(which.directory, which.build))
     problems = verify_bundle(which.directory, output.progress, which.build)
@@ -116,7 +116,7 @@ def list_(output: Output, *, which: Which) -> None:
 @command.command()
 @which_bundle
 def urls(output: Output, *, which: Which) -> None:
-    """List what `bundle build` downloads: addresses of files, references of images; --json has their pins."""
+    """List what `bundle build` downloads: URLs of files, references of images; with --json also their pins."""
     lock = which.lock()
     if lock.official is None:
         raise BadInput(
@@ -131,7 +131,7 @@ def urls(output: Output, *, which: Which) -> None:
 
 @command.command()
 @click.argument("version")
-@click.option("--output", "target", type=FILE, help="The file to write; kubernetes-VERSION.lock.toml by default.")
+@click.option("--output", "target", type=FILE, help="The lock to write; kubernetes-VERSION.lock.toml by default.")
 @click.option(
     "--component",
     "components",
@@ -181,12 +181,12 @@ def export_(output: Output, *, which: Which, target: Path) -> None:
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to unpack it; as for `bundle build`.",
+    help="The bundle's directory; by default as for `bundle build`.",
 )
 @json_option
 @reports_errors
 def import_(output: Output, *, source: Path, directory: Path | None) -> None:
-    """Unpack a file of `bundle export` and hash everything in it."""
+    """Import a file of `bundle export`, and verify the hash of everything in it."""
     manifest = read_manifest(source)
     place = directory or default_directory(manifest.kubernetes_version, manifest.architecture)
     sha256 = import_bundle(source, place, output.progress)

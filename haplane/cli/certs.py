@@ -8,6 +8,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.run import (
+    Commands,
     by_a_plan,
     examples,
     inventory_argument,
@@ -22,7 +23,7 @@ from haplane.errors import ExitCode
 from haplane.workflows.certs import list_certificates
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """List every certificate on every host, or renew them."""
 

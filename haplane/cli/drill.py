@@ -11,6 +11,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.run import (
+    Commands,
     agree_or_end,
     inventory_argument,
     json_option,
@@ -33,13 +34,18 @@ SERIES = "This causes real outages, one after the other:"
 OPTIONS = (
     click.option("--in-cluster", is_flag=True, help="Also probe from a pod's network on a surviving master."),
     click.option(
-        "--report", type=click.Path(file_okay=False, path_type=Path), help="Write HTML and JSON files here."
+        "--report", type=click.Path(file_okay=False, path_type=Path), help="Write the HTML and JSON reports here."
     ),
-    click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit file for CI."),
+    click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a JUnit report for CI."),
     click.option(
-        "--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run each drill this often."
+        "--repeat",
+        type=click.IntRange(1, 100),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Run each drill N times.",
     ),
-    click.option("--force", is_flag=True, help="Allow a drill that destroys data, on hosts that are not a lab's."),
+    click.option("--force", is_flag=True, help="Allow drills that destroy data on hosts outside a lab."),
     yes_option,
     json_option,
 )
@@ -64,7 +70,7 @@ class Options:
     assume_yes: bool
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Break one thing on a live cluster, on purpose, and measure what clients notice."""
 
@@ -73,7 +79,7 @@ def command() -> None:
 @json_option
 @reports_errors
 def list_drills(output: Output) -> None:
-    """Show every drill."""
+    """List every drill with the longest gap that it allows."""
     output.table(
         ("drill", "what it does", "longest gap allowed"),
         [(drill.name, drill.summary, allowed(drill.limits)) for drill in DRILLS.values()],
@@ -102,7 +108,7 @@ def allowed(limits: Limits) -> str:
 @command.command("run")
 @inventory_argument
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "everything", is_flag=True, help="Every drill that can run on this cluster.")
+@click.option("--all", "everything", is_flag=True, help="Run every drill that can run on this cluster.")
 @with_options
 @reports_errors
 def run_several(

@@ -10,7 +10,16 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, show_plan, show_what_is_left
-from haplane.cli.run import by_a_plan, examples, inventory_argument, json_option, load, refuse_to_ask, reports_errors
+from haplane.cli.run import (
+    Commands,
+    by_a_plan,
+    examples,
+    inventory_argument,
+    json_option,
+    load,
+    refuse_to_ask,
+    reports_errors,
+)
 from haplane.context.result import Rotated
 from haplane.errors import ExitCode
 from haplane.snapshots.identities import new_identity, prove, read_identities
@@ -19,7 +28,7 @@ from haplane.workflows.rotate import rotate as rotated
 file_argument = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Create and check the age identity that decrypts snapshots; rotate the cluster's keys."""
 
@@ -109,7 +118,7 @@ def _advice(kind: str, rotated: Rotated, inventory: str) -> list[str]:
 def _signing_advice(rotated: Rotated, inventory: str) -> list[str]:
     setting, old = 'cluster["snapshots"]', rotated.previous_signing_key
     earlier = [
-        f'  and {setting}["previous_signing_keys"] = ["{old}"], so that older snapshots stay valid;',
+        f'  and {setting}["previous_signing_keys"] = ["{old}"], so that older snapshots stay valid,',
         f'  or, if the old key is compromised, {setting}["revoked_signing_keys"] = ["{old}"], which rejects them.',
     ]
     return [

@@ -11,6 +11,7 @@ import click
 
 from haplane.cli.output import Output
 from haplane.cli.run import (
+    Commands,
     hosts_argument,
     inventory_argument,
     json_option,
@@ -24,12 +25,13 @@ from haplane.lab.identity import login_command
 from haplane.lab.plan import plan
 from haplane.lab.status import status as host_states
 
-between_option = click.option("--between", is_flag=True, help="Only the link between the two named hosts.")
+PART_NAMES = ", ".join(sorted(PARTS))
+between_option = click.option("--between", is_flag=True, help="Only the link between two hosts.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
-    """Make hosts (containers or virtual machines) on this machine, cut their power and cables. No HOST means all."""
+    """Create hosts (containers or virtual machines) on this machine; cut their power and links. No HOST means all."""
 
 
 def verb(function: Callable[..., Any]) -> click.Command:
@@ -39,7 +41,7 @@ def verb(function: Callable[..., Any]) -> click.Command:
 
 @verb
 def up(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
-    """Make hosts and power them on; safe to repeat."""
+    """Create hosts and power them on; safe to repeat."""
     loaded = load(output, inventory)
     lifecycle.up(loaded, output.progress, hosts)
     first = plan(loaded).select(hosts)[0]
@@ -77,10 +79,12 @@ def kill(output: Output, inventory: str, hosts: tuple[str, ...]) -> None:
 @command.command()
 @inventory_argument
 @hosts_argument
-@click.option("--days-later", type=click.IntRange(0), help="Set their clocks this many days ahead of this machine's.")
+@click.option(
+    "--days-later", type=click.IntRange(0), metavar="DAYS", help="Set their clocks this far ahead of this machine's."
+)
 @reports_errors
 def start(output: Output, inventory: str, hosts: tuple[str, ...], days_later: int | None) -> None:
-    """Power on hosts that are off, and wait until they answer."""
+    """Power on hosts that are off, and wait until they respond."""
     ahead = None if days_later is None else timedelta(days=days_later)
     lifecycle.start(load(output, inventory), hosts, output.progress, clock_ahead=ahead)
 
@@ -88,7 +92,9 @@ def start(output: Output, inventory: str, hosts: tuple[str, ...], days_later: in
 @command.command()
 @inventory_argument
 @click.argument("host")
-@click.option("--lines", type=click.IntRange(1), default=40, show_default=True, help="Lines to show, from the end.")
+@click.option(
+    "--lines", type=click.IntRange(1), default=40, show_default=True, metavar="N", help="Show the last N lines."
+)
 @reports_errors
 def console(output: Output, inventory: str, host: str, lines: int) -> None:
     """Show what a host printed on its console since it was powered on."""
@@ -121,7 +127,12 @@ def heal(output: Output, inventory: str, hosts: tuple[str, ...], between: bool) 
 @command.command()
 @inventory_argument
 @required_hosts_argument
-@click.option("--only", type=click.Choice(sorted(PARTS)), help="Only this part of the disk.")
+@click.option(
+    "--only",
+    type=click.Choice(sorted(PARTS)),
+    metavar="PART",
+    help=f"Only this part of the disk: {PART_NAMES}.",
+)
 @reports_errors
 def wipe(output: Output, inventory: str, hosts: tuple[str, ...], only: str | None) -> None:
     """Destroy the disks of hosts that are off."""

@@ -23,17 +23,17 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "reset": "Remove a cluster from its hosts; data and keys stay there.",
     },
     "Day two": {
-        "upgrade": "Bring a cluster to another Kubernetes version.",
-        "node": "Drain, reboot, patch, remove, repair hosts one at a time.",
+        "upgrade": "Upgrade a cluster to another Kubernetes version.",
+        "node": "Drain, reboot, patch, remove or repair hosts, one at a time.",
         "certs": "List every certificate, or renew them.",
-        "keys": "Create age identities, rotate the cluster's keys.",
+        "keys": "Create age identities; rotate the cluster's keys.",
     },
     "Backup": {
         "snapshot": "Take, list, verify and prune etcd snapshots.",
         "restore": "Restore etcd from a snapshot (last resort).",
     },
     "Try it": {
-        "lab": "Create hosts on this machine, cut their power and links.",
+        "lab": "Create hosts on this machine; cut their power and links.",
         "drill": "Cause one real outage and measure what clients notice.",
     },
     "Binaries and images": {

@@ -10,6 +10,7 @@ from haplane.cli.node_service import drain, patch, reboot, remove, uncordon
 from haplane.cli.output import Output
 from haplane.cli.plan import agreement, show_plan, show_what_is_left
 from haplane.cli.run import (
+    Commands,
     by_a_plan,
     examples,
     hosts_argument,
@@ -23,14 +24,14 @@ from haplane.errors import BadInput, ExitCode
 from haplane.workflows.discard import discard
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Drain, uncordon, reboot, patch, remove or repair hosts; discard the old etcd data that they keep."""
 
 
 @command.command(
     "repair",
-    short_help="Repair a host that was reinstalled or has damaged data.",
+    short_help="Repair a host that was reinstalled or whose etcd data is damaged.",
     epilog=examples("haplane node repair inventories/prod.py m2 --dry-run"),
 )
 @inventory_argument
@@ -40,10 +41,10 @@ def command() -> None:
 def repair(
     output: Output, inventory: str, host: str, *, without: tuple[str, ...], dry_run: bool, assume_yes: bool
 ) -> ExitCode:
-    """Repair HOST: one that was reinstalled under its name, or one whose etcd data is damaged.
+    """Repair HOST, which was reinstalled under the same name or whose etcd data is damaged.
 
-    Does what `haplane up` does. If HOST's etcd data is damaged, also moves it to a directory beside it and lets etcd
-    copy the data from the other members.
+    Does what `haplane up` does. Damaged etcd data is moved to a directory beside it, and etcd copies the data from
+    the other members.
     """
     loaded = load(output, inventory)
     names = [one.name for one in loaded.hosts]
@@ -60,7 +61,7 @@ def repair(
 
 @command.command(
     "discard",
-    short_help="Delete old etcd data that hosts keep.",
+    short_help="Delete the old etcd data that hosts keep.",
     epilog=examples("haplane node discard inventories/prod.py"),
 )
 @inventory_argument
@@ -69,7 +70,7 @@ def repair(
 def discard_kept(
     output: Output, inventory: str, hosts: tuple[str, ...], *, dry_run: bool, assume_yes: bool
 ) -> ExitCode:
-    """Delete the old etcd data that restores and repairs have kept on each HOST, or on all hosts of INVENTORY.
+    """Delete the old etcd data that restores and repairs keep on each HOST, or on all hosts of INVENTORY.
 
     Refused until every etcd member is healthy. `haplane status` lists the data.
     """

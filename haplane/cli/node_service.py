@@ -38,7 +38,7 @@ def _number(option: click.Parameter, value: float) -> float:
     return value
 
 
-force_option = click.option("--force", is_flag=True, help="Go on even if pods or data are lost or disturbed.")
+force_option = click.option("--force", is_flag=True, help="Continue even if pods or data would be lost or disturbed.")
 timeout_option = click.option(
     "--timeout",
     "seconds",
@@ -46,17 +46,18 @@ timeout_option = click.option(
     callback=lambda _, option, value: _number(option, value),
     default=DEFAULTS.drain_seconds,
     show_default=True,
-    help="Seconds in which the pods of one node have to be gone.",
+    metavar="SECONDS",
+    help="Deadline for draining one node.",
 )
 keep_option = click.option(
-    "--keep-pods", is_flag=True, help="Do not drain: pods restart with the host, under their names."
+    "--keep-pods", is_flag=True, help="Do not drain: pods restart with the host and keep their names."
 )
 all_option = click.option("--all", "everyone", is_flag=True, help="All hosts of INVENTORY, one at a time.")
 
 
 @click.command(
     "drain",
-    short_help="List what a drain costs, then evict the pods of hosts.",
+    short_help="Cordon hosts and evict their pods.",
     epilog=examples("haplane node drain inventories/prod.py w1 --dry-run"),
 )
 @inventory_argument
@@ -74,9 +75,10 @@ def drain(
     dry_run: bool,
     assume_yes: bool,
 ) -> ExitCode:
-    """List what draining each HOST costs, then cordon it and evict its pods, one node at a time.
+    """Cordon each HOST and evict its pods, one node at a time.
 
-    Respects PodDisruptionBudgets; refused at once where one of them can never be met.
+    First lists what the drain costs each pod. Respects PodDisruptionBudgets, and refuses at once if one can never be
+    met.
     """
     asked = NodeRequest(force=force, drain_seconds=seconds)
     return _run(output, inventory, "drain", hosts, asked, dry_run=dry_run, assume_yes=assume_yes)
@@ -90,7 +92,7 @@ def drain(
 def uncordon(
     output: Output, inventory: str, hosts: tuple[str, ...], *, everyone: bool, dry_run: bool, assume_yes: bool
 ) -> ExitCode:
-    """Let new pods onto each HOST again."""
+    """Allow new pods on each HOST again."""
     chosen = _chosen(inventory, hosts, everyone=everyone)
     return _run(output, inventory, "uncordon", chosen, DEFAULTS, dry_run=dry_run, assume_yes=assume_yes)
 
@@ -123,38 +125,38 @@ def _run_in_turn(output: Output, inventory: str, verb: str, hosts: tuple[str, ..
 
 @click.command(
     "reboot",
-    short_help="Reboot hosts one at a time, drained before.",
+    short_help="Drain and reboot hosts, one at a time.",
     epilog=examples(
         "haplane node reboot inventories/prod.py m2 --dry-run", "haplane node reboot inventories/prod.py --all"
     ),
 )
 @in_turn
 def reboot(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unpack[InTurn]) -> ExitCode:
-    """Reboot each HOST, one at a time, each drained before and back in full before the next.
+    """Drain and reboot each HOST, one at a time; the next one only when everything on it runs again.
 
-    Lists first what that costs. Load balancers hand the endpoint's address over; masters go while etcd keeps quorum
-    without them.
+    First lists what that costs each pod. A load balancer hands the endpoint's address over before. A master is
+    rebooted only while etcd keeps quorum without it.
     """
     return _run_in_turn(output, inventory, "reboot", hosts, options)
 
 
 @click.command(
     "patch",
-    short_help="Upgrade packages of hosts one at a time.",
+    short_help="Upgrade the packages of hosts, one at a time.",
     epilog=examples("haplane node patch inventories/prod.py --all"),
 )
 @in_turn
 def patch(output: Output, inventory: str, hosts: tuple[str, ...], **options: Unpack[InTurn]) -> ExitCode:
-    """Upgrade the packages of each HOST, one at a time, and reboot those that need it as `node reboot` does.
+    """Upgrade the packages of each HOST, one at a time, and reboot it as `node reboot` does if they require it.
 
-    The distribution's packages; Kubernetes, etcd and containerd are of the bundle and stay.
+    Only the distribution's packages: Kubernetes, etcd and containerd come from the bundle and are not changed.
     """
     return _run_in_turn(output, inventory, "patch", hosts, options)
 
 
 @click.command(
     "remove",
-    short_help="Take workers or masters out for good.",
+    short_help="Remove workers or masters from the cluster.",
     epilog=examples("haplane node remove inventories/prod.py w3 --dry-run"),
 )
 @inventory_argument
@@ -172,9 +174,9 @@ def remove(
     dry_run: bool,
     assume_yes: bool,
 ) -> ExitCode:
-    """Take each HOST, a worker or master, out of the cluster for good: drained, Node deleted, keys and data moved.
+    """Remove each HOST, a worker or master, from the cluster: drain it, delete its Node, move its keys and data.
 
-    Then delete their lines from INVENTORY. 3 or 5 masters have to be left.
+    3 or 5 masters must remain. Delete the lines of these hosts from INVENTORY afterwards.
     """
     asked = NodeRequest(force=force, drain_seconds=seconds)
     return _run(output, inventory, "remove", hosts, asked, dry_run=dry_run, assume_yes=assume_yes)

@@ -23,11 +23,11 @@ from haplane.workflows.restore import Outcome, restore
 )
 @click.option("--unsigned", is_flag=True, help="Accept a file without a signature; asks for the cluster's name.")
 @click.option("--pki", type=click.Path(path_type=Path), help="A copy of a master's /etc/kubernetes, for its keys.")
-@click.option("--without", multiple=True, metavar="HOST", help="Leave out an unreachable host; repeatable.")
+@click.option("--without", multiple=True, metavar="HOST", help="Restore without this unreachable host; repeatable.")
 @click.option(
     "--accept-loss",
     is_flag=True,
-    help="Restore although a smaller repair would be enough, or newer data is lost.",
+    help="Restore even if newer data is lost, or a repair without loss is possible.",
 )
 @click.option("--confirm", "typed", metavar="NAME", help="The cluster's name, instead of typing it.")
 @by_a_plan

@@ -17,17 +17,28 @@ from haplane.errors import BadInput, ExitCode, HaplaneError
 
 NOT_AGREED = "Not agreed: nothing was changed."
 RERUN = "re-run the same command; completed steps are not repeated"
+SENTENCE = 200
+"""Characters of the longest first sentence of a command's help."""
 inventory_argument = click.argument("inventory", type=click.Path(dir_okay=False))
 hosts_argument = click.argument("hosts", nargs=-1, metavar="[HOST]...")
 required_hosts_argument = click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 yes_option = click.option("--yes", "-y", "assume_yes", is_flag=True, help="Do not ask before acting.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 without_option = click.option(
-    "--without", multiple=True, metavar="HOST", help="Leave HOST alone, whatever it reports; repeatable."
+    "--without", multiple=True, metavar="HOST", help="Treat HOST as if it were off; repeatable."
 )
 verbose_option = click.option("-v", "--verbose", count=True, help="Print each command on hosts; -vv: its output too.")
-debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+debug_option = click.option("--debug", is_flag=True, help="Print the traceback of an error.")
+
+
+class Commands(click.Group):
+    """A verb of several commands. Its help has the first sentence of each in full; click cuts it to one line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, one.get_short_help_str(SENTENCE)) for name, one in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows))
 
 
 def examples(*commands: str) -> str:

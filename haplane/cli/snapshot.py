@@ -12,6 +12,7 @@ import click
 from haplane.agent.manifest import Manifest, SnapshotId
 from haplane.cli.output import Output
 from haplane.cli.run import (
+    Commands,
     agree,
     agree_or_end,
     inventory_argument,
@@ -32,9 +33,12 @@ MEGABYTE = 1_000_000
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
-    """Snapshots of etcd, each with the cluster's sealed keys. The members take them on a timer."""
+    """Take, list, verify and prune etcd snapshots.
+
+    Members also take them on a timer. Each snapshot holds the cluster's sealed keys.
+    """
 
 
 @command.command("take")
@@ -96,7 +100,7 @@ def list_command(output: Output, inventory: str, all_of_them: bool) -> ExitCode:
 @json_option
 @reports_errors
 def verify_command(output: Output, inventory: str, snapshot: str, identity: Path | None, *, deep: bool) -> ExitCode:
-    """Read every copy of SNAPSHOT (an id, or latest) back and compare it with what the cluster signed.
+    """Read every copy of SNAPSHOT (an ID or `latest`) and compare it with what the cluster signed.
 
     With --identity it is opened as a restore opens it, and fails wherever a restore would refuse it.
     """
@@ -133,16 +137,16 @@ def present_opened(output: Output, found: Verified) -> None:
 
 @command.command("prune")
 @inventory_argument
-@click.option("--dry-run", is_flag=True, help="Show what would be removed and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @yes_option
-@click.option("--remove-most", is_flag=True, help="With --yes: even when more snapshots are removed than kept.")
+@click.option("--remove-most", is_flag=True, help="With --yes: prune even if more snapshots are removed than kept.")
 @click.option("--unsigned", is_flag=True, help="With --yes: also remove what no key of the cluster signed.")
 @json_option
 @reports_errors
 def prune_command(
     output: Output, inventory: str, *, dry_run: bool, assume_yes: bool, remove_most: bool, unsigned: bool
 ) -> ExitCode:
-    """Remove from the bucket what keep_remote does not keep. Members prune their own disks."""
+    """Remove from the bucket the snapshots that keep_remote does not retain. Members prune their own disks."""
     loaded = load(output, inventory)
     refuse_to_ask(output, assume_yes=assume_yes or dry_run)
     pruning = plan_pruning(loaded, output.progress)
@@ -200,8 +204,8 @@ def show(output: Output, pruning: Pruning) -> None:
         output.warn(f"unsigned: {each}: {pruning.unsigned[each]}")
     if pruning.unsigned:
         output.warn(
-            f"{len(pruning.unsigned)} are not signed by a key of this cluster; removing them is a separate question "
-            "(with --yes: --unsigned)"
+            f"{len(pruning.unsigned)} are not signed by a key of this cluster; removing them needs a separate "
+            "confirmation (with --yes: --unsigned)"
         )
     for member, counts in sorted(pruning.members.items()):
         output.line(f"{member}: keep {counts['kept']}, remove {counts['removed']}")

@@ -30,7 +30,7 @@ WATCH_SECONDS = 2.0
 @inventory_argument
 @json_option
 @click.option("--watch", is_flag=True, help="Refresh every two seconds until interrupted.")
-@click.option("--check", is_flag=True, help="Print only the problems: nothing for a healthy cluster.")
+@click.option("--check", is_flag=True, help="Print only the problems; nothing if the cluster is healthy.")
 @reports_errors
 def command(output: Output, inventory: str, *, watch: bool, check: bool) -> ExitCode:
     """Show masters, etcd members, endpoint, snapshots and certificates of INVENTORY.

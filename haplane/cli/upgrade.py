@@ -43,7 +43,7 @@ def command(
     without_snapshot: bool,
     without: tuple[str, ...],
 ) -> ExitCode:
-    """Bring a cluster to the Kubernetes version of INVENTORY, one minor version after the other.
+    """Upgrade a cluster to the Kubernetes version of INVENTORY, one minor version after the other.
 
     Checks everything first, shows its plan and asks. Can be re-run at any time: completed steps are not repeated.
     """

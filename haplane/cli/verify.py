@@ -27,7 +27,7 @@ WORDS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
     multiple=True,
     metavar="DIR",
     type=click.Path(),
-    help="Also run your own testinfra tests in this directory; may be given several times. See docs/verify.md.",
+    help="Also run your own testinfra tests in this directory; repeatable. See docs/verify.md.",
 )
 @json_option
 @reports_errors

@@ -71,15 +71,24 @@ def which_bundle(function: Callable[..., Any]) -> Callable[..., Any]:
     decorators = (
         click.argument("inventory_file", metavar="[INVENTORY]", required=False, type=FILE),
         click.option(
-            "--kubernetes-version", "version", metavar="VERSION", help=f"{supported.DEFAULT_VERSION} by default."
+            "--kubernetes-version",
+            "version",
+            metavar="VERSION",
+            help=f"The Kubernetes version; {supported.DEFAULT_VERSION} by default.",
         ),
-        click.option("--architecture", type=click.Choice(ARCHITECTURES), default=ARCHITECTURES[0], show_default=True),
+        click.option(
+            "--architecture",
+            type=click.Choice(ARCHITECTURES),
+            default=ARCHITECTURES[0],
+            show_default=True,
+            help="The hosts' architecture.",
+        ),
         click.option(
             "--directory",
             type=click.Path(file_okay=False, path_type=Path),
             help="The bundle's directory; by default one in ~/.cache/haplane/bundles for each version.",
         ),
-        click.option("--lock", "lock_file", type=FILE, help="A lock of `bundle pin` instead of haplane's own."),
+        click.option("--lock", "lock_file", type=FILE, help="A lock of `bundle pin`, instead of haplane's own."),
         json_option,
     )
     decorated: Callable[..., Any] = reports_errors(chosen)
@@ -98,7 +107,7 @@ def _which(
         return Which(version, architecture, directory or default_directory(version, architecture), lock_file, None)
     if version is not None or directory is not None or lock_file is not None:
         raise BadInput(
-            f"{inventory} already says which bundle",
+            f"{inventory} already determines the bundle",
             next_step="leave out --kubernetes-version, --directory and --lock",
         )
     loaded = load_inventory(inventory)

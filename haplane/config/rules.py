@@ -68,7 +68,9 @@ def _leaving(draft: Draft) -> Iterator[Problem]:
         groups = [group for group in draft.names if group != "leaving" and name in draft.names[group]]
         if groups:
             remedy = "remove it from one of the two groups"
-            yield Problem("leaving", name, f"is in {groups[0]} too", remedy, "hosts in leaving are decommissioned")
+            yield Problem(
+                "leaving", name, f"is in {groups[0]} too", remedy, "hosts in the group `leaving` are decommissioned"
+            )
 
 
 def _odd(count: int) -> str:
@@ -106,7 +108,7 @@ def _duplicates(draft: Draft) -> Iterator[Problem]:
             )
         elif _reached_at(one) == _reached_at(other):
             remedy = "give each host its own ssh_hostname or ssh_port"
-            what = f"leads to the same machine as that of {one.name}"
+            what = f"leads to the same host as that of {one.name}"
             yield Problem(f"{label(draft, other)}: ssh_hostname", other.ssh.hostname, what, remedy)
 
 

@@ -47,9 +47,7 @@ let_boot_start = single(
 )
 hand_over_address = single(haproxy.hand_over_address, "Hand over {address}", timeouts.ADDRESS)
 drain_server = single(haproxy.drain, "Take {server} out of service", timeouts.SERVER_ANSWER, name="drain_server")
-undrain_server = single(
-    haproxy.undrain, "Put {server} back into service", timeouts.SERVER_ANSWER, name="undrain_server"
-)
+undrain_server = single(haproxy.undrain, "Undrain the server {server}", timeouts.SERVER_ANSWER, name="undrain_server")
 replace_pods = single(cluster.replace_pods, "Replace {daemonset} on {node}", timeouts.REPLACED_PODS)
 forget_subnet = single(cluster.forget_subnet, "Have flannel write its subnet anew", timeouts.LOCAL)
 connect_pods = single(cluster.connect_pods, "Connect pods to their network", timeouts.NODES)

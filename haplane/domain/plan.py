@@ -51,7 +51,7 @@ class Kind(Enum):
     ETCD = "restart etcd"
     SPACE = "compact and defragment etcd"
     BALANCER = "start the load balancer"
-    UNDRAIN = "put servers back into service"
+    UNDRAIN = "undrain servers"
     DELETE_NODE = "delete its Node object"
     INITIALISE = "run kubeadm's phases"
     CERTIFICATES = "renew kubeadm's certificates"

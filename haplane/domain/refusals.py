@@ -34,7 +34,7 @@ REMEDIES = (
     (
         r'admission webhook "([a-z0-9.-]+)" denied',
         "exempt {namespace} from the webhook {0}: "
-        "`kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations --output=yaml` shows whose it is",
+        "`kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations --output=yaml` shows its rules",
     ),
     (
         r'User "system:serviceaccount:kube-system:[a-z-]+" cannot',

@@ -27,7 +27,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
 
 DRILL = Drill(
     "power-cycle-everything",
-    "Cut the power of all hosts at the same moment and restore it: the API is down meanwhile.",
+    "Cut the power of all hosts at the same time and restore it: the API is down meanwhile.",
     plan,
     Limits(read_gap=LONGEST_OUTAGE_SECONDS, write_gap=LONGEST_OUTAGE_SECONDS, healthy_again=LONGEST_OUTAGE_SECONDS),
     is_outage=True,

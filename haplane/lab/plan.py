@@ -121,7 +121,7 @@ def plan(inventory: Inventory) -> Plan:
         raise BadInput(
             "this inventory has no lab",
             where=f'{inventory.path}: cluster["lab"]',
-            why="its hosts are real machines, which haplane does not make",
+            why="haplane does not create its hosts",
             next_step="use inventories/lab.py",
         )
     addresses = {host.name: host.address for host in inventory.everyone} | dict(lab.extra_hosts)

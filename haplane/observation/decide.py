@@ -188,4 +188,4 @@ def decide_steps(context: Context, changes: Sequence[Change] = ()) -> None:
         raise unreachable(context)
 
 
-DECIDE = Look("Decide what has to be done", decide_convergence)
+DECIDE = Look("Plan changes", decide_convergence)

@@ -92,4 +92,4 @@ def decide_restore(context: Context) -> None:
     context.adopt(replace(context.decision, plan=plan))
 
 
-DECIDE_RESTORE = Look("Decide what has to be done besides the data", decide_restore)
+DECIDE_RESTORE = Look("Plan changes besides the data", decide_restore)

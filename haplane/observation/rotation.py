@@ -27,7 +27,7 @@ def refuse_unfinished_rotation(context: Context) -> None:
         raise Refused(
             f"a rotation of the {kind} keys is under way; nothing was changed",
             where=host_paths.ROTATION,
-            why="it was interrupted, so masters may hold different keys for the moment",
+            why="it was interrupted, and masters may hold different keys until it is completed",
             next_step=f"complete it: `haplane keys rotate {context.inventory.path} {kind}`",
         )
 

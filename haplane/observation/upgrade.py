@@ -138,7 +138,7 @@ def decide_hop(context: Context) -> None:
     _adopt_hop(context)
     if found:
         raise UnfitHosts(
-            "this cluster is not as its inventory says, so it is not upgraded; nothing was changed", found
+            "this cluster does not match its inventory, so it is not upgraded; nothing was changed", found
         )
 
 

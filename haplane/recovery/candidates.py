@@ -68,7 +68,7 @@ def find_source(context: RestoreContext, assessment: Assessment) -> Source:
         missed = "".join(f"; {name}: {why}" for name, why in catalog.unread.items())
         raise Refused(
             "there is nothing to restore from",
-            why=f"{assessment.reason}; no snapshot is stored where the inventory says, and no file was given{missed}",
+            why=f"{assessment.reason}; the inventory's places hold no snapshot, and no file was given{missed}",
             next_step="name one with --snapshot, or give an etcd snapshot with --file",
         )
     try:

@@ -17,7 +17,7 @@ def refuse_wrong_request(inventory: Inventory, request: RestoreRequest) -> None:
     known = sorted({host.name for host in inventory.masters + inventory.etcd + inventory.leaving})
     if unknown := [name for name in request.without if name not in known]:
         raise BadInput(
-            f"{', '.join(unknown)}: not a master, etcd host or leaving host of this inventory",
+            f"{', '.join(unknown)}: not a master, an etcd host or a host in the group `leaving` of this inventory",
             where="--without",
             next_step=f"use one of {', '.join(known)}",
         )

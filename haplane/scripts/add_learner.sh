@@ -1,5 +1,5 @@
 # Add a member that has no vote. Its peer URL may be there because an earlier request was answered too late, or because
-# another member has it: $is_ours tells which.
+# another member has it: $is_ours reports which.
 # $name: the member's
 # $url: where the others will dial it
 # $is_ours: operations/on_host/is_ours.py

@@ -2,7 +2,7 @@
 # YAML is on standard input. Each step waits for what the next one would otherwise fail on and back off from for 10 s:
 # flannel for the nodes' pod networks, CoreDNS for flannel. 10 s at most: more than it saves is not worth waiting, and a
 # node may be gone for good; of one that is not there no pod is waited for. The end of a run looks at them all. The
-# ConfigMap comes last: it says that all of it was applied, so an interrupted run is completed by the next. kube-proxy
+# ConfigMap comes last: it records that all of it was applied, so an interrupted run is completed by the next. kube-proxy
 # and flannel read their configuration only when they start: pods that are older than it start anew.
 # $patch: a strategic merge patch of CoreDNS's Deployment
 # $applied: the fingerprint of all this, kept in the ConfigMap kube-system/haplane

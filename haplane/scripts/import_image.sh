@@ -3,7 +3,7 @@
 #
 # An import that has begun outlives its run (hold.py ends what has the mark): containerd lists an image before that is
 # unpacked, so nobody would complete it, and the first container of it would wait for that. For the same reason the
-# images of an archive whose import fails are taken off the list, but those that were on it before. A full disk is no
+# images of an archive whose import fails are removed from the list, but those that were on it before. A full disk is no
 # reason to try again.
 #
 # The receiver on the host (remote/on_host/receive.py) runs it for each archive. Its arguments are the names of the

@@ -1,6 +1,6 @@
 # Upgrade the host's own packages with apt. Its lock is waited for, questions about changed files are answered with what
 # is there, and an installation that was interrupted is finished first. Nothing restarts containers or the kubelet:
-# needrestart, which would, is told to list only.
+# needrestart, which would, is set to list only.
 #
 # Prints "reboot" if the host has to be rebooted, then a line "PACKAGE VERSION" for each that is new.
 

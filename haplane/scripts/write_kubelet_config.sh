@@ -1,4 +1,4 @@
-# Write the kubelet's configuration again from the one that the cluster keeps. On a master its own API server is asked.
+# Write the kubelet's configuration again from the one that the cluster keeps. On a master from its own API server.
 # uses: note
 
 # kubeadm reads these two before it writes, and fails where they are not there.

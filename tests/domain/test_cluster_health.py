@@ -373,7 +373,7 @@ def test_a_second_manifest_of_a_component_is_named_with_what_removes_it():
 def test_flags_that_are_not_the_manifests_are_named():
     (found,) = problems(with_components(("m2",), kube_apiserver={"differing": ["--x=1", "--x=2"]}))
     assert found == (
-        "m2: kube-apiserver does not run as its manifest says (--x=1, --x=2); fix: `haplane up inventories/test.py`"
+        "m2: kube-apiserver does not match its manifest (--x=1, --x=2); fix: `haplane up inventories/test.py`"
     )
 
 

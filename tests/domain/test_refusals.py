@@ -110,7 +110,7 @@ def test_what_a_webhook_refuses_that_does_not_answer_is_named_with_that_webhook(
         (
             'admission webhook "g.x" denied the request: no',
             "exempt x from the webhook g.x: `kubectl get validatingwebhookconfigurations,"
-            "mutatingwebhookconfigurations --output=yaml` shows whose it is",
+            "mutatingwebhookconfigurations --output=yaml` shows its rules",
         ),
         (
             'pods is forbidden: User "system:serviceaccount:kube-system:daemon-set-controller" cannot create',

@@ -211,7 +211,7 @@ def _devices(pod: Pod) -> list[str]:
 def _perhaps(hook: Webhook) -> str:
     """When, for one that does not refuse every try: a controller tries again."""
     if hook.conditional:
-        return " if its matchConditions say so"
+        return " if its matchConditions match"
     return " until it is tried at another endpoint" if hook.partly else ""
 
 

@@ -148,7 +148,7 @@ def _limits(name: str, report: HostReport) -> list[Problem]:
                 f"{name}: its table of connections is nearly full: the kernel drops new ones",
                 why=f"{seen.connections[0]} of {seen.connections[1]}",
                 fix=f"{_raised(name, 'net.netfilter.nf_conntrack_max', max(2 * seen.connections[0], 131072))}; "
-                "/proc/net/nf_conntrack shows whose they are",
+                "/proc/net/nf_conntrack lists them",
             )
         )
     if _is_scarce(seen.tasks):

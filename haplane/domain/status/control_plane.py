@@ -123,7 +123,7 @@ def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str
 
 def _other_flags(roster: Roster, observation: Observation) -> list[Problem]:
     return [
-        problem(f"{name}: {component} does not run as its manifest says", why=few(state.differing, 2), fix=UP)
+        problem(f"{name}: {component} does not match its manifest", why=few(state.differing, 2), fix=UP)
         for name in roster.masters
         if name in observation.reports and not observation.reports[name].components.conflicts
         for component, state in observation.reports[name].components.of.items()

@@ -116,13 +116,13 @@ def _of_pods(pods: list[Asked], blamed: Mapping[str, list[Asked]]) -> Iterator[P
         if node and any(one.answer.reached for one in beside):
             yield problem(
                 f"{node}: other nodes do not reach pods there",
-                why=f"CoreDNS at {address} gets no question from {from_nodes}: {why}",
+                why=f"CoreDNS at {address} receives no queries from {from_nodes}: {why}",
                 fix=look_at(node),
             )
         else:
             at = f"on {node or 'an unknown node'}"
             yield problem(
-                f"the CoreDNS pod {address} {at} is Ready, but answers nobody",
+                f"the CoreDNS pod {address} {at} is Ready, but does not answer queries",
                 why=f"{from_nodes}: {why}",
                 fix=f"{look_at(node)}; or see `kubectl --namespace=kube-system {LOGS}`"
                 if node

@@ -126,7 +126,7 @@ def _why_restart(wanted: Wants, report: HostReport) -> str | None:
         return other
     if running := {name: state.differing for name, state in report.components.of.items() if state.differing}:
         flags = few([flag for found in running.values() for flag in found], 2)
-        return f"{few(list(running))} does not run as its manifest says: {flags}"
+        return f"{few(list(running))} does not match its manifest: {flags}"
     return why_take_up(Part.CONTROL_PLANE, wanted, report)
 
 

@@ -166,7 +166,7 @@ def unhealthy(component: str, seen: dict[str, int]) -> str:
     """What is wrong with it, "" if nothing is; ``seen`` keeps the process that was healthy when looked at before."""
     processes = system_pod_processes(component)
     if not processes:
-        return f"{component} does not run; the kubelet's log says why: `journalctl -u kubelet`"
+        return f"{component} does not run; the kubelet's log shows why: `journalctl -u kubelet`"
     if problem := health(HEALTH_PORTS[component]):
         return f"{component} is not healthy: {problem}"
     before, seen[component] = seen.get(component), processes[-1]

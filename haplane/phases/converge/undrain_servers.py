@@ -15,4 +15,4 @@ def undrain_servers(context: Context) -> None:
         context.deploy(hosts, recipes.undrain_server, server=name)
 
 
-UNDRAIN_SERVERS = Phase("Put servers back into service", (Kind.UNDRAIN,), undrain_servers)
+UNDRAIN_SERVERS = Phase("Undrain servers", (Kind.UNDRAIN,), undrain_servers)

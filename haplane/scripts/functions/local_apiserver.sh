@@ -1,4 +1,4 @@
-# local_apiserver PATH SECONDS: ask the API server on this host for that path. Fails with the reason on standard error:
+# local_apiserver PATH SECONDS: request that path from the API server on this host. Fails with the reason on standard error:
 # exit 22 for an answer that is an error, 1 for none.
 # $port: the API server's on this host
 

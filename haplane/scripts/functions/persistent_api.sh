@@ -1,6 +1,6 @@
 # persistent_api SECONDS WORDS...: api, begun again for up to 60 s while no API server can be reached or etcd does not
 # answer it: one that was just started, or is on a slow machine, breaks off a request now and then. Nor do all of them
-# serve a kind at the moment in which it is established. For what may be done twice and reads nothing from standard input.
+# serve a kind as soon as it is established. For what may be done twice and reads nothing from standard input.
 # uses: api
 
 broken_off='Unable to connect|unexpected EOF|connection re(fused|set)|handshake timeout|etcdserver: |ServiceUnavailable'
@@ -8,16 +8,16 @@ broken_off="$broken_off|Handler timeout|unable to return a response in the time|
 
 persistent_api() (
     deadline=$(($(date +%s) + 60))
-    until { said=$(api "$@" 2>&1 >&3); } 3>&1; do
-        if ! printf '%s' "$said" | grep -qE "$broken_off"; then
-            printf '%s\n' "$said" >&2
+    until { answer=$(api "$@" 2>&1 >&3); } 3>&1; do
+        if ! printf '%s' "$answer" | grep -qE "$broken_off"; then
+            printf '%s\n' "$answer" >&2
             exit 1
         fi
         if [ "$(date +%s)" -ge "$deadline" ]; then
-            echo "$DEADLINE_MARK not within 60 s: the API answers: $said" >&2
+            echo "$DEADLINE_MARK not within 60 s: the API returned: $answer" >&2
             exit 1
         fi
         sleep 1
     done
-    test -z "$said" || printf '%s\n' "$said" >&2
+    test -z "$answer" || printf '%s\n' "$answer" >&2
 )

@@ -332,7 +332,7 @@ OTHERS = {"matchLabels": {"team": "a"}}
     ("change", "effect", "why"),
     [
         ({}, "blocks", REFUSED),
-        ({"conditional": True}, "moved", "guard if its matchConditions say so: its service x/g has no endpoints"),
+        ({"conditional": True}, "moved", "guard if its matchConditions match: its service x/g has no endpoints"),
         ({"partly": True}, "moved", "guard until it is tried at another endpoint: its service x/g has no endpoints"),
         ({"namespaces": OTHERS}, "moved", None),
         ({"objects": OTHERS}, "moved", None),

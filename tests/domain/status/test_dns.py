@@ -69,13 +69,15 @@ def test_a_node_whose_pods_reach_no_other_node():
 def test_a_node_whose_pods_no_other_node_reaches():
     """In each answer of that node's own, its pod is reached: the filter is between them."""
     (found,) = problems(lambda name, address, pod: LOST if address == "10.244.2.5" and name != "m2" else None)
-    assert found.startswith("m2: other nodes do not reach pods there (CoreDNS at 10.244.2.5 gets no question from m1")
+    assert found.startswith(
+        "m2: other nodes do not reach pods there (CoreDNS at 10.244.2.5 receives no queries from m1"
+    )
     assert found.endswith(f"on m2: {LOOK}")
 
 
 def test_a_pod_of_coredns_that_answers_nobody():
     (found,) = problems(lost(at=["10.244.1.5"]))
-    assert found.startswith("the CoreDNS pod 10.244.1.5 on m1 is Ready, but answers nobody (m2, m3,")
+    assert found.startswith("the CoreDNS pod 10.244.1.5 on m1 is Ready, but does not answer queries (m2, m3,")
 
 
 def test_a_service_address_behind_which_nothing_is_though_pods_answer():

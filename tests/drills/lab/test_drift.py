@@ -75,10 +75,10 @@ EXPECTED = (
     "/etc/kubernetes/manifests/kube-scheduler.yaml edited",
     "lb1: write files (/etc/haproxy/haproxy.cfg)",
     "lb1: start the load balancer (haproxy: its files changed)",
-    "lb1: put servers back into service (apiservers/m2)",
+    "lb1: undrain servers (apiservers/m2)",
     "lb2: start the load balancer (keepalived is stopped)",
     "lb2: start the load balancer (haproxy is disabled)",
-    "lb2: put servers back into service (apiservers/m1)",
+    "lb2: undrain servers (apiservers/m1)",
 )
 
 SETTLED_SECONDS = 5

@@ -19,18 +19,18 @@ broken_off="$broken_off|Handler timeout|unable to return a response in the time|
 
 persistent_api() (
     deadline=$(($(date +%s) + 60))
-    until { said=$(api "$@" 2>&1 >&3); } 3>&1; do
-        if ! printf '%s' "$said" | grep -qE "$broken_off"; then
-            printf '%s\n' "$said" >&2
+    until { answer=$(api "$@" 2>&1 >&3); } 3>&1; do
+        if ! printf '%s' "$answer" | grep -qE "$broken_off"; then
+            printf '%s\n' "$answer" >&2
             exit 1
         fi
         if [ "$(date +%s)" -ge "$deadline" ]; then
-            echo "$DEADLINE_MARK not within 60 s: the API answers: $said" >&2
+            echo "$DEADLINE_MARK not within 60 s: the API returned: $answer" >&2
             exit 1
         fi
         sleep 1
     done
-    test -z "$said" || printf '%s\n' "$said" >&2
+    test -z "$answer" || printf '%s\n' "$answer" >&2
 )
 
 label_as_wanted() {
