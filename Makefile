@@ -28,10 +28,13 @@ lab: bundle  ## a real cluster of 3 masters on this machine
 	$(HAPLANE) lab up $(INVENTORY)
 	$(HAPLANE) up $(INVENTORY) --yes
 
-test: style measured stories  ## everything: style, types, unit tests, then real masters that get killed
+test:  ## everything: style, types, unit tests, then real masters that get killed
+	@for part in style measured stories; do \
+		began=$$SECONDS; $(MAKE) --no-print-directory $$part || exit; took="$$took$$part $$((SECONDS - began)) s, "; \
+	done; echo "make test: $${took}$$SECONDS s in all (bar: 900 s)"
 
 check: environment test-system  ## the fast loop: no lab, root for packages alone; style and tests at the same time
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style unit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style unit && echo "make check: $$SECONDS s (bar: 90 s)"
 
 style: environment test-system
 	$(BIN)/ruff check
