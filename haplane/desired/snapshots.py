@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from cryptography.x509 import load_pem_x509_certificates
@@ -131,6 +132,7 @@ def keep_policy(keep: Keep) -> KeepPolicy:
     return KeepPolicy(**keep.model_dump())
 
 
+@cache
 def calendar(interval_seconds: int) -> tuple[str, ...]:
     """Systemd's words for the start and the middle of every slot, in UTC.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -48,6 +49,7 @@ class CertificateFacts:
     certificate: x509.Certificate = field(repr=False, compare=False)
 
     @classmethod
+    @lru_cache(maxsize=1000)
     def from_pem(cls, pem: bytes, source: str = "certificate") -> CertificateFacts:
         """The facts of the first certificate in ``pem``. Raises Refused naming ``source`` when malformed."""
         certificate = parse_certificate(pem, source)
