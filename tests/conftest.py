@@ -1,9 +1,13 @@
-"""What all tests share: no example of hypothesis is late, which tests share a worker, the bundle's etcd programs."""
+"""What all tests share: no example of hypothesis is late, which tests share a worker, haplane and etcd's programs."""
+
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from prepared import prepared
 from xdist.scheduler import LoadScopeScheduling
 
+from haplane import cli
 from haplane.bundle.manifest import default_directory, load_manifest
 from haplane.errors import BadInput
 from haplane.recovery.scratch.tools import etcd_tools
@@ -31,6 +35,14 @@ class OneThatNeedsACore(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config, log):
     """For ``make timed``. The plugin's own loadgroup changes nothing under pytest 9.2."""
     return OneThatNeedsACore(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(scope="session")
+def haplane_program():
+    """One process for the command line, each run in a copy of it: a start costs a second of CPU."""
+    modules = sorted(f"haplane.cli.{file.stem}" for file in Path(cli.__file__).parent.glob("[!_]*.py"))
+    with prepared("haplane.__main__", *modules) as program:
+        yield program
 
 
 @pytest.fixture(scope="session")

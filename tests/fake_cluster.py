@@ -6,6 +6,7 @@ by our hand, ``away`` says so; that never more than one is, is asserted at every
 """
 
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from types import SimpleNamespace
 
@@ -27,18 +28,23 @@ class Killed(Exception):
     """The run ends here, as by SIGKILL."""
 
 
+@cache
+def digests():
+    """Of the cluster's keys and certificates, by path."""
+    found = {path: sha256(content).hexdigest() for path, content in samples.identity().to_files().items()}
+    return found | {host_paths.ETCD_MEMBER_CA_CRT: found[host_paths.ETCD_CA_CRT]}
+
+
 def converged(inventory):
     """As every host should be, with the cluster's identity on the masters."""
-    found = samples.converged(inventory)
-    digests = {path: sha256(content).hexdigest() for path, content in samples.identity().to_files().items()}
-    digests[host_paths.ETCD_MEMBER_CA_CRT] = digests[host_paths.ETCD_CA_CRT]
-    for host in inventory.hosts:
-        shown = ETCD_CA if host in inventory.masters else {}
-        certificates = {**found.reports[host.name].certificates, **shown}
-        files = found.reports[host.name].model_dump()["files"]
-        files = {path: file | {"sha256": digests.get(path, file["sha256"])} for path, file in files.items()}
-        found = samples.altered(found, host.name, certificates=certificates, files=files)
-    return {name: report.model_dump(by_alias=True) for name, report in found.reports.items()}
+    found = {name: report.model_dump(by_alias=True) for name, report in samples.converged(inventory).reports.items()}
+    for report in found.values():
+        report["files"] |= {
+            path: file | {"sha256": digests()[path]} for path, file in report["files"].items() if path in digests()
+        }
+    for host in inventory.masters:
+        found[host.name]["certificates"] |= ETCD_CA
+    return found
 
 
 def nothing(inventory):

@@ -52,11 +52,15 @@ def inventory(tmp_path):
     return path
 
 
-def haplane_process(*arguments):
-    """As users start it, with gevent patched."""
-    environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
-    words = [sys.executable, "-m", "haplane", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, env=environment)
+@pytest.fixture
+def haplane_process(haplane_program):
+    """As users run it, with gevent patched."""
+
+    def run(*arguments):
+        environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
+        return haplane_program.run(*arguments, environment=environment, seconds=120)
+
+    return run
 
 
 def test_help_and_version():
@@ -112,6 +116,12 @@ def test_one_or_more_hosts_are_called_HOST_everywhere():  # noqa: N802
     assert not [text for text in found if "HOSTS" in text or "NAMES" in text]
 
 
+def test_no_summary_in_a_list_of_commands_is_cut_short():
+    found = [text for name in cli.list_commands(None) for text in helps(cli.get_command(None, name), name)]
+    lines = [line for text in found for line in text.splitlines() if not line.startswith("Usage:")]
+    assert [line for line in lines if line.endswith("...")] == []
+
+
 def test_an_unknown_verb_is_bad_input():
     assert run("teleport").exit_code == 2
 
@@ -126,7 +136,7 @@ def test_an_unknown_verb_is_bad_input():
         ("node drain --json x.py m1 --timeout nan", "Invalid value for '--timeout'", "haplane node drain"),
     ],
 )
-def test_with_json_a_command_line_that_cannot_be_parsed_is_one_document_too(words, what, where):
+def test_with_json_a_command_line_that_cannot_be_parsed_is_one_document_too(haplane_process, words, what, where):
     done = haplane_process(*words.split())
     assert done.returncode == 2
     said = json.loads(done.stdout)
@@ -137,7 +147,7 @@ def test_with_json_a_command_line_that_cannot_be_parsed_is_one_document_too(word
 
 
 @pytest.mark.parametrize("words", ["status", "status x.py y.py -- --json"])
-def test_without_json_a_command_line_that_cannot_be_parsed_prints_no_document(words):
+def test_without_json_a_command_line_that_cannot_be_parsed_prints_no_document(haplane_process, words):
     done = haplane_process(*words.split())
     assert (done.returncode, done.stdout) == (2, "")
 
@@ -180,7 +190,7 @@ def test_watch_is_for_people(inventory, other):
     assert run("status", inventory, "--watch", other).exit_code == 2
 
 
-def test_up_with_every_host_down_changes_nothing(inventory):
+def test_up_with_every_host_down_changes_nothing(haplane_process, inventory):
     done = haplane_process("up", inventory, "--yes")
     assert done.returncode == 3
     assert "m1, m2, m3 cannot be reached; nothing was changed" in done.stderr
@@ -189,7 +199,7 @@ def test_up_with_every_host_down_changes_nothing(inventory):
     assert done.stdout == ""
 
 
-def test_status_with_every_host_down_is_a_whole_document(inventory):
+def test_status_with_every_host_down_is_a_whole_document(haplane_process, inventory):
     done = haplane_process("status", inventory, "--json")
     assert done.returncode == 6
     assert done.stderr == ""
@@ -200,14 +210,14 @@ def test_status_with_every_host_down_is_a_whole_document(inventory):
     assert said["etcd"]["quorum"] == {"voters": 3, "healthy": 0, "needed": 2, "can_lose": 0}
 
 
-def test_status_for_people_with_every_host_down(inventory):
+def test_status_for_people_with_every_host_down(haplane_process, inventory):
     done = haplane_process("status", inventory)
     assert done.returncode == 6
     assert "NOT HEALTHY" in done.stdout
     assert done.stdout.count(": unreachable (") == 3
 
 
-def test_status_check_prints_the_problems_alone(inventory):
+def test_status_check_prints_the_problems_alone(haplane_process, inventory):
     done = haplane_process("status", inventory, "--check")
     assert done.returncode == 6
     assert all(line.startswith("log: ") for line in done.stderr.splitlines())

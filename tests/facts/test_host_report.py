@@ -59,7 +59,7 @@ def test_a_tool_that_prints_garbage_empties_its_own_answer_only(tmp_path, comman
 
 def test_whichever_probe_fails_there_is_a_report():
     asked = ("files", "bundle", "certificates", "units", "apiserver_port", "endpoint_address", "kubeadm_config")
-    report = observe(moved={"disk_usage(path)": 'disk_usage("/missing")'}, **dict.fromkeys(asked))
+    report = observe(edited=(("disk_usage(path)", 'disk_usage("/missing")'),), **dict.fromkeys(asked))
     assert {"machine", "files", "bundle", "certificates", "units", "settings"} <= set(report.failed)
     assert report.machine.architecture == ""
 

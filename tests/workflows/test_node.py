@@ -12,7 +12,6 @@ from serving_nodes import APP, WEB, Nodes, replicas
 from haplane.context.request import NodeRequest
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, DeadlinePassed, ExitCode, HaplaneError, Refused, Unreachable
-from haplane.observation import guard
 from haplane.phases.node.remove import without
 from haplane.workflows.node import node
 from haplane.workflows.up import up
@@ -288,14 +287,6 @@ def test_no_master_is_rebooted_while_another_one_runs_an_etcd_cluster_of_its_own
     with pytest.raises(Refused, match="must not be taken out"):
         carry_out(cluster, verb, "m1")
     assert cluster.locks == cluster.done_to("m1") == [], "refused before anybody is asked"
-
-
-@pytest.mark.parametrize(("name", "times"), [("lb1", 1), ("m2", 4)])
-def test_the_guards_are_asked_again_only_after_a_drain(inventory, monkeypatch, name, times):
-    asked = []
-    monkeypatch.setattr(guard, "refuse_unless", lambda _, host, *__: asked.append(host.name))
-    carry_out(Nodes(inventory), "reboot", name)
-    assert asked == [name] * times
 
 
 def test_the_only_load_balancer_is_not_rebooted(tmp_path):

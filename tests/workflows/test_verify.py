@@ -1,8 +1,7 @@
 """``haplane verify``: over hosts in memory to its result, and as users call it over hosts that are not there."""
 
 import json
-import subprocess
-import sys
+import os
 
 import pytest
 from checked import CheckedCluster
@@ -24,13 +23,12 @@ cluster = {"name": "nowhere", "endpoint": "127.0.0.9:1", "endpoint_is_external":
 """
 
 
-def haplane(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "haplane", *arguments], capture_output=True, text=True, timeout=300, check=False
-    )
+@pytest.fixture
+def haplane(haplane_program):
+    return lambda *arguments: haplane_program.run(*arguments, environment=os.environ, seconds=300)
 
 
-def test_unreachable_hosts_are_skipped_by_users_suites_too(tmp_path):
+def test_unreachable_hosts_are_skipped_by_users_suites_too(haplane, tmp_path):
     (tmp_path / "inventory.py").write_text(INVENTORY)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
     (tmp_path / "site").mkdir()
@@ -48,14 +46,14 @@ def test_unreachable_hosts_are_skipped_by_users_suites_too(tmp_path):
     assert [(check["host"], check["outcome"]) for check in mine] == [(name, "skipped") for name in ("m1", "m2", "m3")]
 
 
-def test_a_wrong_inventory(tmp_path):
+def test_a_wrong_inventory(haplane, tmp_path):
     (tmp_path / "inventory.py").write_text("masters = []\n")
     done = haplane("verify", str(tmp_path / "inventory.py"))
     assert done.returncode == 2
     assert "cluster" in done.stderr
 
 
-def test_a_broken_suite_is_told_before_any_host_is_contacted(tmp_path):
+def test_a_broken_suite_is_told_before_any_host_is_contacted(haplane, tmp_path):
     (tmp_path / "inventory.py").write_text(INVENTORY)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "test_a.py").write_text("import nonsense\n")

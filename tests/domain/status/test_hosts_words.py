@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import cache
 
 import pytest
 import samples
@@ -15,6 +16,7 @@ PAYLOADS = ("$(touch pwned)", "`touch pwned`", "; touch pwned", "' ; touch pwned
 PAYLOADS += ("x; fix: `touch pwned`",)
 
 
+@cache
 def troubled():
     """A master with something wrong everywhere, in words of its own."""
     found = samples.altered(

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from drills.lab.a_lab import INVENTORY, ROOT, Lab
-from prepared import prepared
+from drills.lab.a_lab import INVENTORY, Lab
 from soak_table import Rows, commit, write_line
 
 from haplane.lab.paths import client_key, known_hosts
@@ -13,11 +12,8 @@ STORIES = Rows("stories")
 
 
 @pytest.fixture(scope="session")
-def program():
-    """One process for all commands, each run in a copy of it: a start costs a second of CPU."""
-    modules = sorted(f"haplane.cli.{file.stem}" for file in (ROOT / "haplane/cli").glob("[!_]*.py"))
-    with prepared("haplane.__main__", *modules) as Lab.program:
-        yield
+def program(haplane_program):
+    Lab.program = haplane_program
 
 
 @pytest.fixture(scope="session")

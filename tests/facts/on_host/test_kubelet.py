@@ -49,7 +49,11 @@ def test_a_kubelets_own_health(health, why):
 def test_a_kubelet_that_does_not_listen_and_reaches_no_server(tmp_path):
     config = tmp_path / "kubelet.conf"
     config.write_text(CONFIG)
-    found = observe(moved={'"/etc/kubernetes/kubelet.conf"\nKUBELET': f'"{config}"\nKUBELET', "10248": "1"}).kubelet
+    moved = {"/etc/kubernetes/kubelet.conf": config}
+    found = observe(
+        moved=moved,
+        edited=(("KUBELET_HEALTH_PORT, KUBELET_SECONDS = 10248", "KUBELET_HEALTH_PORT, KUBELET_SECONDS = 1"),),
+    ).kubelet
     assert "Connection refused" in found.unhealthy
     assert found.unserved.startswith("https://127.0.0.1:1: ")
 

@@ -63,7 +63,7 @@ def test_one_that_still_works_on_a_slow_host_is_waited_for(programs, monkeypatch
         probe.run("slow", seconds=0.3)
 
 
-SHORT = {"PROBE_SECONDS = 5": "PROBE_SECONDS = 1"}
+SHORT = (("PROBE_SECONDS = 5", "PROBE_SECONDS = 1"),)
 LATE = "exec sleep 60"
 
 
@@ -80,7 +80,7 @@ def make_keys(directory):
 )
 def test_a_program_that_is_late_fails_its_part(programs, program, parts):
     """ss was late: every port was free; ip was: no interface had the address."""
-    failed = observe(commands=programs(program, LATE), moved=SHORT).failed
+    failed = observe(commands=programs(program, LATE), edited=SHORT).failed
     assert [failed.get(part) for part in parts] == [f"{program} did not end within 1 s"] * len(parts)
 
 
@@ -94,8 +94,8 @@ def test_an_etcdctl_that_is_late_or_cannot_be_run_makes_its_member_unknown(progr
     (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
     make_keys(tmp_path / "pki")
     commands = programs("etcdctl", script, 0o755 if script == LATE else 0o644)
-    moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"} | SHORT
-    found = observe(commands=commands, moved=moved)
+    moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
+    found = observe(commands=commands, moved=moved, edited=SHORT)
     assert found.failed["etcd"] in (
         "etcdctl did not end within 1 s",
         "etcdctl could not be run: Permission denied",
@@ -110,8 +110,8 @@ def test_an_outsider_that_etcdctl_was_late_to_reach_is_not_called_down(programs,
     (tmp_path / "etcd" / "member" / "wal").mkdir(parents=True)
     make_keys(tmp_path / "pki")
     script = f"case \"$*\" in\n*'member list'*) echo '{members}' ;;\n*10.0.0.30:2379*) {LATE} ;;\n*) exit 1 ;;\nesac"
-    moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"} | SHORT
-    found = observe(commands=programs("etcdctl", script), moved=moved, etcd_addresses=["10.0.0.21"])
+    moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
+    found = observe(commands=programs("etcdctl", script), moved=moved, edited=SHORT, etcd_addresses=["10.0.0.21"])
     assert found.etcd.outsiders == {}
     assert len(found.etcd.members) == 1
 
@@ -125,7 +125,7 @@ def test_an_outsider_that_etcdctl_was_late_to_reach_is_not_called_down(programs,
     ],
 )
 def test_an_address_that_could_not_be_pinged_is_not_free(programs, script, answers, unknown):
-    found = observe(commands=programs("ping", script), moved=SHORT, ping_endpoint=True).balancer
+    found = observe(commands=programs("ping", script), edited=SHORT, ping_endpoint=True).balancer
     assert (found.endpoint_answers, found.endpoint_unknown) == (answers, unknown)
 
 
@@ -140,15 +140,16 @@ def test_a_host_without_ping_names_it(monkeypatch, tmp_path):
 )
 def test_a_filter_that_could_not_be_looked_at_is_not_gone(programs, tmp_path, script, failed, filtered):
     (tmp_path / "vrrp.nft").touch()
-    moved = {"/etc/haplane/vrrp.nft": tmp_path / "vrrp.nft"} | SHORT
-    found = observe(commands=programs("nft", script), moved=moved, ping_endpoint=False)
+    moved = {"/etc/haplane/vrrp.nft": tmp_path / "vrrp.nft"}
+    found = observe(commands=programs("nft", script), moved=moved, edited=SHORT, ping_endpoint=False)
     assert (found.failed.get("balancer"), found.balancer.adverts_filtered) == (failed, filtered)
 
 
 def test_a_packet_filter_that_could_not_be_looked_at_is_not_empty(programs, tmp_path):
     (tmp_path / "kubelet.conf").touch()
-    moved = {"/etc/kubernetes/kubelet.conf": tmp_path / "kubelet.conf"} | SHORT
-    assert observe(commands=programs("nft", LATE), moved=moved).failed["precedence"] == "nft did not end within 1 s"
+    moved = {"/etc/kubernetes/kubelet.conf": tmp_path / "kubelet.conf"}
+    found = observe(commands=programs("nft", LATE), moved=moved, edited=SHORT)
+    assert found.failed["precedence"] == "nft did not end within 1 s"
 
 
 def test_a_kernel_setting_is_a_text_file_like_others():
