@@ -146,4 +146,4 @@ REFUSE_ANOTHER_VERSION_UNLESS_INTERRUPTED = Look(
 REFUSE_ANOTHER_VERSION_BUT_THE_NEWEST = Look(
     "Refuse another version than the one that runs, or the newer of two", refuse_another_version_but_the_newest
 )
-DECIDE_AS_IT_RUNS = Look("Decide what has to be done", decide_as_it_runs)
+DECIDE_AS_IT_RUNS = Look("Plan changes that no version decides", decide_as_it_runs)

@@ -138,6 +138,6 @@ def test_without_the_record_of_what_was_applied_nothing_is_said_to_be_well():
     """Somebody deleted the ConfigMap, and then the pod network: nothing was missing of nothing."""
     (line,) = lines(told_by(MASTERS, recorded=False))
     assert line.startswith(
-        "nothing tells which objects of the cluster haplane applied: what is missing of them is unknown"
+        "it is unknown which objects of the cluster haplane applied, and whether any is missing"
     )
     assert line.endswith("fix: `haplane up inventories/test.py`")

@@ -154,7 +154,7 @@ def _limits(name: str, report: HostReport) -> list[Problem]:
     if _is_scarce(seen.tasks):
         shown = on(name, "ps -eLo comm= | sort | uniq -c | sort -n | tail")
         what, why = f"{name}: it has nearly no room for more processes", f"{seen.tasks[0]} of {seen.tasks[1]} threads"
-        found.append(problem(what, why=why, fix=f"{shown} shows whose they are", ends=Ends.BY_ITS_FIX))
+        found.append(problem(what, why=why, fix=f"{shown} lists them", ends=Ends.BY_ITS_FIX))
     if _is_scarce(seen.files):
         what, why = f"{name}: it can open nearly no more files", f"{seen.files[0]} of {seen.files[1]}"
         found.append(

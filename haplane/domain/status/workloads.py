@@ -150,7 +150,7 @@ def objects_problems(view: Workloads) -> list[Problem]:
     """What somebody deleted or changed of the objects that haplane applied, or that nothing tells which they are."""
     found = []
     if not view.recorded:
-        what = "nothing tells which objects of the cluster haplane applied: what is missing of them is unknown"
+        what = "it is unknown which objects of the cluster haplane applied, and whether any is missing"
         why = "the ConfigMap kube-system/haplane, which lists them, was deleted or emptied, or is of an older haplane"
         found.append(problem(what, why=why, fix=UP))
     if view.missing:
