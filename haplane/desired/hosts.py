@@ -28,6 +28,17 @@ from haplane.pki.ca import certificate_fingerprint
 
 API_NUMBER, DNS_NUMBER = 1, 10
 """Of the service kubernetes and of cluster DNS in the services' network (kubeadm's constants)."""
+CERTIFICATES = (
+    f"{host_paths.ETCD_PKI}/*.crt",
+    host_paths.ETCD_HAPROXY_PEM,
+    f"{host_paths.KUBERNETES_PKI}/*.crt",
+    f"{host_paths.KUBERNETES_PKI}/etcd/*.crt",
+    host_paths.KUBECONFIGS,
+    host_paths.KUBELET_CLIENT_PEM,
+    host_paths.KUBELET_SERVER_PEM,
+    host_paths.KUBELET_SERVING_CRT,
+)
+"""Where there are any: whatever holds one, as patterns."""
 UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived", Part.VRRP_FILTER.value, "nftables")
 
 
@@ -210,16 +221,7 @@ def request_for(
     return {
         "files": sorted(files),
         "bundle": sorted({path for one in bundles for path in _bundle_paths(one)}),
-        "certificates": [
-            f"{host_paths.ETCD_PKI}/*.crt",
-            host_paths.ETCD_HAPROXY_PEM,
-            f"{host_paths.KUBERNETES_PKI}/*.crt",
-            f"{host_paths.KUBERNETES_PKI}/etcd/*.crt",
-            host_paths.KUBECONFIGS,
-            host_paths.KUBELET_CLIENT_PEM,
-            host_paths.KUBELET_SERVER_PEM,
-            host_paths.KUBELET_SERVING_CRT,
-        ],
+        "certificates": list(CERTIFICATES),
         "units": [*(f"{unit}.service" for unit in UNITS), TIMER_UNIT],
         "apiservers": [str(host.address) for host in inventory.masters],
         "etcd_addresses": [str(host.address) for host in inventory.etcd],

@@ -137,7 +137,5 @@ def test_a_lost_role_is_named_with_what_comes_of_it_and_once():
 def test_without_the_record_of_what_was_applied_nothing_is_said_to_be_well():
     """Somebody deleted the ConfigMap, and then the pod network: nothing was missing of nothing."""
     (line,) = lines(told_by(MASTERS, recorded=False))
-    assert line.startswith(
-        "it is unknown which objects of the cluster haplane applied, and whether any is missing"
-    )
+    assert line.startswith("it is unknown which objects of the cluster haplane applied, and whether any is missing")
     assert line.endswith("fix: `haplane up inventories/test.py`")
