@@ -185,6 +185,19 @@ def test_a_good_import_ends_well_whatever_it_says(receiver):
     assert process.returncode == 0
 
 
+def test_the_padding_behind_the_last_file_is_read(tmp_path):
+    """A receiver that had all files was gone before it: `upgrade` reported a push as cut whose files had all arrived."""
+    command = [sys.executable, "-I", "-c", RECEIVER.read_text().replace("/var/lib/haplane", str(tmp_path)), "false"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        process.stdin.write(bytes(2 * tarfile.BLOCKSIZE))
+        process.stdin.flush()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        process.stdin.write(bytes(tarfile.RECORDSIZE))
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
 def test_while_it_imports_the_other_end_hears_of_it(receiver, tmp_path):
     process = receiver("until test -e go; do sleep 0.05; done", report_seconds=0.1)
     heard = [process.stdout.readline() for _ in range(5)]

@@ -65,6 +65,8 @@ def main() -> None:
             receive(content, path, member)
             if path.startswith(IMAGE_DIRECTORY):
                 imports.append((path, *import_image(path)))
+    while stream.read(PIECE):  # padding: without a reader, who sends it would take the stream for cut
+        pass
     failed = []
     for path, process, said in imports:
         if (code := ended(process, stream)) != 0:
