@@ -186,7 +186,7 @@ def test_a_good_import_ends_well_whatever_it_says(receiver):
 
 
 def test_the_padding_behind_the_last_file_is_read(tmp_path):
-    """A receiver that had all files was gone before it: `upgrade` reported a push as cut whose files had all arrived."""
+    """A receiver that had all files was gone before it, and `upgrade` took the push for cut."""
     command = [sys.executable, "-I", "-c", RECEIVER.read_text().replace("/var/lib/haplane", str(tmp_path)), "false"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         process.stdin.write(bytes(2 * tarfile.BLOCKSIZE))
