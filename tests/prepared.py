@@ -27,19 +27,25 @@ class Prepared:
         self._process = process
         self._turn = threading.Lock()
 
-    def run(self, *words: object, environment: Mapping[str, str], seconds: int) -> subprocess.CompletedProcess[str]:
-        """As ``subprocess.run`` with the program's output captured; the directory is ours."""
+    def run(
+        self, *words: object, environment: Mapping[str, str], seconds: int, **streams: str
+    ) -> subprocess.CompletedProcess[str]:
+        """As ``subprocess.run`` with the program's output captured; the directory is ours.
+
+        ``streams``: where ``stdout`` or ``stderr`` goes instead.
+        """
         requests, answers = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         arguments = [str(word) for word in words]
         with self._turn, tempfile.TemporaryDirectory() as directory:
-            files = {name: f"{directory}/{name}" for name in ("stdout", "stderr")}
+            files = {name: streams.get(name, f"{directory}/{name}") for name in ("stdout", "stderr")}
             request = {"words": arguments, "environment": dict(environment), "directory": str(Path.cwd())}
             request |= {"seconds": seconds, **files}
             requests.write(f"{json.dumps(request)}\n")
             requests.flush()
             if (code := int(answers.readline())) == -signal.SIGALRM:
                 raise subprocess.TimeoutExpired(arguments, seconds)
-            return subprocess.CompletedProcess(arguments, code, *(Path(path).read_text() for path in files.values()))
+            captured = ("" if name in streams else Path(path).read_text() for name, path in files.items())
+            return subprocess.CompletedProcess(arguments, code, *captured)
 
 
 @contextmanager

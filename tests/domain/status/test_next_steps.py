@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 DOMAIN = Path(__file__).parents[3] / "haplane" / "domain"
 MAKER = DOMAIN / "problem.py"
 
@@ -12,22 +10,19 @@ MAKER = DOMAIN / "problem.py"
 def calls(name):
     """Where this is called in the domain, each with its place."""
     for path in sorted(DOMAIN.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if f"{name}(" in text else ():
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
                 yield path, node
 
 
-KINDS = [
-    pytest.param(node, id=f"{path.relative_to(DOMAIN)}: {ast.unparse(node.args[0])[:80]}")
-    for path, node in calls("problem")
-]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_problem_has_a_next_step(kind):
-    fix = next((word.value for word in kind.keywords if word.arg == "fix"), None)
-    assert fix is not None
-    assert not any(isinstance(node, ast.Constant) and node.value in (None, "") for node in ast.walk(fix))
+def test_every_kind_of_problem_has_a_next_step():
+    without = []
+    for path, kind in calls("problem"):
+        fix = next((word.value for word in kind.keywords if word.arg == "fix"), ast.Constant(None))
+        if any(isinstance(node, ast.Constant) and node.value in (None, "") for node in ast.walk(fix)):
+            without.append(f"{path.relative_to(DOMAIN)}:{kind.lineno}: {ast.unparse(kind.args[0])}")
+    assert without == []
 
 
 def test_no_line_of_status_is_made_otherwise():

@@ -6,6 +6,7 @@ import pytest
 import samples
 from observing import observe
 
+from haplane.facts.on_host.kubeconfigs import certificates_in, why_unusable
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.kubelet_certificates import kubelet_client
 
@@ -36,17 +37,22 @@ def kubeconfig(*, ca=CA.certificate, certificate=PAIR.certificate, key=PAIR.priv
         ({"ca": b"\xff"}, "what it embeds cannot be read"),
     ],
 )
-@pytest.mark.parametrize("name", ["admin", "kubelet", "scheduler"])
-def test_a_kubeconfig_whose_parts_do_not_fit_is_named(tmp_path, changes, why, name):
+def test_a_kubeconfig_whose_parts_do_not_fit_is_named(changes, why):
+    assert why_unusable(kubeconfig(**changes), certificates_in(CA.certificate.decode())) == why
+
+
+def test_one_that_skips_verification_is_named():
+    text = kubeconfig(ca=None).replace("    server:", "    insecure-skip-tls-verify: true\n    server:")
+    assert why_unusable(text, set()) == "it does not verify the API server"
+
+
+def test_each_of_kubeadms_is_looked_at_beside_the_hosts_ca(tmp_path):
     (tmp_path / "pki").mkdir()
     (tmp_path / "pki/ca.crt").write_bytes(CA.certificate)
-    path = tmp_path / f"{name}.conf"
-    path.write_text(kubeconfig(**changes))
-    found = observe(moved={"/etc/kubernetes": tmp_path}).unusable
-    assert found == ({str(path): why} if why else {})
-
-
-def test_one_that_skips_verification_is_named(tmp_path):
-    path = tmp_path / "admin.conf"
-    path.write_text(kubeconfig(ca=None).replace("    server:", "    insecure-skip-tls-verify: true\n    server:"))
-    assert observe(moved={"/etc/kubernetes": tmp_path}).unusable == {str(path): "it does not verify the API server"}
+    for name in ("admin", "kubelet", "scheduler"):
+        (tmp_path / f"{name}.conf").write_text(kubeconfig(ca=OTHER.kubernetes.certificate))
+    (tmp_path / "controller-manager.conf").write_text(kubeconfig())
+    why = "the CA that it trusts is not the cluster's"
+    assert observe(moved={"/etc/kubernetes": tmp_path}).unusable == {
+        str(tmp_path / f"{name}.conf"): why for name in ("admin", "kubelet", "scheduler")
+    }
