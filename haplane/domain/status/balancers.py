@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
 from haplane.domain.plan import few
@@ -63,9 +65,18 @@ def _several_hold_it(holders: list[str], roster: Roster, observation: Observatio
         if stopped := observation.reports[name].condition.stopped_process("keepalived"):
             why = f"keepalived on {name} is stopped and sends no adverts"
             return problem(what, why=why, fix=on(name, continuing(stopped)))
+    if own := _spoiled_on(holders, "keepalived", roster, observation):
+        return problem(what, why=own, fix=UP)
     between = " and ".join(roster.addresses[name] for name in holders)
     fix = f"allow IP protocol 112 between {between}: `nft list ruleset` on each shows what drops it"
     return problem(what, why="neither receives the other's VRRP adverts", fix=fix)
+
+
+def _spoiled_on(names: Iterable[str], unit: str, roster: Roster, observation: Observation) -> str | None:
+    """On which of these hosts that unit has files which are gone or not haplane's: what to end before all else."""
+    known = ((name, observation.reports[name]) for name in names if name in observation.reports)
+    found = ((name, spoiled(name, roster, report, unit)) for name, report in known)
+    return next((f"on {name} {own}" for name, own in found if own), None)
 
 
 def _not_responding(name: str, observation: Observation) -> Problem:
@@ -149,6 +160,8 @@ def endpoint_problems(roster: Roster, observation: Observation) -> list[Problem]
     what = f"the endpoint {roster.endpoint} is not ready"
     if not observation.with_ready_apiserver(roster.masters):
         return [problem(what, why="no API server is known to be ready", fix=UP)]
+    if own := _spoiled_on(roster.balancers, "haproxy", roster, observation):
+        return [problem(what, why=own, fix=UP)]
     why = "API servers are ready, but the way to them is not"
     return [problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")]
 
@@ -192,7 +205,9 @@ def unserved_masters(roster: Roster, observation: Observation) -> list[Problem]:
     for name in roster.balancers:
         servers = _servers(name, APISERVERS, observation)
         found += [
-            _unserved(name, server, roster) for server in servers or () if server.name in ready and not server.is_up
+            _unserved(name, server, roster, observation)
+            for server in servers or ()
+            if server.name in ready and not server.is_up
         ]
         known = ready if servers is None else [server.name for server in servers]
         found += [
@@ -207,11 +222,12 @@ def unserved_masters(roster: Roster, observation: Observation) -> list[Problem]:
     return found
 
 
-def _unserved(name: str, server: Server, roster: Roster) -> Problem:
+def _unserved(name: str, server: Server, roster: Roster, observation: Observation) -> Problem:
     """Drained servers are put back by `up`; one that is DOWN is ready and cannot be reached from there."""
     what = f"{name} {'does not check' if server.status == 'no check' else 'sends nothing to'} {server.name}"
-    if not server.status.startswith("DOWN"):
-        return problem(what, why=server.status, fix=UP)
+    own = _spoiled_on([name], "haproxy", roster, observation)
+    if own or not server.status.startswith("DOWN"):
+        return problem(what, why=f"{server.status}; {own}" if own else server.status, fix=UP)
     readyz = f"https://{roster.addresses[server.name]}:{roster.apiserver_port}/readyz"
     look = f"see what drops packets: {on(name, f'curl -k {readyz}')}"
     return problem(what, why=f"{server.status}, though its API server is ready", fix=look)

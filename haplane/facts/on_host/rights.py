@@ -101,6 +101,8 @@ BOUND_BY_KUBEADM = (
     *("system:kubelet-api-admin", "system:node-bootstrapper", "system:node-proxier"),
 )
 """Roles that its bindings give to kubelets, API servers and kube-proxy (cmd/kubeadm/app/phases)."""
+FOR_USERS = ("admin", "edit", "view", *(f"system:aggregate-to-{name}" for name in ("admin", "edit", "view")))
+"""What users bind themselves, and what it is put together from."""
 MOST_LOST = 50
 
 RolePlace = tuple[str, str]
@@ -155,7 +157,7 @@ def roles_of(bindings: dict[RolePlace, dict[str, Any]]) -> Iterator[RolePlace]:
     """The roles that have to be there."""
     for (namespace, _), one in bindings.items():
         yield ("" if one["roleRef"]["kind"] == "ClusterRole" else namespace), one["roleRef"]["name"]
-    for name in BOUND_BY_KUBEADM:
+    for name in (*BOUND_BY_KUBEADM, *FOR_USERS):
         yield "", name
 
 

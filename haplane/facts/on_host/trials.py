@@ -12,7 +12,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, LEASES, NODES
@@ -37,25 +37,42 @@ Attempt = Callable[[Write], tuple[int, str]]
 
 def trial(port: int, context: ssl.SSLContext, write: Write, seconds: float) -> tuple[int, str]:
     """What the API server on this host answers. Raises OSError, HTTPException or ValueError when it does not."""
-    method, path, body, headers = write
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=seconds)
     with contextlib.closing(connection):
-        connection.request(method, f"{path}{'&' if '?' in path else '?'}{DRY_RUN}", json.dumps(body), headers)
-        answer = connection.getresponse()
-        text = answer.read()
+        return sent(connection, write)
+
+
+def sent(connection: http.client.HTTPSConnection, write: Write) -> tuple[int, str]:
+    """The same over that connection."""
+    method, path, body, headers = write
+    connection.request(method, f"{path}{'&' if '?' in path else '?'}{DRY_RUN}", json.dumps(body), headers)
+    answer = connection.getresponse()
+    text = answer.read()
     return answer.status, str(json.loads(text).get("message")) if answer.status >= 400 else ""
 
 
-def trials(port: int, context: ssl.SSLContext) -> Attempt:
-    """The same within TRIALS_SECONDS from now on; status 0 where it does not answer."""
+@contextlib.contextmanager
+def trials(port: int, context: ssl.SSLContext) -> Iterator[Attempt]:
+    """The same within TRIALS_SECONDS from now on, over one connection; status 0 where it does not answer."""
     deadline = time.monotonic() + TRIALS_SECONDS
+    kept = http.client.HTTPSConnection("127.0.0.1", port, context=context)
 
     def attempt(write: Write) -> tuple[int, str]:
-        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            return trial(port, context, write, max(deadline - time.monotonic(), 0.01))
+        for _ in range(2):  # the server may have closed it since the last answer
+            kept.timeout = max(deadline - time.monotonic(), 0.01)
+            if kept.sock is not None:
+                kept.sock.settimeout(kept.timeout)
+            try:
+                return sent(kept, write)
+            except ConnectionError:
+                kept.close()
+            except (OSError, http.client.HTTPException, ValueError):
+                kept.close()
+                break
         return 0, ""
 
-    return attempt
+    with contextlib.closing(kept):
+        yield attempt
 
 
 def making(kind: str, item: dict[str, Any]) -> Write:

@@ -55,7 +55,8 @@ def workloads(port: int) -> dict[str, Any] | None:
         return None
     try:
         context = credentials(config)
-        found = from_api(lambda paths, **how: ask(port, config, paths, **how), trials(port, context))
+        with trials(port, context) as attempt:
+            found = from_api(lambda paths, **how: ask(port, config, paths, **how), attempt)
         rights = {**found["hindered"], **lost_rights(port, context)}
         return {**found, "hindered": rights, "lost_roles": lost_roles(port)}
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):

@@ -1,10 +1,15 @@
 """Load balancers that know no master, or not all, and masters' way to etcd on other hosts."""
 
+from dataclasses import replace
+
 import pytest
 import samples
 from statuses import status_of
 
+from haplane.domain import host_paths
 from haplane.domain.observed import LeftOut, Observation
+from haplane.domain.status import Certificates, summarise
+from haplane.observation.health import roster
 
 INVENTORY = samples.inventory()
 CONVERGED = samples.converged(INVENTORY)
@@ -152,3 +157,32 @@ def test_a_keepalived_that_runs_and_could_not_take_over(changes, named):
     found = status_of(INVENTORY, samples.altered(CONVERGED, "lb2", balancer=balancer)).lines
     assert len(found) == len(named)
     assert all(line.startswith(name) for line, name in zip(found, named, strict=True))
+
+
+def judged_with_changed(path, observation):
+    """As `status` judges where that file of both load balancers is not as haplane writes it."""
+    changed = {name: (path,) for name in ("lb1", "lb2")}
+    certificates = Certificates(None, None)
+    return summarise(
+        replace(roster(INVENTORY), changed=changed),
+        observation,
+        endpoint_answers=False,
+        certificates=certificates,
+        now=samples.NOW,
+    ).lines
+
+
+def test_what_somebody_edited_comes_before_packet_filters():
+    """Another virtual_router_id, another port behind the endpoint: status sent people to look for dropped packets."""
+    balancer = CONVERGED.reports["lb2"].balancer.model_dump() | {"holds_endpoint": True}
+    lines = judged_with_changed(host_paths.KEEPALIVED_CONF, samples.altered(CONVERGED, "lb2", balancer=balancer))
+    (both,) = (line for line in lines if "both hold" in line)
+    assert "on lb1 /etc/keepalived/keepalived.conf is not as haplane writes it" in both
+    assert both.endswith("fix: `haplane up inventories/test.py`")
+    lines = judged_with_changed(
+        host_paths.HAPROXY_CFG, serving(INVENTORY, "lb1", [server("m1", "DOWN"), server("m2"), server("m3")])
+    )
+    assert len(lines) == 2
+    for line in lines:
+        assert "on lb1 /etc/haproxy/haproxy.cfg is not as haplane writes it" in line
+        assert line.endswith("fix: `haplane up inventories/test.py`")

@@ -2,7 +2,15 @@
 
 import pytest
 
-from haplane.facts.on_host.rights import BOUND, BOUND_BY_KUBEADM, METADATA_LISTS, RBAC_API, listed_own, lost_of
+from haplane.facts.on_host.rights import (
+    BOUND,
+    BOUND_BY_KUBEADM,
+    FOR_USERS,
+    METADATA_LISTS,
+    RBAC_API,
+    listed_own,
+    lost_of,
+)
 
 LEADER = "system::leader-locking-kube-scheduler"
 JOBS = "system:controller:job-controller"
@@ -19,7 +27,7 @@ def binding(name, role=None, namespace="", kind="ClusterRole", subjects=1):
 
 NAMES = (*BOUND, JOBS)
 HEALTHY = {
-    "roles": [item(name) for name in (*NAMES, *BOUND_BY_KUBEADM, "system:node", "view")],
+    "roles": [item(name) for name in (*NAMES, *BOUND_BY_KUBEADM, *FOR_USERS, "system:node")],
     "role": [item(LEADER, "kube-system"), item("extension-apiserver-authentication-reader", "kube-system")],
     "bindings": [*map(binding, NAMES), binding("system:node", subjects=0)],
     "binding": [
@@ -70,6 +78,7 @@ def test_a_cluster_as_api_servers_make_it_lacks_nothing():
         (JOBS, "bindings", f"{RBAC_API}/clusterrolebindings/{JOBS}"),
         ("system:public-info-viewer", "bindings", f"{RBAC_API}/clusterrolebindings/system:public-info-viewer"),
         ("system:kubelet-api-admin", "roles", f"{RBAC_API}/clusterroles/system:kubelet-api-admin"),
+        ("view", "roles", f"{RBAC_API}/clusterroles/view"),
         (LEADER, "role", f"{RBAC_API}/namespaces/kube-system/roles/{LEADER}"),
         (LEADER, "binding", f"{RBAC_API}/namespaces/kube-system/rolebindings/{LEADER}"),
         ("extension-apiserver-authentication-reader", "role",

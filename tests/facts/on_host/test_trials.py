@@ -1,6 +1,12 @@
 """Pods that are tried and not made: what counts as a refusal, and what a real API server says to each."""
 
+import socket
+import ssl
+import threading
 import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
 
 import pytest
 import samples
@@ -9,6 +15,8 @@ from recovery.scratch.test_api_server import create, program, there
 from haplane.domain.refusals import remedy
 from haplane.facts.on_host import trials
 from haplane.facts.on_host.trials import hindered, making, refused_pods, trial
+from haplane.pki.ca import new_ca
+from haplane.pki.kubelet_certificates import kubelet_serving_files
 from haplane.recovery.scratch.api_server import _apiserver
 from haplane.recovery.scratch.etcd import scratch_etcd
 from haplane.waiting import wait_until
@@ -81,6 +89,43 @@ def test_who_is_rejected_each_time_is_not_served(monkeypatch, answers, named):
     )
     assert found == ("HTTP 429: Too many requests, please try again later." if named else "")
     assert "flowschemas" in remedy("kube-system", "HTTP 429: x")
+
+
+def test_trials_share_one_connection_and_outlive_its_end(tmp_path):
+    """Each had a handshake of its own; an API server closes connections when it likes."""
+    accepted = []
+
+    def serve(server, context):
+        for answers in (2, 1):
+            connection, _ = server.accept()
+            accepted.append(answers)
+            with connection, context.wrap_socket(connection, server_side=True) as inside:
+                for _ in range(answers):
+                    while not inside.recv(8192).endswith(b"{}"):
+                        pass
+                    inside.sendall(b'HTTP/1.1 403 X\r\nContent-Length: 16\r\n\r\n{"message":"no"}')
+
+    with tls_server(tmp_path, serve) as (port, context), trials.trials(port, context) as attempt:
+        assert [attempt(("GET", f"/{number}", {}, {})) for number in range(3)] == [(403, "no")] * 3
+        assert attempt(("GET", "/4", {}, {})) == (0, ""), "nobody is there any more"
+    assert accepted == [2, 1]
+
+
+@contextmanager
+def tls_server(tmp_path, serve):
+    """Its port, and a context that trusts it."""
+    ca, address = new_ca("kubernetes", now=datetime.now(UTC)), IPv4Address("127.0.0.1")
+    (tmp_path / "server.pem").write_bytes(
+        b"".join(kubelet_serving_files(ca, "m1", address, datetime.now(UTC)).values())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    with socket.create_server((str(address), 0)) as server:
+        thread = threading.Thread(target=serve, args=(server, context), daemon=True)
+        thread.start()
+        yield server.getsockname()[1], ssl.create_default_context(cadata=ca.certificate.decode())
+        server.close()
+        thread.join(5)
 
 
 def test_a_pod_is_tried_as_its_controller_makes_it():
