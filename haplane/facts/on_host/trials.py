@@ -64,7 +64,7 @@ def trials(port: int, context: ssl.SSLContext) -> Iterator[Attempt]:
                 kept.sock.settimeout(kept.timeout)
             try:
                 return sent(kept, write)
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 kept.close()
             except (OSError, http.client.HTTPException, ValueError):
                 kept.close()

@@ -101,9 +101,10 @@ def test_trials_share_one_connection_and_outlive_its_end(tmp_path):
             accepted.append(answers)
             with connection, context.wrap_socket(connection, server_side=True) as inside:
                 for _ in range(answers):
-                    while not inside.recv(8192).endswith(b"{}"):
+                    while (received := inside.recv(8192)) and not received.endswith(b"{}"):
                         pass
                     inside.sendall(b'HTTP/1.1 403 X\r\nContent-Length: 16\r\n\r\n{"message":"no"}')
+        server.close()
 
     with tls_server(tmp_path, serve) as (port, context), trials.trials(port, context) as attempt:
         assert [attempt(("GET", f"/{number}", {}, {})) for number in range(3)] == [(403, "no")] * 3
