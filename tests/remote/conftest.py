@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -57,7 +58,8 @@ class FakeHost:
 
     def signal(self, words: str, number: signal.Signals) -> None:
         for process in self.processes(words):
-            os.kill(process, number)
+            with contextlib.suppress(ProcessLookupError):  # it may end because of those that were sent one before
+                os.kill(process, number)
 
 
 @pytest.fixture(scope="session")
