@@ -65,7 +65,7 @@ def plan(observation):
     return decide(samples.cluster_of(INVENTORY), wants, observation)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.sampled_from([host.name for host in INVENTORY.nodes]), min_size=1, unique=True),
     st.booleans(),

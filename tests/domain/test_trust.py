@@ -279,7 +279,7 @@ def serving(honest, liar, members):
     return {name for name in members if name == liar or honest.reports[name].etcd.reads_through_quorum}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds(), st.booleans())
 def test_whatever_one_liar_reports_no_honest_member_is_removed_and_no_data_of_one_moved(world, starting):
     inventory, honest, observation, liar = world
@@ -296,7 +296,7 @@ def test_whatever_one_liar_reports_no_honest_member_is_removed_and_no_data_of_on
         assert 2 * len(left) > len(voters) - 1, "the others are a majority without it"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_whatever_one_liar_reports_nobody_elses_data_is_said_to_be_discarded(world):
     """`up` and `status` advised `node repair` for honest members that were down beside a liar of another cluster."""
@@ -313,7 +313,7 @@ def test_whatever_one_liar_reports_nobody_elses_data_is_said_to_be_discarded(wor
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_whatever_one_liar_reports_nobody_is_restarted_who_is_needed(world):
     inventory, honest, observation, liar = world

@@ -44,7 +44,7 @@ OBSERVER = functions(observer())
 CHECKER = functions(program(*HOST_FACTS))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(SAID, SAID)
 def test_the_observer_gives_a_report(said, read):
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as written:

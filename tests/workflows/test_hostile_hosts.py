@@ -99,7 +99,7 @@ def make_of_in_other_verbs(reports):
 HOSTS = st.sampled_from(["m1", "lb1", "w1"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     HOSTS.flatmap(lambda name: st.tuples(st.just(name), st.sampled_from(sorted(places(SOUND[name]), key=str)))),
     VALUES,

@@ -180,7 +180,7 @@ def stopped(reports, name):
     document |= {"apiserver": {"ready": False}, "kubernetes": None, "workloads": None}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), leaving=st.booleans())
 def test_whatever_one_liar_reports_up_goes_on_or_names_it_and_how_to_go_on_without_it(inventory, data, leaving):
     """Also while honest members are down, where `up` would start them without the liar."""

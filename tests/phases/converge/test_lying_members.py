@@ -139,7 +139,7 @@ def beginnings(draw):
     return Cluster(inventory, liar, lost, newcomers)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(beginnings(), st.data())
 def test_a_liar_who_changes_his_story_costs_no_member_and_no_data(cluster, data):
     if not cluster.commits:
