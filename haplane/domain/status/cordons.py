@@ -11,6 +11,14 @@ from haplane.domain.status.model import Roster
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 UNINITIALISED = "node.cloudprovider.kubernetes.io/uninitialized"
+HINDERING = {
+    OUT_OF_SERVICE: ("its pods are deleted without being stopped, and no new pods are placed there", ""),
+    UNINITIALISED: (
+        "no new pods are placed there until a cloud's controller removes it, and none has",
+        ", or install that controller",
+    ),
+}
+"""Taints of Kubernetes' own that no node keeps which is Ready: what they do, and what else ends that."""
 BUILT_IN = re.compile(r"node(\.cloudprovider)?\.kubernetes\.io/")
 ON_PURPOSE = ("", "drain")
 """What leaves a node cordoned because that was asked for; after other verbs it is what an interrupted run left."""
@@ -21,23 +29,14 @@ def cordon_problems(roster: Roster, kubernetes: Kubernetes | None) -> list[Probl
     nodes = kubernetes.nodes if kubernetes else ()
     found = [
         problem(
-            f"{node.name}: it is Ready and has the taint {OUT_OF_SERVICE}",
-            why="its pods are deleted without being stopped, and no new pods are placed there",
-            fix=f"`kubectl taint nodes {node.name} {OUT_OF_SERVICE}-`",
+            f"{node.name}: it is Ready and has the taint {name}",
+            why=why,
+            fix=f"`kubectl taint nodes {node.name} {name}-`{otherwise}",
             needs=[node.name],
         )
+        for name, (why, otherwise) in HINDERING.items()
         for node in nodes
-        if node.ready and any(taint.startswith(f"{OUT_OF_SERVICE}:") for taint in node.taints)
-    ]
-    found += [
-        problem(
-            f"{node.name}: it is Ready and has the taint {UNINITIALISED}",
-            why="no new pods are placed there until a cloud's controller removes it, and none has",
-            fix=f"`kubectl taint nodes {node.name} {UNINITIALISED}-`, or install that controller",
-            needs=[node.name],
-        )
-        for node in nodes
-        if node.ready and any(taint.startswith(f"{UNINITIALISED}:") for taint in node.taints)
+        if node.ready and any(taint.startswith(f"{name}:") for taint in node.taints)
     ]
     if closed := _all_closed(nodes):
         return [*found, _no_node_left(roster, closed)]

@@ -9,12 +9,11 @@ import http.client
 from collections.abc import Callable
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import METADATA_ONLY, MOST_TEXT, ask
+from haplane.facts.on_host.kubernetes import METADATA_LISTS, MOST_TEXT, ask
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.webhooks import services_of, unanswered
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-METADATA_OF_ALL = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 MOST_CONVERTED = 30
 
 
@@ -30,7 +29,7 @@ def silent_conversions(port: int) -> list[dict[str, Any]]:
 def unconverted(api: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
     """The same by what ``api`` gives: path -> what is there. Definitions are large: those alone are read in whole."""
     every = f"{DEFINITIONS}?limit=1000"
-    listed = api([every], accept=METADATA_OF_ALL)[every]["items"]
+    listed = api([every], accept=METADATA_LISTS)[every]["items"]
     paths = [f"{DEFINITIONS}/{one['metadata']['name']}" for one in listed if names_a_webhook(one)][:MOST_CONVERTED]
     hooks = [hook for one in (api(paths) if paths else {}).values() for hook in conversion_of(one)]
     more = api(services_of(hooks)) if services_of(hooks) else {}

@@ -103,6 +103,7 @@ class Forbidden(OSError):
 
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LISTS = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 
 
 def ask(

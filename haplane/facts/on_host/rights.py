@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import METADATA_ONLY, ask
+from haplane.facts.on_host.kubernetes import METADATA_LISTS, METADATA_ONLY, ask
 from haplane.facts.on_host.probe import read
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -87,7 +87,6 @@ def refused(account: str) -> str:
 
 RBAC_API = "/apis/rbac.authorization.k8s.io/v1"
 OWN_ONLY = "?labelSelector=kubernetes.io%2Fbootstrapping%3Drbac-defaults&limit=500"
-METADATA_LISTS = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 OF_CONTROLLERS = ("system:controller:", "system::leader-locking-")
 BOUND = (
     *("cluster-admin", "system:basic-user", "system:discovery", "system:kube-controller-manager"),
