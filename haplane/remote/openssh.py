@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from haplane.archives import members, opened
 from haplane.config.model import Host
 from haplane.errors import DeadlinePassed, HaplaneError, Unreachable
-from haplane.remote.connection import connect, multiplexed
+from haplane.remote.connection import GONE, connect, is_gone, multiplexed
 from haplane.remote.environment import as_root, at_login, shell_of
 from haplane.remote.executions import executing
 from haplane.remote.ssh_failures import NoConnection, of_the_shell, own_words
@@ -107,7 +107,7 @@ def ended(host: Host, command: str, code: int, stderr: bytes) -> HaplaneError:
     """What ssh's exit code, which is not 0, and standard error mean: Unreachable, or that the command failed."""
     if code != UNREACHABLE_CODE:
         return failed(host, command, last_line(own_words(stderr.decode(errors="replace"))) or f"exit code {code}")
-    return unreachable(host, last_line(own_words(stderr.decode(errors="replace"))))
+    return unreachable(host, GONE if is_gone(host) else last_line(own_words(stderr.decode(errors="replace"))))
 
 
 def unreachable(host: Host, why: str) -> Unreachable:
