@@ -21,7 +21,8 @@ DEADLINES = {
 }
 """Where each function has its seconds."""
 [PERSISTENT_SECONDS] = map(int, re.findall(r"%s\) \+ (\d+)", (DIRECTORY / "functions/persistent_api.sh").read_text()))
-ADDED = {"persistent_api": PERSISTENT_SECONDS, "control_plane start": BACK_OFF_SECONDS}
+DELAYED = ("control_plane start", "control_plane ready")
+ADDED = {"persistent_api": PERSISTENT_SECONDS, **dict.fromkeys(DELAYED, BACK_OFF_SECONDS)}
 FUNCTION = re.compile(r"^(\w+)\(\) (?:[{(]\n(.*?)^[})]|\{ ([^\n]*) \})$", re.M | re.S)
 COMMAND = re.compile(r"(?:^|[;&|({!]\s*|\b(?:if|until|then|do) )(?!(?:if|until|then|do) )(\w+)\b(?![=(])")
 LOOP = re.compile(r"(?:^|\| )(for|while|until) ")

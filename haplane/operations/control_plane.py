@@ -93,4 +93,9 @@ def wait_for_apiserver(port: int, seconds: int) -> Generator[StringCommand, None
     + port: its port
     + seconds: for how long
     """
-    yield shell("wait_for_apiserver", port=str(port), deadline_seconds=str(seconds))
+    yield shell(
+        "wait_for_apiserver",
+        port=str(port),
+        deadline_seconds=str(seconds),
+        control_plane_program=on_host("control_plane"),
+    )

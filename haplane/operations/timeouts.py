@@ -47,8 +47,8 @@ that give their leases back, the API server in 100."""
 CONTROL_PLANE_RESTART = 360
 """The same with 120 s for the API server, and kubeadm in between."""
 
-APISERVER = 180
-"""An API server that becomes ready in at most 110 s; kubeadm 60."""
+APISERVER = 400
+"""An API server that becomes ready in at most 110 s, 240 if it works on or its kubelet waits; kubeadm."""
 
 CONTROLLER_RESTART = 480
 """60 s for one of the two to end, 90 to become healthy again, 240 if its kubelet waits, and three requests."""
@@ -91,5 +91,5 @@ RESTORED_QUORUM = 300
 RESTORED_CONTROLLERS = 480
 """200 s for schedulers and controller managers that have waited for an API server, 240 if their kubelet waits."""
 
-RESTORED_APISERVER = 240
-"""An API server after a restore: it fills its caches from etcd before it is ready."""
+RESTORED_APISERVER = 480
+"""220 s for an API server that fills its caches from etcd, 240 if it works on or its kubelet waits."""

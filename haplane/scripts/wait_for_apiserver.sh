@@ -1,4 +1,6 @@
+# Wait until the API server on this host is ready. On a slow host one that works is waited for beyond the deadline.
+# $port: the API server's on this host
 # $deadline_seconds: for how long
-# uses: wait_for local_apiserver
+# uses: control_plane
 
-wait_for "$deadline_seconds" "the API server on this host is ready" local_apiserver /readyz 2
+control_plane ready "$deadline_seconds" "$port"

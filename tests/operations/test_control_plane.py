@@ -381,3 +381,34 @@ def test_one_that_its_kubelet_holds_back_is_waited_for_as_long(master):
     master.path("/started").touch()
     other = master.shell(shortened)
     assert re.search(r"not within \d+ s", other.stderr)
+
+
+BUSY = "while True: pass"
+IDLE = "import time; time.sleep(60)"
+
+
+@pytest.mark.parametrize(("program", "longer"), [(BUSY, True), (IDLE, False)])
+def test_an_api_server_that_works_on_a_slow_host_is_waited_for_beyond_the_deadline(bare, program, longer):
+    """One machine needs three minutes for what another does in ten seconds."""
+    with subprocess.Popen([sys.executable, "-c", program]) as server:
+        try:
+            bare.numbers = server.pid - 1
+            bare.start("kube-apiserver")
+            done = bare.run("wait_for_apiserver", ("BACK_OFF_SECONDS = 240", "BACK_OFF_SECONDS = 2"),
+                            port="1", deadline_seconds="0")  # fmt: skip
+        finally:
+            server.kill()
+    assert done.returncode != 0
+    assert done.stderr.startswith(DEADLINE_MARK)
+    assert ("kube-apiserver still starts, and uses the CPU" in done.stderr) == longer
+
+
+def test_an_api_server_that_ends_again_is_not_waited_for_longer(bare):
+    """Its kubelet holds it back: waited for until it was started once."""
+    bare.program("journalctl", """echo 'err="back-off 40s restarting failed container=kube-apiserver"'""")
+    held = ("BACK_OFF_SECONDS = 240", "BACK_OFF_SECONDS = 2")
+    never = bare.run("wait_for_apiserver", held, port="1", deadline_seconds="0")
+    assert "its kubelet waits 40s to start kube-apiserver" in never.stderr
+    bare.start("kube-apiserver")
+    once = bare.run("wait_for_apiserver", held, port="1", deadline_seconds="0")
+    assert "its kubelet waits" not in once.stderr

@@ -8,6 +8,7 @@
     control_plane.py gone SECONDS COMPONENT...  until they have ended
     control_plane.py back SECONDS COMPONENT...  manifests moved back
     control_plane.py start SECONDS COMPONENT... manifests moved back, until they run and are healthy
+    control_plane.py ready SECONDS PORT         until the API server there is ready
 
 Processes are found as static_pods.py finds them. All but ``kill`` and ``crash`` have the kubelet end them.
 """
@@ -26,16 +27,20 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 
+from haplane.facts.on_host.probe import activity
 from haplane.facts.on_host.static_pods import pod_identifiers, system_pod_processes
 
 MANIFESTS = "/etc/kubernetes/manifests"
 MOVED = "/etc/kubernetes/haplane"
 PODS = "/var/lib/kubelet/pods"
+API_SERVER = "kube-apiserver"
 HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 KUBELET_SECONDS = 10
 LOOK_SECONDS = 0.2
 BACK_OFF_SECONDS = 240
 """Beyond a deadline: a kubelet's back-off is 300 s at most (MaxContainerBackOff in pkg/kubelet/kubelet.go)."""
+WORKS_SECONDS, WORKS_CPU_SECONDS = 1.0, 0.3
+"""An API server that uses so much of so long is filling its caches; one that waits for etcd uses next to nothing."""
 HELD_BACK = r"back-off (\w+) restarting failed container=([\w-]+)"
 DEADLINE_MARK = "deadline passed:"  # haplane.errors has the same
 
@@ -48,7 +53,7 @@ def main() -> None:
             sys.stdout.write(f"{process}\n")
         return
     seconds, components = float(words[0]), words[1:]
-    verbs = {"stop": stop, "kill": kill, "crash": crash, "away": away, "gone": gone, "back": back, "start": start}
+    verbs = {one.__name__: one for one in (stop, kill, crash, away, gone, back, start, ready)}
     verbs[verb](components, time.monotonic() + seconds)
 
 
@@ -151,6 +156,35 @@ def start(components: Sequence[str], deadline: float) -> None:
     await_nothing(missing, deadline, wanted, lambda: held_back(components))
 
 
+def ready(ports: Sequence[str], deadline: float) -> None:
+    """Wait for the API server, longer for one that works on a slow host, or that its kubelet does not start yet.
+
+    One that was started meanwhile and ended again is not held back: it fails.
+    """
+    (port,) = ports
+    started = False
+
+    def unready() -> str:
+        nonlocal started
+        started = started or bool(system_pod_processes(API_SERVER))
+        return health(int(port), "/readyz")
+
+    def delayed() -> str:
+        return at_work(API_SERVER) if started else held_back([API_SERVER])
+
+    await_nothing(unready, deadline, "the API server on this host is ready", delayed)
+
+
+def at_work(component: str) -> str:
+    """Says that it works, "" if it does not: only one that runs on through this look, not one that starts anew."""
+    before = {process: activity(process)[0] for process in system_pod_processes(component)}
+    time.sleep(WORKS_SECONDS)
+    for process in system_pod_processes(component):
+        if process in before and activity(process)[0] - before[process] >= WORKS_CPU_SECONDS:
+            return f"{component} still starts, and uses the CPU"
+    return ""
+
+
 def held_back(components: Sequence[str]) -> str:
     """By the kubelet, which says so at each look at their pods; "" where none of them is."""
     command = ["journalctl", "--unit=kubelet", "--since=-30s", "--output=cat", "--no-pager", "--lines=1000"]
@@ -173,15 +207,15 @@ def unhealthy(component: str, seen: dict[str, int]) -> str:
     return "" if before == processes[-1] else f"{component} has just started"
 
 
-def health(port: int) -> str:
-    """What /healthz says that is not 200, else ""; the certificate is the process's own, made when it starts."""
+def health(port: int, path: str = "/healthz") -> str:
+    """What it says that is not 200, else ""; the certificate is the process's own, made when it starts."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     tls, no_proxy = urllib.request.HTTPSHandler(context=context), urllib.request.ProxyHandler({})
     opener = urllib.request.build_opener(no_proxy, tls)
     try:
-        with opener.open(f"https://127.0.0.1:{port}/healthz", timeout=2):
+        with opener.open(f"https://127.0.0.1:{port}{path}", timeout=2):
             return ""
     except (OSError, http.client.HTTPException) as error:
         return str(error)
