@@ -40,7 +40,7 @@ LOOK_SECONDS = 0.2
 BACK_OFF_SECONDS = 240
 """Beyond a deadline: a kubelet's back-off is 300 s at most (MaxContainerBackOff in pkg/kubelet/kubelet.go)."""
 WORKS_SECONDS, WORKS_CPU_SECONDS = 1.0, 0.3
-"""An API server that uses so much of so long is filling its caches; one that waits for etcd uses next to nothing."""
+"""What uses so much of so long starts on a slow host, as an API server that fills its caches; what waits uses less."""
 HELD_BACK = r"back-off (\w+) restarting failed container=([\w-]+)"
 DEADLINE_MARK = "deadline passed:"  # haplane.errors has the same
 
@@ -153,7 +153,7 @@ def start(components: Sequence[str], deadline: float) -> None:
         return next(filter(None, (unhealthy(component, seen) for component in components)), "")
 
     wanted = f"{' and '.join(components)} run and are healthy"
-    await_nothing(missing, deadline, wanted, lambda: held_back(components))
+    await_nothing(missing, deadline, wanted, lambda: held_back(components) or at_work(components))
 
 
 def ready(ports: Sequence[str], deadline: float) -> None:
@@ -170,18 +170,21 @@ def ready(ports: Sequence[str], deadline: float) -> None:
         return health(int(port), "/readyz")
 
     def delayed() -> str:
-        return at_work(API_SERVER) if started else held_back([API_SERVER])
+        return at_work([API_SERVER]) if started else held_back([API_SERVER])
 
     await_nothing(unready, deadline, "the API server on this host is ready", delayed)
 
 
-def at_work(component: str) -> str:
-    """Says that it works, "" if it does not: only one that runs on through this look, not one that starts anew."""
-    before = {process: activity(process)[0] for process in system_pod_processes(component)}
+def at_work(components: Sequence[str]) -> str:
+    """Which of them works, in words; "" for none: only one that runs on through this look, not one that starts anew."""
+    before = {
+        process: activity(process)[0] for component in components for process in system_pod_processes(component)
+    }
     time.sleep(WORKS_SECONDS)
-    for process in system_pod_processes(component):
-        if process in before and activity(process)[0] - before[process] >= WORKS_CPU_SECONDS:
-            return f"{component} still starts, and uses the CPU"
+    for component in components:
+        for process in system_pod_processes(component):
+            if process in before and activity(process)[0] - before[process] >= WORKS_CPU_SECONDS:
+                return f"{component} still starts, and uses the CPU"
     return ""
 
 
