@@ -40,7 +40,7 @@ LOOK_SECONDS = 0.2
 BACK_OFF_SECONDS = 240
 """Beyond a deadline: a kubelet's back-off is 300 s at most (MaxContainerBackOff in pkg/kubelet/kubelet.go)."""
 WORKS_SECONDS, WORKS_CPU_SECONDS = 1.0, 0.3
-"""What uses so much of so long starts on a slow host, as an API server that fills its caches; what waits uses less."""
+"""What uses so much of so long starts on a slow host, as an API server that fills its caches; waiting uses less."""
 HELD_BACK = r"back-off (\w+) restarting failed container=([\w-]+)"
 DEADLINE_MARK = "deadline passed:"  # haplane.errors has the same
 
@@ -176,7 +176,7 @@ def ready(ports: Sequence[str], deadline: float) -> None:
 
 
 def at_work(components: Sequence[str]) -> str:
-    """Which of them works, in words; "" for none: only one that runs on through this look, not one that starts anew."""
+    """Which of them works, in words; "" for none. Only one that runs on during this look, not one that starts anew."""
     before = {
         process: activity(process)[0] for component in components for process in system_pod_processes(component)
     }
