@@ -176,7 +176,7 @@ def ready(ports: Sequence[str], deadline: float) -> None:
 
 
 def at_work(components: Sequence[str]) -> str:
-    """Which of them works, in words; "" for none. Only one that runs on during this look, not one that starts anew."""
+    """Which of them works, in words; "" for none. Only one that runs on through this look counts."""
     before = {
         process: activity(process)[0] for component in components for process in system_pod_processes(component)
     }
