@@ -235,9 +235,14 @@ def request_for(
         "node_labels": sorted({name for host in inventory.nodes for name, _ in host.labels}),
         "dns_name": f"kubernetes.default.svc.{inventory.cluster.dns_domain}",
         "api_service": str(inventory.cluster.service_network[API_NUMBER]),
-        "dns_address": str(inventory.cluster.service_network[DNS_NUMBER]),
+        "dns_address": dns_address(inventory),
         "ping_endpoint": not inventory.cluster.endpoint_is_external,
     }
+
+
+def dns_address(inventory: Inventory) -> str:
+    """Of cluster DNS, where kubelets have pods ask: kubeadm's choice."""
+    return str(inventory.cluster.service_network[DNS_NUMBER])
 
 
 def _bundle_paths(manifest: Manifest) -> set[str]:

@@ -57,3 +57,8 @@ class Findings(Observed):
     service_networks: tuple[NotAvailable, ...] = ()
     displaced_dns: Displaced = Displaced()
     unread: dict[Text, Text] = Field(default_factory=dict)
+
+    @property
+    def dns_is_displaced(self) -> bool:
+        """Whether the service kube-dns is not where pods ask."""
+        return self.displaced_dns != Displaced()

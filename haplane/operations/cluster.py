@@ -23,6 +23,7 @@ def apply_cluster(
     applied: str,
     proxy: str,
     dns: str,
+    dns_address: str,
     port: int,
     restart: Sequence[str],
     content_is_ours: bool,
@@ -35,6 +36,7 @@ def apply_cluster(
     + applied: the fingerprint kept of all this in the ConfigMap kube-system/haplane
     + proxy: the fingerprint of kube-proxy's configuration, kept there as well
     + dns: the fingerprint of what CoreDNS is made from, kept there as well
+    + dns_address: where pods ask cluster DNS; a service kube-dns at another address is deleted and made anew
     + port: the API servers'
     + restart: of "network", "kube-proxy" and "dns", those that somebody else changed: their pods start anew
     + content_is_ours: nobody but haplane changes the manifest's objects; else only their presence counts
@@ -48,6 +50,7 @@ def apply_cluster(
         applied=applied,
         proxy=proxy,
         dns=dns,
+        dns_address=dns_address,
         port=str(port),
         restart=" ".join(restart),
         watched="content" if content_is_ours else "presence",

@@ -8,6 +8,7 @@
 # $applied: the fingerprint of all this, kept in the ConfigMap kube-system/haplane
 # $proxy: that of kube-proxy's configuration, kept there as well
 # $dns: that of what CoreDNS is made from, kept there as well
+# $dns_address: where pods ask cluster DNS: a service of that name at another address, which it keeps for life, is no use
 # $restart: of "network", "kube-proxy" and "dns", those that somebody else changed: their pods start anew
 # $watched: "content" where nobody but haplane changes the pod network's objects, "presence" where others may
 # $port: the API servers'
@@ -64,6 +65,12 @@ start_network() {
 }
 
 apply_dns() {
+    address=$(persistent_api 20 --namespace=kube-system get service/kube-dns --ignore-not-found \
+        -o jsonpath='{.spec.clusterIP}')
+    case $address in
+        '' | "$dns_address") ;;
+        *) persistent_api 20 --namespace=kube-system delete service kube-dns --ignore-not-found ;;
+    esac
     kubeadm init phase addon coredns --config "$KUBEADM_CONFIG_YAML"
     persistent_api 20 --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch" \
         --field-manager=haplane

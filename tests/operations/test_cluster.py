@@ -79,6 +79,7 @@ def apply(config, restart=""):
         applied="a",
         proxy="p",
         dns="d",
+        dns_address="10.96.0.10",
         with_token=WITH_TOKEN.read_text(),
         token_id=cluster.BOOTSTRAP_TOKEN,
         recorder="",
@@ -137,6 +138,31 @@ def test_pods_that_read_what_somebody_changed_start_anew(tmp_path, again, restar
     config.write_text(CONFIGURATION)
     said = ran(tmp_path, apply(config, again), stdin="kind: List\n")
     assert [line.rsplit("/", 1)[1] for line in said.splitlines() if "rollout restart" in line] == restarts
+
+
+SERVED_AT = """
+echo kubectl "$@" >> {directory}/ran
+case "$*" in
+*"get service/kube-dns"*) printf %s {address} ;;
+*) cat >/dev/null ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("address", "deleted"), [("10.96.0.10", False), ("", False), ("10.96.220.230", True)])
+def test_cluster_dns_at_an_address_that_nobody_asks_is_made_anew(tmp_path, address, deleted):
+    """kubeadm fails to change it, after it has changed the rest."""
+    config = tmp_path / "kubeadm.yaml"
+    config.write_text(CONFIGURATION)
+    program(tmp_path, "kubeadm", f'echo kubeadm "$@" >> {tmp_path}/ran')
+    program(tmp_path, "kubectl", SERVED_AT.format(directory=tmp_path, address=address))
+    text = apply(config).replace("/run/haplane.", f"{tmp_path}/")
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(["/bin/sh", "-c", text], input=b"kind: List\n", env=environment, check=True, capture_output=True)
+    lines = (tmp_path / "ran").read_text().splitlines()
+    place = [number for number, line in enumerate(lines) if "delete service kube-dns" in line]
+    assert bool(place) is deleted
+    assert all(number < lines.index(f"kubeadm init phase addon coredns --config {config}") for number in place)
 
 
 def test_the_token_of_the_phase_is_deleted_and_is_in_no_argument(tmp_path):

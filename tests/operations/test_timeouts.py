@@ -14,7 +14,16 @@ from haplane.deploys import etcd_recipes, recipes, restore, rotation, upgrade
 
 NODES = ["m1", "m2", "m3"]
 LABELS = {name: ["zone=a"] for name in NODES}
-APPLIED = {"manifest": "", "patch": "", "applied": "", "proxy": "", "dns": "", "port": 6443, "restart": ()}
+APPLIED = {
+    "manifest": "",
+    "patch": "",
+    "applied": "",
+    "proxy": "",
+    "dns": "",
+    "dns_address": "",
+    "port": 6443,
+    "restart": (),
+}
 
 RUN: list[tuple[Any, dict[str, Any]]] = [
     (recipes.take_out_control_plane, {}),

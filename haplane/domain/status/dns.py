@@ -59,7 +59,7 @@ def dns_path_problems(
     return [
         *_of_pods(pods, blamed),
         *_of_nodes([one for one in pods if one.answer.address not in blamed]),
-        *(_of_service(asked, pods) if listed else []),
+        *(_of_service(asked, pods) if findings and listed and not findings.dns_is_displaced else []),
     ]
 
 

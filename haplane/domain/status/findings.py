@@ -156,8 +156,7 @@ def _displaced_dns(view: Findings) -> list[Problem]:
         return [problem(what, fix=f"`kubectl --namespace={namespace} delete service {name}`, then {UP}")]
     if seen.address:
         what = f"pods do not reach cluster DNS: the service kube-dns has the address {seen.address}, which none asks"
-        why = "somebody created it anew"
-        return [problem(what, why=why, fix=f"`kubectl --namespace=kube-system delete service kube-dns`, then {UP}")]
+        return [problem(what, why="somebody created it anew", fix=UP)]
     return []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from haplane.domain.findings import Displaced
 from haplane.domain.problem import Problem, in_code, named
 from haplane.domain.snapshot_status import snapshot_problems
 from haplane.domain.status.api_path import api_path_problems
@@ -124,7 +123,7 @@ def _workloads(known: Known) -> Iterable[Problem]:
     """The control plane's own among them, and what pods rely on."""
     roster, observation, kubernetes = known.roster, known.observation, known.kubernetes
     findings = agreed_findings(roster, observation)
-    displaced = findings is not None and findings.displaced_dns != Displaced()
+    displaced = findings is not None and findings.dns_is_displaced
     return (
         *control_plane_problems(roster, observation, known.offsets),
         *workload_problems(roster, observation, kubernetes, ("/services/kube-dns",) if displaced else ()),

@@ -21,7 +21,7 @@ def answers(name, wrong):
             yield asked | {"reached": reached, "why": why}
 
 
-def problems(wrong, listed=tuple(COREDNS), changes=None, **cluster):
+def problems(wrong, listed=tuple(COREDNS), changes=None, displaced=None, **cluster):
     inventory = samples.inventory(workers=2, **cluster)
     observation = samples.converged(inventory)
     for name in NODES:
@@ -36,7 +36,7 @@ def problems(wrong, listed=tuple(COREDNS), changes=None, **cluster):
             name,
             pod_network={"dns": tuple(answers(name, wrong))},
             kubernetes=view,
-            findings={"endpoints": endpoints} if view else None,
+            findings={"endpoints": endpoints, "displaced_dns": displaced or {}} if view else None,
             **(changes or {}).get(name, {}),
         )
     return status_of(inventory, observation).lines
@@ -86,6 +86,12 @@ def test_a_service_address_behind_which_nothing_is_though_pods_answer():
         "w1: cluster DNS does not answer the host at its service address 10.96.0.10 (no answer, th"
     )
     assert "--selector=k8s-app=kube-proxy --field-selector=spec.nodeName=w1" in found
+
+
+def test_a_service_that_has_moved_is_named_alone():
+    """Everybody asks where it was."""
+    (found,) = problems(lost(at=[SERVICE]), displaced={"address": "10.96.220.230", "holder": ""})
+    assert found.startswith("pods do not reach cluster DNS: the service kube-dns has the address 10.96.220.230")
 
 
 def test_what_only_pods_do_not_reach_is_no_fault_of_kube_proxy():

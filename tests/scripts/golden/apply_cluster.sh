@@ -4,6 +4,7 @@ DEADLINE_MARK='deadline passed:'
 KUBEADM_CONFIG_YAML='/etc/kubernetes/haplane/kubeadm.yaml'
 applied='the applied'
 dns='the dns'
+dns_address='the dns_address'
 patch='the patch'
 port='the port'
 proxy='the proxy'
@@ -104,6 +105,12 @@ start_network() {
 }
 
 apply_dns() {
+    address=$(persistent_api 20 --namespace=kube-system get service/kube-dns --ignore-not-found \
+        -o jsonpath='{.spec.clusterIP}')
+    case $address in
+        '' | "$dns_address") ;;
+        *) persistent_api 20 --namespace=kube-system delete service kube-dns --ignore-not-found ;;
+    esac
     kubeadm init phase addon coredns --config "$KUBEADM_CONFIG_YAML"
     persistent_api 20 --namespace=kube-system patch deployment coredns --type=strategic --patch "$patch" \
         --field-manager=haplane
