@@ -15,6 +15,7 @@ from haplane.desired.keys import api_servers
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.problem import Ends
 from haplane.domain.status import Roster, Status, passing_problems, summarise, summarise_certificates
+from haplane.domain.status.hosts import replaced_copies
 from haplane.domain.steps.host import changed_files
 from haplane.errors import Unreachable
 from haplane.observation.observe import observe
@@ -77,8 +78,9 @@ def settled(context: Context) -> Status:
 
 def judge(context: Context) -> Status:
     """Status of what was last observed."""
+    known = roster(context.inventory, context.request.manifest)
     return summarise(
-        replace(roster(context.inventory, context.request.manifest), changed=_changed(context)),
+        replace(known, changed=_changed(known, context)),
         context.observation,
         endpoint_answers=context.executor.endpoint_is_ready(context.inventory),
         certificates=summarise_certificates(
@@ -89,11 +91,15 @@ def judge(context: Context) -> Status:
     )
 
 
-def _changed(context: Context) -> dict[str, tuple[str, ...]]:
+def _changed(known: Roster, context: Context) -> dict[str, tuple[str, ...]]:
     """By host, files that are there and not as they should be, where it was worked out how that is."""
     wants, reports = context.wants, context.observation.reports
+    replaced = replaced_copies(known, context.observation)
     return {
-        name: tuple(one.path for one in changed_files(wants[name].files, report) if one.path in report.files)
+        name: (
+            *(one.path for one in changed_files(wants[name].files, report) if one.path in report.files),
+            *(path for host, path in replaced if host == name),
+        )
         for name, report in reports.items()
         if name in wants
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from haplane.domain import host_paths
 from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
-from haplane.domain.plan import few
+from haplane.domain.plan import are, few
 from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.status.causes import continuing
 from haplane.domain.status.model import BalancerStatus, Roster
@@ -40,6 +41,7 @@ def balancer_problems(
     found += [_closed(one.name, roster) for one in known if one.haproxy and _is_closed(one.name, observation)]
     found += [_full(one.name, roster, observation) for one in known if _is_full(one.name, observation)]
     found += [_faulty(one.name, roster, observation) for one in known if _is_faulty(one.name, observation)]
+    found += [_altered(one.name, roster) for one in known if _is_altered(one.name, roster, observation)]
     holders = [one.name for one in balancers if one.holds_endpoint]
     found += [
         problem(
@@ -117,6 +119,26 @@ def _faulty(name: str, roster: Roster, observation: Observation) -> Problem:
         f"{name}: keepalived is in the state FAULT: it cannot take over the endpoint's address",
         why=own,
         fix=UP if own else journal(name, "keepalived"),
+    )
+
+
+def _is_altered(name: str, roster: Roster, observation: Observation) -> bool:
+    """With files that are gone, or in the state FAULT, it has a line of its own."""
+    unit = observation.reports[name].units.get("keepalived")
+    return bool(unit and unit.active and _keepalived_files(name, roster)) and not _is_faulty(name, observation)
+
+
+def _keepalived_files(name: str, roster: Roster) -> list[str]:
+    """Those that are there and not haplane's: a script that is not executable is one, and checks nothing."""
+    return [path for path in roster.changed.get(name, ()) if host_paths.is_below(path, "/etc/keepalived")]
+
+
+def _altered(name: str, roster: Roster) -> Problem:
+    own = _keepalived_files(name, roster)
+    return problem(
+        f"{name}: keepalived may keep the endpoint's address when haproxy fails, or not take it over",
+        why=f"{are(own)} not as haplane writes it",
+        fix=UP,
     )
 
 

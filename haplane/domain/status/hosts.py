@@ -119,11 +119,12 @@ def replaced_cas(roster: Roster, observation: Observation) -> list[Problem]:
     """
     return [
         problem(f"{name}: {path} is not the cluster's CA", why="somebody replaced it", fix=UP)
-        for name, path in _replaced(roster, observation)
+        for name, path in replaced_copies(roster, observation)
     ]
 
 
-def _replaced(roster: Roster, observation: Observation) -> list[tuple[str, str]]:
+def replaced_copies(roster: Roster, observation: Observation) -> list[tuple[str, str]]:
+    """By host the path of each copy of a CA that is not the masters'."""
     reports = observation.reports
     copies = (
         (roster.etcd, host_paths.ETCD_MEMBER_CA_CRT, host_paths.ETCD_CA_CRT),
@@ -225,7 +226,7 @@ def unusable_certificates(roster: Roster, observation: Observation) -> list[Prob
     A kubelet's kubeconfig holds none: it names a file. One that differs from a CA that was replaced is right.
     """
     found = []
-    replaced = {name for name, path in _replaced(roster, observation) if path == host_paths.KUBERNETES_CA_CRT}
+    replaced = {name for name, path in replaced_copies(roster, observation) if path == host_paths.KUBERNETES_CA_CRT}
     for host, report in sorted(observation.reports.items()):
         found += [
             problem(f"{host}: {path} cannot be used", why=why, fix=UP)

@@ -26,16 +26,18 @@ READ_BY = {
 def spoiled(name: str, roster: Roster, report: HostReport, of: str) -> str | None:
     """What of its files is gone or not haplane's, which `up` ends; None where all is as it should be."""
     places = READ_BY.get(of, ())
-    mine = [
-        path
-        for path in roster.files.get(name, ())
-        if any(path == place or host_paths.is_below(path, place) for place in places)
-    ]
+    mine = [path for path in roster.files.get(name, ()) if _is_read(path, places)]
     lost = set(absent_files(name, roster, report))
     if absent := [path for path in mine if path in lost]:
         return f"{are(absent)} missing"
-    changed = [path for path in mine if path in roster.changed.get(name, ())]
-    return f"{are(changed)} not as haplane writes it" if changed else None
+    if changed := [path for path in roster.changed.get(name, ()) if _is_read(path, places)]:
+        return f"{are(changed)} not as haplane writes it"
+    unusable = (f"{path}: {why}" for path, why in sorted(report.unusable.items()) if _is_read(path, places))
+    return next(unusable, None)
+
+
+def _is_read(path: str, places: tuple[str, ...]) -> bool:
+    return any(path == place or host_paths.is_below(path, place) for place in places)
 
 
 def node_evidence(name: str, roster: Roster) -> tuple[str, ...]:

@@ -186,3 +186,12 @@ def test_what_somebody_edited_comes_before_packet_filters():
     for line in lines:
         assert "on lb1 /etc/haproxy/haproxy.cfg is not as haplane writes it" in line
         assert line.endswith("fix: `haplane up inventories/test.py`")
+
+
+def test_an_altered_check_of_haproxy_is_no_check():
+    """`chmod -x /etc/keepalived/haproxy-accepts`: all looked well, and no address would have moved."""
+    lines = judged_with_changed(host_paths.KEEPALIVED_CHECK, CONVERGED)
+    altered = [line for line in lines if "keepalived may keep the endpoint's address when haproxy fails" in line]
+    assert [line.partition(":")[0] for line in altered] == ["lb1", "lb2"]
+    assert "/etc/keepalived/haproxy-accepts is not as haplane writes it" in altered[0]
+    assert altered[0].endswith("fix: `haplane up inventories/test.py`")

@@ -87,6 +87,15 @@ def test_a_member_without_its_keys_is_not_told_to_be_restarted():
     assert line.endswith(" are missing); fix: `haplane up inventories/test.py`")
 
 
+def test_nor_is_one_with_another_ca_or_a_certificate_of_no_use():
+    hangs = with_etcd(CONVERGED, "m2", status=None, reads_through_quorum=False)
+    foreign = seen(hangs, m2=(host_paths.ETCD_MEMBER_CA_CRT,))
+    useless = seen(samples.altered(hangs, "m2", unusable={f"{host_paths.ETCD_PKI}/server.crt": "it has no key"}))
+    for lines, why in ((foreign, "ca.crt is not as haplane writes it"), (useless, "server.crt: it has no key")):
+        (line,) = (line for line in lines if line.startswith("etcd member m2"))
+        assert line == f"etcd member m2: not healthy (/etc/etcd/pki/{why}); fix: `haplane up inventories/test.py`"
+
+
 @pytest.mark.parametrize(
     ("words", "fix"),
     [
