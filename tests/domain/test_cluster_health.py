@@ -440,6 +440,17 @@ def test_an_image_that_is_gone_is_ups_to_import_and_a_crash_has_a_log():
         assert found.endswith(f"fix: {fix}")
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_daemon_set_that_somebody_aimed_elsewhere_has_one_command(ours):
+    """What haplane applied it puts back; a record without it leaves that to the operator."""
+    edited = ["/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"] if ours else []
+    sets = [{"name": "kube-system/kube-proxy", "desired": 0, "ready": 0, "selects": {"nobody": "here"}}]
+    found = problems(with_workloads(daemon_sets=sets, edited=edited))
+    (left_out,) = (line for line in found if "it is for 0 nodes" in line)
+    assert left_out.endswith("fix: `haplane up inventories/test.py`") is ours
+    assert ("kubectl --namespace=kube-system patch daemonset kube-proxy" in left_out) is not ours
+
+
 def with_file(name, path, digest):
     files = CONVERGED.reports[name].model_dump()["files"]
     files[path]["sha256"] = digest

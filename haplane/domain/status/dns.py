@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from haplane.domain.consensus import agreed_view
 from haplane.domain.findings import Findings
 from haplane.domain.observed import HostReport, Kubernetes, Observation
 from haplane.domain.plan import few
@@ -19,9 +20,12 @@ from haplane.domain.problem import Problem, on, problem
 from haplane.domain.status.findings import DNS
 from haplane.domain.status.model import Roster
 from haplane.domain.status.nodes import EDIT_COREFILE
+from haplane.domain.status.workloads import views_of
 from haplane.domain.steps.pod_network import is_in, lost_on, ready_nodes
 
 COREDNS = "coredns"
+CARRIERS = ("/services/kube-dns", "/daemonsets/kube-proxy", "/configmaps/kube-proxy")
+"""Ends of the paths of the objects by which a packet to the service gets to a pod."""
 LOGS = "logs --selector=k8s-app=kube-dns --prefix --tail=50"
 
 
@@ -59,7 +63,7 @@ def dns_path_problems(
     return [
         *_of_pods(pods, blamed),
         *_of_nodes([one for one in pods if one.answer.address not in blamed]),
-        *(_of_service(asked, pods) if findings and listed and not findings.dns_is_displaced else []),
+        *(_of_service(asked, pods) if listed and not _is_explained_for_all(roster, observation, findings) else []),
     ]
 
 
@@ -68,6 +72,13 @@ def is_explained(name: str, roster: Roster, reports: Mapping[str, HostReport], k
     seen = reports[name].precedence
     lost = lost_on(name, roster.tables, reports, kubernetes, tunnel=roster.pod_tunnel)
     return bool(lost or seen.forward or seen.kernel or reports[name].condition.stopped_process(COREDNS))
+
+
+def _is_explained_for_all(roster: Roster, observation: Observation, findings: Findings | None) -> bool:
+    """Whether the service itself, or what carries it, is known not to be haplane's: `up` puts those right first."""
+    view = agreed_view(views_of(observation.of(roster.masters)))
+    touched = (*view.missing, *view.edited) if view else ()
+    return bool(findings and findings.dns_is_displaced) or any(path.endswith(CARRIERS) for path in touched)
 
 
 def _nodes_of(addresses: tuple[str, ...], kubernetes: Kubernetes | None) -> Mapping[str, str]:

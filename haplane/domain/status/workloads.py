@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from haplane.domain.applied import short
 from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
@@ -85,7 +86,7 @@ def _problems_in(view: Workloads, roster: Roster, kubernetes: Kubernetes | None)
     found = [*objects_problems(view), *lost_roles(view)]
     for one in view.daemon_sets:
         if left_out := _left_out(one, roster, kubernetes):
-            found.append(left_out)
+            found.append(replace(left_out, fix=UP) if _is_edited(one, view) else left_out)
         if one.ready >= one.desired:
             continue
         hook = next((hook for hook in view.webhooks if one.warning and hook.webhook in one.warning), None)
@@ -131,6 +132,11 @@ def _left_out(one: DaemonSet, roster: Roster, kubernetes: Kubernetes | None) -> 
         return problem(what, why=why, fix=fix)
     shown = f"`kubectl --namespace={namespace} get daemonset {name} --output=yaml` shows them"
     return problem(what, why="its affinity or tolerations leave the others out", fix=shown)
+
+
+def _is_edited(one: DaemonSet, view: Workloads) -> bool:
+    namespace, _, name = one.name.partition("/")
+    return any(path.endswith(f"/{namespace}/daemonsets/{name}") for path in view.edited)
 
 
 def _unknown(masters: list[HostReport]) -> list[Problem]:

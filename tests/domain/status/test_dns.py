@@ -49,6 +49,7 @@ def lost(*, by=None, at=None, from_pod=None):
     )
 
 
+SYSTEM = "/api/v1/namespaces/kube-system"
 LOOK = "`nft list ruleset; ip -4 route; ip -br link`"
 
 
@@ -92,6 +93,15 @@ def test_a_service_that_has_moved_is_named_alone():
     """Everybody asks where it was."""
     (found,) = problems(lost(at=[SERVICE]), displaced={"address": "10.96.220.230", "holder": ""})
     assert found.startswith("pods do not reach cluster DNS: the service kube-dns has the address 10.96.220.230")
+
+
+@pytest.mark.parametrize("path", ["services/kube-dns", "configmaps/kube-proxy"])
+def test_what_somebody_changed_of_the_way_to_it_is_named_alone(path):
+    """Its port, or what kube-proxy does: one command, and no search for it in a packet filter on each node."""
+    edited = {name: {"workloads": samples.workloads(samples.inventory(workers=2), edited=[f"{SYSTEM}/{path}"])}
+              for name in ("m1", "m2", "m3")}  # fmt: skip
+    (found,) = problems(lost(at=[SERVICE]), changes=edited)
+    assert found == f"changed by hand in the cluster: kube-system/{path}; fix: `haplane up inventories/test.py`"
 
 
 def test_what_only_pods_do_not_reach_is_no_fault_of_kube_proxy():
