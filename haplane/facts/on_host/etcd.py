@@ -44,6 +44,7 @@ CLIENTS = (
 DENIED = "etcdserver: permission denied"
 """Said after a read through quorum where somebody has enabled etcd's authentication: no certificate is a user's."""
 
+ETCDCTL_SECONDS, ALONE_SECONDS = 2, 10
 CLIENT_PORT = ("127.0.0.1", 2379)
 CONNECT_SECONDS = 2.0
 JOURNAL_LINES, LAST_WORDS, WORDS_LENGTH = 300, 40, 400
@@ -51,8 +52,8 @@ WITHOUT_LOG = re.compile(r"^panic: |^fatal error: |^unexpected fault|^flag provi
 """What Go and systemd write where etcd logs nothing."""
 
 
-def etcd(known: list[str]) -> dict[str, Any]:
-    """The member here as it sees itself, its member list, and whether a read through quorum succeeds.
+def etcd(known: list[str], seconds: int = ETCDCTL_SECONDS) -> dict[str, Any]:
+    """The member here as it sees itself, its member list, and whether a read through quorum succeeds in that time.
 
     Raises OSError when etcdctl is missing or late, or the data cannot be looked at: then the member is unknown, not
     unhealthy, and its data not gone.
@@ -70,7 +71,7 @@ def etcd(known: list[str]) -> dict[str, Any]:
         return found  # it has never been ready, and would answer no request
     client = (
         "etcdctl", f"--cacert={keys[0]}", f"--cert={keys[1]}", f"--key={keys[2]}",
-        "--command-timeout=2s", "-w", "json",
+        f"--command-timeout={seconds}s", "-w", "json",
     )  # fmt: skip
     common = (*client, "--endpoints=https://127.0.0.1:2379")
     with concurrent.futures.ThreadPoolExecutor(3) as pool:

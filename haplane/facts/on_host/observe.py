@@ -2,13 +2,15 @@
 
 Takes one JSON request as its argument and writes one JSON document. Every probe has a deadline, so that a hung
 component empties its own answer and does not delay the report; a probe that fails leaves its entry of NOTHING and is
-named in ``failed``, and in ``lacks`` where a program is missing or not executable. The shape of request and report is
+named in ``failed``, and in ``lacks`` where a program is missing or not executable. On a host where all of them took
+long together, those that would mean an outage are asked again, one by one. The shape of request and report is
 :mod:`haplane.domain.observed`.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import sys
 import time
@@ -21,7 +23,7 @@ from haplane.facts.on_host.certificates import certificates
 from haplane.facts.on_host.components import components, servers
 from haplane.facts.on_host.condition import condition
 from haplane.facts.on_host.conversions import silent_conversions
-from haplane.facts.on_host.etcd import NO_MEMBER, etcd
+from haplane.facts.on_host.etcd import ALONE_SECONDS, NO_MEMBER, etcd
 from haplane.facts.on_host.findings import findings
 from haplane.facts.on_host.kubeconfigs import unusable_kubeconfigs
 from haplane.facts.on_host.kubelet import kubelet
@@ -38,6 +40,9 @@ from haplane.facts.on_host.tokens import tokens
 from haplane.facts.on_host.webhooks import HTTPS
 from haplane.facts.on_host.workloads import workloads
 
+SLOW_SECONDS = 10.0
+"""More than all probes take together on a host that is not slow, whatever hangs there."""
+OF_THE_API = ("kubernetes", "workloads", "findings")
 NOTHING: dict[str, Any] = {
     "machine": {
         "os_id": "", "os_version": "", "architecture": "", "init": "", "user_id": -1, "memory_bytes": 0,
@@ -121,6 +126,23 @@ def probes_of(request: dict[str, Any]) -> dict[str, Callable[[], Any]]:
     }
 
 
+def is_outage(name: str, report: dict[str, Any]) -> bool:
+    """Whether what a probe reports means that the member, or the API, is out of service."""
+    if name == "etcd":
+        return bool(report["etcd"]["has_data"]) and not report["etcd"]["reads_through_quorum"]
+    if name == "apiserver":
+        return "kube-apiserver" in report["components"].get("of", {}) and not report["apiserver"]["ready"]
+    return report[name] is None and bool(report["apiserver"]["ready"])
+
+
+def ask_again(probes: dict[str, Callable[[], Any]], answered: dict[str, Any]) -> None:
+    """One by one: what got no answer beside all the others may get one now."""
+    for name in ("etcd", "apiserver", *OF_THE_API):
+        if name in probes and is_outage(name, NOTHING | answered):
+            with contextlib.suppress(Exception):  # the answer that there is stays
+                answered[name] = probes[name]()
+
+
 def main() -> None:
     """Run all probes at once and write the report."""
     request = json.loads(sys.argv[1])
@@ -131,6 +153,8 @@ def main() -> None:
         futures = {name: pool.submit(probe) for name, probe in probes.items()}
     errors = {name: error for name, future in futures.items() if (error := future.exception())}
     answered = {name: future.result() for name, future in futures.items() if name not in errors}
+    if time.time() - started_at > SLOW_SECONDS:
+        ask_again(probes | {"etcd": lambda: etcd(request["etcd_addresses"], ALONE_SECONDS)}, answered)
     report = NOTHING | answered
     report["failed"] = {name: reason_of(error) for name, error in errors.items()}
     report["lacks"] = {name: error.program for name, error in errors.items() if isinstance(error, NotRunnable)}

@@ -59,14 +59,27 @@ def member(tmp_path):
         (tmp_path / "pki" / name).touch()
     moved = {"/var/lib/etcd/": f"{tmp_path}/etcd/", "/etc/etcd/pki": tmp_path / "pki"}
 
-    def look(etcdctl="exit 1", journal=()):
+    def look(etcdctl="exit 1", journal=(), edited=()):
         (tmp_path / "said").write_text("\n".join(journal))
         for name, script in (("etcdctl", etcdctl), ("journalctl", f"cat {tmp_path}/said")):
             (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
             (tmp_path / name).chmod(0o755)
-        return observe(commands=tmp_path, moved=moved, etcd_addresses=["10.0.0.21", "10.0.0.22"]).etcd
+        return observe(commands=tmp_path, moved=moved, edited=edited, etcd_addresses=["10.0.0.21", "10.0.0.22"]).etcd
 
     return look
+
+
+LATE_AT_FIRST = """
+case "$*" in *--command-timeout=10s*) ;; *) exit 1 ;; esac
+case "$*" in *status*) echo '[{"Status": {"header": {"member_id": 1}}}]' ;; *) echo '{"members": []}' ;; esac
+"""
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_a_member_on_a_slow_host_is_asked_again_by_itself(member, slow):
+    """All probes at once took an emulated machine 25 s, in which no etcdctl had an answer: `no quorum: 0 of 1`."""
+    took = (("SLOW_SECONDS = 10.0", f"SLOW_SECONDS = {0.0 if slow else 60.0}"),)
+    assert member(LATE_AT_FIRST, edited=took).reads_through_quorum is slow
 
 
 def test_an_etcdctl_that_is_not_there_makes_its_member_unknown_and_not_broken(tmp_path):
