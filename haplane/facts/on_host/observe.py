@@ -135,12 +135,15 @@ def is_outage(name: str, report: dict[str, Any]) -> bool:
     return report[name] is None and bool(report["apiserver"]["ready"])
 
 
-def ask_again(probes: dict[str, Callable[[], Any]], answered: dict[str, Any]) -> None:
+def ask_again(
+    probes: dict[str, Callable[[], Any]], answered: dict[str, Any], errors: dict[str, BaseException]
+) -> None:
     """One by one: what got no answer beside all the others may get one now."""
     for name in ("etcd", "apiserver", *OF_THE_API):
-        if name in probes and is_outage(name, NOTHING | answered):
+        if name in probes and (name in errors or is_outage(name, NOTHING | answered)):
             with contextlib.suppress(Exception):  # the answer that there is stays
                 answered[name] = probes[name]()
+                errors.pop(name, None)
 
 
 def main() -> None:
@@ -154,7 +157,7 @@ def main() -> None:
     errors = {name: error for name, future in futures.items() if (error := future.exception())}
     answered = {name: future.result() for name, future in futures.items() if name not in errors}
     if time.time() - started_at > SLOW_SECONDS:
-        ask_again(probes | {"etcd": lambda: etcd(request["etcd_addresses"], ALONE_SECONDS)}, answered)
+        ask_again(probes | {"etcd": lambda: etcd(request["etcd_addresses"], ALONE_SECONDS)}, answered, errors)
     report = NOTHING | answered
     report["failed"] = {name: reason_of(error) for name, error in errors.items()}
     report["lacks"] = {name: error.program for name, error in errors.items() if isinstance(error, NotRunnable)}
