@@ -12,8 +12,12 @@ from haplane.domain.status.model import Roster
 
 
 def token_problems(roster: Roster, observation: Observation) -> list[Problem]:
-    """A host is believed about a disagreement with another one only where that does not blame the others."""
-    masters = {name: observation.reports[name].tokens for name in roster.masters if name in observation.reports}
+    """A host is believed about a disagreement with another one only where that does not blame the others.
+
+    An API server that is not ready refuses what it has not read the rights for yet.
+    """
+    ready = observation.with_ready_apiserver(roster.masters)
+    masters = {name: observation.reports[name].tokens for name in ready}
     refused = {name: one.refused for name, one in masters.items() if one.refused}
     found = []
     if refused:

@@ -35,6 +35,14 @@ def test_an_api_server_that_is_not_ready_may_know_nobody():
     assert not any("tokens" in line for line in status_of(INVENTORY, observation).lines)
 
 
+def test_an_api_server_that_starts_has_not_read_yet_who_may_have_tokens():
+    """As long as its hook rbac/bootstrap-roles fails it refuses its own administrator."""
+    starts = samples.altered(
+        samples.converged(INVENTORY), "m1", apiserver={"ready": False}, tokens={"refused": "m1: cannot create"}
+    )
+    assert not any("tokens" in line for line in status_of(INVENTORY, starts).lines)
+
+
 def test_what_keeps_tokens_from_being_issued_is_named_with_what_ends_it():
     why = "serviceaccounts is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
     (line,) = lines(refused=why)
