@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -87,6 +88,10 @@ def refused(account: str) -> str:
 
 RBAC_API = "/apis/rbac.authorization.k8s.io/v1"
 OWN_ONLY = "?labelSelector=kubernetes.io%2Fbootstrapping%3Drbac-defaults&limit=500"
+OWN_NAMESPACES_OF_ROLES = ("kube-public", "kube-system")
+"""In their own namespaces others may label as they like (bootstrappolicy/namespace_policy.go)."""
+OWN_PATH = re.compile(r"[a-z0-9./:-]{1,400}")
+"""A role's name may be any text; Kubernetes' own are of these letters."""
 OF_CONTROLLERS = ("system:controller:", "system::leader-locking-")
 BOUND = (
     *("cluster-admin", "system:basic-user", "system:discovery", "system:kube-controller-manager"),
@@ -119,25 +124,28 @@ def lost_roles(port: int) -> list[str]:
 
 def lost_of(api: Callable[..., dict[str, Any]]) -> list[str]:
     """The same by what ``api`` gives: path -> what is there. A role that lost nothing but its label is there."""
-    roles = by_place(api([listed_own("role", "cluster"), listed_own("role")], accept=METADATA_LISTS))
-    bindings = by_place(api([listed_own("rolebinding", "cluster"), listed_own("rolebinding")]))
+    roles = by_place(api(lists_of("role"), accept=METADATA_LISTS))
+    bindings = by_place(api(lists_of("rolebinding")))
     if not roles:
         return []
     suspected = [path_of_role("role", place) for place in roles_of(bindings) if place not in roles]
     suspected += [path_of_role("rolebinding", place) for place in roles if is_bound(place) and place not in bindings]
-    suspected = sorted(set(suspected))[:MOST_LOST]
+    suspected = sorted(set(filter(OWN_PATH.fullmatch, suspected)))[:MOST_LOST]
     there = api(suspected, accept=METADATA_ONLY) if suspected else {}
     empty = [
         path_of_role("rolebinding", place)
         for place, one in bindings.items()
         if is_bound(place) and not one.get("subjects")
     ]
-    return [*(path for path in suspected if path not in there), *empty][:MOST_LOST]
+    gone = [path for path in suspected if path not in there]
+    return [*gone, *filter(OWN_PATH.fullmatch, empty)][:MOST_LOST]
 
 
-def listed_own(kind: str, scope: str = "") -> str:
+def lists_of(kind: str) -> list[str]:
     """Where Kubernetes' own ones of a kind are listed."""
-    return f"{RBAC_API}/{scope}{kind}s{OWN_ONLY}"
+    return [f"{RBAC_API}/cluster{kind}s{OWN_ONLY}"] + [
+        f"{RBAC_API}/namespaces/{namespace}/{kind}s{OWN_ONLY}" for namespace in OWN_NAMESPACES_OF_ROLES
+    ]
 
 
 def path_of_role(kind: str, place: RolePlace) -> str:
