@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pyinfra.api.facts import FactBase
 
+from haplane.agent.deadlines import Late, within
 from haplane.bundle.manifest import BundleFile
 from haplane.config.model import Host, Inventory
 from haplane.domain import host_paths
@@ -106,10 +109,19 @@ class SshExecutor:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # only "is it ready" is asked; nothing that is answered is trusted
         endpoint = str(inventory.cluster.endpoint)
-        try:
-            # No proxy has a way to it, and a redirect is no answer: it would lead to wherever it likes, from here.
-            with closing(http.client.HTTPSConnection(endpoint, timeout=ENDPOINT_SECONDS, context=context)) as direct:
-                direct.request("GET", "/readyz")
-                return direct.getresponse().status == 200
-        except (OSError, ValueError, http.client.HTTPException):
-            return False
+        # No proxy has a way to it, and a redirect is no answer: it would lead to wherever it likes, from here.
+        with closing(http.client.HTTPSConnection(endpoint, timeout=ENDPOINT_SECONDS, context=context)) as direct:
+            try:
+                return within(ENDPOINT_SECONDS, partial(_says_it_is_ready, direct))
+            except Late:
+                if direct.sock is not None:
+                    with suppress(OSError):
+                        socket.socket.shutdown(direct.sock, socket.SHUT_RDWR)  # ends the thread that still reads
+                return False
+            except (OSError, ValueError, http.client.HTTPException):
+                return False
+
+
+def _says_it_is_ready(direct: http.client.HTTPSConnection) -> bool:
+    direct.request("GET", "/readyz")
+    return direct.getresponse().status == 200

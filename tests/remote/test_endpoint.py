@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,11 +14,12 @@ from types import SimpleNamespace
 import pytest
 
 from haplane.pki.ca import new_ca
+from haplane.remote import executor
 from haplane.remote.executor import SshExecutor
 
 
 class Endpoint(HTTPServer):
-    status, location = 200, ""
+    status, location, pauses = 200, "", 0
     paths: list[str]
 
 
@@ -26,6 +28,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.paths.append(self.path)
+        for _ in range(self.server.pauses):
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            time.sleep(0.1)
         self.send_response(self.server.status if self.path == "/readyz" else 200)
         if self.server.location:
             self.send_header("Location", self.server.location)
@@ -67,3 +72,12 @@ def test_a_redirect_is_neither_followed_nor_ready(endpoint: Endpoint) -> None:
     endpoint.status, endpoint.location = 302, f"https://127.0.0.1:{endpoint.server_port}/secret"
     assert not is_ready(endpoint)
     assert endpoint.paths == ["/readyz"]
+
+
+def test_a_load_balancer_that_sends_a_byte_now_and_then_is_not_waited_for(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would have seen the end of `status` and `up`: the time-out was for each piece anew."""
+    monkeypatch.setattr(executor, "ENDPOINT_SECONDS", 0.5)
+    endpoint.pauses = 40
+    assert not is_ready(endpoint)

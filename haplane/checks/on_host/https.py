@@ -13,6 +13,8 @@ import warnings
 from typing import Any
 from urllib.parse import urlsplit
 
+from haplane.facts.on_host.probe import TlsConnection
+
 REQUEST_SECONDS = 5
 ATTEMPTS = 3  # one late answer from etcd is an HTTP 500 of /readyz; kubelet and haproxy want several in a row too
 
@@ -33,9 +35,7 @@ def https_request(
         context = old_context() if old else ssl.create_default_context(cafile=ca)
         if certificate and key:
             context.load_cert_chain(certificate, key)
-        connection = http.client.HTTPSConnection(
-            target.hostname or "", target.port, timeout=REQUEST_SECONDS, context=context
-        )
+        connection = TlsConnection(target.hostname or "", target.port, timeout=REQUEST_SECONDS, context=context)
         with contextlib.closing(connection):
             connection.connect()
             answer["served"] = hashlib.sha256(connection.sock.getpeercert(binary_form=True) or b"").hexdigest()

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from haplane.facts.on_host.dns import resolve
 from haplane.facts.on_host.namespaces import enter_network, network_of
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import PlainConnection, read
 
 REQUEST_SECONDS = 3
 PAUSE_SECONDS = 0.3
@@ -66,7 +66,7 @@ def until_answered(probe: Callable[..., tuple[str, list[str]]], deadline: float,
 def get(url: str) -> tuple[str, list[str]]:
     """Our address on that connection, and the status. Raises OSError or HTTPException."""
     target = urlsplit(url)
-    connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=REQUEST_SECONDS)
+    connection = PlainConnection(target.hostname or "", target.port, timeout=REQUEST_SECONDS)
     connection.connect()
     source = connection.sock.getsockname()[0]
     connection.request("GET", target.path, headers={"Connection": "close"})

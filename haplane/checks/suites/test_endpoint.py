@@ -11,6 +11,7 @@ from haplane.checks.expectations import CLOSED_PATHS, OPEN_PATHS
 from haplane.checks.fleet import Fleet, Machine
 from haplane.config.model import Endpoint, Inventory
 from haplane.domain import host_paths
+from haplane.facts.on_host.probe import TlsConnection
 
 SECONDS = 5
 
@@ -18,7 +19,7 @@ SECONDS = 5
 def ready_from_here(endpoint: Endpoint, ca: str) -> int:
     """The HTTP status of the endpoint's /readyz from the controller. Raises OSError, or an HTTP or TLS error."""
     context = ssl.create_default_context(cadata=ca)
-    connection = http.client.HTTPSConnection(endpoint.address, endpoint.port, timeout=SECONDS, context=context)
+    connection = TlsConnection(endpoint.address, endpoint.port, timeout=SECONDS, context=context)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status

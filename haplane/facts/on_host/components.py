@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from haplane.facts.on_host.kubernetes import LEASES, ask
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import TlsConnection, read
 from haplane.facts.on_host.static_pods import PROC, system_pod_processes
 
 MANIFEST_DIRECTORY = "/etc/kubernetes/manifests"
@@ -68,7 +68,7 @@ def health(component: str) -> str | None:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # only its status counts
-    connection = http.client.HTTPSConnection("127.0.0.1", HEALTH_PORTS[component], context=context, timeout=PATIENCE)
+    connection = TlsConnection("127.0.0.1", HEALTH_PORTS[component], context=context, timeout=PATIENCE)
     try:
         with contextlib.closing(connection):
             connection.request("GET", "/healthz")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, credentials
 from haplane.facts.on_host.pods import crashes, seconds_since
+from haplane.facts.on_host.probe import TlsConnection
 
 COREFILE = f"{KUBE_SYSTEM}/configmaps/coredns"
 LOG_SECONDS = 3.0
@@ -44,7 +45,7 @@ def log_reader(port: int, config: str) -> Log:
     context = credentials(config)
 
     def log(pod: str, query: str) -> str:
-        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=LOG_SECONDS)
+        connection = TlsConnection("127.0.0.1", port, context=context, timeout=LOG_SECONDS)
         with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
             path = f"{KUBE_SYSTEM}/pods/{pod}/log?container=coredns&limitBytes={LOG_BYTES}&{query}"
             connection.request("GET", path)

@@ -6,13 +6,12 @@ deprecated_apis.py PORT      a JSON list of the labels of apiserver_requested_de
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import re
 import sys
 
 from haplane.facts.on_host.kubernetes import credentials
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import TlsConnection, read
 
 SAMPLE = re.compile(r"^apiserver_requested_deprecated_apis\{([^}]*)\} [1-9]", re.M)
 MOST_METRICS_BYTES = 64 << 20
@@ -22,7 +21,7 @@ SECONDS = 10
 def deprecated_apis(port: int) -> list[dict[str, str]]:
     """The labels of each. Raises OSError or HTTPException when it does not answer."""
     config = read("/etc/kubernetes/admin.conf") or ""
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=credentials(config), timeout=SECONDS)
+    connection = TlsConnection("127.0.0.1", port, context=credentials(config), timeout=SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", "/metrics")
         text = connection.getresponse().read(MOST_METRICS_BYTES).decode(errors="replace")

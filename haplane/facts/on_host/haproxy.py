@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import socket
 
+from haplane.facts.on_host.probe import InTime
+
 ADMIN_SOCKETS = ("/run/haplane-haproxy/admin.sock", "/run/haproxy/admin.sock")
 """The second is of a haproxy that has not been reloaded since haplane put its socket where only root gets at it."""
+ADMIN_SECONDS, ADMIN_BYTES = 2.0, 4 << 20
 FRONTENDS, SERVERS = 1, 4
 WEIGHT = 18
 """The last column that is read."""
@@ -33,10 +37,11 @@ def endpoint_usage() -> list[int]:
 def stat_rows(kind: int) -> list[list[str]] | None:
     """Lines of haproxy's ``show stat`` for one kind of thing, from its admin socket."""
     with contextlib.suppress(OSError, LookupError), socket.socket(socket.AF_UNIX) as admin:
-        admin.settimeout(2)
+        admin.settimeout(ADMIN_SECONDS)
         admin.connect(next(filter(os.path.exists, ADMIN_SOCKETS), ADMIN_SOCKETS[0]))
         admin.sendall(f"show stat -1 {kind} -1\n".encode())
-        text = b"".join(iter(lambda: admin.recv(65536), b"")).decode("utf-8", "replace")
+        with io.BufferedReader(InTime(admin, admin.makefile("rb", buffering=0))) as answer:
+            text = answer.read(ADMIN_BYTES).decode("utf-8", "replace")
         rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
         return [row for row in rows if len(row) > WEIGHT]
     return None

@@ -13,7 +13,7 @@ import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import PlainConnection, TlsConnection, read
 from haplane.facts.on_host.systemd import ERROR, KLOG, MOST_WORDS, last_error
 
 KUBELET_CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
@@ -44,7 +44,7 @@ def kubelet() -> dict[str, Any]:
 
 def why_unhealthy(port: int) -> str:
     """What its own /healthz answers instead of 200; "" when it answers that."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=KUBELET_SECONDS)
+    connection = PlainConnection("127.0.0.1", port, timeout=KUBELET_SECONDS)
     try:
         with contextlib.closing(connection):
             connection.request("GET", "/healthz")
@@ -76,7 +76,7 @@ def why_refused(server: str, config: str) -> str:
         context.load_cert_chain(KUBELET_CLIENT_PEM)
         place = urlsplit(server)
         port = place.port or 443
-        connection = http.client.HTTPSConnection(place.hostname or "", port, context=context, timeout=KUBELET_SECONDS)
+        connection = TlsConnection(place.hostname or "", port, context=context, timeout=KUBELET_SECONDS)
         with contextlib.closing(connection):
             connection.request("GET", "/version")
             status = connection.getresponse().status

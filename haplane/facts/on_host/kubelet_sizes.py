@@ -10,7 +10,7 @@ import time
 import urllib.parse
 from typing import Any
 
-from haplane.facts.on_host.probe import PIECE_BYTES
+from haplane.facts.on_host.probe import PIECE_BYTES, TlsConnection
 
 SIZES_BYTES = 8 << 20
 KEY_CHARACTERS = 300
@@ -19,7 +19,7 @@ KEY_CHARACTERS = 300
 def sizes_of_volumes(port: int, context: ssl.SSLContext, node: str, deadline: float, most: int) -> dict[str, int]:
     """Bytes by "POD UID/VOLUME", of ``most`` volumes. Raises whatever may be wrong with what the kubelet returns."""
     left = max(0.1, deadline - time.monotonic())
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=left)
+    connection = TlsConnection("127.0.0.1", port, context=context, timeout=left)
     with contextlib.closing(connection):
         connection.request("GET", f"/api/v1/nodes/{urllib.parse.quote(node, safe='')}/proxy/stats/summary")
         response = connection.getresponse()

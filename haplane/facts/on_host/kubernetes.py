@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from haplane.facts.on_host.pods import why_dns_lacks
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import TlsConnection, read
 
 API_SECONDS = 8.0
 """For a round of requests: on a busy host the objects that were applied take more than a moment."""
@@ -61,7 +61,7 @@ def why_not_ready(address: str, port: int, seconds: float) -> str | None:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # only its status counts; nothing that is answered is trusted
-    connection = http.client.HTTPSConnection(address, port, context=context, timeout=seconds)
+    connection = TlsConnection(address, port, context=context, timeout=seconds)
     try:
         with contextlib.closing(connection):
             connection.request("GET", "/readyz")
@@ -121,7 +121,7 @@ def ask(
     ValueError or LookupError when it does not answer.
     """
     deadline = time.monotonic() + seconds
-    connection = http.client.HTTPSConnection(address, port, context=credentials(config), timeout=seconds)
+    connection = TlsConnection(address, port, context=credentials(config), timeout=seconds)
     found = {}
     with contextlib.closing(connection):
         for path in paths:
@@ -210,7 +210,7 @@ def unverified(address: str, port: int) -> str | None:
     try:
         context = ssl.create_default_context(cafile="/etc/kubernetes/pki/ca.crt")
         known = presents(context)
-        connection = http.client.HTTPSConnection(address, port, context=context, timeout=HANDSHAKE_SECONDS)
+        connection = TlsConnection(address, port, context=context, timeout=HANDSHAKE_SECONDS)
         with contextlib.closing(connection):
             connection.connect()
             return refused_log(connection) if known else None

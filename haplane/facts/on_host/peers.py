@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from haplane.facts.on_host.probe import TlsConnection
+
 PEER_CA, PEER_CERTIFICATE, PEER_KEY = "/etc/etcd/pki/ca.crt", "/etc/etcd/pki/peer.crt", "/etc/etcd/pki/peer.key"
 PEER_SECONDS, TRIES = 2.0, 2
 """A busy host is asked again before it counts as out of reach."""
@@ -37,9 +39,7 @@ def answers_at(url: str, context: ssl.SSLContext) -> bool:
     for _ in range(TRIES):
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
             place = urlsplit(url)
-            connection = http.client.HTTPSConnection(
-                place.hostname or "", place.port, context=context, timeout=PEER_SECONDS
-            )
+            connection = TlsConnection(place.hostname or "", place.port, context=context, timeout=PEER_SECONDS)
             with contextlib.closing(connection):
                 connection.request("GET", "/version")
                 connection.getresponse().read(1 << 10)

@@ -23,7 +23,7 @@ from haplane.facts.on_host.dns import DNS_PORT, resolve
 from haplane.facts.on_host.forwarding import listed_chains
 from haplane.facts.on_host.kubelet import KUBELET_CONF
 from haplane.facts.on_host.namespaces import enter_network, network_of
-from haplane.facts.on_host.probe import output_of, read
+from haplane.facts.on_host.probe import PlainConnection, output_of, read
 from haplane.facts.on_host.static_pods import PROC, TASKS, container_annotations
 
 OF_COREDNS = re.compile(r"endpoint-[^/]+-kube-system/kube-dns/udp/dns__([0-9.]{7,15})/53")
@@ -70,7 +70,7 @@ def pod_network(pods: str, service: str, name: str, apis: list[ApiPlace]) -> dic
 def why_proxy_is_stale() -> str:
     """What kube-proxy here answers to whether it applies changes; "" where it does, or does not answer at all."""
     with contextlib.suppress(OSError, http.client.HTTPException):
-        connection = http.client.HTTPConnection("127.0.0.1", PROXY_HEALTH_PORT, timeout=FIRST_SECONDS)
+        connection = PlainConnection("127.0.0.1", PROXY_HEALTH_PORT, timeout=FIRST_SECONDS)
         with contextlib.closing(connection):
             connection.request("GET", "/livez")
             status = connection.getresponse().status

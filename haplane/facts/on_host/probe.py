@@ -6,13 +6,19 @@ import contextlib
 import glob
 import grp
 import hashlib
+import http.client
+import io
 import json
 import os
 import pwd
+import socket
 import stat
 import subprocess
 import time
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 PROBE_SECONDS = 5
 TIMES_LONGER, WORK_SECONDS = 4, 0.05
@@ -135,6 +141,51 @@ def open_regular(path: str) -> BinaryIO:
         file.close()
         raise OSError(f"{path} is not a regular file")
     return file
+
+
+class InTime(io.RawIOBase):
+    """What a socket receives within its timeout from now on: its own timeout is for each piece anew."""
+
+    def __init__(self, received: socket.socket, file: io.RawIOBase) -> None:
+        self._socket, self._file = received, file
+        self._ends = None if (seconds := received.gettimeout()) is None else time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        """As a file's. Raises TimeoutError."""
+        if self._ends is not None:
+            left = self._ends - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self._socket.settimeout(left)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        """The socket stays open for as long as its connection."""
+        self._file.close()
+        super().close()
+
+
+class TimelyResponse(http.client.HTTPResponse):
+    """That has to come whole within its connection's timeout, or the one that was last set on its socket."""
+
+    def __init__(self, sock: socket.socket, *given: Any, **named: Any) -> None:
+        super().__init__(sock, *given, **named)
+        self.fp = io.BufferedReader(InTime(sock, self.fp.detach()))
+
+
+class PlainConnection(http.client.HTTPConnection):
+    """To a server that may be anybody's, and send a byte now and then."""
+
+    response_class = TimelyResponse
+
+
+class TlsConnection(http.client.HTTPSConnection):
+    """The same with TLS."""
+
+    response_class = TimelyResponse
 
 
 def digest(path: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from haplane.facts.on_host.kubernetes import METADATA_LISTS, METADATA_ONLY, ask
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import TlsConnection, read
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 REVIEWS_SECONDS = 3.0
@@ -52,7 +52,7 @@ def lost_rights(port: int, context: ssl.SSLContext) -> dict[str, str]:
 def refusals(port: int, context: ssl.SSLContext, headers: Mapping[str, str]) -> dict[str, str]:
     """The same, over one connection. Raises OSError, HTTPException, ValueError or LookupError."""
     deadline = time.monotonic() + REVIEWS_SECONDS
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=REVIEWS_SECONDS)
+    connection = TlsConnection("127.0.0.1", port, context=context, timeout=REVIEWS_SECONDS)
     found = {}
     with contextlib.closing(connection):
         for account in RIGHTS:

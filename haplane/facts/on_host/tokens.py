@@ -9,7 +9,7 @@ import ssl
 from typing import Any
 
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, credentials
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import TlsConnection, read
 
 TOKEN = f"{KUBE_SYSTEM}/serviceaccounts/default/token"
 """Of an account without rights; nothing of a token is stored."""
@@ -38,7 +38,7 @@ def tokens(port: int, addresses: list[str]) -> dict[str, Any]:
 
 def issued(port: int, context: ssl.SSLContext) -> tuple[int, dict[str, Any]]:
     """The API server's status and its answer to a request for a token."""
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=TOKEN_SECONDS)
+    connection = TlsConnection("127.0.0.1", port, context=context, timeout=TOKEN_SECONDS)
     with contextlib.closing(connection):
         connection.request("POST", TOKEN, json.dumps(REQUEST), {"Content-Type": "application/json"})
         answer = connection.getresponse()
@@ -48,7 +48,7 @@ def issued(port: int, context: ssl.SSLContext) -> tuple[int, dict[str, Any]]:
 def is_unknown(token: str, address: str, port: int, context: ssl.SSLContext) -> bool:
     """Whether an API server that answers does not know the token; what it may do is another question."""
     with contextlib.suppress(OSError, http.client.HTTPException):
-        connection = http.client.HTTPSConnection(address, port, context=context, timeout=TOKEN_SECONDS)
+        connection = TlsConnection(address, port, context=context, timeout=TOKEN_SECONDS)
         with contextlib.closing(connection):
             connection.request("GET", "/version", headers={"Authorization": f"Bearer {token}"})
             return connection.getresponse().status == 401

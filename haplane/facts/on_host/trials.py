@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, LEASES, NODES
+from haplane.facts.on_host.probe import TlsConnection
 
 DRY_RUN = "dryRun=All&timeout=5s"
 TRIALS_SECONDS = 6.0
@@ -37,7 +38,7 @@ Attempt = Callable[[Write], tuple[int, str]]
 
 def trial(port: int, context: ssl.SSLContext, write: Write, seconds: float) -> tuple[int, str]:
     """What the API server on this host answers. Raises OSError, HTTPException or ValueError when it does not."""
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=seconds)
+    connection = TlsConnection("127.0.0.1", port, context=context, timeout=seconds)
     with contextlib.closing(connection):
         return sent(connection, write)
 
@@ -55,7 +56,7 @@ def sent(connection: http.client.HTTPSConnection, write: Write) -> tuple[int, st
 def trials(port: int, context: ssl.SSLContext) -> Iterator[Attempt]:
     """The same within TRIALS_SECONDS from now on, over one connection; status 0 where it does not answer."""
     deadline = time.monotonic() + TRIALS_SECONDS
-    kept = http.client.HTTPSConnection("127.0.0.1", port, context=context)
+    kept = TlsConnection("127.0.0.1", port, context=context)
 
     def attempt(write: Write) -> tuple[int, str]:
         for _ in range(2):  # the server may have closed it since the last answer

@@ -23,7 +23,7 @@ from typing import Any
 
 from haplane.facts.on_host.kubelet_sizes import sizes_of_volumes
 from haplane.facts.on_host.kubernetes import credentials
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import TlsConnection, read
 
 CONFIG = "/etc/kubernetes/admin.conf"
 REQUEST_SECONDS = 20
@@ -144,9 +144,7 @@ class Api:
 
     def __init__(self, port: int, config: str) -> None:
         self._port, self._context = port, credentials(config)
-        self._connection = http.client.HTTPSConnection(
-            "127.0.0.1", port, context=self._context, timeout=REQUEST_SECONDS
-        )
+        self._connection = TlsConnection("127.0.0.1", port, context=self._context, timeout=REQUEST_SECONDS)
 
     def request(self, method: str, path: str, body: object = None, *, content: str = JSON_TYPE) -> tuple[int, Any]:
         """The status, and the answer as JSON, None where it is none. Raises OSError or HTTPException."""
