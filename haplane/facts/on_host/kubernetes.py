@@ -6,6 +6,7 @@ import base64
 import concurrent.futures
 import contextlib
 import http.client
+import ipaddress
 import json
 import os
 import re
@@ -205,9 +206,11 @@ def of_kubelet(wrong: str) -> dict[str, Any]:
 def unverified(address: str, port: int) -> str | None:
     """Why the certificate that is served there does not verify as an API server does; CLOSED where none is.
 
-    REFUSED and a status where the kubelet then lets no API server read a pod's log.
+    REFUSED and a status where the kubelet then lets no API server read a pod's log. The kubelet alone says which
+    address it has; nothing is looked up.
     """
     try:
+        ipaddress.ip_address(address)
         context = ssl.create_default_context(cafile="/etc/kubernetes/pki/ca.crt")
         known = presents(context)
         connection = TlsConnection(address, port, context=context, timeout=HANDSHAKE_SECONDS)
@@ -220,7 +223,7 @@ def unverified(address: str, port: int) -> str | None:
         return "it serves none yet" if "INTERNAL_ERROR" in str(error) else None
     except (ConnectionRefusedError, TimeoutError) as error:
         return CLOSED if isinstance(error, ConnectionRefusedError) or not connects(address, port) else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return None
 
 

@@ -84,6 +84,17 @@ def test_who_cannot_be_asked_is_not_called_unverified(tmp_path, monkeypatch):
     assert (found["unverified"], found["closed"]) == (None, True)
 
 
+@pytest.mark.parametrize("address", ["a b", "10.0.0.9\n", "kubelet.example.org", "", "::1%lo/x", "\N{EN SPACE}"])
+def test_a_kubelet_that_reports_no_address_hides_no_other_node(monkeypatch, address):
+    """One blank in it and no master reported any Node; a name was looked up, as slowly as its owner likes."""
+    monkeypatch.setattr(kubernetes, "presents", lambda _: True)
+    real = ssl.create_default_context
+    monkeypatch.setattr(kubernetes.ssl, "create_default_context", lambda **_: real())
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("it was looked up"))
+    (found,) = kubernetes.with_serving([{"name": "w1", "ready": True, "address": address, "port": 10250}])
+    assert (found["unverified"], found["closed"], found["refuses"]) == (None, False, "")
+
+
 def test_only_requests_that_nobody_has_decided_on_are_shown():
     spec = {"signerName": kubernetes.SIGNER, "username": "system:node:w9", "request": base64.b64encode(b"PEM")}
     items = [
