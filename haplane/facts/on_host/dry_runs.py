@@ -19,7 +19,7 @@ from typing import Any
 from haplane.facts.on_host.kubernetes import LEASES, MOST_TEXT, NODES, ask, credentials
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.trials import Write, making, trial
-from haplane.facts.on_host.workloads import DAEMON_SETS, LEADERS, RECORD, is_ours
+from haplane.facts.on_host.workloads import LEADERS, RECORD, own_daemon_sets, paths_of_daemon_sets, recorded_objects
 
 DRY_RUN_SECONDS = 30.0
 """For all: a webhook that drops packets costs each write 5 s."""
@@ -31,7 +31,8 @@ def main() -> None:
     """Try them all, and print what was refused by whom."""
     port, names, config = int(sys.argv[1]), set(sys.argv[2:]), read("/etc/kubernetes/admin.conf") or ""
     try:
-        found = ask(port, config, [RECORD, DAEMON_SETS, NODES])
+        found = ask(port, config, [RECORD, NODES])
+        found |= ask(port, config, paths_of_daemon_sets(recorded_objects(found.get(RECORD, {}))))
         json.dump(tried(port, config, list(writes(found)), names), sys.stdout)
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
         sys.exit(f"the API server on this host: {error or type(error).__name__}")
@@ -40,13 +41,12 @@ def main() -> None:
 def writes(found: dict[str, Any]) -> Iterator[Write]:
     """What an upgrade, a rollout and a kubelet write."""
     patched = {"Content-Type": MERGE_PATCH}
-    recorded = json.loads(found.get(RECORD, {}).get("data", {}).get("objects", "{}"))
+    recorded = recorded_objects(found.get(RECORD, {}))
     nodes = [f"{NODES}/{item['metadata']['name']}" for item in found[NODES]["items"][:1]]
     for path in (*recorded, *(LEASES + name for name in LEADERS), *nodes):
         yield "PATCH", path, {}, patched
-    for item in found[DAEMON_SETS]["items"]:
-        if is_ours(item):
-            yield making("DaemonSet", item)
+    for item in own_daemon_sets(found, recorded):
+        yield making("DaemonSet", item)
 
 
 def tried(port: int, config: str, every: list[Write], names: set[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +35,7 @@ from haplane.facts.on_host.webhooks import (
 )
 
 DAEMON_SETS = "/apis/apps/v1/daemonsets?limit=200"
+DAEMON_SET = re.compile(r"/apis/apps/v1/namespaces/[^/]+/daemonsets/[^/]+")
 COREDNS = KUBE_SYSTEM_OBJECTS["coredns"]
 CONTROL_PLANE_PODS = f"{KUBE_SYSTEM}/pods?labelSelector=tier%3Dcontrol-plane&limit=100"
 RECORD = f"{KUBE_SYSTEM}/configmaps/haplane"
@@ -64,12 +66,12 @@ def workloads(port: int) -> dict[str, Any] | None:
 
 
 def from_api(api: Ask, attempt: Attempt) -> dict[str, Any]:
-    """Two rounds of requests: what there is, then why some of it is not as it should be; and trials of its pods."""
+    """Rounds of requests: what there is, then why some of it is not as it should be; and trials of its pods."""
     leases = {f"{LEASES}{name}": name for name in LEADERS}
-    listed = api([DAEMON_SETS, CONTROL_PLANE_PODS, *WEBHOOKS.values(), *leases, RECORD, COREDNS])
-    sets = [one for one in listed[DAEMON_SETS]["items"] if is_ours(one)]
+    applied = recorded_objects(api([RECORD]).get(RECORD, {}))
+    listed = api([*paths_of_daemon_sets(applied), CONTROL_PLANE_PODS, *WEBHOOKS.values(), *leases, COREDNS])
+    sets = own_daemon_sets(listed, applied)
     hooks = strict_webhooks(listed)
-    applied = recorded_objects(listed.get(RECORD, {}))
     reasons = {name: reason_paths(one) for one in sets if lacks_pods(one) for name in [full_name(one)]}
     recorded = list(applied)[:MOST_OBJECTS]
     wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks)]
@@ -108,6 +110,19 @@ def recorded_objects(record: dict[str, Any]) -> dict[str, str]:
 def labels_of(items: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:
     """By name."""
     return {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in items}
+
+
+def paths_of_daemon_sets(applied: Iterable[str]) -> list[str]:
+    """Those that haplane or kubeadm applied, by the record; where there is none, the list of all."""
+    return [path for path in applied if DAEMON_SET.fullmatch(path)] or [DAEMON_SETS]
+
+
+def own_daemon_sets(listed: dict[str, Any], applied: Iterable[str]) -> list[dict[str, Any]]:
+    """The same as they are: a manager may be called anything, so without a record they are a guess."""
+    paths = paths_of_daemon_sets(applied)
+    if paths == [DAEMON_SETS]:
+        return [one for one in listed[DAEMON_SETS]["items"] if is_ours(one)]
+    return [listed[path] for path in paths if path in listed]
 
 
 def is_ours(item: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from recovery.scratch.test_api_server import create, program, there
 
 from haplane.facts.on_host import dry_runs
 from haplane.facts.on_host.kubernetes import NODES
-from haplane.facts.on_host.workloads import DAEMON_SETS, RECORD
+from haplane.facts.on_host.workloads import RECORD
 from haplane.recovery.scratch.api_server import _apiserver
 from haplane.recovery.scratch.etcd import scratch_etcd
 from haplane.waiting import wait_until
@@ -16,14 +16,15 @@ from haplane.waiting import wait_until
 __all__ = ["program"]
 KUBELET_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubelet-config"
 HOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+OF_FLANNEL = "/apis/apps/v1/namespaces/kube-system/daemonsets/flannel"
 TEMPLATE = {"metadata": {"labels": {"app": "flannel"}}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
 FLANNEL = {
     "metadata": {"namespace": "kube-system", "name": "flannel", "managedFields": [{"manager": "haplane"}]},
     "spec": {"template": TEMPLATE},
 }
 FOUND = {
-    RECORD: {"data": {"objects": json.dumps({KUBELET_CONFIG: ""})}},
-    DAEMON_SETS: {"items": [FLANNEL, FLANNEL | {"metadata": {"namespace": "default", "name": "of-others"}}]},
+    RECORD: {"data": {"objects": json.dumps({KUBELET_CONFIG: "", OF_FLANNEL: ""})}},
+    OF_FLANNEL: FLANNEL,
     NODES: {"items": []},
 }
 
@@ -32,6 +33,7 @@ def test_what_is_written_is_what_was_applied_and_pods_of_that():
     every = list(dry_runs.writes(FOUND))
     assert [(method, path) for method, path, *_ in every] == [
         ("PATCH", KUBELET_CONFIG),
+        ("PATCH", OF_FLANNEL),
         ("PATCH", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"),
         ("PATCH", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-scheduler"),
         ("POST", "/api/v1/namespaces/kube-system/pods"),

@@ -69,6 +69,21 @@ def test_daemon_sets_of_others_and_of_drills_are_not_looked_at(manager):
     assert look(sets=[daemon_set(manager=manager)])[0].daemon_sets == ()
 
 
+FLANNEL = "/apis/apps/v1/namespaces/kube-flannel/daemonsets/flannel"
+
+
+def test_whoever_calls_themselves_haplane_has_no_daemon_set_of_ours():
+    """Any user with a namespace made the cluster unhealthy by `kubectl apply --field-manager=haplane`.
+
+    And with 200 of them, named to be listed first, hid that kube-proxy had no pods.
+    """
+    theirs = daemon_set(ready=0)
+    theirs["metadata"] |= {"namespace": "a-team", "name": "mine"}
+    found, asked = look(sets=[theirs], more={FLANNEL: daemon_set()}, objects={FLANNEL: "", CONFIG: ""})
+    assert [one.name for one in found.daemon_sets] == ["kube-flannel/flannel"]
+    assert workloads.DAEMON_SETS not in asked
+
+
 def test_why_a_pod_is_missing_is_in_the_last_warning():
     pods, events = reason_paths(daemon_set())
     running = {"metadata": {"name": "flannel-1"}, "spec": {"nodeName": "m1"}, "status": {"phase": "Running"}}
