@@ -9,8 +9,9 @@ import re
 
 from haplane.facts.on_host.probe import output_of, read
 
-LISTENER = re.compile(r"\S+ +\d+ +\d+ +(\S+:\d+) +\S+(.*)")
-USER = re.compile(r'"([^"]+)",pid=(\d+)')
+LISTENER = re.compile(r"^LISTEN +\d+ +\d+ +(\S+:\d+) +\S+", re.M)
+USER = re.compile(r'"([^"]*)",pid=(\d+),fd=\d+\)')
+"""Any user's process may be called anything, line breaks and all, of 15 bytes: too few for one of these."""
 
 Listener = tuple[str, list[tuple[str, str]]]
 """ADDRESS:PORT as ss writes it, and the programs that listen there: name and process."""
@@ -24,13 +25,12 @@ def addresses() -> dict[str, list[str]]:
 
 def listeners() -> list[Listener]:
     """Every listening TCP socket. Raises OSError or ValueError where ss does not report them: none counts as free."""
-    found = []
-    for line in output_of("ss", "-Hlntp").splitlines():
-        parsed = LISTENER.fullmatch(line)
-        if parsed is None:
-            raise ValueError(f"ss printed a line that is not a socket: {line[:100]!r}")
-        found.append((parsed[1], USER.findall(parsed[2])))
-    return found
+    printed = output_of("ss", "-Hlntp")
+    sockets = list(LISTENER.finditer(printed))
+    if printed and (not sockets or sockets[0].start() > 0):
+        raise ValueError(f"ss printed a line that is not a socket: {printed.splitlines()[0][:100]!r}")
+    ends = [one.start() for one in sockets[1:]] + [len(printed)]
+    return [(one[1], USER.findall(printed[one.end() : end])) for one, end in zip(sockets, ends, strict=True)]
 
 
 def listening() -> dict[str, str]:
@@ -45,8 +45,8 @@ def program_of(users: list[tuple[str, str]]) -> str:
     """The first of the programs that listen on a socket."""
     if not users:
         return ""
-    name, process = users[0]
-    return name if of_the_system(process) else f"{name} (a user's)"
+    name = users[0][0]
+    return name if all(of_the_system(process) for _, process in users) else f"{name} (a user's)"
 
 
 def of_the_system(process: str) -> bool:

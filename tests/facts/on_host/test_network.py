@@ -1,5 +1,7 @@
 """A port's program by its name, where the name proves something."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -26,3 +28,26 @@ def test_a_users_program_is_not_taken_for_the_control_planes(monkeypatch, owner,
     monkeypatch.setattr(network, "read", lambda path: {"/proc/77/cgroup": groups}[path])
     monkeypatch.setattr(network.os, "stat", lambda path: {"/proc/77": SimpleNamespace(st_uid=owner)}[path])
     assert network.listening() == {"6443": program}
+
+
+SPOOF = """import ctypes, socket, sys
+ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]), 0, 0, 0)
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    "name", [b"a\nb", b"\nLISTEN 0 0 a:1", b"\xc2\x85x", b'etcd",pid=1,fd', b'kubelet",pid=1,', b'x",pid=1,fd=3']
+)
+def test_what_a_user_calls_a_process_neither_hides_ports_nor_makes_it_roots(monkeypatch, name):
+    """With a line break in it no port of the host was known, and `up` refused the host; with pid=1 it was root's."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SPOOF, name.hex()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        monkeypatch.setattr(network, "of_the_system", lambda pid, user=str(process.pid): pid != user)
+        port = process.stdout.readline().strip()
+        found = network.listening()
+        process.stdin.close()
+    assert found[port].endswith(" (a user's)")
