@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from haplane.domain.reported import Count, ShortText
+from haplane.domain.reported import MOST, Count
 
 QUANTITY = re.compile(r"^([+-]?[0-9]{1,30}(?:\.[0-9]{0,12})?)(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?[0-9]{1,2}))?$")
 FACTORS = {"": Fraction(1), "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000)}
@@ -22,12 +22,17 @@ FACTORS |= {f"{suffix}i": Fraction(1024) ** place for place, suffix in enumerate
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.:-]{0,251}[a-z0-9])?$")]
 Uid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-Long = Annotated[str, Field(max_length=4096)]
-Labels = Annotated[dict[ShortText, ShortText], Field(max_length=500)]
+OBJECT_BYTES = 4 << 20
+"""No object is larger, nor a text or list in one: etcd takes requests of 1.5 MiB. Whatever the API takes of users has
+to be read, or the owner of one pod keeps every node from being drained.
+"""
+Text = Annotated[str, Field(max_length=OBJECT_BYTES)]
+Entries = Field(max_length=OBJECT_BYTES)
+Labels = Annotated[dict[Text, Text], Entries]
 
 
 def thousandths(text: str) -> int:
-    """A resource quantity such as ``100m``, ``1.5Gi`` or ``12e6`` in thousandths, rounded up.
+    """A resource quantity such as ``100m``, ``1.5Gi`` or ``12e6`` in thousandths, rounded up; MOST at most.
 
     Raises ValueError for what is no quantity.
     """
@@ -36,14 +41,14 @@ def thousandths(text: str) -> int:
         raise ValueError(f"{text[:40]!r} is not a quantity")
     number, suffix, exponent = found.groups()
     factor = Fraction(10) ** int(exponent) if exponent else FACTORS[suffix or ""]
-    return -int(-Fraction(number) * factor * 1000 // 1)
+    return max(-MOST, min(MOST, -int(-Fraction(number) * factor * 1000 // 1)))
 
 
 def _quantities(value: Any) -> Any:  # noqa: ANN401 - whatever the API server sent
     return {key: thousandths(str(each)) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-Quantities = Annotated[dict[ShortText, Count], Field(max_length=64), BeforeValidator(_quantities)]
+Quantities = Annotated[dict[Text, Count], Entries, BeforeValidator(_quantities)]
 """By resource, in thousandths."""
 
 
@@ -63,10 +68,10 @@ class ApiObject(BaseModel):
 class OwnerReference(ApiObject):
     """``controller``: this one creates a replacement. Kinds of one name are in several groups."""
 
-    api_version: ShortText = ""
-    kind: ShortText
-    name: ShortText
-    uid: Uid
+    api_version: Text = ""
+    kind: Text
+    name: Text
+    uid: Text
     controller: bool = False
 
     @property
@@ -83,9 +88,9 @@ class Metadata(ApiObject):
     uid: Uid = "0"
     generation: Count = 0
     labels: Labels = Field(default_factory=dict)
-    annotations: Annotated[dict[ShortText, Long], Field(max_length=500)] = Field(default_factory=dict)
-    finalizers: Annotated[tuple[ShortText, ...], Field(max_length=100)] = ()
-    owner_references: Annotated[tuple[OwnerReference, ...], Field(max_length=100)] = ()
+    annotations: Annotated[dict[Text, Text], Entries] = Field(default_factory=dict)
+    finalizers: Annotated[tuple[Text, ...], Entries] = ()
+    owner_references: Annotated[tuple[OwnerReference, ...], Entries] = ()
     deletion_timestamp: AwareDatetime | None = None
 
     @property
@@ -108,9 +113,9 @@ class Object(ApiObject):
 class Requirement(ApiObject):
     """One of ``In``, ``NotIn``, ``Exists``, ``DoesNotExist``, ``Gt``, ``Lt``; others match nothing."""
 
-    key: ShortText
-    operator: ShortText
-    values: Annotated[tuple[ShortText, ...], Field(max_length=1000)] = ()
+    key: Text
+    operator: Text
+    values: Annotated[tuple[Text, ...], Entries] = ()
 
     def holds(self, labels: Mapping[str, str]) -> bool:
         """Whether labels, or fields by their path, satisfy it."""
@@ -136,7 +141,7 @@ class Requirement(ApiObject):
         return have > limit if self.operator == "Gt" else have < limit
 
 
-Requirements = Annotated[tuple[Requirement, ...], Field(max_length=100)]
+Requirements = Annotated[tuple[Requirement, ...], Entries]
 
 
 class Selector(ApiObject):
@@ -162,7 +167,7 @@ class NodeTerm(ApiObject):
 class NodeSelector(ApiObject):
     """Any of these."""
 
-    node_selector_terms: Annotated[tuple[NodeTerm, ...], Field(max_length=100)] = ()
+    node_selector_terms: Annotated[tuple[NodeTerm, ...], Entries] = ()
 
 
 class NodeAffinity(ApiObject):
@@ -175,18 +180,18 @@ class NodeAffinity(ApiObject):
 class Toleration(ApiObject):
     """A pod's: which taints it tolerates; empty fields match all."""
 
-    key: ShortText = ""
-    operator: ShortText = "Equal"
-    value: ShortText = ""
-    effect: ShortText = ""
+    key: Text = ""
+    operator: Text = "Equal"
+    value: Text = ""
+    effect: Text = ""
 
 
 class Taint(ApiObject):
     """A node's: it keeps pods away that do not tolerate it."""
 
-    key: ShortText
-    value: ShortText = ""
-    effect: ShortText = ""
+    key: Text
+    value: Text = ""
+    effect: Text = ""
 
     def tolerated_by(self, tolerations: tuple[Toleration, ...]) -> bool:
         """Whether one of them covers it."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from haplane.domain.drain.api import ApiObject, Long, NodeAffinity, Object, Quantities, Selector, Taint
+from haplane.domain.drain.api import ApiObject, Entries, NodeAffinity, Object, Quantities, Selector, Taint, Text
 from haplane.domain.drain.pod import Condition, HostPath, Pod
 from haplane.domain.reported import Count, ShortText
 from haplane.domain.validation import first_error
@@ -22,7 +22,7 @@ class BudgetSpec(ApiObject):
     """``unhealthy_pod_eviction_policy``: AlwaysAllow or IfHealthyBudget, which is the default."""
 
     selector: Selector | None = None
-    unhealthy_pod_eviction_policy: ShortText = "IfHealthyBudget"
+    unhealthy_pod_eviction_policy: Text = "IfHealthyBudget"
 
 
 class BudgetStatus(ApiObject):
@@ -33,7 +33,7 @@ class BudgetStatus(ApiObject):
     current_healthy: Count = 0
     desired_healthy: Count = 0
     expected_pods: Count = 0
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
+    conditions: Annotated[tuple[Condition, ...], Entries] = ()
 
     @property
     def failure(self) -> str | None:
@@ -58,20 +58,20 @@ class NodeSpec(ApiObject):
     """What was decided of a node."""
 
     unschedulable: bool = False
-    taints: Annotated[tuple[Taint, ...], Field(max_length=500)] = ()
+    taints: Annotated[tuple[Taint, ...], Entries] = ()
 
 
 class NodeInfo(ApiObject):
     """``boot_id`` is another one after each boot."""
 
-    boot_id: ShortText = Field("", alias="bootID")
+    boot_id: Text = Field("", alias="bootID")
 
 
 class NodeStatus(ApiObject):
     """What a node has."""
 
     allocatable: Quantities = Field(default_factory=dict)
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
+    conditions: Annotated[tuple[Condition, ...], Entries] = ()
     node_info: NodeInfo = NodeInfo()
 
 
@@ -90,8 +90,8 @@ class NodeObject(Object):
 class ClaimSpec(ApiObject):
     """``access_modes``: of ReadWriteOnce, ReadWriteOncePod, ReadOnlyMany, ReadWriteMany."""
 
-    access_modes: Annotated[tuple[ShortText, ...], Field(max_length=10)] = ()
-    volume_name: ShortText = ""
+    access_modes: Annotated[tuple[Text, ...], Entries] = ()
+    volume_name: Text = ""
 
 
 class Claim(Object):
@@ -108,7 +108,7 @@ class Claim(Object):
 class LocalVolume(ApiObject):
     """A disk or directory of one host."""
 
-    path: Long = ""
+    path: Text = ""
 
 
 class PersistentVolumeSpec(ApiObject):
@@ -131,20 +131,20 @@ class FailureRule(ApiObject):
     ``action``: Ignore, Count, FailIndex or FailJob.
     """
 
-    action: ShortText = ""
-    on_pod_conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
+    action: Text = ""
+    on_pod_conditions: Annotated[tuple[Condition, ...], Entries] = ()
 
 
 class FailurePolicy(ApiObject):
     """What a failed pod of a Job means."""
 
-    rules: Annotated[tuple[FailureRule, ...], Field(max_length=100)] = ()
+    rules: Annotated[tuple[FailureRule, ...], Entries] = ()
 
 
 class TemplateSpec(ApiObject):
     """``node_name`` is set where somebody has chosen the node for the scheduler."""
 
-    node_name: ShortText = ""
+    node_name: Text = ""
 
 
 class Template(ApiObject):

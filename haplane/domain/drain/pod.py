@@ -8,16 +8,17 @@ from pydantic import AwareDatetime, Field
 
 from haplane.domain.drain.api import (
     ApiObject,
+    Entries,
     Labels,
-    Long,
     NodeAffinity,
     Object,
     Quantities,
     Selector,
     Taint,
+    Text,
     Toleration,
 )
-from haplane.domain.reported import Count, ShortText
+from haplane.domain.reported import Count
 
 CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 """What the scheduler asks of a pod before it puts it onto a cordoned node."""
@@ -30,15 +31,15 @@ class PodTerm(ApiObject):
     """Pods that must, or must not, be in the same ``topology_key``."""
 
     label_selector: Selector | None = None
-    namespaces: Annotated[tuple[ShortText, ...], Field(max_length=1000)] = ()
+    namespaces: Annotated[tuple[Text, ...], Entries] = ()
     namespace_selector: Selector | None = None
-    topology_key: ShortText = ""
+    topology_key: Text = ""
 
 
 class PodAffinity(ApiObject):
     """Also of anti-affinity."""
 
-    required_during_scheduling_ignored_during_execution: Annotated[tuple[PodTerm, ...], Field(max_length=100)] = ()
+    required_during_scheduling_ignored_during_execution: Annotated[tuple[PodTerm, ...], Entries] = ()
 
 
 class Spread(ApiObject):
@@ -46,11 +47,11 @@ class Spread(ApiObject):
 
     max_skew: Count = 1
     min_domains: Count = 1
-    topology_key: ShortText = ""
-    when_unsatisfiable: ShortText = ""
+    topology_key: Text = ""
+    when_unsatisfiable: Text = ""
     label_selector: Selector | None = None
-    node_affinity_policy: ShortText = "Honor"
-    node_taints_policy: ShortText = "Ignore"
+    node_affinity_policy: Text = "Honor"
+    node_taints_policy: Text = "Ignore"
 
 
 class Affinity(ApiObject):
@@ -64,7 +65,7 @@ class Affinity(ApiObject):
 class EmptyDir(ApiObject):
     """``medium`` is empty for one on disk, else ``Memory`` or ``HugePages`` of some size."""
 
-    medium: ShortText = ""
+    medium: Text = ""
 
     @property
     def in_memory(self) -> bool:
@@ -75,8 +76,8 @@ class EmptyDir(ApiObject):
 class HostPath(ApiObject):
     """A path of the host."""
 
-    path: Long = ""
-    type: ShortText = ""
+    path: Text = ""
+    type: Text = ""
 
     @property
     def holds_data(self) -> bool:
@@ -87,7 +88,7 @@ class HostPath(ApiObject):
 class ClaimReference(ApiObject):
     """Of a PersistentVolumeClaim in the pod's namespace."""
 
-    claim_name: ShortText = ""
+    claim_name: Text = ""
 
 
 class Ephemeral(ApiObject):
@@ -101,21 +102,21 @@ class GitRepo(ApiObject):
 class InlineCsi(ApiObject):
     """A volume that a CSI driver makes for the pod alone."""
 
-    driver: ShortText = ""
+    driver: Text = ""
     read_only: bool = False
 
 
 class FlexVolume(ApiObject):
     """A volume that a program on the host attaches."""
 
-    driver: ShortText = ""
+    driver: Text = ""
     read_only: bool = False
 
 
 class Volume(ApiObject):
     """Of a pod: those that may hold data which ends with the pod, or stays on the host."""
 
-    name: ShortText
+    name: Text
     empty_dir: EmptyDir | None = None
     host_path: HostPath | None = None
     persistent_volume_claim: ClaimReference | None = None
@@ -128,7 +129,7 @@ class Volume(ApiObject):
 class Mount(ApiObject):
     """A volume in a container."""
 
-    name: ShortText
+    name: Text
     read_only: bool = False
 
 
@@ -136,8 +137,8 @@ class Port(ApiObject):
     """Of a container; ``host_port`` 0 is none. ``host_ip`` is empty for all addresses of the host."""
 
     host_port: Count = 0
-    host_ip: ShortText = Field("", alias="hostIP")
-    protocol: ShortText = "TCP"
+    host_ip: Text = Field("", alias="hostIP")
+    protocol: Text = "TCP"
 
     def clashes_with(self, other: Port) -> bool:
         """Whether no host has both."""
@@ -156,44 +157,44 @@ class Container(ApiObject):
     """Of a pod; ``restart_policy`` is ``Always`` for an init container that runs beside the others."""
 
     resources: Resources = Resources()
-    volume_mounts: Annotated[tuple[Mount, ...], Field(max_length=1000)] = ()
-    ports: Annotated[tuple[Port, ...], Field(max_length=1000)] = ()
-    restart_policy: ShortText = ""
+    volume_mounts: Annotated[tuple[Mount, ...], Entries] = ()
+    ports: Annotated[tuple[Port, ...], Entries] = ()
+    restart_policy: Text = ""
 
 
 class ResourceClaim(ApiObject):
     """Of devices, by the pod's own name for it."""
 
-    name: ShortText = ""
+    name: Text = ""
 
 
 class PodSpec(ApiObject):
     """What a pod is to be."""
 
-    node_name: ShortText = ""
+    node_name: Text = ""
     node_selector: Labels = Field(default_factory=dict)
     affinity: Affinity = Affinity()
-    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=1000)] = ()
-    volumes: Annotated[tuple[Volume, ...], Field(max_length=1000)] = ()
-    containers: Annotated[tuple[Container, ...], Field(max_length=1000)] = ()
-    init_containers: Annotated[tuple[Container, ...], Field(max_length=1000)] = ()
+    tolerations: Annotated[tuple[Toleration, ...], Entries] = ()
+    volumes: Annotated[tuple[Volume, ...], Entries] = ()
+    containers: Annotated[tuple[Container, ...], Entries] = ()
+    init_containers: Annotated[tuple[Container, ...], Entries] = ()
     overhead: Quantities = Field(default_factory=dict)
     resources: Resources = Resources()
-    topology_spread_constraints: Annotated[tuple[Spread, ...], Field(max_length=100)] = ()
-    resource_claims: Annotated[tuple[ResourceClaim, ...], Field(max_length=100)] = ()
+    topology_spread_constraints: Annotated[tuple[Spread, ...], Entries] = ()
+    resource_claims: Annotated[tuple[ResourceClaim, ...], Entries] = ()
     priority: Count = 0
-    preemption_policy: ShortText = "PreemptLowerPriority"
-    restart_policy: ShortText = "Always"
+    preemption_policy: Text = "PreemptLowerPriority"
+    restart_policy: Text = "Always"
     termination_grace_period_seconds: Count = 30
 
 
 class Condition(ApiObject):
     """One condition of a pod, a node or a budget."""
 
-    type: ShortText
-    status: ShortText
-    reason: ShortText = ""
-    message: Annotated[str, Field(max_length=32768)] = ""
+    type: Text
+    status: Text
+    reason: Text = ""
+    message: Text = ""
     last_transition_time: AwareDatetime | None = None
 
 
@@ -201,15 +202,15 @@ class ContainerStatus(ApiObject):
     """``container_id`` is another one after each restart."""
 
     restart_count: Count = 0
-    container_id: ShortText = Field("", alias="containerID")
+    container_id: Text = Field("", alias="containerID")
 
 
 class PodStatus(ApiObject):
     """How a pod is."""
 
-    phase: ShortText = ""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=100)] = ()
-    container_statuses: Annotated[tuple[ContainerStatus, ...], Field(max_length=1000)] = ()
+    phase: Text = ""
+    conditions: Annotated[tuple[Condition, ...], Entries] = ()
+    container_statuses: Annotated[tuple[ContainerStatus, ...], Entries] = ()
 
 
 class Pod(Object):

@@ -10,6 +10,8 @@ from haplane.domain.plan import few
 
 COUNTED = (Effect.MOVED, Effect.STAYS, Effect.ENDS)
 """Effects of which a number and some names are enough."""
+MOST_OF_A_REASON = 300
+"""In characters: paths and names in it are what the pod's owner likes."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,11 @@ def line(cost: Cost) -> str:
     effect = cost.effect.value
     if cost.effect is Effect.INTERRUPTED and cost.seconds is not None:
         effect = f"interrupted for about {cost.seconds} s, as long as it took to start"
-    return f"{cost.pod}: {effect} ({'; '.join(cost.why)})"
+    return f"{cost.pod}: {effect} ({_why(cost)})"
+
+
+def _why(cost: Cost) -> str:
+    return "; ".join(one if len(one) <= MOST_OF_A_REASON else f"{one[: MOST_OF_A_REASON - 3]}..." for one in cost.why)
 
 
 def _counted(costs: Sequence[Cost]) -> str:
@@ -53,5 +59,5 @@ def _counted(costs: Sequence[Cost]) -> str:
     effect = costs[0].effect
     names = few([cost.pod for cost in costs])
     least = {Effect.MOVED: 0, Effect.ENDS: 1}.get(effect)
-    more = [f"{cost.pod}: {'; '.join(cost.why)}" for cost in costs if least is not None and len(cost.why) > least]
+    more = [f"{cost.pod}: {_why(cost)}" for cost in costs if least is not None and len(cost.why) > least]
     return "; ".join([f"{len(costs)} {effect.value}: {names}", *more])
