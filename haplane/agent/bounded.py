@@ -8,7 +8,8 @@ caller sees each piece, and so can look at its own clock.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from haplane.agent.deadlines import Late, within
@@ -20,6 +21,8 @@ PIECE_BYTES = 64 << 10
 REQUEST_SECONDS = 120
 """From the request to the response's headers: a part of 8 MiB at the slowest rate allowed, and reserve."""
 DOCUMENT_SECONDS = 120
+PIECE_SECONDS = 60
+"""For what comes between the pieces of a chunked body: a chunk's length, or trailers, may go on for ever."""
 
 
 class BoundedSession:
@@ -63,7 +66,9 @@ class Body:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see s3.py
 
         try:
-            piece: bytes = self._raw.read1(min(amount, PIECE_BYTES))
+            piece = self._piece(min(amount, PIECE_BYTES))
+        except Late as error:
+            raise DeadlinePassed("the S3 server is too slow", why=f"no more of a response: {error}") from None
         except HTTPError as error:
             raise Unreachable(
                 "the S3 server stopped responding", why=f"{type(error).__name__}: {error}"[:300]
@@ -74,6 +79,11 @@ class Body:
         if self._ends is not None and time.monotonic() > self._ends:
             raise DeadlinePassed("the S3 server is too slow", why=f"one response takes over {DOCUMENT_SECONDS} s")
         return piece
+
+    def _piece(self, amount: int) -> bytes:
+        """One whose length was announced ends with each arrival, or by the socket's timeout."""
+        take: Callable[[], bytes] = partial(self._raw.read1, amount)
+        return within(PIECE_SECONDS, take) if getattr(self._raw, "chunked", False) else take()
 
     def stream(self, amount: int = PIECE_BYTES, **_: object) -> Iterator[bytes]:
         """All of it, as it arrives."""

@@ -100,6 +100,29 @@ def test_a_listing_document_that_drips_is_given_up(tmp_path: Path, monkeypatch: 
         Store(settings, "test").snapshots()
 
 
+@pytest.mark.parametrize(
+    ("before", "slow", "after"),
+    [(b"5;", b"x" * 60, b"\r\nhello\r\n0\r\n\r\n"), (b"5\r\nhello\r\n0\r\n", b"X: y\r\n" * 10, b"\r\n")],
+    ids=["the length of a chunk", "trailers"],
+)
+def test_what_comes_between_the_pieces_of_a_body_is_given_up_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes, slow: bytes, after: bytes
+) -> None:
+    """The deadline was looked at behind each piece: none came, and `snapshot verify` waited for ever."""
+    monkeypatch.setattr(bounded, "PIECE_SECONDS", 0.5)
+
+    def respond(request: Request) -> None:
+        request.send_response_only(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        request.wfile.write(before)
+        drip(request, slow)
+        request.wfile.write(after)
+
+    with stub(respond, tmp_path) as settings, pytest.raises(DeadlinePassed, match="too slow"):
+        Store(settings, "test").read(ID, MANIFEST)
+
+
 def test_a_document_of_any_size_is_not_read_into_memory(tmp_path: Path) -> None:
     def respond(request: Request) -> None:
         request.send_response_only(200)
