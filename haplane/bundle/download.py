@@ -157,7 +157,7 @@ class Site:
                 file.truncate(0)
             length = response.headers.get("Content-Length", "")
             total = have + int(length) if re.fullmatch(r"\d{1,15}", length, re.ASCII) else None
-            while chunk := response.read1(CHUNK, decode_content=False):  # some servers call a .tgz's own gzip theirs
+            while chunk := self.transport.piece(response, CHUNK, decode=False):  # some call a .tgz's own gzip theirs
                 have += len(chunk)
                 if have > most:
                     raise _TooLarge(url, most)
@@ -172,7 +172,7 @@ class Site:
         content = bytearray()
         ends = time.monotonic() + DOCUMENT_SECONDS
         with self.transport.get(url, headers) as response:
-            while chunk := response.read1(CHUNK):
+            while chunk := self.transport.piece(response, CHUNK):
                 content += chunk
                 if len(content) > DOCUMENT_LIMIT:
                     raise _TooLarge(url, DOCUMENT_LIMIT)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies
 
 import urllib3
 
+from haplane.agent.deadlines import Late, within
 from haplane.bundle.challenge import refusal_reason
 from haplane.bundle.credentials import Credentials
 from haplane.bundle.mirrors import is_loopback, parsed, shown
@@ -24,6 +27,7 @@ from haplane.errors import BadInput, HaplaneError
 from haplane.proxies import is_exempt
 
 STALL_SECONDS = 30.0
+STALLS = 3
 REDIRECTS = 5
 REFUSAL_BYTES = 1 << 14
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
@@ -31,6 +35,7 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 ANONYMOUS = {"Authorization": ""}
 """Headers of a request that takes no password along, whatever the host is."""
 
+Answer = TypeVar("Answer")
 AGENT = f"haplane/{version('haplane')}"
 
 
@@ -90,7 +95,8 @@ class Transport:
             sent |= self._password(url)
         sent = {name: value for name, value in sent.items() if value}
         for _ in range(REDIRECTS + 1):
-            response = self._pool(url).request(
+            asking = partial(
+                self._pool(url).request,
                 "GET",
                 url,
                 headers=sent,
@@ -99,6 +105,7 @@ class Transport:
                 preload_content=False,
                 timeout=urllib3.Timeout(connect=self.stall_seconds, read=self.stall_seconds),
             )
+            response = self._in_time(asking)
             location = response.headers.get("Location")
             if response.status not in REDIRECT_CODES or not location:
                 return response
@@ -108,6 +115,19 @@ class Transport:
                 sent.pop("Authorization", None)
             url = target
         raise HaplaneError(f"more than {REDIRECTS} redirects", where=shown(url))
+
+    def piece(self, response: urllib3.BaseHTTPResponse, most: int, *, decode: bool | None = None) -> bytes:
+        """What has arrived of an answer's body, ``most`` bytes at most. Raises Interrupted, and urllib3's errors."""
+        read = partial(response.read1, most, decode_content=decode)
+        # Of one in chunks, what is between them is read too, as long as it goes on.
+        return self._in_time(read) if getattr(response, "chunked", False) else read()
+
+    def _in_time(self, act: Callable[[], Answer]) -> Answer:
+        """The stall is for each byte anew; nothing that brings no body may take longer than several."""
+        try:
+            return within(STALLS * self.stall_seconds, act)
+        except Late:
+            raise Interrupted("it is too slow") from None
 
     def _password(self, url: str) -> dict[str, str]:
         parts = urlsplit(url)
@@ -129,7 +149,10 @@ class Transport:
         return self._pools[proxy]
 
     def _refusal(self, url: str, response: urllib3.BaseHTTPResponse) -> Exception:
-        reason = refusal_reason(response.read(REFUSAL_BYTES))
+        try:
+            reason = refusal_reason(self._in_time(partial(response.read, REFUSAL_BYTES)))
+        except Interrupted:
+            reason = ""
         if response.status in TRANSIENT:
             words = f"HTTP {response.status} {response.reason or ''}".rstrip()
             return Interrupted(f"{words}: {reason}" if reason else words, response.headers.get("Retry-After"))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from haplane.bundle.download import Patience
-from haplane.bundle.transport import Status, _redirected
+from haplane.bundle.download import Patience, Site
+from haplane.bundle.mirrors import Mirrors
+from haplane.bundle.transport import Status, Transport, _redirected
 from haplane.errors import HaplaneError
 
 from .conftest import Mirror, everything_below, site_of
@@ -203,3 +209,49 @@ def test_from_https_no_redirect_leads_to_http() -> None:
         _redirected("https://site.test/tool", "http://me:secret@site.test/tool?X-Signature=secret")
     assert "secret" not in str(caught.value)
     assert _redirected("https://site.test/a/tool", "../b") == "https://site.test/b"
+
+
+OK, BODY = b"HTTP/1.1 200 OK\r\n", b"Content-Length: 5\r\n\r\nhello"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+SLOW = {
+    "a header": (OK + b"X: ", [b"x"] * 30, b"\r\n" + BODY),
+    "interim answers": (b"", [b"HTTP/1.1 100 Continue\r\n\r\n"] * 30, OK + BODY),
+    "the length of a chunk": (OK + CHUNKED + b"5;", [b"x"] * 30, b"\r\nhello\r\n0\r\n\r\n"),
+    "trailers": (OK + CHUNKED + b"5\r\nhello\r\n0\r\n", [b"X: y\r\n"] * 30, b"\r\n"),
+}
+
+
+@contextmanager
+def dripping(before: bytes, slow: list[bytes], after: bytes) -> Iterator[Site]:
+    """A site that answers so, a piece each tenth of a second, and is waited for no longer than half a second."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                with suppress(ConnectionError), server.accept()[0] as connection:
+                    connection.recv(4096)
+                    connection.sendall(before)
+                    for piece in slow:
+                        time.sleep(0.1)
+                        connection.sendall(piece)
+                    connection.sendall(after)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        tree = f"http://127.0.0.1:{server.getsockname()[1]}"
+        yield Site(Mirrors(tree), Transport(stall_seconds=0.5), Patience(0.0, 0.0))
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_a_site_that_sends_a_byte_now_and_then_is_given_up(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Each byte was in time, and the deadline was looked at behind pieces that never came."""
+    monkeypatch.setattr("haplane.bundle.download.ATTEMPTS", 1)
+    with dripping(*SLOW[what]) as site, pytest.raises(HaplaneError, match="too slow"):
+        site.document("https://site.test/v2/")
+
+
+def test_why_a_slow_site_refuses_is_not_waited_for() -> None:
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 30\r\n\r\n"
+    with dripping(head, [b"x"] * 30, b"") as site, pytest.raises(Status) as error:
+        site.document("https://site.test/v2/")
+    assert error.value.why is None
