@@ -7,6 +7,7 @@ caller sees each piece, and so can look at its own clock.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +18,10 @@ from haplane.errors import DeadlinePassed, Refused, Unreachable
 
 DOCUMENT_BYTES = 8 << 20
 """Of a listing or an error; a page of 1000 of the longest keys is below 3 MiB."""
+DOCUMENT_TYPE = re.compile(rb"<!DOCTYPE", re.I)
+"""S3 sends none. What has one is a page of HTML, of which the status is enough, or a bomb: the entities that it
+declares make a hundred bytes of each that is sent.
+"""
 PIECE_BYTES = 64 << 10
 REQUEST_SECONDS = 120
 """From the request to the response's headers: a part of 8 MiB at the slowest rate allowed, and reserve."""
@@ -86,9 +91,13 @@ class Body:
         return within(PIECE_SECONDS, take) if getattr(self._raw, "chunked", False) else take()
 
     def stream(self, amount: int = PIECE_BYTES, **_: object) -> Iterator[bytes]:
-        """All of it, as it arrives."""
-        while piece := self.read(amount):
-            yield piece
+        """All of it, as it arrives; a document in one piece, empty if it has a document type."""
+        pieces = iter(lambda: self.read(amount), b"")
+        if self._most is None:
+            yield from pieces
+            return
+        document = b"".join(pieces)
+        yield b"" if DOCUMENT_TYPE.search(document) else document
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)

@@ -135,6 +135,25 @@ def test_a_document_of_any_size_is_not_read_into_memory(tmp_path: Path) -> None:
         Store(settings, "test").snapshots()
 
 
+DECLARED = ("<!DOCTYPE x [<!ENTITY a 'yyyyyyyy'>]>", "<!DOCTYPE x SYSTEM 'http://127.0.0.1/'>")
+
+
+@pytest.mark.parametrize("declared", DECLARED)
+def test_a_document_that_makes_more_of_itself_is_not_parsed(tmp_path: Path, declared: str) -> None:
+    """4 MiB of references to an entity took 900 MiB, on the controller or on a member of etcd."""
+    content = f"<?xml version='1.0'?>\n{declared}\n{PAGE.format(more='false', token='', items='')}".encode()
+    answering = stub(lambda request: request.answer(200, content), tmp_path)
+    with answering as settings, pytest.raises(HaplaneError, match="cannot be read"):
+        Store(settings, "test").snapshots()
+
+
+def test_a_page_of_html_that_refuses_says_what_its_status_does(tmp_path: Path) -> None:
+    page = b"<!DOCTYPE html><html>no</html>"
+    answering = stub(lambda request: request.answer(403, page), tmp_path)
+    with answering as settings, pytest.raises(HaplaneError, match="does not allow this"):
+        Store(settings, "test").put_bytes(ID, MANIFEST, b"x")
+
+
 def endless(numbers: itertools.count[int]):
     """A listing that never ends, of ids that are all possible; the last days' are listed when asked for."""
 
