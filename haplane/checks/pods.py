@@ -98,7 +98,7 @@ class Kubectl:
         """A JSON document. Raises PodsFailed when it is none."""
         try:
             document = json.loads(self.run(*arguments, "-o", "json"))
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             raise PodsFailed(f"kubectl {' '.join(arguments[:3])}: the output is not a JSON object")

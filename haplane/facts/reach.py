@@ -34,5 +34,5 @@ class ReachFact(FactBase[Reach | None]):
             ]
             window = _WINDOW.validate_python(answer["window"])
             return Reach(_LISTENED.validate_python(answer["listened"]), tuple(failed), window)
-        except (ValueError, LookupError, TypeError, ValidationError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError, ValidationError) as error:
             raise FactProcessError(f"its answer cannot be read: {error}") from None

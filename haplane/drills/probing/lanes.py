@@ -51,7 +51,7 @@ def parse_states(lines: Iterable[str]) -> list[State]:
     """What the watch has written, a state a line."""
     try:
         return [State(**json.loads(line)) for line in lines]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise HaplaneError("the watch wrote a line that is not a state", why=str(error)) from None
 
 

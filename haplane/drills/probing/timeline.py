@@ -86,7 +86,7 @@ def parse(lines: Iterable[str]) -> list[Request]:
     for line in lines:
         try:
             requests.append(Request(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise HaplaneError(
                 "a prober wrote a line that is not a request", where=line[:120], why=str(error)
             ) from None

@@ -63,7 +63,7 @@ def note(name: str, line: bytes, states: States) -> None:
         states.set("address", name, bool(report["holds"]))
         if "etcd" in report:
             states.set("etcd", name, report["etcd"] and {key: str(report["etcd"][key]) for key in MEMBER_KEYS})
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return
 
 

@@ -55,6 +55,7 @@ def test_each_api_server_and_node_has_a_lane():
     assert shown(states, "node m2") == [(1.0, 10.0, "ready")]
 
 
-def test_a_line_that_is_no_state_is_our_error():
+@pytest.mark.parametrize("line", ["{}", "[" * 100_000], ids=["empty", "deep"])
+def test_a_line_that_is_no_state_is_our_error(line):
     with pytest.raises(HaplaneError, match="not a state"):
-        parse_states(["{}"])
+        parse_states([line])
