@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from haplane.errors import BadInput
 
 MOST_BYTES = 1 << 20
 """Of a CA file."""
-OBJECT = re.compile(r"""(^|[\s{,"'])kind["']?\s*:""")
-"""In YAML and in JSON."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,12 @@ def read_user_files(inventory: Inventory) -> UserFiles:
 
 
 def _pod_network(inventory: Inventory, path: str) -> str:
+    # who names no manifest does not wait until a parser of YAML is loaded
+    from haplane.desired.user_manifest import check_objects  # noqa: PLC0415
+
     try:
         text = Path(path).read_text(encoding="utf-8")
-        if not OBJECT.search(text):
-            raise ValueError("it holds no Kubernetes object: no kind")
+        check_objects(text)
         return text
     except (OSError, ValueError) as error:
         raise BadInput(

@@ -5,11 +5,15 @@ import samples
 
 from haplane.desired.authentication import authentication_configuration
 from haplane.desired.user_files import UserFiles, read_user_files
+from haplane.desired.user_manifest import check_objects
 from haplane.errors import BadInput
+
+OBJECT = "apiVersion: v1\nkind: Namespace\nmetadata: {name: calico}\n"
+MANIFEST, UNREADABLE = "pod_network_manifest", "cannot be read"
 
 
 def naming(setting, path):
-    if setting == "pod_network_manifest":
+    if setting == MANIFEST:
         return samples.inventory(pod_network_manifest=str(path))
     flags = {"oidc-issuer-url": "https://sso.example.org", "oidc-ca-file": str(path)}
     return samples.inventory(tuning={"kube_apiserver": flags})
@@ -21,8 +25,8 @@ def test_an_inventory_that_names_none_has_none():
 
 def test_what_they_hold_is_kept(tmp_path):
     file = tmp_path / "file"
-    file.write_text("kind: List\n")
-    assert read_user_files(naming("pod_network_manifest", file)) == UserFiles(pod_network="kind: List\n")
+    file.write_text(OBJECT)
+    assert read_user_files(naming(MANIFEST, file)) == UserFiles(pod_network=OBJECT)
     file.write_text("-----BEGIN CERTIFICATE-----\nQUJD\n")
     found = read_user_files(naming("oidc-ca-file", file))
     assert found == UserFiles(oidc_ca=file.read_text())
@@ -32,9 +36,36 @@ def test_what_they_hold_is_kept(tmp_path):
 @pytest.mark.parametrize(
     ("setting", "content", "what", "why"),
     [
-        ("pod_network_manifest", None, "cannot be read", "No such file"),
-        ("pod_network_manifest", b"not a manifest", "cannot be read", "no Kubernetes object"),
-        ("pod_network_manifest", b"kind: \xff", "cannot be read", "utf-8"),
+        (MANIFEST, None, UNREADABLE, "No such file"),
+        (MANIFEST, b"kind: \xff", UNREADABLE, "utf-8"),
+        (MANIFEST, b"", UNREADABLE, "no Kubernetes object"),
+        (MANIFEST, b"# a comment\n---\n", UNREADABLE, "no Kubernetes object"),
+        (MANIFEST, b"not a manifest", UNREADABLE, "line 1: not a Kubernetes object"),
+        (MANIFEST, b"- kind: Pod\n", UNREADABLE, "line 1: not a Kubernetes object"),
+        (MANIFEST, OBJECT.encode() + b"---\nkind: [Pod\n", UNREADABLE, "line 6: "),
+        (MANIFEST, b"a: b: c\nkind: Pod\n", UNREADABLE, "line 1: mapping values are not allowed"),
+        (MANIFEST, b"kind: Pod\nmetadata:\n\tname: a\n", UNREADABLE, "line 3: "),
+        (
+            MANIFEST,
+            b"kind: Pod\nmetadata: {name: a}\n",
+            UNREADABLE,
+            "line 1: an object without apiVersion",
+        ),
+        (MANIFEST, b"\napiVersion: v1\n", UNREADABLE, "line 2: an object without kind"),
+        (MANIFEST, b"apiVersion: v1\nkind:\n", UNREADABLE, "without kind"),
+        (
+            MANIFEST,
+            b"apiVersion: v1\nkind: Pod\nmetadata: {}\n",
+            UNREADABLE,
+            "a Pod without a name",
+        ),
+        (
+            MANIFEST,
+            b'{"apiVersion": "v1", "kind": "List", "items": [{}]}',
+            UNREADABLE,
+            "without apiV",
+        ),
+        (MANIFEST, b"[" * 100_000, UNREADABLE, "nested more than"),
         ("oidc-ca-file", None, "cannot be read", "No such file"),
         ("oidc-ca-file", b"\xff", "cannot be read", "ascii"),
         ("oidc-ca-file", b"hunter2", "holds no certificate", "no PEM certificate"),
@@ -53,3 +84,16 @@ def test_one_that_cannot_be_used_is_refused(tmp_path, setting, content, what, wh
     assert why in error.why
     assert error.next_step.startswith("give the path of")
     assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# flannel\n---\n{OBJECT}---\n# nothing\n---\n{OBJECT}",
+        f"apiVersion: v1\nkind: List\nitems:\n- {OBJECT.replace(chr(10), chr(10) + '  ')}",
+        '{\n\t"apiVersion": "v1",\n\t"kind": "Pod",\n\t"metadata": {"name": "a"}\n}\n',
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {a: =, b: !x y}}\n",
+    ],
+)
+def test_all_that_kubectl_reads_is_taken(text):
+    check_objects(text)

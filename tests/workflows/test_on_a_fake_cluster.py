@@ -54,9 +54,9 @@ def test_a_cluster_is_made_from_nothing_and_then_there_is_nothing_to_do(inventor
 
 def test_the_users_files_are_read_once_before_any_host_is_contacted(inventory, tmp_path, monkeypatch):
     """They may change, or be gone, while a run decides, and decides again."""
-    monkeypatch.setattr(prepare, "unknown_flags", lambda *_: ())  # the bundle has no programs
+    monkeypatch.setattr(prepare, "wrong_flags", lambda *_: ())  # the bundle has no programs
     network, ca = tmp_path / "network.yaml", tmp_path / "ca.crt"
-    network.write_text("kind: List\n")
+    network.write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: calico}\n")
     ca.write_text("-----BEGIN CERTIFICATE-----\n")
     flags = {"oidc-issuer-url": "https://sso.example.org", "oidc-ca-file": str(ca)}
     settings = {"pod_network_manifest": str(network), "tuning": {"kube_apiserver": flags}}
