@@ -12,6 +12,7 @@ from haplane.config.problem import Problem
 SERVICE_PREFIXES = (12, 26)
 POD_PREFIXES = (8, 24)
 NODE_PREFIX = 24
+LONGEST_DOMAIN = 253 - (63 + 1 + 63 + len(".svc."))
 DOCKER_NETWORK = IPv4Network("172.17.0.0/16")
 
 
@@ -74,3 +75,24 @@ def docker(draft: Draft) -> Iterator[Problem]:
                 "use one apart from it, like 10.244.0.0/16 or 10.96.0.0/16",
                 "every host that ever runs Docker has it on docker0, and pods there would not be reached",
             )
+
+
+def dns_domain(draft: Draft) -> Iterator[Problem]:
+    """Services' names fit before it, and the endpoint's is not in it: of names there CoreDNS asks nobody else."""
+    cluster = draft.cluster
+    if len(cluster.dns_domain) > LONGEST_DOMAIN:
+        yield Problem(
+            'cluster["dns_domain"]',
+            cluster.dns_domain,
+            "too long for a DNS domain of Services",
+            f"use {LONGEST_DOMAIN} characters at most",
+            f"SERVICE.NAMESPACE.svc. before it has up to {253 - LONGEST_DOMAIN}, and a DNS name 253",
+        )
+    if f".{cluster.endpoint.address}".endswith(f".{cluster.dns_domain}"):
+        yield Problem(
+            'cluster["dns_domain"]',
+            cluster.dns_domain,
+            f"contains the endpoint's name {cluster.endpoint.address}",
+            "use a domain of the cluster's own, like cluster.local",
+            "pods would get no address for that name: CoreDNS answers for the whole domain",
+        )

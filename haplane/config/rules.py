@@ -12,7 +12,7 @@ from itertools import combinations
 from haplane import supported
 from haplane.config.draft import Draft, as_address, floating_address, label
 from haplane.config.model import Host, Lab
-from haplane.config.network_rules import docker, network_sizes, networks_apart
+from haplane.config.network_rules import dns_domain, docker, network_sizes, networks_apart
 from haplane.config.problem import ABSENT, Problem, unknown
 from haplane.config.values import reaches
 from haplane.domain.arguments import COMPONENTS, OIDC, OWNED_FIELDS, refused_flags
@@ -151,6 +151,17 @@ def _endpoint(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def _preflight(draft: Draft) -> Iterator[Problem]:
+    checks = draft.cluster.tuning.ignored_preflight_checks
+    if len(checks) > 1 and "all" in [name.lower() for name in checks]:
+        yield Problem(
+            'cluster["tuning"]["ignored_preflight_checks"]',
+            ", ".join(checks),
+            "kubeadm takes all alone, or names of checks",
+            "remove one or the other",
+        )
+
+
 def _ports(draft: Draft) -> Iterator[Problem]:
     cluster = draft.cluster
     apiserver = cluster.apiserver_port
@@ -278,6 +289,8 @@ RULES: tuple[tuple[Rule, frozenset[str]], ...] = (
     (docker, frozenset({"pod_network", "service_network"})),
     (_flags, frozenset({"tuning"})),
     (_fields, frozenset({"tuning"})),
+    (dns_domain, frozenset({"dns_domain", "endpoint"})),
+    (_preflight, frozenset({"tuning"})),
     (_grace, frozenset({"tuning", "node_monitor_grace_seconds"})),
     (_labels, frozenset()),
     (_lab, frozenset({"lab"})),

@@ -112,6 +112,24 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "like 10.0.0.10:6443",
     ),
     "endpoint is None": (cluster(endpoint=None), 'cluster["endpoint"]', "not ADDRESS:PORT", "write it in quotes"),
+    "a domain in which no service fits": (
+        cluster(dns_domain=".".join(["a" * 60] * 2) + "x"),
+        'cluster["dns_domain"]',
+        "too long for a DNS domain",
+        "use 121 characters at most",
+    ),
+    "a domain that is the endpoint's": (
+        cluster(dns_domain="example.org", endpoint="api.example.org:6443", endpoint_is_external=True),
+        'cluster["dns_domain"]',
+        "contains the endpoint's name api.example.org",
+        "a domain of the cluster's own",
+    ),
+    "all checks, and one": (
+        cluster(tuning={"ignored_preflight_checks": ["NumCPU", "All"]}),
+        'cluster["tuning"]["ignored_preflight_checks"]',
+        "kubeadm takes all alone",
+        "remove one or the other",
+    ),
     "domain is an address": (
         cluster(dns_domain="10.0.0.1"),
         'cluster["dns_domain"]',
