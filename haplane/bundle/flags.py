@@ -1,53 +1,77 @@
-"""Which flags a control-plane component of the bundle has, by its own ``--help``."""
+"""Which flags a control-plane component of the bundle has, and takes, by what it says itself."""
 
 from __future__ import annotations
 
 import difflib
 import platform
+import re
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from haplane.bundle.image_program import extract_program
 from haplane.bundle.manifest import Manifest, verify_command
-from haplane.domain.arguments import flags_in
+from haplane.bundle.program_help import run_alone, unpack_by_name
+from haplane.domain.arguments import Flags, flags_in, texts
 from haplane.domain.platform import architecture
 from haplane.errors import HaplaneError
-from haplane.streams import capture, last_line
+from haplane.streams import last_line, shortened
 
-HELP_SECONDS = 60
-HELP_BYTES = 4 << 20
+REFUSED = re.compile(r"(?:[eE]rror: )?(invalid argument .*|un(?:known|recognized) .*|cannot set .*)")
 
 
-def unknown_flags(
-    bundle: Path, manifest: Manifest, component: str, names: Iterable[str]
-) -> tuple[tuple[str, str | None], ...]:
-    """Those that the component does not know, each with the nearest that it does.
+class WrongFlag(NamedTuple):
+    """``why`` it is refused, "" for one that the component does not have: then ``nearest`` is one that it has."""
 
-    None are where this machine cannot run the bundle's programs. Raises HaplaneError, DeadlinePassed.
+    name: str
+    why: str = ""
+    nearest: str | None = None
+
+
+def wrong_flags(bundle: Path, manifest: Manifest, component: str, flags: Flags) -> tuple[WrongFlag, ...]:
+    """Those that the component does not have, and those whose values it cannot read.
+
+    None are where this machine cannot run the bundle's programs. Raises HaplaneError.
     """
-    if architecture(platform.machine()) != manifest.architecture:
+    if not flags or architecture(platform.machine()) != manifest.architecture:
         return ()
-    known = _flags_of(bundle, manifest, component)
-    unknown = [name for name in names if name not in known]
-    return tuple((name, next(iter(difflib.get_close_matches(name, known, 1, 0.6)), None)) for name in unknown)
-
-
-def _flags_of(bundle: Path, manifest: Manifest, component: str) -> frozenset[str]:
-    image = next(image.file for image in manifest.images if f"/{component}:" in image.reference)
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
-        program = Path(directory) / component
-        extract_program(bundle, image, component, program)
-        try:
-            done = capture([str(program), "--help"], b"", deadline_seconds=HELP_SECONDS, most=HELP_BYTES)
-        except TimeoutError:
-            raise HaplaneError(f"{component} --help did not end within {HELP_SECONDS} s", where=str(bundle)) from None
-    found = flags_in(done.stdout.decode(errors="replace"))
-    if done.code != 0 or not found:
+        program = unpack_by_name(bundle, manifest, component, Path(directory))
+        known = _flags_of(bundle, program)
+        unknown = [name for name in flags if name not in known]
+        return (
+            *(
+                WrongFlag(name, nearest=next(iter(difflib.get_close_matches(name, known, 1, 0.6)), None))
+                for name in unknown
+            ),
+            *_misread(bundle, program, {name: texts(value) for name, value in flags.items() if name in known}),
+        )
+
+
+def _misread(bundle: Path, program: Path, flags: dict[str, list[str]]) -> list[WrongFlag]:
+    """A component reads its flags before it prints its version. All at once, then one by one where that fails."""
+    words = {name: [f"--{name}={value}" for value in values] for name, values in flags.items()}
+    if _why_refused(bundle, program, [word for each in words.values() for word in each]) is None:
+        return []
+    whys = ((name, _why_refused(bundle, program, each)) for name, each in words.items())
+    return [WrongFlag(name, why) for name, why in whys if why]
+
+
+def _why_refused(bundle: Path, program: Path, words: list[str]) -> str | None:
+    said = run_alone(bundle, program, *words, "--version")
+    if said.code == 0:
+        return None
+    found = REFUSED.search(said.text)
+    return shortened(found.group(1).rstrip('"') if found else last_line(said.text))
+
+
+def _flags_of(bundle: Path, program: Path) -> frozenset[str]:
+    said = run_alone(bundle, program, "--help")
+    found = flags_in(said.text)
+    if said.code != 0 or not found:
         raise HaplaneError(
-            f"{component} of the bundle does not list its flags",
+            f"{program.name} of the bundle does not list its flags",
             where=str(bundle),
-            why=last_line(done.stderr) or f"exit code {done.code}",
+            why=last_line(said.text) or f"exit code {said.code}",
             next_step=f"`{verify_command(bundle)}`",
         )
     return found

@@ -73,22 +73,22 @@ def refusals(bundle: Path, questions: Iterable[Question]) -> dict[Question, str]
                 raise DeadlinePassed(what, where=f"{bundle}: {one.program} {one.argument}")
             name = HAS_EVERY_GATE if one.gate else one.program
             if name not in unpacked:
-                unpacked[name] = _unpacked(bundle, manifest, name, Path(directory))
-            said = _printed(bundle, unpacked[name], one.argument, "--version")
+                unpacked[name] = unpack_by_name(bundle, manifest, name, Path(directory))
+            said = run_alone(bundle, unpacked[name], one.argument, "--version")
             if refused := REFUSAL.search(said.text):
                 found[one] = refused.group()
     return found
 
 
 def _help(bundle: Path, manifest: Manifest, name: str, directory: Path) -> str:
-    kept = cache_directory() / "program-help" / f"{_file_of(bundle, manifest, name).sha256}-{name}"
+    kept = cache_directory() / "program-help" / f"{file_of(bundle, manifest, name).sha256}-{name}"
     make_private(kept.parent)
     refuse_shared(kept.parent)
     if kept.exists():
         return kept.read_text()
     directory.mkdir()
-    program = _unpacked(bundle, manifest, name, directory)
-    code, text = _printed(bundle, program, "--help")
+    program = unpack_by_name(bundle, manifest, name, directory)
+    code, text = run_alone(bundle, program, "--help")
     if code != 0:  # killed, or crashed: what it printed is not its help, and would be kept
         raise HaplaneError(f"{name} --help failed (exit status {code})", where=str(bundle), why=last_line(text))
     program.unlink()
@@ -98,7 +98,7 @@ def _help(bundle: Path, manifest: Manifest, name: str, directory: Path) -> str:
     return text
 
 
-def _file_of(bundle: Path, manifest: Manifest, name: str) -> BundleFile:
+def file_of(bundle: Path, manifest: Manifest, name: str) -> BundleFile:
     """The file that is the program, or else the image that holds it."""
     files = [file for file in manifest.files if Path(file.path).name == name]
     images = [one.file for one in manifest.images if f"/{name}:" in one.reference]
@@ -108,8 +108,9 @@ def _file_of(bundle: Path, manifest: Manifest, name: str) -> BundleFile:
     return (files or images)[0]
 
 
-def _unpacked(bundle: Path, manifest: Manifest, name: str, directory: Path) -> Path:
-    file = _file_of(bundle, manifest, name)
+def unpack_by_name(bundle: Path, manifest: Manifest, name: str, directory: Path) -> Path:
+    """The bundle's program of that name, from its file or its image, in ``directory``. Raises HaplaneError."""
+    file = file_of(bundle, manifest, name)
     if file in manifest.files:
         return unpack_program(bundle, manifest, file.path, directory)
     extract_program(bundle, file, name, directory / name)
@@ -123,8 +124,8 @@ class Printed(NamedTuple):
     text: str
 
 
-def _printed(bundle: Path, program: Path, *words: str) -> Printed:
-    """It gets nothing of ours: no environment, no directory but an empty one, no file that it could fill."""
+def run_alone(bundle: Path, program: Path, *words: str) -> Printed:
+    """What it prints. It gets nothing of ours: no environment, an empty directory, no file that it could fill."""
     asked = " ".join((program.name, *words))
     output = bytearray()
     try:

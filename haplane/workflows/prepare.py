@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from haplane.bundle.command import build_for, refuse_another_bundle
-from haplane.bundle.flags import unknown_flags
+from haplane.bundle.flags import wrong_flags
 from haplane.bundle.manifest import Manifest, bundle_directory, load_manifest
 from haplane.config.model import Host, Inventory
 from haplane.context.request import Request
+from haplane.desired.accepted_settings import refuse_unusable_settings
 from haplane.desired.snapshots import read_s3_files
 from haplane.desired.user_files import read_user_files
 from haplane.domain.arguments import COMPONENTS
@@ -43,28 +44,27 @@ def prepare(inventory: Inventory) -> Request:
             next_step='set it to "nftables", or use a bundle of the official images',
         )
     user_files = read_user_files(inventory)
-    _refuse_unknown_flags(inventory, directory, manifest)
+    _refuse_wrong_flags(inventory, directory, manifest)
+    refuse_unusable_settings(inventory, directory, manifest)
     if cluster.package_directory is not None:
         packages_in(cluster.package_directory, *(platform.package_suffix for platform in PLATFORMS.known))
     return Request(inventory=inventory, manifest=manifest, bundle=directory, user_files=user_files)
 
 
-def _refuse_unknown_flags(inventory: Inventory, bundle: Path, manifest: Manifest) -> None:
-    """Raises Problems with every flag that its component, as the bundle has it, does not list in its --help."""
+def _refuse_wrong_flags(inventory: Inventory, bundle: Path, manifest: Manifest) -> None:
+    """Raises Problems with every flag that its component, as the bundle has it, does not have or cannot read."""
     found = []
     for setting, component in COMPONENTS.items():
-        if not (flags := getattr(inventory.cluster.tuning, setting)):
-            continue
-        found += [
-            BadInput(
-                f"{component} {manifest.kubernetes_version} has no flag {name}",
-                where=f'{inventory.path}: cluster["tuning"]["{setting}"]',
-                next_step=f"did you mean {nearest}?" if nearest else "see the component's --help, or remove it",
-            )
-            for name, nearest in unknown_flags(bundle, manifest, component, flags)
-        ]
+        version, where = manifest.kubernetes_version, f'{inventory.path}: cluster["tuning"]["{setting}"]'
+        for one in wrong_flags(bundle, manifest, component, getattr(inventory.cluster.tuning, setting)):
+            what = f"{component} {version} has no flag {one.name}"
+            fix = f"did you mean {one.nearest}?" if one.nearest else "see the component's --help, or remove it"
+            if one.why:
+                what = f"{component} {version} does not take this value of {one.name}"
+                fix = "see the component's --help for what it takes"
+            found.append(BadInput(what, where=where, why=one.why or None, next_step=fix))
     if found:
-        raise Problems(f"{inventory.path} has flags that no component knows; no host was contacted", found)
+        raise Problems(f"{inventory.path} has flags that no component takes; no host was contacted", found)
 
 
 def prepare_to_converge(inventory: Inventory) -> Request:

@@ -63,7 +63,7 @@ def test_what_a_program_printed_is_not_asked_for_again(monkeypatch, tmp_path):
     helps.cache_clear()
     first = helps(bundle, ("kubelet",))
     helps.cache_clear()
-    monkeypatch.setattr(program_help, "_unpacked", pytest.fail)
+    monkeypatch.setattr(program_help, "unpack_by_name", pytest.fail)
     assert helps(bundle, ("kubelet",)) == first
     assert (tmp_path / "haplane" / "program-help").stat().st_mode & 0o077 == 0
     helps.cache_clear()

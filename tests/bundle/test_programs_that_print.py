@@ -16,7 +16,7 @@ def unpacked(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     manifest = SimpleNamespace(architecture=program_help.architecture(program_help.platform.machine()))
     monkeypatch.setattr(program_help, "load_manifest", lambda _: manifest)
-    monkeypatch.setattr(program_help, "_file_of", lambda *_: SimpleNamespace(sha256="0" * 64))
+    monkeypatch.setattr(program_help, "file_of", lambda *_: SimpleNamespace(sha256="0" * 64))
     names = []
 
     def are(script):
@@ -26,7 +26,7 @@ def unpacked(monkeypatch, tmp_path):
             (directory / name).chmod(0o755)
             return directory / name
 
-        monkeypatch.setattr(program_help, "_unpacked", unpack)
+        monkeypatch.setattr(program_help, "unpack_by_name", unpack)
         helps.cache_clear()
         return names
 
