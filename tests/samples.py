@@ -19,6 +19,8 @@ from haplane.pki.kubelet_certificates import kubelet_client
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 SHA256 = "0" * 64
 CLUSTER_ID = 0xC1
+NETWORK_MANIFEST = "apiVersion: v1\nkind: Namespace\nmetadata: {name: calico}\n"
+"""Of a pod network of the user's own."""
 
 
 def host(name: str, number: int) -> Host:

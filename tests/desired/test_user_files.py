@@ -8,7 +8,7 @@ from haplane.desired.user_files import UserFiles, read_user_files
 from haplane.desired.user_manifest import check_objects
 from haplane.errors import BadInput
 
-OBJECT = "apiVersion: v1\nkind: Namespace\nmetadata: {name: calico}\n"
+OBJECT = samples.NETWORK_MANIFEST
 MANIFEST, UNREADABLE = "pod_network_manifest", "cannot be read"
 
 

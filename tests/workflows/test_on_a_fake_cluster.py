@@ -56,7 +56,7 @@ def test_the_users_files_are_read_once_before_any_host_is_contacted(inventory, t
     """They may change, or be gone, while a run decides, and decides again."""
     monkeypatch.setattr(prepare, "wrong_flags", lambda *_: ())  # the bundle has no programs
     network, ca = tmp_path / "network.yaml", tmp_path / "ca.crt"
-    network.write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: calico}\n")
+    network.write_text(samples.NETWORK_MANIFEST)
     ca.write_text("-----BEGIN CERTIFICATE-----\n")
     flags = {"oidc-issuer-url": "https://sso.example.org", "oidc-ca-file": str(ca)}
     settings = {"pod_network_manifest": str(network), "tuning": {"kube_apiserver": flags}}

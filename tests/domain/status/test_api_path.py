@@ -62,5 +62,5 @@ def test_what_has_a_line_of_its_own_has_no_second_one(how):
 
 
 def test_with_a_pod_network_of_the_users_own_policies_may_keep_pods_from_it(tmp_path):
-    (tmp_path / "cilium.yaml").write_text("kind: Namespace")
+    (tmp_path / "cilium.yaml").write_text(samples.NETWORK_MANIFEST)
     assert lines({"w1": [M1]}, pod_network_manifest=str(tmp_path / "cilium.yaml")) == []

@@ -144,5 +144,5 @@ def test_a_pod_that_api_servers_no_longer_list_may_be_gone():
 
 
 def test_with_a_pod_network_of_the_users_own_policies_may_keep_pods_from_it(tmp_path):
-    (tmp_path / "cilium.yaml").write_text("kind: Namespace")
+    (tmp_path / "cilium.yaml").write_text(samples.NETWORK_MANIFEST)
     assert problems(lost(from_pod=True), pod_network_manifest=str(tmp_path / "cilium.yaml")) == ()

@@ -196,7 +196,7 @@ def test_a_network_that_a_node_got_later_and_that_takes_packets_of_the_cluster_i
 
 
 def test_a_pod_network_of_the_users_may_have_any_route_into_it(tmp_path):
-    (tmp_path / "calico.yaml").write_text("kind: DaemonSet\n")
+    (tmp_path / "calico.yaml").write_text(samples.NETWORK_MANIFEST)
     chosen = samples.inventory(workers=1, pod_network_manifest=str(tmp_path / "calico.yaml"))
     assert networks("w1", ("10.244.1.0/26", "eth0", "10.0.0.22"), inventory=chosen) == ()
 
