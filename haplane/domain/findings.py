@@ -26,6 +26,14 @@ class Crashing(Observed):
     why: Text
 
 
+class Lingering(Observed):
+    """A pod, as NAMESPACE/NAME, that should have ended, its node if it has one, and the finalizers that hold it."""
+
+    name: FullName
+    node: NodeName | Literal[""] = ""
+    held: tuple[Text, ...] = ()
+
+
 class Displaced(Observed):
     """The ``address`` that the service kube-dns has in place of its own, whose ``holder`` is another service.
 
@@ -41,8 +49,8 @@ class Findings(Observed):
 
     ``unbound`` are those that it fails to bind by an error, ``unstarted`` those without a sandbox on their node.
     ``endpoints``: the ready addresses of the services ``default/kubernetes`` and ``kube-system/kube-dns``.
-    ``corefile``: why CoreDNS does not take it. ``service_networks``: the ServiceCIDRs, where Services get no address
-    of any. ``unread``: answers that were not understood, and why.
+    ``paused``: CoreDNS' Deployment is. ``corefile``: why CoreDNS does not take it. ``service_networks``: the
+    ServiceCIDRs, where Services get no address of any. ``unread``: answers that were not understood, and why.
     """
 
     api_services: tuple[NotAvailable, ...] = ()
@@ -52,6 +60,8 @@ class Findings(Observed):
     unstarted: tuple[Crashing, ...] = ()
     unobserved: tuple[FullName, ...] = ()
     crashing: tuple[Crashing, ...] = ()
+    not_going: tuple[Lingering, ...] = ()
+    paused: bool = False
     endpoints: dict[FullName, tuple[Annotated[str, Field(max_length=64)], ...]] = Field(default_factory=dict)
     corefile: Text = ""
     service_networks: tuple[NotAvailable, ...] = ()

@@ -29,7 +29,7 @@ MODULES = (
         "precedence",
     ),
     *("webhooks", "trials", "rights", "workloads", "dns", "surroundings", "stopped", "condition", "corefile"),
-    *("findings", "namespaces", "pod_network", "kubeconfigs", "tokens", "conversions", "observe"),
+    *("own_pods", "findings", "namespaces", "pod_network", "kubeconfigs", "tokens", "conversions", "observe"),
 )
 """Of the observer, each after those that it uses."""
 RECORDER = (

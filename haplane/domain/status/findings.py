@@ -11,10 +11,11 @@ from haplane.domain.consensus import agreed_view
 from haplane.domain.findings import Findings, NotAvailable
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.plan import few
-from haplane.domain.problem import UP, Ends, Problem, journal, problem
+from haplane.domain.problem import UP, Problem, journal, problem
 from haplane.domain.refusals import remedy
 from haplane.domain.status.model import Roster
 from haplane.domain.status.own_files import spoiled
+from haplane.domain.status.own_pods import own_pod_problems
 from haplane.domain.status.registration import FREE
 from haplane.domain.status.workloads import views_of
 from haplane.domain.steps.leaders import leaderless
@@ -41,7 +42,7 @@ def finding_problems(
         *_idle(view, workloads, idle, roster),
         *_unbound(view, views),
         *_unstarted(view, kubernetes, roster, observation),
-        *_crashing(view),
+        *own_pod_problems(view, kubernetes),
         *_displaced_dns(view),
         *_service_networks(view),
         *_endpoints(view, workloads, kubernetes, roster, observation),
@@ -169,16 +170,6 @@ def _service_networks(view: Findings) -> list[Problem]:
         )
         for one in view.service_networks[:1]
     ]
-
-
-def _crashing(view: Findings) -> list[Problem]:
-    found = []
-    for one in view.crashing:
-        namespace, _, pod = one.name.partition("/")
-        log = f"`kubectl --namespace={namespace} logs {pod} --previous` shows its last output"
-        what = f"{one.node}: {one.name} crashes repeatedly, though it is running now"
-        found.append(problem(what, why=one.why, fix=log, needs=[one.node], ends=Ends.AFTER_BACK_OFF))
-    return found
 
 
 def _endpoints(

@@ -10,6 +10,7 @@ from typing import Any
 
 from haplane.facts.on_host.corefile import COREFILE, Log, corefile_error, log_reader
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask
+from haplane.facts.on_host.own_pods import crashing_pods, lingering_pods
 from haplane.facts.on_host.pods import seconds_since
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.trials import full_name
@@ -24,10 +25,7 @@ SANDBOX_EVENTS = "/api/v1/events?fieldSelector=reason%3DFailedCreatePodSandBox&l
 MOUNT_EVENTS = "/api/v1/events?fieldSelector=reason%3DFailedMount&limit=200"
 """Both are asked for only where a pod has waited for its network or a volume."""
 DEPLOYMENTS = "/apis/apps/v1/deployments?limit=200"
-SYSTEM_PODS = (
-    f"{KUBE_SYSTEM}/pods?labelSelector=k8s-app%20in%20%28kube-dns%2Ckube-proxy%29&limit=200",
-    "/api/v1/namespaces/kube-flannel/pods?limit=200",
-)
+SYSTEM_PODS = (f"{KUBE_SYSTEM}/pods?limit=500", "/api/v1/namespaces/kube-flannel/pods?limit=200")
 SERVICES = {
     "default/kubernetes": slices_path("default", "kubernetes"),
     "kube-system/kube-dns": slices_path("kube-system", "kube-dns"),
@@ -43,10 +41,6 @@ IDLE_SECONDS = 60.0
 """So long a scheduler or a controller may take."""
 STUCK_SECONDS = 180.0
 """So long a namespace may take to go."""
-RESTARTS, HEALTHY_SECONDS = 3, 300.0
-"""A container that ended as often, and ran for less than that before and since, crashes again and again."""
-LOST = 255
-"""The exit code of a container whose end nobody saw: its host went down."""
 OF_DELETION = (
     *("NamespaceDeletionDiscoveryFailure", "NamespaceDeletionGroupVersionParsingFailure"),
     *("NamespaceDeletionContentFailure", "NamespaceFinalizersRemaining", "NamespaceContentRemaining"),
@@ -232,30 +226,27 @@ def last_change(metadata: dict[str, Any]) -> str:
     return max([str(metadata["creationTimestamp"]), *written])
 
 
+def own_pods(listed: Listed) -> list[dict[str, Any]]:
+    """Of kube-system and kube-flannel."""
+    return [one for path in SYSTEM_PODS for one in items(listed, path)]
+
+
 def crashing(listed: Listed) -> list[dict[str, Any]]:
-    """Containers of kube-proxy, CoreDNS and flannel that are ready now, and ended soon after their last starts."""
-    found = []
-    for item in [one for path in SYSTEM_PODS for one in items(listed, path)]:
-        for one in item.get("status", {}).get("containerStatuses", []):
-            ended, running = one.get("lastState", {}).get("terminated"), one.get("state", {}).get("running")
-            often = one.get("ready") and one.get("restartCount", 0) >= RESTARTS
-            if ended and running and often and crashed_soon(ended, running):
-                found.append(
-                    {
-                        "name": full_name(item),
-                        "node": str(item["spec"].get("nodeName", "")),
-                        "why": f"{one['name']} ended {one['restartCount']} times, last with {ended.get('reason')}, "
-                        f"exit {ended['exitCode']}"[:MOST_TEXT],
-                    }
-                )
-    return found[:MOST_FOUND]
+    """Containers of haplane's own pods that are ready now, and ended soon after their last starts."""
+    return crashing_pods(own_pods(listed))[:MOST_FOUND]
 
 
-def crashed_soon(ended: dict[str, Any], running: dict[str, Any]) -> bool:
-    """Whether the last run was short and ended badly, and the one since is young."""
-    young = seconds_since(running["startedAt"]) < HEALTHY_SECONDS
-    lasted = seconds_since(ended["startedAt"]) - seconds_since(ended["finishedAt"])
-    return ended["exitCode"] not in (0, LOST) and young and lasted < HEALTHY_SECONDS
+def not_going(listed: Listed) -> list[dict[str, Any]]:
+    """Pods that should have ended long ago."""
+    return lingering_pods(own_pods(listed))[:MOST_FOUND]
+
+
+def paused(listed: Listed) -> bool:
+    """Whether changes of CoreDNS' Deployment are held back."""
+    return any(
+        full_name(item) == "kube-system/coredns" and bool(item["spec"].get("paused"))
+        for item in items(listed, DEPLOYMENTS)
+    )
 
 
 def refused_corefile(listed: Listed, log: Log) -> str:
@@ -282,6 +273,8 @@ QUESTIONS: dict[str, Callable[[Listed], Any]] = {
     "unstarted": unstarted,
     "unobserved": unobserved,
     "crashing": crashing,
+    "not_going": not_going,
+    "paused": paused,
     "endpoints": endpoints,
     "service_networks": service_networks,
 }

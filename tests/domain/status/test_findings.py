@@ -263,3 +263,43 @@ def test_pods_that_start_nowhere_for_want_of_what_up_brings():
     why = 'failed to get sandbox image "registry.k8s.io/pause:3.10.1": failed to pull image'
     (line,) = problems(unstarted=[{"name": "x/p", "node": "w1", "why": why}])
     assert line.endswith("fix: `haplane up inventories/test.py`")
+
+
+def test_a_pod_that_runs_out_of_memory_is_not_sent_to_its_log():
+    one = {
+        "name": "kube-system/kube-apiserver-m1",
+        "node": "m1",
+        "why": "x ended 1 time, last with OOMKilled, exit 137",
+    }
+    assert problems(crashing=(one,)) == (
+        "m1: kube-system/kube-apiserver-m1 runs out of memory, though it is running now (x ended 1 time, last with "
+        "OOMKilled, exit 137); fix: `kubectl --namespace=kube-system describe pod kube-apiserver-m1` shows its "
+        "limit: raise that, or give m1 more",
+    )
+
+
+@pytest.mark.parametrize(
+    ("pod", "line"),
+    [
+        (
+            {"node": "m1", "held": ("example.org/x",)},
+            "(finalizers hold it: example.org/x); fix: `kubectl --namespace=kube-system patch pod coredns-x "
+            '--type=merge --patch=\'{"metadata":{"finalizers":null}}\'`',
+        ),
+        (
+            {"node": "m1"},
+            "(the kubelet of m1 has not ended it); fix: on m1: `journalctl -u kubelet -n 50` shows why; `systemctl "
+            "restart kubelet` there has it try again",
+        ),
+        ({"node": "gone"}, None),
+    ],
+)
+def test_a_pod_that_does_not_go_is_named_with_what_holds_it(pod, line):
+    """Unless its node is not Ready, which is named by itself."""
+    found = problems(not_going=({"name": "kube-system/coredns-x"} | pod,))
+    assert found == ((f"kube-system/coredns-x has been terminating for minutes {line}",) if line else ())
+
+
+def test_coredns_that_is_paused_is_named():
+    (found,) = problems(paused=True)
+    assert found.endswith("fix: `kubectl --namespace=kube-system rollout resume deployment coredns`")

@@ -40,7 +40,7 @@ def api_service(available, service="metrics"):
 
 def test_what_is_not_understood_is_unknown_and_the_rest_is_not_lost():
     seen = found(deployments=[{"metadata": {}}], api_services=[api_service("False")])
-    assert list(seen.unread) == ["unobserved"]
+    assert list(seen.unread) == ["unobserved", "paused"]
     assert len(seen.api_services) == 1
 
 
@@ -106,8 +106,8 @@ def test_a_deployment_that_no_controller_has_looked_at(observed, changed, named)
     assert found(deployments=[deployment(2, observed, changed)]).unobserved == ("x/d",) * named
 
 
-def container(*, code=1, restarts=7, lasted=10, age=30, ready=True):
-    ended = {"exitCode": code, "reason": "Error", "startedAt": ago(age + lasted + 5), "finishedAt": ago(age + 5)}
+def container(*, code=1, restarts=7, lasted=10, age=30, ready=True, reason="Error"):
+    ended = {"exitCode": code, "reason": reason, "startedAt": ago(age + lasted + 5), "finishedAt": ago(age + 5)}
     return {
         "name": "kube-proxy", "ready": ready, "restartCount": restarts,
         "state": {"running": {"startedAt": ago(age)}}, "lastState": {"terminated": ended},
@@ -129,12 +129,53 @@ def container(*, code=1, restarts=7, lasted=10, age=30, ready=True):
 def test_a_pod_between_two_crashes(changes, named):
     """Ready at this moment, and again and again for as long as it takes to crash."""
     item = {
-        "metadata": {"namespace": "kube-system", "name": "kube-proxy-x"}, "spec": {"nodeName": "w1"},
-        "status": {"containerStatuses": [container(**changes)]},
+        "metadata": {"namespace": "kube-system", "name": "kube-proxy-x", "labels": {"k8s-app": "kube-proxy"}},
+        "spec": {"nodeName": "w1"}, "status": {"containerStatuses": [container(**changes)]},
     }  # fmt: skip
     seen = found(system=[item]).crashing
     assert [(one.name, one.node) for one in seen] == [("kube-system/kube-proxy-x", "w1")] * named
     assert all("kube-proxy ended 7 times, last with Error, exit 1" in one.why for one in seen)
+
+
+@pytest.mark.parametrize(
+    ("labels", "changes", "named"),
+    [
+        ({"tier": "control-plane"}, {}, True),
+        ({"tier": "control-plane"}, {"code": 137}, False),  # a drill, or somebody, killed it
+        ({"tier": "control-plane"}, {"age": 200}, False),
+        ({"tier": "control-plane"}, {"code": 137, "reason": "OOMKilled", "restarts": 1, "lasted": 4000}, True),
+        ({"k8s-app": "kube-dns"}, {"code": 137, "reason": "OOMKilled", "restarts": 1, "age": 400}, True),
+        ({"k8s-app": "kube-dns"}, {"code": 137, "reason": "OOMKilled", "age": 4000}, False),
+        ({"k8s-app": "metrics-server"}, {}, False),
+        ({}, {"code": 137, "reason": "OOMKilled"}, False),
+    ],
+)
+def test_containers_of_the_control_plane_and_those_without_memory(labels, changes, named):
+    item = {
+        "metadata": {"namespace": "kube-system", "name": "a", "labels": labels}, "spec": {"nodeName": "m1"},
+        "status": {"containerStatuses": [container(**changes)]},
+    }  # fmt: skip
+    assert len(found(system=[item]).crashing) == named
+
+
+@pytest.mark.parametrize(
+    ("deleted", "finalizers", "held"),
+    [(200, None, [()]), (200, ["example.org/x"], [("example.org/x",)]), (30, ["example.org/x"], []), (-30, None, [])],
+)
+def test_a_pod_that_does_not_go(deleted, finalizers, held):
+    metadata = {"namespace": "kube-system", "name": "coredns-x", "deletionTimestamp": ago(deleted)}
+    item = {"metadata": metadata | ({"finalizers": finalizers} if finalizers else {}), "spec": {"nodeName": "w1"}}
+    seen = found(system=[item]).not_going
+    assert [(one.name, one.node, one.held) for one in seen] == [("kube-system/coredns-x", "w1", one) for one in held]
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "named"),
+    [("coredns", {"paused": True}, True), ("coredns", {}, False), ("x", {"paused": True}, False)],
+)
+def test_coredns_that_is_paused(name, spec, named):
+    metadata = {"namespace": "kube-system", "name": name, "generation": 1, "creationTimestamp": ago(9)}
+    assert found(deployments=[{"metadata": metadata, "spec": spec}]).paused is named
 
 
 def test_the_endpoints_of_a_service_are_those_that_are_ready():

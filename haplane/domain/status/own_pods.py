@@ -1,0 +1,53 @@
+"""The cluster's own pods: those that crash again and again, run out of memory or do not go; a paused CoreDNS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from haplane.domain.findings import Crashing, Findings, Lingering
+from haplane.domain.observed import Kubernetes
+from haplane.domain.plan import few
+from haplane.domain.problem import Ends, Problem, journal, problem, word
+from haplane.domain.status.registration import FREE
+
+OUT_OF_MEMORY = "OOMKilled"
+"""As the kubelet reports it."""
+
+
+def own_pod_problems(view: Findings, kubernetes: Kubernetes | None) -> Iterator[Problem]:
+    """As most of the masters report them."""
+    yield from (_crashing(one) for one in view.crashing)
+    ready = {node.name for node in kubernetes.nodes if node.ready} if kubernetes else set()
+    yield from (_not_going(one) for one in view.not_going if one.held or one.node in ready)
+    if view.paused:
+        yield problem(
+            "the Deployment coredns is paused: changes of it have no effect",
+            fix="`kubectl --namespace=kube-system rollout resume deployment coredns`",
+        )
+
+
+def _crashing(one: Crashing) -> Problem:
+    namespace, _, pod = one.name.partition("/")
+    if OUT_OF_MEMORY in one.why:
+        shown = f"`kubectl --namespace={namespace} describe pod {pod}` shows its limit"
+        what = f"{one.node}: {one.name} runs out of memory, though it is running now"
+        fix = f"{shown}: raise that, or give {one.node} more"
+    else:
+        what = f"{one.node}: {one.name} crashes repeatedly, though it is running now"
+        fix = f"`kubectl --namespace={namespace} logs {pod} --previous` shows its last output"
+    return problem(what, why=one.why, fix=fix, needs=[one.node], ends=Ends.AFTER_BACK_OFF)
+
+
+def _not_going(one: Lingering) -> Problem:
+    """On a node that is not Ready that is why, and has a line of its own."""
+    namespace, _, pod = one.name.partition("/")
+    what = f"{one.name} has been terminating for minutes"
+    if one.held:
+        fix = f"`kubectl --namespace={namespace} patch pod {word(pod)} {FREE}`"
+        return problem(what, why=f"finalizers hold it: {few(list(one.held))}", fix=fix, ends=Ends.BY_ITS_FIX)
+    return problem(
+        what,
+        why=f"the kubelet of {one.node} has not ended it",
+        fix=f"{journal(one.node, 'kubelet')} shows why; `systemctl restart kubelet` there has it try again",
+        needs=[one.node],
+    )
