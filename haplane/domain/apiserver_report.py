@@ -12,7 +12,7 @@ class Apiserver(Observed):
     """/readyz of the API server on this host; where it is not ``ready``, ``why``, and its log's ``last_error``.
 
     The last is "" while something listens. ``forbids``: what it answers admin.conf that may not even look;
-    ``rejects``: the status of another answer than that.
+    ``rejects``: the status of another answer than that. ``undecodable``: why it cannot read a Secret that is in etcd.
     """
 
     ready: bool
@@ -20,6 +20,7 @@ class Apiserver(Observed):
     rejects: ShortText = ""
     why: ShortText = ""
     last_error: ShortText = ""
+    undecodable: ShortText = ""
 
     @property
     def refuses_probes(self) -> bool:

@@ -1,5 +1,7 @@
 """What status makes of everything without which pods do not run: each problem with its cause and one command."""
 
+from dataclasses import replace
+
 import pytest
 import samples
 from pydantic import ValidationError
@@ -306,6 +308,37 @@ def test_a_certificate_that_the_process_has_not_read_is_a_problem_and_up_restart
     steps = control_plane_steps("m2", wants, observation.reports["m2"])
     whys = [step.why for step in steps if step is not None]
     assert whys == (["its certificates are newer than it"] if unread else [])
+
+
+@pytest.mark.parametrize(
+    ("changed_at", "started_at", "older"), [(2000, 1000, True), (1000, 2000, False), (9, 0, False)]
+)
+def test_an_api_server_with_older_encryption_keys_is_a_problem_and_up_restarts_it(changed_at, started_at, older):
+    """Somebody replaced the file on every master, and restarted some of them: what those write, it cannot read."""
+    path = host_paths.ENCRYPTION_YAML
+    observation = with_certificate_of("kube-apiserver", path, changed_at, started_at=started_at)
+    problem = (
+        f"m2: kube-apiserver runs with older encryption keys than {path} (the file changed after it started: other "
+        "API servers may write what it cannot read); fix: `haplane up inventories/test.py`"
+    )
+    assert problems(observation) == ((problem,) if older else ())
+    wants = samples.wants(INVENTORY, dict(observation.reports))["m2"]
+    whys = [step.why for step in control_plane_steps("m2", wants, observation.reports["m2"]) if step is not None]
+    assert whys == (["its encryption keys are newer than it"] if older else [])
+    rewritten = replace(wants, keys={path: "its mode was 0644"})
+    whys = [step.why for step in control_plane_steps("m2", rewritten, CONVERGED.reports["m2"]) if step is not None]
+    assert whys == ["its encryption keys are written anew"]
+
+
+@pytest.mark.parametrize(
+    ("started_at", "fix"), [(1000, "fix: `haplane up"), (3000, "fix: add the key that wrote it to /etc/kubernetes/")]
+)
+def test_a_secret_that_an_api_server_cannot_decrypt_is_named_with_its_words(started_at, fix):
+    why = 'unable to transform key "/registry/secrets/x/y": no matching prefix found'
+    observation = with_certificate_of("kube-apiserver", host_paths.ENCRYPTION_YAML, 2000, started_at=started_at)
+    observation = samples.altered(observation, "m2", apiserver={"ready": True, "undecodable": why})
+    (found,) = problems(observation)
+    assert found.startswith(f"m2: its API server cannot read every Secret that is in etcd ({why}); {fix}")
 
 
 @pytest.mark.parametrize("component", ["kube-scheduler", "kube-apiserver"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from haplane.domain import host_paths
 from haplane.domain.cluster_health import Pod
 from haplane.domain.host_condition import REFUSALS
 from haplane.domain.observed import Observation
@@ -12,8 +13,9 @@ from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.causes import end_of
 from haplane.domain.status.model import Roster
+from haplane.domain.status.rotation import is_rotating
 from haplane.domain.steps.leaders import leaderless
-from haplane.domain.steps.nodes import ended_static_pods, static_pods, unread_certificates
+from haplane.domain.steps.nodes import ended_static_pods, has_unread_encryption, static_pods, unread_certificates
 
 SERVER = re.compile(r"https://[\w.:\[\]-]+(?=: )", re.ASCII)
 """What ``unserved`` begins with."""
@@ -35,6 +37,7 @@ def control_plane_problems(roster: Roster, observation: Observation, offsets: Ma
         *_unhealthy(roster, observation, pods),
         *_other_flags(roster, observation),
         *_unread(roster, observation),
+        *_encryption(roster, observation),
         *([] if all_cut_off else _leaderless(roster, observation, offsets)),
     ]
 
@@ -139,4 +142,24 @@ def _unread(roster: Roster, observation: Observation) -> list[Problem]:
         if unread:
             what = f"{name}: {few(list(unread))} runs with an older certificate than the file has"
             found.append(problem(what, why=f"{few(list(unread.values()), 2)} changed after it started", fix=UP))
+    return found
+
+
+def _encryption(roster: Roster, observation: Observation) -> list[Problem]:
+    """API servers without the keys of what is in etcd, or with others than those that the others write with."""
+    path = host_paths.ENCRYPTION_YAML
+    found = []
+    for name in roster.masters if not is_rotating(roster, observation) else ():
+        report = observation.reports.get(name)
+        if report is None:
+            continue
+        is_older = has_unread_encryption(report)
+        if report.apiserver.undecodable:
+            put_back = f"add the key that wrote it to {path} on every master, behind the first, then {UP}"
+            what = f"{name}: its API server cannot read every Secret that is in etcd"
+            found.append(problem(what, why=report.apiserver.undecodable, fix=UP if is_older else put_back))
+        elif is_older:
+            what = f"{name}: kube-apiserver runs with older encryption keys than {path}"
+            why = "the file changed after it started: other API servers may write what it cannot read"
+            found.append(problem(what, why=why, fix=UP))
     return found

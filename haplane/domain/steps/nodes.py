@@ -9,7 +9,7 @@ from haplane.domain.cluster_health import Pod
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport
 from haplane.domain.plan import EXPIRED, MASTER_EVIDENCE, ClusterWants, Kind, Step, Wants, few, reasons
-from haplane.domain.steps.host import step_on, taken_up_at, unit_step, why_take_up
+from haplane.domain.steps.host import step_on, taken_up_at, unfit_keys, unit_step, why_take_up
 
 WORKER_EVIDENCE = (host_paths.KUBELET_KUBECONFIG, host_paths.KUBELET_CONFIG_YAML)
 
@@ -120,14 +120,23 @@ def _why_restart(wanted: Wants, report: HostReport) -> str | None:
         or host_paths.APISERVER_ETCD_CLIENT_CRT not in report.files
     ):
         return "its certificates are due for renewal"
-    if unread_certificates(report):
-        return "its certificates are newer than it"
+    if unread := _why_read_again(wanted, report):
+        return unread
     if other := not_as_made(host_paths.CONTROL_PLANE_MANIFESTS, report):
         return other
     if running := {name: state.differing for name, state in report.components.of.items() if state.differing}:
         flags = few([flag for found in running.values() for flag in found], 2)
         return f"{few(list(running))} does not match its manifest: {flags}"
     return why_take_up(Part.CONTROL_PLANE, wanted, report)
+
+
+def _why_read_again(wanted: Wants, report: HostReport) -> str | None:
+    """What changed, or is about to, of files that are read once."""
+    if unread_certificates(report):
+        return "its certificates are newer than it"
+    if host_paths.ENCRYPTION_YAML in {**unfit_keys(wanted.identity, report), **wanted.keys}:
+        return "its encryption keys are written anew"
+    return "its encryption keys are newer than it" if has_unread_encryption(report) else None
 
 
 def unread_certificates(report: HostReport) -> dict[str, str]:
@@ -143,6 +152,12 @@ def unread_certificates(report: HostReport) -> dict[str, str]:
         if since is not None and path in report.files and report.files[path].changed_at > since:
             found[component] = path
     return found
+
+
+def has_unread_encryption(report: HostReport) -> bool:
+    """Whether the file with the keys that encrypt Secrets is newer than the API server, which reads it once."""
+    state, file = report.components.of.get("kube-apiserver"), report.files.get(host_paths.ENCRYPTION_YAML)
+    return state is not None and file is not None and 0 < state.started_at < file.changed_at
 
 
 def kubelet_steps(

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import re
 from typing import Any
 
 from haplane.facts.on_host.kubelet import last_error_of
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, Forbidden, ask, why_not_ready
+from haplane.facts.on_host.kubernetes import (
+    KUBE_SYSTEM,
+    MOST_TEXT,
+    Forbidden,
+    ask,
+    credentials,
+    why_not_ready,
+)
 from haplane.facts.on_host.probe import read
 
 ADMINISTRATOR_SECONDS = 3.0
+UNUSED_NAME = "/api/v1/secrets?fieldSelector=metadata.name%3Dhaplane-none&resourceVersion=0"
+TRANSFORM, INITIALISING = "transform", re.compile(r"^storage is \(re\)initializing: ")
+"""Of what is said while its cache cannot be filled (pkg/storage/etcd3/store.go, pkg/storage/cacher/ready.go)."""
 REJECTED = re.compile(r": (HTTP \d{3})$")
 """In the error of a request that was answered with another status than it should."""
 
@@ -31,7 +42,24 @@ def apiserver(port: int) -> dict[str, Any]:
         "why": why or "",
         "last_error": last_error_of("kube-apiserver") if gone else "",
         **(answer_to_administrator(port) if why is None else {}),
+        "undecodable": why_undecodable(port) if why is None else "",
     }
+
+
+def why_undecodable(port: int) -> str:
+    """Why that API server cannot read a Secret that is in etcd, as its cache of them has it; "" where it can.
+
+    It has none of the name that is asked for, and answers from the cache.
+    """
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError, AttributeError):
+        context = credentials(read("/etc/kubernetes/admin.conf") or "")
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=ADMINISTRATOR_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", UNUSED_NAME)
+            answer = connection.getresponse()
+            message = str(json.loads(answer.read()).get("message")) if answer.status in (429, 500) else ""
+        return INITIALISING.sub("", message)[:MOST_TEXT] if TRANSFORM in message else ""
+    return ""
 
 
 def answer_to_administrator(port: int) -> dict[str, str]:
