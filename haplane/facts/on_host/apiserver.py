@@ -18,7 +18,7 @@ from haplane.facts.on_host.kubernetes import (
     credentials,
     why_not_ready,
 )
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.probe import TlsConnection, read
 
 ADMINISTRATOR_SECONDS = 3.0
 UNUSED_NAME = "/api/v1/secrets?fieldSelector=metadata.name%3Dhaplane-none&resourceVersion=0"
@@ -53,7 +53,7 @@ def why_undecodable(port: int) -> str:
     """
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError, AttributeError):
         context = credentials(read("/etc/kubernetes/admin.conf") or "")
-        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=ADMINISTRATOR_SECONDS)
+        connection = TlsConnection("127.0.0.1", port, context=context, timeout=ADMINISTRATOR_SECONDS)
         with contextlib.closing(connection):
             connection.request("GET", UNUSED_NAME)
             answer = connection.getresponse()
