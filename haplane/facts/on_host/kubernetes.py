@@ -15,6 +15,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from haplane.facts.on_host.pods import why_dns_lacks
 from haplane.facts.on_host.probe import TlsConnection, read
@@ -26,6 +27,9 @@ SIGNER = "kubernetes.io/kubelet-serving"
 SERVING_REQUESTS = (
     f"/apis/certificates.k8s.io/v1/certificatesigningrequests?fieldSelector=spec.signerName%3D{SIGNER}&limit=100"
 )
+MOST_PAGES, MOST_OF_A_KUBELET = 20, 3
+MOST_ANSWER_BYTES = 64 << 20
+"""Users may write objects of 1.5 MiB."""
 HANDSHAKES = 32
 MOST_NODES = 128
 HANDSHAKE_SECONDS = 1
@@ -82,14 +86,14 @@ def kubernetes(port: int, chosen: list[str]) -> dict[str, Any] | None:
     if config is None:
         return None
     try:
-        read_back = ask(port, config, [NODES, KUBE_SYSTEM, SERVING_REQUESTS, *KUBE_SYSTEM_OBJECTS.values()])
+        read_back = ask(port, config, [NODES, KUBE_SYSTEM, *KUBE_SYSTEM_OBJECTS.values()])
         found = {name: read_back[path] for name, path in KUBE_SYSTEM_OBJECTS.items() if path in read_back}
         dns_ready = found.get("coredns", {}).get("status", {}).get("readyReplicas", 0)
         dns_pods = ask(port, config, [DNS_PODS]).get(DNS_PODS, {}).get("items", []) if dns_ready < 2 else []
         return {
             "uid": read_back[KUBE_SYSTEM]["metadata"]["uid"] if KUBE_SYSTEM in read_back else None,
             "nodes": with_serving([node(item, chosen) for item in read_back[NODES]["items"]]),
-            "serving_requests": pending(read_back.get(SERVING_REQUESTS, {}).get("items", [])),
+            "serving_requests": serving_requests(port, config),
             "objects": sorted(found),
             "applied": found.get("haplane", {}).get("data", {}).get("applied"),
             "coredns_ready": dns_ready,
@@ -129,7 +133,9 @@ def ask(
             connection.request("GET", path, headers={"Accept": accept})
             connection.sock.settimeout(max(deadline - time.monotonic(), 0.01))
             with connection.getresponse() as answer:
-                text = answer.read()
+                text = answer.read(MOST_ANSWER_BYTES + 1)
+            if len(text) > MOST_ANSWER_BYTES:
+                raise OSError(f"{path}: more than {MOST_ANSWER_BYTES >> 20} MiB")
             if answer.status == 403:
                 raise Forbidden(f"{path}: HTTP 403: {json.loads(text).get('message')}"[:MOST_TEXT])
             if answer.status not in (200, 404):
@@ -252,6 +258,27 @@ def connects(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def serving_requests(port: int, config: str) -> list[dict[str, Any]]:
+    """Those that nobody has decided on, of each kubelet its newest; not all where they cannot all be listed.
+
+    A kubelet makes as many as it likes, and as large ones.
+    """
+    items: list[dict[str, Any]] = []
+    path, deadline = SERVING_REQUESTS, time.monotonic() + API_SECONDS
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+        for _ in range(MOST_PAGES):
+            listed = ask(port, config, [path], seconds=max(deadline - time.monotonic(), 0.01)).get(path, {})
+            items += listed.get("items", [])
+            if not (more := listed.get("metadata", {}).get("continue")):
+                break
+            path = f"{SERVING_REQUESTS}&continue={quote(more)}"
+    newest = pending(sorted(items, key=lambda one: str(one["metadata"].get("creationTimestamp")), reverse=True))
+    of: dict[str, list[dict[str, Any]]] = {}
+    for one in newest:
+        of.setdefault(one["username"], []).append(one)
+    return [one for one in reversed(newest) if one in of[one["username"]][:MOST_OF_A_KUBELET]]
 
 
 def pending(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
