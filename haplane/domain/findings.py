@@ -10,6 +10,8 @@ from haplane.domain.cluster_health import FullName
 from haplane.domain.names import NodeName
 from haplane.domain.reported import Observed, Text
 
+Address = Annotated[str, Field(pattern=r"^[0-9.]{7,15}$")]
+
 
 class NotAvailable(Observed):
     """An APIService, a namespace that does not go, or a pod that is not bound, and ``why``."""
@@ -49,7 +51,8 @@ class Findings(Observed):
 
     ``unbound`` are those that it fails to bind by an error, ``unstarted`` those without a sandbox on their node.
     ``endpoints``: the ready addresses of the services ``default/kubernetes`` and ``kube-system/kube-dns``.
-    ``paused``: CoreDNS' Deployment is. ``corefile``: why CoreDNS does not take it. ``service_networks``: the
+    ``paused``: CoreDNS' Deployment is. ``corefile``: why CoreDNS does not take it. ``unforwarded``: name servers that
+    it leads to, and that do not answer. ``service_networks``: the
     ServiceCIDRs, where Services get no address of any. ``unread``: answers that were not understood, and why.
     """
 
@@ -64,6 +67,7 @@ class Findings(Observed):
     paused: bool = False
     endpoints: dict[FullName, tuple[Annotated[str, Field(max_length=64)], ...]] = Field(default_factory=dict)
     corefile: Text = ""
+    unforwarded: Annotated[tuple[Address, ...], Field(max_length=100)] = ()
     service_networks: tuple[NotAvailable, ...] = ()
     displaced_dns: Displaced = Displaced()
     unread: dict[Text, Text] = Field(default_factory=dict)

@@ -48,7 +48,8 @@ class HostCondition(Observed):
     None where that is not known. ``slow_writes``: seconds of writes to etcd's log in the last 5 minutes, over 1 each.
     ``stopped``: processes of the cluster that exist and do nothing. ``connections``: how many the packet filter
     remembers, and how many it may, or nothing; ``tasks`` and ``files`` likewise, of threads and of open files.
-    ``watches``: the setting by which no more files can be watched, "" where they can.
+    ``memory``: bytes that programs can still get, and all that there is. ``watches``: the setting by which no more
+    files can be watched, "" where they can.
     """
 
     filesystems: Annotated[tuple[FileSystem, ...], Field(max_length=20)] = ()
@@ -62,6 +63,7 @@ class HostCondition(Observed):
     connections: Usage = ()
     tasks: Usage = ()
     files: Usage = ()
+    memory: Usage = ()
     watches: Literal["", "fs.inotify.max_user_instances", "fs.inotify.max_user_watches"] = ""
 
     def stopped_process(self, program: str) -> Stopped | None:

@@ -14,6 +14,8 @@ from haplane.domain.status.model import Roster
 FREE_SHARE, FREE_BYTES = 0.05, 2 << 30
 """Less than both is nearly full: 5 % of a large disk is room enough."""
 FREE_INODES = 0.02
+FREE_MEMORY_SHARE, FREE_MEMORY_BYTES = 0.03, 64 << 20
+"""Less than both: a kubelet evicts pods at 100 MiB, and other hosts have none."""
 MOST_USED = 0.9
 TUNNEL, TUNNEL_BYTES = "flannel.1", 50
 """VXLAN's headers over IPv4."""
@@ -160,6 +162,11 @@ def _limits(name: str, report: HostReport) -> list[Problem]:
         found.append(
             problem(what, why=why, fix=_raised(name, "fs.file-max", 2 * seen.files[1]), ends=Ends.BY_ITS_FIX)
         )
+    if len(seen.memory) == 2 and seen.memory[0] < min(FREE_MEMORY_SHARE * seen.memory[1], FREE_MEMORY_BYTES):
+        shown = on(name, "ps aux --sort=-rss | head")
+        what = f"{name}: it has nearly no memory left: the kernel kills programs"
+        why = f"{seen.memory[0] >> 20} of {seen.memory[1] >> 20} MiB"
+        found.append(problem(what, why=why, fix=f"{shown} shows what uses it", ends=Ends.BY_ITS_FIX))
     if seen.watches:
         most = 8192 if seen.watches.endswith("instances") else 1048576
         what = f"{name}: its programs can watch no more files: kubelets do not start, following logs ends"

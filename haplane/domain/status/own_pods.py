@@ -1,4 +1,4 @@
-"""The cluster's own pods: those that crash again and again, run out of memory or do not go; a paused CoreDNS."""
+"""The cluster's own pods: those that crash again and again, run out of memory or do not go; and CoreDNS'."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from haplane.domain.findings import Crashing, Findings, Lingering
 from haplane.domain.observed import Kubernetes
 from haplane.domain.plan import few
 from haplane.domain.problem import Ends, Problem, journal, problem, word
+from haplane.domain.status.nodes import EDIT_COREFILE
 from haplane.domain.status.registration import FREE
 
 OUT_OF_MEMORY = "OOMKilled"
@@ -23,6 +24,13 @@ def own_pod_problems(view: Findings, kubernetes: Kubernetes | None) -> Iterator[
         yield problem(
             "the Deployment coredns is paused: changes of it have no effect",
             fix="`kubectl --namespace=kube-system rollout resume deployment coredns`",
+        )
+    if view.unforwarded:
+        servers = few(list(view.unforwarded))
+        yield problem(
+            f"CoreDNS passes queries on to {servers}, where nothing answers: pods do not resolve those names",
+            why="the Corefile names no other server for them",
+            fix=f"bring {servers} back, or {EDIT_COREFILE}",
         )
 
 

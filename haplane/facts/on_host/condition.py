@@ -67,7 +67,15 @@ def condition() -> dict[str, Any]:
         "tasks": tasks(),
         "files": open_files(),
         "watches": why_no_watch(),
+        "memory": memory(),
     }
+
+
+def memory() -> list[int]:
+    """Bytes of memory that programs can still get, and of all that there is; nothing where that is not known."""
+    text = read("/proc/meminfo") or ""
+    found = [re.search(rf"^{name}: +(\d+) kB$", text, re.M) for name in ("MemAvailable", "MemTotal")]
+    return [int(one.group(1)) << 10 for one in found if one] if all(found) else []
 
 
 def tracked_connections() -> list[int]:

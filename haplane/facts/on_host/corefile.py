@@ -1,4 +1,4 @@
-"""What CoreDNS says of a Corefile that it does not take: it keeps the one it has, and does not start with it."""
+"""A Corefile that CoreDNS does not take, so that it keeps the one it has, or that leads to servers which are gone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from haplane.facts.on_host.dns import silent_servers
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, credentials
 from haplane.facts.on_host.pods import crashes, seconds_since
 from haplane.facts.on_host.probe import TlsConnection
@@ -19,6 +20,10 @@ LOG_BYTES = 1 << 18
 RELOADED = re.compile(r"Restart failed: (.+)|Reloading complete")
 OF_COREFILE = re.compile(r"^(?:\[FATAL\] )?(?:\S*/Corefile:\d+ |plugin/[a-z_]+: ).*$", re.M)
 """The last that it says when it does not start."""
+
+FORWARD = re.compile(r"^[ \t]*forward[ \t]+\S+[ \t]+([^{#\n]+)", re.M)
+ADDRESS = re.compile(r"(?:dns://)?((?:\d{1,3}\.){3}\d{1,3})(?::53)?")
+MOST_FORWARDS = 20
 
 Log = Callable[[str, str], str]
 """Takes a pod's name and the query of a request for its log; gives the text, "" where it is not to be had."""
@@ -38,6 +43,19 @@ def corefile_error(pods: list[dict[str, Any]], changed: str, log: Log) -> str:
             if found and found[-1]:
                 return str(found[-1])[:MOST_TEXT]
     return ""
+
+
+def silent_forwards(corefile: str) -> list[str]:
+    """Name servers that queries are passed on to, where none of those in the same line answers anything.
+
+    Of lines that name nothing but addresses: a node's file is looked at there, and TLS is not spoken here.
+    """
+    found: list[str] = []
+    for line in FORWARD.findall(corefile)[:MOST_FORWARDS]:
+        servers = [match.group(1) for word in line.split() if (match := ADDRESS.fullmatch(word))]
+        if len(servers) == len(line.split()) and set(servers) <= set(silent_servers(servers)):
+            found += [one for one in servers if one not in found]
+    return found
 
 
 def log_reader(port: int, config: str) -> Log:

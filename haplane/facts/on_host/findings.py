@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from haplane.facts.on_host.corefile import COREFILE, Log, corefile_error, log_reader
+from haplane.facts.on_host.corefile import COREFILE, Log, corefile_error, log_reader, silent_forwards
 from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask
 from haplane.facts.on_host.own_pods import crashing_pods, lingering_pods
 from haplane.facts.on_host.pods import seconds_since
@@ -257,6 +257,11 @@ def refused_corefile(listed: Listed, log: Log) -> str:
     return corefile_error(pods, last_change(listed[COREFILE]["metadata"]), log) if COREFILE in listed else ""
 
 
+def unforwarded(listed: Listed) -> list[str]:
+    """Name servers in the Corefile that do not answer."""
+    return silent_forwards(str((listed.get(COREFILE, {}).get("data") or {}).get("Corefile", "")))
+
+
 def endpoints(listed: Listed) -> dict[str, list[str]]:
     """Service -> the addresses of its endpoints that are ready."""
     return {
@@ -275,6 +280,7 @@ QUESTIONS: dict[str, Callable[[Listed], Any]] = {
     "crashing": crashing,
     "not_going": not_going,
     "paused": paused,
+    "unforwarded": unforwarded,
     "endpoints": endpoints,
     "service_networks": service_networks,
 }

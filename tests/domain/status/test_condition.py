@@ -226,3 +226,17 @@ def test_name_servers_that_do_not_answer_are_a_note_for_in_a_network_of_its_own_
     assert status.healthy
     (note,) = status.notes
     assert note.startswith("no name server of m1 responds (192.0.2.1, 192.0.2.2): CoreDNS")
+
+
+@pytest.mark.parametrize(
+    ("memory", "named"),
+    [((50 << 20, 8 * GIB), True), ((100 << 20, 8 * GIB), False), ((20 << 20, GIB // 2), False), ((), False)],
+)
+def test_memory_that_is_nearly_gone(memory, named):
+    """Of a load balancer no kubelet reports it."""
+    found = problems("lb1", memory=memory)
+    assert len(found) == named
+    assert all(
+        one.startswith("lb1: it has nearly no memory left: the kernel kills programs (50 of 8192 MiB); fix: on lb1: ")
+        for one in found
+    )

@@ -303,3 +303,11 @@ def test_a_pod_that_does_not_go_is_named_with_what_holds_it(pod, line):
 def test_coredns_that_is_paused_is_named():
     (found,) = problems(paused=True)
     assert found.endswith("fix: `kubectl --namespace=kube-system rollout resume deployment coredns`")
+
+
+def test_name_servers_of_the_corefile_that_are_gone_are_named():
+    (found,) = problems(unforwarded=("192.0.2.1", "192.0.2.2"))
+    assert found.startswith("CoreDNS passes queries on to 192.0.2.1, 192.0.2.2, where nothing answers: pods do not ")
+    assert found.endswith(
+        "bring 192.0.2.1, 192.0.2.2 back, or `kubectl --namespace=kube-system edit configmap coredns`"
+    )

@@ -109,8 +109,8 @@ def test_connections_that_the_packet_filter_remembers(tmp_path, monkeypatch):
     assert condition.tracked_connections() == [17, 262144]
 
 
-def test_threads_and_files_of_this_kernel():
-    for seen in (condition.tasks(), condition.open_files()):
+def test_threads_files_and_memory_of_this_kernel():
+    for seen in (condition.tasks(), condition.open_files(), condition.memory()):
         now, most = seen
         assert 0 < now < most
 

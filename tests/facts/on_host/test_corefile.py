@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from haplane.facts.on_host.corefile import corefile_error
+from haplane.facts.on_host import corefile
+from haplane.facts.on_host.corefile import corefile_error, silent_forwards
 
 PARSING = "/etc/coredns/Corefile:2 - Error during parsing: Unknown directive 'erors'"
 FORWARD = 'plugin/forward: not an IP address or file: "not-an-ip"'
@@ -61,3 +62,22 @@ def test_nothing_is_asked_of_pods_that_started_since():
 )
 def test_coredns_does_not_start_with_it(log, why):
     assert corefile_error([CRASHES], ago(60), lambda *_: log) == why
+
+
+@pytest.mark.parametrize(
+    ("forwards", "silent"),
+    [
+        ("forward . /etc/resolv.conf {\n        max_concurrent 1000\n    }", []),
+        ("forward . 192.0.2.1", ["192.0.2.1"]),
+        ("forward . 192.0.2.1 dns://192.0.2.2:53 { # both", ["192.0.2.1", "192.0.2.2"]),
+        ("forward . 192.0.2.1 192.0.2.9", []),  # one of them answers
+        ("forward . 192.0.2.1:5353", []),
+        ("forward . tls://192.0.2.1", []),
+        ("#forward . 192.0.2.1", []),
+        ("forward . /etc/resolv.conf\n}\nexample.org:53 {\n    forward example.org 192.0.2.3\n", ["192.0.2.3"]),
+    ],
+)
+def test_name_servers_that_it_leads_to_and_that_are_gone(monkeypatch, forwards, silent):
+    """CoreDNS is Ready and resolves the cluster's own names."""
+    monkeypatch.setattr(corefile, "silent_servers", lambda servers: [one for one in servers if one != "192.0.2.9"])
+    assert silent_forwards(f".:53 {{\n    errors\n    {forwards}\n}}\n") == silent
