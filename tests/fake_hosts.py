@@ -14,7 +14,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
 Answers = Mapping[str, Any]
-FACTS = ("hashlib.sha256(open(path", 'do test ! -e "$path"', "StateChangeTimestampMonotonic")
+FACTS = ("stat.S_IMODE(os.stat(path)", 'test ! -e "$path" || echo', "StateChangeTimestampMonotonic")
 """What the commands of facts hold: they look and change nothing."""
 
 

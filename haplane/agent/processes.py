@@ -10,7 +10,7 @@ from typing import IO
 
 from haplane.errors import DeadlinePassed, HaplaneError
 
-UNLESS_ORPHANED = 'test "$PPID" = "$1" || exit 1; shift; exec "$@"'
+UNLESS_ORPHANED = 'parent={parent}; test "$PPID" = "$parent" || exit 1; exec "$@"'
 """The kernel kills only children whose parent dies after they asked for it: one that died before is seen here."""
 
 ENDING_SECONDS = 30
@@ -26,7 +26,8 @@ def environment() -> dict[str, str]:
 
 def dies_with_us(command: Command) -> list[str]:
     """The command, killed by the kernel when the thread that starts it ends. It inherits our priority."""
-    return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", UNLESS_ORPHANED, "sh", str(os.getpid()), *command]
+    unless_orphaned = UNLESS_ORPHANED.format(parent=os.getpid())
+    return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", unless_orphaned, "sh", *command]
 
 
 def start(

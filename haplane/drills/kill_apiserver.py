@@ -5,7 +5,6 @@ from __future__ import annotations
 from haplane.domain.status import Status
 from haplane.drills.drill import Drill, DrillContext, Fault, refuse_fatal, shell
 from haplane.drills.targets import a_master
-from haplane.operations.run import on_host
 from haplane.scripts import script
 
 
@@ -13,12 +12,11 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     """On the master that was named, or one that does not lead etcd."""
     name, role = a_master(context, status, wanted)
     refuse_fatal(context, status, name)
-    kill = script("kill_apiserver", control_plane_program=on_host("control_plane"))
     return Fault(
         host=name,
         role=role,
         announcement=f"It kills the API server of {name} ({role}); the kubelet there starts it again.",
-        parts=(shell(context.inventory.host(name), kill, "true"),),
+        parts=(shell(context.inventory.host(name), script("kill_apiserver"), "true"),),
     )
 
 

@@ -8,17 +8,9 @@ from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-LOOK = """
-import hashlib, json, os, stat, sys
-found = {}
-for path in json.loads(sys.argv[1]):
-    try:
-        status = os.stat(path)
-        found[path] = [hashlib.sha256(open(path, "rb").read()).hexdigest(), stat.S_IMODE(status.st_mode)]
-    except OSError:
-        pass
-print(json.dumps(found))
-"""
+from haplane.host_programs import parts, program
+
+LOOK = program(*parts("facts", "file_states"))
 
 
 class FileStates(FactBase[dict[str, list[object]]]):

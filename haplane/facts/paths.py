@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
+from haplane.scripts import script
+
 
 class ExistingPaths(FactBase[list[str]]):
     """Those of the given paths that exist, in any order."""
 
     def command(self, paths: Sequence[str]) -> StringCommand:
-        quoted = [QuoteString(path) for path in paths]
-        return StringCommand("for path in", *quoted, ';do test ! -e "$path" || echo "$path"; done')
+        return StringCommand("sh", "-c", QuoteString(script("existing_paths", paths)))
 
     @staticmethod
     def default() -> list[str]:

@@ -7,27 +7,15 @@ from collections.abc import Sequence
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 
-LOOK = """
-import os, subprocess, sys, time
-unit, *files = sys.argv[1:]
-wanted = "--property=LoadState,ActiveState,UnitFileState,NeedDaemonReload,StateChangeTimestampMonotonic,MainPID"
-shown = subprocess.run(["systemctl", "show", wanted, unit], stdout=subprocess.PIPE, check=True).stdout.decode()
-values = dict(line.split("=", 1) for line in shown.splitlines())
-since = time.time() - time.monotonic() + int(values["StateChangeTimestampMonotonic"]) / 1e6
-program = "/proc/" + values.get("MainPID", "0") + "/exe"
-replaced = os.path.islink(program) and os.readlink(program).endswith(" (deleted)")
-newer = any(os.path.exists(file) and os.stat(file).st_ctime > since for file in files)
-values["Outdated"] = "yes" if newer or replaced else "no"
-for name, value in values.items():
-    print(name + "=" + value)
-"""
+from haplane.host_programs import parts, program
+
+LOOK = program(*parts("facts", "unit_state"))
 
 
 class UnitState(FactBase[dict[str, str]]):
     """``{"LoadState": ..., "ActiveState": ..., "UnitFileState": ..., "NeedDaemonReload": ..., "Outdated": ...}``.
 
-    ``Outdated`` is ``yes`` when one of ``files`` changed after the service's last start, reload or stop, or the
-    program it runs is no longer the one on the disk.
+    ``Outdated`` is ``yes`` when a restart would run something else: on_host/unit_state.py.
     """
 
     def command(self, unit: str, files: Sequence[str] = ()) -> StringCommand:

@@ -9,11 +9,11 @@ from haplane.config.model import Inventory
 from haplane.errors import DeadlinePassed, Refused
 from haplane.machines.protocol import Part
 from haplane.machines.watchdog import beside_us
+from haplane.scripts import script
 from haplane.streams import capture
 
 OFF_SECONDS, ON_SECONDS = 30, 180
 ASK_SECONDS = 20.0
-WAIT = "n=0; until {condition}; do n=$((n+1)); test $n -lt {seconds} || exit 1; sleep 1; done"
 
 
 class CommandMachines:
@@ -36,23 +36,14 @@ class CommandMachines:
                 raise Refused(
                     f"`is_on` reports {host} as off", where=self.inventory.path, next_step="power it on first"
                 )
-        off, on = self.commands.power_off, self.commands.power_on
-        cut = " && ".join([*self._each(off, hosts), *self._wait(hosts, "! {is_on}", OFF_SECONDS)])
-        restore = self._restored(on, hosts)
+        off = self._script("power_off", hosts, OFF_SECONDS, power_off=self.commands.power_off)
+        on = self._script("power_on", hosts, ON_SECONDS, power_on=self.commands.power_on)
         by_hand = f"the command `drills.power.power_on` of {self.inventory.path} for {', '.join(hosts)}"
-        return lambda seconds: beside_us(
-            ", ".join(hosts), ["/bin/sh", "-c", cut], ["/bin/sh", "-c", restore], seconds, by_hand
-        )
+        return lambda seconds: beside_us(", ".join(hosts), off, on, seconds, by_hand)
 
-    def _restored(self, on: str, hosts: Sequence[str]) -> str:
-        """Every host is tried whatever became of the others; to power on one that is on may fail.
-
-        Where one was not powered on none is waited for: the watchdog runs it again in a second.
-        """
-        switched, asked = self._each(on, hosts), self._each(self.commands.is_on, hosts)
-        powered = [f"{one} || {is_on} || failed=1" for one, is_on in zip(switched, asked, strict=True)]
-        waited = " && ".join(self._wait(hosts, "{is_on}", ON_SECONDS))
-        return "\n".join(["failed=0", *powered, "test $failed = 0 || exit 1", waited])
+    def _script(self, name: str, hosts: Sequence[str], seconds: int, **command: str) -> list[str]:
+        text = script(name, hosts, is_on=self.commands.is_on, deadline_seconds=str(seconds), **command)
+        return ["/bin/sh", "-c", text]
 
     def wipe(self, hosts: Sequence[str], only: str | None = None) -> None:
         raise Refused("haplane destroys the disks of lab hosts only", where=", ".join(hosts))
@@ -65,10 +56,3 @@ class CommandMachines:
             raise DeadlinePassed(
                 f"`drills.power.is_on` did not end within {ASK_SECONDS:g} s for {host}", where=self.inventory.path
             ) from None
-
-    def _each(self, command: str, hosts: Sequence[str]) -> list[str]:
-        return [f"( {command.replace('{host}', host)} )" for host in hosts]
-
-    def _wait(self, hosts: Sequence[str], condition: str, seconds: int) -> list[str]:
-        asked = [condition.format(is_on=one) for one in self._each(self.commands.is_on, hosts)]
-        return [f"( {WAIT.format(condition=one, seconds=seconds)} )" for one in asked]

@@ -9,7 +9,7 @@ from pyinfra.api.operation import operation
 
 from haplane.domain import host_paths
 from haplane.facts.host_report import recorder
-from haplane.operations.run import on_host, shell
+from haplane.operations.run import shell
 
 BOOTSTRAP_TOKEN = "haplan"  # noqa: S105 - the public half
 """The id of the one that kubeadm's phase cannot do without. Always the same, so that there is never a second one."""
@@ -55,7 +55,6 @@ def apply_cluster(
         restart=" ".join(restart),
         watched="content" if content_is_ours else "presence",
         token_id=BOOTSTRAP_TOKEN,
-        with_token=on_host("with_token"),
         recorder=recorder(),
     )
 

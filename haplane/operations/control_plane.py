@@ -14,7 +14,7 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from haplane.operations.run import on_host, shell
+from haplane.operations.run import shell
 
 
 @operation()
@@ -26,22 +26,13 @@ def restart(port: int) -> Generator[StringCommand, None, None]:
 
     + port: the API server's on this host
     """
-    yield shell(
-        "restart_control_plane",
-        port=str(port),
-        control_plane_program=on_host("control_plane"),
-        note_program=on_host("note"),
-    )
+    yield shell("restart_control_plane", port=str(port))
 
 
 @operation()
 def start_controllers() -> Generator[StringCommand, None, None]:
     """Write the manifests of the scheduler and the controller manager, and wait until both are healthy."""
-    yield shell(
-        "start_controllers",
-        control_plane_program=on_host("control_plane"),
-        note_program=on_host("note"),
-    )
+    yield shell("start_controllers")
 
 
 @operation()
@@ -50,7 +41,7 @@ def wait_for_controllers(seconds: int) -> Generator[StringCommand, None, None]:
 
     + seconds: for how long
     """
-    yield shell("wait_for_controllers", deadline_seconds=str(seconds), control_plane_program=on_host("control_plane"))
+    yield shell("wait_for_controllers", deadline_seconds=str(seconds))
 
 
 @operation()
@@ -59,19 +50,19 @@ def restart_controller(component: str) -> Generator[StringCommand, None, None]:
 
     + component: kube-scheduler or kube-controller-manager
     """
-    yield shell("restart_controller", component=component, control_plane_program=on_host("control_plane"))
+    yield shell("restart_controller", component=component)
 
 
 @operation()
 def take_out() -> Generator[StringCommand, None, None]:
     """Stop all three as a restart does: the API server sends its clients elsewhere and ends."""
-    yield shell("take_out_control_plane", control_plane_program=on_host("control_plane"))
+    yield shell("take_out_control_plane")
 
 
 @operation()
 def let_boot_start() -> Generator[StringCommand, None, None]:
     """End the kubelet, and move manifests back that :func:`take_out` moved: the next boot starts them."""
-    yield shell("let_boot_start", control_plane_program=on_host("control_plane"))
+    yield shell("let_boot_start")
 
 
 @operation()
@@ -83,7 +74,7 @@ def start_apiserver() -> Generator[StringCommand, None, None]:
 @operation()
 def stop() -> Generator[StringCommand, None, None]:
     """Stop all static pods for good, and wait until the API server has ended."""
-    yield shell("stop_static_pods", control_plane_program=on_host("control_plane"))
+    yield shell("stop_static_pods")
 
 
 @operation()
@@ -93,9 +84,4 @@ def wait_for_apiserver(port: int, seconds: int) -> Generator[StringCommand, None
     + port: its port
     + seconds: for how long
     """
-    yield shell(
-        "wait_for_apiserver",
-        port=str(port),
-        deadline_seconds=str(seconds),
-        control_plane_program=on_host("control_plane"),
-    )
+    yield shell("wait_for_apiserver", port=str(port), deadline_seconds=str(seconds))

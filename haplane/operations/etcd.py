@@ -10,7 +10,7 @@ from pyinfra.context import host
 
 from haplane.domain import host_paths
 from haplane.facts.paths import ExistingPaths
-from haplane.operations.run import on_host, shell
+from haplane.operations.run import shell
 
 
 @operation()
@@ -95,7 +95,7 @@ def add_learner(member: str, peer_url: str) -> Generator[StringCommand, None, No
     + member: its name
     + peer_url: where it will be dialled
     """
-    yield shell("add_learner", name=member, url=peer_url, is_ours=on_host("is_ours"))
+    yield shell("add_learner", name=member, url=peer_url)
 
 
 @operation()

@@ -11,7 +11,7 @@ from pyinfra.context import host
 from haplane.domain import host_paths
 from haplane.domain.files import WantedFile
 from haplane.facts.paths import ExistingPaths
-from haplane.operations.run import on_host, shell
+from haplane.operations.run import shell
 
 PATIENCE_SECONDS = "60"
 """With an API server that kubeadm gave up: an emulated machine, short of CPU, did not answer within 20 s."""
@@ -39,7 +39,6 @@ def run_phases(evidence: Sequence[str], port: int) -> Generator[StringCommand, N
         skipped=skipped,
         patience=PATIENCE_SECONDS,
         port=str(port),
-        note_program=on_host("note"),
     )
 
 
@@ -55,7 +54,7 @@ def renew_certificates(names: Sequence[str]) -> Generator[StringCommand, None, N
 @operation()
 def write_manifests() -> Generator[StringCommand, None, None]:
     """Write the static pods' manifests again where nothing of the control plane runs."""
-    yield shell("write_manifests", note_program=on_host("note"))
+    yield shell("write_manifests")
 
 
 @operation()
@@ -78,7 +77,7 @@ def serve_with_new_certificate() -> Generator[StringCommand, None, None]:
 @operation()
 def write_kubelet_config() -> Generator[StringCommand, None, None]:
     """Write the kubelet's configuration again from the one that the cluster keeps."""
-    yield shell("write_kubelet_config", note_program=on_host("note"))
+    yield shell("write_kubelet_config")
 
 
 @operation()
@@ -96,7 +95,7 @@ def join(config: WantedFile) -> Generator[StringCommand, None, None]:
     if host_paths.KUBELET_KUBECONFIG in host.get_fact(ExistingPaths, paths=[host_paths.KUBELET_KUBECONFIG]):
         host.noop("the worker has joined")
         return
-    yield shell("join_worker", stdin=config.content.decode(), config=config.path, note_program=on_host("note"))
+    yield shell("join_worker", stdin=config.content.decode(), config=config.path)
 
 
 @operation()

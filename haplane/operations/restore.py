@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 
-from haplane.operations.run import on_host, shell
+from haplane.operations.run import shell
 
 
 @operation()
@@ -37,7 +37,7 @@ def rebuild_data(
 @operation()
 def stop_serving() -> Generator[StringCommand, None, None]:
     """Stop the kubelet, the API server, the controllers and the scheduler of this master."""
-    yield shell("stop_serving", control_plane_program=on_host("control_plane"))
+    yield shell("stop_serving")
 
 
 @operation()

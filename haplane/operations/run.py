@@ -10,7 +10,7 @@ from pyinfra.api.command import QuoteString, StringCommand
 from haplane.host_programs import parts, program
 from haplane.scripts import script
 
-USED = {"control_plane": ("probe", "static_pods"), "node_api": ("probe", "kubernetes", "kubelet_sizes")}
+USED = {"node_api": ("probe", "kubernetes", "kubelet_sizes")}
 """The observer's files that a program uses."""
 
 

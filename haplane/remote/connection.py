@@ -26,6 +26,7 @@ from haplane.remote import host_keys
 from haplane.remote.first_command import run_a_first_command
 from haplane.remote.ssh_failures import NoConnection, TurnedAway, no_connection, own_words
 from haplane.remote.target import options, target
+from haplane.scripts import script
 from haplane.streams import Tail
 
 AGAIN_SECONDS = 3
@@ -42,9 +43,6 @@ meets that five times in a row once in 400 times."""
 POLL_SECONDS = 0.01
 SOCKET_DIRECTORY = re.compile(r"[\w./+-]{1,70}", re.ASCII)
 """The kernel takes 107 bytes of a path, of which ssh wants some for itself; %, $, blanks and quotes are ssh's own."""
-
-UNTIL_WE_END = 'exec 3<&0; (cat <&3; kill $$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
-"""Run a command that ends as soon as standard input does, which it does when this process ends."""
 
 Identity = tuple[object, ...]
 
@@ -163,8 +161,9 @@ def _start(host: Host, *, met: bool) -> Connection:
     ours += ["-o", "ControlPersist=no"]  # the user's own would make it go to the background, out of our reach
     ours += [word for option in host_keys.LOGGED for word in ("-o", option)]
     patience = ["-o", f"ConnectTimeout={AGAIN_SECONDS}"] if met else []
+    ssh = ["ssh", *ours, *patience, *options(host, ALIVE), *target(host.ssh)]
     process = subprocess.Popen(
-        ["sh", "-c", UNTIL_WE_END, "sh", "ssh", *ours, *patience, *options(host, ALIVE), *target(host.ssh)],
+        ["sh", "-c", script("end_with_input", ssh)],  # which it does when this process ends
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haplane.config.model import Host, Ssh
+from haplane.host_programs import parts, program
 from haplane.login_shell import MARK, for_any_shell
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -17,20 +18,7 @@ BEFORE = f'PATH="${{PATH:+$PATH:}}{PATH}" LC_ALL=C; export PATH LC_ALL;'
 
 WANTS_TERMINAL = b"must have a tty"
 """What sudo writes where sudoers has requiretty."""
-IN_A_TERMINAL = """
-import fcntl, os, sys, termios
-ours, its = os.openpty()
-child = os.fork()
-if child == 0:
-    os.setsid()
-    fcntl.ioctl(its, termios.TIOCSCTTY, 0)
-    os.close(ours)
-    os.execvp(sys.argv[1], sys.argv[1:])
-os.close(its)
-code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-sys.exit(code if code >= 0 else 128 - code)
-"""
-"""Run a command with a terminal of its own, which is all that requiretty asks for, and pipes as they are."""
+IN_A_TERMINAL = program(*parts("remote", "in_a_terminal"))
 
 _in_terminals: set[tuple[object, ...]] = set()
 

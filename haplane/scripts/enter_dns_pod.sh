@@ -1,5 +1,5 @@
 # Become a command in the network of this host's CoreDNS pod.
-# $newest_process: the program that prints the id of a process of it (drills/on_host/newest_process.py)
+# $newest_process: facts/on_host/static_pods.py drills/on_host/newest_process.py
 # $@: the command
 
 pod=$(python3 -I -c "$newest_process" coredns)

@@ -1,11 +1,7 @@
 # Restart the kubelet, and wait until it is healthy.
+# $is_healthy: operations/on_host/kubelet_is_healthy.py
 # uses: wait_for serves_certificate
 
-healthy() {
-    python3 -I -c '
-import urllib.request
-urllib.request.build_opener(urllib.request.ProxyHandler({})).open("http://127.0.0.1:10248/healthz", timeout=2)'
-}
 systemctl restart kubelet.service
-wait_for 60 "the kubelet is healthy" healthy
+wait_for 60 "the kubelet is healthy" python3 -I -c "$is_healthy"
 wait_for 30 "the kubelet serves the certificate on the disk" serves_certificate

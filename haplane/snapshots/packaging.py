@@ -20,6 +20,8 @@ import haplane
 from haplane.domain import host_paths
 from haplane.errors import HaplaneError
 
+START = Path(haplane.__file__).parent / "agent/start.py"
+"""Becomes ``run`` beside the packages."""
 BESIDE_THE_AGENT = ("__init__", "errors", "domain/__init__", "domain/history", "domain/retention", "domain/slots")
 """Of haplane itself, what the package ``haplane.agent`` imports; a contract in pyproject.toml holds it to these."""
 LIBRARIES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
@@ -30,21 +32,6 @@ DATA = {
     ),
 }
 """Data files of the libraries that are packed, by pattern; botocore has 30 MB of other services."""
-
-START = b"""#!/usr/bin/python3 -I
-import os
-import sys
-
-if sys.version_info < (3, 11):
-    sys.exit('{"error": "snapshots need Python 3.11 on this host", "exit_code": 4}')
-# The directory itself, not the link to it: a newer agent may take the link while this one runs.
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-
-from haplane.agent.main import main
-
-status = main(sys.argv[1:])
-os._exit(status)  # not sys.exit: a thread may hang in a dead connection
-"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +49,7 @@ class AgentArchive:
 
 def agent_archive() -> AgentArchive:
     """Pack the agent from this installation and its environment. Raises HaplaneError when a library is missing."""
-    files = {"run": START, **{name: path.read_bytes() for name, path in sorted(_files())}}
+    files = {"run": START.read_bytes(), **{name: path.read_bytes() for name, path in sorted(_files())}}
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content in sorted(files.items()):

@@ -12,7 +12,7 @@ from haplane.domain.files import Part, WantedFile
 from haplane.domain.plan import MASTER_EVIDENCE
 
 ME = "@fake/m1"
-STATE, FILES, EXISTS = "StateChangeTimestampMonotonic", "hashlib.sha256(open(path", 'do test ! -e "$path"'
+STATE, FILES, EXISTS = "StateChangeTimestampMonotonic", "stat.S_IMODE(os.stat(path)", 'test ! -e "$path" || echo'
 UP = ["LoadState=loaded", "ActiveState=active", "UnitFileState=enabled", "NeedDaemonReload=no", "Outdated=no"]
 FILE = WantedFile("/etc/containerd/config.toml", b"version = 3\n", Part.CONTAINERD)
 PLACED = [json.dumps({FILE.path: [FILE.sha256, FILE.mode]})]

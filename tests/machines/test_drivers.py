@@ -71,6 +71,15 @@ def test_the_users_commands_switch_the_power_and_a_host_counts_as_off_when_is_on
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m1", "m2"]
 
 
+def test_a_host_that_stays_on_is_named(monkeypatch):
+    monkeypatch.setattr(command, "OFF_SECONDS", 0)
+    machines = driver_for(
+        samples.inventory(drills=DrillSettings(power=dict.fromkeys(COMMANDS, "true {host}"))), FakeExecutor()
+    )
+    with machines.power_cut(["m1"])(30) as armed, pytest.raises(HaplaneError, match="m1 is off"):
+        armed.apply()
+
+
 def test_passwords_in_power_commands_reach_no_message(tmp_path, monkeypatch):
     (tmp_path / "m1").touch()
     secret = ": ipmitool -P s3cret; "

@@ -80,7 +80,6 @@ def apply(config, restart=""):
         proxy="p",
         dns="d",
         dns_address="10.96.0.10",
-        with_token=WITH_TOKEN.read_text(),
         token_id=cluster.BOOTSTRAP_TOKEN,
         recorder="",
         port="6443",

@@ -19,11 +19,11 @@ from haplane.desired.keys import KUBEADM_CERTIFICATES
 from haplane.domain import host_paths
 from haplane.drills.probing.probers import NEWEST
 from haplane.errors import DEADLINE_MARK
-from haplane.host_programs import program
+from haplane.host_programs import parts, program
 from haplane.operations.on_host.control_plane import DEADLINE_MARK as ITS_MARK
-from haplane.operations.run import on_host
 from haplane.scripts import script
 
+PROGRAM = program(*parts("facts", "static_pods"), *parts("operations", "control_plane"))
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 LEADER = "kube-controller-manager"
 DRIVERS = {
@@ -67,7 +67,7 @@ class Master:
         return program.replace("ROOT = 0\n", f"ROOT = {os.getuid()}\n")
 
     def run(self, name, change=("", ""), **variables):
-        text = script(name, control_plane_program=on_host("control_plane"), **variables)
+        text = script(name, **variables)
         return self.shell(self.text(text).replace(*change))
 
     def restart(self, *, answers=True):
@@ -76,7 +76,7 @@ class Master:
         return self.run("restart_control_plane", change, note_program=NOTE, port="6443")
 
     def control_plane(self, *words):
-        return self.shell(shlex.join(["python3", "-I", "-c", self.text(on_host("control_plane")), *words]))
+        return self.shell(shlex.join(["python3", "-I", "-c", self.text(PROGRAM), *words]))
 
     def shell(self, text):
         return subprocess.run(
@@ -211,7 +211,7 @@ def test_nobody_elses_process_is_taken_for_the_control_planes(bare):
 
 def test_a_process_of_another_user_is_nobodys(bare):
     bare.start("kube-apiserver")
-    program = bare.text(on_host("control_plane")).replace(f"ROOT = {os.getuid()}\n", "ROOT = 4711\n")
+    program = bare.text(PROGRAM).replace(f"ROOT = {os.getuid()}\n", "ROOT = 4711\n")
     said = subprocess.run(
         [sys.executable, "-I", "-c", program, "list", "kube-apiserver"], capture_output=True, check=False
     )
@@ -370,9 +370,7 @@ def test_one_that_its_kubelet_holds_back_is_waited_for_as_long(master):
     journalctl.parent.mkdir(parents=True, exist_ok=True)
     journalctl.write_text(JOURNAL.format(started=master.path("/started")))
     journalctl.chmod(0o755)
-    program = shlex.join(
-        ["python3", "-I", "-c", master.text(on_host("control_plane")), "start", "0", "kube-scheduler"]
-    )
+    program = shlex.join(["python3", "-I", "-c", master.text(PROGRAM), "start", "0", "kube-scheduler"])
     shortened = program.replace("BACK_OFF_SECONDS = 240", "BACK_OFF_SECONDS = 2")
     began = time.monotonic()
     held = master.shell(shortened)

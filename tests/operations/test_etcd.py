@@ -11,7 +11,7 @@ from haplane.errors import DEADLINE_MARK
 from haplane.operations import etcd
 from haplane.scripts import script
 
-EXISTS = 'do test ! -e "$path"'
+EXISTS = 'test ! -e "$path" || echo'
 BEFORE = {EXISTS: [host_paths.ETCD_BOOTSTRAPPED]}
 
 

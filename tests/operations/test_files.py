@@ -25,7 +25,7 @@ def text(wanted):
     return script("place_files", **files.needs(wanted))
 
 
-LOOK = "hashlib.sha256(open(path"
+LOOK = "stat.S_IMODE(os.stat(path)"
 SECRET = WantedFile("/etc/kubernetes/pki/ca.key", b"TOP-SECRET-KEY", Part.CONTROL_PLANE, 0o600, secret=True)
 UNIT = WantedFile("/etc/systemd/system/etcd.service", b"[Service]\n", Part.ETCD)
 SYSCTL = WantedFile("/etc/sysctl.d/99-haplane.conf", b"net.ipv4.ip_forward = 1\n", Part.HOST)

@@ -13,7 +13,7 @@ from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.operations import kubeadm
 from haplane.scripts import script
 
-EXISTS = 'do test ! -e "$path"'
+EXISTS = 'test ! -e "$path" || echo'
 
 
 def program(directory: Path, name: str, script: str) -> None:

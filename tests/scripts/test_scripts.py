@@ -29,14 +29,12 @@ LISTED = ["first", "second; with 'quotes'"]
 
 
 def given(name):
-    """Something for each variable that a script and its functions name, its list included."""
-    try:
-        script(name)
-    except ValueError as error:
-        named = re.findall(r"'([^']+)'", str(error).partition(" names ")[2])
-        variables = {variable: f"the {variable}" for variable in named if variable != "@"}
-        return ([LISTED] if "@" in named else []), variables
-    return [], {}
+    """Something for each variable that a script and its functions name, its programs and its list included."""
+    with pytest.raises(ValueError, match=" names ") as error:
+        script(name, nobody_names_this="")
+    named = re.findall(r"'([^']+)'", str(error.value).partition(" names ")[2])
+    variables = {variable: f"the {variable}" for variable in named if variable != "@"}
+    return ([LISTED] if "@" in named else []), variables
 
 
 def rendered(name):
@@ -88,6 +86,16 @@ def test_what_is_given_is_never_shell(tmp_path):
     (tmp_path / "kept").touch()
     subprocess.run(["sh", "-c", text], check=True)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_programs_are_files_which_are_linted_and_not_strings():
+    """Python in Python and in shell, and shell whose arguments have numbers for names."""
+    package = scripts.DIRECTORY.parent
+    in_strings = re.compile(r'"""\n(import|from) \w|\$\{?[1-9]')
+    in_scripts = re.compile(r"python3 [^'\n]*-c '")
+    found = [path for path in package.rglob("*.py") if in_strings.search(path.read_text())]
+    found += [path for path in package.rglob("*.sh") if in_scripts.search(path.read_text())]
+    assert [str(path.relative_to(package)) for path in found] == []
 
 
 @pytest.mark.parametrize("file", sorted(scripts.DIRECTORY.rglob("*.sh")), ids=lambda path: path.stem)

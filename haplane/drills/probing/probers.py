@@ -43,7 +43,7 @@ def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_
     name = f"kubernetes.default.svc.{inventory.cluster.dns_domain}"
     arguments = (str(services[1]), str(services[DNS_OFFSET]), name, str(per_second))
     prober = ("python3", "-I", "-c", program(*IN_CLUSTER), *arguments)
-    inside = script("enter_dns_pod", prober, newest_process=program(*NEWEST))
+    inside = script("enter_dns_pod", prober)
     return Recording(ssh_command(host, "sh", "-c", inside), "", requests_of)
 
 

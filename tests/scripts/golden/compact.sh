@@ -1,6 +1,7 @@
 set -eu
 ETCD_HEALTHCHECK_CLIENT_STEM='/etc/etcd/pki/healthcheck-client'
 ETCD_MEMBER_CA_CRT='/etc/etcd/pki/ca.crt'
+current_revision='the current_revision'
 
 local_etcdctl() (
     seconds=$1
@@ -9,8 +10,7 @@ local_etcdctl() (
         --cert="$ETCD_HEALTHCHECK_CLIENT_STEM.crt" --key="$ETCD_HEALTHCHECK_CLIENT_STEM.key" "$@"
 )
 
-revision=$(local_etcdctl 2 get haplane-health -w json |
-    python3 -I -c 'import json, sys; print(json.load(sys.stdin)["header"]["revision"])')
+revision=$(local_etcdctl 2 get haplane-health -w json | python3 -I -c "$current_revision")
 output=$(local_etcdctl 280 compaction --physical -- "$revision" 2>&1) && exit 0
 case $output in *"has been compacted"*) exit 0 ;; esac
 echo "$output" >&2

@@ -1,6 +1,7 @@
 set -eu
 ETCD_HEALTHCHECK_CLIENT_STEM='/etc/etcd/pki/healthcheck-client'
 ETCD_MEMBER_CA_CRT='/etc/etcd/pki/ca.crt'
+other_voters='the other_voters'
 
 local_etcdctl() (
     seconds=$1
@@ -13,13 +14,7 @@ if ! seen=$(local_etcdctl 2 endpoint status -w json && local_etcdctl 2 member li
     echo "this member does not answer, so it hands nothing over"
     exit 0
 fi
-others=$(printf '%s' "$seen" | python3 -I -c '
-import json, sys
-(own,), cluster = map(json.loads, sys.stdin)
-status = own["Status"]
-leads = status.get("leader") == status["header"]["member_id"]
-voters = [m["ID"] for m in cluster["members"] if not m.get("isLearner") and m["ID"] != status["header"]["member_id"]]
-print(*(format(voter, "x") for voter in voters if leads))')
+others=$(printf '%s' "$seen" | python3 -I -c "$other_voters")
 test -n "$others" || exit 0
 for other in $others; do
     if local_etcdctl 2 move-leader "$other"; then exit 0; fi

@@ -8,6 +8,7 @@ SCHEDULER_MANIFEST='/etc/kubernetes/manifests/kube-scheduler.yaml'
 note_program='the note_program'
 patience='the patience'
 port='the port'
+request_apiserver='the request_apiserver'
 skipped='the skipped'
 
 note() {
@@ -15,16 +16,7 @@ note() {
 }
 
 local_apiserver() {
-    python3 -I -c '
-import ssl, sys, urllib.error, urllib.request
-port, path, seconds = sys.argv[1:]
-proxy, tls = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
-try:
-    urllib.request.build_opener(proxy, tls).open(f"https://127.0.0.1:{port}{path}", timeout=float(seconds))
-except OSError as error:
-    print(error, file=sys.stderr)
-    sys.exit(22 if isinstance(error, urllib.error.HTTPError) else 1)
-' "$port" "$1" "$2"
+    python3 -I -c "$request_apiserver" "$port" "$1" "$2"
 }
 
 # apiserver_answers SECONDS: whether it answers at all, an error too.

@@ -26,6 +26,7 @@ STATE='/var/lib/haplane'
 SYSCTL_CONF='/etc/sysctl.d/99-haplane.conf'
 SYSTEMD_UNITS='/etc/systemd/system'
 VRRP_FILTER_SERVICE='/etc/systemd/system/haplane-vrrp.service'
+container_tables='the container_tables'
 pod_network='the pod_network'
 snapshots='the snapshots'
 timestamp='the timestamp'
@@ -113,12 +114,8 @@ for link in cni0 flannel.1 kube-ipvs0; do ip link delete "$link" 2>/dev/null; do
 ip route flush root "$pod_network" 2>/dev/null
 # shellcheck disable=SC2086 # "ADDRESS dev DEVICE"
 test -z "$floating" || ip address delete $floating 2>/dev/null # a keepalived that was killed has left it
-nft -j list tables 2>/dev/null | python3 -I -c '
-import json, sys
-for entry in json.load(sys.stdin)["nftables"]:
-    table = entry.get("table", {})
-    if table.get("name", "").startswith(("kube-proxy", "flannel")):
-        print(table["family"], table["name"])' | while read -r family table; do nft delete table "$family" "$table"; done
+nft -j list tables 2>/dev/null | python3 -I -c "$container_tables" |
+    while read -r family table; do nft delete table "$family" "$table"; done
 
 for tool in iptables ip6tables; do
     rules=$($tool-save 2>/dev/null) || continue

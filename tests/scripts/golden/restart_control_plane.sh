@@ -14,6 +14,7 @@ SERVICE_ACCOUNT_STEM='/etc/kubernetes/pki/sa'
 control_plane_program='the control_plane_program'
 note_program='the note_program'
 port='the port'
+request_apiserver='the request_apiserver'
 
 control_plane() {
     python3 -I -c "$control_plane_program" "$@"
@@ -55,16 +56,7 @@ start_again() {
 }
 
 local_apiserver() {
-    python3 -I -c '
-import ssl, sys, urllib.error, urllib.request
-port, path, seconds = sys.argv[1:]
-proxy, tls = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
-try:
-    urllib.request.build_opener(proxy, tls).open(f"https://127.0.0.1:{port}{path}", timeout=float(seconds))
-except OSError as error:
-    print(error, file=sys.stderr)
-    sys.exit(22 if isinstance(error, urllib.error.HTTPError) else 1)
-' "$port" "$1" "$2"
+    python3 -I -c "$request_apiserver" "$port" "$1" "$2"
 }
 
 # apiserver_answers SECONDS: whether it answers at all, an error too.

@@ -1,6 +1,8 @@
 set -eu
 DEADLINE_MARK='deadline passed:'
 KUBELET_SERVING_CRT='/var/lib/kubelet/pki/kubelet.crt'
+is_healthy='the is_healthy'
+kubelet_serves='the kubelet_serves'
 
 wait_for() (
     seconds=$1 what=$2 deadline=$(($(date +%s) + $1))
@@ -15,19 +17,9 @@ wait_for() (
 )
 
 serves_certificate() {
-    python3 -I -c '
-import socket, ssl, sys
-socket.setdefaulttimeout(2)
-served = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", 10250)))
-if served != ssl.PEM_cert_to_DER_cert(open(sys.argv[1]).read()):
-    sys.exit("it serves another certificate")' "$KUBELET_SERVING_CRT"
+    python3 -I -c "$kubelet_serves" "$KUBELET_SERVING_CRT"
 }
 
-healthy() {
-    python3 -I -c '
-import urllib.request
-urllib.request.build_opener(urllib.request.ProxyHandler({})).open("http://127.0.0.1:10248/healthz", timeout=2)'
-}
 systemctl restart kubelet.service
-wait_for 60 "the kubelet is healthy" healthy
+wait_for 60 "the kubelet is healthy" python3 -I -c "$is_healthy"
 wait_for 30 "the kubelet serves the certificate on the disk" serves_certificate
