@@ -16,7 +16,7 @@ from haplane.domain.refusals import fix_of_refusal, irreplaceable
 from haplane.domain.status.workloads import removal, views_of
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
-from haplane.domain.validation import first_error
+from haplane.domain.validation import unreadable
 from haplane.domain.versions import is_version, parse
 from haplane.domain.webhooks import Called, DryRuns, called, subject
 from haplane.errors import INVENTORY, HaplaneError
@@ -75,12 +75,7 @@ def parse_deprecated_apis(host: str, answer: bytes) -> list[DeprecatedApi]:
     try:
         return [DeprecatedApi(host, **labels.model_dump()) for labels in _USED.validate_json(answer)]
     except ValidationError as error:
-        raise HaplaneError(
-            f"{host} returned a list of deprecated APIs that cannot be read",
-            where=host,
-            why=first_error(error),
-            next_step="re-run with --debug",
-        ) from None
+        raise unreadable(host, "a list of deprecated APIs", error) from None
 
 
 def host_problems(

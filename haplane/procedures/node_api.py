@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from haplane.context.context import Context
 from haplane.domain.drain.pod import Pod
-from haplane.errors import HaplaneError
+from haplane.domain.validation import unreadable
 from haplane.observation.workloads import ask_any
 
 CORDONED = "haplane/cordoned"
@@ -32,5 +32,5 @@ def evict(context: Context, pods: Sequence[Pod]) -> dict[str, str]:
     master, answer = ask_any(context, "evict", json.dumps(named))
     try:
         return TypeAdapter(dict[str, str]).validate_json(answer)
-    except ValidationError:
-        raise HaplaneError(f"{master} returned a response that cannot be read", next_step="re-run") from None
+    except ValidationError as error:
+        raise unreadable(master, "a response", error) from None

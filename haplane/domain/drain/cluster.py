@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from haplane.domain.drain.api import ApiObject, Entries, NodeAffinity, Object, Quantities, Selector, Taint, Text
 from haplane.domain.drain.pod import Condition, HostPath, Pod
 from haplane.domain.reported import Count, ShortText
-from haplane.domain.validation import first_error
-from haplane.errors import HaplaneError
+from haplane.domain.validation import unreadable
 
 MOST_PODS = 20_000
 MOST_OBJECTS = 50_000
@@ -242,9 +241,4 @@ def parse_workloads(host: str, text: bytes) -> Workloads:
     try:
         return Workloads.model_validate_json(text)
     except ValidationError as error:
-        raise HaplaneError(
-            f"{host} returned API objects that cannot be read",
-            where=host,
-            why=first_error(error),
-            next_step="run again with --debug",
-        ) from None
+        raise unreadable(host, "API objects", error) from None

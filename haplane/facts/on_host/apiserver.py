@@ -11,6 +11,7 @@ from typing import Any
 
 from haplane.facts.on_host.kubelet import last_error_of
 from haplane.facts.on_host.kubernetes import (
+    ADMIN_CONF,
     KUBE_SYSTEM,
     MOST_TEXT,
     Forbidden,
@@ -52,7 +53,7 @@ def why_undecodable(port: int) -> str:
     It has none of the name that is asked for, and answers from the cache.
     """
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError, AttributeError):
-        context = credentials(read("/etc/kubernetes/admin.conf") or "")
+        context = credentials(read(ADMIN_CONF) or "")
         connection = TlsConnection("127.0.0.1", port, context=context, timeout=ADMINISTRATOR_SECONDS)
         with contextlib.closing(connection):
             connection.request("GET", UNUSED_NAME)
@@ -69,7 +70,7 @@ def answer_to_administrator(port: int) -> dict[str, str]:
     """
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError):
         try:
-            ask(port, read("/etc/kubernetes/admin.conf") or "", [KUBE_SYSTEM], seconds=ADMINISTRATOR_SECONDS)
+            ask(port, read(ADMIN_CONF) or "", [KUBE_SYSTEM], seconds=ADMINISTRATOR_SECONDS)
         except Forbidden as error:
             return {"forbids": str(error)}
         except OSError as error:

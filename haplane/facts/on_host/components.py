@@ -13,7 +13,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from haplane.facts.on_host.kubernetes import LEASES, ask
+from haplane.facts.on_host.kubernetes import ADMIN_CONF, LEASES, NO_ANSWER, ask
 from haplane.facts.on_host.probe import TlsConnection, read
 from haplane.facts.on_host.static_pods import PROC, system_pod_processes
 
@@ -95,7 +95,7 @@ def reach(component: str) -> str | None:
         address, port = place.hostname or "", place.port or 443
         socket.create_connection((address, port), timeout=PATIENCE).close()
         ask_as_it_does(address, port, config, [LEASES + component, ANY_NODE])
-    except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
+    except NO_ANSWER as error:
         why = str(error).removeprefix(f"{LEASES}{component}: ").removeprefix(f"{ANY_NODE}: ") or type(error).__name__
         return f"{server}: {why}"[:MOST_CHARACTERS]
     return None
@@ -109,7 +109,7 @@ def ask_as_it_does(address: str, port: int, config: str, paths: list[str]) -> No
 
 def servers() -> dict[str, str]:
     """Kubeconfigs of nodes and masters that are there, by path -> the API server that each names."""
-    found = {path: read(path) for path in ("/etc/kubernetes/kubelet.conf", "/etc/kubernetes/admin.conf")}
+    found = {path: read(path) for path in ("/etc/kubernetes/kubelet.conf", ADMIN_CONF)}
     return {path: server_of(text) for path, text in found.items() if text is not None}
 
 

@@ -5,12 +5,9 @@ The collector of garbage and the deletion of namespaces read them all, and wait.
 
 from __future__ import annotations
 
-import http.client
-from collections.abc import Callable
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import METADATA_LISTS, MOST_TEXT, ask
-from haplane.facts.on_host.probe import read
+from haplane.facts.on_host.kubernetes import METADATA_LISTS, MOST_TEXT, Ask, seen_by_admin
 from haplane.facts.on_host.webhooks import services_of, unanswered
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -19,15 +16,11 @@ MOST_CONVERTED = 30
 
 def silent_conversions(port: int) -> list[dict[str, Any]]:
     """Name of each such definition, and why its webhook does not answer; none while no API server does."""
-    config = read("/etc/kubernetes/admin.conf") or ""
-    try:
-        return unconverted(lambda paths, **how: ask(port, config, paths, **how))
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
-        return []
+    return seen_by_admin(port, unconverted)
 
 
-def unconverted(api: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same by what ``api`` gives: path -> what is there. Definitions are large: those alone are read in whole."""
+def unconverted(api: Ask) -> list[dict[str, Any]]:
+    """The same by what ``api`` returns. Definitions are large: those alone are read in whole."""
     every = f"{DEFINITIONS}?limit=1000"
     listed = api([every], accept=METADATA_LISTS)[every]["items"]
     paths = [f"{DEFINITIONS}/{one['metadata']['name']}" for one in listed if names_a_webhook(one)][:MOST_CONVERTED]

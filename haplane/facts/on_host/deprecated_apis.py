@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-from haplane.facts.on_host.kubernetes import credentials
+from haplane.facts.on_host.kubernetes import ADMIN_CONF, credentials
 from haplane.facts.on_host.probe import TlsConnection, read
 
 SAMPLE = re.compile(r"^apiserver_requested_deprecated_apis\{([^}]*)\} [1-9]", re.M)
@@ -20,7 +20,7 @@ SECONDS = 10
 
 def deprecated_apis(port: int) -> list[dict[str, str]]:
     """The labels of each. Raises OSError or HTTPException when it does not answer."""
-    config = read("/etc/kubernetes/admin.conf") or ""
+    config = read(ADMIN_CONF) or ""
     connection = TlsConnection("127.0.0.1", port, context=credentials(config), timeout=SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", "/metrics")

@@ -8,7 +8,6 @@ controller of those would: what matchConditions decide is decided by the API ser
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import sys
@@ -16,7 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import LEASES, MOST_TEXT, NODES, ask, credentials
+from haplane.facts.on_host.kubernetes import ADMIN_CONF, LEASES, MOST_TEXT, NODES, ODD_ANSWER, ask, credentials
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.trials import Write, making, trial
 from haplane.facts.on_host.workloads import LEADERS, RECORD, own_daemon_sets, paths_of_daemon_sets, recorded_objects
@@ -29,12 +28,12 @@ MERGE_PATCH = "application/merge-patch+json"
 
 def main() -> None:
     """Try them all, and print what was refused by whom."""
-    port, names, config = int(sys.argv[1]), set(sys.argv[2:]), read("/etc/kubernetes/admin.conf") or ""
+    port, names, config = int(sys.argv[1]), set(sys.argv[2:]), read(ADMIN_CONF) or ""
     try:
         found = ask(port, config, [RECORD, NODES])
         found |= ask(port, config, paths_of_daemon_sets(recorded_objects(found.get(RECORD, {}))))
         json.dump(tried(port, config, list(writes(found)), names), sys.stdout)
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
+    except ODD_ANSWER as error:
         sys.exit(f"the API server on this host: {error or type(error).__name__}")
 
 

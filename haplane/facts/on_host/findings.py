@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from haplane.facts.on_host.corefile import COREFILE, Log, corefile_error, log_reader, silent_forwards
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, ask
+from haplane.facts.on_host.kubernetes import ADMIN_CONF, KUBE_SYSTEM, MOST_TEXT, NO_ANSWER, ask
 from haplane.facts.on_host.own_pods import crashing_pods, lingering_pods
 from haplane.facts.on_host.pods import seconds_since
 from haplane.facts.on_host.probe import read
@@ -55,7 +54,7 @@ def findings(port: int, dns: str) -> dict[str, Any] | None:
 
     ``dns`` is the address that pods ask.
     """
-    config = read("/etc/kubernetes/admin.conf")
+    config = read(ADMIN_CONF)
     if config is None:
         return None
     paths = [
@@ -75,7 +74,7 @@ def findings(port: int, dns: str) -> dict[str, Any] | None:
         listed = ask(port, config, paths)
         listed |= ask(port, config, [SANDBOX_EVENTS, MOUNT_EVENTS]) if without_sandbox(listed) else {}
         return found_in(listed, log_reader(port, config), dns)
-    except (OSError, http.client.HTTPException, ValueError, LookupError):
+    except NO_ANSWER:
         return None
 
 

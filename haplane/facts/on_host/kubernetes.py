@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -82,7 +82,7 @@ def why_not_ready(address: str, port: int, seconds: float) -> str | None:
 
 def kubernetes(port: int, chosen: list[str]) -> dict[str, Any] | None:
     """Nodes and the cluster's identity from the API server on this host; None when it does not answer."""
-    config = read("/etc/kubernetes/admin.conf")
+    config = read(ADMIN_CONF)
     if config is None:
         return None
     try:
@@ -99,12 +99,31 @@ def kubernetes(port: int, chosen: list[str]) -> dict[str, Any] | None:
             "coredns_ready": dns_ready,
             "coredns_why": why_dns_lacks(found.get("coredns", {}), dns_pods) if dns_ready < 2 else "",
         }
-    except (OSError, http.client.HTTPException, ValueError, LookupError):
+    except NO_ANSWER:
         return None
+
+
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
+NO_ANSWER = (OSError, http.client.HTTPException, ValueError, LookupError)
+"""What :func:`ask`, and looking for a field in its answer, raises while the API server does not answer properly."""
+ODD_ANSWER = (*NO_ANSWER, TypeError, AttributeError)
+"""The same of objects which anybody may have written: a field is there, and of another type."""
+
+Ask = Callable[..., dict[str, Any]]
+"""Takes paths, and ``accept``: path -> what is there."""
 
 
 class Forbidden(OSError):
     """The API server knows who asks, who must not."""
+
+
+def seen_by_admin(port: int, found: Callable[[Ask], list[Any]]) -> list[Any]:
+    """What ``found`` makes of the API on this host, asked as an administrator; nothing while it does not answer."""
+    config = read(ADMIN_CONF) or ""
+    try:
+        return found(lambda paths, **how: ask(port, config, paths, **how))
+    except ODD_ANSWER:
+        return []
 
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -122,8 +141,8 @@ def ask(
 ) -> dict[str, Any]:
     """Path -> what the API server has there; what does not exist is left out. One connection, one deadline.
 
-    Not by kubectl, which took more CPU for this than all other probes. Raises OSError, HTTPException,
-    ValueError or LookupError when it does not answer.
+    Not by kubectl, which took more CPU for this than all other probes. Raises one of
+    NO_ANSWER when it does not answer.
     """
     deadline = time.monotonic() + seconds
     connection = TlsConnection(address, port, context=credentials(config), timeout=seconds)

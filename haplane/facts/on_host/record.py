@@ -12,7 +12,7 @@ import json
 import sys
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, METADATA_ONLY, ask
+from haplane.facts.on_host.kubernetes import ADMIN_CONF, KUBE_SYSTEM, METADATA_ONLY, ask
 from haplane.facts.on_host.probe import read
 from haplane.facts.on_host.workloads import MOST_OBJECTS, fields_digest
 
@@ -53,7 +53,7 @@ The API servers' right to kubelets (logs, exec) is an object of its own since 1.
 
 def record() -> None:
     """Print them. Raises whatever keeps them from being complete: an object that is not recorded is not watched."""
-    port, watched, config = int(sys.argv[1]), sys.argv[2], read("/etc/kubernetes/admin.conf") or ""
+    port, watched, config = int(sys.argv[1]), sys.argv[2], read(ADMIN_CONF) or ""
     manifest = json.load(sys.stdin)
     applied = manifest["items"] if manifest.get("kind") == "List" else [manifest]
     groups = sorted({root_of(one["apiVersion"]) for one in applied})

@@ -8,16 +8,15 @@ binding names its role, and the binding of a controller's role has the role's na
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import METADATA_LISTS, METADATA_ONLY, ask
-from haplane.facts.on_host.probe import TlsConnection, read
+from haplane.facts.on_host.kubernetes import METADATA_LISTS, METADATA_ONLY, NO_ANSWER, Ask, seen_by_admin
+from haplane.facts.on_host.probe import TlsConnection
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 REVIEWS_SECONDS = 3.0
@@ -44,13 +43,13 @@ k8s.io/kubernetes 1.36, plugin/pkg/auth/authorizer/rbac/bootstrappolicy/controll
 
 def lost_rights(port: int, context: ssl.SSLContext) -> dict[str, str]:
     """Account -> what it may not do, in the API server's words; empty where the API server on this host is late."""
-    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError):
+    with contextlib.suppress(*NO_ANSWER):
         return refusals(port, context, {})
     return {}
 
 
 def refusals(port: int, context: ssl.SSLContext, headers: Mapping[str, str]) -> dict[str, str]:
-    """The same, over one connection. Raises OSError, HTTPException, ValueError or LookupError."""
+    """The same, over one connection. Raises one of NO_ANSWER."""
     deadline = time.monotonic() + REVIEWS_SECONDS
     connection = TlsConnection("127.0.0.1", port, context=context, timeout=REVIEWS_SECONDS)
     found = {}
@@ -115,15 +114,11 @@ RolePlace = tuple[str, str]
 
 def lost_roles(port: int) -> list[str]:
     """The paths of those that are gone, and of bindings that bind nobody any more; none while nobody answers."""
-    config = read("/etc/kubernetes/admin.conf") or ""
-    try:
-        return lost_of(lambda paths, **how: ask(port, config, paths, **how))
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
-        return []
+    return seen_by_admin(port, lost_of)
 
 
-def lost_of(api: Callable[..., dict[str, Any]]) -> list[str]:
-    """The same by what ``api`` gives: path -> what is there. A role that lost nothing but its label is there."""
+def lost_of(api: Ask) -> list[str]:
+    """The same by what ``api`` returns. A role that lost nothing but its label is there."""
     roles = by_place(api(lists_of("role"), accept=METADATA_LISTS))
     bindings = by_place(api(lists_of("rolebinding")))
     if not roles:

@@ -8,7 +8,7 @@ import json
 import ssl
 from typing import Any
 
-from haplane.facts.on_host.kubernetes import KUBE_SYSTEM, MOST_TEXT, credentials
+from haplane.facts.on_host.kubernetes import ADMIN_CONF, KUBE_SYSTEM, MOST_TEXT, NO_ANSWER, credentials
 from haplane.facts.on_host.probe import TlsConnection, read
 
 TOKEN = f"{KUBE_SYSTEM}/serviceaccounts/default/token"
@@ -24,8 +24,8 @@ def tokens(port: int, addresses: list[str]) -> dict[str, Any]:
 
     Empty where it does not answer.
     """
-    config = read("/etc/kubernetes/admin.conf")
-    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError):
+    config = read(ADMIN_CONF)
+    with contextlib.suppress(*NO_ANSWER):
         if config is not None:
             status, answer = issued(port, credentials(config))
             if status in REFUSALS_OF_TOKENS:

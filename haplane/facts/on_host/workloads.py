@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
 from haplane.facts.on_host.kubernetes import (
+    ADMIN_CONF,
     KUBE_SYSTEM,
     KUBE_SYSTEM_OBJECTS,
     LEASES,
     METADATA_ONLY,
     MOST_TEXT,
+    ODD_ANSWER,
+    Ask,
     ask,
     credentials,
 )
@@ -46,13 +48,10 @@ MOST_OBJECTS = 200
 
 ENDED = ("Failed", "Succeeded")
 
-Ask = Callable[..., dict[str, Any]]
-"""Takes paths, and ``accept``."""
-
 
 def workloads(port: int) -> dict[str, Any] | None:
     """Pods, leases, webhooks and applied objects; None while the API server does not answer."""
-    config = read("/etc/kubernetes/admin.conf")
+    config = read(ADMIN_CONF)
     if config is None:
         return None
     try:
@@ -61,7 +60,7 @@ def workloads(port: int) -> dict[str, Any] | None:
             found = from_api(lambda paths, **how: ask(port, config, paths, **how), attempt)
         rights = {**found["hindered"], **lost_rights(port, context)}
         return {**found, "hindered": rights, "lost_roles": lost_roles(port)}
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+    except ODD_ANSWER:
         return None
 
 

@@ -22,10 +22,9 @@ from collections.abc import Callable
 from typing import Any
 
 from haplane.facts.on_host.kubelet_sizes import sizes_of_volumes
-from haplane.facts.on_host.kubernetes import credentials
+from haplane.facts.on_host.kubernetes import ADMIN_CONF, NO_ANSWER, credentials
 from haplane.facts.on_host.probe import TlsConnection, read
 
-CONFIG = "/etc/kubernetes/admin.conf"
 REQUEST_SECONDS = 20
 STATISTICS_SECONDS = 3
 MOST_VOLUMES = 10_000
@@ -192,13 +191,13 @@ class Api:
 def main() -> None:
     """Carry out one of the verbs."""
     port, verb, *words = sys.argv[1:]
-    config = read(CONFIG)
+    config = read(ADMIN_CONF)
     if config is None:
-        sys.exit(f"{CONFIG} is missing")
+        sys.exit(f"{ADMIN_CONF} is missing")
     try:
         api = Api(int(port), config)
         found = VERBS[verb](api, *words)
-    except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
+    except NO_ANSWER as error:
         sys.exit(f"the API server on this host: {error or type(error).__name__}")
     sys.stdout.write(json.dumps(found) + "\n")
 
