@@ -96,7 +96,7 @@ class Executor(Observer, Protocol):
         """Start to send files of the bundle; ``here`` are archives on the host and the image that each brings."""
 
     def attempt(self, host: Host, *command: str, deadline_seconds: float = COMMAND_SECONDS) -> Completed:
-        """The same with any exit code."""
+        """Like `run`, whatever its exit code."""
 
     def send_packages(self, host: Host, directory: str, suffix: str) -> None:
         """The packages of a directory of this machine, by what their names end in."""
