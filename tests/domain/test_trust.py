@@ -253,13 +253,13 @@ def whole(masters, etcd, leaving=0):
 def worlds(draw):
     """An honest cluster, some of it down or lost, and one liar: inventory, honest reports, all reports, its name.
 
-    A host that leaves is the liar.
+    Hosts that leave are down, lost or the liar like all others.
     """
-    shape = draw(st.sampled_from([(3, 0), (5, 0), (3, 3), (5, 3), (3, 0, 1)]))
+    shape = draw(st.sampled_from([(3, 0), (5, 0), (3, 3), (5, 3), (3, 0, 1), (3, 0, 2)]))
     inventory, honest = whole(*shape)
     truth = honest.reports[inventory.etcd[0].name].etcd.members
     reports = dict(honest.reports)
-    for host in inventory.etcd:
+    for host in (*inventory.etcd, *inventory.leaving):
         state = draw(st.sampled_from(["serves"] * 3 + ["down", "lost"]))
         if state != "serves":
             lost = {"has_data": False, "data_cluster_id": None} if state == "lost" else {"data_cluster_id": CLUSTER}
@@ -267,7 +267,7 @@ def worlds(draw):
             reports[host.name] = reports[host.name].model_copy(update={"etcd": etcd})
     honest = Observation.model_construct(reports=reports, unreachable={})
     off = draw(st.lists(st.sampled_from(names(inventory.hosts)), max_size=2, unique=True))
-    liar = draw(st.sampled_from(names(inventory.leaving or inventory.hosts)))
+    liar = draw(st.sampled_from(names((*inventory.hosts, *inventory.leaving))))
     reports = {name: report for name, report in honest.reports.items() if name not in off or name == liar}
     lying = draw(lies(honest.reports[liar], truth))
     unreachable = dict.fromkeys({*off} - {liar}, "off")
@@ -283,15 +283,16 @@ def serving(honest, liar, members):
 @given(worlds(), st.booleans())
 def test_whatever_one_liar_reports_no_honest_member_is_removed_and_no_data_of_one_moved(world, starting):
     inventory, honest, observation, liar = world
-    voters = names(inventory.etcd)
+    leaving = names(inventory.leaving)
+    voters = names(inventory.etcd) + leaving
     changes, _ = changes_of(inventory, seen(observation, inventory), starting=starting)
     for change in changes:
-        if change.act in (Act.REMOVE, Act.ADD, Act.LEAVE) and change.name != liar:
+        if change.act in (Act.REMOVE, Act.ADD, Act.LEAVE) and change.name not in (liar, *leaving):
             own = honest.reports[change.name].etcd
             assert not own.has_data, change
             assert not own.reads_through_quorum, change
     first = changes[0] if changes else None
-    if first is not None and first.act is Act.REMOVE and not starting:
+    if first is not None and first.act in (Act.REMOVE, Act.LEAVE) and not starting:
         left = serving(honest, liar, voters) - {first.name}
         assert 2 * len(left) > len(voters) - 1, "the others are a majority without it"
 
@@ -348,8 +349,9 @@ def test_whatever_one_liar_reports_no_living_node_is_deleted(world, data):
         plan = plan_of(seen(observation, inventory), inventory)
     except HaplaneError:
         return
-    assert set(plan.hosts(Kind.DELETE_NODE)) <= {liar}
-    for name in plan.hosts(Kind.DELETE_NODE):
+    deleted = {*plan.hosts(Kind.DELETE_NODE)} - {*names(inventory.leaving)}
+    assert deleted <= {liar}
+    for name in deleted:
         assert not {"files", "units"} & observation.reports[name].failed.keys()
         assert not observation.reports[name].units["kubelet"].active
 
@@ -373,7 +375,8 @@ def test_whatever_one_liar_reports_a_node_that_is_not_ready_is_a_problem(world):
     told = honest.reports["m1"].kubernetes.model_dump()
     nodes = [node | {"ready": node["name"] != "w1"} for node in told["nodes"]]
     reports = dict(observation.reports)
-    masters = [name for name in names(inventory.masters) if name in reports and name != liar]
+    entitled = names((*inventory.masters, *inventory.leaving))
+    masters = [name for name in entitled if name in reports and name != liar]
     assume(len(masters) > 1)
     for name in masters:
         altered = samples.altered(Observation(reports=reports), name, kubernetes=told | {"nodes": nodes})
