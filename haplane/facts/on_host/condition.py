@@ -189,7 +189,7 @@ def took(journal: str) -> list[float]:
     """The same, from etcd's log."""
     found = []
     for line in journal.splitlines():
-        with contextlib.suppress(ValueError, AttributeError, TypeError):
+        with contextlib.suppress(ValueError, AttributeError, TypeError, LookupError, RecursionError):
             if SLOW_WRITE in line:
                 parts = DURATION.findall(json.loads(line)["took"])
                 found.append(sum(float(number) * IN_SECONDS[unit] for number, unit in parts))

@@ -13,6 +13,7 @@ from haplane.facts.on_host.probe import document, read, size_of
 from haplane.facts.on_host.systemd import loaded_unit
 
 ETCD_DATA = "/var/lib/etcd"
+OLD_DATA, MOST_OLD_DATA = re.compile(r"aside-[0-9]{8}T[0-9]{6}Z"), 100
 VERSIONS = "/var/lib/haplane/versions"
 AGENT = "/opt/haplane/agent"
 LASTING_SETTINGS = {
@@ -59,15 +60,20 @@ def leftovers() -> dict[str, Any]:
 
     return {
         "journal": journal if isinstance(journal, dict) else None,
-        "previous_data": [
-            {"path": path, "size": size_of(path)}
-            for path in sorted(glob.glob(ETCD_DATA + "/aside-*"))
-            if not os.path.islink(path)
-        ],
+        "previous_data": previous_data(),
         "staged": sorted(os.path.basename(path)[:100] for path in glob.glob(VERSIONS + "/*"))[:20],
         "etcd_free_bytes": space.f_bavail * space.f_frsize,
         "etcd_unmounted": is_unmounted("var-lib-etcd.mount"),
     }
+
+
+def previous_data() -> list[dict[str, Any]]:
+    """Old data beside etcd's own, in a directory that the user etcd fills."""
+    return [
+        {"path": path, "size": size_of(path)}
+        for path in sorted(glob.glob(ETCD_DATA + "/aside-*"))
+        if OLD_DATA.fullmatch(os.path.basename(path)) and not os.path.islink(path)
+    ][:MOST_OLD_DATA]
 
 
 def is_unmounted(unit: str) -> bool:

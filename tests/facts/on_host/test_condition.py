@@ -125,3 +125,11 @@ def test_files_that_no_program_can_watch_any_more(monkeypatch):
 
     monkeypatch.setattr(condition.ctypes, "CDLL", lambda *_, **__: Library())
     assert condition.why_no_watch() == "fs.inotify.max_user_instances"
+
+
+NO_ENTRIES = ('{"msg":"slow fdatasync"}', "[" * 100_000 + '"msg":"slow fdatasync"', '["msg":"slow fdatasync"]')
+
+
+@pytest.mark.parametrize("line", NO_ENTRIES, ids=["without", "deep", "list"])
+def test_what_the_user_etcd_writes_into_its_log_keeps_no_report_from_being_read(line):
+    assert condition.took(f'{line}\n{{"msg":"slow fdatasync","took":"2s"}}\n') == [2.0]

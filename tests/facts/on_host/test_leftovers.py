@@ -1,6 +1,7 @@
 """What earlier runs have left on a host."""
 
 import json
+import os
 
 import pytest
 import samples
@@ -8,6 +9,7 @@ from observing import observe
 
 from haplane.desired.files import kubeadm_configuration
 from haplane.desired.hosts import lasting_settings
+from haplane.facts.on_host import leftovers
 
 
 @pytest.mark.parametrize("dns_domain", ["cluster.local", "null"])
@@ -86,3 +88,17 @@ def test_a_disk_that_belongs_under_etcd_and_is_not_mounted_is_reported(tmp_path,
     (tmp_path / "systemctl").write_text(f"#!/bin/sh\nprintf '{shown}\\n'\n")
     (tmp_path / "systemctl").chmod(0o755)
     assert observe(commands=tmp_path).leftovers.etcd_unmounted is unmounted
+
+
+def test_what_the_user_etcd_makes_beside_its_data_keeps_no_report_from_being_read(tmp_path, monkeypatch):
+    """A name that is no text, or a million of them: nothing of the host was known."""
+    old = tmp_path / "aside-20260701T110000Z"
+    (old / "member" / "wal").mkdir(parents=True)
+    (old / "member" / "wal" / "f").write_bytes(b"x" * 5000)
+    (old / "root").symlink_to("/usr")
+    (tmp_path / os.fsdecode(b"aside-\xff")).mkdir()
+    (tmp_path / "aside-20260701T110000Z (a)").mkdir()
+    monkeypatch.setattr(leftovers, "ETCD_DATA", str(tmp_path))
+    (found,) = leftovers.previous_data()
+    assert found["path"] == str(old)
+    assert 5000 <= found["size"] < 20_000
