@@ -42,7 +42,7 @@ def finding_problems(
         *_idle(view, workloads, idle, roster),
         *_unbound(view, views),
         *_unstarted(view, kubernetes, roster, observation),
-        *own_pod_problems(view, kubernetes),
+        *own_pod_problems(view, kubernetes, observation.reports),
         *_displaced_dns(view),
         *_service_networks(view),
         *_endpoints(view, workloads, kubernetes, roster, observation),

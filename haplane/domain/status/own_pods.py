@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from haplane.domain.findings import Crashing, Findings, Lingering
-from haplane.domain.observed import Kubernetes
+from haplane.domain.observed import HostReport, Kubernetes
 from haplane.domain.plan import few
 from haplane.domain.problem import Ends, Problem, journal, problem, word
 from haplane.domain.status.nodes import EDIT_COREFILE
 from haplane.domain.status.registration import FREE
 
+START_SECONDS = 60.0
 OUT_OF_MEMORY = "OOMKilled"
 """As the kubelet reports it."""
 
 
-def own_pod_problems(view: Findings, kubernetes: Kubernetes | None) -> Iterator[Problem]:
+def own_pod_problems(
+    view: Findings, kubernetes: Kubernetes | None, reports: Mapping[str, HostReport]
+) -> Iterator[Problem]:
     """As most of the masters report them."""
     yield from (_crashing(one) for one in view.crashing)
     ready = {node.name for node in kubernetes.nodes if node.ready} if kubernetes else set()
-    yield from (_not_going(one) for one in view.not_going if one.held or one.node in ready)
+    had_time = {name for name in ready if not _has_just_started(reports.get(name))}
+    yield from (_not_going(one) for one in view.not_going if one.held or one.node in had_time)
     if view.paused:
         yield problem(
             "the Deployment coredns is paused: changes of it have no effect",
@@ -32,6 +36,12 @@ def own_pod_problems(view: Findings, kubernetes: Kubernetes | None) -> Iterator[
             why="the Corefile names no other server for them",
             fix=f"bring {servers} back, or {EDIT_COREFILE}",
         )
+
+
+def _has_just_started(report: HostReport | None) -> bool:
+    """Whether its kubelet has, which then ends what was deleted meanwhile."""
+    kubelet = report.units.get("kubelet") if report else None
+    return report is not None and kubelet is not None and report.started_at - kubelet.active_since < START_SECONDS
 
 
 def _crashing(one: Crashing) -> Problem:

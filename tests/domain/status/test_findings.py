@@ -300,6 +300,18 @@ def test_a_pod_that_does_not_go_is_named_with_what_holds_it(pod, line):
     assert found == ((f"kube-system/coredns-x has been terminating for minutes {line}",) if line else ())
 
 
+@pytest.mark.parametrize(("since", "named"), [(-10.0, False), (-1000.0, True)])
+def test_a_kubelet_that_has_just_started_has_time_to_end_what_was_deleted(since, named):
+    """Its host was down for longer than pods wait for it, and is back."""
+    units = CONVERGED.reports["m1"].model_dump()["units"]
+    units["kubelet"] |= {"active_since": CONVERGED.reports["m1"].started_at + since}
+    found = problems(
+        observation=samples.altered(CONVERGED, "m1", units=units),
+        not_going=({"name": "kube-system/coredns-x", "node": "m1"},),
+    )
+    assert len(found) == named
+
+
 def test_coredns_that_is_paused_is_named():
     (found,) = problems(paused=True)
     assert found.endswith("fix: `kubectl --namespace=kube-system rollout resume deployment coredns`")
