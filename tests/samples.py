@@ -1,5 +1,6 @@
 """Inventories, a bundle's manifest and hosts' reports for tests: sound, but for what a test changes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from ipaddress import IPv4Address
@@ -178,7 +179,7 @@ def _converge(given: Inventory) -> dict[str, dict[str, Any]]:
     for each in given.hosts:
         wanted = wished[each.name]
         master = each in given.masters
-        made = (*wanted.identity, *needed_paths(given, each), *(MASTER_EVIDENCE if each in given.nodes else ()))
+        made = (*wanted.identity, *needed_paths(given)[each.name], *(MASTER_EVIDENCE if each in given.nodes else ()))
         present = dict.fromkeys(made, SHA256)
         files = {path: _found(sha256) for path, sha256 in present.items()}
         files |= {file.path: _found(file.sha256, file.mode) for file in wanted.files}
@@ -311,5 +312,5 @@ def stopped(observation: Observation, *names: str) -> Observation:
     for name in names:
         found = observation.reports[name].model_dump(by_alias=True)
         changed = altered(observation, name, etcd=found["etcd"] | down, units=found["units"] | {"etcd": unit})
-        observation = changed.model_copy(update={"unreachable": observation.unreachable})
+        observation = replace(changed, unreachable=observation.unreachable)
     return observation

@@ -252,6 +252,10 @@ class Inventory(Settings):
     workers: Annotated[tuple[Host, ...], many] = ()
     leaving: Annotated[tuple[Host, ...], many] = ()
 
+    def __hash__(self) -> int:
+        """Of what it is called: some settings are mappings, which have none."""
+        return hash((self.path, self.cluster.name))
+
     @property
     def etcd_is_external(self) -> bool:
         """Whether etcd runs on hosts of its own."""

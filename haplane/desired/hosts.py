@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
@@ -187,8 +188,16 @@ def has_joined(report: HostReport) -> bool:
     return runs_kubelet(report) or any(path in report.files for path in WORKER_EVIDENCE)
 
 
-def needed_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
-    """Every file of haplane's, and every key of kubeadm's, without which something on the host would not start."""
+@lru_cache(maxsize=8)
+def needed_paths(inventory: Inventory) -> Mapping[str, tuple[str, ...]]:
+    """By host: every file of haplane's, and every key of kubeadm's, without which something there would not start.
+
+    Kept, because the files are rendered for it, and every look and every judgement needs it.
+    """
+    return {host.name: _needed_paths(inventory, host) for host in inventory.hosts}
+
+
+def _needed_paths(inventory: Inventory, host: Host) -> tuple[str, ...]:
     placeholder = wanted_files(inventory, host, interface="", etcd_token="", pause_image="", oidc_ca="")  # noqa: S106
     keys = (*key_paths(inventory, host), *kubeadm_pairs(inventory, host), *ca_of_worker(inventory, host))
     keys += (host_paths.KUBELET_CLIENT_PEM,) if host in inventory.nodes else ()
@@ -216,8 +225,7 @@ def request_for(
         *OWN_FILES,
     }
     files |= {path for staged in host_paths.ROTATION_FILES.values() for path in staged}
-    for host in inventory.hosts:
-        files |= set(needed_paths(inventory, host))
+    files |= {path for paths in needed_paths(inventory).values() for path in paths}
     return {
         "files": sorted(files),
         "bundle": sorted({path for one in bundles for path in _bundle_paths(one)}),

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
 )
@@ -233,17 +232,16 @@ class LeftOut:
     next_step: str
 
 
-class Observation(BaseModel):
+@dataclass(frozen=True)
+class Observation:
     """One moment of the whole cluster: a report for each host that answered, a reason for each that did not.
 
     ``left_out`` are those of the latter that answered too.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    reports: dict[str, HostReport]
-    unreachable: dict[str, str] = Field(default_factory=dict)
-    left_out: dict[str, LeftOut] = Field(default_factory=dict)
+    reports: Mapping[str, HostReport]
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
 
     def of(self, names: Iterable[str]) -> list[HostReport]:
         """Reports of those of the named hosts that answered."""
@@ -261,6 +259,11 @@ class Observation(BaseModel):
 
     def kubernetes(self) -> Kubernetes | None:
         """The cluster as a majority of the API servers that answer reports it; None while none does."""
+        return self._kubernetes
+
+    @cached_property
+    def _kubernetes(self) -> Kubernetes | None:
+        """Kept: every look and every judgement asks for it several times, and hosts may be many."""
         return agreed_view([report.kubernetes for report in self.reports.values() if report.kubernetes is not None])
 
 

@@ -15,7 +15,7 @@ that it is no node any more, or when :func:`is_gone`; one is missing only when :
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haplane.domain.apiserver_report import Apiserver
 from haplane.domain.balancer_report import Balancer
@@ -47,7 +47,7 @@ def believed(roles: Roles, observation: Observation) -> Observation:
     for name in stale_members(sorted(roles.etcd | roles.leaving), reports):
         etcd = reports[name].etcd.model_copy(update={"reads_through_quorum": False})
         reports[name] = reports[name].model_copy(update={"etcd": etcd})
-    return observation.model_copy(update={"reports": reports})
+    return replace(observation, reports=reports)
 
 
 def _of_its_role(roles: Roles, name: str, report: HostReport) -> HostReport:

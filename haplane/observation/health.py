@@ -135,7 +135,7 @@ def roster(inventory: Inventory, manifest: Manifest | None = None) -> Roster:
         api_servers={host.name: api_servers(inventory, host) for host in inventory.nodes},
         etcd_quota_bytes=cluster.etcd.quota_backend_bytes,
         programs={host.name: programs_of(manifest, inventory.roles(host)) for host in inventory.hosts},
-        files={host.name: needed_paths(inventory, host) for host in inventory.hosts},
+        files=needed_paths(inventory),
     )
 
 

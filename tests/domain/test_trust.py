@@ -1,5 +1,6 @@
 """One host lies, of whatever role: what is decided costs no member, no Node and no data of an honest host."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -265,7 +266,7 @@ def worlds(draw):
             lost = {"has_data": False, "data_cluster_id": None} if state == "lost" else {"data_cluster_id": CLUSTER}
             etcd = reports[host.name].etcd.model_copy(update=DOWN | lost)
             reports[host.name] = reports[host.name].model_copy(update={"etcd": etcd})
-    honest = Observation.model_construct(reports=reports, unreachable={})
+    honest = Observation(reports=reports)
     off = draw(st.lists(st.sampled_from(names(inventory.hosts)), max_size=2, unique=True))
     liar = draw(st.sampled_from(names((*inventory.hosts, *inventory.leaving))))
     reports = {name: report for name, report in honest.reports.items() if name not in off or name == liar}
@@ -381,7 +382,7 @@ def test_whatever_one_liar_reports_a_node_that_is_not_ready_is_a_problem(world):
     for name in masters:
         altered = samples.altered(Observation(reports=reports), name, kubernetes=told | {"nodes": nodes})
         reports[name] = altered.reports[name]
-    status = status_of(observation.model_copy(update={"reports": reports}), inventory)
+    status = status_of(replace(observation, reports=reports), inventory)
     assert any(one.startswith("worker w1: not Ready") for one in status.lines)
 
 
@@ -400,7 +401,7 @@ def test_whatever_one_liar_reports_it_hides_nothing_that_the_other_masters_see(w
     assume(masters)
     told = Workloads.model_validate(samples.workloads(inventory, **TROUBLE))
     seen_by = {name: observation.reports[name].model_copy(update={"workloads": told}) for name in masters}
-    status = status_of(observation.model_copy(update={"reports": observation.reports | seen_by}), inventory)
+    status = status_of(replace(observation, reports=observation.reports | seen_by), inventory)
     for words in ("deployments/coredns", "mutatingwebhookconfiguration w refuses"):
         assert any(words in str(one) for one in status.problems), (words, status.problems)
 

@@ -1,5 +1,7 @@
 """Ports between hosts, tried before anything is changed: one worker keeps no masters from being repaired."""
 
+from dataclasses import replace
+
 import pytest
 import samples
 from contexts import FakeExecutor, context_of
@@ -17,7 +19,7 @@ def new(*names):
     """A cluster that exists, these hosts fresh."""
     fresh = samples.fresh(INVENTORY).reports
     seen = samples.converged(INVENTORY)
-    return seen.model_copy(update={"reports": seen.reports | {name: fresh[name] for name in names}})
+    return replace(seen, reports=seen.reports | {name: fresh[name] for name in names})
 
 
 def tried(observation, **failed):
