@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from functools import cache, cached_property
 from hashlib import sha256
 from types import SimpleNamespace
 
@@ -27,14 +28,19 @@ def number_of(version):
 
 def manifest_of(version):
     """A bundle whose every file is another one."""
+    return _manifest_of(version, ETCD[version])
+
+
+@cache
+def _manifest_of(version, etcd_version):
     document = samples.manifest().model_dump(mode="json")
     digest = f"{number_of(version):064x}"
     for file in (*document["files"], *(image["file"] for image in document["images"])):
         etcd = "/etcd" in file["path"]
-        file["sha256"] = f"{ETCD[version].replace('.', ''):0>64}" if etcd else digest
+        file["sha256"] = f"{etcd_version.replace('.', ''):0>64}" if etcd else digest
     for image in document["images"]:
         image["reference"] = f"{image['reference'].rpartition(':')[0]}:v{version}"
-    return Manifest.model_validate(document | {"kubernetes_version": version, "etcd_version": ETCD[version]})
+    return Manifest.model_validate(document | {"kubernetes_version": version, "etcd_version": etcd_version})
 
 
 def write_bundle(directory, version):
@@ -76,12 +82,17 @@ class UpgradedCluster(FakeCluster):
         self.broken, self.broken_members = set(broken), set()
         self.staged_files = {host.name: {} for host in inventory.hosts}
         self.kubelets = {host.name: version for host in inventory.nodes}
-        self.history, self.version_of = [], {}
+        self.history = []
         self.master_names = {host.name for host in inventory.masters}
-        for host in inventory.masters:
-            for one in ETCD:
-                text = kubeadm_configuration(with_version(inventory, one), host)
-                self.version_of[sha256(text.encode()).hexdigest()] = one
+
+    @cached_property
+    def version_of(self):
+        """By digest of a master's kubeadm configuration."""
+        texts = {
+            kubeadm_configuration(with_version(self.inventory, one), host): one
+            for host in self.inventory.masters for one in ETCD
+        }  # fmt: skip
+        return {sha256(text.encode()).hexdigest(): version for text, version in texts.items()}
 
     def _joined(self):
         return [node | {"kubelet_version": f"v{self.kubelets[node['name']]}"} for node in super()._joined()]

@@ -11,6 +11,8 @@ import hashlib
 import json
 import shlex
 import tomllib
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -155,7 +157,13 @@ class Lock(Frozen):
 
 def versions_of(source: Source) -> tuple[str, ...]:
     """The Kubernetes versions that haplane's own locks have for a source, oldest first."""
-    return tuple(version for version in supported.VERSIONS if getattr(load_lock(version), source) is not None)
+    return _having(source, supported.VERSIONS, supported.LOCKS)
+
+
+@cache
+def _having(source: Source, versions: Sequence[str], locks: Path) -> tuple[str, ...]:
+    """Of these versions; kept, because every look of an upgrade chooses from them."""
+    return tuple(one for one in versions if getattr(read_lock(locks / f"{one}.toml"), source) is not None)
 
 
 def load_lock(kubernetes_version: str) -> Lock:
