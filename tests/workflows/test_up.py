@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -244,7 +245,7 @@ def test_a_clone_of_a_master_is_left_out_and_keeps_it_from_nothing():
     """w1 was made from m2's image, or reports m2's machine-id: the repair of every master was refused."""
     inventory = samples.inventory(workers=1)
     lost = samples.converged(inventory)
-    lost = lost.model_copy(update={"reports": lost.reports | {"m2": samples.fresh(inventory).reports["m2"]}})
+    lost = replace(lost, reports=lost.reports | {"m2": samples.fresh(inventory).reports["m2"]})
     context = unfit(cloned(lost, "m2", "w1"))
     assert "m2, w1 have the same /etc/machine-id" in context.observation.unreachable["w1"]
     assert {"m1", "m2", "m3", "lb1"} <= context.observation.reports.keys()
@@ -256,7 +257,7 @@ def test_of_two_workers_that_are_clones_one_stays():
     inventory = samples.inventory(workers=2)
     found = samples.converged(inventory)
     fresh = samples.fresh(inventory).reports
-    found = found.model_copy(update={"reports": found.reports | {name: fresh[name] for name in ("w1", "w2")}})
+    found = replace(found, reports=found.reports | {name: fresh[name] for name in ("w1", "w2")})
     context = unfit(cloned(found, "w1", "w2"), inventory)
     assert [name for name in ("w1", "w2") if name in context.observation.reports] == ["w1"]
 
