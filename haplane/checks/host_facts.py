@@ -24,7 +24,8 @@ from haplane.host_programs import packed, parts, program
 from haplane.streams import last_line
 
 HOST_FACTS = (
-    *parts("facts", "probe", "systemd", "network", "certificates", "haproxy", "static_pods", "pods", "kubernetes"),
+    *parts("facts", "probe", "systemd", "network", "certificates", "haproxy", "static_pods", "pods"),
+    *parts("facts", "serving", "kubernetes"),
     *parts("checks", "https", "processes", "host_facts"),
 )
 """The program that collects a host's facts; each file after those that it uses."""

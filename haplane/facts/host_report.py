@@ -16,7 +16,8 @@ NO_PYTHON = "python3 is not installed: install that package"
 
 
 MODULES = (
-    *("probe", "systemd", "network", "certificates", "haproxy", "machine", "peers", "etcd", "pods", "kubernetes"),
+    *("probe", "systemd", "network", "certificates", "haproxy", "machine", "peers", "etcd", "pods"),
+    *("serving", "kubernetes"),
     *(
         "kubelet",
         "apiserver",
@@ -33,7 +34,7 @@ MODULES = (
 )
 """Of the observer, each after those that it uses."""
 RECORDER = (
-    *("probe", "systemd", "pods", "kubernetes", "leftovers", "webhooks", "trials", "rights", "workloads"),
+    *("probe", "systemd", "pods", "serving", "kubernetes", "leftovers", "webhooks", "trials", "rights", "workloads"),
     "record",
 )
 

@@ -48,7 +48,7 @@ from haplane.threads import Threads
 
 PROGRAMS = (*COMPONENTS.values(), "kube-proxy", "etcd")
 TRIES = program(
-    *parts("facts", "probe", "systemd", "pods", "kubernetes", "leftovers", "webhooks", "trials", "rights"),
+    *parts("facts", "probe", "systemd", "pods", "serving", "kubernetes", "leftovers", "webhooks", "trials", "rights"),
     *parts("facts", "workloads", "dry_runs"),
 )
 UNITS = {"kubelet": host_paths.KUBELET_SERVICE, "etcd": host_paths.ETCD_SERVICE}
@@ -173,7 +173,7 @@ def _etcd_problems(context: Context, running: Mapping[str, EtcdStatus]) -> Itera
 def _deprecated_apis(context: Context) -> list[DeprecatedApi]:
     """Of every API server that is ready: each counts its own requests."""
     port = str(context.inventory.cluster.apiserver_port)
-    text = program(*parts("facts", "probe", "pods", "kubernetes", "deprecated_apis"))
+    text = program(*parts("facts", "probe", "pods", "serving", "kubernetes", "deprecated_apis"))
     ready = [host for host in context.reachable(context.inventory.masters) if context.report(host).apiserver.ready]
 
     def ask(host: Host) -> list[DeprecatedApi]:

@@ -10,7 +10,7 @@ from pyinfra.api.command import QuoteString, StringCommand
 from haplane.host_programs import parts, program
 from haplane.scripts import script
 
-USED = {"node_api": ("probe", "kubernetes", "kubelet_sizes")}
+USED = {"node_api": ("probe", "serving", "kubernetes", "kubelet_sizes")}
 """The observer's files that a program uses."""
 
 

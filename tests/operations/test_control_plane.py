@@ -23,7 +23,7 @@ from haplane.host_programs import parts, program
 from haplane.operations.on_host.control_plane import DEADLINE_MARK as ITS_MARK
 from haplane.scripts import script
 
-PROGRAM = program(*parts("facts", "static_pods"), *parts("operations", "control_plane"))
+PROGRAM = program(*parts("facts", "probe", "static_pods"), *parts("operations", "control_plane"))
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 LEADER = "kube-controller-manager"
 DRIVERS = {

@@ -177,13 +177,12 @@ def ready(ports: Sequence[str], deadline: float) -> None:
 
 def at_work(components: Sequence[str]) -> str:
     """Which of them works, in words; "" for none. Only one that runs on through this look counts."""
-    before = {
-        process: activity(process)[0] for component in components for process in system_pod_processes(component)
-    }
+    before = {one: activity(one) for component in components for one in system_pod_processes(component)}
     time.sleep(WORKS_SECONDS)
     for component in components:
-        for process in system_pod_processes(component):
-            if process in before and activity(process)[0] - before[process] >= WORKS_CPU_SECONDS:
+        for process in before.keys() & set(system_pod_processes(component)):
+            (used, waited), (used_now, waits) = before[process], activity(process)
+            if used_now - used >= WORKS_CPU_SECONDS or (waited and waits):
                 return f"{component} still starts, and uses the CPU"
     return ""
 

@@ -46,5 +46,5 @@ def test_secrets_that_it_cannot_decrypt(monkeypatch, status, message, why):
     answer = SimpleNamespace(status=status, read=io.BytesIO(json.dumps({"message": message}).encode()).read)
     connection = SimpleNamespace(request=lambda *_: None, getresponse=lambda: answer, close=lambda: None)
     monkeypatch.setattr(apiserver, "credentials", lambda _: None)
-    monkeypatch.setattr(apiserver.http.client, "HTTPSConnection", lambda *_, **__: connection)
+    monkeypatch.setattr(apiserver, "TlsConnection", lambda *_, **__: connection)
     assert apiserver.why_undecodable(6443) == why

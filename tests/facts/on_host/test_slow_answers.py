@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from haplane.facts.on_host import components, haproxy, kubelet, kubernetes, peers, probe, tokens
+from haplane.facts.on_host import components, haproxy, kubelet, kubernetes, peers, probe, serving, tokens
 from haplane.host_programs import PACKAGE
 from haplane.pki.ca import new_ca
 from haplane.pki.kubelet_certificates import kubelet_serving_files
@@ -62,7 +62,7 @@ def tls(tmp_path, monkeypatch):
     context.load_cert_chain(tmp_path / "pair.pem")
     real = ssl.create_default_context
     monkeypatch.setattr(ssl, "create_default_context", lambda **_: real(cafile=str(tmp_path / "ca.crt")))
-    monkeypatch.setattr(kubernetes, "presents", lambda _: True)
+    monkeypatch.setattr(serving, "presents", lambda _: True)
     with dripping(socket.create_server(("127.0.0.1", 0)), context) as (_, port):
         yield port
 
@@ -71,7 +71,7 @@ def tls(tmp_path, monkeypatch):
     ("seconds", "ask", "known"),
     [
         (None, lambda port, _: kubernetes.why_not_ready("127.0.0.1", port, SECONDS), "/readyz: .*timed out"),
-        ((kubernetes, "HANDSHAKE_SECONDS"), lambda port, _: kubernetes.unverified("127.0.0.1", port), "None"),
+        ((serving, "HANDSHAKE_SECONDS"), lambda port, _: serving.unverified("127.0.0.1", port), "None"),
         ((peers, "PEER_SECONDS"), lambda port, trust: peers.answers_at(f"https://127.0.0.1:{port}", trust), "False"),
         ((tokens, "TOKEN_SECONDS"), lambda port, trust: tokens.is_unknown("t", "127.0.0.1", port, trust), "False"),
         ((components, "PATIENCE"), lambda _, __: components.health("kube-scheduler"), ".*timed out"),
