@@ -91,7 +91,7 @@ def commands(command, context):
 def help_texts():
     """Usage, texts and options of every command; then what each option does, once."""
     lines, options = [], {}
-    for context in commands(cli, click.Context(cli, info_name="haplane")):
+    for context in commands(cli, click.Context(cli, info_name="haplane", **cli.context_settings)):
         command = context.command
         records = [one.get_help_record(context) for one in command.params if isinstance(one, click.Option)]
         texts = [cleandoc(text or "") for text in (command.short_help, command.help, command.epilog)]
