@@ -77,13 +77,17 @@ def open_log(name: str, now: datetime) -> tuple[Path, TextIO]:
 
 
 def remove_old(folder: Path, name: str) -> None:
-    """Keep KEPT_RUNS logs of this name, and KEPT_BYTES of all."""
-    logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+    """Keep KEPT_RUNS logs of this name, and KEPT_BYTES of all. Another run may remove the same ones meanwhile."""
+    found: dict[Path, os.stat_result] = {}
+    for path in folder.glob("*.log"):
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = path.stat()
+    logs = sorted(found, key=lambda path: found[path].st_mtime, reverse=True)
     same = [path for path in logs if _name_of(path) == name]
     old = set(same[KEPT_RUNS:])
     total = 0
     for path in logs:
-        total += path.stat().st_size
+        total += found[path].st_size
         if total > KEPT_BYTES:
             old.add(path)
     for path in old:

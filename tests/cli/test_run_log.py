@@ -167,6 +167,15 @@ def test_a_verb_that_runs_every_minute_does_not_push_the_others_out(state, monke
     assert path.name in names
 
 
+def test_a_log_that_another_run_removes_meanwhile_costs_none(state):
+    """Both list the same old ones; a link to nothing is one that is gone when it is looked at."""
+    run_log.open_log("up", NOW)[1].close()
+    (state / "log" / "up-20261101T000000Z.log").symlink_to("gone")
+    path, file = run_log.open_log("up", NOW)
+    file.close()
+    assert path.exists()
+
+
 def test_all_logs_together_have_a_bound(state, monkeypatch):
     monkeypatch.setattr(run_log, "KEPT_BYTES", 1000)
     for number, name in enumerate(("a-up", "b-up", "c-up")):
