@@ -41,6 +41,9 @@ BACK_OFF_SECONDS = 240
 """Beyond a deadline: a kubelet's back-off is 300 s at most (MaxContainerBackOff in pkg/kubelet/kubelet.go)."""
 WORKS_SECONDS, WORKS_CPU_SECONDS = 1.0, 0.3
 """What uses so much of so long starts on a slow host, as an API server that fills its caches; waiting uses less."""
+SAID_SECONDS = 120
+"""A kubelet says again that it holds a container back when it looks at its pod: each minute, and half as late again
+(syncFrequency, workerResyncIntervalJitterFactor in pkg/kubelet)."""
 HELD_BACK = r"back-off (\w+) restarting failed container=([\w-]+)"
 DEADLINE_MARK = "deadline passed:"  # haplane.errors has the same
 
@@ -189,7 +192,14 @@ def at_work(components: Sequence[str]) -> str:
 
 def held_back(components: Sequence[str]) -> str:
     """By the kubelet, which says so at each look at their pods; "" where none of them is."""
-    command = ["journalctl", "--unit=kubelet", "--since=-30s", "--output=cat", "--no-pager", "--lines=1000"]
+    command = [
+        "journalctl",
+        "--unit=kubelet",
+        f"--since=-{SAID_SECONDS}s",
+        "--output=cat",
+        "--no-pager",
+        "--lines=4000",
+    ]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(command, capture_output=True, timeout=10, check=False)
         for seconds, component in re.findall(HELD_BACK, done.stdout.decode(errors="replace")):
