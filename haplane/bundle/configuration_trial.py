@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import re
 import tempfile
 from collections.abc import Sequence
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from haplane.bundle.manifest import Manifest, cache_directory
-from haplane.bundle.program_help import Printed, file_of, run_alone, unpack_by_name
-from haplane.domain.platform import architecture
+from haplane.bundle.program_help import Printed, file_of, run_alone, runs_here, unpack_by_name
 from haplane.private import make_private, refuse_shared
 from haplane.streams import shortened
 from haplane.threads import Threads
@@ -61,7 +59,7 @@ def refusals_of(bundle: Path, manifest: Manifest, trials: Sequence[Trial]) -> li
 
     What was accepted is not tried again. Raises HaplaneError.
     """
-    if architecture(platform.machine()) != manifest.architecture:
+    if not runs_here(manifest):
         return []
     kept = cache_directory() / "accepted-configurations"
     make_private(kept)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import platform
 import re
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from haplane.bundle.manifest import Manifest, verify_command
-from haplane.bundle.program_help import run_alone, unpack_by_name
+from haplane.bundle.program_help import run_alone, runs_here, unpack_by_name
 from haplane.domain.arguments import Flags, flags_in, texts
-from haplane.domain.platform import architecture
 from haplane.errors import HaplaneError
 from haplane.streams import last_line, shortened
 
@@ -32,7 +30,7 @@ def wrong_flags(bundle: Path, manifest: Manifest, component: str, flags: Flags) 
 
     None are where this machine cannot run the bundle's programs. Raises HaplaneError.
     """
-    if not flags or architecture(platform.machine()) != manifest.architecture:
+    if not flags or not runs_here(manifest):
         return ()
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory:
         program = unpack_by_name(bundle, manifest, component, Path(directory))

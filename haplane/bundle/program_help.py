@@ -42,7 +42,7 @@ def helps(bundle: Path, programs: Sequence[str]) -> dict[str, str]:
     Raises HaplaneError for one that the bundle does not have, that is damaged, or that prints nothing.
     """
     manifest = load_manifest(bundle)
-    if architecture(platform.machine()) != manifest.architecture:
+    if not runs_here(manifest):
         return {}
     with tempfile.TemporaryDirectory(prefix="haplane-") as directory, Threads() as pool:
         texts = pool.map(lambda name: _help(bundle, manifest, name, Path(directory) / name), programs)
@@ -96,6 +96,11 @@ def _help(bundle: Path, manifest: Manifest, name: str, directory: Path) -> str:
     new.write_text(text)
     new.replace(kept)
     return text
+
+
+def runs_here(manifest: Manifest) -> bool:
+    """Whether this machine can run the bundle's programs: it may be for hosts of another architecture."""
+    return architecture(platform.machine()) == manifest.architecture
 
 
 def file_of(bundle: Path, manifest: Manifest, name: str) -> BundleFile:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from haplane.domain import host_paths
 from haplane.domain.balancer_report import APISERVERS, ETCD, Server
 from haplane.domain.observed import Observation
 from haplane.domain.plan import are, few
 from haplane.domain.problem import UP, Problem, journal, on, problem
 from haplane.domain.status.causes import continuing
 from haplane.domain.status.model import BalancerStatus, Roster
-from haplane.domain.status.own_files import spoiled
+from haplane.domain.status.own_files import changed_in, spoiled
 
 MOST_CLIENTS = 0.9
+KEEPALIVED = ("/etc/keepalived",)
+"""Where a script that is not executable is one that checks nothing."""
 
 
 def balancer_status(name: str, observation: Observation) -> BalancerStatus:
@@ -125,16 +126,11 @@ def _faulty(name: str, roster: Roster, observation: Observation) -> Problem:
 def _is_altered(name: str, roster: Roster, observation: Observation) -> bool:
     """With files that are gone, or in the state FAULT, it has a line of its own."""
     unit = observation.reports[name].units.get("keepalived")
-    return bool(unit and unit.active and _keepalived_files(name, roster)) and not _is_faulty(name, observation)
-
-
-def _keepalived_files(name: str, roster: Roster) -> list[str]:
-    """Those that are there and not haplane's: a script that is not executable is one, and checks nothing."""
-    return [path for path in roster.changed.get(name, ()) if host_paths.is_below(path, "/etc/keepalived")]
+    return bool(unit and unit.active and changed_in(name, roster, KEEPALIVED)) and not _is_faulty(name, observation)
 
 
 def _altered(name: str, roster: Roster) -> Problem:
-    own = _keepalived_files(name, roster)
+    own = changed_in(name, roster, KEEPALIVED)
     return problem(
         f"{name}: keepalived may keep the endpoint's address when haproxy fails, or not take it over",
         why=f"{are(own)} not as haplane writes it",

@@ -60,10 +60,13 @@ def dns_path_problems(
     unresolved, blamed = _unresolved(pods, roster), _blamed(pods)
     if unresolved:
         return unresolved
+    of_service = list(_of_service(asked, pods)) if listed else []
+    if of_service and _is_explained_for_all(roster, observation, findings):
+        of_service = []
     return [
         *_of_pods(pods, blamed),
         *_of_nodes([one for one in pods if one.answer.address not in blamed]),
-        *(_of_service(asked, pods) if listed and not _is_explained_for_all(roster, observation, findings) else []),
+        *of_service,
     ]
 
 

@@ -30,10 +30,15 @@ def spoiled(name: str, roster: Roster, report: HostReport, of: str) -> str | Non
     lost = set(absent_files(name, roster, report))
     if absent := [path for path in mine if path in lost]:
         return f"{are(absent)} missing"
-    if changed := [path for path in roster.changed.get(name, ()) if _is_read(path, places)]:
+    if changed := changed_in(name, roster, places):
         return f"{are(changed)} not as haplane writes it"
     unusable = (f"{path}: {why}" for path, why in sorted(report.unusable.items()) if _is_read(path, places))
     return next(unusable, None)
+
+
+def changed_in(name: str, roster: Roster, places: tuple[str, ...]) -> list[str]:
+    """Files at or below these paths that are there and not as haplane writes them."""
+    return [path for path in roster.changed.get(name, ()) if _is_read(path, places)]
 
 
 def _is_read(path: str, places: tuple[str, ...]) -> bool:

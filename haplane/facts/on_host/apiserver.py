@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import re
@@ -14,6 +13,8 @@ from haplane.facts.on_host.kubernetes import (
     ADMIN_CONF,
     KUBE_SYSTEM,
     MOST_TEXT,
+    NO_ANSWER,
+    ODD_ANSWER,
     Forbidden,
     ask,
     credentials,
@@ -52,7 +53,7 @@ def why_undecodable(port: int) -> str:
 
     It has none of the name that is asked for, and answers from the cache.
     """
-    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError, AttributeError):
+    with contextlib.suppress(*ODD_ANSWER):
         context = credentials(read(ADMIN_CONF) or "")
         connection = TlsConnection("127.0.0.1", port, context=context, timeout=ADMINISTRATOR_SECONDS)
         with contextlib.closing(connection):
@@ -68,7 +69,7 @@ def answer_to_administrator(port: int) -> dict[str, str]:
 
     Neither where it may, and where that is not known.
     """
-    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError):
+    with contextlib.suppress(*NO_ANSWER):
         try:
             ask(port, read(ADMIN_CONF) or "", [KUBE_SYSTEM], seconds=ADMINISTRATOR_SECONDS)
         except Forbidden as error:
