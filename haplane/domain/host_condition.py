@@ -66,9 +66,9 @@ class HostCondition(Observed):
     memory: Usage = ()
     watches: Literal["", "fs.inotify.max_user_instances", "fs.inotify.max_user_watches"] = ""
 
-    def stopped_process(self, program: str) -> Stopped | None:
-        """One of this service or container."""
-        return next((one for one in self.stopped if one.program == program), None)
+    def stopped_of(self, program: str) -> list[Stopped]:
+        """The processes of this service or container that are stopped."""
+        return [one for one in self.stopped if one.program == program]
 
 
 class Kubelet(Observed):

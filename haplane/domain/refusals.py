@@ -18,7 +18,7 @@ RESTART_APISERVER = (
 REMEDIES = (
     (r"(?:exceeded|failed) quota: ([a-z0-9.-]+)", "`kubectl --namespace={namespace} delete resourcequota {0}`"),
     (
-        r"usage per (?:Container|Pod) is",
+        r"(?:usage|ratio) per (?:Container|Pod) is|must be less than or equal to [a-z0-9-]+ limit",
         "see `kubectl --namespace={namespace} get limitranges`, and delete the one that refuses",
     ),
     (r"violates PodSecurity", "`kubectl label namespace {namespace} pod-security.kubernetes.io/enforce-`"),
@@ -56,6 +56,8 @@ REMEDIES = (
 )
 """What an API server says when it refuses a pod -> the command that ends that; groups are {0}."""
 
+FAILED_CREATE = "FailedCreate: "
+"""What a controller's reason for having made no pod begins with."""
 QUOTA = re.compile(r"exceeded quota: .*requested: (\S+), used: (\S+), limited: (\S+)$")
 
 
@@ -75,13 +77,18 @@ def fix_of_refusal(name: str, why: str) -> str:
 
 
 def waits_to_create(one: DaemonSet, view: Workloads) -> bool:
-    """Whether a webhook kept its pods from being made that answers now, or is gone, and its controller waits.
+    """Whether what kept its pods from being made is gone, and its controller waits before it tries again."""
+    return len(one.pods) < one.desired and was_refused(one.name, one.warning or "", view)
 
-    For up to 16 minutes (k8s.io/client-go, DefaultTypedControllerRateLimiter), unless the object changes.
+
+def was_refused(name: str, why: str, view: Workloads) -> bool:
+    """Whether pods of NAMESPACE/NAME were refused, and would be taken now: the quota or the webhook is gone.
+
+    Their controller waits up to 16 minutes (k8s.io/client-go, DefaultTypedControllerRateLimiter), unless the object
+    changes.
     """
-    why = one.warning or ""
-    kept = why.startswith("FailedCreate: ") and "failed calling webhook" in why and len(one.pods) < one.desired
-    return kept and one.name not in view.refused and not any(hook.webhook in why for hook in view.webhooks)
+    still = name in view.refused or any(hook.webhook in why for hook in view.webhooks)
+    return why.startswith(FAILED_CREATE) and not still
 
 
 def irreplaceable(view: Workloads) -> Mapping[str, str]:

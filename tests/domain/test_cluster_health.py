@@ -453,7 +453,8 @@ def test_what_takes_the_place_of_haplanes_files_is_named(told, words):
 )
 def test_what_refuses_a_pod_is_named_with_the_command_that_ends_it(refusal, command):
     warning = f'FailedCreate: Error creating: pods "flannel-" is forbidden: {refusal}'
-    (found,) = problems(with_workloads(daemon_sets=flannel(warning=warning)))
+    refused = {"kube-flannel/flannel": refusal}
+    (found,) = problems(with_workloads(daemon_sets=flannel(warning=warning), refused=refused))
     assert found.startswith("kube-flannel/flannel: no pod on m2 (FailedCreate")
     assert found.endswith(f"fix: `{command}`")
 

@@ -41,9 +41,33 @@ def test_pods_that_are_missing_already_are_named_with_the_cause_and_not_again():
 
 
 def test_coredns_that_lacks_a_pod_is_named_with_the_cause_and_not_again():
-    why = f'pods "coredns-x7k2p" is forbidden: {NO_PODS}'
+    why = f'FailedCreate: pods "coredns-x7k2p" is forbidden: {NO_PODS}'
     (found,) = problems(kubernetes={"coredns_ready": 1, "coredns_why": why}, refused={DNS: NO_PODS})
     assert found.startswith(f"only 1 CoreDNS pod is ready: without it pods cannot resolve names ({why})")
+    assert found.endswith("fix: `kubectl --namespace=kube-system delete resourcequota none`")
+
+
+def test_coredns_that_was_refused_for_a_quota_that_is_gone_is_not_told_to_delete_it_again():
+    """Its controller waited for minutes, and the command that had been given was the one that had been run."""
+    why = f'FailedCreate: pods "coredns-x7k2p" is forbidden: {NO_PODS}'
+    (found,) = problems(kubernetes={"coredns_ready": 0, "coredns_why": why})
+    assert found.endswith("fix: `kubectl --namespace=kube-system rollout restart deployment coredns`")
+
+
+OF_A_LIMIT = (
+    'spec.containers[0].resources.requests: Invalid value: "50Mi": must be less than or equal to memory limit of 1Mi'
+)
+
+
+def test_a_limit_range_is_named_once_with_what_it_keeps_from_starting():
+    """1 MiB for each container of kube-flannel: three lines with three commands, none of which ended it."""
+    flannel = "kube-flannel/flannel"
+    sets = [{"name": flannel, "desired": 4, "ready": 0, "warning": f"FailedCreate: Error creating: {OF_A_LIMIT}"}]
+    (found,) = problems(daemon_sets=sets, refused={flannel: OF_A_LIMIT})
+    assert found.startswith(f"{flannel}: no pod on")
+    assert found.endswith(
+        "fix: see `kubectl --namespace=kube-flannel get limitranges`, and delete the one that refuses"
+    )
 
 
 NO_RIGHT = 'services is forbidden: User "system:serviceaccount:kube-system:{}" cannot list resource "services"'

@@ -65,7 +65,7 @@ def _several_hold_it(holders: list[str], roster: Roster, observation: Observatio
     """One that is stopped sends no adverts and keeps what it has."""
     what = f"{' and '.join(holders)} both hold the endpoint's address"
     for name in holders:
-        if stopped := observation.reports[name].condition.stopped_process("keepalived"):
+        if stopped := observation.reports[name].condition.stopped_of("keepalived"):
             why = f"keepalived on {name} is stopped and sends no adverts"
             return problem(what, why=why, fix=on(name, continuing(stopped)))
     if own := _spoiled_on(holders, "keepalived", roster, observation):
@@ -84,12 +84,13 @@ def _spoiled_on(names: Iterable[str], unit: str, roster: Roster, observation: Ob
 
 def _not_responding(name: str, observation: Observation) -> Problem:
     """Haproxy that runs and does not answer hangs, and `up` sees nothing to start."""
-    unit = observation.reports[name].units.get("haproxy")
+    what, report = f"{name}: haproxy is not responding", observation.reports[name]
+    if stopped := report.condition.stopped_of("haproxy"):
+        return problem(what, why="it is stopped", fix=on(name, continuing(stopped)))
+    unit = report.units.get("haproxy")
     runs = unit is not None and unit.active
     why = "it is running, but its admin socket does not respond" if runs else "it is not running"
-    return problem(
-        f"{name}: haproxy is not responding", why=why, fix=on(name, "systemctl restart haproxy") if runs else UP
-    )
+    return problem(what, why=why, fix=on(name, "systemctl restart haproxy") if runs else UP)
 
 
 def _is_closed(name: str, observation: Observation) -> bool:
@@ -173,6 +174,15 @@ def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool
     return problem(what, why=why, fix=f"find that host: on {seen_by[0]} `ip neighbour show {address}`")
 
 
+def _is_held_by_nobody(roster: Roster, observation: Observation) -> bool:
+    """By the word of every load balancer, none of which reaches another host at that address."""
+    reports = observation.of(roster.balancers)
+    told = [one.balancer for one in reports if "balancer" not in one.failed]
+    return 0 < len(told) == len(roster.balancers) and not any(
+        one.holds_endpoint or one.endpoint_answers for one in told
+    )
+
+
 def endpoint_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """Whom it would lead to, or what there is between."""
     what = f"the endpoint {roster.endpoint} is not ready"
@@ -180,6 +190,8 @@ def endpoint_problems(roster: Roster, observation: Observation) -> list[Problem]
         return [problem(what, why="no API server is known to be ready", fix=UP)]
     if own := _spoiled_on(roster.balancers, "haproxy", roster, observation):
         return [problem(what, why=own, fix=UP)]
+    if _is_held_by_nobody(roster, observation):
+        return [problem(what, why="no load balancer holds its address", fix=UP)]
     why = "API servers are ready, but the way to them is not"
     return [problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")]
 

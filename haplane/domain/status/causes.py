@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from haplane.domain import host_paths
 from haplane.domain.apiserver_report import REFUSED_PROBES
@@ -38,6 +38,7 @@ def not_ready(what: str, name: str, nodes: Mapping[str, Node], roster: Roster, o
         return problem(what, why=away, fix=fix, needs=[name])
     why, fix = (
         _of_its_host(name, report, roster)
+        or _of_its_own_server(name, roster, observation)
         or _of_refused_writes(observation)
         or _of_its_message(name, message, report)
     )
@@ -55,6 +56,9 @@ def _of_its_host(name: str, report: HostReport, roster: Roster) -> tuple[str, st
         state = report.units.get(unit)
         if unit in roster.units.get(name, ()) and "units" not in report.failed and not (state and state.active):
             return f"its {unit} is not running", UP
+    for program in ("kubelet", "containerd"):
+        if stopped := report.condition.stopped_of(program):
+            return f"its {program} is stopped", on(name, continuing(stopped))
     if does_not_answer(report):
         return "its containerd is running but does not respond", on(name, "systemctl restart containerd")
     if found := _of_its_kubelet(name, report, roster):
@@ -76,6 +80,17 @@ def _of_its_kubelet(name: str, report: HostReport, roster: Roster) -> tuple[str,
         restart = on(name, "systemctl restart kubelet")
         return f"its kubelet is not healthy: {seen.last_error or seen.unhealthy}", restart
     return None
+
+
+def _of_its_own_server(name: str, roster: Roster, observation: Observation) -> tuple[str, str] | None:
+    """Where it is the one that its kubelet reports to: a worker's asks the endpoint."""
+    report = observation.reports[name]
+    server = report.servers.get(host_paths.KUBELET_KUBECONFIG, "")
+    if report.apiserver.ready or not server.startswith(f"https://{roster.addresses.get(name)}:"):
+        return None
+    return "its kubelet asks the API server there, which is not ready", unresponsive_apiserver(
+        name, roster, observation
+    ).fix
 
 
 def _of_refused_writes(observation: Observation) -> tuple[str, str] | None:
@@ -112,10 +127,11 @@ def end_of(reported: str | None) -> Ends:
     return Ends.AFTER_BACK_OFF if crashes else Ends.SOON
 
 
-def continuing(one: Stopped) -> str:
-    """What has a process go on that was stopped, or everything that was frozen with it."""
+def continuing(stopped: Sequence[Stopped]) -> str:
+    """What has a program's processes go on that were stopped, or everything that was frozen with the first."""
+    one = stopped[0]
     if not one.frozen:
-        return f"kill -CONT {one.process}"
+        return f"kill -CONT {' '.join(str(each.process) for each in stopped if not each.frozen)}"
     service = one.frozen.rpartition("/")[0].rpartition("/")[2]
     thaw = f"systemctl thaw {word(service)}; " if service.endswith(".service") else ""
     return f"{thaw}echo {'THAWED' if one.frozen.endswith('freezer.state') else 0} > {word(one.frozen)}"
@@ -137,8 +153,8 @@ def _dead(name: str, roster: Roster, observation: Observation) -> Problem:
     unit = report.units.get("kubelet")
     if "units" not in report.failed and not (unit and unit.active):
         return problem(what, why=_answer(report) or "its kubelet is not running", fix=UP)
-    if one := report.condition.stopped_process(APISERVER):
-        return problem(what, why=f"its process {one.process} is stopped", fix=on(name, continuing(one)))
+    if stopped := report.condition.stopped_of(APISERVER):
+        return problem(what, why=f"its process {stopped[0].process} is stopped", fix=on(name, continuing(stopped)))
     if of_its_manifest := _of_its_manifest(name, report):
         why, fix = of_its_manifest
         return problem(what, why=why, fix=fix)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from haplane.domain import host_paths
 from haplane.domain.host_condition import FileSystem, Stopped, Usage
 from haplane.domain.observed import HostReport, Observation
-from haplane.domain.plan import few
+from haplane.domain.plan import are, few
 from haplane.domain.preflight import executable
 from haplane.domain.problem import UP, Ends, Problem, filling, on, problem
 from haplane.domain.status.causes import continuing
@@ -100,25 +102,21 @@ def _no_exec(name: str, report: HostReport) -> list[Problem]:
 
 
 def _stopped(name: str, report: HostReport) -> list[Problem]:
-    """Those that were frozen together are one line."""
-    found = [
-        problem(
-            f"{name}: {one.program} does nothing: its process {one.process} is stopped",
-            why="by SIGSTOP or a debugger",
-            fix=on(name, continuing(one)),
-        )
-        for one in report.condition.stopped
-        if not one.frozen
-    ]
-    together: dict[str, list[Stopped]] = {}
+    """One line for a program, and one for those that were frozen together."""
+    together: dict[tuple[str, str], list[Stopped]] = {}
     for one in report.condition.stopped:
-        if one.frozen:
-            together.setdefault(one.frozen, []).append(one)
-    for those in together.values():
-        programs = sorted({one.program for one in those})
-        what = f"{name}: {few(programs)} do{'es' if len(programs) == 1 else ''} nothing: frozen by a control group"
-        found.append(problem(what, why=those[0].frozen, fix=on(name, continuing(those[0]))))
-    return found
+        together.setdefault((one.frozen, "" if one.frozen else one.program), []).append(one)
+    return [_idle(name, those) for those in together.values()]
+
+
+def _idle(name: str, those: Sequence[Stopped]) -> Problem:
+    programs, processes = sorted({one.program for one in those}), [str(one.process) for one in those]
+    what = f"{name}: {few(programs)} do{'es' if len(programs) == 1 else ''} nothing"
+    fix = on(name, continuing(those))
+    if frozen := those[0].frozen:
+        return problem(f"{what}: frozen by a control group", why=frozen, fix=fix)
+    its = f"its process{'' if len(processes) == 1 else 'es'} {are(processes)} stopped"
+    return problem(f"{what}: {its}", why="by SIGSTOP or a debugger", fix=fix)
 
 
 def _time(name: str, report: HostReport) -> list[Problem]:

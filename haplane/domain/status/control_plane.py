@@ -112,7 +112,7 @@ def _unhealthy(roster: Roster, observation: Observation, pods: Mapping[tuple[str
             continue
         ended = ended_static_pods(name, observation.reports)
         for component, state in report.components.of.items():
-            named = state.unserved is not None or report.condition.stopped_process(component) is not None
+            named = state.unserved is not None or bool(report.condition.stopped_of(component))
             if state.unhealthy is None or named:
                 continue
             pod = pods.get((component, name))

@@ -74,7 +74,7 @@ def is_explained(name: str, roster: Roster, reports: Mapping[str, HostReport], k
     """Whether something is known to be in the way on that node, which has a line of its own."""
     seen = reports[name].precedence
     lost = lost_on(name, roster.tables, reports, kubernetes, tunnel=roster.pod_tunnel)
-    return bool(lost or seen.forward or seen.kernel or reports[name].condition.stopped_process(COREDNS))
+    return bool(lost or seen.forward or seen.kernel or reports[name].condition.stopped_of(COREDNS))
 
 
 def _is_explained_for_all(roster: Roster, observation: Observation, findings: Findings | None) -> bool:

@@ -43,7 +43,9 @@ def runtime_problems(roster: Roster, observation: Observation) -> list[Problem]:
             fix=on(name, "systemctl restart containerd"),
         )
         for name, report in sorted(observation.reports.items())
-        if "containerd" in roster.units.get(name, ()) and does_not_answer(report)
+        if "containerd" in roster.units.get(name, ())
+        and does_not_answer(report)
+        and not report.condition.stopped_of("containerd")
     ]
 
 

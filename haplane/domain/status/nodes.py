@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from haplane.domain import host_paths
+from haplane.domain.cluster_health import Workloads
 from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL, few
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem, word
-from haplane.domain.refusals import remedy
+from haplane.domain.refusals import remedy, was_refused
 from haplane.domain.status.causes import end_of, not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
 from haplane.domain.steps.cluster import SUPER_ADMIN, forbidding, restoring_administrators
@@ -153,6 +154,7 @@ def pressure_problems(kubernetes: Kubernetes | None) -> list[Problem]:
     return found
 
 
+COREDNS = "kube-system/coredns"
 DNS_PODS = "`kubectl --namespace=kube-system describe pods --selector=k8s-app=kube-dns` shows why"
 DNS_LOG = "`kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns --previous` shows why it ended"
 
@@ -164,7 +166,10 @@ TOO_FEW_REPLICAS = ("its deployment has 0 replicas", "its deployment has 1 repli
 EDIT_COREFILE = "`kubectl --namespace=kube-system edit configmap coredns`"
 
 
-def _fix_of_dns(why: str) -> str:
+def _fix_of_dns(why: str, views: Collection[Workloads]) -> str:
+    """Pods that were refused for what is gone now are made at once by a new ReplicaSet."""
+    if views and all(was_refused(COREDNS, why, view) for view in views):
+        return "`kubectl --namespace=kube-system rollout restart deployment coredns`"
     if why.startswith("crash"):
         return DNS_LOG
     if why in TOO_FEW_REPLICAS:
@@ -223,4 +228,5 @@ def dns_problems(
         needs = (*roster.addresses, *roster.leaving)
     if corefile:
         return [problem(what, why=corefile, fix=fix, needs=needs)]
-    return [problem(what, why=why or None, fix=_fix_of_dns(why), needs=needs, ends=end_of(why))]
+    views = [report.workloads for report in nodes.values() if report.workloads is not None]
+    return [problem(what, why=why or None, fix=_fix_of_dns(why, views), needs=needs, ends=end_of(why))]

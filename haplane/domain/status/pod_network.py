@@ -5,9 +5,10 @@ from __future__ import annotations
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Ends, Problem, on, problem
+from haplane.domain.refusals import fix_of_refusal
 from haplane.domain.status.dns import ask_kube_proxy
 from haplane.domain.status.model import Roster
-from haplane.domain.steps.pod_network import FLANNEL, KUBE_PROXY, lost_on, ready_nodes
+from haplane.domain.steps.pod_network import FLANNEL, KUBE_PROXY, daemon_set, lost_on, ready_nodes, refused_pods
 
 LACKS = {
     KUBE_PROXY: "its pods reach no service",
@@ -18,9 +19,13 @@ LACKS = {
 def pod_network_problems(roster: Roster, observation: Observation, kubernetes: Kubernetes | None) -> list[Problem]:
     """By node."""
     reports, found = observation.reports, []
+    ends = {name: fix_of_refusal(name, why) for name, why in refused_pods(reports).items()}
     for name in ready_nodes((*roster.masters, *roster.workers), reports, kubernetes):
         lost = lost_on(name, roster.tables, reports, kubernetes, tunnel=roster.pod_tunnel)
-        found += [problem(f"{name}: {LACKS[table]}", why=why, fix=UP) for table, why in lost.items()]
+        found += [
+            problem(f"{name}: {LACKS[table]}", why=why, fix=ends.get(daemon_set(table), UP))
+            for table, why in lost.items()
+        ]
         if (stale := reports[name].pod_network.proxy) and KUBE_PROXY not in lost:
             what = f"{name}: kube-proxy there does not apply changes of Services and endpoints"
             found.append(problem(what, why=stale, fix=ask_kube_proxy(name)))

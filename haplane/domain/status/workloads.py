@@ -21,11 +21,10 @@ from haplane.domain.refusals import (
 )
 from haplane.domain.status.causes import end_of
 from haplane.domain.status.model import Roster
-from haplane.domain.status.nodes import lacks_dns
+from haplane.domain.status.nodes import COREDNS, lacks_dns
 from haplane.domain.status.rights import LOST_RIGHT, hindered_components, lost_roles
 from haplane.domain.webhooks import subject
 
-COREDNS = "kube-system/coredns"
 OPERATING_SYSTEM = "kubernetes.io/os"
 """The node label that kubeadm's manifests ask for."""
 
@@ -208,6 +207,8 @@ def _fix(one: DaemonSet, ready: Collection[str], view: Workloads) -> str:
         return UP
     if stuck := _stuck(one, ready):
         return fix_of_pod(namespace, stuck.name, stuck.reason)
+    if one.name in view.refused:
+        return fix_of_refusal(one.name, view.refused[one.name])
     shown = f"`kubectl --namespace={namespace} describe daemonset {name}` shows why"
     return remedy(namespace, one.warning or "") or shown
 

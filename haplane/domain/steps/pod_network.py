@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from haplane.domain.cluster_health import Precedence
 from haplane.domain.observed import HostReport, Kubernetes, Node
 from haplane.domain.plan import ClusterWants, Kind, Step, few
-from haplane.domain.refusals import waits_to_create
+from haplane.domain.refusals import irreplaceable, waits_to_create
 from haplane.domain.steps.nodes import REGISTRATION_SECONDS, is_registered
 
 KUBE_PROXY, FLANNEL = "kube-proxy", "flannel-ipv4"
@@ -30,27 +30,42 @@ def pod_network_steps(
     kubernetes: Kubernetes | None,
     without_node: Collection[str] = (),
 ) -> list[Step]:
-    """One for each Ready node that lacks something and each ``without_node``, with the pods to replace there."""
-    steps = []
+    """One for each Ready node that lacks something and each ``without_node``, with the pods to replace there.
+
+    None of a DaemonSet whose pods an API server would not take again: a node keeps those that it has.
+    """
+    steps, refused = [], refused_pods(reports)
     for name in (*cluster.masters, *cluster.workers):
         gone = name in without_node and name in reports and is_registered(reports[name])
-        if gone and FLANNEL in cluster.tables:
+        if gone and FLANNEL in cluster.tables and daemon_set(FLANNEL) not in refused:
             steps.append(Step(Kind.REPLACE_PODS, name, "flannel notes its way on its new Node", (PODS[FLANNEL],)))
     for name in ready_nodes((*cluster.masters, *cluster.workers), reports, kubernetes):
         lost = lost_on(name, cluster.tables, reports, kubernetes, tunnel=cluster.pod_tunnel)
         lost |= {table: UNMADE for table in cluster.tables if table not in lost and _is_unmade(name, table, reports)}
+        lost = {table: why for table, why in lost.items() if daemon_set(table) not in refused}
         if lost:
             whys = "; ".join(dict.fromkeys(lost.values()))
             steps.append(Step(Kind.REPLACE_PODS, name, whys, tuple(PODS[one] for one in lost)))
     return steps
 
 
-UNMADE = "a webhook that is gone kept its pod from being created, and its controller waits to try again"
+def daemon_set(table: str) -> str:
+    """NAMESPACE/NAME of who makes it."""
+    return PODS[table].rpartition("/")[0]
+
+
+def refused_pods(reports: Mapping[str, HostReport]) -> dict[str, str]:
+    """NAMESPACE/NAME -> why, of what any API server would not take again."""
+    views = [report.workloads for report in reports.values() if report.workloads is not None]
+    return {name: why for view in views for name, why in irreplaceable(view).items()}
+
+
+UNMADE = "its pod was refused for what is gone now, and its controller waits to try again"
 
 
 def _is_unmade(node: str, table: str, reports: Mapping[str, HostReport]) -> bool:
     """By every master's word."""
-    name = PODS[table].rpartition("/")[0]
+    name = daemon_set(table)
     views = [report.workloads for report in reports.values() if report.workloads is not None]
     return bool(views) and all(
         any(

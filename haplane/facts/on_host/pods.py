@@ -25,7 +25,7 @@ def why_dns_lacks(deployment: dict[str, Any], pods: list[dict[str, Any]]) -> str
     if replicas in TOO_FEW_REPLICAS:
         return TOO_FEW_REPLICAS[replicas]
     refused = [
-        str(one.get("message"))[:300]
+        in_words("FailedCreate", str(one.get("message")))
         for one in deployment.get("status", {}).get("conditions", [])
         if one["type"] == "ReplicaFailure" and one["status"] == "True"
     ]

@@ -8,7 +8,9 @@ from statuses import status_of
 
 from haplane.domain import host_paths
 from haplane.domain.observed import LeftOut, Observation
+from haplane.domain.problem import UP, problem
 from haplane.domain.status import Certificates, summarise
+from haplane.domain.status.balancers import endpoint_problems
 from haplane.observation.health import roster
 
 INVENTORY = samples.inventory()
@@ -128,6 +130,17 @@ def test_an_address_that_a_silent_load_balancer_may_hold_is_not_missing():
         f"no load balancer that responds {holding} (one that does not respond may hold it); "
         "fix: bring back lb1, then `haplane up inventories/test.py`"
     )
+
+
+def test_an_endpoint_whose_address_nobody_holds_has_that_cause_and_command():
+    nobody = CONVERGED
+    for name in ("lb1", "lb2"):
+        balancer = CONVERGED.reports[name].balancer.model_dump() | {"holds_endpoint": False}
+        nobody = samples.altered(nobody, name, balancer=balancer)
+    (found,) = endpoint_problems(roster(INVENTORY), nobody)
+    assert found == problem(found.what, why="no load balancer holds its address", fix=UP)
+    (found,) = endpoint_problems(roster(INVENTORY), without(nobody, "lb1"))
+    assert "`curl -vk" in found.fix, "lb1 may hold it"
 
 
 @pytest.mark.parametrize(("clients", "named"), [([], False), ([5, 500000], False), ([9, 10], True)])

@@ -65,6 +65,22 @@ def test_where_the_kubelet_reports_nothing_its_host_does():
     assert "/healthz: timed out); fix: on m2: `systemctl restart kubelet`" in not_ready("m2", SILENT, kubelet=hung)
 
 
+def test_what_stops_a_node_is_named_with_the_same_command_each_time():
+    """Two lines for one stopped process had two commands, of which one did nothing."""
+    for program in ("kubelet", "containerd"):
+        stopped = {"stopped": [{"program": program, "process": 4711}]}
+        found = not_ready("w1", "PLEG is not healthy", condition=stopped, images=None)
+        assert found.endswith(f"(its {program} is stopped); fix: on w1: `kill -CONT 4711`")
+        observation = samples.altered(CONVERGED, "w1", condition=stopped, images=None)
+        assert sum("containerd" in one for one in status_of(INVENTORY, observation).lines) == 1
+    servers = {host_paths.KUBELET_KUBECONFIG: "https://10.0.0.22:6443"}
+    stopped = {"stopped": [{"program": "kube-apiserver", "process": 4711}]}
+    found = not_ready("m2", SILENT, apiserver={"ready": False}, condition=stopped, servers=servers)
+    assert found.endswith(
+        "(its kubelet asks the API server there, which is not ready); fix: on m2: `kill -CONT 4711`"
+    )
+
+
 def test_a_host_that_was_left_out_is_neither_off_nor_lost():
     left = {"m2": LeftOut("its clock is off", "start chrony on m2")}
     found = "\n".join(status_of(INVENTORY, CONVERGED.without(left)).lines)

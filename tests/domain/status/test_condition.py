@@ -65,6 +65,18 @@ def test_a_stopped_process_is_named_whose_kubelet_calls_its_pod_ready():
     )
 
 
+def test_processes_of_one_program_are_one_line_and_so_is_what_does_not_answer_for_them():
+    """`systemctl kill -s STOP haproxy`: four lines, three commands."""
+    stopped = [{"program": "haproxy", "process": number} for number in (4711, 4712)]
+    balancer = CONVERGED.reports["lb1"].balancer.model_dump() | {"servers": None}
+    found = status_of(INVENTORY, samples.altered(CONVERGED, "lb1", condition={"stopped": stopped}, balancer=balancer))
+    assert [one.partition(": ")[2] for one in found.lines] == [
+        "haproxy does nothing: its processes 4711, 4712 are stopped (by SIGSTOP or a debugger); "
+        "fix: on lb1: `kill -CONT 4711 4712`",
+        "haproxy is not responding (it is stopped); fix: on lb1: `kill -CONT 4711 4712`",
+    ]
+
+
 def test_a_stopped_component_has_one_line():
     components = {"of": {"kube-scheduler": {"unhealthy": "timed out"}}}
     stopped = {"stopped": [{"program": "kube-scheduler", "process": 4711}]}

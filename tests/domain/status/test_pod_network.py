@@ -172,7 +172,8 @@ def test_pods_that_are_still_refused_are_not():
     (found, *_), steps = unmade(webhooks=[hook])
     assert "`kubectl delete validatingwebhookconfiguration v`" in found
     assert steps == []
-    _, steps = unmade(refused={"kube-flannel/flannel": "exceeded quota: q"})
+    (found,), steps = unmade(refused={"kube-flannel/flannel": "exceeded quota: q"})
+    assert "`kubectl --namespace=kube-flannel delete resourcequota q`" in found
     assert steps == []
     _, steps = unmade(seen_by=["m2"])
     assert steps == [], "by one master's word nothing is replaced"

@@ -103,7 +103,7 @@ def test_an_api_server_tells_its_nodes_and_what_was_applied(told):
                     "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: x"}]
                 }
             },
-            "exceeded quota: x",
+            "FailedCreate: exceeded quota: x",
         ),
         ({}, ""),
     ],
