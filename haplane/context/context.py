@@ -13,6 +13,7 @@ from haplane.context.decision import Decision
 from haplane.context.request import Request
 from haplane.context.result import Result
 from haplane.context.view import View
+from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.observed import HostReport, Observation
 from haplane.domain.plan import Kind, Plan, Wants
@@ -142,11 +143,15 @@ class Context:
         }
 
     def some_master(self) -> Host:
-        """Any master that answered, rather one whose API server was ready: none of them is special."""
+        """Any master that answered, rather one with a ready API server and admin.conf: none is special."""
         found = self.reachable(self.inventory.masters)
         if not found:
             raise HaplaneError("no master is reachable", next_step="start one and run again")
-        return next((host for host in found if self.report(host).apiserver.ready), found[0])
+        return max(found, key=self._serves)
+
+    def _serves(self, host: Host) -> tuple[bool, bool]:
+        report = self.report(host)
+        return report.apiserver.ready, host_paths.ADMIN_KUBECONFIG in report.files
 
     def has_ready_api_server(self) -> bool:
         """Whether one was ready when the hosts were last observed."""

@@ -286,6 +286,7 @@ def keepalived_files(inventory: Inventory, host: Host, interface: str) -> list[W
         _file(host_paths.VRRP_FILTER_SERVICE, render("haplane-vrrp.service.j2"), Part.VRRP_FILTER),
         _file(host_paths.KEEPALIVED_CONF, text, Part.KEEPALIVED),
         _file(host_paths.KEEPALIVED_CHECK, check, Part.KEEPALIVED, 0o755),
+        _file(host_paths.KEEPALIVED_ANSWER_CHECK, render("haproxy-answers.j2"), Part.KEEPALIVED, 0o755),
         _file(_drop_in("keepalived"), render("keepalived-service.conf.j2"), Part.KEEPALIVED),
     ]
 

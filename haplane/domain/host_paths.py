@@ -150,6 +150,7 @@ HAPROXY_ADMIN_SOCKET = f"{HAPROXY_RUN}/admin.sock"
 HAPROXY_SERVER_STATES = f"{HAPROXY_RUN}/server-states"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 KEEPALIVED_CHECK = "/etc/keepalived/haproxy-accepts"
+KEEPALIVED_ANSWER_CHECK = "/etc/keepalived/haproxy-answers"
 VRRP_FILTER_NFT = f"{SETTINGS}/vrrp.nft"
 VRRP_FILTER_SERVICE = f"{SYSTEMD_UNITS}/haplane-vrrp.service"
 

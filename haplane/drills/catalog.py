@@ -35,6 +35,7 @@ ALL = (
     partitions.LOSSY,
     kill_load_balancer.DRILL,
     kill_haproxy.DRILL,
+    freeze.HAPROXY,
     split_vrrp.DRILL,
     slow_network.DRILL,
     etcd_space.DISK,

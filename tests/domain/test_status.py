@@ -445,6 +445,16 @@ def test_coredns_that_crashes_names_the_command_that_shows_why():
     assert f"({why}); fix: `kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns --previous`" in found
 
 
+def test_coredns_that_is_stopped_names_the_command_that_has_it_go_on():
+    observation = samples.altered(CONVERGED, "m2", condition={"stopped": [{"program": "coredns", "process": 4711}]})
+    for name in ("m1", "m2", "m3"):
+        told = observation.reports[name].kubernetes.model_dump() | {"coredns_ready": 0, "coredns_why": "not ready"}
+        observation = samples.altered(observation, name, kubernetes=told)
+    found = [one for one in judged(observation).lines if "CoreDNS" in one or "coredns" in one]
+    assert all(one.endswith("fix: on m2: `kill -CONT 4711`") for one in found)
+    assert any("(it is stopped on m2)" in one for one in found)
+
+
 def test_a_probe_that_failed_claims_nothing_else():
     """Neither that a unit is stopped, nor that a member has no data: a restore would be the wrong advice."""
     observation = CONVERGED

@@ -205,6 +205,7 @@ def test_what_destroys_data_is_for_labs_unless_it_is_forced():
         (kill_etcd_leader.DRILL, None, "m1"),
         (kill_etcd_leader.DRILL, "m1", "m1"),
         (freeze.FOLLOWER, None, "m2"),
+        (freeze.HAPROXY, None, "lb2"),
         (partitions.LOSSY, None, "m1"),
         (split_vrrp.DRILL, None, "lb1, lb2"),
     ],

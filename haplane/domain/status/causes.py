@@ -88,7 +88,7 @@ def _of_its_own_server(name: str, roster: Roster, observation: Observation) -> t
     server = report.servers.get(host_paths.KUBELET_KUBECONFIG, "")
     if report.apiserver.ready or not server.startswith(f"https://{roster.addresses.get(name)}:"):
         return None
-    return "its kubelet asks the API server there, which is not ready", unresponsive_apiserver(
+    return "the API server there, which its kubelet connects to, is not ready", unresponsive_apiserver(
         name, roster, observation
     ).fix
 

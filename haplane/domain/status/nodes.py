@@ -12,7 +12,7 @@ from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL, few
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem, word
 from haplane.domain.refusals import remedy, was_refused
-from haplane.domain.status.causes import end_of, not_ready, unresponsive_apiserver
+from haplane.domain.status.causes import continuing, end_of, not_ready, unresponsive_apiserver
 from haplane.domain.status.model import MasterStatus, NodeStatus, Roster
 from haplane.domain.steps.cluster import SUPER_ADMIN, forbidding, restoring_administrators
 
@@ -228,5 +228,9 @@ def dns_problems(
         needs = (*roster.addresses, *roster.leaving)
     if corefile:
         return [problem(what, why=corefile, fix=fix, needs=needs)]
+    if frozen := {name: one for name, report in nodes.items() if (one := report.condition.stopped_of("coredns"))}:
+        name, stopped = next(iter(frozen.items()))
+        why, fix = f"it is stopped on {few(list(frozen))}", on(name, continuing(stopped))
+        return [problem(what, why=why, fix=fix, needs=needs)]
     views = [report.workloads for report in nodes.values() if report.workloads is not None]
     return [problem(what, why=why or None, fix=_fix_of_dns(why, views), needs=needs, ends=end_of(why))]

@@ -77,7 +77,7 @@ def test_what_stops_a_node_is_named_with_the_same_command_each_time():
     stopped = {"stopped": [{"program": "kube-apiserver", "process": 4711}]}
     found = not_ready("m2", SILENT, apiserver={"ready": False}, condition=stopped, servers=servers)
     assert found.endswith(
-        "(its kubelet asks the API server there, which is not ready); fix: on m2: `kill -CONT 4711`"
+        "(the API server there, which its kubelet connects to, is not ready); fix: on m2: `kill -CONT 4711`"
     )
 
 

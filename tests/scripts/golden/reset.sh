@@ -11,6 +11,7 @@ ETCD_DATA='/var/lib/etcd'
 ETCD_SERVICE='/etc/systemd/system/etcd.service'
 HAPROXY_CFG='/etc/haproxy/haproxy.cfg'
 HAPROXY_REMEMBER_SERVERS='/etc/haproxy/remember-servers'
+KEEPALIVED_ANSWER_CHECK='/etc/keepalived/haproxy-answers'
 KEEPALIVED_CHECK='/etc/keepalived/haproxy-accepts'
 KEEPALIVED_CONF='/etc/keepalived/keepalived.conf'
 KERNEL_MODULES_CONF='/etc/modules-load.d/haplane.conf'
@@ -86,7 +87,7 @@ keep "$SETTINGS"
 others=$(find "$snapshots" -mindepth 1 -maxdepth 1 ! -name '[0-9]*T[0-9]*Z-*-r[0-9]*' ! -name '.lock' ! -name '.work' \
     ! -name '.upload.json*' ! -name lost+found -printf '%f\n' 2>/dev/null | head -n 3)
 if [ -z "$others" ]; then keep "$snapshots"; else echo "$snapshots is not for snapshots alone, and stays" >&2; fi
-for file in "$KEEPALIVED_CONF" "$KEEPALIVED_CHECK" \
+for file in "$KEEPALIVED_CONF" "$KEEPALIVED_CHECK" "$KEEPALIVED_ANSWER_CHECK" \
     "$HAPROXY_CFG" "$HAPROXY_REMEMBER_SERVERS"; do
     if ours "$file"; then keep "$file"; fi
 done

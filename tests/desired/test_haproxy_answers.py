@@ -1,0 +1,53 @@
+"""What keepalived runs to see whether haproxy does anything."""
+
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from threading import Thread
+
+from haplane.render import render
+
+PATH = "/run/haplane-haproxy/admin.sock"
+
+
+@contextmanager
+def listening(path, answer):
+    """``answer`` None: as one that is stopped, for whom the kernel accepts."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        served = Thread(target=_serve, args=(server, answer)) if answer is not None else None
+        if served:
+            served.start()
+        yield
+        if served:
+            served.join()
+
+
+def _serve(server, answer):
+    with server.accept()[0] as client:
+        client.recv(100)
+        client.sendall(answer)
+
+
+def exit_status(tmp_path, **listener):
+    path = tmp_path / "admin.sock"
+    script = render("haproxy-answers.j2").replace(PATH, str(path)).replace("settimeout(2)", "settimeout(0.3)")
+    command = [sys.executable, "-IS", "-c", script]
+    if not listener:
+        return subprocess.run(command, check=False).returncode
+    with listening(path, **listener):
+        return subprocess.run(command, check=False).returncode
+
+
+def test_a_haproxy_that_answers_may_hold_the_address(tmp_path):
+    assert exit_status(tmp_path, answer=b"Name: HAProxy\n") == 0
+
+
+def test_one_that_is_stopped_or_not_there_or_says_nothing_may_not(tmp_path):
+    """SIGSTOP of haproxy took the endpoint away for as long as it lasted: its load balancer kept the address."""
+    for number, listener in enumerate(({"answer": None}, {}, {"answer": b""})):
+        place = tmp_path / str(number)
+        place.mkdir()
+        assert exit_status(place, **listener) == 1, listener
