@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pyinfra.api.deploy import deploy
 
 from haplane.deploys.single import single
@@ -35,14 +33,11 @@ def form_etcd(drop_in: str) -> None:
 
 
 @deploy("Start etcd members")
-def start_etcd(renewed: Sequence[str]) -> None:
-    """Those that are down, all together: they may need each other for a majority. Nothing that serves is touched.
-
-    ``renewed`` are hosts whose expired certificates have just been replaced.
-    """
+def start_etcd() -> None:
+    """Those that are down, all together: they may need each other for a majority. Nothing that serves is touched."""
     etcd.user(name="Create etcd's user", _timeout=timeouts.LOCAL)
     units.up(unit="etcd", name="Start etcd", _timeout=timeouts.LOCAL)
-    etcd.use_new_certificates(hosts=renewed, name="Serve with the new certificates", _timeout=timeouts.LOCAL)
+    etcd.take_up_files(name="Serve with the files that there are now", _timeout=timeouts.LOCAL)
     etcd.wait_for_member(seconds=QUORUM_SECONDS, name="Wait until it reads through quorum", _timeout=timeouts.QUORUM)
 
 

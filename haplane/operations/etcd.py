@@ -50,15 +50,9 @@ def _was_a_member() -> bool:
 
 
 @operation()
-def use_new_certificates(hosts: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Restart a member that does not serve with its new certificates, those before having expired.
-
-    + hosts: on which certificates were replaced
-    """
-    if host.name not in hosts:
-        host.noop("its certificates are as they were")
-        return
-    yield shell("use_new_etcd_certificates")
+def take_up_files() -> Generator[StringCommand, None, None]:
+    """Restart a member that was started before its files were written, and that does not serve with them."""
+    yield shell("take_up_etcd_files")
 
 
 @operation()

@@ -29,6 +29,28 @@ def test_the_permission_to_form_a_cluster_lives_in_run_and_is_taken_away():
     assert settle.index('rm -f "$ETCD_BOOTSTRAP_DROP_IN"') < settle.index('> "$ETCD_BOOTSTRAPPED"')
 
 
+@pytest.mark.parametrize(
+    ("older", "serves", "restarted"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_a_member_that_waits_with_a_ca_from_before_is_restarted(tmp_path, monkeypatch, older, serves, restarted):
+    """`up` put the CA back, and waited in vain: systemd was still starting the member that had read the other one."""
+    ca, unit = tmp_path / "ca.crt", tmp_path / "etcd.service"
+    for path in (ca, unit):
+        path.write_text("")
+        os.utime(path, (1_000_000, 1_000_000))
+    (tmp_path / "systemctl").write_text(
+        f'#!/bin/sh\ncase $1 in show) echo @{1_000_000 - 60 if older else 1_000_060} ;; *) echo "$@" ;; esac\n'
+    )
+    (tmp_path / "etcdctl").write_text(f"#!/bin/sh\nexit {0 if serves else 1}\n")
+    for name in ("systemctl", "etcdctl"):
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    text = script("take_up_etcd_files").replace("wait_for 20 ", "wait_for 0 ")
+    text = text.replace(f"'{host_paths.ETCD_PKI}'", str(ca)).replace(f"'{host_paths.ETCD_SERVICE}'", str(unit))
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
+    assert ("restart --no-block etcd.service" in done.stdout) is restarted
+
+
 def test_data_are_moved_before_the_mark_so_that_an_interrupted_member_refuses_to_start():
     [command] = commands(etcd.move_data, timestamp="20261122T190000Z")
     moved, mark = command.index('mv -T "$ETCD_MEMBER_DATA"'), command.index('rm -f "$ETCD_BOOTSTRAPPED"')

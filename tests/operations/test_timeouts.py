@@ -53,7 +53,7 @@ RUN: list[tuple[Any, dict[str, Any]]] = [
     (etcd_recipes.clear_alarms, {}),
     (etcd_recipes.compact_etcd, {}),
     (etcd_recipes.form_etcd, {"drop_in": "new"}),
-    (etcd_recipes.start_etcd, {"renewed": ["@fake/m1"]}),
+    (etcd_recipes.start_etcd, {}),
     (etcd_recipes.restart_etcd, {}),
     (etcd_recipes.forbid_bootstrap, {}),
     (etcd_recipes.defragment_etcd, {}),

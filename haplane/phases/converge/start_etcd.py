@@ -17,7 +17,7 @@ def start_members(context: Context) -> None:
     """
     hosts = context.hosts(Kind.START_ETCD)
     renewed = [host.name for host in hosts if context.wants[host.name].expired]
-    context.deploy(hosts, start_etcd, renewed=renewed)
+    context.deploy(hosts, start_etcd)
     waiting = [host for host in hosts if host.name in renewed and _waits_to_be_tried_again(context, host)]
     context.deploy(waiting, put_back_control_plane, port=context.inventory.cluster.apiserver_port)
 

@@ -2,6 +2,8 @@ set -eu
 DEADLINE_MARK='deadline passed:'
 ETCD_HEALTHCHECK_CLIENT_STEM='/etc/etcd/pki/healthcheck-client'
 ETCD_MEMBER_CA_CRT='/etc/etcd/pki/ca.crt'
+ETCD_PKI='/etc/etcd/pki'
+ETCD_SERVICE='/etc/systemd/system/etcd.service'
 
 wait_for() (
     seconds=$1 what=$2 deadline=$(($(date +%s) + $1))
@@ -26,5 +28,7 @@ reads_through_quorum() {
     local_etcdctl 2 get haplane-health
 }
 
-wait_for 20 "this member reads through quorum" reads_through_quorum 2>/dev/null ||
+started=$(systemctl show etcd.service --property=ExecMainStartTimestamp --value --timestamp=unix)
+newer=$(find "$ETCD_PKI" "$ETCD_SERVICE" -type f -newermt "$started")
+test -z "$newer" || wait_for 20 "this member reads through quorum" reads_through_quorum 2>/dev/null ||
     systemctl restart --no-block etcd.service
