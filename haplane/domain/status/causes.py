@@ -20,6 +20,10 @@ APISERVER = "kube-apiserver"
 CRASHES = "crashes repeatedly"
 """The reason that kubernetes.py on hosts gives for a container which the kubelet waits to start again."""
 
+OF_ETCD = re.compile(r"creating storage factory|127\.0\.0\.1:2379")
+"""In the last words of an API server that gave up because its etcd did not answer. Once it does, the kubelet starts
+another one, in up to five minutes.
+"""
 RUNTIME_FAILS = re.compile(r"container runtime|PLEG|rpc error|containerd", re.IGNORECASE)
 NO_NETWORK = re.compile(r"cni plugin not initialized|NetworkPluginNotReady|NetworkReady=false", re.IGNORECASE)
 """In the message of a Node's condition Ready (pkg/kubelet/kubelet.go, runtime.go)."""
@@ -167,7 +171,9 @@ def _dead(name: str, roster: Roster, observation: Observation) -> Problem:
     if edited or own or APISERVER in ended_static_pods(name, observation.reports):
         return problem(what, why=own or waits or _answer(report), fix=UP, ends=end_of(waits))
     why = report.apiserver.last_error or waits or report.apiserver.why
-    return problem(what, why=why, fix=_words_of_apiserver(name, report), ends=end_of(why))
+    lacked_etcd = report.etcd.reads_through_quorum and OF_ETCD.search(report.apiserver.last_error)
+    fix = on(name, "systemctl restart kubelet") if lacked_etcd else _words_of_apiserver(name, report)
+    return problem(what, why=why, fix=fix, ends=end_of(waits))
 
 
 def _of_its_member(name: str, roster: Roster, report: HostReport) -> tuple[str, str] | None:

@@ -16,9 +16,8 @@ def start_members(context: Context) -> None:
     One whose certificates have expired may run all the same. It serves nobody and is not taken out of service here.
     """
     hosts = context.hosts(Kind.START_ETCD)
-    renewed = [host.name for host in hosts if context.wants[host.name].expired]
     context.deploy(hosts, start_etcd)
-    waiting = [host for host in hosts if host.name in renewed and _waits_to_be_tried_again(context, host)]
+    waiting = [host for host in hosts if _waits_to_be_tried_again(context, host)]
     context.deploy(waiting, put_back_control_plane, port=context.inventory.cluster.apiserver_port)
 
 

@@ -147,6 +147,20 @@ def test_one_that_is_stopped_goes_on_by_a_signal():
     assert found == "m2: its API server is not ready (its process 4711 is stopped); fix: on m2: `kill -CONT 4711`"
 
 
+def test_one_that_gave_up_while_etcd_was_away_is_not_sent_to_its_log():
+    """Its member had served again for minutes, and what its log said was over."""
+    gave_up = {
+        "ready": False,
+        "why": "connection refused",
+        "last_error": "creating storage factory: context deadline",
+    }
+    found = line(samples.altered(CONVERGED, "m2", apiserver=gave_up), "API server is not")
+    assert found.endswith("fix: on m2: `systemctl restart kubelet`")
+    away = CONVERGED.reports["m2"].etcd.model_dump(by_alias=True) | {"reads_through_quorum": False}
+    found = line(samples.altered(CONVERGED, "m2", apiserver=gave_up, etcd=away), "API server is not")
+    assert "`tail -n 20 /var/log/pods/" in found
+
+
 def test_one_whose_manifest_is_gone_is_ups():
     files = CONVERGED.reports["m2"].model_dump()["files"]
     del files[host_paths.APISERVER_MANIFEST]
