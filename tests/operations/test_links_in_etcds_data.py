@@ -36,6 +36,7 @@ class Host:
         self.root, self.data, self.outside = root, root / "etcd", root / "outside"
         self.staging, self.aside = self.data / "restore-T", self.data / "aside-T"
         (root / "bin").mkdir()
+        (root / "fault").mkdir(mode=0o700)  # as the watchdog makes it
         for name, body in PROGRAMS.items():
             (root / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
             (root / "bin" / name).chmod(0o755)
@@ -214,10 +215,31 @@ def test_a_drill_that_fills_the_disk_touches_nothing_outside_either(host, name):
         assert (host.data / "member" / "written").exists()
 
 
+PLANT = """#!/bin/sh
+for to; do :; done
+mkdir -p "$to" && ln -s {outside}/file "$to/written"
+exec /bin/cp "$@"
+"""
+
+
+def test_a_process_of_etcds_user_that_outlives_its_unit_has_no_undo_write_elsewhere(host):
+    """The copy was root's: a link put between `rm` and `cp` into the directory copied to was written through."""
+    (host.data / "member").mkdir()
+    (host.data / "member" / "written").write_text("etcd's")
+    (host.root / "state").mkdir()
+    host.hand_over()
+    (host.root / "bin" / "planting").write_text(PLANT.format(outside=host.outside))
+    fill = host.text("fill_etcd_disk").replace("+ 160", "+ 4")
+    plant = f"chmod 755 {host.root}/bin/planting; mv {host.root}/bin/planting {host.root}/bin/cp"
+    host.sh(f"({fill}); {plant}; ({host.text('fill_etcd_disk_undo')})", mounts=True)
+    assert (host.data / "member.copied" / "written").is_symlink()
+    assert host.seen() == host.before
+
+
 def test_an_undo_takes_no_disk_away_that_the_drill_did_not_mount(host):
     """A file that etcd had put there was the sign: the host's own disk below its data was unmounted."""
     (host.data / "haplane-drill").touch()
-    (host.root / "fault" / "under").mkdir(parents=True)
+    (host.root / "fault" / "under").mkdir()
     (host.root / "fault" / "disk").mkdir()
     host.hand_over()
     mounted = f"mount -t tmpfs tmpfs {host.data}; touch {host.data}/haplane-drill {host.data}/own"

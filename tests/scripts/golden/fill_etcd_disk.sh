@@ -49,7 +49,7 @@ as_etcd() {
 }
 
 test ! -e "$FAULT_DISK_UNDER" || { echo "$FAULT_DISK_UNDER is there: an earlier drill was not undone"; exit 1; }
-size=$(($(du -s --block-size=1M "$ETCD_DATA" | cut -f1) + 160))
+size=$(($(du -s --block-size=1M "$ETCD_MEMBER_DATA" | cut -f1) + 160))
 own_etcd_data "$ETCD_MEMBER_DATA"
 mkdir -p "$FAULT_DISK_UNDER" "$FAULT_DISK_MOUNT"
 mount --bind "$ETCD_DATA" "$FAULT_DISK_UNDER"
@@ -61,12 +61,13 @@ if test -e /dev/loop-control; then
     mkfs.ext4 -q -F -m 0 "$FAULT_DISK_IMAGE"
     mount -o loop "$FAULT_DISK_IMAGE" "$FAULT_DISK_MOUNT"
 else
-    mount -t tmpfs -o "size=${size}m,mode=700" tmpfs "$FAULT_DISK_MOUNT"
+    mount -t tmpfs -o "size=${size}m" tmpfs "$FAULT_DISK_MOUNT"
 fi
-cp -a "$ETCD_DATA/." "$FAULT_DISK_MOUNT/"
-rm -rf "$FAULT_DISK_MOUNT/haplane-fill"
+chown "$ETCD_USER:$ETCD_USER" "$FAULT_DISK_MOUNT"
+chmod 700 "$FAULT_DISK_MOUNT"
+(cd "$FAULT_DISK_MOUNT" && as_etcd cp -a -T "$ETCD_MEMBER_DATA" member)
 mount --move "$FAULT_DISK_MOUNT" "$ETCD_DATA" 2>/dev/null || mount --bind "$FAULT_DISK_MOUNT" "$ETCD_DATA"
-mv -T "$FAULT_DISK_UNDER/member" "$FAULT_DISK_UNDER/member.before-drill"
+(cd "$FAULT_DISK_UNDER" && as_etcd mv -T member member.before-drill)
 systemctl start --no-block etcd.service
 wait_for 40 "etcd serves from the small disk" local_etcdctl 2 get haplane-health
 if as_etcd dd if=/dev/zero of="$ETCD_DATA/haplane-fill" conv=excl bs=1M 2>/dev/null; then
