@@ -47,6 +47,11 @@ class Figure:
         """What was measured, for people."""
         return self.words or shown(self.measured, self.unit)
 
+    @property
+    def shown_limit(self) -> str:
+        """What it is held to, for people; empty where it is only shown."""
+        return "" if self.limit is None else shown(self.limit, self.unit)
+
 
 def shown(number: float, unit: str) -> str:
     """A figure with its unit. What has not happened was measured as infinite."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import haplane
 from haplane.drills.drill import Drill, DrillContext, Fault
-from haplane.drills.limits import Figure, Limits, limits_of, shown
+from haplane.drills.limits import Figure, Limits, limits_of
 from haplane.drills.probing.lanes import Lane, Segment, State, etcd_versions, lanes, leader_changes
 from haplane.drills.probing.timeline import (
     ENDPOINT_KINDS,
@@ -120,12 +120,13 @@ class Report:
     @property
     def missed(self) -> tuple[str, ...]:
         """What keeps it from having passed, each in words."""
+        over = (f"{one.name}: {one.shown}, limit {one.shown_limit}" for one in self.figures if not one.held)
+        return (*over, *self.missed_besides)
+
+    @property
+    def missed_besides(self) -> tuple[str, ...]:
+        """The same without the figures that are over their limits."""
         return (
-            *(
-                f"{one.name}: {one.shown}, limit {shown(one.limit or 0, one.unit)}"
-                for one in self.figures
-                if not one.held
-            ),
             *(f"{name} did not recover" for name, span in self._spans().items() if not span.recovered),
             *([] if self.served else ["never 5 s without a failed request while the fault was in place"]),
             *([] if self.steady else ["never 5 s without a failed request at the end"]),
@@ -158,20 +159,11 @@ class Report:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """The report as a table: figure, measured, limit."""
-        named = {figure.name for figure in self.figures}
-        others = [why for why in self.missed if why.partition(":")[0] not in named]
         return [
             *((f"longest gap in {name}", _gap(span), "") for name, span in self._spans().items()),
-            *((figure.name, figure.shown, limit_of(figure)) for figure in self.figures),
-            *(("not passed", why, "") for why in others),
+            *((figure.name, figure.shown, _limit(figure)) for figure in self.figures),
+            *(("not passed", why, "") for why in self.missed_besides),
         ]
-
-
-def limit_of(figure: Figure) -> str:
-    """The limit and whether it held, in words."""
-    if figure.limit is None:
-        return ""
-    return f"limit {shown(figure.limit, figure.unit)}: {'held' if figure.held else 'NOT held'}"
 
 
 def summarise(
@@ -273,6 +265,10 @@ def _since(segments: Sequence[Segment], zero: float, begin: float) -> tuple[Segm
         if one.end - zero > begin
     )
     return tuple(moved)
+
+
+def _limit(figure: Figure) -> str:
+    return f"limit {figure.shown_limit}: {'held' if figure.held else 'NOT held'}" if figure.shown_limit else ""
 
 
 def _gap(span: Service) -> str:

@@ -45,7 +45,10 @@ def report(*, lost=(), outage=range(62, 90), host="m1"):
         State("readyz", "m1", 104.0, False),
         State("readyz", "m1", 118.0, True),
         State("address", "lb1", 96.0, True),
-        State("etcd", "m1", 96.0, {"member": "1", "leader": "1", "term": "2", "version": "3.6.16"}),
+        *(
+            State("etcd", f"m{member}", 96.0, {"member": member, "leader": "1", "term": "2", "version": "3.6.16"})
+            for member in "123"
+        ),
         State("etcd", "m1", 100.8, None),
         State("etcd", "m2", 101.4, {"member": "2", "leader": "2", "term": "3", "version": "3.6.16"}),
     ]
@@ -93,7 +96,7 @@ def test_a_machine_that_was_too_busy_to_measure_is_said_to_be():
     assert "too busy" not in page(report())
     busy = report()
     late = replace(busy, about=replace(busy.about, prober_late_seconds=7.0))
-    assert "up to 7.0 s late" in page(late)
+    assert "Not passed: too busy to measure: the prober sent requests up to 7.0 s late." in page(late)
     assert (late.passed, late.verdict) == (False, "too busy to measure")
 
 
@@ -101,8 +104,14 @@ def test_short_gaps_do_not_make_up_for_service_that_never_became_steady():
     """Round-robin DNS over a dead master: every third request fails, and no gap is long."""
     shaky = replace(report(), served=False)
     assert (shaky.passed, shaky.verdict) == (False, "NOT within its limits")
-    assert "While the fault was in place there were never 5 s without a failure." in page(shaky)
+    assert "Not passed: never 5 s without a failed request while the fault was in place." in page(shaky)
     assert ("not passed", "never 5 s without a failed request while the fault was in place", "") in shaky.rows()
+
+
+def test_a_page_has_every_reason_why_a_run_did_not_pass():
+    """Reads that never came back were a reason in JUnit's file and the table, and none on the page."""
+    broken = replace(report(), reads=replace(report().reads, recovered=False))
+    assert "Not passed: reads did not recover." in page(broken)
 
 
 def test_text_of_hosts_is_text():
