@@ -12,10 +12,10 @@ from haplane.domain.timestamps import timestamp
 from haplane.errors import HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
 from haplane.pki.encryption import EncryptionKey
-from haplane.recovery.age import refuse_old, signature_of, when_taken
 from haplane.recovery.candidates import Source, find_source
 from haplane.recovery.cluster_keys import refuse_another_cluster, with_cluster_keys
 from haplane.recovery.context import RestoreContext
+from haplane.recovery.data_age import refuse_old, signature_of, when_taken
 from haplane.recovery.database import Database
 from haplane.recovery.preconditions import (
     assess_cluster,

@@ -18,7 +18,7 @@ from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, ExitCode, HaplaneError, Refused
 from haplane.executor import Executor
-from haplane.recovery.age import why_too_old
+from haplane.recovery.data_age import why_too_old
 from haplane.recovery.database import Database
 from haplane.recovery.input import refuse_wrong_snapshot
 from haplane.recovery.opening import Opened, open_and_verify, refuse_unreadable

@@ -16,11 +16,11 @@ from haplane.domain.observed import Observation
 from haplane.domain.restoration import Journal
 from haplane.errors import HaplaneError, Refused, UnfitHosts, Unreachable
 from haplane.recovery import candidates, choice
-from haplane.recovery.age import refuse_old
 from haplane.recovery.candidates import Origin, Source
 from haplane.recovery.choice import choose_source
 from haplane.recovery.cluster_keys import refuse_another_cluster
 from haplane.recovery.context import RestoreContext
+from haplane.recovery.data_age import refuse_old
 from haplane.recovery.database import Database
 from haplane.recovery.preconditions import assess_cluster, refuse_more_than_needed
 from haplane.recovery.request import RestoreRequest

@@ -25,10 +25,10 @@ from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.errors import BadInput, HaplaneError, Refused
 from haplane.pki.cluster_identity import ClusterIdentity
-from haplane.recovery.age import refuse_old
 from haplane.recovery.candidates import newest_stored
 from haplane.recovery.cluster_keys import refuse_another_cluster
 from haplane.recovery.context import RestoreContext
+from haplane.recovery.data_age import refuse_old
 from haplane.recovery.database import NAMESPACE, ROOT_CA
 from haplane.recovery.opening import open_and_verify
 from haplane.recovery.places import copied_snapshot
