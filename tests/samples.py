@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Cluster, Host, Inventory, Ssh
-from haplane.desired.hosts import cluster_wants, needed_paths, request_for, wants_of
+from haplane.desired.hosts import Sources, cluster_wants, needed_paths, request_for, wants_of
 from haplane.desired.user_files import read_user_files
 from haplane.domain import host_paths
 from haplane.domain.observed import HostReport, Observation
@@ -136,22 +136,16 @@ def wants(
     given: Inventory, reports: dict[str, HostReport], now: datetime = NOW, *, renew: bool = False
 ) -> dict[str, Wants]:
     """What every host that answered should be, as `up` works it out."""
-    etcd, kubernetes = identity().etcd.certificate, identity().kubernetes.certificate
-    return {
-        each.name: wants_of(
-            given,
-            each,
-            reports[each.name],
-            manifest(),
-            etcd_ca=etcd,
-            kubernetes_ca=kubernetes,
-            now=now,
-            renew=renew,
-            user_files=read_user_files(given),
-        )
-        for each in given.hosts
-        if each.name in reports
-    }
+    sources = Sources(
+        inventory=given,
+        manifest=manifest(),
+        etcd_ca=identity().etcd.certificate,
+        kubernetes_ca=identity().kubernetes.certificate,
+        renew=renew,
+        user_files=read_user_files(given),
+    )
+    found = {each.name: each for each in given.hosts if each.name in reports}
+    return {name: wants_of(sources, each, reports[name], now) for name, each in found.items()}
 
 
 def fresh(given: Inventory) -> Observation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -43,25 +44,29 @@ CERTIFICATES = (
 UNITS = ("containerd", "kubelet", "etcd", "haproxy", "keepalived", Part.VRRP_FILTER.value, "nftables")
 
 
-def wants_of(
-    inventory: Inventory,
-    host: Host,
-    report: HostReport,
-    manifest: Manifest,
-    *,
-    etcd_ca: bytes,
-    kubernetes_ca: bytes,
-    now: datetime,
-    s3_files: S3Files = NO_FILES,
-    user_files: UserFiles = NO_USER_FILES,
-    renew: bool = False,
-    verify_kubelets: bool = True,
-) -> Wants:
-    """What ``host`` should be, given the interface its address is on and the certificates it already has.
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What every host of a cluster is made from, whatever it reports itself.
 
-    With ``renew`` all of those are due that are not the kubelet's own to renew. ``verify_kubelets``: API servers
-    verify kubelets' serving certificates.
+    ``etcd_ca`` and ``kubernetes_ca`` are certificates as PEM, the second empty while it is not known.
+    ``verify_kubelets``: API servers verify kubelets' serving certificates. With ``renew`` all certificates are due
+    that are not the kubelet's own to renew.
     """
+
+    inventory: Inventory
+    manifest: Manifest
+    etcd_ca: bytes
+    kubernetes_ca: bytes
+    s3_files: S3Files = NO_FILES
+    user_files: UserFiles = NO_USER_FILES
+    verify_kubelets: bool = True
+    renew: bool = False
+
+
+def wants_of(sources: Sources, host: Host, report: HostReport, now: datetime) -> Wants:
+    """What ``host`` should be, given the interface its address is on and the certificates it already has."""
+    inventory, manifest, renew = sources.inventory, sources.manifest, sources.renew
+    etcd_ca, kubernetes_ca = sources.etcd_ca, sources.kubernetes_ca
     roles = inventory.roles(host)
     files = wanted_files(
         inventory,
@@ -70,12 +75,12 @@ def wants_of(
         etcd_token=etcd_token(inventory, etcd_ca),
         pause_image=manifest.reference("pause"),
         resolv_conf=report.surroundings.resolv_conf,
-        oidc_ca=user_files.oidc_ca,
-        verify_kubelets=verify_kubelets,
+        oidc_ca=sources.user_files.oidc_ca,
+        verify_kubelets=sources.verify_kubelets,
     )
     return Wants(
         roles=roles,
-        files=files + snapshot_files(inventory, host, s3_files),
+        files=files + snapshot_files(inventory, host, sources.s3_files),
         bundle={file.path: file.sha256 for file in manifest.needed_by(roles)},
         images=tuple(image.reference for image in manifest.images if set(image.roles) & set(roles)),
         identity=(*key_paths(inventory, host), *(ca_of_worker(inventory, host) if has_joined(report) else ())),
@@ -112,7 +117,7 @@ def units(inventory: Inventory, host: Host) -> tuple[str, ...]:
 def cluster_wants(
     inventory: Inventory, manifest: Manifest, user_files: UserFiles = NO_USER_FILES, *, verify_kubelets: bool = True
 ) -> ClusterWants:
-    """What exists once. ``verify_kubelets`` as for :func:`wants_of`."""
+    """What exists once. ``verify_kubelets`` as in :class:`Sources`."""
     shared = shared_configuration(inventory, verify_kubelets=verify_kubelets)
     applied = (cluster_manifest(inventory, manifest, user_files.pod_network), COREDNS_PATCH, shared)
     return ClusterWants(

@@ -14,7 +14,7 @@ from haplane.context.decision import Decision
 from haplane.context.phase import Look
 from haplane.context.request import Request
 from haplane.context.view import View
-from haplane.desired.hosts import cluster_wants, wants_of
+from haplane.desired.hosts import Sources, cluster_wants, wants_of
 from haplane.desired.kubelets import approvals, verifies_kubelets
 from haplane.desired.signers import why_new_signer
 from haplane.desired.snapshots import OWN_FILES
@@ -107,19 +107,17 @@ def _refuse_expired_cas(request: Request, view: View) -> None:
 
 def _wants(request: Request, view: View, decision: Decision, host: Host, *, replaced: bool) -> Wants:
     """With ``replaced`` all keys are due: leftovers of an identity that never served are replaced as a whole."""
-    wants = wants_of(
-        request.inventory,
-        host,
-        view.report(host),
-        request.required_manifest,
+    sources = Sources(
+        inventory=request.inventory,
+        manifest=request.required_manifest,
         etcd_ca=decision.etcd_ca,
         kubernetes_ca=decision.kubernetes_ca,
-        now=view.seen_at,
         s3_files=request.s3_files,
         user_files=request.user_files,
-        renew=request.renew,
         verify_kubelets=decision.verify_kubelets,
+        renew=request.renew,
     )
+    wants = wants_of(sources, host, view.report(host), view.seen_at)
     if replaced:
         wants = replace(wants, keys=dict.fromkeys(wants.identity, "a new cluster"))
     if host_paths.MEMBER_SIGNING_KEY in wants.identity and (why := _why_new_signer(request, view, decision, host)):
