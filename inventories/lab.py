@@ -1,4 +1,4 @@
-"""The embedded lab: 3 masters with etcd, 2 load balancers, and plain machines: a later worker, one for S3 servers.
+"""The embedded lab: 3 masters with etcd, 2 load balancers, and plain hosts: a later worker, one for S3 servers.
 
 The hosts are made from this file by `haplane lab up`, in a private network of this machine. It is a plain pyinfra
 inventory: `pyinfra inventories/lab.py exec -- uptime` works as well.
@@ -28,7 +28,7 @@ cluster = {
     "flannel_backend": "host-gw",
     "keepalived": {"advert_seconds": 0.3},
     "package_directory": "~/.cache/haplane/lab/packages",  # the lab reaches no repository
-    "tuning": "nested",  # what hosts nested in one kernel need; never use it for real machines
+    "tuning": "nested",  # what hosts nested in one kernel need; never use it for real hosts
     "lab": {
         "network": f"{_NETWORK}.0/24",
         "gateway": f"{_NETWORK}.1",

@@ -1,4 +1,4 @@
-"""The embedded lab with 5 masters, in a network of its own. Only one lab runs at a time."""
+"""The embedded lab with 5 masters, in a network of its own."""
 
 _NETWORK = "10.89.5"
 

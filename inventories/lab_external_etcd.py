@@ -1,7 +1,6 @@
-"""The embedded lab with etcd on 3 machines of its own and no load balancer machines.
+"""The embedded lab with etcd on 3 hosts of its own and no hosts for load balancers.
 
 haproxy and keepalived run beside the API servers on the masters, so the endpoint has another port than theirs.
-Only one lab runs at a time.
 """
 
 _NETWORK = "10.89.6"

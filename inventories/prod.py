@@ -1,12 +1,12 @@
-"""An example for real machines: copy it, and change names, addresses and keys.
+"""An example for your own hosts: copy it, and change names, addresses and keys.
 
 Check it with `haplane up THIS_FILE --dry-run`: a wrong setting is refused before any host is contacted. With a
 correct file the hosts are inspected and the plan is shown. Nothing is changed.
 It is a plain pyinfra inventory: a group is a list of hosts, or a list and the data its hosts share.
 """
 
-# How the machines are reached. Any of these may also be given for a single host. Relative paths are relative to this
-# file. There is no setting for a password: use a key or an ssh agent, and sudo that needs no password.
+# How hosts are reached. Any of these may also be given for a single host. Relative paths are relative to this file.
+# There is no setting for a password: use a key or an ssh agent, and sudo that needs no password. See docs/hosts.md.
 _ssh = {
     "ssh_user": "admin",
     "_sudo": True,
@@ -17,7 +17,7 @@ _ssh = {
 }
 
 # 3 masters survive the loss of one, 5 of two. `address` is the one in the cluster's network, never guessed from an
-# interface; give ssh_hostname too where the machine is reached in another way.
+# interface; give ssh_hostname too where the host is reached in another way.
 masters = (
     [
         ("master-1", {"address": "10.0.0.21", "ssh_hostname": "master-1.example.org"}),
@@ -37,15 +37,15 @@ load_balancers = (
     _ssh,
 )
 
-# etcd runs on the masters. For machines of its own list 3, 5 or 7 of them:
+# etcd runs on the masters. For hosts of its own, list 3, 5 or 7 of them:
 # etcd = ([("etcd-1", {"address": "10.0.0.31"}), ...], _ssh)
 
 # Workers are optional. A host that has containerd, a kubelet and the CNI plugins can also join later, with the
 # stock `kubeadm join` that `haplane up` prints.
 workers = ([("worker-1", {"address": "10.0.0.41"})], _ssh)
 
-# Masters and etcd machines that are to be taken out of the cluster: move their lines here, run `haplane up`, then
-# remove them from this file. See docs/repair.md.
+# Masters and etcd hosts to decommission: move their lines here, run `haplane up`, then remove them from this file.
+# See docs/repair.md.
 # leaving = ([("master-4", {"address": "10.0.0.24"})], _ssh)
 
 cluster = {
@@ -56,11 +56,14 @@ cluster = {
     "kubernetes_version": "1.36.3",
     # Another version: `haplane bundle pin VERSION` writes its lock, then `haplane bundle build INVENTORY`.
     # "bundle_lock": "kubernetes-1.36.6.lock.toml",
-    # Networks that no machine is in. Choose them once: they cannot be changed later.
+    # Networks that no host is in. These two, the domain and the port cannot be changed later.
     "pod_network": "10.244.0.0/16",
     "service_network": "10.96.0.0/16",
+    # "dns_domain": "cluster.local",
+    # "apiserver_port": 6443,  # of each API server; the endpoint has its own
     "flannel_backend": "vxlan",  # "host-gw" is faster where all nodes share one layer-2 network
     # "pod_network_manifest": "calico.yaml",  # another pod network instead of flannel
+    # "proxy_mode": "nftables",  # kube-proxy's; "iptables" for kernels older than 5.13, or "ipvs"
     # Unique among the keepalived instances of that network, 1-255.
     "keepalived": {"router_id": 51, "advert_seconds": 0.5},
     "masters_run_pods": False,
@@ -80,6 +83,9 @@ cluster = {
     #     "s3": {"bucket": "etcd", "endpoint_url": "https://s3.example.org", "credentials_file": "~/.aws/etcd"},
     #     "on_failure": {"command": ["/usr/bin/logger", "-p", "daemon.err"]},
     # },
+    # Settings of the components themselves: docs/hosts.md. Preflight checks of kubeadm's to ignore, by their names;
+    # the lab's containers also need "containerd_restrict_oom_score_adj".
+    # "tuning": {"kubelet": {"maxPods": 200}, "ignored_preflight_checks": ["NumCPU"]},
     # Where the bundle was built (`haplane bundle build`), and .deb files for hosts without a package mirror.
     # "bundle": "~/haplane-bundle",
     # "package_directory": "debs",

@@ -3,7 +3,7 @@
     cd vagrant && vagrant up && cd ..
     haplane up inventories/vagrant.py
 
-Vagrant gives each machine a first interface behind NAT that holds the default route, on VirtualBox even with the same
+Vagrant gives each host a first interface behind NAT that holds the default route, on VirtualBox even with the same
 address everywhere. It is never picked: ``address`` is the one in the private network, here as in every inventory.
 
 We have not started a published box: none can be downloaded where haplane is developed. Tests load this file and show

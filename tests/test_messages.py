@@ -17,6 +17,8 @@ import pytest
 import words
 
 from haplane.cli.main import GROUPS, cli
+from haplane.config.model import Cluster, EtcdSettings, Keepalived, Tuning
+from haplane.config.snapshots import Snapshots
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -115,21 +117,33 @@ def test_every_text_is_as_in_the_golden_copy(golden, collect):
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "templates/pages").iterdir())]
 SCRIPTS = sorted((ROOT / "haplane/scripts").rglob("*.sh"))
+INVENTORIES = sorted((ROOT / "inventories").glob("*.py"))
 
 
 def prose_of(path):
-    """A page's paragraphs without code, or a script's comments and what it prints, each on one line."""
+    """A page's paragraphs without code, a script's comments and what it prints, an inventory's comments."""
     text = path.read_text()
+    if path.suffix == ".py":
+        return [*re.findall(r"(?:^|\s)#.*", text), *text.partition('"""')[2].partition('"""')[0].splitlines()]
     if path.suffix == ".sh":
         return re.findall(r"(?:^|\s)#[^!{].*|\becho .*", text)
     text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|\{[{%].*?[%}]\}|<style.*?</style>", " ", text, flags=re.DOTALL)
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
 
 
+def test_every_setting_is_where_users_look_for_it():
+    """`proxy_mode` was in a refusal, in no page and no example."""
+    text = "\n".join(path.read_text() for path in (*PAGES, ROOT / "inventories/prod.py"))
+    models = (Cluster, Tuning, EtcdSettings, Keepalived, Snapshots)
+    settings = {name for model in models for name in model.model_fields}
+    assert {name for name in settings - {"lab", "tuning"} if not re.search(rf"\b{name}\b", text)} == set()
+
+
 def test_no_text_uses_a_word_of_our_own():
     texts = {line: line.partition(": ")[2] for line in GOLDEN.read_text().splitlines()}
     texts |= {line: line for line in HELP.read_text().splitlines()}
-    texts |= {f"{path.relative_to(ROOT)}: {one[:60]}": one for path in (*PAGES, *SCRIPTS) for one in prose_of(path)}
+    files = (*PAGES, *SCRIPTS, *INVENTORIES)
+    texts |= {f"{path.relative_to(ROOT)}: {one[:60]}": one for path in files for one in prose_of(path)}
     spoken = {place: re.sub(r"\{.*?\}+|`.*?`|\[\".*?\"\]", " ", text) for place, text in texts.items()}
     assert {place: found for place, text in spoken.items() if (found := words.private_words(text))} == {}
 

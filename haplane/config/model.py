@@ -241,7 +241,7 @@ class Cluster(Settings):
 class Inventory(Settings):
     """One inventory file, validated. Hosts keep the order of the file; nothing depends on who is first.
 
-    ``leaving`` are masters or etcd hosts that ``up`` takes out of the cluster; then they can be struck out.
+    ``leaving`` are masters or etcd hosts that ``up`` decommissions; then they can be removed from the file.
     """
 
     path: str
