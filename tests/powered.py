@@ -125,9 +125,13 @@ class PoweredCluster(FakeCluster):
         self.lost.pop(name)
 
     def elect(self, name=None):
-        """That member leads, or the first that has power."""
+        """That member leads, or the first that has power, as soon as one has."""
         members = [host.name for host in self.inventory.etcd]
-        self.leader = name or next(one for one in members if one not in self.off)
+        powered = [one for one in members if one not in self.off]
+        if not powered:
+            self.at(ELECTION_SECONDS, self.elect)
+            return
+        self.leader = name or powered[0]
         for one in members:
             etcd = self.now_reported[one]["etcd"]
             status = etcd["status"] | {"leader": members.index(self.leader) + 1}

@@ -129,11 +129,15 @@ def _applied(context: DrillContext, fault: Fault) -> Iterator[float]:
 def _pod_prober(
     context: DrillContext, fault: Fault, wanted: bool
 ) -> Recording[Request] | AbstractContextManager[None]:
+    """One that watches nothing where no master survives."""
+    inventory = context.inventory
+    if wanted and {master.name for master in inventory.masters} <= set(fault.off):
+        context.progress(inventory.cluster.name, "no master keeps its power: --in-cluster is left out")
+        wanted = False
     if not wanted:
         return nullcontext()
-    return in_cluster_prober(
-        context.inventory, host_with_dns(context.inventory, context.executor, without=fault.host)
-    )
+    without = {fault.host, *fault.off}
+    return in_cluster_prober(inventory, host_with_dns(inventory, context.executor, without))
 
 
 def _wait_until_steady(

@@ -57,6 +57,14 @@ def test_a_host_is_lost_and_what_clients_noticed_is_reported(cluster, name, host
     assert nothing_is_left(cluster)
 
 
+def test_where_every_master_loses_its_power_nothing_is_watched_from_a_pod(cluster):
+    context = cluster.drill_context()
+    every = DRILLS["power-cycle-everything"]
+    report = drill.carry_out(every, context, None, in_cluster=True, confirm=lambda _: True)
+    assert report.in_cluster == {}
+    assert nothing_is_left(cluster)
+
+
 def test_limits_of_a_drill_that_does_not_exist_are_not_ignored():
     mistyped = samples.inventory(drills={"limits": {"kil-master": {"read_gap": 1.0}}})
     with pytest.raises(Problems, match="did you mean kill-master"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
 from haplane.config.model import Host, Inventory
@@ -60,15 +60,15 @@ def _runs_dns(host: Host, executor: Executor) -> bool:
     return done.code == 0
 
 
-def host_with_dns(inventory: Inventory, executor: Executor, without: str) -> Host:
-    """A master, other than the one about to be lost, that runs a CoreDNS pod.
+def host_with_dns(inventory: Inventory, executor: Executor, without: Collection[str]) -> Host:
+    """A master, other than those about to be lost, that runs a CoreDNS pod.
 
     Raises HaplaneError when none does, with those of which it is not known and why.
     """
     unknown = {}
     for host in inventory.masters:
         try:
-            if host.name != without and _runs_dns(host, executor):
+            if host.name not in without and _runs_dns(host, executor):
                 return host
         except HaplaneError as error:
             unknown[host.name] = error.why or error.what
