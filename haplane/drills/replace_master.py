@@ -15,7 +15,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
     return Fault(
         host=name,
         role=role,
-        announcement=f"It cuts the power of {name} ({role}), ERASES its disk; `haplane node repair` replaces it.",
+        announcement=f"It cuts the power of {name} ({role}) and ERASES its disk; `haplane node repair` replaces it.",
         parts=(context.machines.power_cut((name,)),),
         work=lambda: context.machines.wipe((name,)),
         then=lambda: context.haplane("node", "repair", context.inventory.path, name, "--yes"),

@@ -95,3 +95,11 @@ def test_a_prober_begins_in_the_network_of_the_dns_pod_or_not_at_all(host, found
     assert host(text, python3=found, nsenter="").returncode == code
     calls = host.log.read_text().splitlines()
     assert calls == ["python3 -I -c import that coredns", *(f"nsenter {one}" for one in entered)]
+
+
+@pytest.mark.parametrize(("signal", "undone"), [("STOP", False), ("CONT", True)])
+def test_where_a_unit_does_not_run_nothing_is_frozen_any_more(host, signal, undone):
+    """The undo failed, was tried again for minutes, and its file kept every later drill from that host."""
+    done = host(script("signal_unit", unit="etcd", signal=signal), systemctl="exit 3")
+    assert (done.returncode == 0) is undone
+    assert ("etcd does not run" in done.stdout) is not undone
