@@ -58,8 +58,17 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class HostShown:
+    """A host as the report shows it."""
+
+    name: str
+    address: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class About:
-    """Where a drill was run, and the command that runs it again. ``hosts``: name, address and roles of each.
+    """Where a drill was run, and the command that runs it again.
 
     ``prober_late_seconds``: the prober's own worst delay in sending.
     """
@@ -70,7 +79,7 @@ class About:
     kubernetes: str
     etcd: str
     driver: str
-    hosts: tuple[Mapping[str, Any], ...]
+    hosts: tuple[HostShown, ...]
     command: str
     prober_late_seconds: float
 
@@ -217,10 +226,7 @@ def _about(context: DrillContext, drill: Drill, watched: Watched) -> About:
         kubernetes=inventory.cluster.kubernetes_version,
         etcd=", ".join(etcd_versions(watched.states)),
         driver=context.machines.driver,
-        hosts=tuple(
-            {"name": host.name, "address": str(host.address), "roles": inventory.roles(host)}
-            for host in inventory.hosts
-        ),
+        hosts=tuple(HostShown(host.name, str(host.address), inventory.roles(host)) for host in inventory.hosts),
         command=f"haplane drill {drill.name} {inventory.path}",
         prober_late_seconds=max((one.sent - one.scheduled for one in watched.requests), default=0.0),
     )
