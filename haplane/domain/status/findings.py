@@ -156,7 +156,8 @@ def _displaced_dns(view: Findings) -> list[Problem]:
         what = f"pods do not reach cluster DNS: its address belongs to the service {seen.holder}"
         return [problem(what, fix=f"`kubectl --namespace={namespace} delete service {name}`, then {UP}")]
     if seen.address:
-        what = f"pods do not reach cluster DNS: the service kube-dns has the address {seen.address}, which none asks"
+        address = f"the service kube-dns has the address {seen.address}, which no pod uses"
+        what = f"pods do not reach cluster DNS: {address}"
         return [problem(what, why="somebody created it anew", fix=UP)]
     return []
 

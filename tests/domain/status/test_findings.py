@@ -236,7 +236,7 @@ def test_services_that_get_no_address_any_more():
     [
         (
             {"address": "10.96.7.7"},
-            "pods do not reach cluster DNS: the service kube-dns has the address 10.96.7.7, which none asks",
+            "pods do not reach cluster DNS: the service kube-dns has the address 10.96.7.7, which no pod uses",
             "`haplane up inventories/test.py`",
         ),
         (
