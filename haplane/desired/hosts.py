@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from haplane.bundle.manifest import Manifest
 from haplane.config.model import Host, Inventory
+from haplane.config.services import api_service, api_service_name, dns_service
 from haplane.desired.certificates import expired_paths
 from haplane.desired.files import kube_proxy_configuration, kubeadm_configuration, runs_haproxy, wanted_files
 from haplane.desired.keys import api_servers, ca_of_worker, due_certificates, due_keys, key_paths, kubeadm_pairs
@@ -28,8 +29,6 @@ from haplane.domain.steps.snapshots import TIMER_UNIT
 from haplane.domain.trust import Roles
 from haplane.pki.ca import certificate_fingerprint
 
-API_NUMBER, DNS_NUMBER = 1, 10
-"""Of the service kubernetes and of cluster DNS in the services' network (kubeadm's constants)."""
 CERTIFICATES = (
     f"{host_paths.ETCD_PKI}/*.crt",
     host_paths.ETCD_HAPROXY_PEM,
@@ -246,16 +245,11 @@ def request_for(
         "pod_network": str(inventory.cluster.pod_network),
         "networks": [str(inventory.cluster.pod_network), str(inventory.cluster.service_network)],
         "node_labels": sorted({name for host in inventory.nodes for name, _ in host.labels}),
-        "dns_name": f"kubernetes.default.svc.{inventory.cluster.dns_domain}",
-        "api_service": str(inventory.cluster.service_network[API_NUMBER]),
-        "dns_address": dns_address(inventory),
+        "dns_name": api_service_name(inventory.cluster),
+        "api_service": str(api_service(inventory.cluster)),
+        "dns_address": str(dns_service(inventory.cluster)),
         "ping_endpoint": not inventory.cluster.endpoint_is_external,
     }
-
-
-def dns_address(inventory: Inventory) -> str:
-    """Of cluster DNS, where kubelets have pods ask: kubeadm's choice."""
-    return str(inventory.cluster.service_network[DNS_NUMBER])
 
 
 def _bundle_paths(manifest: Manifest) -> set[str]:

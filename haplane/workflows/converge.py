@@ -1,4 +1,4 @@
-"""What `up` and `restore` share: the phases that make hosts what the inventory says."""
+"""What `up`, `restore`, `upgrade` and `node remove` share: the phases that make hosts what the inventory says."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
 from haplane.config.model import Host, Inventory
+from haplane.config.services import api_service, api_service_name, dns_service
 from haplane.drills.probing.client import SECONDS_PER_REQUEST, Target
 from haplane.drills.probing.probe import PER_SECOND
 from haplane.drills.probing.recording import Recording
@@ -20,7 +21,6 @@ from haplane.scripts import script
 
 NONE_RUNS = 3
 """The exit code of newest_process.py where no such process runs."""
-DNS_OFFSET = 10  # kubeadm gives the DNS service the tenth address of the service network
 NEWEST = (*parts("facts", "static_pods"), *parts("drills", "newest_process"))
 IN_CLUSTER = (*parts("facts", "dns"), *parts("drills", "in_cluster"))
 """The program that runs in a pod's network."""
@@ -39,9 +39,8 @@ def in_cluster_prober(inventory: Inventory, host: Host, per_second: float = PER_
 
     Its times are by that host's clock. Kinds are ``service`` and ``dns``.
     """
-    services = inventory.cluster.service_network
-    name = f"kubernetes.default.svc.{inventory.cluster.dns_domain}"
-    arguments = (str(services[1]), str(services[DNS_OFFSET]), name, str(per_second))
+    cluster = inventory.cluster
+    arguments = (str(api_service(cluster)), str(dns_service(cluster)), api_service_name(cluster), str(per_second))
     prober = ("python3", "-I", "-c", program(*IN_CLUSTER), *arguments)
     inside = script("enter_dns_pod", prober)
     return Recording(ssh_command(host, "sh", "-c", inside), "", requests_of)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from haplane.config.services import dns_service
 from haplane.context.context import Context
 from haplane.context.phase import Phase
 from haplane.deploys import recipes
-from haplane.desired.hosts import cluster_wants, dns_address, dns_fingerprint, proxy_fingerprint
+from haplane.desired.hosts import cluster_wants, dns_fingerprint, proxy_fingerprint
 from haplane.desired.manifests import COREDNS_PATCH, cluster_manifest
 from haplane.domain.plan import THE_CLUSTER, Kind
 
@@ -26,7 +27,7 @@ def apply_cluster(context: Context) -> None:
         applied=wants.applied,
         proxy=proxy_fingerprint(context.inventory),
         dns=dns_fingerprint(context.inventory, context.manifest),
-        dns_address=dns_address(context.inventory),
+        dns_address=str(dns_service(context.inventory.cluster)),
         port=context.inventory.cluster.apiserver_port,
         restart=to_restart(context.plan.items(THE_CLUSTER, Kind.CLUSTER)),
         content_is_ours=context.inventory.cluster.pod_network_manifest is None,
