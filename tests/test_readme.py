@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from haplane.cli.main import cli
 from haplane.domain.quorum import can_lose, majority
+from haplane.drills.catalog import DRILLS
 from haplane.errors import ExitCode
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -37,3 +38,10 @@ def test_make_has_the_two_commands():
     makefile = (Path(__file__).parents[1] / "Makefile").read_text()
     for target in re.findall(r"^# make (\w+)", README, re.M):
         assert f"\n{target}:" in makefile
+
+
+def test_every_drill_is_counted_and_described():
+    """A drill was added; the README went on to speak of 24 more."""
+    assert f"There are {len(DRILLS) - 1} more [drills]" in README
+    described = (Path(__file__).parents[1] / "docs/drills.md").read_text()
+    assert {name for name in DRILLS if f"`{name}`" not in described} == set()
