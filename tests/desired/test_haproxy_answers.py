@@ -33,7 +33,7 @@ def _serve(server, answer):
 
 def exit_status(tmp_path, **listener):
     path = tmp_path / "admin.sock"
-    script = render("haproxy-answers.j2").replace(PATH, str(path)).replace("settimeout(2)", "settimeout(0.3)")
+    script = render("haproxy-answers.j2").replace(PATH, str(path)).replace("settimeout(1.5)", "settimeout(0.3)")
     command = [sys.executable, "-IS", "-c", script]
     if not listener:
         return subprocess.run(command, check=False).returncode
