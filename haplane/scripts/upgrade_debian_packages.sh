@@ -1,19 +1,20 @@
-# Upgrade the host's own packages with apt. Its lock is waited for, questions about changed files are answered with what
+# Upgrade the host's own packages with apt. Locks are waited for, questions about changed files are answered with what
 # is there, and an installation that was interrupted is finished first. Nothing restarts containers or the kubelet:
 # needrestart, which would, is set to list only.
 #
 # Prints "reboot" if the host has to be rebooted, then a line "PACKAGE VERSION" for each that is new.
+# uses: in_turn
 
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1
 apt() {
-    apt-get -q --yes -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "$@" >&2
+    in_turn apt-get -q --yes -o Dpkg::Options::=--force-confold "$@"
 }
 installed() {
     # shellcheck disable=SC2016 # dpkg's own variables
     dpkg-query --show --showformat='${db:Status-Abbrev}${Package} ${Version}\n' | sed -n 's/^ii  *//p' | sort
 }
 
-dpkg --force-confold --configure -a >&2
+in_turn dpkg --force-confold --configure -a
 before=$(installed)
 apt update
 apt upgrade --with-new-pkgs

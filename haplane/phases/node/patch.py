@@ -23,7 +23,7 @@ from haplane.procedures.reboot import hand_over_address, reboot_host
 from haplane.scripts import script
 
 UPGRADE_SECONDS = 1800
-"""apt waits 300 s for its lock; a release's worth of packages over a slow line takes minutes."""
+"""300 s for locks of apt and dpkg; a release's worth of packages over a slow line takes minutes."""
 
 MOST_PACKAGES = 5000
 REBOOT = "reboot"

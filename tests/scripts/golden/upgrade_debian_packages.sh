@@ -1,16 +1,35 @@
 set -eu
+DEADLINE_MARK='deadline passed:'
 REBOOT_REQUIRED='/var/run/reboot-required'
+
+turn_by=$(($(date +%s) + 300))
+in_turn() (
+    printed=$(mktemp /run/haplane.XXXXXX)
+    trap 'rm -f "$printed"' EXIT
+    until "$@" > "$printed" 2>&1; do
+        held=$(grep -m 1 -E 'Could not get lock|locked by another process' "$printed") || {
+            cat "$printed" >&2
+            exit 1
+        }
+        if [ "$(date +%s)" -ge "$turn_by" ]; then
+            echo "$DEADLINE_MARK not within 300 s: apt and dpkg are not in use: $held" >&2
+            exit 1
+        fi
+        sleep 1
+    done
+    cat "$printed" >&2
+)
 
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1
 apt() {
-    apt-get -q --yes -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "$@" >&2
+    in_turn apt-get -q --yes -o Dpkg::Options::=--force-confold "$@"
 }
 installed() {
     # shellcheck disable=SC2016 # dpkg's own variables
     dpkg-query --show --showformat='${db:Status-Abbrev}${Package} ${Version}\n' | sed -n 's/^ii  *//p' | sort
 }
 
-dpkg --force-confold --configure -a >&2
+in_turn dpkg --force-confold --configure -a
 before=$(installed)
 apt update
 apt upgrade --with-new-pkgs
