@@ -1,5 +1,6 @@
 """What leaves a master of the API's objects, and what is sent to the API server."""
 
+import io
 import json
 import socket
 import struct
@@ -123,6 +124,44 @@ def test_an_eviction_is_of_that_very_pod_and_a_refusal_is_told():
     pods = json.dumps([["a", "x", "1"], ["a", "y", "2"], ["a", "gone", "3"]])
     assert node_api.evict(server, pods) == {"2": "HTTP 429: budget"}
     assert [body["deleteOptions"]["preconditions"]["uid"] for _, _, body in server.sent] == ["1", "2", "3"]
+
+
+BUDGET_WORDS = "Cannot evict pod as it would violate the pod's disruption budget."
+CAUSE = {
+    "reason": "DisruptionBudget",
+    "message": "The disruption budget web needs 2 healthy pods and has 2 currently",
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"message": BUDGET_WORDS, "details": {"causes": [CAUSE]}}, f"{BUDGET_WORDS} {CAUSE['message']}"),
+        ({"message": BUDGET_WORDS, "details": {"causes": [7, {}]}}, BUDGET_WORDS),
+        ("Too many requests, please try again later.\n", "Too many requests, please try again later."),
+        (None, "no words"),
+    ],
+)
+def test_a_refusal_has_all_of_the_api_servers_own_words(answer, said):
+    """Its message names no budget, the cause does; of an API server that has too much to do it is a text."""
+    path = "/api/v1/namespaces/a/pods/x/eviction"
+    server = Server({("POST", path): (429, answer)})
+    assert node_api.evict(server, json.dumps([["a", "x", "1"]])) == {"1": f"HTTP 429: {said}"}
+
+
+def test_what_is_no_json_is_kept_as_a_text():
+    class Connection:
+        def request(self, *_):
+            pass
+
+        def getresponse(self):
+            answer = io.BytesIO(b"Too many requests")
+            answer.status = 429
+            return answer
+
+    api = node_api.Api.__new__(node_api.Api)
+    api._connection = Connection()
+    assert api.request("GET", "/") == (429, "Too many requests")
 
 
 def test_names_cannot_leave_their_place_in_a_path():

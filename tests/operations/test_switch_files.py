@@ -2,6 +2,7 @@
 
 import errno
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,23 @@ def test_a_disk_that_is_full_leaves_everything_as_it_was(host, monkeypatch):
     assert {file.name: file.read_text() for file in host.used.iterdir()} == before
     assert not list(host.used.parent.rglob("*.haplane-new"))
     assert host("switch") == {"a": "a2", "b": "same", "c": "c2"}
+
+
+def test_programs_change_their_places_though_no_record_of_it_can_be_written(host, monkeypatch):
+    """A name needs no room, the record does: on a full disk the way back ended in a traceback, half of it done."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    host("switch")
+    with monkeypatch.context() as disk:
+        disk.setattr(switch_files.json, "dump", full)
+        assert host("back")["a"] == "a1"
+    assert not list(host.used.parent.glob("stamps.json.new"))
+    path = str(host.used / "a")
+    assert machine.bundle_files([path]) == {path: sha256(b"a1").hexdigest()}, (
+        "hashed, as nothing fits that is recorded"
+    )
 
 
 def test_on_another_file_system_it_is_copied(host, monkeypatch):

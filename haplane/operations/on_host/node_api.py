@@ -146,7 +146,7 @@ class Api:
         self._connection = TlsConnection("127.0.0.1", port, context=self._context, timeout=REQUEST_SECONDS)
 
     def request(self, method: str, path: str, body: object = None, *, content: str = JSON_TYPE) -> tuple[int, Any]:
-        """The status, and the answer as JSON, None where it is none. Raises OSError or HTTPException."""
+        """The status, and the answer: JSON, or a text where it is none. Raises OSError or HTTPException."""
         text = None if body is None else json.dumps(body)
         headers = {"Accept": JSON_TYPE, **({"Content-Type": content} if text else {})}
         try:
@@ -160,7 +160,7 @@ class Api:
             answer = response.read(MOST_BYTES)
         with contextlib.suppress(ValueError):
             return response.status, json.loads(answer)
-        return response.status, None
+        return response.status, answer.decode(errors="replace")
 
     def sizes(self, node: str, deadline: float, most: int) -> dict[str, int]:
         """:func:`sizes_of_volumes`, over a connection of its own."""
@@ -265,8 +265,13 @@ def evict(api: Api, pods: str) -> dict[str, str]:
 
 
 def message_of(answer: Any) -> str:  # noqa: ANN401 - JSON
-    """The API server's words."""
-    return str(answer.get("message", ""))[:300] if isinstance(answer, dict) else "no JSON"
+    """The API server's words, with what caused them: of a refused eviction that is which budget, and its numbers."""
+    status = answer if isinstance(answer, dict) else {"message": answer}
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    each = [status, *(one for one in (causes if isinstance(causes, list) else ()) if isinstance(one, dict))]
+    said = " ".join(words for one in each if isinstance(words := one.get("message"), str))
+    return said.strip()[:300] or "no words"
 
 
 def pruned(value: Any, keep: Any) -> Any:  # noqa: ANN401 - JSON

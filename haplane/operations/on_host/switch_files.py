@@ -33,9 +33,19 @@ def main() -> None:
                 take_place(new + path, path, stamps, kept=old + path)
             elif os.path.exists(old + path):
                 take_place(old + path, path, stamps)
+        record(stamps)
+
+
+def record(stamps: dict[str, Any]) -> None:
+    """Without room for it the old record stays, which fits none of the files that changed: they are hashed again."""
+    try:
         with open(STAMPS + ".new", "w", encoding="utf-8") as file:
             json.dump(stamps, file)
         os.replace(STAMPS + ".new", STAMPS)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(STAMPS + ".new")
+        sys.stderr.write(f"{STAMPS}: {error.strerror}\n")
 
 
 def take_place(source: str, path: str, stamps: dict[str, Any], kept: str | None = None) -> None:
