@@ -14,8 +14,8 @@ from haplane.domain.plan import Kind, Plan
 Took = Mapping[Kind, Sequence[float]]
 """By kind, the seconds that each such step took before."""
 
-TOGETHER = (Kind.STAGE,)
-"""Steps that all hosts carry out at once; the others are one host's after the other's."""
+TOGETHER = (Kind.STAGE, Kind.SNAPSHOT)
+"""Steps that are timed once, for all hosts; the others are one host's after the other's."""
 
 DONE = re.compile(r"^[\d-]{10} [\d:.]+Z  [\w. -]+: done: (.+) \((\d{1,6}) s\)$", re.ASCII)
 """After its time, as a log has it: what a host printed stands indented below such a line."""
@@ -51,4 +51,5 @@ def total(plan: Plan, before: Took) -> str:
     if not timed:
         return "how long steps take is not known: no log of this workstation has an upgrade of this cluster"
     seconds = sum(median(before[kind]) * (1 if kind in TOGETHER else hosts) for kind, hosts in timed.items())
-    return f"takes about {seconds:.0f} s, by the logs that this workstation has of this cluster's upgrades"
+    logs = "the logs that this workstation has of this cluster's upgrades"
+    return f"steps with a length take about {seconds:.0f} s in all, by {logs}"

@@ -7,10 +7,11 @@ inventory that wants another version, `up` and what it does refuse; between two 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from haplane.domain.upgrade_interrupted import is_interrupted, may_run_beside
+from haplane.domain.upgrade_route import APISERVER
 from haplane.domain.versions import Running, is_version, parse
 from haplane.errors import INVENTORY
 
@@ -22,18 +23,21 @@ UPGRADE = f"`haplane upgrade {INVENTORY}`"
 class OtherVersion:
     """``running`` is the newest that runs, ``wanted`` the inventory's.
 
-    ``between``: an upgrade was interrupted; ``fits``: a master of the wanted version may run beside the others.
+    ``between``: an upgrade was interrupted; ``fits``: a master of the wanted version may run beside the others;
+    ``back``: the command that takes the upgrade back, as :func:`way_back` has it.
     """
 
     running: str
     wanted: str
     between: bool
     fits: bool = False
+    back: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """For status: an upgrade that was interrupted is no problem by itself, and yet to be completed."""
-        return (f"an upgrade was interrupted; {UPGRADE} completes it",) if self.between else ()
+        back = f"; or {self.back} goes back" if self.back else ""
+        return (f"an upgrade was interrupted; {UPGRADE} completes it{back}",) if self.between else ()
 
     @property
     def restores(self) -> bool:
@@ -61,6 +65,15 @@ def other_version(
     versions = {one.version for one in running}
     if is_interrupted(running, members, wanted, staged=staged):
         newest = str(max(map(parse, versions)))
-        return OtherVersion(newest, wanted, between=True, fits=may_run_beside(wanted, versions))
+        back = way_back(running, wanted)
+        return OtherVersion(newest, wanted, between=True, fits=may_run_beside(wanted, versions), back=back)
     only = versions.pop() if len(versions) == 1 else wanted
     return OtherVersion(only, wanted, between=False) if only != wanted and is_version(only) else None
+
+
+def way_back(running: Iterable[Running], wanted: str, inventory: str = INVENTORY) -> str:
+    """The command that takes an upgrade back; "" once every API server is of the ``wanted`` version, or newer."""
+    old = [parse(one.version) for one in running if one.program == APISERVER and is_version(one.version)]
+    if not old or min(old) >= parse(wanted):
+        return ""
+    return f'`haplane upgrade {inventory}` with cluster["kubernetes_version"] = "{min(old)}" in it'

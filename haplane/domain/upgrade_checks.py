@@ -132,6 +132,18 @@ def kubelet_problems(nodes: Iterable[Node], apiserver: str) -> Iterator[HaplaneE
             )
 
 
+def new_kubelets(nodes: Iterable[Node], apiserver: str) -> Iterator[HaplaneError]:
+    """Kubelets that nobody takes back with API servers that go back to that version."""
+    for node in nodes:
+        kubelet = SUFFIX.sub("", node.kubelet_version)
+        if is_version(kubelet) and parse(kubelet)[:2] > parse(apiserver)[:2]:
+            yield HaplaneError(
+                f"{node.name}: kubelet {node.kubelet_version} would be newer than API servers of {apiserver}",
+                why="a kubelet is never newer than the API servers",
+                next_step="take that node's kubelet back first, or remove the node",
+            )
+
+
 def is_too_old(kubelet: str, apiserver: str) -> bool:
     """Whether the skew policy forbids it beside API servers of that version; not where it cannot be read."""
     kubelet = SUFFIX.sub("", kubelet)
@@ -224,7 +236,8 @@ def api_problems(used: Iterable[DeprecatedApi], version: str) -> Iterator[Haplan
             where=f"API server of {', '.join(dict.fromkeys(hosts))}: apiserver_requested_deprecated_apis",
             why="its API server has counted a request since it was started",
             next_step=f'grep \'"k8s.io/deprecated":"true"\' {host_paths.AUDIT_LOG} names who; '
-            "move them to the newer API",
+            "move them to the newer API; a request counts until its API server ends: "
+            f"`haplane certs renew {INVENTORY}` restarts each",
         )
 
 

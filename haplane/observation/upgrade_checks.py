@@ -127,6 +127,8 @@ def _node_problems(context: Context, nodes: Sequence[Node], *, begun: bool) -> I
     stay = [node for node in nodes if node.name not in follow and node.name not in left_out & old]
     yield from checks.kubelet_problems((node for node in nodes if node.name in follow), hops[0])
     yield from checks.kubelet_problems(stay, hops[-1])
+    if parse(hops[-1])[:2] < parse(now)[:2]:
+        yield from checks.new_kubelets(stay, hops[-1])
     yield from checks.runtime_problems((node for node in nodes if node.name not in known), hops[-1])
     for hop, manifest in manifests_of(context).items():
         yield from checks.bundle_problems(manifest.versions.get("containerd", ""), hop)

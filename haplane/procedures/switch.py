@@ -13,8 +13,10 @@ from haplane.deploys import upgrade as recipes
 from haplane.domain import host_paths
 from haplane.domain.files import Part
 from haplane.domain.plan import Kind
+from haplane.domain.upgrade_advice import way_back
 from haplane.domain.upgrade_plan import Group, group_of
 from haplane.errors import FIX_AND_RERUN, HaplaneError, LockLost, Unreachable
+from haplane.observation.upgrade import running_on
 
 
 def switch(context: Context, host: Host, group: Group, part: Part | None = None) -> None:
@@ -72,8 +74,14 @@ def switching(
             f"{host.name} did not become ready as {version}: it runs its old version again, and the run ends here",
             where=error.where,
             why=error.brief,
-            next_step=FIX_AND_RERUN,
+            next_step=f"{FIX_AND_RERUN}{_or_back(context)}",
         ) from error
+
+
+def _or_back(context: Context) -> str:
+    """While an API server runs the older version."""
+    back = way_back(running_on(context), context.manifest.kubernetes_version, context.inventory.path)
+    return f"; or go back: {back}" if back else ""
 
 
 def _roll_back(context: Context, host: Host, error: HaplaneError, *steps: Callable[[], None]) -> None:

@@ -35,5 +35,5 @@ def test_a_length_is_the_median_and_none_is_made_up():
     assert length(Kind.UPGRADE_NODE, before) == ""
     steps = [Step(Kind.STAGE, name, "") for name in ("m1", "m2", "m3", "w1")]
     steps += [Step(Kind.UPGRADE_ETCD, name, "") for name in ("m1", "m2", "m3")]
-    assert total(Plan(tuple(steps)), before).startswith("takes about 100 s, by the logs")
+    assert total(Plan(tuple(steps)), before).startswith("steps with a length take about 100 s in all, by the logs")
     assert total(Plan((Step(Kind.UPGRADE_NODE, "m1", ""),)), before) == NOT_KNOWN

@@ -156,6 +156,7 @@ def test_flags_gates_and_apis_that_are_gone():
     [error] = checks.api_problems(used, "1.37.2")
     assert error.what == "flowcontrol.apiserver.k8s.io/v1beta3 flowschemas is still used, and is removed in 1.32"
     assert "API server of m1, m2" in error.where
+    assert "counts until its API server ends: `haplane certs renew INVENTORY` restarts each" in error.next_step
 
 
 def test_a_disk_that_is_too_full_to_stage():

@@ -13,6 +13,7 @@ from haplane.domain import host_paths
 from haplane.domain.progress import silent
 from haplane.errors import HaplaneError, Problems, Refused, UnfitHosts
 from haplane.observation import decide, upgrade_checks
+from haplane.workflows.status import status
 from haplane.workflows.up import up
 from haplane.workflows.upgrade import upgrade
 
@@ -349,8 +350,12 @@ def test_up_refuses_another_version_and_names_the_verb(inventory):
 def test_back_to_the_old_version_while_an_api_server_still_runs_it(inventory):
     """Not after: what the newer ones stored the old ones may not be able to read."""
     cluster = UpgradedCluster(inventory, broken={("m3", "1.36.3")})
-    with pytest.raises(HaplaneError, match="m3 did not become ready"):
+    with pytest.raises(HaplaneError, match="m3 did not become ready") as error:
         run(cluster)
+    way_back = f'`haplane upgrade {inventory.path}` with cluster["kubernetes_version"] = "1.35.4" in it'
+    assert error.value.next_step.endswith(f"; or go back: {way_back}")
+    [note] = status(inventory, silent, executor=cluster).notes
+    assert note.endswith(f"; or {way_back} goes back")
     cluster.inventory, shown = with_version(inventory, "1.35.4"), []
     assert run(cluster, confirm=lambda lines: shown.extend(lines) or True).hops == ("1.35.4",)
     assert shown[0].startswith("1.36.3 -> 1.35.4; the steps below are those to 1.35.4")
@@ -358,6 +363,30 @@ def test_back_to_the_old_version_while_an_api_server_still_runs_it(inventory):
     done = UpgradedCluster(with_version(inventory, "1.35.4"), version="1.36.3")
     with pytest.raises(Refused, match=r"cannot become 1.35.4"):
         run(done)
+
+
+def test_no_way_back_is_shown_once_every_api_server_is_new(inventory):
+    cluster = UpgradedCluster(with_version(inventory, "1.36.3"))
+    cluster.kubelets["m3"] = "1.34.1"
+    for name in ("m1", "m2", "m3"):
+        cluster.now_reported[name]["settings"]["apiserver_version"] = "1.36.3"
+    [note] = status(cluster.inventory, silent, executor=cluster).notes
+    assert note == f"an upgrade was interrupted; `haplane upgrade {inventory.path}` completes it"
+
+
+def test_back_is_no_way_for_a_kubelet_that_nobody_takes_back(inventory):
+    """A worker that was joined by hand, of the newer version: it would be newer than the API servers."""
+    cluster = UpgradedCluster(inventory, broken={("m3", "1.36.3")})
+    with pytest.raises(HaplaneError, match="m3 did not become ready"):
+        run(cluster)
+    honest = cluster._joined
+    cluster._joined = lambda: [*honest(), honest()[-1] | {"name": "by-hand", "kubelet_version": "v1.36.3"}]
+    cluster.inventory = with_version(inventory, "1.35.4")
+    with pytest.raises(UnfitHosts) as refused:
+        run(cluster)
+    assert [error.what for error in refused.value.problems] == [
+        "by-hand: kubelet v1.36.3 would be newer than API servers of 1.35.4"
+    ]
 
 
 def test_back_to_an_older_patch_release_at_any_time(inventory, tmp_path):

@@ -21,15 +21,18 @@ def take_snapshots(context: Context) -> None:
 
     Raises HaplaneError with what the last agent reports when too few can be taken, verified or kept.
     """
-    missing = snapshots_needed(context) - len(with_recent_snapshots(context))
+    with timed(context, THE_CLUSTER, Kind.SNAPSHOT):
+        _take_as_many(context, snapshots_needed(context) - len(with_recent_snapshots(context)))
+
+
+def _take_as_many(context: Context, missing: int) -> None:
     failure: HaplaneError | None = None
     for name in context.plan.items(THE_CLUSTER, Kind.SNAPSHOT):
         if missing <= 0:
             return
         context.progress(name, "taking a snapshot")
         try:
-            with timed(context, name, Kind.SNAPSHOT):
-                _take(context, name)
+            _take(context, name)
         except HaplaneError as error:
             context.progress(name, f"has taken no snapshot: {error.what}")
             failure = error

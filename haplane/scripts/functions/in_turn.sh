@@ -1,6 +1,6 @@
 # in_turn COMMAND...: of apt or dpkg, tried again while another process holds a lock of theirs, for 300 s in a script.
-# Of its four locks apt waits for two where it is told to, dpkg for none; hosts upgrade themselves by timers of their
-# own, first after their first boot. What it prints is standard error, from a file: what it starts may keep that open.
+# apt can wait for two of its four locks, dpkg for none; hosts upgrade themselves by timers of their own, first after
+# their first boot. What it prints is standard error, from a file: what it starts may keep that open.
 
 turn_by=$(($(date +%s) + 300))
 in_turn() (

@@ -78,6 +78,9 @@ def test_one_that_fails_or_answers_for_another_is_made_up_for(planned):
     context, _ = planned({}, executor=Agents(lost=("m2",)))
     snapshot.take_snapshots(context)
     assert context.executor.asked == ["m2", "m3", "m1"]
+    assert [one for one in context.executor.said if "done:" in one[1]] == [
+        ("the cluster", "done: take and verify a snapshot (0 s)")
+    ], "once, as the plan has it: the next one's is as long as both"
     agents = Agents(lost=("m1",))
     agents.answers = {"m2": {"member": "m3"}, "m3": {"member": "m3", "with_quorum": False}}
     with pytest.raises(HaplaneError, match="m1: no room"):
