@@ -109,6 +109,7 @@ def upgrade_steps(
         for group in Group:
             due = tuple(path for path in binaries if group_of(path, wanted.roles) is group)
             why = _change(group, reports[name], kubelets.get(name), target) or _trigger(group, name, plan)
+            why = why or _is_down(group, wanted, reports[name])
             if due or why:
                 why = why or f"{few(due)} differ"
                 steps.append(
@@ -136,6 +137,12 @@ def _change(group: Group, report: HostReport, kubelet: str | None, target: Targe
     }[group]
     wanted = target.etcd if group is Group.ETCD else target.kubernetes
     return f"{running} -> {wanted}" if running and running != wanted else None
+
+
+def _is_down(group: Group, wanted: Wants, report: HostReport) -> str | None:
+    """An API server that an earlier run left so: nothing else differs, and its kubelet's upgrade asks it."""
+    down = group is Group.CONTROL_PLANE and "master" in wanted.roles and not report.apiserver.ready
+    return "its API server is not ready" if down else None
 
 
 def _trigger(group: Group, name: str, plan: Plan) -> str | None:

@@ -17,12 +17,13 @@ from haplane.procedures.timed import timed
 
 
 def upgrade_control_planes(context: Context) -> None:
-    """API server, scheduler and controller manager of each master.
+    """API server, scheduler and controller manager of each master; first of one whose API server is not ready.
 
     API servers' right to use kubelets is bound first: certificates that kubeadm 1.36 issues carry no group for it.
     """
     context.deploy([context.some_master()], recipes.bind_kubelet_admin)
-    for host in context.hosts(Kind.UPGRADE_CONTROL_PLANE):
+    hosts = context.hosts(Kind.UPGRADE_CONTROL_PLANE)
+    for host in sorted(hosts, key=lambda one: context.report(one).apiserver.ready):
         with timed(context, host.name, Kind.UPGRADE_CONTROL_PLANE):
             _upgrade(context, host)
 

@@ -7,6 +7,7 @@ server is out of service before its kubelet is: docs/decisions/2026-11-29-static
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from haplane.config.model import Host
@@ -16,7 +17,7 @@ from haplane.deploys import upgrade as recipes
 from haplane.domain.guard import may_restart_apiserver, where_others_carry_on
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_plan import Group
-from haplane.errors import Refused
+from haplane.errors import HaplaneError, Refused
 from haplane.observation.guard import refuse_unless
 from haplane.observation.observe import observe_briefly
 from haplane.observation.waiting import Obstacle, look_until_clear
@@ -33,13 +34,13 @@ def upgrade_nodes(context: Context) -> None:
     for host in context.hosts(Kind.UPGRADE_NODE):
         _refuse_while_another_is_away(context, host)
         _refuse_unsafe(context, host)
-        restart = partial(_restart, context, host)
-        with timed(context, host.name, Kind.UPGRADE_NODE), switching(context, host, Group.NODE, restart) as begin:
+        again = partial(_start_again, context, host)
+        with timed(context, host.name, Kind.UPGRADE_NODE), switching(context, host, Group.NODE, again) as begin:
             begin()
             context.deploy([host], recipes.write_kubelet_config)
             if host in context.inventory.masters:
                 take_out(context, host)
-            restart()
+            _restart(context, host)
             context.deploy(
                 [context.some_master()],
                 recipes.wait_for_node,
@@ -59,6 +60,15 @@ def _restart(context: Context, host: Host) -> None:
     context.deploy([host], recipes.restart_node, runtime=runtime)
     if host in context.inventory.masters:
         put_back(context, host)
+
+
+def _start_again(context: Context, host: Host) -> None:
+    """In its old version. An API server that serves by then is out of service before, if its kubelet ends it."""
+    observe_briefly(context)
+    if host in context.reachable(context.inventory.masters) and context.report(host).apiserver.ready:
+        with suppress(HaplaneError):
+            take_out(context, host)
+    _restart(context, host)
 
 
 def _refuse_while_another_is_away(context: Context, host: Host) -> None:
