@@ -157,6 +157,7 @@ VRRP_FILTER_SERVICE = f"{SYSTEMD_UNITS}/haplane-vrrp.service"
 # the operating system's
 LOGIND_KUBELET_CONF = "/etc/systemd/logind.conf.d/99-kubelet.conf"  # the kubelet's, for its graceful shutdown
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+DPKG_INFO = "/var/lib/dpkg/info"
 REBOOT_REQUIRED = "/var/run/reboot-required"
 SYSCTL_CONF = "/etc/sysctl.d/99-haplane.conf"
 KERNEL_MODULES_CONF = "/etc/modules-load.d/haplane.conf"

@@ -2,7 +2,8 @@
 # is there, and an installation that was interrupted is finished first. Nothing restarts containers or the kubelet:
 # needrestart, which would, is set to list only.
 #
-# Prints "reboot" if the host has to be rebooted, then a line "PACKAGE VERSION" for each that is new.
+# Prints "reboot" if the host has to be rebooted, then a line "PACKAGE VERSION" for each that is new. A kernel that was
+# unpacked since the boot is a reason also where an earlier run unpacked it.
 # uses: in_turn
 
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1
@@ -19,7 +20,9 @@ before=$(installed)
 apt update
 apt upgrade --with-new-pkgs
 new=$(installed | grep -vxF "$before") || test $? = 1
-if test -e "$REBOOT_REQUIRED" || printf '%s\n' "$new" | grep -q '^linux-image-'; then
+booted=$(awk '/^btime / {print $2}' /proc/stat)
+kernels=$(find "$DPKG_INFO" -name 'linux-image-*.list' -newermt "@$booted")
+if test -e "$REBOOT_REQUIRED" || test -n "$kernels"; then
     echo reboot
 fi
-printf '%s\n' "$new"
+test -z "$new" || printf '%s\n' "$new"

@@ -1,5 +1,6 @@
 set -eu
 DEADLINE_MARK='deadline passed:'
+DPKG_INFO='/var/lib/dpkg/info'
 REBOOT_REQUIRED='/var/run/reboot-required'
 
 turn_by=$(($(date +%s) + 300))
@@ -34,7 +35,9 @@ before=$(installed)
 apt update
 apt upgrade --with-new-pkgs
 new=$(installed | grep -vxF "$before") || test $? = 1
-if test -e "$REBOOT_REQUIRED" || printf '%s\n' "$new" | grep -q '^linux-image-'; then
+booted=$(awk '/^btime / {print $2}' /proc/stat)
+kernels=$(find "$DPKG_INFO" -name 'linux-image-*.list' -newermt "@$booted")
+if test -e "$REBOOT_REQUIRED" || test -n "$kernels"; then
     echo reboot
 fi
-printf '%s\n' "$new"
+test -z "$new" || printf '%s\n' "$new"

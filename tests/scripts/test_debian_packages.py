@@ -1,10 +1,11 @@
-"""apt and dpkg whose locks another process holds, as a host's own upgrades by a timer do."""
+"""apt and dpkg whose locks another process holds, as a host's own upgrades by a timer do; a reboot that is owed."""
 
 import os
 import subprocess
 
 import pytest
 
+from haplane import scripts
 from haplane.scripts import script
 
 HELD = {
@@ -20,9 +21,11 @@ CLOCK = 'n=$(cat {0}/now)\necho $((n + 50)) > {0}/now\necho "$n"'
 
 
 @pytest.fixture
-def host(tmp_path):
+def host(tmp_path, monkeypatch):
     """Runs one of the scripts; each program fails so many times with these words. Time passes as it is asked for."""
     (tmp_path / "now").write_text("0\n")
+    for name, path in (("DPKG_INFO", tmp_path), ("REBOOT_REQUIRED", tmp_path / "reboot-required")):
+        monkeypatch.setitem(scripts.CONSTANTS, name, str(path))
 
     def run(name, failures, words):
         texts = {"sleep": "", "date": CLOCK.format(tmp_path), "mktemp": f"echo {tmp_path}/printed", "dpkg-query": ""}
@@ -60,3 +63,23 @@ def test_a_lock_that_is_never_free_is_named_with_its_holder(host):
     done, _ = host("upgrade", 1000, HELD)
     assert done.returncode == 1
     assert done.stderr == f"deadline passed: not within 300 s: apt and dpkg are not in use: {HELD['dpkg']}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "seconds", "owed"),
+    [
+        ("linux-image-6.1.0-40-amd64.list", 4e9, True),
+        ("linux-image-6.1.0-40-amd64.list", 0, False),
+        ("linux-headers-6.1.0-40-amd64.list", 4e9, False),
+        ("reboot-required", 0, True),
+    ],
+)
+def test_a_reboot_is_owed_until_the_host_boots(host, tmp_path, file, seconds, owed):
+    """A run that ended between a new kernel and its reboot left no trace: the next one found no new package.
+
+    Where none is new nothing is printed of any: an empty line was taken for one.
+    """
+    (tmp_path / file).touch()
+    os.utime(tmp_path / file, (seconds, seconds))
+    done, _ = host("upgrade", 0, HELD)
+    assert done.stdout == ("reboot\n" if owed else "")
