@@ -10,7 +10,7 @@ from types import CodeType
 import samples
 
 from haplane.desired.hosts import request_for
-from haplane.domain.observed import parse_report
+from haplane.domain.report_reading import parse_report
 from haplane.facts.host_report import observer
 
 REQUEST = request_for(samples.inventory(), samples.manifest())

@@ -1,6 +1,6 @@
 """The shape of names that hosts report: some of them reach a command line or a unit file on another host.
 
-A report with a name of another shape is refused whole, because no cluster has such a name.
+The part of a report that has a name of another shape is not read, because no cluster has such a name.
 """
 
 from __future__ import annotations

@@ -12,10 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import (
-    Field,
-    ValidationError,
-)
+from pydantic import Field
 
 from haplane.domain import host_paths
 from haplane.domain.apiserver_report import Apiserver
@@ -32,8 +29,6 @@ from haplane.domain.restoration import Leftovers
 from haplane.domain.snapshot_report import SnapshotReport
 from haplane.domain.surroundings import Surroundings
 from haplane.domain.tokens import Tokens
-from haplane.domain.validation import first_error
-from haplane.errors import HaplaneError
 
 
 class Machine(Observed):
@@ -265,19 +260,6 @@ class Observation:
     def _kubernetes(self) -> Kubernetes | None:
         """Kept: every look and every judgement asks for it several times, and hosts may be many."""
         return agreed_view([report.kubernetes for report in self.reports.values() if report.kubernetes is not None])
-
-
-def parse_report(host: str, text: str) -> HostReport:
-    """A host's JSON answer. Raises HaplaneError when it is not of the agreed shape."""
-    try:
-        return HostReport.model_validate_json(text)
-    except ValidationError as error:
-        raise HaplaneError(
-            f"{host} returned a report that cannot be read",
-            where=f"{host}: observation",
-            why=first_error(error),
-            next_step="check what `python3` and the login shell print on that host, then run again",
-        ) from None
 
 
 def listed_members(reports: Iterable[HostReport]) -> tuple[EtcdMember, ...]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from haplane.errors import HaplaneError
 
 
 def first_error(error: ValidationError) -> str:
     """The first of them with its field, as in ``machine.memory_bytes: Field required``."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    field = ".".join(map(str, first["loc"]))
-    return f"{field}: {first['msg']}" if field else first["msg"]
+    return described(error.errors(include_input=False, include_url=False)[0])
+
+
+def described(one: ErrorDetails) -> str:
+    """One of them."""
+    field = ".".join(map(str, one["loc"]))
+    return f"{field}: {one['msg']}" if field else one["msg"]
 
 
 def unreadable(host: str, what: str, error: ValidationError) -> HaplaneError:

@@ -8,7 +8,8 @@ from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-from haplane.domain.observed import HostReport, parse_report
+from haplane.domain.observed import HostReport
+from haplane.domain.report_reading import parse_report
 from haplane.errors import HaplaneError
 from haplane.host_programs import packed, parts, program
 

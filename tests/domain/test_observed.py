@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haplane.checks.host_facts import HostFacts
+from haplane.domain.cluster_health import Precedence
 from haplane.domain.drain.cluster import Workloads
-from haplane.domain.observed import HostReport, Observation, parse_report
+from haplane.domain.observed import HostReport, Observation
+from haplane.domain.report_reading import parse_report
+from haplane.domain.restoration import Leftovers
 from haplane.domain.webhooks import DryRuns
 from haplane.errors import HaplaneError
 
@@ -103,7 +106,7 @@ def test_every_number_that_a_host_reports_has_bounds(model):
 
 
 @pytest.mark.parametrize("number", [1 << 64, 10**400, -(10**400), 1e300], ids=["64", "400", "-400", "float"])
-@pytest.mark.parametrize("path", [("machine", "memory_bytes"), ("condition", "pod_mtu"), ("started_at",)])
+@pytest.mark.parametrize("path", [("machine", "memory_bytes"), ("machine", "disk_bytes"), ("started_at",)])
 def test_a_number_that_is_none_of_a_host_s_is_refused_by_its_name(path, number):
     report = copy.deepcopy(WHOLE)
     place = report
@@ -113,3 +116,27 @@ def test_a_number_that_is_none_of_a_host_s_is_refused_by_its_name(path, number):
     with pytest.raises(HaplaneError) as refusal:
         parse_report("m1", json.dumps(report))
     assert ".".join(path) in refusal.value.why
+
+
+EMPTY = {"precedence": Precedence(), "leftovers": Leftovers(), "kubernetes": None, "workloads": None}
+ODD = {
+    "precedence": {"forward": ["inet foo/bar FORWARD"]},
+    "leftovers": {"journal": {}},
+    "kubernetes": {"uid": "odd", "nodes": [{"name": "--all"}]},
+    "workloads": {"daemon_sets": [{"name": "x" * 2000}]},
+}
+
+
+@pytest.mark.parametrize("part", ODD)
+def test_one_part_that_cannot_be_read_hides_no_other(part):
+    report = parse_report("m1", json.dumps(WHOLE | {part: ODD[part]}))
+    assert report.failed[part].startswith("what it reports cannot be read: ")
+    assert report == samples.converged(samples.inventory()).reports["m1"].model_copy(
+        update={part: EMPTY[part], "failed": report.failed}
+    )
+
+
+@pytest.mark.parametrize("part", ["etcd", "apiserver", "files", "certificates", "units"])
+def test_what_decides_about_the_host_itself_is_read_whole_or_not_at_all(part):
+    with pytest.raises(HaplaneError):
+        parse_report("m1", json.dumps(WHOLE | {part: 1} | {"precedence": 1}))

@@ -88,3 +88,9 @@ def test_an_answer_that_cannot_be_read_is_pyinfras_own_error(said):
     """Any other exception would end the run for every host."""
     with pytest.raises(FactProcessError):
         HostReportFact().process(said)
+
+
+def test_the_name_of_a_file_in_another_encoding_makes_no_report_unreadable(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.conflist")).touch()
+    report = observe(moved={"/etc/cni/net.d": tmp_path})
+    assert (report.surroundings.cni, report.failed) == (("caf?.conflist",), {})

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from haplane.checks.host_facts import HOST_FACTS
 from haplane.desired.hosts import request_for
-from haplane.domain.observed import HostReport, parse_report
+from haplane.domain.observed import HostReport
+from haplane.domain.report_reading import parse_report
 from haplane.errors import HaplaneError
 from haplane.facts.host_report import observer
 from haplane.host_programs import program

@@ -14,8 +14,9 @@ from haplane.cli.text import printable
 from haplane.desired.hosts import roles_of
 from haplane.domain import host_paths, trust
 from haplane.domain.clocks import Window
-from haplane.domain.observed import Observation, parse_report
+from haplane.domain.observed import Observation
 from haplane.domain.plan import Kind
+from haplane.domain.report_reading import parse_report
 from haplane.domain.upgrade_checks import host_problems
 from haplane.errors import HaplaneError
 from haplane.observation import preconditions
