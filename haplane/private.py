@@ -7,11 +7,12 @@ on the hosts with the next `haplane up`.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from haplane.errors import Refused
+from haplane.errors import BadInput, Refused
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -45,6 +46,23 @@ def refuse_shared_files(paths: Iterable[Path]) -> None:
     """The same for these files and directories by themselves."""
     for path in paths:
         _refuse(path, sticky_will_do=False)
+
+
+def refuse_everybodys(file: Path, what: str) -> None:
+    """Raise BadInput where everybody can write to the file, or put another one in its place, also where a link leads.
+
+    ``what`` names it, and what it is for. One of a group's, or of a colleague's, is the operator's choice.
+    """
+    real = file.resolve()
+    for place in dict.fromkeys((file, *file.absolute().parents, *real.parents)):
+        mode = place.stat().st_mode
+        if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+            raise BadInput(
+                f"everybody on this machine can change {what}",
+                where=str(place),
+                why=f"its mode is {stat.S_IMODE(mode):04o}",
+                next_step=f"check what is in it, then: `chmod o-w {shlex.quote(str(place))}`",
+            )
 
 
 def _refuse(path: Path, *, sticky_will_do: bool) -> None:

@@ -24,6 +24,7 @@ from haplane.bundle.recipe import PINNED, Destination, Download, Image, Modules,
 from haplane.domain.validation import first_error
 from haplane.domain.versions import is_version
 from haplane.errors import BadInput
+from haplane.private import refuse_everybodys
 
 RECIPE_FORMAT = 2  # raised when the same lock would give other bytes: every component is then made anew
 ARCHITECTURES = ("amd64", "arm64")
@@ -185,6 +186,7 @@ def read_lock(path: Path) -> Lock:
     pin = f"haplane bundle pin VERSION --output {shlex.quote(str(path))}"
     next_step = f"move it away, then generate it again: `{pin}`"
     try:
+        refuse_everybodys(path, "this lock, which decides what hosts run as root")
         with path.open("rb") as file:
             content = file.read(LOCK_BYTES + 1)
         if len(content) > LOCK_BYTES:

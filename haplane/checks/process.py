@@ -26,6 +26,7 @@ from haplane.config.model import Inventory
 from haplane.domain.progress import Progress
 from haplane.errors import BadInput, HaplaneError
 from haplane.file_limits import writing_at_most
+from haplane.private import refuse_everybodys
 from haplane.streams import STDERR_BYTES, TAIL_BYTES, shortened
 
 CLEANUP_SECONDS = 3.0
@@ -63,6 +64,8 @@ def user_suite(directory: str) -> Suite:
             where=f"--suite {directory}",
             why="there is no such directory",
         )
+    for program in suite.directory.rglob("*.py"):
+        refuse_everybodys(program, "this suite, which is a program that you run")
     if not any(next(suite.directory.rglob(pattern), None) for pattern in TEST_FILES):
         raise BadInput(
             "the suite has no tests",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import runpy
-import shlex
-import stat
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from haplane.config.problem import ABSENT, Problem, unknown, without_secrets
 from haplane.errors import BadInput
+from haplane.private import refuse_everybodys
 
 STDOUT, STDERR = 1, 2
 GROUPS = ("masters", "load_balancers", "etcd", "workers", "leaving")
@@ -71,7 +70,7 @@ def _run(path: Path) -> dict[str, object]:
     where = str(path)
     try:
         _refuse_unreadable(path)
-        _refuse_others(path)
+        refuse_everybodys(path, "this inventory, which is a program that you run")
         # What the file prints must not reach stdout: with --json that holds one document and nothing else.
         with contextlib.redirect_stdout(sys.stderr), _stdout_as_stderr():
             return runpy.run_path(where)
@@ -116,19 +115,6 @@ def _refuse_unreadable(path: Path) -> None:
             why=error.strerror,
             next_step="make it readable for the user who runs haplane",
         ) from None
-
-
-def _refuse_others(path: Path) -> None:
-    """Raises BadInput where everybody can write to the file, or put another in its place: it runs as a program."""
-    for place in (path, path.absolute().parent):
-        mode = place.stat().st_mode
-        if mode & stat.S_IWOTH and not (place.is_dir() and mode & stat.S_ISVTX):
-            raise BadInput(
-                "everybody on this machine can change this inventory, which is a program that you run",
-                where=str(place),
-                why=f"its mode is {stat.S_IMODE(mode):04o}",
-                next_step=f"check what is in it, then: `chmod o-w {shlex.quote(str(place))}`",
-            )
 
 
 def _failed(path: Path, error: BaseException, what: str) -> BadInput:

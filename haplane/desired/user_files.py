@@ -8,6 +8,7 @@ from pathlib import Path
 from haplane.config.model import Inventory
 from haplane.desired.authentication import ca_file
 from haplane.errors import BadInput
+from haplane.private import refuse_everybodys
 
 MOST_BYTES = 1 << 20
 """Of a CA file."""
@@ -38,6 +39,7 @@ def _pod_network(inventory: Inventory, path: str) -> str:
     from haplane.desired.user_manifest import check_objects  # noqa: PLC0415
 
     try:
+        refuse_everybodys(Path(path), "the pod network's manifest, which is applied with all rights")
         text = Path(path).read_text(encoding="utf-8")
         check_objects(text)
         return text
@@ -55,6 +57,7 @@ def _oidc_ca(inventory: Inventory, named: str) -> str:
     where = f'{inventory.path}: cluster["tuning"]["kube_apiserver"]'
     next_step = "give the path of a PEM file on this machine"
     try:
+        refuse_everybodys(path, "oidc-ca-file, which decides who logs in")
         if path.stat().st_size > MOST_BYTES:
             raise ValueError("it is larger than 1 MiB")
         text = path.read_text("ascii")

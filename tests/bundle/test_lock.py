@@ -196,3 +196,11 @@ def test_any_change_of_what_is_pinned_changes_the_fingerprint(
     other = next(part for _, _, part in DOWNLOADED if part.name == "age")
     changed = other.model_copy(update={"downloads": (other.downloads[0].model_copy(update={"sha256": "0" * 64}),)})
     assert changed.fingerprint() != other.fingerprint()
+
+
+def test_a_lock_that_everybody_can_change_pins_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "lock.toml"
+    file.touch()
+    file.chmod(0o666)
+    with pytest.raises(BadInput, match="everybody on this machine can change this lock"):
+        read_lock(file)

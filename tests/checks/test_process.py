@@ -110,3 +110,10 @@ def test_hosts_are_chosen_by_name_and_by_group(inventory):
     assert names(None) == ["m1", "m2", "m3", "w1"]
     assert names(["w1", "masters"]) == ["m1", "m2", "m3", "w1"]
     assert names(["workers"]) == ["w1"]
+
+
+def test_a_suite_that_everybody_can_change_is_not_run(suite):
+    directory = suite(test_a="def test_a(host): ...\n").directory
+    (directory / "test_a.py").chmod(0o666)
+    with pytest.raises(BadInput, match="everybody on this machine can change this suite"):
+        user_suite(str(directory))

@@ -222,3 +222,16 @@ def test_an_inventory_that_everybody_can_write_is_not_run(tmp_path):
     with pytest.raises(BadInput):
         load_inventory(file)
     assert ran.exists(), "a sticky directory's files are their owners'"
+
+
+@pytest.mark.parametrize("open_to_all", ["shared", "shared/team"])
+def test_nor_is_one_that_everybody_can_replace_further_up_or_where_a_link_leads(tmp_path, open_to_all):
+    (tmp_path / "shared" / "team").mkdir(parents=True)
+    file, link = tmp_path / "shared" / "team" / "inventory.py", tmp_path / "inventory.py"
+    file.write_text("raise RuntimeError\n")
+    link.symlink_to(file)
+    (tmp_path / open_to_all).chmod(0o777)
+    for named in (file, link):
+        with pytest.raises(BadInput, match="everybody on this machine can change this inventory") as refused:
+            load_inventory(named)
+        assert refused.value.where == str(tmp_path / open_to_all)

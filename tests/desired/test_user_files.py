@@ -97,3 +97,12 @@ def test_one_that_cannot_be_used_is_refused(tmp_path, setting, content, what, wh
 )
 def test_all_that_kubectl_reads_is_taken(text):
     check_objects(text)
+
+
+@pytest.mark.parametrize("setting", [MANIFEST, "oidc-ca-file"])
+def test_one_that_everybody_can_change_is_not_given_to_the_cluster(tmp_path, setting):
+    file = tmp_path / "file"
+    file.write_text(OBJECT if setting == MANIFEST else "-----BEGIN CERTIFICATE-----\n")
+    file.chmod(0o666)
+    with pytest.raises(BadInput, match="everybody on this machine can change"):
+        read_user_files(naming(setting, file))
