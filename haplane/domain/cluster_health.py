@@ -123,6 +123,7 @@ class Webhook(Observed):
 
     ``target`` is its service (NAMESPACE/NAME), empty for one at a URL; ``partly``: another endpoint of that one
     answers. ``namespaces`` and ``objects`` are its selectors; ``conditional``: it has matchConditions besides.
+    ``seconds``: so long API servers wait for it.
     """
 
     kind: Literal["validatingwebhookconfiguration", "mutatingwebhookconfiguration"]
@@ -135,6 +136,7 @@ class Webhook(Observed):
     namespaces: Selector = Selector()
     objects: Selector = Selector()
     conditional: bool = False
+    seconds: Count = 10
 
 
 class Conversion(Observed):
@@ -158,17 +160,19 @@ class Workloads(Observed):
     """As one API server reports them.
 
     ``refused``: whose pods (NAMESPACE/NAME) the API server would not take again, and why, by writes that it does
-    not store; ``hindered`` are service accounts of kube-system that may not do what they are for. Where a webhook
-    does not answer, ``own`` is what else it may refuse, and ``namespaces`` has the labels of theirs. Of the objects
-    that haplane applied, as their paths in the API: ``missing``, ``edited`` by somebody else, and ``held`` by
-    finalizers though somebody deleted them. ``recorded``: it is known which they are. ``lost_roles``: paths of
-    Kubernetes' own roles and bindings that are gone, or bind nobody.
+    not store; ``hindered`` are service accounts of kube-system that may not do what they are for. ``delaying`` are
+    webhooks that refuse nothing, and are waited for. Where one does not answer, ``own`` is what else it may refuse,
+    and ``namespaces`` has the labels of theirs. Of the objects that haplane applied, as their paths in the API:
+    ``missing``, ``edited`` by somebody else, and ``held`` by finalizers though somebody deleted them. ``recorded``:
+    it is known which they are. ``lost_roles``: paths of Kubernetes' own roles and bindings that are gone, or bind
+    nobody.
     """
 
     daemon_sets: tuple[DaemonSet, ...] = ()
     pods: tuple[Pod, ...] = ()
     leases: dict[FullName, Lease] = Field(default_factory=dict)
     webhooks: tuple[Webhook, ...] = ()
+    delaying: tuple[Webhook, ...] = ()
     hindered: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)
     refused: Annotated[dict[FullName, Text], Field(max_length=1000)] = Field(default_factory=dict)
     own: Annotated[tuple[OwnObject, ...], Field(max_length=1000)] = ()

@@ -23,7 +23,7 @@ from haplane.domain.status.causes import end_of
 from haplane.domain.status.model import Roster
 from haplane.domain.status.nodes import COREDNS, lacks_dns
 from haplane.domain.status.rights import LOST_RIGHT, hindered_components, lost_roles
-from haplane.domain.webhooks import subject
+from haplane.domain.webhooks import Called, called, subject
 
 OPERATING_SYSTEM = "kubernetes.io/os"
 """The node label that kubeadm's manifests ask for."""
@@ -96,6 +96,7 @@ def _problems_in(view: Workloads, roster: Roster, kubernetes: Kubernetes | None)
             found.append(problem(f"{one.name}: {lacking}", why=_why(one, ready), fix=fix, ends=ends))
     found += hindered_components(view)
     found += [_refusing(hook) for hook in _first_of_each(view.webhooks) if hook.name not in reported]
+    found += [_delaying(hook) for hook in _first_of_each(view.delaying) if called(hook, view) is not Called.NO]
     return found + [
         one for fix, one in _irreplaceable(view, kubernetes).items() if not any(fix in other.fix for other in found)
     ]
@@ -241,6 +242,11 @@ def _first_of_each(hooks: Iterable[Webhook]) -> list[Webhook]:
 
 def _refusing(hook: Webhook) -> Problem:
     return problem(f"{hook.kind} {hook.name} refuses {subject(hook)}", why=hook.why, fix=removal(hook))
+
+
+def _delaying(hook: Webhook) -> Problem:
+    what = f"{hook.kind} {hook.name} delays {subject(hook)} by {hook.seconds} s"
+    return problem(what, why=hook.why, fix=removal(hook))
 
 
 def removal(hook: Webhook) -> str:

@@ -24,24 +24,27 @@ MOST_SERVICES, MOST_PLACES = 100, 60
 MOST_RULES, MOST_SELECTED = 50, 50
 MOST_OWN = 300
 WEBHOOK_SECONDS = 4.0
+API_SERVERS_WAIT = 10
+"""Seconds, of a webhook that names no other number (timeoutSeconds)."""
 HTTPS = 443
 IN_API = re.compile(r"/apis?/(?:([a-z0-9.-]+)/)?v[a-z0-9]+/(?:namespaces/([a-z0-9.-]+)/)?([a-z]+)/[^/]+")
 """The path of an object: its group, namespace and resource. That of a namespace is none of another namespace."""
 
 
-def strict_webhooks(listed: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those that reject requests while they do not answer."""
+def webhooks_with(policy: str, listed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those that, while they do not answer, reject requests ("Fail"), or let them pass ("Ignore")."""
     return [
         {
             "kind": kind, "name": item["metadata"]["name"], "webhook": one["name"], "client": one["clientConfig"],
             "rules": [rule_of(rule) for rule in one.get("rules") or []][:MOST_RULES],
             "namespaces": bounded(one.get("namespaceSelector")), "objects": bounded(one.get("objectSelector")),
             "conditional": bool(one.get("matchConditions")),
+            "seconds": one.get("timeoutSeconds") or API_SERVERS_WAIT,
         }
         for kind, path in WEBHOOKS.items()
         for item in listed[path]["items"]
         for one in item.get("webhooks") or []
-        if one.get("failurePolicy", "Fail") == "Fail"
+        if one.get("failurePolicy", "Fail") == policy
     ]  # fmt: skip
 
 
@@ -92,6 +95,11 @@ def unanswered(hooks: list[dict[str, Any]], more: dict[str, Any]) -> list[dict[s
         if why:
             found.append(reported(hook, why, partly=len(lost) < len(places)))
     return found
+
+
+def waited_for(silent: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that hold requests up before they let them pass: nothing refuses the connection at once."""
+    return [one for one in silent if "timed out" in one["why"]]
 
 
 def failing(

@@ -32,8 +32,9 @@ from haplane.facts.on_host.webhooks import (
     namespace_paths,
     own_objects,
     services_of,
-    strict_webhooks,
     unanswered,
+    waited_for,
+    webhooks_with,
 )
 
 DAEMON_SETS = "/apis/apps/v1/daemonsets?limit=200"
@@ -70,28 +71,29 @@ def from_api(api: Ask, attempt: Attempt) -> dict[str, Any]:
     applied = recorded_objects(api([RECORD]).get(RECORD, {}))
     listed = api([*paths_of_daemon_sets(applied), CONTROL_PLANE_PODS, *WEBHOOKS.values(), *leases, COREDNS])
     sets = own_daemon_sets(listed, applied)
-    hooks = strict_webhooks(listed)
+    hooks, lenient = webhooks_with("Fail", listed), webhooks_with("Ignore", listed)
     reasons = {name: reason_paths(one) for one in sets if lacks_pods(one) for name in [full_name(one)]}
     recorded = list(applied)[:MOST_OBJECTS]
-    wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks)]
+    wanted = [*(path for paths in reasons.values() for path in paths), *services_of(hooks), *services_of(lenient)]
     more = api(wanted) if wanted else {}
     kept = api(recorded, accept=METADATA_ONLY) if recorded else {}
     owners = [("DaemonSet", one) for one in sets]
     owners += [("Deployment", listed[COREDNS])] if COREDNS in listed else []
     refused = refused_pods(owners, attempt)
     hampered = hindered(attempt, listed[CONTROL_PLANE_PODS]["items"])
-    silent = unanswered(hooks, more)
+    silent, delaying = unanswered(hooks, more), waited_for(unanswered(lenient, more))
     silent += failing(hooks, silent, [*refused.values(), *hampered.values()])
-    objects = own_objects(kept, sets, listed[CONTROL_PLANE_PODS]["items"]) if silent else []
+    objects = own_objects(kept, sets, listed[CONTROL_PLANE_PODS]["items"]) if silent or delaying else []
     return {
         "daemon_sets": [daemon_set(one, reasons.get(full_name(one)), more) for one in sets],
         "pods": [pod(one) for one in listed[CONTROL_PLANE_PODS]["items"]],
         "leases": {name: lease(listed.get(path)) for path, name in leases.items()},
         "webhooks": silent,
+        "delaying": delaying,
         "refused": refused,
         "hindered": hampered,
         "own": objects,
-        "namespaces": labels_of(api(namespace_paths(objects)).values()) if silent else {},
+        "namespaces": labels_of(api(namespace_paths(objects)).values()) if silent or delaying else {},
         "recorded": bool(applied),
         "held": [path for path, item in kept.items() if "deletionTimestamp" in item["metadata"]],
         "missing": [path for path in recorded if path not in kept],

@@ -1,4 +1,5 @@
 import json
+import socket
 import time
 from datetime import UTC, datetime
 
@@ -7,8 +8,8 @@ import pytest
 from haplane.domain.cluster_health import Workloads
 from haplane.domain.status.causes import CRASHES
 from haplane.drills.probing.client import AGENT
-from haplane.facts.on_host import workloads
-from haplane.facts.on_host.webhooks import slices_path
+from haplane.facts.on_host import webhooks, workloads
+from haplane.facts.on_host.webhooks import service_path, slices_path
 from haplane.facts.on_host.workloads import fields_digest, from_api, reason_paths
 
 NOW = datetime.now(UTC).isoformat().replace("+00:00", "Z")
@@ -167,6 +168,28 @@ def test_a_webhook_that_answers_without_sense_is_named_by_the_pods_that_it_keeps
     found = look(hooks=[webhook()], sets=[daemon_set()], more=slices, attempt=lambda _: (500, why))[0]
     assert [(one.name, one.target, one.why) for one in found.webhooks] == [("bugs-policy", "policy/policy", why)]
     assert found.refused == {"kube-flannel/flannel": why}
+
+
+@pytest.mark.parametrize(("policy", "field"), [("Ignore", "delaying"), ("Fail", "webhooks")])
+def test_one_that_is_ignored_delays_where_it_hangs_and_not_where_it_refuses_connections(monkeypatch, policy, field):
+    monkeypatch.setattr(webhooks, "WEBHOOK_SECONDS", 0.2)
+    hook = webhook(policy)
+    hook["webhooks"][0]["timeoutSeconds"] = 3
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        slices = [{"ports": [{"port": port}], "endpoints": [{"addresses": ["127.0.0.1"]}]}]
+        more = {
+            service_path("policy", "policy"): {"spec": {"ports": [{"port": 443}]}},
+            slices_path("policy", "policy"): {"items": slices},
+            "/api/v1/namespaces/kube-system": {"metadata": {"name": "kube-system"}},
+        }
+        found, _ = look(hooks=[hook], more=more)
+    [hanging] = getattr(found, field)
+    assert (hanging.target, hanging.seconds) == ("policy/policy", 3)
+    assert "timed out" in hanging.why
+    assert found.namespaces == {"kube-system": {}}
+    found, _ = look(hooks=[hook], more=more)
+    assert (len(found.delaying), len(found.webhooks)) == (0, int(policy == "Fail"))
 
 
 def test_an_object_that_was_deleted_and_is_still_there_is_no_object_that_is_there():
