@@ -1,8 +1,8 @@
 """The one place that defines how ssh is called, whoever calls it: the lab, the checks, streams, the lock.
 
 The user's ssh_config may say how a host is reached (jump hosts, keys, host names). It may not lend the host anything:
-no agent, no display, no credentials, no port or device of this machine, and no command runs here because a connection
-was made.
+no agent, no display, no credentials, no variable, port or device of this machine, and no command runs here because a
+connection was made.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ OPTIONS = (
     "PermitLocalCommand=no",
     "RemoteCommand=none",
     "Tunnel=no",
+    "SetEnv=LC_ALL=C",  # the first one counts, so nothing else is set there
     "UpdateHostKeys=no",  # a host has one key in known_hosts, which nobody but the user changes
 )
 

@@ -25,6 +25,9 @@ Host *
     RemoteCommand id
     RequestTTY force
     UpdateHostKeys yes
+    SendEnv AWS_* KUBECONFIG
+    SendEnv *_TOKEN
+    SetEnv VAULT_TOKEN=secret
 """
 
 
@@ -36,8 +39,8 @@ def config(tmp_path):
 
 def in_effect(command):
     """The options that ssh itself takes from a command line, by name."""
-    assert command[0] == "ssh"
-    done = subprocess.run(["ssh", "-G", *command[1:]], capture_output=True, text=True, check=True)
+    words = command[command.index("ssh") + 1 :]
+    done = subprocess.run(["ssh", "-G", *words], capture_output=True, text=True, check=True)
     assert "option" not in done.stderr  # one that this ssh does not know
     return dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
 
@@ -48,6 +51,7 @@ def lends_nothing(options):
         "tunnel": "false", "permitlocalcommand": "no", "requesttty": "false", "updatehostkeys": "false",
     }  # fmt: skip
     assert {name: options.get(name) for name in wanted} == wanted
+    assert options["setenv"] == "LC_ALL=C"
     assert not options.keys() & {"remoteforward", "localforward", "dynamicforward", "remotecommand"}
     return True
 
@@ -61,6 +65,23 @@ def test_a_host_is_lent_nothing(config, tmp_path):
     assert options["userknownhostsfile"] == f"{tmp_path}/known hosts"
     assert (options["identityfile"], options["identitiesonly"]) == ("/k e/y", "yes")
     assert (options["user"], options["hostname"], options["batchmode"]) == ("operator", host.ssh.hostname, "yes")
+
+
+def test_no_variable_of_this_machine_is_sent(config, tmp_path, monkeypatch):
+    """ssh_config's SendEnv cannot be undone by an option: those variables are not there when a session begins."""
+    ours = {"AWS_SECRET_ACCESS_KEY": "1", "KUBECONFIG": "2", "CI_TOKEN": "3", "HTTP_PROXY": "stays"}
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    host = samples.host("m1", 21)
+    command = ssh_command(
+        host.model_copy(update={"ssh": host.ssh.model_copy(update={"config_file": config})}), "true"
+    )
+    (tmp_path / "ssh").write_text("#!/bin/sh\nenv\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "HTTP_PROXY=stays" in said
+    assert [name for name in ours if any(line.startswith(f"{name}=") for line in said)] == ["HTTP_PROXY"]
 
 
 def test_nor_is_a_host_of_the_lab(monkeypatch, tmp_path):

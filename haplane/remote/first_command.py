@@ -10,7 +10,7 @@ from haplane.config.model import Host, Ssh
 from haplane.login_shell import MARK
 from haplane.remote.environment import WANTS_TERMINAL, as_root, at_login, give_terminal
 from haplane.remote.ssh_failures import NoConnection, own_words
-from haplane.remote.target import login, options, target
+from haplane.remote.target import login, options, session, target
 from haplane.streams import Completed, capture, last_line
 
 SECONDS = 45
@@ -53,7 +53,7 @@ def run_a_first_command(host: Host, shared: Sequence[str]) -> None:
 def _attempt(host: Host, shared: Sequence[str]) -> Completed:
     as_user = ("sh", "-c", f'{OUTPUT}; exec "$@"', "sh")
     command = at_login(shlex.join((*as_user, *as_root(host), "sh", "-c", OUTPUT, "sh", LONG)))
-    words = ["ssh", *shared, *options(host), *target(host.ssh), command]
+    words = [*session(host), *shared, *options(host), *target(host.ssh), command]
     try:
         return capture(words, b"", deadline_seconds=SECONDS, most=MOST_BYTES)
     except TimeoutError:

@@ -14,7 +14,7 @@ from haplane.remote.connection import GONE, connect, is_gone, multiplexed
 from haplane.remote.environment import as_root, at_login, shell_of
 from haplane.remote.executions import executing
 from haplane.remote.ssh_failures import NoConnection, of_the_shell, own_words
-from haplane.remote.target import options, target
+from haplane.remote.target import options, session, target
 from haplane.ssh import ALIVE, COMMAND_SECONDS
 from haplane.streams import Completed, capture, last_line
 
@@ -33,7 +33,7 @@ def ssh_command(host: Host, *command: str, alive: tuple[int, int] = ALIVE, apart
 def remote_words(host: Host, command: str, *, alive: tuple[int, int] = ALIVE, apart: bool = False) -> list[str]:
     """The argv that runs one command, quoted already, on the host as the user who logs in."""
     shared = ["-o", "ControlPath=none"] if apart else multiplexed(host)
-    return ["ssh", *shared, *options(host, alive), *target(host.ssh), at_login(command)]
+    return [*session(host), *shared, *options(host, alive), *target(host.ssh), at_login(command)]
 
 
 def run(host: Host, *command: str, stdin: bytes = b"", deadline_seconds: float = COMMAND_SECONDS) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from pwd import getpwuid
@@ -21,9 +22,21 @@ CONFIGURED_SECONDS = 20
 ROOT = "root"
 NOBODY = "haplane-nobody"
 """Whom no ssh_config names."""
+OF_SSH = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "KRB5CCNAME"})
+"""Variables that ssh itself may need; they hold names and paths."""
 SYSTEM_CONFIGURATION = Path("/etc/ssh/ssh_config")
 SSH_PORT = 22
 MOST = 1 << 20
+
+
+def session(host: Host) -> list[str]:
+    """The first words of an argv that runs something on the host: ssh, without the variables that it would send.
+
+    ssh_config adds to SendEnv whatever the options say. What only makes a connection sends none.
+    """
+    sent = (name for name in sorted(os.environ) if any(fnmatchcase(name, one) for one in _sent(host.ssh)))
+    kept_back = [word for name in sent if name not in OF_SSH for word in ("-u", name)]
+    return [*(("env", *kept_back) if kept_back else ()), "ssh"]
 
 
 def options(host: Host, alive: tuple[int, int] = ALIVE) -> list[str]:
@@ -91,13 +104,24 @@ def configured(ssh: Ssh) -> dict[str, str]:
     return _asked(ssh, ssh.config_file)
 
 
+@cache
+def _sent(ssh: Ssh) -> tuple[str, ...]:
+    """Patterns of variables' names."""
+    return tuple(value for name, value in _lines(ssh, ssh.config_file) if name == "sendenv")
+
+
 def _asked(ssh: Ssh, configuration: str | None) -> dict[str, str]:
+    return dict(_lines(ssh, configuration))
+
+
+def _lines(ssh: Ssh, configuration: str | None) -> tuple[tuple[str, str], ...]:
+    """Keywords and values, in ssh's order."""
     words = [*(("-F", configuration) if configuration else ()), *(("-p", str(ssh.port)) if ssh.port else ())]
     # With a command, as we always have one: ssh takes some settings with or without it only.
     asked = ["ssh", "-G", *words, "-o", "RemoteCommand=none", "--", ssh.hostname, "true"]
     try:
         done = capture(asked, b"", deadline_seconds=CONFIGURED_SECONDS, most=MOST)
     except TimeoutError:
-        return {}
+        return ()
     lines = done.stdout.decode(errors="replace").splitlines() if done.code == 0 and done.cut is None else []
-    return {name: value for name, _, value in (line.partition(" ") for line in lines)}
+    return tuple((name, value) for name, _, value in (line.partition(" ") for line in lines))
