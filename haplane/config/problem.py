@@ -14,6 +14,9 @@ SHOWN_CHARACTERS = 80
 _SECRET_NAME = re.compile(r"password|passphrase|passwd|secret|token|credential", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"AGE-SECRET-KEY-|PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|://[^/\s]*:[^/\s]*@", re.IGNORECASE)
 
+_SECRET_GIVEN = re.compile(rf"({_SECRET_NAME.pattern})[\w-]*['\"]?\s*[=:,]\s*['\"]?\S", re.IGNORECASE)
+"""In a text: a name like that and a value. The name alone, of a variable that is not set, helps."""
+
 
 class Absent:
     """Stands for a value that is not there, where None could have been written."""
@@ -68,7 +71,8 @@ def looks_secret(name: str) -> bool:
 
 def without_secrets(text: str) -> str:
     """Someone else's message, unless it looks as if it quoted a secret."""
-    return "(its message looks secret, not shown)" if _SECRET_VALUE.search(text) else text
+    quoted = _SECRET_VALUE.search(text) or _SECRET_GIVEN.search(text)
+    return "(its message looks secret, not shown)" if quoted else text
 
 
 def unknown(field: str, name: object, value: object, known: Iterable[str], *, kind: str = "setting") -> Problem:

@@ -72,7 +72,7 @@ def _run(path: Path) -> dict[str, object]:
         _refuse_unreadable(path)
         refuse_everybodys(path, "this inventory, which is a program that you run")
         # What the file prints must not reach stdout: with --json that holds one document and nothing else.
-        with contextlib.redirect_stdout(sys.stderr), _stdout_as_stderr():
+        with _staying_here(), contextlib.redirect_stdout(sys.stderr), _stdout_as_stderr():
             return runpy.run_path(where)
     except (BadInput, KeyboardInterrupt):
         raise
@@ -85,6 +85,17 @@ def _run(path: Path) -> dict[str, object]:
         raise _failed(path, error, "cannot be read or run") from None
     except BaseException as error:  # noqa: BLE001 - the file is a program of the user's and may raise anything
         raise _failed(path, error, "ended with an error") from None
+
+
+@contextlib.contextmanager
+def _staying_here() -> Iterator[None]:
+    """Paths are relative to where haplane was started, wherever the file goes."""
+    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 @contextlib.contextmanager

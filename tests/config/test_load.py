@@ -235,3 +235,29 @@ def test_nor_is_one_that_everybody_can_replace_further_up_or_where_a_link_leads(
         with pytest.raises(BadInput, match="everybody on this machine can change this inventory") as refused:
             load_inventory(named)
         assert refused.value.where == str(tmp_path / open_to_all)
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [
+        ("ValueError('AWS_SECRET_ACCESS_KEY=hunter2')", False),
+        ("ValueError({'vault_token': 'hunter2'})", False),
+        ("__import__('subprocess').CalledProcessError(1, ['login', '--password', 'hunter2'])", False),
+        ("KeyError('VAULT_TOKEN')", True),
+    ],
+)
+def test_an_error_of_an_inventory_quotes_no_secret(tmp_path, raised, shown):
+    (tmp_path / "inventory.py").write_text(f"raise {raised}\n")
+    with pytest.raises(BadInput) as refused:
+        load_inventory(tmp_path / "inventory.py")
+    assert "hunter2" not in str(refused.value)
+    assert ("VAULT_TOKEN" in refused.value.what) == shown
+
+
+def test_an_inventory_that_goes_elsewhere_takes_nobody_with_it(tmp_path, monkeypatch):
+    """Paths in it, and its own, were those of another directory."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "inventories" / "lab.py").read_text() + 'cluster["bundle_lock"] = "lock.toml"\n'
+    (tmp_path / "inventory.py").write_text(f"{text}__import__('os').chdir('/')\n")
+    assert load_inventory("inventory.py").cluster.bundle_lock == str(tmp_path / "lock.toml")
+    assert Path.cwd() == tmp_path
