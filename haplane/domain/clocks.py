@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from haplane.domain.observed import HostReport, Observation
 
 CLOCK_TOLERANCE_SECONDS = 2.0
+HERE = "start a time service here: `systemctl restart chrony`"
+"""For the controller's clock."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ def clock_offsets(observation: Observation, window: Window | None) -> dict[str, 
     if window is None:
         return {}
     return {name: clock_offset(report, window) for name, report in observation.reports.items()}
+
+
+def is_the_controllers(offsets: Mapping[str, float]) -> bool:
+    """Whether it is the controller's clock that is off: those of several hosts are, all to the same side."""
+    return len(offsets) > 1 and all(offsets.values()) and len({offset > 0 for offset in offsets.values()}) == 1
 
 
 def offset_in_words(offset: float) -> str:

@@ -52,7 +52,8 @@ def why_not_yet(taken_at: datetime, now: datetime) -> str | None:
     ahead = taken_at - now
     if ahead <= CLOCK_TOLERANCE:
         return None
-    return f"it is dated {_length(ahead)} in the future: its member's clock is wrong, or the member is compromised"
+    wrong = "its member's clock is wrong, or the one here, or the member is compromised"
+    return f"it is dated {_length(ahead)} in the future: {wrong}"
 
 
 def why_incredible(revision: int) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from haplane.domain import host_paths
-from haplane.domain.clocks import Window, clock_offset, offset_in_words
+from haplane.domain.clocks import HERE, Window, clock_offset, is_the_controllers, offset_in_words
 from haplane.domain.observed import HostReport, Machine
 from haplane.domain.platform import Platform, Platforms, architecture, version
 from haplane.domain.problem import word
@@ -125,7 +125,7 @@ def _of_host(
     yield from _cgroups(expected, report, run)
     yield from _no_exec(expected, report)
     yield from _sizes(expected, report)
-    yield from _clock(report, window)
+    yield from _clock(report, window, reports)
     yield from _network(expected, report)
 
 
@@ -244,9 +244,12 @@ def _share_of_disk(machine: Machine) -> Iterator[Problem]:
         yield "the disk is too full", why, f"free {more:.1f} GiB more"
 
 
-def _clock(report: HostReport, window: Window) -> Iterator[Problem]:
+def _clock(report: HostReport, window: Window, reports: Mapping[str, HostReport]) -> Iterator[Problem]:
     if offset := clock_offset(report, window):
         why = offset_in_words(offset)
+        if is_the_controllers({name: clock_offset(one, window) for name, one in reports.items()}):
+            yield "its clock and the controller's differ", f"{why}, as all hosts' are", HERE
+            return
         yield "its clock is off", why, "start chrony (or another time service) and wait until it agrees"
 
 

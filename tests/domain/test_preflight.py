@@ -174,6 +174,26 @@ def test_the_direction_of_a_wrong_clock_is_said():
     assert late.why == "at least 60 s behind the controller's"
 
 
+def test_where_all_clocks_are_off_alike_it_is_the_controllers_that_is_to_be_corrected():
+    """An operator whose own clock was wrong was told to change the clocks of all hosts."""
+    reports = {
+        "m1": samples.report(started_at=40, finished_at=41),
+        "m2": samples.report(started_at=39, finished_at=40),
+    }
+    found = problems(dict.fromkeys(reports, MASTER), reports, WINDOW, NEEDS)
+    clocks = [each for each in found if "clock" in each.what]
+    assert {each.what for each in clocks} == {
+        "m1: its clock and the controller's differ",
+        "m2: its clock and the controller's differ",
+    }
+    assert {each.next_step for each in clocks} == {"start a time service here: `systemctl restart chrony`"}
+    assert clocks[0].why == "at least 60 s behind the controller's, as all hosts' are"
+    reports["m2"] = samples.report(started_at=120, finished_at=121)
+    assert "m1: its clock is off" in {
+        each.what for each in problems(dict.fromkeys(reports, MASTER), reports, WINDOW, NEEDS)
+    }
+
+
 def test_an_address_that_no_interface_has():
     assert found(addresses={"eth0": ["10.0.0.99"]}) == ["m1: no interface has 10.0.0.21"]
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from haplane.domain.clocks import offset_in_words
+from haplane.domain.clocks import HERE, is_the_controllers, offset_in_words
 from haplane.domain.problem import Problem, on, problem
-
-HERE = "start a time service here: `systemctl restart chrony`"
 
 
 def clock_problems(offsets: Mapping[str, float]) -> list[Problem]:
     """Where all of several hosts are off to the same side, it is the clock that they are compared with."""
     off = {name: offset for name, offset in sorted(offsets.items()) if offset}
-    if len(off) > 1 and off.keys() == offsets.keys() and len({offset > 0 for offset in off.values()}) == 1:
+    if is_the_controllers(offsets):
         why = f"{', '.join(off)} are all {'ahead of' if max(off.values()) > 0 else 'behind'} it"
         return [problem("the controller's clock is off", why=why, fix=HERE)]
     return [
