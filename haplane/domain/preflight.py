@@ -256,7 +256,11 @@ def _clock(report: HostReport, window: Window, reports: Mapping[str, HostReport]
 def _network(expected: Expectations, report: HostReport) -> Iterator[Problem]:
     if report.interface_of(expected.address) is None and "addresses" not in report.failed:
         others = ", ".join(address for found in report.addresses.values() for address in found)
-        yield f"no interface has {expected.address}", f"it has {others}", "fix its `address` in the inventory"
+        yield (
+            f"no interface has {expected.address}",
+            f"it has {others}",
+            "fix its `address`, or its `ssh_hostname`, in the inventory",
+        )
     for port, program in expected.ports.items():
         listener = report.listening.get(port)
         if listener is not None and program not in ("", listener):

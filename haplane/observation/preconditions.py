@@ -12,6 +12,7 @@ from haplane.desired.hosts import lasting_settings
 from haplane.domain import assessment, host_paths, versions
 from haplane.domain.changed_settings import changed_settings
 from haplane.domain.members import is_late
+from haplane.domain.misled import misled
 from haplane.domain.observed import LeftOut
 from haplane.domain.plan import MASTER_EVIDENCE
 from haplane.domain.problem import on
@@ -34,6 +35,22 @@ API_SERVERS_START_SECONDS = 60.0
 
 
 CORRECT = f"correct {host_paths.KUBEADM_CONFIG_YAML} there"
+
+
+def refuse_another_machine(context: Context) -> None:
+    """Raises Refused for a host that ssh does not get to: what is meant for it would be done to another one."""
+    inventory, named = context.inventory, context.request.named
+    addresses = {host.name: str(host.address) for host in inventory.everyone}
+    for name, other in misled(addresses, context.observation.reports).items():
+        if not named or name in named:
+            ssh = inventory.host(name).ssh
+            raise Refused(
+                f"{name} leads to {other}; nothing was changed",
+                where=str(ssh),
+                why=f"the host that ssh reaches there has the address {addresses[other]}, not {addresses[name]}",
+                next_step=f"`ssh {ssh} ip -4 address show` shows where it gets: correct its ssh_hostname or its "
+                f"address in {inventory.path}, or what that name resolves to",
+            )
 
 
 def refuse_unfinished_restore(context: Context) -> None:
@@ -158,6 +175,7 @@ def require_a_master(context: Context) -> None:
         raise unreachable(context)
 
 
+REFUSE_ANOTHER_MACHINE = Look("Refuse hosts whose names lead to others", refuse_another_machine)
 REFUSE_UNFINISHED_RESTORE = Look("Refuse while a restore is unfinished", refuse_unfinished_restore)
 REFUSE_ANOTHER_VERSION = Look("Refuse another version than the one that runs", refuse_another_version)
 REFUSE_CHANGED_SETTINGS = Look("Refuse settings that a cluster cannot change", refuse_changed_settings)

@@ -11,6 +11,7 @@ from haplane.domain.assessment import PreviousData
 from haplane.domain.progress import Progress
 from haplane.executor import Executor
 from haplane.observation.observe import OBSERVE
+from haplane.observation.preconditions import REFUSE_ANOTHER_MACHINE
 from haplane.phases.node.discard import DECIDE_DISCARD, DISCARD_DATA
 from haplane.workflows import engine
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
@@ -18,6 +19,7 @@ from haplane.workflows.prepare import hosts_named, over_ssh, prepare
 
 ENTRIES = (
     OBSERVE,
+    REFUSE_ANOTHER_MACHINE,
     DECIDE_DISCARD,
     CONFIRM,
     LOCK,

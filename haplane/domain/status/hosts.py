@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from haplane.domain import host_paths
 from haplane.domain.answers import TOO_LATE
 from haplane.domain.assessment import restore_under_way
+from haplane.domain.misled import misled
 from haplane.domain.observed import UNUSABLE, HostReport, Observation, Unit
 from haplane.domain.other_clusters import OTHER_CA
 from haplane.domain.plan import few
@@ -168,8 +169,11 @@ def address_problems(roster: Roster, observation: Observation) -> list[Problem]:
     """Addresses that belong to another host of the inventory, and the endpoint's where no keepalived puts it."""
     owners = {address: name for name, address in roster.addresses.items()}
     endpoint = roster.endpoint.rpartition(":")[0]
-    found = []
+    elsewhere = misled(roster.addresses, observation.reports)
+    found = [_leads_to(name, other, roster) for name, other in elsewhere.items()]
     for name, report in sorted(observation.reports.items()):
+        if name in elsewhere:
+            continue
         theirs = {address: owner for address, owner in owners.items() if owner != name}
         if not roster.endpoint_is_external and name not in roster.balancers:
             theirs[endpoint] = "the endpoint"
@@ -184,6 +188,15 @@ def address_problems(roster: Roster, observation: Observation) -> list[Problem]:
                 if address in theirs
             ]
     return found
+
+
+def _leads_to(name: str, other: str, roster: Roster) -> Problem:
+    shown = f"`ssh {roster.ssh.get(name, name)} ip -4 address show` shows where it gets"
+    return problem(
+        f"{name}: ssh leads to {other}",
+        why=f"it has the address {roster.addresses[other]}, not {roster.addresses[name]}",
+        fix=f"{shown}: correct its ssh_hostname or its address in the inventory, or what that name resolves to",
+    )
 
 
 def unit_problems(roster: Roster, observation: Observation) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from haplane.domain.misled import misled
 from haplane.domain.observed import Kubernetes, Observation
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Ends, Problem, on, problem, word
@@ -20,9 +21,15 @@ def registration_problems(roster: Roster, observation: Observation, kubernetes: 
 
 def _lost_addresses(roster: Roster, observation: Observation) -> Iterator[Problem]:
     """What runs there listens at an address that nobody reaches any more."""
+    elsewhere = misled(roster.addresses, observation.reports)
     for name, address in roster.addresses.items():
         report = observation.reports.get(name)
-        if report is None or "addresses" in report.failed or report.interface_of(address) is not None:
+        if (
+            report is None
+            or name in elsewhere
+            or "addresses" in report.failed
+            or report.interface_of(address) is not None
+        ):
             continue
         others = [one for found in report.addresses.values() for one in found if not one.startswith("127.")]
         yield problem(
