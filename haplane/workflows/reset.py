@@ -12,7 +12,13 @@ from haplane.domain.progress import Progress
 from haplane.executor import Executor
 from haplane.observation.observe import OBSERVE
 from haplane.observation.preconditions import REFUSE_ANOTHER_MACHINE
-from haplane.phases.reset.reset_hosts import DECIDE_RESET, REFUSE_NEEDED_HOSTS, RESET_HOSTS, hosts_to_reset
+from haplane.phases.reset.reset_hosts import (
+    DECIDE_RESET,
+    REFUSE_ANOTHER_CLUSTER,
+    REFUSE_NEEDED_HOSTS,
+    RESET_HOSTS,
+    hosts_to_reset,
+)
 from haplane.workflows import engine
 from haplane.workflows.engine import CONFIRM, LOCK, LOOK_AGAIN, Confirm, Verb
 from haplane.workflows.prepare import hosts_named, over_ssh, prepare
@@ -20,6 +26,7 @@ from haplane.workflows.prepare import hosts_named, over_ssh, prepare
 ENTRIES = (
     OBSERVE,
     REFUSE_ANOTHER_MACHINE,
+    REFUSE_ANOTHER_CLUSTER,
     REFUSE_NEEDED_HOSTS,
     DECIDE_RESET,
     CONFIRM,

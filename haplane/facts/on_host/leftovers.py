@@ -27,7 +27,7 @@ APISERVER_MANIFESTS = (
     "/etc/kubernetes/manifests/kube-apiserver.yaml",
     "/etc/kubernetes/haplane/kube-apiserver.yaml",
 )
-IDENTITY_SETTINGS = {"name": "name", "advertiseAddress": "address"}
+IDENTITY_SETTINGS = {"name": "name", "advertiseAddress": "address", "clusterName": "cluster"}
 
 
 def settings(path: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import replace
 
 from haplane.config.model import Host
@@ -11,9 +13,12 @@ from haplane.domain import host_paths
 from haplane.domain.guard import may_restart_etcd
 from haplane.domain.members import members_besides
 from haplane.domain.plan import Kind, Plan, Step
+from haplane.domain.quorum import majority
 from haplane.domain.timestamps import timestamp
 from haplane.errors import Refused
 from haplane.procedures.reset_hosts import reset_hosts
+
+CLUSTER_NAME = re.compile(r"[a-z0-9-]{1,40}")
 
 
 def hosts_to_reset(context: Context) -> list[Host]:
@@ -22,6 +27,21 @@ def hosts_to_reset(context: Context) -> list[Host]:
     return (
         [host for host in everyone if host.name in context.request.named] if context.request.named else list(everyone)
     )
+
+
+def refuse_another_cluster(context: Context) -> None:
+    """Raises Refused where most masters were made for a cluster of another name than the inventory's."""
+    inventory = context.inventory
+    reports = context.observation.of([host.name for host in inventory.masters])
+    names = Counter(name for one in reports if CLUSTER_NAME.fullmatch(name := one.settings.get("cluster", "")))
+    for name, votes in names.most_common(1):
+        if name != inventory.cluster.name and votes >= majority(len(inventory.masters)):
+            raise Refused(
+                f"these hosts are of the cluster {name}; nothing was changed",
+                where=inventory.path,
+                why=f"their kubeadm configuration has that name, the inventory has {inventory.cluster.name}",
+                next_step=f'use the inventory of {name}; to end that cluster by this one: cluster["name"] = "{name}"',
+            )
 
 
 def refuse_needed_hosts(context: Context) -> None:
@@ -78,6 +98,7 @@ def reset_named_hosts(context: Context) -> None:
     reset_hosts(context, context.hosts(Kind.RESET), directory)
 
 
+REFUSE_ANOTHER_CLUSTER = Look("Refuse to reset another cluster", refuse_another_cluster)
 REFUSE_NEEDED_HOSTS = Look("Refuse to reset what a serving cluster needs", refuse_needed_hosts)
 DECIDE_RESET = Look("Decide which hosts are reset", decide_reset)
 RESET_HOSTS = Phase("Reset hosts", (Kind.RESET,), reset_named_hosts)

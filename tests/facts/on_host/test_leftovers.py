@@ -19,7 +19,7 @@ def test_what_a_cluster_keeps_is_read_from_the_configuration_it_was_made_with(tm
     assert observe(kubeadm_config=str(config)).settings == {}
     config.write_text(kubeadm_configuration(inventory, inventory.masters[0]))
     master = inventory.masters[0]
-    mine = {"name": master.name, "address": str(master.address), "verifies_kubelets": "yes"}
+    mine = {"name": master.name, "address": str(master.address), "verifies_kubelets": "yes", "cluster": "test"}
     assert observe(kubeadm_config=str(config)).settings == lasting_settings(inventory) | mine
 
 

@@ -1,12 +1,14 @@
 """What may be taken off while the rest of the cluster serves."""
 
+from contextlib import nullcontext
+
 import pytest
 import samples
 from contexts import context_of
 
 from haplane.domain.observed import Observation
 from haplane.errors import BadInput, Refused
-from haplane.phases.reset.reset_hosts import refuse_needed_hosts
+from haplane.phases.reset.reset_hosts import refuse_another_cluster, refuse_needed_hosts
 from haplane.workflows.prepare import hosts_named
 
 INVENTORY = samples.inventory()
@@ -72,3 +74,24 @@ def test_remains_of_another_cluster_may_go_while_this_one_does_not_exist():
 def test_a_name_nobody_has_is_bad_input():
     with pytest.raises(BadInput, match="m9"):
         hosts_named(INVENTORY, ("m9",))
+
+
+@pytest.mark.parametrize(
+    ("made_for", "is_refused"),
+    [
+        (("prod", "prod", "prod"), True),
+        (("prod", "prod", None), True),
+        (("prod", None, None), False),
+        (("test", "test", "prod"), False),
+        (("x; id", "x; id", "x; id"), False),
+    ],
+)
+def test_a_copy_of_an_inventory_under_another_name_does_not_end_that_cluster(made_for, is_refused):
+    """The name that is to be typed is the inventory's: it says nothing of whose cluster is on the hosts."""
+    observation = CONVERGED
+    for master, name in zip(INVENTORY.masters, made_for, strict=True):
+        observation = samples.altered(observation, master.name, settings={"cluster": name} if name else {})
+    context = context_of(INVENTORY, observation)
+    with pytest.raises(Refused, match="of the cluster prod") if is_refused else nullcontext() as refusal:
+        refuse_another_cluster(context)
+    assert not is_refused or 'cluster["name"] = "prod"' in refusal.value.next_step
