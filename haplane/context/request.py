@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,8 +37,9 @@ class Upgrade:
     """Where an upgrade ends: the version and the bundle of its last hop.
 
     ``hops`` are the versions to go through, none where no way leads there; of ``missing`` among them there is no
-    bundle. ``built`` are bundles that may be on the way: hosts are asked for their files too. With
-    ``without_snapshot`` no snapshot has to be there first. ``took``: how long steps took in earlier upgrades.
+    bundle, ``manifests`` are those of the others, in their order. ``built`` are bundles that may be on the way: hosts
+    are asked for their files too. With ``without_snapshot`` no snapshot has to be there first. ``took``: how long
+    steps took in earlier upgrades.
     """
 
     version: str
@@ -45,6 +47,7 @@ class Upgrade:
     bundle: Path
     hops: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
     built: tuple[Manifest, ...] = ()
     without_snapshot: bool = False
     took: Took = field(default_factory=dict)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 from haplane.config.model import Host, Inventory
 from haplane.desired.audit import audit_policy
@@ -136,11 +137,12 @@ def master_files(inventory: Inventory, host: Host, oidc_ca: str | None, *, verif
     ]
 
 
+@lru_cache(maxsize=16)
 def kubeadm_configuration(inventory: Inventory, host: Host, *, verify_kubelets: bool = True) -> str:
     """The InitConfiguration every master runs, alike but for its own name and address.
 
     kubeadm adds those two to the API server's certificate; no other master's, so that nothing changes on the others
-    when masters come and go.
+    when masters come and go. Kept, because every look needs all of them, and once more what they share.
     """
     cluster = inventory.cluster
     key, effect = CONTROL_PLANE_TAINT.split(":")

@@ -45,7 +45,7 @@ def choose_hop(context: Context) -> None:
     upgrade, inventory = upgrade_of(context), context.inventory
     running = running_on(context)
     if why := problem_of(running, upgrade.version):
-        _pursue(context, replace(upgrade, hops=(), missing=()), upgrade.version)
+        _pursue(context, replace(upgrade, hops=(), missing=(), manifests={}), upgrade.version)
         raise Refused(
             f"this cluster cannot become {upgrade.version}; nothing was changed",
             where="; ".join(map(str, running[:6])),
@@ -61,7 +61,9 @@ def choose_hop(context: Context) -> None:
     )
     absent = [one.version for one in missing]
     every = tuple(map(str, sorted({*route, *absent})))
-    _pursue(context, replace(upgrade, hops=every, missing=tuple(map(str, absent))), str(route[0]))
+    manifests = {hop: _manifest(upgrade, hop) for hop in map(str, sorted(route))}
+    found = replace(upgrade, hops=every, missing=tuple(map(str, absent)), manifests=manifests)
+    _pursue(context, found, str(route[0]))
     if missing:
         raise Problems(
             "bundles are missing on the way; nothing was changed",
@@ -71,13 +73,18 @@ def choose_hop(context: Context) -> None:
 
 def _pursue(context: Context, upgrade: Upgrade, version: str) -> None:
     """Hosts need not be observed again: they were asked for the files of every bundle that may be on the way."""
-    directory, manifest = bundle_of(upgrade, version), upgrade.manifest
-    if version != upgrade.version:
-        manifest = load_manifest(directory, build_of_hop(upgrade, version))
-    inventory = with_version(context.inventory, version)
+    inventory, manifest = with_version(context.inventory, version), upgrade.manifests.get(version, upgrade.manifest)
+    directory = bundle_of(upgrade, version)
     context.pursue(
         replace(context.request, inventory=inventory, manifest=manifest, bundle=directory, upgrade=upgrade)
     )
+
+
+def _manifest(upgrade: Upgrade, hop: str) -> Manifest:
+    """That of a hop, read at most once until the hop is over. Raises as :func:`load_manifest`."""
+    if hop == upgrade.version:
+        return upgrade.manifest
+    return upgrade.manifests.get(hop) or load_manifest(bundle_of(upgrade, hop), build_of_hop(upgrade, hop))
 
 
 def on_the_way(version: str, architecture: str) -> tuple[Manifest, ...]:
@@ -209,7 +216,7 @@ def _headline(context: Context, plan: Plan) -> Iterator[str]:
     first = min(every) if parse(upgrade.version) >= max(every) else max(every)
     yield f"{' -> '.join(dict.fromkeys((str(first), *upgrade.hops)))}; the steps below are those to {upgrade.hops[0]}"
     yield total(plan, upgrade.took)
-    (_, before), *later = manifests_of(context).items()
+    (_, before), *later = upgrade.manifests.items()
     for version, after in later:
         yield f"then {version} in the same steps: {', '.join(_differences(before, after)) or 'nothing else changes'}"
         before = after
@@ -229,13 +236,6 @@ def _differences(before: Manifest, after: Manifest) -> list[str]:
 def bundle_of(upgrade: Upgrade, hop: str) -> Path:
     """Where the bundle of one of its hops lies."""
     return upgrade.bundle if hop == upgrade.version else built_versions(upgrade.manifest.architecture)[hop]
-
-
-def manifests_of(context: Context) -> dict[str, Manifest]:
-    """By hop, in their order, of those that have a bundle. Raises as :func:`load_manifest`."""
-    upgrade = upgrade_of(context)
-    there = [hop for hop in upgrade.hops if hop not in upgrade.missing]
-    return {hop: load_manifest(bundle_of(upgrade, hop), build_of_hop(upgrade, hop)) for hop in there}
 
 
 def build_of_hop(upgrade: Upgrade, hop: str) -> str:

@@ -37,7 +37,6 @@ from haplane.errors import HaplaneError, UnfitHosts
 from haplane.host_programs import packed, parts, program
 from haplane.observation.upgrade import (
     bundle_of,
-    manifests_of,
     running_on,
     snapshots_needed,
     upgrade_of,
@@ -106,7 +105,7 @@ def _unaccepted(context: Context) -> list[HaplaneError]:
             refused = _refused(bundle_of(upgrade, hop), unnamed(written.result(), known))
             return list(checks.flag_problems(refused, hop))
 
-        return [one for found in pool.map(of, manifests_of(context)) for one in found]
+        return [one for found in pool.map(of, upgrade.manifests) for one in found]
 
 
 def _node_problems(context: Context, nodes: Sequence[Node], *, begun: bool) -> Iterator[HaplaneError]:
@@ -130,7 +129,7 @@ def _node_problems(context: Context, nodes: Sequence[Node], *, begun: bool) -> I
     if parse(hops[-1])[:2] < parse(now)[:2]:
         yield from checks.new_kubelets(stay, hops[-1])
     yield from checks.runtime_problems((node for node in nodes if node.name not in known), hops[-1])
-    for hop, manifest in manifests_of(context).items():
+    for hop, manifest in upgrade_of(context).manifests.items():
         yield from checks.bundle_problems(manifest.versions.get("containerd", ""), hop)
 
 
@@ -162,7 +161,7 @@ def _etcd_problems(context: Context, running: Mapping[str, EtcdStatus]) -> Itera
 
     What a hop without a bundle would leave is not known.
     """
-    members, manifests = dict(running), manifests_of(context)
+    members, manifests = dict(running), upgrade_of(context).manifests
     for hop in takewhile(manifests.__contains__, upgrade_of(context).hops):
         wanted = manifests[hop].etcd_version
         if found := list(upgrade_etcd.etcd_problems(members, hop, wanted)):

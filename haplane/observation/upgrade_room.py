@@ -7,14 +7,14 @@ from haplane.config.model import Host
 from haplane.context.context import Context
 from haplane.domain.plan import Kind
 from haplane.domain.upgrade_checks import IMAGE_FACTOR
-from haplane.observation.upgrade import manifests_of
+from haplane.observation.upgrade import upgrade_of
 
 SWITCHES = (Kind.UPGRADE_ETCD, Kind.UPGRADE_CONTROL_PLANE, Kind.UPGRADE_NODE)
 
 
 def bytes_needed(context: Context) -> dict[str, int]:
     """In /var/lib, by host. Staged binaries go with their hop; images stay, with what containerd makes of them."""
-    manifests = list(manifests_of(context).values())
+    manifests = list(upgrade_of(context).manifests.values())
     return {
         host.name: _staged(context, host, manifests) + IMAGE_FACTOR * _images(context, host, manifests)
         for host in context.reachable(context.inventory.hosts)
@@ -23,7 +23,7 @@ def bytes_needed(context: Context) -> dict[str, int]:
 
 def bytes_switched(context: Context) -> dict[str, int]:
     """By host, of the programs that one hop puts in their places: the largest."""
-    manifests = list(manifests_of(context).values())
+    manifests = list(upgrade_of(context).manifests.values())
     found = {}
     for host in context.reachable(context.inventory.hosts):
         due = {path for kind in SWITCHES for path in context.plan.items(host.name, kind)}
