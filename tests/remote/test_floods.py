@@ -106,7 +106,7 @@ def sent(tmp_path):
 
 
 STUCK = {
-    "it takes nothing": ("yes 0", "nothing more arrived"),
+    "it takes nothing": ("exec yes 0", "nothing more arrived"),
     "it takes everything, and never ends": ("cat >/dev/null; while sleep 0.01; do echo 1; done", "did not end"),
 }
 
