@@ -1,5 +1,6 @@
 """What all tests share: no example of hypothesis is late, which tests share a worker, haplane and etcd's programs."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "tools" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.bundle)
+
+
+def pytest_collection_finish():
+    """What was collected and imported lives as long as the process: it need not be searched for garbage again."""
+    gc.freeze()
 
 
 class OneThatNeedsACore(LoadScopeScheduling):

@@ -1,6 +1,7 @@
 """The commands that `status` and `upgrade` name, for each cause in each state of an upgrade: they are not refused."""
 
 import re
+from copy import deepcopy
 
 import pytest
 import samples
@@ -80,6 +81,14 @@ def interrupted_in_etcd(inventory):
 
 
 STATES = {"one": one_version, "another": another, "interrupted": interrupted, "in etcd": interrupted_in_etcd}
+_made = {}
+
+
+def in_state(state, inventory):
+    """A cluster in that state. Each is brought into it once, and copied: a hundred tests begin in one of them."""
+    if state not in _made:
+        _made[state] = STATES[state](inventory)
+    return deepcopy(_made[state], {id(_made[state].inventory): _made[state].inventory})
 
 
 def stop_etcd(cluster):
@@ -196,7 +205,7 @@ def test_what_is_advised_is_not_refused(inventory, cause, state):
 
     What a host has to be there for, off or to be started, is no matter of versions.
     """
-    cluster = STATES[state](inventory)
+    cluster = in_state(state, inventory)
     CAUSES[cause](cluster)
     for command, version in sorted(advised(cluster), key=str):
         try:
