@@ -98,13 +98,11 @@ def _configurations(ssh: Ssh) -> list[Path]:
     return [Path(getpwuid(os.getuid()).pw_dir) / ".ssh/config", SYSTEM_CONFIGURATION]
 
 
-@cache
 def configured(ssh: Ssh) -> dict[str, str]:
     """What ssh's configuration makes of the host, by lower-case keyword; empty where ssh does not take it."""
     return _asked(ssh, ssh.config_file)
 
 
-@cache
 def _sent(ssh: Ssh) -> tuple[str, ...]:
     """Patterns of variables' names."""
     return tuple(value for name, value in _lines(ssh, ssh.config_file) if name == "sendenv")
@@ -114,6 +112,7 @@ def _asked(ssh: Ssh, configuration: str | None) -> dict[str, str]:
     return dict(_lines(ssh, configuration))
 
 
+@cache
 def _lines(ssh: Ssh, configuration: str | None) -> tuple[tuple[str, str], ...]:
     """Keywords and values, in ssh's order."""
     words = [*(("-F", configuration) if configuration else ()), *(("-p", str(ssh.port)) if ssh.port else ())]
