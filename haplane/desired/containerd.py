@@ -24,9 +24,9 @@ def containerd_files(inventory: Inventory, pause_image: str, *, systemd_cgroup: 
         for name, registry in sorted(inventory.cluster.registries.items())
     }
     return [
-        WantedFile(host_paths.CONTAINERD_CONFIG_TOML, configuration.encode(), Part.CONTAINERD),
-        WantedFile(host_paths.CONTAINERD_SERVICE, service.encode(), Part.CONTAINERD),
-        *(WantedFile(path, text.encode(), Part.HOST) for path, text in registries.items()),
+        WantedFile.text(host_paths.CONTAINERD_CONFIG_TOML, configuration, Part.CONTAINERD),
+        WantedFile.text(host_paths.CONTAINERD_SERVICE, service, Part.CONTAINERD),
+        *(WantedFile.text(path, text, Part.HOST) for path, text in registries.items()),
     ]
 
 

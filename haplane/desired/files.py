@@ -1,6 +1,6 @@
 """The files without secrets that each host should have, rendered from the inventory.
 
-Nothing here depends on who is first in a list but haproxy's and keepalived's order of lines.
+Nothing here depends on who is first in a list.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 from haplane.config.model import Host, Inventory
 from haplane.desired.audit import audit_policy
 from haplane.desired.authentication import authentication_configuration
+from haplane.desired.balancers import haproxy_files, keepalived_files
 from haplane.desired.containerd import containerd_files, proxy_environment
 from haplane.domain import host_paths
 from haplane.domain.arguments import (
@@ -77,24 +78,26 @@ def node_files(inventory: Inventory, host: Host, pause_image: str, resolv_conf: 
     unit = render("kubelet.service.j2", name=host.name, address=str(host.address))
     systemd_cgroup = kubelet_configuration(inventory)["cgroupDriver"] == "systemd"
     files = [
-        _file(host_paths.SYSCTL_CONF, render("sysctl.conf.j2"), Part.HOST),
-        _file(host_paths.KERNEL_MODULES_CONF, render("modules.conf.j2"), Part.HOST),
+        WantedFile.text(host_paths.SYSCTL_CONF, render("sysctl.conf.j2"), Part.HOST),
+        WantedFile.text(host_paths.KERNEL_MODULES_CONF, render("modules.conf.j2"), Part.HOST),
         *containerd_files(inventory, pause_image, systemd_cgroup=systemd_cgroup),
-        _file(host_paths.KUBELET_SERVICE, unit, Part.KUBELET, 0o600),
-        _file(
+        WantedFile.text(host_paths.KUBELET_SERVICE, unit, Part.KUBELET, 0o600),
+        WantedFile.text(
             host_paths.KUBELET_PATCH_JSON,
             json.dumps(node_settings(inventory, resolv_conf), indent=1) + "\n",
             Part.KUBELET_CONFIG,
         ),
-        _file(
+        WantedFile.text(
             host_paths.KUBELET_SETTINGS_JSON,
             json.dumps(kubelet_configuration(inventory), indent=1) + "\n",
             Part.KUBELET_CONFIG,
         ),
     ]
     if inventory.cluster.pod_network_manifest is None:
-        files.append(_file(host_paths.FLANNEL_CONFLIST, render("flannel.conflist.j2"), Part.HOST, 0o600))
-        files.append(_file(host_paths.CNI_BRIDGE_LOCK, "", Part.HOST, 0o600))  # the plugin would make it 0750
+        files.append(WantedFile.text(host_paths.FLANNEL_CONFLIST, render("flannel.conflist.j2"), Part.HOST, 0o600))
+        files.append(
+            WantedFile.text(host_paths.CNI_BRIDGE_LOCK, "", Part.HOST, 0o600)
+        )  # the plugin would make it 0750
     return files
 
 
@@ -108,7 +111,7 @@ def etcd_unit(host: Host, token: str, quota_bytes: int) -> WantedFile:
         quota_bytes=quota_bytes,
         cipher_suites=",".join(CIPHER_SUITES),
     )
-    return _file(host_paths.ETCD_SERVICE, text, Part.ETCD)
+    return WantedFile.text(host_paths.ETCD_SERVICE, text, Part.ETCD)
 
 
 def etcd_start(state: str, members: Mapping[str, str]) -> str:
@@ -126,9 +129,9 @@ def master_files(inventory: Inventory, host: Host, oidc_ca: str | None, *, verif
     """Kubeadm's configuration and the files its API server reads besides."""
     authentication = authentication_configuration(inventory, oidc_ca)
     return [
-        _file(host_paths.AUTHENTICATION_YAML, authentication, Part.CONTROL_PLANE, 0o600),
-        _file(host_paths.AUDIT_POLICY_YAML, audit_policy(), Part.CONTROL_PLANE, 0o600),
-        _file(
+        WantedFile.text(host_paths.AUTHENTICATION_YAML, authentication, Part.CONTROL_PLANE, 0o600),
+        WantedFile.text(host_paths.AUDIT_POLICY_YAML, audit_policy(), Part.CONTROL_PLANE, 0o600),
+        WantedFile.text(
             host_paths.KUBEADM_CONFIG_YAML,
             kubeadm_configuration(inventory, host, verify_kubelets=verify_kubelets),
             Part.CONTROL_PLANE,
@@ -246,56 +249,3 @@ def kube_proxy_configuration(inventory: Inventory) -> dict[str, object]:
         "clusterCIDR": str(inventory.cluster.pod_network),
         **inventory.cluster.tuning.kube_proxy,
     }
-
-
-def haproxy_files(inventory: Inventory, host: Host) -> list[WantedFile]:
-    """The endpoint's balancer on load balancers, the etcd endpoint on masters whose etcd is elsewhere."""
-    balances = host in inventory.balancer_hosts
-    needs_etcd = host in inventory.masters and inventory.etcd_is_external
-    text = render(
-        "haproxy.cfg.j2",
-        endpoint_port=inventory.cluster.endpoint.port if balances else None,
-        apiserver_port=inventory.cluster.apiserver_port,
-        masters=inventory.masters,
-        etcd=inventory.etcd if needs_etcd else (),
-    )
-    return [
-        _file(host_paths.HAPROXY_CFG, text, Part.HAPROXY),
-        _file(host_paths.HAPROXY_REMEMBER_SERVERS, render("haproxy-remember-servers.j2"), Part.HAPROXY, 0o755),
-        _file(_drop_in("haproxy"), render("haproxy-service.conf.j2"), Part.HAPROXY),
-    ]
-
-
-def keepalived_files(inventory: Inventory, host: Host, interface: str) -> list[WantedFile]:
-    """The floating address, and the packet filter before it. Priorities only break the tie of the first election."""
-    cluster = inventory.cluster
-    peers = [str(other.address) for other in inventory.balancer_hosts if other != host]
-    text = render(
-        "keepalived.conf.j2",
-        name=host.name,
-        interface=interface,
-        router_id=cluster.keepalived.router_id,
-        priority=100 - inventory.balancer_hosts.index(host),
-        advert_seconds=cluster.keepalived.advert_seconds,
-        address=str(host.address),
-        peers=peers,
-        endpoint_address=cluster.endpoint.address,
-    )
-    check = render("haproxy-accepts.j2", endpoint_port=cluster.endpoint.port)
-    rules = render("haplane-vrrp.nft.j2", interface=interface, address=str(host.address), peers=peers)
-    return [
-        _file(host_paths.VRRP_FILTER_NFT, rules, Part.VRRP_FILTER),
-        _file(host_paths.VRRP_FILTER_SERVICE, render("haplane-vrrp.service.j2"), Part.VRRP_FILTER),
-        _file(host_paths.KEEPALIVED_CONF, text, Part.KEEPALIVED),
-        _file(host_paths.KEEPALIVED_CHECK, check, Part.KEEPALIVED, 0o755),
-        _file(host_paths.KEEPALIVED_ANSWER_CHECK, render("haproxy-answers.j2"), Part.KEEPALIVED, 0o755),
-        _file(_drop_in("keepalived"), render("keepalived-service.conf.j2"), Part.KEEPALIVED),
-    ]
-
-
-def _drop_in(unit: str) -> str:
-    return f"{host_paths.SYSTEMD_UNITS}/{unit}.service.d/haplane.conf"
-
-
-def _file(path: str, text: str, part: Part, mode: int = 0o644) -> WantedFile:
-    return WantedFile(path=path, content=text.encode(), part=part, mode=mode)

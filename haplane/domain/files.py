@@ -39,6 +39,11 @@ class WantedFile:
     secret: bool = False
     owner: str = "root"
 
+    @classmethod
+    def text(cls, path: str, text: str, part: Part, mode: int = 0o644) -> WantedFile:
+        """One of root's that anybody may read."""
+        return cls(path, text.encode(), part, mode)
+
     @property
     def sha256(self) -> str:
         """Hexadecimal digest of the content."""

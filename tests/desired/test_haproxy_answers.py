@@ -34,7 +34,7 @@ def _serve(server, answer):
 def exit_status(tmp_path, **listener):
     path = tmp_path / "admin.sock"
     script = render("haproxy-answers.j2").replace(PATH, str(path)).replace("settimeout(1.5)", "settimeout(0.3)")
-    command = [sys.executable, "-IS", "-c", script]
+    command = [sys.executable, "-I", "-c", script]
     if not listener:
         return subprocess.run(command, check=False).returncode
     with listening(path, **listener):

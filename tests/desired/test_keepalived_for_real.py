@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import samples
 
-from haplane.desired.files import keepalived_files
+from haplane.desired.balancers import keepalived_files
 from haplane.domain import host_paths
 
 KEEPALIVED = shutil.which("keepalived", path="/usr/sbin:/usr/bin:/sbin:/bin")

@@ -8,7 +8,7 @@ import sys
 import pytest
 import samples
 
-from haplane.desired.files import keepalived_files
+from haplane.desired.balancers import keepalived_files
 
 TOOLS = [shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") for name in ("nft", "unshare", "ip")]
 SENDERS = """
