@@ -57,7 +57,7 @@ def keepalived_files(inventory: Inventory, host: Host, interface: str) -> list[W
         WantedFile.text(host_paths.VRRP_FILTER_SERVICE, render("haplane-vrrp.service.j2"), Part.VRRP_FILTER),
         WantedFile.text(host_paths.KEEPALIVED_CONF, text, Part.KEEPALIVED),
         WantedFile.text(host_paths.KEEPALIVED_CHECK, check, Part.KEEPALIVED, 0o755),
-        WantedFile.text(host_paths.KEEPALIVED_ANSWER_CHECK, render("haproxy-answers.j2"), Part.KEEPALIVED, 0o755),
+        WantedFile.text(host_paths.KEEPALIVED_WORK_CHECK, render("haproxy-works.j2"), Part.KEEPALIVED, 0o755),
         WantedFile.text(
             host_paths.KEEPALIVED_DROP_IN,
             render("keepalived-service.conf.j2"),

@@ -152,7 +152,7 @@ KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 HAPROXY_DROP_IN = f"{SYSTEMD_UNITS}/haproxy.service.d/haplane.conf"
 KEEPALIVED_DROP_IN = f"{SYSTEMD_UNITS}/keepalived.service.d/haplane.conf"
 KEEPALIVED_CHECK = "/etc/keepalived/haproxy-accepts"
-KEEPALIVED_ANSWER_CHECK = "/etc/keepalived/haproxy-answers"
+KEEPALIVED_WORK_CHECK = "/etc/keepalived/haproxy-works"
 VRRP_FILTER_NFT = f"{SETTINGS}/vrrp.nft"
 VRRP_FILTER_SERVICE = f"{SYSTEMD_UNITS}/haplane-vrrp.service"
 

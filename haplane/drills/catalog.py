@@ -5,6 +5,7 @@ from __future__ import annotations
 from haplane.drills import (
     backup_restores,
     container_fails,
+    cut_load_balancer,
     dead_node_pods,
     etcd_space,
     freeze,
@@ -36,6 +37,7 @@ ALL = (
     kill_load_balancer.DRILL,
     kill_haproxy.DRILL,
     freeze.HAPROXY,
+    cut_load_balancer.DRILL,
     split_vrrp.DRILL,
     slow_network.DRILL,
     etcd_space.DISK,

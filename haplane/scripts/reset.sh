@@ -60,7 +60,7 @@ keep "$SETTINGS"
 others=$(find "$snapshots" -mindepth 1 -maxdepth 1 ! -name '[0-9]*T[0-9]*Z-*-r[0-9]*' ! -name '.lock' ! -name '.work' \
     ! -name '.upload.json*' ! -name lost+found -printf '%f\n' 2>/dev/null | head -n 3)
 if [ -z "$others" ]; then keep "$snapshots"; else echo "$snapshots is not for snapshots alone, and stays" >&2; fi
-for file in "$KEEPALIVED_CONF" "$KEEPALIVED_CHECK" "$KEEPALIVED_ANSWER_CHECK" \
+for file in "$KEEPALIVED_CONF" "$KEEPALIVED_CHECK" "$KEEPALIVED_WORK_CHECK" \
     "$HAPROXY_CFG" "$HAPROXY_REMEMBER_SERVERS"; do
     if ours "$file"; then keep "$file"; fi
 done

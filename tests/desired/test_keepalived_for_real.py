@@ -23,7 +23,7 @@ def test_keepalived_takes_its_configuration(tmp_path):
         one.path: one.content.decode() for one in keepalived_files(inventory, inventory.load_balancers[0], INTERFACE)
     }
     text = files[host_paths.KEEPALIVED_CONF]
-    for check in (host_paths.KEEPALIVED_CHECK, host_paths.KEEPALIVED_ANSWER_CHECK):
+    for check in (host_paths.KEEPALIVED_CHECK, host_paths.KEEPALIVED_WORK_CHECK):
         script = tmp_path / Path(check).name
         script.write_text(files[check])
         script.chmod(0o700)

@@ -19,7 +19,15 @@ from haplane.domain.status import (
     Quorum,
     Status,
 )
-from haplane.drills import freeze, kill_etcd_leader, kill_load_balancer, kill_master, partitions, split_vrrp
+from haplane.drills import (
+    cut_load_balancer,
+    freeze,
+    kill_etcd_leader,
+    kill_load_balancer,
+    kill_master,
+    partitions,
+    split_vrrp,
+)
 from haplane.drills.catalog import DRILLS
 from haplane.drills.limits import Limits
 from haplane.drills.probing.client import Client
@@ -206,6 +214,7 @@ def test_what_destroys_data_is_for_labs_unless_it_is_forced():
         (kill_etcd_leader.DRILL, "m1", "m1"),
         (freeze.FOLLOWER, None, "m2"),
         (freeze.HAPROXY, None, "lb2"),
+        (cut_load_balancer.DRILL, None, "lb2"),
         (partitions.LOSSY, None, "m1"),
         (split_vrrp.DRILL, None, "lb1, lb2"),
     ],

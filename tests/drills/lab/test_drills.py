@@ -58,7 +58,8 @@ def test_a_killed_watchdog_does_not_leave_its_fault_either(lab):
 @pytest.mark.parametrize(
     "drill",
     [
-        "kill-apiserver", "freeze-etcd-leader", "freeze-follower", "freeze-haproxy", "cut-etcd-leader", "one-way-cut",
+        "kill-apiserver", "freeze-etcd-leader", "freeze-follower", "freeze-haproxy", "cut-load-balancer",
+        "cut-etcd-leader", "one-way-cut",
         "lossy-network", "split-vrrp", "disk-full-etcd", "etcd-quota", "rolling-restart", "power-cycle-everything",
         "replace-master", "lose-quorum-and-restore", "lose-everything-and-restore", "container-fails", "reboot-node",
         "dead-node-pods", "dead-node-pods-back",

@@ -11,9 +11,9 @@ ETCD_DATA='/var/lib/etcd'
 ETCD_SERVICE='/etc/systemd/system/etcd.service'
 HAPROXY_CFG='/etc/haproxy/haproxy.cfg'
 HAPROXY_REMEMBER_SERVERS='/etc/haproxy/remember-servers'
-KEEPALIVED_ANSWER_CHECK='/etc/keepalived/haproxy-answers'
 KEEPALIVED_CHECK='/etc/keepalived/haproxy-accepts'
 KEEPALIVED_CONF='/etc/keepalived/keepalived.conf'
+KEEPALIVED_WORK_CHECK='/etc/keepalived/haproxy-works'
 KERNEL_MODULES_CONF='/etc/modules-load.d/haplane.conf'
 KUBELET='/var/lib/kubelet'
 KUBELET_SERVICE='/etc/systemd/system/kubelet.service'
@@ -87,7 +87,7 @@ keep "$SETTINGS"
 others=$(find "$snapshots" -mindepth 1 -maxdepth 1 ! -name '[0-9]*T[0-9]*Z-*-r[0-9]*' ! -name '.lock' ! -name '.work' \
     ! -name '.upload.json*' ! -name lost+found -printf '%f\n' 2>/dev/null | head -n 3)
 if [ -z "$others" ]; then keep "$snapshots"; else echo "$snapshots is not for snapshots alone, and stays" >&2; fi
-for file in "$KEEPALIVED_CONF" "$KEEPALIVED_CHECK" "$KEEPALIVED_ANSWER_CHECK" \
+for file in "$KEEPALIVED_CONF" "$KEEPALIVED_CHECK" "$KEEPALIVED_WORK_CHECK" \
     "$HAPROXY_CFG" "$HAPROXY_REMEMBER_SERVERS"; do
     if ours "$file"; then keep "$file"; fi
 done
