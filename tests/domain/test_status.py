@@ -207,7 +207,8 @@ def test_before_up_nothing_is_claimed():
 def test_the_address_is_held_exactly_once(holders, words):
     observation = CONVERGED
     for name in ("lb1", "lb2"):
-        state = {"holds_endpoint": name in holders, "endpoint_answers": False, "servers": []}
+        servers = [{"backend": "apiservers", "name": "m1", "status": "UP"}]
+        state = {"holds_endpoint": name in holders, "endpoint_answers": False, "servers": servers}
         observation = samples.altered(observation, name, balancer=state)
     assert [problem for problem in judged(observation).lines if words in problem]
 

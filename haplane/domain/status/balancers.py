@@ -1,4 +1,4 @@
-"""Problems of load balancers and of the endpoint."""
+"""Problems of load balancers: their haproxy and keepalived, and the ways through them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,7 @@ def balancer_status(name: str, observation: Observation) -> BalancerStatus:
 def balancer_problems(
     roster: Roster, observation: Observation, balancers: tuple[BalancerStatus, ...]
 ) -> list[Problem]:
-    """What is wrong with haproxy and with who holds the endpoint's address.
-
-    A load balancer that could not be inspected, or was left out, may be well, and may hold it.
-    """
+    """What is wrong with haproxy and keepalived of those that could be inspected."""
     unknown = {name for name, report in observation.reports.items() if "balancer" in report.failed}
     known = [one for one in balancers if one.reachable and one.name not in unknown]
     found = [_not_responding(one.name, observation) for one in known if not one.haproxy]
@@ -43,7 +40,6 @@ def balancer_problems(
     found += [_full(one.name, roster, observation) for one in known if _is_full(one.name, observation)]
     found += [_faulty(one.name, roster, observation) for one in known if _is_faulty(one.name, observation)]
     found += [_altered(one.name, roster) for one in known if _is_altered(one.name, roster, observation)]
-    holders = [one.name for one in balancers if one.holds_endpoint]
     found += [
         problem(
             f"{one.name}: VRRP adverts of any host reach keepalived",
@@ -53,29 +49,10 @@ def balancer_problems(
         for one in balancers
         if one.adverts_filtered is False
     ]
-    if len(holders) > 1:
-        found.append(_several_hold_it(holders, roster, observation))
-    may_hold_it = unknown.union(observation.left_out).intersection(roster.balancers)
-    if known and not holders and not may_hold_it and not roster.endpoint_is_external:
-        found.append(_nobody_holds_it(roster, observation, everyone=len(known) == len(balancers)))
     return found + _elsewhere(roster, observation)
 
 
-def _several_hold_it(holders: list[str], roster: Roster, observation: Observation) -> Problem:
-    """One that is stopped sends no adverts and keeps what it has."""
-    what = f"{' and '.join(holders)} both hold the endpoint's address"
-    for name in holders:
-        if stopped := observation.reports[name].condition.stopped_of("keepalived"):
-            why = f"keepalived on {name} is stopped and sends no adverts"
-            return problem(what, why=why, fix=on(name, continuing(stopped)))
-    if own := _spoiled_on(holders, "keepalived", roster, observation):
-        return problem(what, why=own, fix=UP)
-    between = " and ".join(roster.addresses[name] for name in holders)
-    fix = f"allow IP protocol 112 between {between}: `nft list ruleset` on each shows what drops it"
-    return problem(what, why="neither receives the other's VRRP adverts", fix=fix)
-
-
-def _spoiled_on(names: Iterable[str], unit: str, roster: Roster, observation: Observation) -> str | None:
+def spoiled_on(names: Iterable[str], unit: str, roster: Roster, observation: Observation) -> str | None:
     """On which of these hosts that unit has files which are gone or not haplane's: what to end before all else."""
     known = ((name, observation.reports[name]) for name in names if name in observation.reports)
     found = ((name, spoiled(name, roster, report, unit)) for name, report in known)
@@ -108,11 +85,11 @@ def _closed(name: str, roster: Roster) -> Problem:
 
 
 def _is_faulty(name: str, observation: Observation) -> bool:
-    """One whose haproxy takes no connections is in that state for that reason."""
+    """One whose haproxy takes no connections, or sends them nowhere, is in that state for that reason."""
     report = observation.reports[name]
     unit = report.units.get("keepalived")
-    runs = unit is not None and unit.active
-    return runs and report.balancer.vrrp == "FAULT" and report.balancer.accepts is not False
+    faulty = unit is not None and unit.active and report.balancer.vrrp == "FAULT"
+    return faulty and report.balancer.accepts is not False and serves(name, observation)
 
 
 def _faulty(name: str, roster: Roster, observation: Observation) -> Problem:
@@ -156,64 +133,6 @@ def _full(name: str, roster: Roster, observation: Observation) -> Problem:
     )
 
 
-def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool) -> Problem:
-    """Where a load balancer does not respond it may be that one who has the address; else it is none of them."""
-    if not everyone:
-        return problem(
-            "no load balancer that responds holds the endpoint's address",
-            why="one that does not respond may hold it",
-            fix=f"bring back {few([one for one in roster.balancers if one not in observation.reports])}, then {UP}",
-        )
-    reports = observation.reports
-    seen_by = [name for name in roster.balancers if name in reports and reports[name].balancer.endpoint_answers]
-    what = "no load balancer holds the endpoint's address"
-    if not seen_by:
-        return problem(what, fix=f"`haplane up {roster.inventory}`")
-    address = roster.endpoint.rpartition(":")[0]
-    why = f"seen from {', '.join(seen_by)}, another host answers at {address}"
-    return problem(what, why=why, fix=f"find that host: on {seen_by[0]} `ip neighbour show {address}`")
-
-
-def _is_held_by_nobody(roster: Roster, observation: Observation) -> bool:
-    """By the word of every load balancer, none of which reaches another host at that address."""
-    reports = observation.of(roster.balancers)
-    told = [one.balancer for one in reports if "balancer" not in one.failed]
-    return 0 < len(told) == len(roster.balancers) and not any(
-        one.holds_endpoint or one.endpoint_answers for one in told
-    )
-
-
-def endpoint_problems(roster: Roster, observation: Observation) -> list[Problem]:
-    """Whom it would lead to, or what there is between."""
-    what = f"the endpoint {roster.endpoint} is not ready"
-    if not observation.with_ready_apiserver(roster.masters):
-        return [problem(what, why="no API server is known to be ready", fix=UP)]
-    if own := _spoiled_on(roster.balancers, "haproxy", roster, observation):
-        return [problem(what, why=own, fix=UP)]
-    if _is_held_by_nobody(roster, observation):
-        return [problem(what, why="no load balancer holds its address", fix=UP)]
-    why = "API servers are ready, but the way to them is not"
-    return [problem(what, why=why, fix=f"`curl -vk https://{roster.endpoint}/readyz` shows where a connection ends")]
-
-
-def unreached_endpoint(roster: Roster, observation: Observation) -> list[Problem]:
-    """Nodes that get no connection to an endpoint that serves others.
-
-    They may be Ready all the same: a master's kubelet asks its own API server.
-    """
-    return [
-        problem(
-            f"{name}: it gets no connection to the endpoint: its kube-proxy learns of no change of services",
-            why=report.balancer.endpoint_unreached,
-            fix=on(name, f"curl -vk https://{roster.endpoint}/readyz") + " shows where a connection ends",
-        )
-        for name in (*roster.masters, *roster.workers)
-        if (report := observation.reports.get(name)) is not None
-        and report.balancer.endpoint_unreached
-        and not report.kubelet.unserved
-    ]
-
-
 def _elsewhere(roster: Roster, observation: Observation) -> list[Problem]:
     """haproxy.cfg of load balancers that names other hosts as masters, or one of them twice: all look UP."""
     masters = [roster.addresses[name] for name in roster.masters]
@@ -233,7 +152,7 @@ def unserved_masters(roster: Roster, observation: Observation) -> list[Problem]:
     ready = observation.with_ready_apiserver(roster.masters)
     found = []
     for name in roster.balancers:
-        servers = _servers(name, APISERVERS, observation)
+        servers = servers_of(name, APISERVERS, observation)
         found += [
             _unserved(name, server, roster, observation)
             for server in servers or ()
@@ -255,7 +174,7 @@ def unserved_masters(roster: Roster, observation: Observation) -> list[Problem]:
 def _unserved(name: str, server: Server, roster: Roster, observation: Observation) -> Problem:
     """Drained servers are put back by `up`; one that is DOWN is ready and cannot be reached from there."""
     what = f"{name} {'does not check' if server.status == 'no check' else 'sends nothing to'} {server.name}"
-    own = _spoiled_on([name], "haproxy", roster, observation)
+    own = spoiled_on([name], "haproxy", roster, observation)
     if own or not server.status.startswith("DOWN"):
         return problem(what, why=f"{server.status}; {own}" if own else server.status, fix=UP)
     readyz = f"https://{roster.addresses[server.name]}:{roster.apiserver_port}/readyz"
@@ -271,7 +190,7 @@ def unreached_members(roster: Roster, observation: Observation) -> list[Problem]
     serving = [name for name in serving if observation.reports[name].etcd.reads_through_quorum]
     found = []
     for name in roster.masters:
-        servers = _servers(name, ETCD, observation)
+        servers = servers_of(name, ETCD, observation)
         reached = {server.name: server for server in servers or ()}
         for member in serving if servers is not None else ():
             server = reached.get(member)
@@ -289,7 +208,12 @@ def _unreached(name: str, member: str, server: Server | None, address: str) -> P
     return problem(what, why="its server is DOWN there", fix=look)
 
 
-def _servers(name: str, backend: str, observation: Observation) -> list[Server] | None:
+def serves(name: str, observation: Observation) -> bool:
+    """Whether its haproxy sends connections to any API server."""
+    return any(server.is_up for server in servers_of(name, APISERVERS, observation) or ())
+
+
+def servers_of(name: str, backend: str, observation: Observation) -> list[Server] | None:
     """What that host's haproxy has in this backend; None where it reports nothing."""
     report = observation.reports.get(name)
     if report is None or report.balancer.servers is None:

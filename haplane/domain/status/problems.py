@@ -8,19 +8,14 @@ from dataclasses import replace
 from haplane.domain.problem import Problem, in_code, named
 from haplane.domain.snapshot_status import snapshot_problems
 from haplane.domain.status.api_path import api_path_problems
-from haplane.domain.status.balancers import (
-    balancer_problems,
-    endpoint_problems,
-    unreached_endpoint,
-    unreached_members,
-    unserved_masters,
-)
+from haplane.domain.status.balancers import balancer_problems, unreached_members, unserved_masters
 from haplane.domain.status.certificates import expired_certificates, expiring_certificates
 from haplane.domain.status.clocks import clock_problems
 from haplane.domain.status.condition import condition_problems
 from haplane.domain.status.control_plane import control_plane_problems
 from haplane.domain.status.cordons import cordon_problems
 from haplane.domain.status.dns import dns_path_problems
+from haplane.domain.status.endpoint import address_holders, endpoint_problems, unreached_endpoint
 from haplane.domain.status.etcd_failures import failed_members
 from haplane.domain.status.findings import agreed_findings, finding_problems
 from haplane.domain.status.hosts import (
@@ -113,6 +108,7 @@ def _load_balancers(known: Known) -> Iterable[Problem]:
     endpoint = unreached_endpoint if known.endpoint_ready else endpoint_problems
     return (
         *balancer_problems(roster, observation, known.balancers),
+        *address_holders(roster, observation, known.balancers),
         *unserved_masters(roster, observation),
         *unreached_members(roster, observation),
         *endpoint(roster, observation),

@@ -10,7 +10,7 @@ from haplane.domain import host_paths
 from haplane.domain.observed import LeftOut, Observation
 from haplane.domain.problem import UP, problem
 from haplane.domain.status import Certificates, summarise
-from haplane.domain.status.balancers import endpoint_problems
+from haplane.domain.status.endpoint import endpoint_problems
 from haplane.observation.health import roster
 
 INVENTORY = samples.inventory()
@@ -120,7 +120,7 @@ def test_a_load_balancer_that_could_not_be_inspected_is_unknown_and_nothing_else
 def test_an_address_that_a_silent_load_balancer_may_hold_is_not_missing():
     """Nothing is said of two that are silent; of one that responds, what it says."""
     holding = "holds the endpoint's address"
-    everyone = serving(INVENTORY, "lb2", ())
+    everyone = CONVERGED
     silent = without(everyone, "lb1", "lb2")
     assert not [one for one in status_of(INVENTORY, silent).lines if holding in one]
     free = everyone.reports["lb2"].balancer.model_dump() | {"holds_endpoint": False}
@@ -130,6 +130,21 @@ def test_an_address_that_a_silent_load_balancer_may_hold_is_not_missing():
         f"no load balancer that responds {holding} (one that does not respond may hold it); "
         "fix: bring back lb1, then `haplane up inventories/test.py`"
     )
+
+
+def test_load_balancers_that_reach_no_master_have_that_cause_alone():
+    """keepalived gives the address up there, and is in the state FAULT for no reason of its own."""
+    cut = CONVERGED
+    for name in ("lb1", "lb2"):
+        lost = [server(master, "DOWN") for master in ("m1", "m2", "m3")]
+        balancer = {"holds_endpoint": False, "vrrp": "FAULT", "servers": lost}
+        cut = samples.altered(cut, name, balancer=CONVERGED.reports[name].balancer.model_dump() | balancer)
+    found = status_of(INVENTORY, cut).lines
+    assert [one.partition(" (")[0] for one in found] == [
+        f"{name} sends nothing to {master}" for name in ("lb1", "lb2") for master in ("m1", "m2", "m3")
+    ]
+    (found,) = endpoint_problems(roster(INVENTORY), cut)
+    assert "`curl -vk" in found.fix
 
 
 def test_an_endpoint_whose_address_nobody_holds_has_that_cause_and_command():
