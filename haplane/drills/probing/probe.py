@@ -27,7 +27,7 @@ from haplane.drills.probing.client import SECONDS_PER_REQUEST, Client, NoReply, 
 from haplane.drills.probing.timeline import ENDPOINT_KINDS, Kind, Request
 
 PER_SECOND = 20
-PRIORITY = -10
+PRIORITY = -20
 """Of its process, where it may: in the lab it shares a machine with what it measures, which must not delay it."""
 READ_PATH = "/api/v1/namespaces/kube-system"
 WRITE_LABEL = "haplane-drill"
