@@ -9,8 +9,9 @@ from haplane.drills.targets import a_balancer, a_follower, the_leader
 from haplane.scripts import script
 
 FOUND_SECONDS = 12.0
-"""keepalived asks haproxy every 2 s, and believes two failures in a row that take up to 3 s each
-(templates/keepalived.conf.j2): a haproxy that is merely busy must not lose the address.
+"""keepalived asks haproxy every 2 s, waits 1.5 s for an answer, and believes two failures in a row
+(templates/keepalived.conf.j2, haproxy-works.j2), because a haproxy that is merely busy must not lose the address; the
+rest is for the check to start on a busy host, and for VRRP.
 """
 
 
