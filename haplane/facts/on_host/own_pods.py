@@ -8,8 +8,11 @@ from haplane.facts.on_host.kubernetes import MOST_TEXT
 from haplane.facts.on_host.pods import BACK_OFF_SECONDS, seconds_since
 from haplane.facts.on_host.trials import full_name
 
-RESTARTS, HEALTHY_SECONDS = 3, 300.0
-"""A container that ended as often, and ran for less than that before and since, crashes again and again."""
+RESTARTS, HEALTHY_SECONDS = 5, 300.0
+"""A container that ended as often, and ran for less than that before and since, crashes again and again.
+
+Two reboots of its node and one end that somebody else caused are three, and no loop.
+"""
 LEADING_SECONDS = 120.0
 """The same for the control plane, whose containers end whenever they lose their lease or their etcd for a moment."""
 LOST, KILLED = 255, 137

@@ -118,6 +118,7 @@ def container(*, code=1, restarts=7, lasted=10, age=30, ready=True, reason="Erro
     ("changes", "named"),
     [
         ({}, True),
+        ({"restarts": 3}, False),
         ({"code": 0}, False),
         ({"code": 255}, False),
         ({"restarts": 1}, False),
