@@ -27,11 +27,7 @@ def haproxy_files(inventory: Inventory, host: Host) -> list[WantedFile]:
         WantedFile.text(
             host_paths.HAPROXY_REMEMBER_SERVERS, render("haproxy-remember-servers.j2"), Part.HAPROXY, 0o755
         ),
-        WantedFile.text(
-            host_paths.HAPROXY_DROP_IN,
-            render("haproxy-service.conf.j2"),
-            Part.HAPROXY,
-        ),
+        WantedFile.text(host_paths.HAPROXY_DROP_IN, render("haproxy-service.conf.j2"), Part.HAPROXY),
     ]
 
 
@@ -58,9 +54,5 @@ def keepalived_files(inventory: Inventory, host: Host, interface: str) -> list[W
         WantedFile.text(host_paths.KEEPALIVED_CONF, text, Part.KEEPALIVED),
         WantedFile.text(host_paths.KEEPALIVED_CHECK, check, Part.KEEPALIVED, 0o755),
         WantedFile.text(host_paths.KEEPALIVED_WORK_CHECK, render("haproxy-works.j2"), Part.KEEPALIVED, 0o755),
-        WantedFile.text(
-            host_paths.KEEPALIVED_DROP_IN,
-            render("keepalived-service.conf.j2"),
-            Part.KEEPALIVED,
-        ),
+        WantedFile.text(host_paths.KEEPALIVED_DROP_IN, render("keepalived-service.conf.j2"), Part.KEEPALIVED),
     ]

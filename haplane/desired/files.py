@@ -95,9 +95,8 @@ def node_files(inventory: Inventory, host: Host, pause_image: str, resolv_conf: 
     ]
     if inventory.cluster.pod_network_manifest is None:
         files.append(WantedFile.text(host_paths.FLANNEL_CONFLIST, render("flannel.conflist.j2"), Part.HOST, 0o600))
-        files.append(
-            WantedFile.text(host_paths.CNI_BRIDGE_LOCK, "", Part.HOST, 0o600)
-        )  # the plugin would make it 0750
+        # the plugin would make it 0750
+        files.append(WantedFile.text(host_paths.CNI_BRIDGE_LOCK, "", Part.HOST, 0o600))
     return files
 
 

@@ -16,7 +16,7 @@ def misled(addresses: Mapping[str, str], reports: Mapping[str, HostReport]) -> d
     found: dict[str, str] = {}
     for name, own in addresses.items():
         report = reports.get(name)
-        if report is None or "addresses" in report.failed or report.interface_of(own) is not None:
+        if report is None or not report.is_without(own):
             continue
         held = [owners[one] for each in report.addresses.values() for one in each if one in owners]
         found |= {name: held[0]} if held else {}

@@ -218,6 +218,10 @@ class HostReport(Observed):
         """The interface that has this address."""
         return next((name for name, found in self.addresses.items() if address in found), None)
 
+    def is_without(self, address: str) -> bool:
+        """Whether no interface has it; not where that is unknown."""
+        return "addresses" not in self.failed and self.interface_of(address) is None
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -260,6 +264,11 @@ class Observation:
     def _kubernetes(self) -> Kubernetes | None:
         """Kept: every look and every judgement asks for it several times, and hosts may be many."""
         return agreed_view([report.kubernetes for report in self.reports.values() if report.kubernetes is not None])
+
+
+def views_of(reports: Iterable[HostReport]) -> list[Workloads]:
+    """What each API server reports: none of them hides what another one sees."""
+    return [report.workloads for report in reports if report.workloads is not None]
 
 
 def listed_members(reports: Iterable[HostReport]) -> tuple[EtcdMember, ...]:

@@ -254,7 +254,7 @@ def _clock(report: HostReport, window: Window, reports: Mapping[str, HostReport]
 
 
 def _network(expected: Expectations, report: HostReport) -> Iterator[Problem]:
-    if report.interface_of(expected.address) is None and "addresses" not in report.failed:
+    if report.is_without(expected.address):
         others = ", ".join(address for found in report.addresses.values() for address in found)
         yield (
             f"no interface has {expected.address}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from haplane.domain.cluster_health import DaemonSet, Workloads
 from haplane.domain.drain.api import thousandths
@@ -94,6 +94,11 @@ def was_refused(name: str, why: str, view: Workloads) -> bool:
 def irreplaceable(view: Workloads) -> Mapping[str, str]:
     """NAMESPACE/NAME of those whose pods run and would not be made again -> why."""
     return {name: why for name, why in without_silent_webhooks(view, view.refused).items() if not is_only_full(why)}
+
+
+def irreplaceable_pods(views: Sequence[Workloads]) -> dict[str, str]:
+    """The same of what any API server would not take again, in the first one's words."""
+    return {name: why for view in reversed(views) for name, why in irreplaceable(view).items()}
 
 
 def without_silent_webhooks(view: Workloads, refusals: Mapping[str, str]) -> dict[str, str]:

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import Webhook
-from haplane.domain.observed import HostReport, Node, Observation
-from haplane.domain.refusals import fix_of_refusal, irreplaceable
-from haplane.domain.status.workloads import removal, views_of
+from haplane.domain.observed import HostReport, Node, Observation, views_of
+from haplane.domain.refusals import fix_of_refusal, irreplaceable_pods
+from haplane.domain.status.workloads import removal
 from haplane.domain.upgrade_flags import Written
 from haplane.domain.upgrade_route import OLDEST_KUBELET
 from haplane.domain.validation import unreadable
@@ -206,8 +206,7 @@ def webhook_problems(reports: Iterable[HostReport], tried: DryRuns) -> Iterator[
 
 def pod_problems(reports: Iterable[HostReport]) -> Iterator[HaplaneError]:
     """DaemonSets and CoreDNS whose pods an upgrade would end and API servers would refuse to make again."""
-    refused = {name: why for view in reversed(views_of(reports)) for name, why in irreplaceable(view).items()}
-    for name, why in refused.items():
+    for name, why in irreplaceable_pods(views_of(reports)).items():
         what = f"API servers would refuse the pods of {name} that an upgrade makes anew"
         yield HaplaneError(what, why=why, next_step=fix_of_refusal(name, why))
 

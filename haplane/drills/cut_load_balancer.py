@@ -19,7 +19,7 @@ def plan(context: DrillContext, status: Status, wanted: str | None) -> Fault:
         role=role,
         announcement=f"On {name} ({role}) it drops every packet between it and the masters, until service has "
         "recovered. SSH works on.",
-        parts=(cut(context.inventory.host(name), context.inventory.masters, sent=True, percent=100),),
+        parts=(cut(context.inventory.host(name), context.inventory.masters),),
         at_least=20.0,
     )
 

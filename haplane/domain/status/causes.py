@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from haplane.domain import host_paths
 from haplane.domain.apiserver_report import REFUSED_PROBES
 from haplane.domain.host_condition import Stopped
-from haplane.domain.observed import HostReport, LeftOut, Node, Observation
+from haplane.domain.observed import HostReport, LeftOut, Node, Observation, views_of
 from haplane.domain.problem import UP, Ends, Problem, journal, on, problem, word
 from haplane.domain.refusals import RESTART_APISERVER, fix_of_refusal
 from haplane.domain.status.etcd_failures import fix_of_member
@@ -99,7 +99,7 @@ def _of_its_own_server(name: str, roster: Roster, observation: Observation) -> t
 
 def _of_refused_writes(observation: Observation) -> tuple[str, str] | None:
     """Where API servers would let no kubelet report its node, as more than half of them show."""
-    views = [report.workloads for report in observation.reports.values() if report.workloads is not None]
+    views = views_of(observation.reports.values())
     for account, scope in (("kubelet/nodes", "nodes/"), ("kubelet/leases", "kube-node-lease/")):
         whys = [view.hindered[account] for view in views if account in view.hindered]
         if 2 * len(whys) > len(views):

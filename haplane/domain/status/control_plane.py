@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import Pod
 from haplane.domain.host_condition import REFUSALS
-from haplane.domain.observed import Observation
+from haplane.domain.observed import Observation, views_of
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.status.causes import end_of
@@ -44,7 +44,7 @@ def control_plane_problems(roster: Roster, observation: Observation, offsets: Ma
 
 def _leaderless(roster: Roster, observation: Observation, offsets: Mapping[str, float]) -> list[Problem]:
     """But for those that an API server lets nobody lead, which has a line of its own."""
-    views = [report.workloads for report in observation.of(roster.masters) if report.workloads is not None]
+    views = views_of(observation.of(roster.masters))
     return [
         problem(
             f"no {one.component} leads: {EFFECTS.get(one.component, 'it does nothing')}",

@@ -13,14 +13,13 @@ from ipaddress import IPv4Network
 
 from haplane.domain.consensus import agreed_view
 from haplane.domain.findings import Findings
-from haplane.domain.observed import HostReport, Kubernetes, Observation
+from haplane.domain.observed import HostReport, Kubernetes, Observation, views_of
 from haplane.domain.plan import few
 from haplane.domain.pod_network_report import DnsAnswer
 from haplane.domain.problem import Problem, on, problem
 from haplane.domain.status.findings import DNS
 from haplane.domain.status.model import Roster
 from haplane.domain.status.nodes import EDIT_COREFILE
-from haplane.domain.status.workloads import views_of
 from haplane.domain.steps.pod_network import is_in, lost_on, ready_nodes
 
 COREDNS = "coredns"

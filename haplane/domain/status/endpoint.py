@@ -7,24 +7,34 @@ from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, on, problem
 from haplane.domain.status.balancers import serves, spoiled_on
 from haplane.domain.status.causes import continuing
-from haplane.domain.status.model import BalancerStatus, Roster
+from haplane.domain.status.model import Roster
 
 
-def address_holders(roster: Roster, observation: Observation, balancers: tuple[BalancerStatus, ...]) -> list[Problem]:
+def address_holders(roster: Roster, observation: Observation) -> list[Problem]:
     """Where several load balancers hold it, or none does though one would serve.
 
     A load balancer that could not be inspected, or was left out, may hold it.
     """
-    unknown = {name for name, report in observation.reports.items() if "balancer" in report.failed}
-    known = [one.name for one in balancers if one.reachable and one.name not in unknown]
-    holders = [one.name for one in balancers if one.holds_endpoint]
+    reports, known = observation.reports, _inspected(roster, observation)
+    holders = [name for name in known if reports[name].balancer.holds_endpoint]
     if len(holders) > 1:
         return [_several_hold_it(holders, roster, observation)]
-    may_hold_it = unknown.union(observation.left_out).intersection(roster.balancers)
-    serving = any(serves(name, observation) for name in known)
-    if holders or may_hold_it or not serving or roster.endpoint_is_external:
+    may_hold_it = (reports.keys() | observation.left_out.keys()) & set(roster.balancers) - set(known)
+    if may_hold_it or roster.endpoint_is_external or not _is_free(roster, observation):
         return []
-    return [_nobody_holds_it(roster, observation, everyone=len(known) == len(balancers))]
+    return [_nobody_holds_it(roster, observation, everyone=len(known) == len(roster.balancers))]
+
+
+def _inspected(roster: Roster, observation: Observation) -> list[str]:
+    reports = observation.reports
+    return [name for name in roster.balancers if name in reports and "balancer" not in reports[name].failed]
+
+
+def _is_free(roster: Roster, observation: Observation) -> bool:
+    """Whether none of those that could be inspected holds it, of which one would serve."""
+    known = _inspected(roster, observation)
+    held = any(observation.reports[name].balancer.holds_endpoint for name in known)
+    return not held and any(serves(name, observation) for name in known)
 
 
 def _several_hold_it(holders: list[str], roster: Roster, observation: Observation) -> Problem:
@@ -60,12 +70,10 @@ def _nobody_holds_it(roster: Roster, observation: Observation, *, everyone: bool
 
 
 def _is_held_by_nobody(roster: Roster, observation: Observation) -> bool:
-    """By the word of every load balancer, of which one would serve, and none reaches another host at that address."""
-    reports = observation.of(roster.balancers)
-    told = [one.balancer for one in reports if "balancer" not in one.failed]
-    serving = any(serves(name, observation) for name in roster.balancers)
-    held = any(one.holds_endpoint or one.endpoint_answers for one in told)
-    return len(told) == len(roster.balancers) and serving and not held
+    """By the word of every load balancer, none of which reaches another host at that address."""
+    known = _inspected(roster, observation)
+    answered = any(observation.reports[name].balancer.endpoint_answers for name in known)
+    return len(known) == len(roster.balancers) and not answered and _is_free(roster, observation)
 
 
 def endpoint_problems(roster: Roster, observation: Observation) -> list[Problem]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from haplane.domain.cluster_health import Workloads
 from haplane.domain.consensus import agreed_view
 from haplane.domain.findings import Findings, NotAvailable
-from haplane.domain.observed import Kubernetes, Observation
+from haplane.domain.observed import Kubernetes, Observation, views_of
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, journal, problem
 from haplane.domain.refusals import remedy
@@ -17,7 +17,6 @@ from haplane.domain.status.model import Roster
 from haplane.domain.status.own_files import spoiled
 from haplane.domain.status.own_pods import own_pod_problems
 from haplane.domain.status.registration import FREE
-from haplane.domain.status.workloads import views_of
 from haplane.domain.steps.leaders import leaderless
 
 REMAINING = re.compile(r"\b([a-z0-9]+(?:\.[a-z0-9-]+)*)\.? has \d+ resource instance")

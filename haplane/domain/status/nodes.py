@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import Workloads
-from haplane.domain.observed import HostReport, Kubernetes, Node, Observation
+from haplane.domain.observed import HostReport, Kubernetes, Node, Observation, views_of
 from haplane.domain.plan import CONTROL_PLANE_LABEL, MADE_LABEL, few
 from haplane.domain.problem import UP, Problem, filling, journal, on, problem, word
 from haplane.domain.refusals import remedy, was_refused
@@ -232,5 +232,5 @@ def dns_problems(
         name, stopped = next(iter(frozen.items()))
         why, fix = f"it is stopped on {few(list(frozen))}", on(name, continuing(stopped))
         return [problem(what, why=why, fix=fix, needs=needs)]
-    views = [report.workloads for report in nodes.values() if report.workloads is not None]
+    views = views_of(nodes.values())
     return [problem(what, why=why or None, fix=_fix_of_dns(why, views), needs=needs, ends=end_of(why))]

@@ -108,7 +108,7 @@ def _load_balancers(known: Known) -> Iterable[Problem]:
     endpoint = unreached_endpoint if known.endpoint_ready else endpoint_problems
     return (
         *balancer_problems(roster, observation, known.balancers),
-        *address_holders(roster, observation, known.balancers),
+        *address_holders(roster, observation),
         *unserved_masters(roster, observation),
         *unreached_members(roster, observation),
         *endpoint(roster, observation),

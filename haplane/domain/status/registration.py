@@ -24,12 +24,7 @@ def _lost_addresses(roster: Roster, observation: Observation) -> Iterator[Proble
     elsewhere = misled(roster.addresses, observation.reports)
     for name, address in roster.addresses.items():
         report = observation.reports.get(name)
-        if (
-            report is None
-            or name in elsewhere
-            or "addresses" in report.failed
-            or report.interface_of(address) is not None
-        ):
+        if report is None or name in elsewhere or not report.is_without(address):
             continue
         others = [one for found in report.addresses.values() for one in found if not one.startswith("127.")]
         yield problem(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from haplane.domain.applied import short
 from haplane.domain.cluster_health import DaemonSet, Pod, Webhook, Workloads
-from haplane.domain.observed import HostReport, Kubernetes, Observation
+from haplane.domain.observed import HostReport, Kubernetes, Observation, views_of
 from haplane.domain.plan import few
 from haplane.domain.problem import UP, Problem, problem, word
 from haplane.domain.refusals import (
@@ -31,11 +31,6 @@ OPERATING_SYSTEM = "kubernetes.io/os"
 
 NUMBER = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 """By itself: not within a host's name."""
-
-
-def views_of(reports: Iterable[HostReport]) -> list[Workloads]:
-    """What each API server reports: none of them hides what another one sees."""
-    return [report.workloads for report in reports if report.workloads is not None]
 
 
 def silent_webhooks(reports: Iterable[HostReport]) -> tuple[Webhook, ...]:

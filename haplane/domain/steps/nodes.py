@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from haplane.domain import host_paths
 from haplane.domain.cluster_health import Pod
 from haplane.domain.files import Part
-from haplane.domain.observed import HostReport
+from haplane.domain.observed import HostReport, views_of
 from haplane.domain.plan import EXPIRED, MASTER_EVIDENCE, ClusterWants, Kind, Step, Wants, few, reasons
 from haplane.domain.steps.host import step_on, taken_up_at, unfit_keys, unit_step, why_take_up
 
@@ -75,7 +75,7 @@ def is_registered(report: HostReport) -> bool:
 
 def static_pods(reports: Mapping[str, HostReport]) -> list[Pod]:
     """Those of the control plane, as any master's API server reports them."""
-    views = [report.workloads for report in reports.values() if report.workloads is not None]
+    views = views_of(reports.values())
     return [pod for view in views for pod in view.pods]
 
 

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from haplane.domain.cluster_health import Precedence
-from haplane.domain.observed import HostReport, Kubernetes, Node
+from haplane.domain.observed import HostReport, Kubernetes, Node, views_of
 from haplane.domain.plan import ClusterWants, Kind, Step, few
-from haplane.domain.refusals import irreplaceable, waits_to_create
+from haplane.domain.refusals import irreplaceable_pods, waits_to_create
 from haplane.domain.steps.nodes import REGISTRATION_SECONDS, is_registered
 
 KUBE_PROXY, FLANNEL = "kube-proxy", "flannel-ipv4"
@@ -56,8 +56,7 @@ def daemon_set(table: str) -> str:
 
 def refused_pods(reports: Mapping[str, HostReport]) -> dict[str, str]:
     """NAMESPACE/NAME -> why, of what any API server would not take again."""
-    views = [report.workloads for report in reports.values() if report.workloads is not None]
-    return {name: why for view in views for name, why in irreplaceable(view).items()}
+    return irreplaceable_pods(views_of(reports.values()))
 
 
 UNMADE = "its pod was refused for what is gone now, and its controller waits to try again"
@@ -66,7 +65,7 @@ UNMADE = "its pod was refused for what is gone now, and its controller waits to 
 def _is_unmade(node: str, table: str, reports: Mapping[str, HostReport]) -> bool:
     """By every master's word."""
     name = daemon_set(table)
-    views = [report.workloads for report in reports.values() if report.workloads is not None]
+    views = views_of(reports.values())
     return bool(views) and all(
         any(
             one.name == name and waits_to_create(one, view) and node not in [pod.node for pod in one.pods]

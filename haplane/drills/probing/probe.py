@@ -20,15 +20,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 from haplane.drills.probing.client import SECONDS_PER_REQUEST, Client, NoReply, Reply, Target
 from haplane.drills.probing.timeline import ENDPOINT_KINDS, Kind, Request
 
 PER_SECOND = 20
-PRIORITY = -20
-"""Of its process, where it may: in the lab it shares a machine with what it measures, which must not delay it."""
 READ_PATH = "/api/v1/namespaces/kube-system"
 WRITE_LABEL = "haplane-drill"
 
@@ -107,8 +104,6 @@ class Prober:
 
 def main() -> None:
     """Run the prober on this process's stdin and stdout."""
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     settings = json.loads(sys.stdin.readline())
     stop = threading.Event()
 
